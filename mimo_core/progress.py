@@ -1,0 +1,27 @@
+"""How long loops tell their caller where they are, and how the caller stops them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
+
+
+Item = TypeVar("Item")
+
+
+class Progress(Protocol):
+    """Called once per unit of work. `preview` is an RGB uint8 frame (H, W, 3) or None.
+
+    It may raise to cancel; the loop then leaves nothing behind.
+    """
+
+    def __call__(self, done: int, total: int, preview=None) -> None: ...
+
+
+def silent(done: int, total: int, preview=None) -> None:
+    """Report nothing."""
+
+
+def tracked(items: Iterable[Item], total: int, progress: Progress) -> Iterator[Item]:
+    """Yield `items` and report each one after it has been worked on."""
+    for done, item in enumerate(items, 1):
+        yield item
+        progress(done, total)

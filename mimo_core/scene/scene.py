@@ -1,0 +1,88 @@
+"""A shot taken apart: what stays, who moves, what passes in front."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from ..clip import Clip, Masks, Sound
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A frame that a person should look at, and why."""
+
+    frame: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class SceneReport:
+    """What the separator saw, filled and doubted. Shares lie between 0 and 1."""
+
+    camera: str = "none"  # none, pan or homography
+    seen: float = 1.0  # share of the filled plate pixels that some other frame showed
+    filled: float = 0.0  # share that no frame showed and that was painted
+    occluder: float = 0.0  # share of the body that something hides, over the clip
+    doubts: tuple[Doubt, ...] = field(default=())
+
+    def text(self) -> str:
+        """The report as lines for a person."""
+        lines = [
+            f"Camera: {self.camera}.",
+            f"Plate: {self.seen:.0%} of what the person hid was seen in other frames, {self.filled:.0%} was painted.",
+            f"Occluders hide {self.occluder:.1%} of the body.",
+        ]
+        if self.doubts:
+            lines.append(f"{len(self.doubts)} frames in doubt:")
+            lines += [f"  frame {doubt.frame}: {doubt.reason}" for doubt in self.doubts]
+        else:
+            lines.append("No frame in doubt.")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Layers of one shot, all of one size and length. The plate equals the source outside the person.
+
+    A scene made of a still picture has one frame and stands for any length: see `lasting`.
+    """
+
+    source: Clip
+    plate: Clip
+    person: Masks
+    occluder: Masks  # alpha of what passes in front of the person
+    report: SceneReport = field(default_factory=SceneReport)
+    is_still: bool = False
+
+    def __post_init__(self):
+        shape = (len(self.source), self.source.height, self.source.width)
+        for name in ("plate", "person", "occluder"):
+            layer = getattr(self, name)
+            found = (len(layer), layer.height, layer.width)
+            if found != shape:
+                raise InputError(
+                    f"The {name} layer is {found[2]}x{found[1]} with {found[0]} frames, "
+                    f"the source {shape[2]}x{shape[1]} with {shape[0]}. Give layers of one size and length."
+                )
+
+    @property
+    def frames(self) -> int:
+        return len(self.source)
+
+    @property
+    def width(self) -> int:
+        return self.source.width
+
+    @property
+    def height(self) -> int:
+        return self.source.height
+
+    @property
+    def fps(self) -> Fraction:
+        return self.source.fps
+
+    @property
+    def sound(self) -> Sound | None:
+        return self.source.sound
