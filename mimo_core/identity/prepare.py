@@ -53,7 +53,7 @@ def crop_to_matte(picture: NDArray, matte: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def square_padding(height: int, width: int, multiple: int = 16) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) that make a square with a side divisible by `multiple`; the odd pixel goes right and down."""
+    """(left, top, right, bottom) up to a square with a side divisible by `multiple`; odd pixels go right and down."""
     side = -(-max(height, width) // multiple) * multiple
     left, top = (side - width) // 2, (side - height) // 2
     return left, top, side - width - left, side - height - top
@@ -77,7 +77,7 @@ def pose_input(picture: NDArray, width: int, height: int) -> Tensor:
 
 
 def clip_input(picture: NDArray) -> Tensor:
-    """A picture (H, W, 3) uint8 as CLIP vision reads it: bicubic to 224x224 without a crop, normalised, (1, 3, 224, 224)."""
+    """A picture (H, W, 3) uint8 as CLIP vision reads it: bicubic, no crop, normalised, (1, 3, 224, 224)."""
     pixels = _channels_first(_resized(picture, CLIP_SIZE, CLIP_SIZE, Image.Resampling.BICUBIC))
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))
     return (pixels - mean) / std
