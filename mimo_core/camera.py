@@ -28,7 +28,9 @@ class Camera:
     def __post_init__(self):
         width, height = self.size
         if not self.focal > 0 or width < 1 or height < 1:
-            raise InputError(f"A camera needs a positive focal length and size, got focal {self.focal}, {width}x{height}.")
+            raise InputError(
+                f"A camera needs a positive focal length and size, got focal {self.focal}, {width}x{height}."
+            )
         if self.camera_from_world is not None and self.camera_from_world.shape[-2:] != (4, 4):
             raise InputError(f"camera_from_world must be (F, 4, 4), got {tuple(self.camera_from_world.shape)}.")
 
@@ -67,6 +69,8 @@ class Camera:
         """The same view for pictures of another size. The aspect ratio must be kept to within a pixel."""
         scale = height / self.size[1]
         if abs(self.size[0] * scale - width) > 1.0:
-            raise InputError(f"Cannot scale a {self.size[0]}x{self.size[1]} camera to {width}x{height}: the shape differs.")
+            raise InputError(
+                f"Cannot scale a {self.size[0]}x{self.size[1]} camera to {width}x{height}: the shape differs."
+            )
         center = (self.center[0] * width / self.size[0], self.center[1] * scale)
         return replace(self, focal=self.focal * scale, center=center, size=(width, height))

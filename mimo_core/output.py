@@ -1,0 +1,41 @@
+"""Files that are either whole or not there."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import InputError
+
+
+@contextmanager
+def whole_file(path) -> Iterator[Path]:
+    """A temporary name in the folder of `path`, with its suffix. It takes the place of `path` when all went well;
+    after an error, Ctrl-C or Cancel nothing is left."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent}. Make it first.")
+    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise InputError(
+                f"No room to write {path.name} in {path.parent}: {error.strerror}. Free some space."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS):
+            raise InputError(f"{path.parent} cannot be written to: {error.strerror}. Choose another folder.") from error
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def refuse_existing(path, *, force: bool) -> Path:
+    """`path`, unless something lies there and `force` is not given."""
+    path = Path(path)
+    if path.exists() and not force:
+        raise InputError(f"{path} exists already. Give another name, or --force to replace it.")
+    return path

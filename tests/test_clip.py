@@ -1,0 +1,118 @@
+"""Clips, masks and the store: what goes in comes out, wherever it lies."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from mimo_core.clip import Clip, Masks
+from mimo_core.errors import InputError
+from mimo_core.store import FrameStore
+
+
+def numbered_frames(count, height=6, width=8):
+    """Frames whose every value is their number."""
+    return [np.full((height, width, 3), number, np.uint8) for number in range(count)]
+
+
+def numbers(clip):
+    return [int(frame[0, 0, 0]) for frame in clip]
+
+
+class TestFrameStore:
+    def test_arrays_of_any_shape_come_back_as_they_were(self):
+        store, generator = FrameStore(), np.random.default_rng(0)
+        arrays = [generator.integers(0, 256, shape, np.uint8) for shape in [(3, 4), (3, 4), (5, 2, 3), (3, 4)]]
+        for array in arrays:
+            store.append(array)
+        for index in (3, 0, 2, 1):
+            np.testing.assert_array_equal(store[index], arrays[index])
+
+    def test_what_is_read_may_be_written_to_without_harm(self):
+        store = FrameStore()
+        store.append(np.zeros((2, 2), np.uint8))
+        store[0][:] = 9
+        assert store[0].max() == 0
+
+    def test_a_full_disk_is_an_error_with_a_remedy(self, monkeypatch):
+        store = FrameStore()
+
+        class Full:
+            def seek(self, position): ...
+
+            def write(self, content):
+                raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(store, "_file", Full())
+        with pytest.raises(InputError, match="TMPDIR"):
+            store.append(np.zeros((2, 2), np.uint8))
+
+
+class TestClip:
+    @pytest.mark.parametrize("kind", ["array", "spooled", "computed", "selected"])
+    def test_every_source_gives_the_same_frames(self, kind):
+        frames = numbered_frames(7)
+        plain = Clip.from_array(np.stack(frames))
+        clip = {
+            "array": plain,
+            "spooled": Clip.from_frames(frames),
+            "computed": plain.computed(lambda index: frames[index]),
+            "selected": plain.selected(range(7)),
+        }[kind]
+        assert (len(clip), clip.height, clip.width) == (7, 6, 8)
+        assert numbers(clip) == list(range(7))
+        assert numbers(clip.read(2, 5)) == [2, 3, 4]
+        assert [int(clip[index][0, 0, 0]) for index in (5, 0, 6, -1)] == [5, 0, 6, 6]
+
+    def test_floats_are_rounded_and_alpha_is_dropped(self):
+        clip = Clip.from_array(torch.tensor([0.0, 0.5, 1.0, 0.25]).expand(1, 2, 2, 4))
+        assert clip[0].shape == (2, 2, 3)
+        assert clip[0][0, 0].tolist() == [0, 128, 255]
+
+    def test_grey_becomes_rgb(self):
+        assert Clip.from_array(np.full((1, 2, 2, 1), 7, np.uint8))[0].tolist() == [[[7] * 3] * 2] * 2
+
+    def test_nan_is_refused_by_name(self):
+        clip = Clip.from_array(torch.full((1, 2, 2, 3), float("nan")))
+        with pytest.raises(InputError, match="NaN"):
+            clip[0]
+
+    @pytest.mark.parametrize("shape", [(2, 2, 3), (0, 2, 2, 3)])
+    def test_a_batch_without_frames_is_refused(self, shape):
+        with pytest.raises(InputError, match="at least one frame"):
+            Clip.from_array(np.zeros(shape, np.uint8))
+
+    def test_more_than_64_megapixels_are_refused(self):
+        with pytest.raises(InputError, match="megapixels"):
+            Clip.from_array(np.broadcast_to(np.zeros((), np.uint8), (1, 8001, 8001, 3)))
+
+    def test_frames_of_different_sizes_are_refused(self):
+        with pytest.raises(InputError, match="one size"):
+            Clip.from_frames([np.zeros((2, 2, 3), np.uint8), np.zeros((2, 3, 3), np.uint8)])
+
+    def test_halving_the_rate_keeps_every_second_frame(self):
+        clip = Clip.from_array(np.stack(numbered_frames(8)), fps=24).resampled(12)
+        assert numbers(clip) == [0, 2, 4, 6]
+        assert clip.fps == 12
+
+    def test_raising_the_rate_repeats_frames_by_the_floor_rule(self):
+        clip = Clip.from_array(np.stack(numbered_frames(4)), fps=24).resampled(36)
+        assert numbers(clip) == [0, 0, 1, 2, 2, 3]
+
+    def test_a_still_is_the_same_frame_as_long_as_asked(self):
+        clip = Clip.still(numbered_frames(4)[3], 5, Fraction(30))
+        assert numbers(clip) == [3] * 5
+
+
+class TestMasks:
+    def test_floats_and_bytes_mean_the_same(self):
+        floats = torch.rand(3, 4, 5)
+        bytes_ = (floats * 255).round().to(torch.uint8)
+        for a, b in zip(Masks.from_array(floats), Masks.from_array(bytes_), strict=True):
+            assert np.abs(a.astype(int) - b).max() <= 1
+
+    def test_constant_masks_hold_their_value(self):
+        masks = Masks.constant(255, 3, 2, 4)
+        assert [mask.shape for mask in masks] == [(2, 4)] * 3
+        assert all((mask == 255).all() for mask in masks)
