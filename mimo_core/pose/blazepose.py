@@ -1,0 +1,277 @@
+"""BlazePose: where people are, 33 landmarks in 2D and in metres, and a soft person mask.
+
+Two networks run through LiteRT. The detector finds people in a letterboxed frame and gives each a rotated square
+region; the landmark network looks into such a region. Bazarevsky et al. 2020 (arXiv 2006.10204); the numbers of the
+decoders are those of MediaPipe's published graphs.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+import numpy as np
+
+from ..errors import InputError
+
+
+LANDMARKS = 33
+NOSE, EYES, EARS, MOUTH = 0, (2, 5), (7, 8), (9, 10)
+SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
+PINKIES, INDICES, THUMBS = (17, 18), (19, 20), (21, 22)
+HIPS, KNEES, ANKLES, HEELS, TOES = (23, 24), (25, 26), (27, 28), (29, 30), (31, 32)
+
+DETECTOR_SIZE = 224
+DETECTOR_LAYERS = ((8, 2), (16, 2), (32, 6))  # (stride, anchors a cell), 2254 anchors in all
+OVERLAP = 0.3  # detections that overlap more than this are one person
+REGION_SIZE = 256
+REGION_MARGIN = 1.25
+HEATMAP_KERNEL = 7
+HEATMAP_CONFIDENCE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A square of the frame, turned by `angle` so that the person in it stands upright.
+
+    Convention: pixels, pixel centres at .5; `angle` in radians, clockwise on the screen.
+    """
+
+    center: tuple[float, float]
+    size: float
+    angle: float = 0.0
+
+    @classmethod
+    def from_axis(cls, center: np.ndarray, top: np.ndarray) -> Region:
+        """The region around `center` whose upward axis points to `top`, a point on the circle around the person."""
+        x, y = top - center
+        size = 2 * REGION_MARGIN * float(np.hypot(x, y))
+        return cls((float(center[0]), float(center[1])), max(size, 1.0), float(np.arctan2(x, -y)))
+
+    @classmethod
+    def from_box(cls, box) -> Region:
+        """The upright region around a box (x0, y0, x1, y1)."""
+        x0, y0, x1, y1 = (float(value) for value in box)
+        return cls(((x0 + x1) / 2, (y0 + y1) / 2), REGION_MARGIN * max(x1 - x0, y1 - y0, 1.0))
+
+    def frame_from_region(self) -> np.ndarray:
+        """The affine map (2, 3) from region pixels, 0 to 256, to frame pixels."""
+        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        linear = np.array([[cos, -sin], [sin, cos]]) * self.size / REGION_SIZE
+        return np.column_stack([linear, np.array(self.center) - linear @ np.full(2, REGION_SIZE / 2)])
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """A person found in a frame, in pixels."""
+
+    score: float
+    face: np.ndarray  # (4,) box of the head: x0, y0, x1, y1
+    keypoints: np.ndarray  # (4, 2): hips, circle around the body, shoulders, circle around the upper body
+
+    @property
+    def region(self) -> Region:
+        return Region.from_axis(self.keypoints[0], self.keypoints[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """The 33 landmarks of a person in one frame."""
+
+    score: float  # 0 to 1: somebody is in the region
+    pixels: np.ndarray  # (33, 2)
+    world: np.ndarray  # (33, 3) metres, origin between the hips; x right, y down, z away from the camera
+    confidence: np.ndarray  # (33,) 0 to 1: the landmark is in the frame and not hidden
+    mask: np.ndarray  # (256, 256) uint8, the person inside `region`
+    region: Region  # where the network looked
+    next_region: Region  # where to look in the next frame
+
+    def frame_mask(self, width: int, height: int) -> np.ndarray:
+        """The soft person mask (height, width) uint8 in frame pixels."""
+        import cv2
+
+        matrix = _array_indices(self.region.frame_from_region())
+        return cv2.warpAffine(self.mask, matrix, (width, height), flags=cv2.INTER_LINEAR)
+
+
+class BlazePose:
+    """The two networks. One object serves one thread at a time."""
+
+    def __init__(self, *, threads: int = 1):
+        self._detector = _interpreter("pose_detection.tflite", threads)
+        self._landmarker = _interpreter("pose_landmark_full.tflite", threads)
+        self._anchors = detector_anchors()
+        self._lock = threading.Lock()
+
+    def detect(self, frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
+        """People in an RGB frame (H, W, 3) uint8 with a score of at least `threshold`, the largest first."""
+        image, scale, offset = _letterboxed(frame)
+        with self._lock:
+            boxes, scores = _run(self._detector, image.astype(np.float32) * (2 / 255) - 1)
+        coordinates = decode_boxes(boxes, self._anchors)
+        scores = _sigmoid(scores[:, 0])
+        found = [
+            Detection(score, _corners(values[:4], scale, offset), (values[4:].reshape(4, 2) - offset) / scale)
+            for score, values in weighted_suppression(coordinates, scores, threshold)
+        ]
+        return sorted(found, key=lambda detection: -detection.region.size)
+
+    def landmarks(self, frame: np.ndarray, region: Region) -> Pose:
+        """The landmarks of the person in `region` of an RGB frame (H, W, 3) uint8."""
+        import cv2
+
+        frame_from_region = region.frame_from_region()
+        image = cv2.warpAffine(
+            frame,
+            _array_indices(frame_from_region),
+            (REGION_SIZE, REGION_SIZE),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        with self._lock:
+            values, score, mask, heatmap, world = _run(self._landmarker, image.astype(np.float32) / 255)
+        values = values.reshape(39, 5)
+        points = refine_from_heatmap(values[:, :2], heatmap)
+        pixels = points @ frame_from_region[:, :2].T + frame_from_region[:, 2]
+        height, width = frame.shape[:2]
+        inside = ((pixels[:LANDMARKS] >= 0) & (pixels[:LANDMARKS] <= (width, height))).all(1)
+        return Pose(
+            score=float(score[0]),
+            pixels=pixels[:LANDMARKS].astype(np.float32),
+            world=_turned(world.reshape(39, 3)[:LANDMARKS], region.angle),
+            confidence=(inside * _sigmoid(values[:LANDMARKS, 3:5]).prod(1)).astype(np.float32),
+            mask=(_sigmoid(mask[..., 0]) * 255 + 0.5).astype(np.uint8),
+            region=region,
+            next_region=Region.from_axis(pixels[LANDMARKS], pixels[LANDMARKS + 1]),
+        )
+
+
+@lru_cache(maxsize=1)
+def shared_networks() -> BlazePose:
+    """The networks, loaded once."""
+    return BlazePose()
+
+
+def find_people(frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
+    """People in an RGB frame (H, W, 3) uint8, the largest first. An empty list says that nobody is there."""
+    return shared_networks().detect(frame, threshold=threshold)
+
+
+def detector_anchors() -> np.ndarray:
+    """Centres (2254, 2) of the detector's anchors in letterboxed pixels, pixel centres at .5."""
+    centers = []
+    for stride, count in DETECTOR_LAYERS:
+        cells = (np.arange(DETECTOR_SIZE // stride) + 0.5) * stride
+        y, x = np.meshgrid(cells, cells, indexing="ij")
+        centers.append(np.repeat(np.stack([x, y], -1).reshape(-1, 2), count, axis=0))
+    return np.concatenate(centers)
+
+
+def decode_boxes(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """Raw boxes and keypoints (N, 12), relative to their anchors, as pixels: x, y, width, height, four points."""
+    decoded = values.astype(np.float64)
+    decoded[:, :2] += anchors
+    decoded[:, 4:] += np.tile(anchors, 4)
+    return decoded
+
+
+def weighted_suppression(
+    coordinates: np.ndarray, scores: np.ndarray, threshold: float
+) -> list[tuple[float, np.ndarray]]:
+    """Merge overlapping detections into their score-weighted mean: (best score, (12,) coordinates) of each person."""
+    left = np.flatnonzero(scores >= threshold)
+    left = left[np.argsort(-scores[left], kind="stable")]
+    people = []
+    while len(left):
+        same = _overlap(coordinates[left[0]], coordinates[left]) > OVERLAP
+        same[0] = True
+        group = left[same]
+        people.append((float(scores[left[0]]), np.average(coordinates[group], axis=0, weights=scores[group])))
+        left = left[~same]
+    return people
+
+
+def refine_from_heatmap(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
+    """Move points (N, 2) in region pixels to the centre of mass of their heatmaps (h, w, N) where these are sure."""
+    height, width, count = heatmap.shape
+    scale = REGION_SIZE / width
+    half = HEATMAP_KERNEL // 2
+    refined = points.astype(np.float64)
+    cells = np.floor(points / scale).astype(int)
+    for index in range(count):
+        x, y = cells[index]
+        if not (0 <= x < width and 0 <= y < height):
+            continue
+        top, left = max(y - half, 0), max(x - half, 0)
+        weights = _sigmoid(heatmap[top : y + half + 1, left : x + half + 1, index])
+        if weights.max() < HEATMAP_CONFIDENCE:
+            continue
+        rows, columns = weights.sum(1), weights.sum(0)
+        mean = [columns @ (left + np.arange(len(columns))), rows @ (top + np.arange(len(rows)))]
+        refined[index] = np.array(mean) / weights.sum() * scale
+    return refined
+
+
+def _interpreter(name: str, threads: int):
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise InputError(
+            "Pose estimation needs the package ai-edge-litert, which is not installed. Run: pip install ai-edge-litert"
+        ) from error
+    content = resources.files("mimo_core").joinpath("assets", "blazepose", name).read_bytes()
+    interpreter = Interpreter(model_content=content, num_threads=threads)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _run(interpreter, image: np.ndarray) -> list[np.ndarray]:
+    """The outputs for one image (H, W, 3), without their batch axis."""
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
+    interpreter.invoke()
+    return [interpreter.get_tensor(output["index"])[0] for output in interpreter.get_output_details()]
+
+
+def _letterboxed(frame: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+    """The frame in a black square of the detector's size, and what maps frame pixels to it: scale and offset (2,)."""
+    import cv2
+
+    height, width = frame.shape[:2]
+    scale = DETECTOR_SIZE / max(width, height)
+    inner = (max(round(width * scale), 1), max(round(height * scale), 1))
+    left, top = ((DETECTOR_SIZE - size) // 2 for size in inner)
+    image = np.zeros((DETECTOR_SIZE, DETECTOR_SIZE, 3), np.uint8)
+    image[top : top + inner[1], left : left + inner[0]] = cv2.resize(frame, inner, interpolation=cv2.INTER_AREA)
+    return image, scale, np.array([left, top], np.float64)
+
+
+def _corners(box: np.ndarray, scale: float, offset: np.ndarray) -> np.ndarray:
+    center, half = (box[:2] - offset) / scale, box[2:] / (2 * scale)
+    return np.concatenate([center - half, center + half])
+
+
+def _overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union of one box with boxes (N, 4+), all as x, y, width, height."""
+    low = np.maximum(box[:2] - box[2:4] / 2, boxes[:, :2] - boxes[:, 2:4] / 2)
+    high = np.minimum(box[:2] + box[2:4] / 2, boxes[:, :2] + boxes[:, 2:4] / 2)
+    shared = (high - low).clip(0).prod(1)
+    return shared / (box[2:4].prod() + boxes[:, 2:4].prod(1) - shared).clip(1e-9)
+
+
+def _turned(world: np.ndarray, angle: float) -> np.ndarray:
+    """World landmarks (N, 3) of a turned region as the upright frame sees them."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return (world @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])).astype(np.float32)
+
+
+def _array_indices(matrix: np.ndarray) -> np.ndarray:
+    """An affine map of pixels with centres at .5 as OpenCV wants it, with centres at whole numbers."""
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5
+    return shifted
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(values, -60, 60)))

@@ -1,0 +1,120 @@
+"""Following one person through the frames of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+
+import numpy as np
+
+from ..errors import InputError
+from .blazepose import BlazePose, Detection, Pose, Region, shared_networks
+
+
+PRESENT = 0.5  # a pose with a lower score is no person
+JUMP = 0.5  # a person who moves further in one frame, in sizes of the region, is another person
+GROWTH = 1.6  # the same for the size of the region
+MEMORY = 24  # frames for which a lost person is looked for near the place where they were last seen
+MASK_LEVEL = 128
+
+
+def track(
+    frames: Iterable[np.ndarray],
+    *,
+    person: int = 0,
+    boxes: Sequence | None = None,
+    person_mask: Iterable[np.ndarray] | None = None,
+    networks: BlazePose | None = None,
+) -> Iterator[Pose | None]:
+    """Yield the pose of one person in each RGB frame (H, W, 3) uint8, or None where they are not found.
+
+    `person` counts the people of the frame where tracking starts, the largest first. `boxes` (F, 4), as x0, y0, x1, y1
+    in pixels, or a `person_mask` per frame (H, W) uint8 say where the person is instead; an empty box or mask says that
+    they are not there. From frame to frame the landmark network finds the region of the next frame itself; the detector
+    runs only when the person was lost.
+    """
+    if person < 0:
+        raise InputError(f"People are counted from 0, the largest first; got person {person}.")
+    networks = networks or shared_networks()
+    if person_mask is not None:
+        boxes = (box_of(mask) for mask in person_mask)
+    is_guided = boxes is not None
+    last: Pose | None = None
+    age = 0
+    for frame, box in zip(frames, boxes if is_guided else repeat(None), strict=is_guided):
+        pose = _followed(networks, frame, last) if last is not None and age == 0 else None
+        if is_guided:
+            box = _valid(box)
+            if box is None or (pose is not None and not _belongs(pose.next_region, box)):
+                pose = None
+            region = None if box is None else Region.from_box(box)
+        else:
+            region = None if pose is not None else _detected(networks, frame, person, last if age < MEMORY else None)
+        if pose is None and region is not None:
+            pose = _started(networks, frame, region)
+        age = 0 if pose is not None else age + 1
+        last = pose or last
+        yield pose
+
+
+def box_of(mask: np.ndarray) -> np.ndarray | None:
+    """The box (x0, y0, x1, y1) of what a mask (H, W) uint8 selects, or None where it selects nothing."""
+    selected = mask >= MASK_LEVEL
+    columns, rows = np.flatnonzero(selected.any(0)), np.flatnonzero(selected.any(1))
+    if not len(columns):
+        return None
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)
+
+
+def choose(detections: list[Detection], person: int, last: Pose | None) -> Detection | None:
+    """The detection that is the person `last` saw, or else the one at place `person`."""
+    if last is not None:
+        near = [found for found in detections if _is_near(last.next_region, found.region)]
+        if near:
+            return min(near, key=lambda found: _distance(last.next_region, found.region))
+    return detections[person] if person < len(detections) else None
+
+
+def _followed(networks: BlazePose, frame: np.ndarray, last: Pose) -> Pose | None:
+    pose = networks.landmarks(frame, last.next_region)
+    return pose if pose.score >= PRESENT and _is_near(last.next_region, pose.next_region) else None
+
+
+def _started(networks: BlazePose, frame: np.ndarray, region: Region) -> Pose | None:
+    """A first look finds the region that the network itself would choose, a second one is as sharp as when tracking."""
+    first = networks.landmarks(frame, region)
+    if first.score < PRESENT:
+        return None
+    second = networks.landmarks(frame, first.next_region)
+    return second if second.score >= PRESENT else first
+
+
+def _detected(networks: BlazePose, frame: np.ndarray, person: int, last: Pose | None) -> Region | None:
+    found = choose(networks.detect(frame), person, last)
+    return None if found is None else found.region
+
+
+def _distance(a: Region, b: Region) -> float:
+    return float(np.hypot(a.center[0] - b.center[0], a.center[1] - b.center[1]))
+
+
+def _is_near(before: Region, after: Region) -> bool:
+    growth = after.size / before.size
+    return _distance(before, after) < JUMP * before.size and 1 / GROWTH < growth < GROWTH
+
+
+def _belongs(region: Region, box: np.ndarray) -> bool:
+    """Whether a tracked region can be that of the person in a box: it is centred there and about as large."""
+    x, y = region.center
+    share = region.size / Region.from_box(box).size
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3] and 0.6 < share < 2.5
+
+
+def _valid(box) -> np.ndarray | None:
+    if box is None:
+        return None
+    box = np.asarray(box, np.float64)
+    if box.shape != (4,):
+        raise InputError(f"A box has 4 numbers (x0, y0, x1, y1), got {box.shape}.")
+    is_empty = not np.isfinite(box).all() or box[2] <= box[0] or box[3] <= box[1]
+    return None if is_empty else box
