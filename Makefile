@@ -1,0 +1,45 @@
+# make demo: the main job on the example that ships.   make test: all tests.   Both set up .venv first.
+#
+#   PYTHON       the Python to build the venv with (3.10 to 3.13)
+#   TORCH        the torch to install first; a CPU build is enough
+#   TORCH_INDEX  an index to take it from, for example https://download.pytorch.org/whl/cpu
+
+PYTHON      ?= python3
+TORCH       ?= torch==2.13.0
+TORCH_INDEX ?=
+VENV        ?= .venv
+
+BIN := $(VENV)/bin
+RUN := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/ready
+	@echo "== The main job on the example that ships: demo/replace.mp4, demo/replace.png, demo/animate.mp4, demo/animate.png"
+	@mkdir -p demo
+	$(RUN) mimo_core replace --out demo/replace.mp4 --sheet demo/replace.png --force
+	$(RUN) mimo_core animate --out demo/animate.mp4 --sheet demo/animate.png --force
+
+test: $(VENV)/ready-dev
+	$(RUN) pytest -q
+	$(BIN)/ruff check .
+
+lint: $(VENV)/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+$(VENV)/ready: requirements.txt
+	@echo "== Setting up $(VENV) with $(PYTHON): $(TORCH) (200 MB for CPU, 3 GB for CUDA), then about 250 MB of packages."
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "Python 3.10 or newer is needed, this is " + sys.version'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) '$(TORCH)'
+	$(BIN)/pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready pyproject.toml
+	@echo "== Adding the packages of the tests: pytest, ruff (20 MB)."
+	$(BIN)/pip install --quiet 'pytest>=8' 'ruff>=0.6' "tomli>=2; python_version < '3.11'"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo

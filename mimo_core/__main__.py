@@ -1,0 +1,16 @@
+"""`python -m mimo_core` and `mimo`."""
+
+import os
+import sys
+
+
+def main() -> int:
+    """Run the command line. OpenMP threads must not spin while they wait: on shared cores 10 ms become 1000."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from .cli import run
+
+    return run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
