@@ -1,0 +1,45 @@
+"""Identity: what one picture tells about a character."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..motion.motion import Motion
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """A character: picture on white, cropped and padded to a square, with its matte and the body fitted to it."""
+
+    picture: NDArray  # (S, S, 3) uint8 RGB, white outside the matte
+    matte: NDArray  # (S, S) uint8
+    motion: Motion | None = None  # one frame, camera of size S x S; None where the picture shows nobody
+    back: tuple[NDArray, NDArray] | None = None  # picture (B, B, 3) and matte (B, B) of the same character from behind
+    notes: tuple[str, ...] = ()  # what was assumed, in sentences for the user
+
+    def __post_init__(self):
+        _check_square("picture", self.picture, self.matte)
+        if self.back is not None:
+            _check_square("back view", *self.back)
+        side = len(self.matte)
+        if self.motion is not None and (self.motion.frames != 1 or self.motion.camera.size != (side, side)):
+            raise InputError(
+                f"The body of an identity needs one frame and a camera of {side}x{side}, "
+                f"got {self.motion.frames} and {self.motion.camera.size}."
+            )
+
+    @property
+    def side(self) -> int:
+        return len(self.matte)
+
+
+def _check_square(name: str, picture: NDArray, matte: NDArray):
+    side = len(matte)
+    if matte.shape != (side, side) or picture.shape != (side, side, 3):
+        raise InputError(
+            f"The {name} of an identity must be square, (S, S, 3) with a matte (S, S), "
+            f"got {picture.shape} and {matte.shape}."
+        )

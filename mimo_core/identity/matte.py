@@ -1,0 +1,197 @@
+"""Who is on the picture and what is background, at full resolution, along the picture's edges.
+
+A network's mask is coarse and may lose hair and hems. Where the background is plain, what differs from it belongs to
+the character; where it is not, GrabCut (Rother et al. 2004) decides near the mask's outline. A guided filter (He et al.
+2010) makes the edge soft.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .continuation import continued
+
+
+GRABCUT_SIDE = 720  # pixels of the longer side: GrabCut's time grows with the area, its outline is refined afterwards
+PLAIN = 0.85  # share of the background that must follow a smooth colour for it to count as plain
+
+
+@dataclass(frozen=True, eq=False)
+class Backdrop:
+    """A smooth background, continued behind the character."""
+
+    colors: NDArray  # (H, W, 3) float32, RGB
+    distance: NDArray  # (H, W) float32, how far the picture is from it, in units of its noise
+
+
+def matte_from_mask(picture: NDArray, mask: NDArray) -> NDArray:
+    """The soft matte (H, W) uint8 of the person that a network's mask (H, W) uint8 marks in a picture (H, W, 3)."""
+    core = _core(mask)
+    backdrop = find_backdrop(picture, mask > 127)
+    seeds = _seeds_near(mask, core) if backdrop is None else _seeds_by_color(backdrop, core)
+    return _soft(picture, _connected(_grabcut(picture, seeds), core))
+
+
+def matte_of_object(picture: NDArray) -> NDArray | None:
+    """The matte of whatever stands before a plain background, or None where the background is not plain."""
+    import cv2
+
+    backdrop = find_backdrop(picture, np.zeros(picture.shape[:2], bool))
+    if backdrop is None:
+        return None
+    core = cv2.erode((backdrop.distance > 8).astype(np.uint8), np.ones((3, 3))) > 0
+    if not 0.002 < core.mean() < 0.98:
+        return None
+    return _soft(picture, _grabcut(picture, _seeds_by_color(backdrop, core)))
+
+
+def find_backdrop(picture: NDArray, covered: NDArray) -> Backdrop | None:
+    """The smooth background around what is `covered` (H, W) bool, or None where it is not plain.
+
+    Everything that can be reached from the picture's border without crossing an edge or the cover is background; its
+    colours, blurred and continued, are the backdrop. Shadows and vignettes are smooth enough to belong to it.
+    """
+    import cv2
+
+    height, width = covered.shape
+    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
+    reached = _reached_from_border(cv2.GaussianBlur(lab, (0, 0), max(height, width) / 900), covered)
+    free = ~covered
+    if reached.sum() < 0.05 * covered.size or reached[free].mean() < 0.25:
+        return None
+    smooth = continued(lab, reached, blur=3)
+    difference = np.linalg.norm(lab.astype(np.float32) - smooth, axis=2)
+    noise = max(1.5, float(np.median(difference[reached])) * 1.5)
+    distance = difference / noise
+    border = _border(covered.shape, max(2, min(height, width) // 60)) & free
+    if (distance[border] < 4).mean() < PLAIN:
+        return None
+    colors = continued(picture, reached, blur=3)
+    return Backdrop(colors, distance)
+
+
+def _reached_from_border(lab: NDArray, covered: NDArray) -> NDArray:
+    """Pixels joined to the border by small steps of colour, (H, W) bool, a few pixels away from any edge."""
+    import cv2
+
+    height, width = covered.shape
+    barrier = np.zeros((height + 2, width + 2), np.uint8)
+    barrier[1:-1, 1:-1] = covered
+    steps = range(0, height, max(1, height // 24)), range(0, width, max(1, width // 24))
+    seeds = [(x, y) for y in steps[0] for x in (0, width - 1)] + [(x, y) for x in steps[1] for y in (0, height - 1)]
+    for x, y in seeds:
+        if not barrier[y + 1, x + 1]:
+            cv2.floodFill(lab, barrier, (x, y), 0, (2,) * 3, (2,) * 3, cv2.FLOODFILL_MASK_ONLY | (2 << 8) | 4)
+    reached = (barrier[1:-1, 1:-1] == 2).astype(np.uint8)
+    return cv2.erode(reached, np.ones((3, 3)), borderValue=1) > 0
+
+
+def _border(shape: tuple[int, int], width: int) -> NDArray:
+    border = np.ones(shape, bool)
+    border[width:-width, width:-width] = False
+    return border
+
+
+def _core(mask: NDArray) -> NDArray:
+    """Pixels that surely belong to the person: well inside the network's mask, (H, W) bool."""
+    import cv2
+
+    inside = (mask > 200).astype(np.uint8)
+    radius = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
+    return radius > 0.01 * _extent(mask)
+
+
+def _extent(mask: NDArray) -> float:
+    rows = np.flatnonzero((mask > 127).any(1))
+    return float(rows[-1] - rows[0] + 1) if len(rows) else float(len(mask))
+
+
+def _seeds_by_color(backdrop: Backdrop, core: NDArray) -> NDArray:
+    """GrabCut's labels from the distance to a plain background."""
+    import cv2
+
+    seeds = np.where(backdrop.distance > 4, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seeds[cv2.blur(backdrop.distance, (5, 5)) < 1.5] = cv2.GC_BGD
+    seeds[(backdrop.distance > 12) | core] = cv2.GC_FGD
+    return seeds
+
+
+def _seeds_near(mask: NDArray, core: NDArray) -> NDArray:
+    """GrabCut's labels from the mask alone: only a band around its outline is open."""
+    import cv2
+
+    outside = cv2.distanceTransform((mask < 100).astype(np.uint8), cv2.DIST_L2, 5)
+    seeds = np.where(mask > 127, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seeds[outside > 0.03 * _extent(mask)] = cv2.GC_BGD
+    seeds[core] = cv2.GC_FGD
+    return seeds
+
+
+def _grabcut(picture: NDArray, seeds: NDArray) -> NDArray:
+    """The labels settled, (H, W) bool. Worked at GRABCUT_SIDE; certain labels hold at full size."""
+    import cv2
+
+    scale = min(1.0, GRABCUT_SIDE / max(seeds.shape))
+    size = (max(1, round(seeds.shape[1] * scale)), max(1, round(seeds.shape[0] * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    labels = cv2.resize(seeds, size, interpolation=cv2.INTER_NEAREST)
+    has_both = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).any() and np.isin(labels, (cv2.GC_BGD, cv2.GC_PR_BGD)).any()
+    if has_both:
+        cv2.setRNGSeed(0)  # its mixture models start from random clusters
+        cv2.grabCut(small, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK)
+    inside = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+    settled = cv2.resize(inside, seeds.shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+    return (settled | (seeds == cv2.GC_FGD)) & (seeds != cv2.GC_BGD)
+
+
+def _connected(inside: NDArray, core: NDArray) -> NDArray:
+    """Only what is joined to the core: other things before the same wall do not belong to the character."""
+    import cv2
+
+    opened = cv2.morphologyEx(inside.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3)))
+    labels = cv2.connectedComponents(opened, connectivity=8)[1]
+    kept = np.unique(labels[core & (opened > 0)])
+    return np.isin(labels, kept[kept > 0]) if len(kept) else inside
+
+
+def _soft(picture: NDArray, inside: NDArray) -> NDArray:
+    """The matte along the picture's own edges: no specks, no pinholes, a guided filter in a narrow band."""
+    import cv2
+
+    radius = max(2, round(max(inside.shape) / 300))
+    solid = _without_specks(inside)
+    guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    alpha = _guided(guide, solid.astype(np.float32), radius=radius, epsilon=1e-3)
+    alpha = np.clip((alpha - 0.35) / 0.6, 0, 1)  # biased inwards: a light rim shows, a lost half pixel does not
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
+    alpha[cv2.erode(solid.astype(np.uint8), kernel, borderValue=1) > 0] = 1
+    alpha[cv2.dilate(solid.astype(np.uint8), kernel) == 0] = 0
+    return (alpha * 255 + 0.5).astype(np.uint8)
+
+
+def _without_specks(inside: NDArray) -> NDArray:
+    """Islands and holes smaller than 0.02 % of the picture removed."""
+    import cv2
+
+    least = max(4, int(2e-4 * inside.size))
+    for value in (True, False):
+        labels, stats = cv2.connectedComponentsWithStats((inside == value).astype(np.uint8), connectivity=4)[1:3]
+        small = stats[:, cv2.CC_STAT_AREA] < least
+        small[0] = False
+        inside = np.where(small[labels], not value, inside)
+    return inside
+
+
+def _guided(guide: NDArray, values: NDArray, *, radius: int, epsilon: float) -> NDArray:
+    """He et al. 2010: values (H, W) made locally linear in the guide (H, W), both 0..1."""
+    import cv2
+
+    def mean(image: NDArray) -> NDArray:
+        return cv2.boxFilter(image, -1, (2 * radius + 1,) * 2)
+
+    center, average = mean(guide), mean(values)
+    slope = (mean(guide * values) - center * average) / (mean(guide * guide) - center * center + epsilon)
+    return mean(slope) * guide + mean(average - slope * center)

@@ -1,0 +1,62 @@
+"""Any picture a user may bring, as RGB uint8 and, where it has one, its alpha."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import InputError
+
+
+def colors_and_alpha(picture) -> tuple[NDArray, NDArray | None]:
+    """RGB uint8 (H, W, 3) and alpha uint8 (H, W) of a picture; the alpha is None where the picture is all opaque.
+
+    Takes arrays and tensors, uint8 or float in 0..1, (H, W), (H, W, C) or one picture (1, H, W, C), with 1 (grey),
+    2 (grey, alpha), 3 or 4 channels.
+    """
+    pixels = _array(picture)
+    if pixels.ndim == 4 and len(pixels) == 1:
+        pixels = pixels[0]
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or 0 in pixels.shape:
+        raise InputError(f"A character picture needs the shape (height, width, 1 to 4 channels), got {pixels.shape}.")
+    pixels = as_bytes(pixels)
+    colors, alpha = (pixels, None) if pixels.shape[2] % 2 else (pixels[..., :-1], pixels[..., -1])
+    colors = np.ascontiguousarray(np.broadcast_to(colors, (*colors.shape[:2], 3)))
+    return colors, None if alpha is None or alpha.min() == 255 else np.ascontiguousarray(alpha)
+
+
+def given_mask(mask, height: int, width: int) -> NDArray:
+    """A mask of any size as uint8 (height, width), 255 inside."""
+    import cv2
+
+    pixels = _array(mask)
+    while pixels.ndim > 2 and pixels.shape[0] == 1:
+        pixels = pixels[0]
+    if pixels.ndim == 3:
+        pixels = pixels[..., 0]
+    if pixels.ndim != 2 or 0 in pixels.shape:
+        raise InputError(f"The character's mask needs the shape (height, width), got {pixels.shape}.")
+    pixels = as_bytes(pixels)
+    if pixels.shape == (height, width):
+        return pixels
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def as_bytes(pixels: NDArray) -> NDArray:
+    """uint8 of uint8, bool, 16-bit, or float in 0..1. What is not a number becomes 0."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == bool:
+        return pixels.astype(np.uint8) * 255
+    if pixels.dtype == np.uint16:
+        return (pixels >> 8).astype(np.uint8)
+    if np.issubdtype(pixels.dtype, np.floating):
+        return (np.clip(np.nan_to_num(pixels), 0, 1) * 255 + 0.5).astype(np.uint8)
+    raise InputError(f"Pictures are uint8, uint16 or float in 0..1, got {pixels.dtype}.")
+
+
+def _array(pixels) -> NDArray:
+    return pixels.detach().cpu().numpy() if isinstance(pixels, torch.Tensor) else np.asarray(pixels)
