@@ -9,6 +9,9 @@ from .output import whole_file
 from .video import check_size
 
 
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
+
 def read_picture(path) -> np.ndarray:
     """A picture file as (H, W, 3 or 4) uint8: upright, RGB, with alpha if the file has it.
 

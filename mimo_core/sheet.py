@@ -14,7 +14,9 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], height: int = 240) -> np
 
     strips = []
     for row in rows:
-        scaled = [cv2.resize(p, (round(p.shape[1] * height / p.shape[0]), height), interpolation=cv2.INTER_AREA) for p in row]
+        scaled = [
+            cv2.resize(p, (round(p.shape[1] * height / p.shape[0]), height), interpolation=cv2.INTER_AREA) for p in row
+        ]
         gap = np.full((height, GAP, 3), 255, np.uint8)
         strips.append(np.hstack([piece for picture in scaled for piece in (picture, gap)][:-1]))
     width = max(strip.shape[1] for strip in strips)

@@ -35,7 +35,7 @@ def write_video(
     if first is None:
         raise InputError("There are no frames to write.")
     with whole_file(path) as partial:
-        return _write(partial, first, frames, Fraction(fps), sound, total, progress)
+        return _write(partial, first, frames, Fraction(fps).limit_denominator(1001), sound, total, progress)
 
 
 def _write(partial, first, frames, fps, sound, total, progress) -> int:
