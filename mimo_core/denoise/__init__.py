@@ -1,0 +1,1 @@
+"""The MIMO denoiser: networks, checkpoints, windows, regions, and sampling without ComfyUI."""

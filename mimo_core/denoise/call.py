@@ -1,0 +1,81 @@
+"""What the blocks of one forward pass need to know. A new one for every pass: nothing is kept on the modules."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from torch import Tensor
+
+from ..errors import InputError
+from .reference import ReferenceKeys
+
+
+CONDITIONAL = 0  # ComfyUI's code in cond_or_uncond; 1 is the unconditional half
+
+
+class Call:
+    """One forward pass: which rows are what, the tokens, the reference, and what others hung into the model.
+
+    Rows are chunks of frames. `transformer_options` is ComfyUI's dictionary, read by its keys and never written:
+    `cond_or_uncond` says per chunk whether it is conditional (and reads the reference), `patches` and
+    `patches_replace` hold the functions of FreeU, IP-Adapter, PAG, SAG, HyperTile and their like.
+    """
+
+    def __init__(self, x: Tensor, context: Tensor, *, reference: ReferenceKeys | None = None, transformer_options=None):
+        rows = len(x)
+        self.options = dict(transformer_options or {}) | {"original_shape": list(x.shape), "transformer_index": 0}
+        self.chunks = tuple(self.options.setdefault("cond_or_uncond", [CONDITIONAL]))
+        if rows % len(self.chunks):
+            raise InputError(f"{rows} rows cannot be {len(self.chunks)} chunks of equally many frames.")
+        self.frames = rows // len(self.chunks)
+        self.context = per_row(context, rows, "context tokens")
+        self.reference = reference
+        self.banks: dict[str, Tensor] | None = None
+        self.patches = self.options.get("patches", {})
+        self.replacements = self.options.get("patches_replace", {})
+
+    def enter(self, kind: str, number: int) -> None:
+        """Name the block about to run as ComfyUI does: ("input", 4), ("middle", 0), ("output", 3)."""
+        self.options["block"] = (kind, number)
+
+    def attention_options(self, heads: int, head_channels: int) -> dict:
+        """The last argument of the patches inside a transformer block."""
+        options = {name: value for name, value in self.options.items() if name not in ("patches", "patches_replace")}
+        return options | {"n_heads": heads, "dim_head": head_channels, "attn_precision": None}
+
+    def replacement(self, attention: str):
+        """The function that stands in for `attention` ("attn1" or "attn2") of this block, or None."""
+        replacements = self.replacements.get(attention, {})
+        block = self.options.get("block")
+        return (
+            replacements.get((*block, self.options.get("block_index", 0)), replacements.get(block)) if block else None
+        )
+
+    def patched(self, name: str, hidden: Tensor) -> Tensor:
+        """`hidden` after all block patches of this name."""
+        for patch in self.patches.get(name, ()):
+            hidden = patch(hidden, self.options)
+        return hidden
+
+    def runs(self, rows: int) -> list[tuple[int, int, bool]]:
+        """(start, stop, conditional) of neighbouring chunks of one kind, for a tensor of `rows` rows.
+
+        A patch may have split rows into tiles, so `rows` need not be the rows of the pass.
+        """
+        each, start, runs = rows // len(self.chunks), 0, []
+        for kind, chunks in groupby(self.chunks):
+            stop = start + each * len(list(chunks))
+            runs.append((start, stop, kind == CONDITIONAL))
+            start = stop
+        return runs
+
+
+def per_row(tensor: Tensor, rows: int, name: str) -> Tensor:
+    """`tensor` with `rows` rows: as it is, one for all, or one for every frame of each chunk."""
+    if len(tensor) == rows:
+        return tensor
+    if len(tensor) == 1:
+        return tensor.expand(rows, *tensor.shape[1:])
+    if rows % len(tensor):
+        raise InputError(f"{len(tensor)} rows of {name} do not fit {rows} rows of latents. Give one, or one per frame.")
+    return tensor.repeat(rows // len(tensor), *[1] * (tensor.ndim - 1))

@@ -1,0 +1,100 @@
+"""The denoiser: Stable Diffusion 1.5's UNet with motion modules, a background in its input, and a reference."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from ..errors import InputError
+from .call import Call, per_row
+from .config import MimoConfig
+from .reference import ReferenceFeatures, ReferenceKeys
+from .transformer import TransformerBlock
+from .unet import UNet
+
+
+class Denoiser(UNet):
+    """Predicts v for frames that lie in the batch axis. Any latent size; at most `config.motion_frames` frames."""
+
+    def __init__(self, config: MimoConfig, *, operations=nn, dtype=None, device=None):
+        factory = {"operations": operations, "dtype": dtype, "device": device}
+        super().__init__(config, config.in_channels, motion=True, **factory)
+        width, layer = config.block_out_channels[0], {"dtype": dtype, "device": device}
+        self.conv_norm_out = operations.GroupNorm(config.norm_groups, width, eps=1e-5, **layer)
+        self.conv_out = operations.Conv2d(width, config.out_channels, 3, padding=1, **layer)
+
+    def forward(
+        self, x, timesteps, context=None, control=None, transformer_options=None, *, pose=None, reference=None, **_
+    ) -> Tensor:
+        """v (rows, 4, h, w) of `x` (rows, 8, h, w): noisy latent, then background. Rows are chunks of F frames.
+
+        The signature is that of ComfyUI's UNets; newer releases of it add keywords.
+
+        timesteps: (rows,)
+        context: character token (rows, 1, D), (F, 1, D) or (1, 1, D); more tokens are attended to as usual
+        control: residuals of ControlNets ("output", "middle") and T2I adapters ("input"); entries may be None
+        transformer_options: see `Call`. Without it all rows are one conditional chunk
+        pose: features of the pose guider (F, C, h, w), shared by the chunks, or one per row
+        reference: `ReferenceKeys`, or `ReferenceFeatures` that are projected here, in every call
+        """
+        if context is None:
+            raise InputError("The denoiser needs the character's token as context, (1, 1, D). Zeros mean no character.")
+        if isinstance(reference, ReferenceFeatures):
+            reference = self.project(reference)
+        call = Call(x, context, reference=reference, transformer_options=transformer_options)
+        temb = self.time_embedding(timesteps, x.dtype)
+        for patch in call.patches.get("emb_patch", ()):
+            temb = patch(temb, self.config.block_out_channels[0], call.options)
+
+        call.enter("input", 0)
+        hidden = with_residual(self._posed(self.conv_in(x), pose), control, "input", 0)
+        hidden = call.patched("input_block_patch", hidden)
+        skips = [hidden]
+        hidden = call.patched("input_block_patch_after_skip", hidden)
+        for number, layer in enumerate(self.input_layers(), 1):
+            call.enter("input", number)
+            hidden = with_residual(layer.run(hidden, temb, call), control, "input", number)
+            hidden = call.patched("input_block_patch", hidden)
+            skips.append(hidden)
+            hidden = call.patched("input_block_patch_after_skip", hidden)
+
+        hidden = with_residual(self.middle(hidden, temb, call), control, "middle", 0)
+
+        for number, layer in enumerate(self.output_layers()):
+            call.enter("output", number)
+            skip = with_residual(skips.pop(), control, "output", number)
+            for patch in call.patches.get("output_block_patch", ()):
+                hidden, skip = patch(hidden, skip, call.options)
+            hidden = torch.cat([hidden, skip], 1)
+            hidden = layer.run(hidden, temb, call, skips[-1].shape[-2:] if skips else None)
+
+        return self.conv_out(silu(self.conv_norm_out(hidden)))
+
+    def project(self, features: ReferenceFeatures) -> ReferenceKeys:
+        """Keys and values of a reference, once per clip: they are the same for all steps, windows and frames."""
+        blocks = {module.path: module for module in self.modules() if isinstance(module, TransformerBlock)}
+        if missing := sorted(set(blocks) - set(features.banks)):
+            raise InputError(f"The reference lacks {len(missing)} of {len(blocks)} blocks: {', '.join(missing)}.")
+        return ReferenceKeys({path: block.reference_keys(features.banks[path]) for path, block in blocks.items()})
+
+    def _posed(self, hidden: Tensor, pose: Tensor | None) -> Tensor:
+        if pose is None:
+            return hidden
+        if pose.shape[1:] != hidden.shape[1:]:
+            raise InputError(
+                f"Pose features are (C, h, w) = {tuple(pose.shape[1:])}, the latent needs {tuple(hidden.shape[1:])}. "
+                "Render the body code at the size of the video."
+            )
+        return hidden + per_row(pose, len(hidden), "pose features").to(hidden)
+
+
+def with_residual(hidden: Tensor, control: dict | None, name: str, number: int) -> Tensor:
+    """`hidden` plus the residual for block `number` of this kind, if there is one.
+
+    ComfyUI takes residuals from the end of each list, so "output" lies in the order of the skips, deepest last, and
+    "input" deepest first. The lists are not changed: a context window may use them again.
+    """
+    residuals = (control or {}).get(name) or ()
+    residual = residuals[-1 - number] if number < len(residuals) else None
+    return hidden if residual is None else hidden + residual.to(hidden)

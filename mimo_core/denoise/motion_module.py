@@ -1,0 +1,98 @@
+"""Motion modules: attention over time, one sequence of frames per position (AnimateDiff v2's layout)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .attention import Attention
+from .blocks import FeedForward
+
+
+GROUPS = 32  # always, whatever the other norms use
+
+
+class PositionTable(nn.Module):
+    """The sinusoidal table of temporal positions (1, frames, C): sines on even channels, cosines on odd ones.
+
+    It is a buffer of a module without layers, so nothing moves or casts it in time: it follows its input at use.
+    """
+
+    def __init__(self, channels: int, frames: int, *, device=None):
+        super().__init__()
+        position = torch.arange(frames, device=device)[:, None]
+        angles = position * torch.exp(torch.arange(0, channels, 2, device=device) * (-math.log(10000) / channels))
+        table = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
+        self.register_buffer("pe", table[None])
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        frames, longest = tokens.shape[1], self.pe.shape[1]
+        if frames > longest:
+            raise InputError(
+                f"{frames} frames in one window, but these motion modules know {longest} positions. "
+                f"Use context windows of at most {longest} frames."
+            )
+        return tokens + self.pe[:, :frames].to(tokens)
+
+
+class TemporalAttention(Attention):
+    def __init__(self, channels: int, heads: int, frames: int, *, operations=nn, dtype=None, device=None):
+        super().__init__(channels, heads, operations=operations, dtype=dtype, device=device)
+        self.pos_encoder = PositionTable(channels, frames, device=device)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        tokens = self.pos_encoder(tokens)  # queries, keys and values all carry the position
+        return super().forward(tokens, tokens)
+
+
+class TemporalBlock(nn.Module):
+    def __init__(self, channels: int, heads: int, frames: int, *, operations=nn, dtype=None, device=None):
+        super().__init__()
+        layer = {"dtype": dtype, "device": device}
+        self.attention_blocks = nn.ModuleList(
+            TemporalAttention(channels, heads, frames, operations=operations, **layer) for _ in range(2)
+        )
+        self.norms = nn.ModuleList(operations.LayerNorm(channels, eps=1e-5, **layer) for _ in range(2))
+        self.ff = FeedForward(channels, operations=operations, **layer)
+        self.ff_norm = operations.LayerNorm(channels, eps=1e-5, **layer)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        for attention, norm in zip(self.attention_blocks, self.norms, strict=True):
+            tokens = tokens + attention(norm(tokens))
+        return tokens + self.ff(self.ff_norm(tokens))
+
+
+class TemporalTransformer(nn.Module):
+    """(chunks * F, C, h, w) in and out. Group statistics are per frame: diffusers' own module takes them over all."""
+
+    def __init__(self, channels: int, heads: int, frames: int, *, operations=nn, dtype=None, device=None):
+        super().__init__()
+        layer = {"dtype": dtype, "device": device}
+        self.norm = operations.GroupNorm(GROUPS, channels, eps=1e-6, **layer)
+        self.proj_in = operations.Linear(channels, channels, **layer)
+        self.transformer_blocks = nn.ModuleList(
+            [TemporalBlock(channels, heads, frames, operations=operations, **layer)],
+        )
+        self.proj_out = operations.Linear(channels, channels, **layer)
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        tokens = self.norm(x).unflatten(0, (-1, frames)).flatten(3).permute(0, 3, 1, 2)  # (chunks, h*w, F, C)
+        tokens = self.proj_in(tokens.reshape(-1, frames, x.shape[1]))  # one sequence of frames per position
+        for block in self.transformer_blocks:
+            tokens = block(tokens)
+        tokens = self.proj_out(tokens).unflatten(0, (-1, x.shape[2] * x.shape[3]))
+        return x + tokens.permute(0, 2, 3, 1).reshape(x.shape)  # (chunks, h*w, F, C) -> (chunks * F, C, h, w)
+
+
+class MotionModule(nn.Module):
+    def __init__(self, channels: int, heads: int, frames: int, *, operations=nn, dtype=None, device=None):
+        super().__init__()
+        self.temporal_transformer = TemporalTransformer(
+            channels, heads, frames, operations=operations, dtype=dtype, device=device
+        )
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        return self.temporal_transformer(x, frames)

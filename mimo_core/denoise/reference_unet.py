@@ -1,0 +1,43 @@
+"""The reference UNet: read once per character, for what its self-attentions look at."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .call import Call
+from .config import MimoConfig
+from .reference import ReferenceFeatures
+from .unet import UNet
+
+
+class ReferenceUNet(UNet):
+    """Stable Diffusion 1.5's UNet without its output layers, which nothing would read."""
+
+    def __init__(self, config: MimoConfig, *, operations=nn, dtype=None, device=None):
+        super().__init__(config, config.out_channels, motion=False, operations=operations, dtype=dtype, device=device)
+
+    def forward(self, latent: Tensor, token: Tensor) -> ReferenceFeatures:
+        """Features of the character's latent (N, 4, h, w) with its CLIP token (N, 1, D), at timestep 0.
+
+        The pass ends at the last self-attention: what follows cannot reach the denoiser. The unconditional pass of the
+        official release is left out, because unconditional rows never read it.
+        """
+        call = Call(latent, token)
+        call.banks = {}
+        temb = self.time_embedding(torch.zeros(len(latent), device=latent.device), latent.dtype)
+        hidden = self.conv_in(latent)
+        skips = [hidden]
+        for layer in self.input_layers():
+            hidden = layer.run(hidden, temb, call)
+            skips.append(hidden)
+        hidden = self.middle(hidden, temb, call)
+
+        *layers, last = self.output_layers()
+        for layer in layers:
+            hidden = torch.cat([hidden, skips.pop()], 1)
+            hidden = layer.run(hidden, temb, call, skips[-1].shape[-2:])
+        hidden = last.resnet(torch.cat([hidden, skips.pop()], 1), temb)
+        block = last.attention.transformer_blocks[0]
+        call.banks[block.path] = block.norm1(last.attention.tokens(hidden))
+        return ReferenceFeatures(call.banks)

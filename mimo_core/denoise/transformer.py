@@ -1,0 +1,119 @@
+"""Spatial transformers: self-attention, which may read a reference, then the character's token, then a feed-forward."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .attention import Attention, attend, attend_with_reference
+from .blocks import FeedForward
+from .call import Call
+
+
+class TransformerBlock(nn.Module):
+    """Three pre-norm residual steps on tokens (rows, h*w, C).
+
+    `path` is the block's name in its UNet. Equal paths in the two UNets are one pair: one writes, the other reads.
+    """
+
+    path = ""
+
+    def __init__(self, channels: int, heads: int, context: int, *, operations=nn, dtype=None, device=None):
+        super().__init__()
+        layer = {"dtype": dtype, "device": device}
+        self.attn1 = Attention(channels, heads, operations=operations, **layer)
+        self.norm1 = operations.LayerNorm(channels, eps=1e-5, **layer)
+        self.attn2 = Attention(channels, heads, context_channels=context, operations=operations, **layer)
+        self.norm2 = operations.LayerNorm(channels, eps=1e-5, **layer)
+        self.ff = FeedForward(channels, operations=operations, **layer)
+        self.norm3 = operations.LayerNorm(channels, eps=1e-5, **layer)
+
+    def forward(self, tokens: Tensor, call: Call) -> Tensor:
+        normed = self.norm1(tokens)
+        if call.banks is not None:
+            call.banks[self.path] = normed
+        options = call.attention_options(self.attn1.heads, tokens.shape[-1] // self.attn1.heads)
+        tokens = tokens + self._self_attention(normed, call, options)
+        for patch in call.patches.get("middle_patch", ()):
+            tokens = patch(tokens, options)
+        tokens = tokens + self._cross_attention(tokens, call, options)
+        return tokens + self.ff(self.norm3(tokens))
+
+    def reference_keys(self, bank: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of a reference's features (references, tokens, C). They are normalised already."""
+        return self.attn1.to_k(bank), self.attn1.to_v(bank)
+
+    def _self_attention(self, normed: Tensor, call: Call, options: dict) -> Tensor:
+        queries = keys = values = normed
+        for patch in call.patches.get("attn1_patch", ()):
+            queries, keys, values = patch(queries, keys, values, options)
+        query, key, value = self.attn1.to_q(queries), self.attn1.to_k(keys), self.attn1.to_v(values)
+
+        # A stand-in sees the frame's own tokens only: PAG returns `value`, which must have the queries' shape.
+        if (replacement := call.replacement("attn1")) is not None:
+            attended = replacement(query, key, value, options)
+        else:
+            attended = self._attend_by_chunk(query, key, value, call)
+
+        attended = self.attn1.out(attended)
+        for patch in call.patches.get("attn1_output_patch", ()):
+            attended = patch(attended, options)
+        return attended
+
+    def _attend_by_chunk(self, query: Tensor, key: Tensor, value: Tensor, call: Call) -> Tensor:
+        """Conditional rows read the reference, unconditional rows never do."""
+        heads = self.attn1.heads
+        if call.reference is None:
+            return attend(query, key, value, heads)
+        pair = tuple(bank.to(query) for bank in call.reference.pairs[self.path])
+        attended = [
+            attend_with_reference(query[start:stop], key[start:stop], value[start:stop], pair, heads)
+            if conditional
+            else attend(query[start:stop], key[start:stop], value[start:stop], heads)
+            for start, stop, conditional in call.runs(len(query))
+        ]
+        return torch.cat(attended) if len(attended) > 1 else attended[0]
+
+    def _cross_attention(self, tokens: Tensor, call: Call, options: dict) -> Tensor:
+        replacement = call.replacement("attn2")
+        context = values = call.context
+        if context.shape[1] == 1 and replacement is None and "attn2_patch" not in call.patches:
+            attended = self.attn2.to_v(context)  # the softmax over one key is 1, so queries do not matter
+        else:
+            queries = self.norm2(tokens)
+            for patch in call.patches.get("attn2_patch", ()):
+                queries, context, values = patch(queries, context, values, options)
+            query, key, value = self.attn2.to_q(queries), self.attn2.to_k(context), self.attn2.to_v(values)
+            attention = attend if replacement is None else replacement
+            attended = attention(query, key, value, self.attn2.heads if replacement is None else options)
+
+        attended = self.attn2.out(attended).expand_as(tokens)
+        for patch in call.patches.get("attn2_output_patch", ()):
+            attended = patch(attended, options)
+        return attended
+
+
+class SpatialTransformer(nn.Module):
+    """(rows, C, h, w) in and out."""
+
+    def __init__(self, channels: int, heads: int, context: int, *, groups=32, operations=nn, dtype=None, device=None):
+        super().__init__()
+        layer = {"dtype": dtype, "device": device}
+        self.norm = operations.GroupNorm(groups, channels, eps=1e-6, **layer)
+        self.proj_in = operations.Conv2d(channels, channels, 1, **layer)
+        self.transformer_blocks = nn.ModuleList(
+            [TransformerBlock(channels, heads, context, operations=operations, **layer)]
+        )
+        self.proj_out = operations.Conv2d(channels, channels, 1, **layer)
+
+    def forward(self, x: Tensor, call: Call) -> Tensor:
+        call.options["activations_shape"] = list(x.shape)
+        tokens = self.tokens(x)
+        for index, block in enumerate(self.transformer_blocks):
+            call.options["block_index"] = index
+            tokens = block(tokens, call)
+        call.options["transformer_index"] += 1
+        return x + self.proj_out(tokens.transpose(1, 2).reshape(x.shape))  # (rows, h*w, C) -> (rows, C, h, w)
+
+    def tokens(self, x: Tensor) -> Tensor:
+        return self.proj_in(self.norm(x)).flatten(2).transpose(1, 2).contiguous()  # (rows, C, h, w) -> (rows, h*w, C)
