@@ -160,7 +160,7 @@ def read_free_body(path: Path) -> BodyModel:
         raise InputError(f"The free body is missing at {path}. Install the package again.")
     with safe_open(str(path), framework="np") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        landmarks = json.loads(file.metadata()["landmarks"])
+        about = json.loads(file.metadata()["body"])
     count = len(arrays["template"])
     weights = _dense(arrays, "weights", (count, len(PARENTS)))
     has_uv = "uv" in arrays
@@ -175,7 +175,7 @@ def read_free_body(path: Path) -> BodyModel:
         faces=torch.from_numpy(arrays["faces"].astype(np.int64)),
         uv=torch.from_numpy(arrays["uv"].astype(np.float32) / 65535) if has_uv else None,
         uv_faces=torch.from_numpy(arrays["uv_faces"].astype(np.int64)) if has_uv else None,
-        landmarks=landmarks,
+        landmarks=about["landmarks"],
     )
 
 

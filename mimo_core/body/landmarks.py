@@ -1,0 +1,115 @@
+"""Where BlazePose's 33 landmarks lie on the free body: weighted vertices, moved by skinning like any other.
+
+BlazePose's own skeleton differs a little from the body's. `PLACES` says where its landmarks lie relative to the
+body's joints, learned from what BlazePose sees on rendered bodies (docs/pose.md); `derive` turns that into a few
+weighted vertices each, and the result is frozen in assets/landmarks.json by tools/landmark_table.py.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .model import BodyModel, free_body
+from .skeleton import JOINT
+
+
+TABLE = Path(__file__).parent.parent / "assets" / "landmarks.json"
+LANDMARKS = (
+    "nose",
+    *("left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer"),
+    *("left_ear", "right_ear", "mouth_left", "mouth_right"),
+    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
+    *("left_pinky", "right_pinky", "left_index", "right_index", "left_thumb", "right_thumb"),
+    *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
+    *("left_heel", "right_heel", "left_foot_index", "right_foot_index"),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A landmark of the body's left or middle, in metres from a joint of the average body in rest."""
+
+    joint: str
+    offset: tuple[float, float, float]
+    bones: tuple[str, ...]  # only vertices that these move may carry it
+
+
+PLACES = {
+    "nose": Place("head", (0.0, 0.03, 0.12), ("head",)),
+    "left_eye_inner": Place("head", (0.015, 0.07, 0.10), ("head",)),
+    "left_eye": Place("head", (0.03, 0.07, 0.10), ("head",)),
+    "left_eye_outer": Place("head", (0.045, 0.07, 0.09), ("head",)),
+    "left_ear": Place("head", (0.075, 0.04, 0.0), ("head",)),
+    "mouth_left": Place("head", (0.025, -0.01, 0.10), ("head",)),
+    "left_shoulder": Place("left_shoulder", (0.0, 0.0, 0.0), ("left_shoulder", "left_collar")),
+    "left_elbow": Place("left_elbow", (0.0, 0.0, 0.0), ("left_shoulder", "left_elbow")),
+    "left_wrist": Place("left_wrist", (0.0, 0.0, 0.0), ("left_elbow", "left_wrist")),
+    "left_pinky": Place("left_hand", (0.0, 0.0, -0.03), ("left_wrist", "left_hand")),
+    "left_index": Place("left_hand", (0.0, 0.0, 0.03), ("left_wrist", "left_hand")),
+    "left_thumb": Place("left_hand", (-0.04, -0.02, 0.06), ("left_wrist", "left_hand")),
+    "left_hip": Place("left_hip", (0.0, 0.0, 0.0), ("left_hip", "pelvis")),
+    "left_knee": Place("left_knee", (0.0, 0.0, 0.0), ("left_hip", "left_knee")),
+    "left_ankle": Place("left_ankle", (0.0, 0.0, 0.0), ("left_knee", "left_ankle")),
+    "left_heel": Place("left_ankle", (0.0, -0.04, -0.04), ("left_ankle",)),
+    "left_foot_index": Place("left_foot", (0.0, 0.0, 0.06), ("left_ankle", "left_foot")),
+}
+CANDIDATES = 80  # vertices around a place that may carry it
+OWNED = 0.9  # share of a candidate's skinning weight that lies on the bones of the place
+
+
+@functools.cache
+def landmark_weights() -> Tensor:
+    """The frozen table as a matrix (33, V) for the free body: landmarks = weights @ vertices. Rows add up to one."""
+    table = json.loads(TABLE.read_text())
+    weights = torch.zeros(len(LANDMARKS), free_body().vertices)
+    for row, name in enumerate(LANDMARKS):
+        for vertex, weight in table[name]:
+            weights[row, vertex] = weight
+    return weights / weights.sum(1, keepdim=True)
+
+
+def derive(body: BodyModel) -> dict[str, list[tuple[int, float]]]:
+    """Weighted vertices (vertex, weight) for each landmark, such that their mean lies at its place for every shape."""
+    vertices, joints = body.shape(torch.zeros(10))
+    return {name: _carriers(body, vertices, joints, name) for name in LANDMARKS}
+
+
+def _carriers(body: BodyModel, vertices: Tensor, joints: Tensor, name: str) -> list[tuple[int, float]]:
+    from scipy.optimize import nnls
+
+    place = place_of(name)
+    target = joints[JOINT[place.joint]] + torch.tensor(place.offset)
+    owned = body.weights[:, [JOINT[bone] for bone in place.bones]].sum(1) > OWNED
+    distance = torch.where(owned, (vertices - target).norm(dim=1), torch.inf)
+    near = distance.topk(CANDIDATES, largest=False).indices
+    # Rows: position, how the joint moves with the shape, a sum of one, and a slight pull towards close vertices.
+    shape_of_joint = torch.einsum("v,vcb->cb", body.joint_regressor[JOINT[place.joint]], body.shapedirs)
+    rows = [10 * (vertices[near] - target).mT, (body.shapedirs[near] - shape_of_joint).flatten(1).mT]
+    rows += [torch.full((1, CANDIDATES), 10.0), 0.1 * distance[near][None]]
+    right = torch.cat([torch.zeros(3 + shape_of_joint.numel()), torch.tensor([10.0, 0.0])])
+    weights, _ = nnls(torch.cat(rows).double().numpy(), right.double().numpy())
+    kept = np.flatnonzero(weights > 0.01)
+    shares = weights[kept] / weights[kept].sum()
+    return [(int(near[index]), round(float(share), 4)) for index, share in zip(kept, shares, strict=True)]
+
+
+def place_of(name: str) -> Place:
+    """The place of any of the 33 landmarks; those of the right side mirror those of the left."""
+    if name in PLACES:
+        return PLACES[name]
+    left = PLACES[_other_side(name)]
+    x, y, z = left.offset
+    return Place(_other_side(left.joint), (-x, y, z), tuple(_other_side(bone) for bone in left.bones))
+
+
+def _other_side(name: str) -> str:
+    if "left" in name:
+        return name.replace("left", "right")
+    return name.replace("right", "left")
