@@ -1,7 +1,7 @@
 """Installing us must not break a ComfyUI that works.
 
 The lists in tests/data/environments are what `pip freeze` said before and after `pip install -r requirements.txt` in
-two real environments: the newest releases of November 2026, and one that still has transformers 4.57.1 and numpy 1.26.4.
+two real environments: the newest releases of November 2026, and transformers 4.57.1 with numpy 1.26.4.
 """
 
 import importlib.metadata
