@@ -6,6 +6,7 @@ wins by one scatter of packed (1 / depth, face) keys. The same code runs on a CP
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -29,6 +30,18 @@ class Raster:
     @property
     def mask(self) -> Tensor:
         return self.face >= 0
+
+    @functools.cached_property
+    def hits(self) -> Tensor:
+        """The flat numbers (N,) of the pixels that see a face."""
+        return (self.face.view(-1) >= 0).nonzero()[:, 0]
+
+    def only(self, frames: Tensor) -> Raster:
+        """Nothing seen except in the frames (B,) that are True."""
+        if frames.all():
+            return self
+        kept = frames[:, None, None]
+        return Raster(self.face.where(kept, self.face.new_tensor(-1)), self.bary * kept[..., None], self.depth * kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,17 +270,18 @@ def _resolve(nearest: Tensor, triangles: _Triangles, shape: tuple[int, int, int]
     return Raster(out_face.view(shape), out_bary.view(*shape, 3), out_depth.view(shape))
 
 
+def sample(raster: Raster, faces: Tensor, attribute: Tensor) -> Tensor:
+    """Vertex values (V, C) or (B, V, C) at the pixels that see a face, (N, C) in the order of `raster.hits`."""
+    corners = attribute[..., faces, :].flatten(-2)  # ([B,] T, 3 C)
+    row = raster.face.view(-1)[raster.hits]
+    if attribute.dim() == 3:
+        row = row + raster.hits // raster.face[0].numel() * len(faces)
+        corners = corners.flatten(0, 1)
+    return (corners[row].unflatten(1, (3, -1)) * raster.bary.view(-1, 3)[raster.hits][..., None]).sum(1)
+
+
 def interpolate(raster: Raster, faces: Tensor, attribute: Tensor) -> Tensor:
     """Vertex values (V, C) or (B, V, C) at every pixel, (B, H, W, C); 0 where nothing is seen."""
-    corners = attribute[..., faces, :].flatten(-2)  # ([B,] T, 3 C)
-    frames, height, width = raster.face.shape
-    face = raster.face.reshape(-1)
-    hit = (face >= 0).nonzero()[:, 0]
-    row = face[hit]
-    if attribute.dim() == 3:
-        row = row + hit // (height * width) * len(faces)
-        corners = corners.flatten(0, 1)
-    values = corners[row].unflatten(1, (3, -1)) * raster.bary.view(-1, 3)[hit][..., None]
-    picture = values.new_zeros(len(face), attribute.shape[-1])
-    picture[hit] = values.sum(1)
-    return picture.view(frames, height, width, -1)
+    picture = attribute.new_zeros(raster.face.numel(), attribute.shape[-1])
+    picture[raster.hits] = sample(raster, faces, attribute)
+    return picture.view(*raster.face.shape, -1)

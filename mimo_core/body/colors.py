@@ -1,0 +1,76 @@
+"""The colours of body codes: one constant colour for each point of the body's surface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..motion.motion import Person
+from .model import BodyModel
+from .skeleton import JOINT
+
+
+LEAST = 0.16  # of full brightness, in every channel: body codes treat luma up to 10 of 255 as background
+ARMS_DOWN = 0.9  # radians from the T pose
+
+
+def point_colors(body: BodyModel) -> Tensor:
+    """Our map: RGB (V, 3) in 0.16 to 1, smooth over the surface, left and right distinct, the same for all shapes.
+
+    The average body stands with its arms lowered. Red grows from its right to its left, steepest in the middle so
+    that the legs differ as clearly as the arms; green grows upwards; blue grows from back to front.
+    """
+    device = body.template.device
+    pose = torch.zeros(1, 24, 3, device=device)
+    pose[0, JOINT["left_shoulder"], 2] = -ARMS_DOWN
+    pose[0, JOINT["right_shoulder"], 2] = ARMS_DOWN
+    still = torch.zeros(1, 3, device=device)
+    person = Person(torch.zeros(10, device=device), still, pose[:, 1:].flatten(1), still, body=body.name)
+    points = body.pose(person).vertices[0]
+    x, y, z = points.unbind(1)
+    depth = z - z.median()
+    channels = [torch.tanh(x / 0.3), 2 * (y - y.min()) / (y.max() - y.min()) - 1, torch.tanh(depth / 0.1)]
+    channels = [channel / channel.abs().max() for channel in channels]
+    return LEAST + (1 - LEAST) * (torch.stack(channels, 1) + 1) / 2
+
+
+def read_official_colors(path: Path) -> Tensor:
+    """The official colour table (sdc_info.npy): RGB (V, 3) in 0 to 1. Its pickle is read, never run."""
+    from .files import read_npy
+
+    table = read_npy(path.read_bytes(), path.name)
+    if table.dtype == object and table.size == 1:
+        table = table.reshape(-1)[0]
+    if isinstance(table, dict):
+        if "smpl" not in table:
+            raise InputError(f"{path.name} has no entry 'smpl'; found {sorted(map(str, table))[:8]}.")
+        table = table["smpl"]
+    return normalized(torch.as_tensor(table), path.name)
+
+
+def normalized(table: Tensor, name: str = "The colour table") -> Tensor:
+    """Colours (V, 3 or 4), uint8 or float in 0 to 1 or 0 to 255, as RGB (V, 3) in 0 to 1. Alpha is dropped."""
+    if table.dim() != 2 or table.shape[1] not in (3, 4):
+        raise InputError(f"{name} must be (vertices, 3 or 4), got {tuple(table.shape)}.")
+    colors = table[:, :3].float()
+    if not torch.isfinite(colors).all() or colors.min() < 0 or colors.max() > 255:
+        raise InputError(f"{name} must hold values from 0 to 255, or from 0 to 1.")
+    is_bytes = not table.is_floating_point() or colors.max() > 1
+    return colors / 255 if is_bytes else colors
+
+
+def colors_of(body: BodyModel, official: Tensor | None = None) -> Tensor:
+    """The body's colours (V, 3): the official table on SMPL's topology, our map where none is given."""
+    if official is None:
+        return point_colors(body)
+    if body.name not in ("smpl", "smplh"):
+        raise InputError(
+            f"The colour table belongs to SMPL's vertices, but the body is '{body.name}', whose vertices differ. "
+            "Load an SMPL or SMPL-H file as the body, or leave the colours on auto."
+        )
+    if len(official) != body.vertices:
+        raise InputError(f"The colour table has {len(official)} rows, but the body has {body.vertices} vertices.")
+    return normalized(official).to(body.template)
