@@ -134,12 +134,12 @@ class TestBodyCode:
         difference = (colors - colors[body.mirrored]).abs().amax(1)
         assert difference[aside].min() > 50
 
-    def test_neighbours_on_the_skin_have_similar_colours(self):
+    def test_it_changes_by_less_than_two_levels_a_millimetre_of_skin(self):
         body = free_body()
         colors = point_colors(body) * 255
         steps = (colors[body.faces] - colors[body.faces.roll(1, 1)]).abs().amax(-1)
-        assert steps.mean() < 255 / 40
-        assert steps.max() < 255 / 5
+        millimetres = 1000 * (body.template[body.faces] - body.template[body.faces.roll(1, 1)]).norm(dim=-1)
+        assert (steps / millimetres).max() < 2
 
 
 class TestOfficialColors:
