@@ -1,0 +1,169 @@
+"""Clothes and hair on the fitted body: its vertices moved until the body's outline lies on the matte's outline.
+
+A fit from landmarks is a few pixels off and naked. Every vertex on the outline asks for a distance along its normal;
+the answer for all vertices is the smoothest pair of a shift parallel to the picture, which a misplaced limb needs, and
+an inflation along the normals, which clothes need.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..body.model import vertex_normals
+from ..body.raster import Raster, rasterize
+from ..camera import Camera
+
+
+REACH = 0.05  # of the person's height on the picture: how far the outline may move
+STIFFNESS = (60.0, 30.0, 15.0, 8.0, 4.0)  # of the shift, one round each: first whole limbs, then their parts
+INFLATION_STIFFNESS = 0.1  # of the shift's: an inflation may follow a sleeve
+COST = 0.01  # pulls towards the naked fit where nothing is known
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What the fit is held against: the matte and the camera that sees it."""
+
+    matte: NDArray  # (H, W) uint8
+    camera: Camera
+
+    def raster(self, vertices: Tensor, faces: Tensor) -> Raster:
+        """Camera-space vertices (V, 3), drawn on this picture."""
+        camera = self.camera
+        return rasterize(vertices[None], faces, focal=camera.focal, center=camera.center, size=camera.size)
+
+
+def clothed(vertices: Tensor, faces: Tensor, picture: Picture, *, points: Tensor | None = None) -> Tensor:
+    """Camera-space vertices (V, 3) of the fitted body, moved so that their outline is the matte's.
+
+    `points` (N, 4) are vertex numbers, the pixels (x, y) where they were seen, and weights 0..1.
+    """
+    edges = _edges(faces)
+    moved = vertices
+    for stiffness in STIFFNESS:
+        normals = vertex_normals(moved[None], faces)[0]
+        rim, distance, weight = _asked(moved, normals, faces, picture)
+        if not len(rim):
+            return moved
+        seen = _seen(moved, points, picture.camera)
+        moved = moved + _smoothest(normals, edges, (rim, distance, weight), seen, stiffness)
+    return moved
+
+
+def _edges(faces: Tensor) -> NDArray:
+    """Every edge once, (E, 2)."""
+    pairs = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(1).values
+    return torch.unique(pairs, dim=0).numpy()
+
+
+def _asked(vertices: Tensor, normals: Tensor, faces: Tensor, picture: Picture) -> tuple[NDArray, NDArray, NDArray]:
+    """Vertices on the outline (R,), how far along the normal the matte's outline lies in metres (R,), weights (R,)."""
+    mask = picture.raster(vertices, faces).mask[0].numpy()
+    pixels = picture.camera.pixels(vertices).numpy()
+    direction = normals[:, :2].numpy()
+    length = np.linalg.norm(direction, axis=1)
+    rim = np.flatnonzero((length > 0.85) & _near_edge(mask, pixels))
+    direction = direction[rim] / length[rim, None]
+    reach = REACH * _extent(picture.matte)
+    offset, certain = _crossing(picture.matte, mask, pixels[rim], direction, reach)
+    rim, offset = rim[certain], offset[certain]
+    metres = offset * vertices[rim, 2].numpy() / picture.camera.focal
+    weight = 1 / (1 + (offset / (0.5 * reach)) ** 2)
+    return rim, metres, weight
+
+
+def _near_edge(mask: NDArray, pixels: NDArray) -> NDArray:
+    """True for points (N, 2) within 3 pixels of the outline of a mask (H, W) bool, inside the picture."""
+    import cv2
+
+    height, width = mask.shape
+    inside = cv2.distanceTransform(np.pad(mask, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    x, y = np.clip(pixels.astype(int), 0, [width - 1, height - 1]).T
+    on_picture = ((pixels > 2) & (pixels < [width - 2, height - 2])).all(1)
+    return (inside[y, x] < 3) & on_picture
+
+
+def _extent(matte: NDArray) -> float:
+    rows = np.flatnonzero((matte > 127).any(1))
+    return float(rows[-1] - rows[0] + 1)
+
+
+def _crossing(
+    matte: NDArray, body: NDArray, origin: NDArray, direction: NDArray, reach: float
+) -> tuple[NDArray, NDArray]:
+    """Signed pixels (R,) from points (R, 2) along unit directions to where the matte ends, and where that is certain.
+
+    Uncertain: no such place within reach, or another part of the body comes first.
+    """
+    import cv2
+
+    steps = np.arange(-np.ceil(reach), np.ceil(reach) + 0.25, 0.5, dtype=np.float32)
+    x, y = (origin[:, None] + direction[:, None] * steps[:, None]).astype(np.float32).transpose(2, 0, 1)  # (R, steps)
+    along = cv2.remap(matte, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderValue=0) > 127
+    covered = cv2.remap(body.astype(np.uint8), x - 0.5, y - 0.5, cv2.INTER_NEAREST, borderValue=0) > 0
+    off_picture = (x < 0) | (y < 0) | (x > matte.shape[1]) | (y > matte.shape[0])
+    leaves = along[:, :-1] & ~along[:, 1:]
+    middle = len(steps) // 2
+    is_inside = along[:, middle]
+    # Inside the matte the way leads outwards to its first end, outside it back inwards to the last.
+    outwards = np.where(leaves & (steps[:-1] >= -0.5), steps[:-1], np.inf).min(1)
+    inwards = np.where(leaves & (steps[:-1] <= 0.5), steps[:-1], -np.inf).max(1)
+    offset = np.where(is_inside, outwards, inwards) + 0.25
+    certain = np.isfinite(offset)
+    passed = (steps > 3) & (steps < np.nan_to_num(offset, posinf=reach)[:, None] - 1)
+    certain &= ~(covered & passed).any(1)
+    certain &= ~(off_picture & (np.abs(steps) <= np.abs(offset)[:, None] + 1)).any(1)
+    return np.where(certain, offset, 0), certain
+
+
+def _seen(vertices: Tensor, points: Tensor | None, camera: Camera) -> tuple[NDArray, NDArray, NDArray]:
+    """Vertex numbers (N,), the shift in metres (N, 2) that brings each to where it was seen, and weights (N,)."""
+    if points is None or not len(points):
+        return np.zeros(0, int), np.zeros((0, 2)), np.zeros(0)
+    chosen = points[:, 0].long()
+    shift = (points[:, 1:3] - camera.pixels(vertices[chosen])) * vertices[chosen, 2:] / camera.focal
+    return chosen.numpy(), shift.numpy(), points[:, 3].numpy()
+
+
+def _smoothest(normals: Tensor, edges: NDArray, asked, seen, stiffness: float) -> Tensor:
+    """Displacement (V, 3): shift (x, y) and inflation that meet the outline's demands and change least over the mesh.
+
+    One linear least-squares problem with three unknowns a vertex, solved by conjugate gradients.
+    """
+    from scipy import sparse
+    from scipy.sparse.linalg import cg
+
+    rim, distance, weight = asked
+    count = len(normals)
+    normal = normals.numpy().astype(np.float64)
+    rows = np.arange(len(rim))
+    spread = np.hypot(normal[rim, 0], normal[rim, 1])
+    outline = sparse.hstack(
+        [sparse.csr_matrix((value, (rows, rim)), (len(rim), count)) for value in (*normal[rim, :2].T, spread)]
+    )
+    difference = sparse.csr_matrix(
+        (np.tile([1.0, -1.0], len(edges)), (np.repeat(np.arange(len(edges)), 2), edges.ravel())), (len(edges), count)
+    )
+    smooth = difference.T @ difference
+    identity = sparse.identity(count)
+    prior = sparse.block_diag(
+        [stiffness * smooth + COST * identity] * 2 + [INFLATION_STIFFNESS * stiffness * smooth + COST * identity]
+    )
+    chosen, shift, trust = seen
+    pinned = np.zeros(3 * count)
+    target = np.zeros(3 * count)
+    for axis in range(2):
+        np.add.at(pinned, chosen + axis * count, trust)
+        np.add.at(target, chosen + axis * count, trust * shift[:, axis])
+    weighted = outline.T @ sparse.diags(weight)
+    matrix = (weighted @ outline + prior + sparse.diags(pinned)).tocsr()
+    right = weighted @ distance + target
+    solution = cg(matrix, right, rtol=1e-3, maxiter=400, M=sparse.diags(1 / matrix.diagonal()))[0].reshape(3, count)
+    moved = solution[2] * normal.T
+    moved[:2] += solution[:2]
+    return torch.from_numpy(moved.T.astype(np.float32))

@@ -1,0 +1,137 @@
+"""Textured meshes that move with the body's joints, and how they are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..body.model import BodyModel
+from ..body.raster import rasterize
+from ..body.skinning import blend, matrix_from_axis_angle, world_from_rest
+from ..camera import Camera
+from ..motion.motion import Person
+
+
+SAMPLES = 2  # per pixel and axis
+BLEED = 9  # pixels that colours reach beyond the alpha
+MAP_WIDTH = 4096  # OpenCV takes maps of at most 32767 columns
+
+
+@dataclass(frozen=True, eq=False)
+class Skin:
+    """A textured mesh in the body's rest pose."""
+
+    vertices: Tensor  # (V, 3)
+    weights: Tensor  # (V, 24)
+    faces: Tensor  # (T, 3) long
+    corners: Tensor  # (T, 3, 2) texture coordinates in texels, centres at .5
+    texture: NDArray  # (H, W, 4) uint8, straight RGB and alpha
+    two_sided: bool = False
+
+
+def joint_transforms(body: BodyModel, person: Person) -> Tensor:
+    """World from rest for every joint, (F, 24, 4, 4)."""
+    joints = body.shape(body.betas_of(person))[1]
+    transforms = world_from_rest(matrix_from_axis_angle(person.pose()), joints, body.parents)
+    transforms[..., :3, 3] += person.transl[:, None]
+    return transforms
+
+
+def at_rest(vertices: Tensor, weights: Tensor, transforms: Tensor, camera: Camera) -> Tensor:
+    """Camera-space vertices (V, 3) of a body posed by transforms (24, 4, 4), taken back to the rest pose."""
+    world_from_camera = torch.linalg.inv(camera.extrinsics()[0].to(vertices))
+    world = vertices @ world_from_camera[:3, :3].mT + world_from_camera[:3, 3]
+    mixed = (weights @ transforms.flatten(1)).unflatten(1, (4, 4))
+    return torch.linalg.solve(mixed[:, :3, :3], (world - mixed[:, :3, 3])[..., None])[..., 0]
+
+
+def draw(skins: tuple[Skin, ...], transforms: Tensor, camera: Camera, frame: int) -> tuple[NDArray, NDArray]:
+    """Colours (H, W, 3) uint8 and alpha (H, W) uint8 of skins posed by transforms (24, 4, 4)."""
+    width, height = camera.size
+    rgb, alpha = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
+    at = slice(frame, frame + 1)
+    posed = [camera.view(blend(skin.vertices, skin.weights, transforms[None]), at)[0] for skin in skins]
+    box = _box(torch.cat(posed), camera)
+    if box is None:
+        return rgb, alpha
+    left, top, right, bottom = box
+    window = rgb[top:bottom, left:right], alpha[top:bottom, left:right]
+    window[0][:], window[1][:] = _straight(_samples(skins, posed, camera, box))
+    return rgb, alpha
+
+
+def _box(vertices: Tensor, camera: Camera) -> tuple[int, int, int, int] | None:
+    """(left, top, right, bottom) of what can be seen of vertices (V, 3), with room to bleed; None if nothing can."""
+    front = vertices[vertices[:, 2] > 0.05]
+    if not len(front):
+        return None
+    pixels = camera.pixels(front)
+    limit = pixels.new_tensor(camera.size)
+    low = (pixels.amin(0).floor() - BLEED).clamp_min(0)
+    high = torch.minimum(pixels.amax(0).ceil() + BLEED, limit)
+    if not (low < high).all():
+        return None
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def _samples(skins: tuple[Skin, ...], posed: list[Tensor], camera: Camera, box) -> NDArray:
+    """Premultiplied RGBA (h * SAMPLES, w * SAMPLES, 4) float32 0..255 of a box, nearer skins over farther ones."""
+    left, top, right, bottom = box
+    size = ((right - left) * SAMPLES, (bottom - top) * SAMPLES)
+    center = ((camera.center[0] - left) * SAMPLES, (camera.center[1] - top) * SAMPLES)
+    total, nearest = None, None
+    for skin, vertices in zip(skins, posed, strict=True):
+        raster = rasterize(
+            vertices[None],
+            skin.faces,
+            focal=camera.focal * SAMPLES,
+            center=center,
+            size=size,
+            cull=not skin.two_sided,
+        )
+        layer, depth = _textured(skin, raster), raster.depth[0].numpy()
+        if total is None:
+            total, nearest = layer, depth
+            continue
+        where = depth > 0
+        new, old = layer[where], total[where]
+        in_front = ((depth[where] < nearest[where]) | (nearest[where] == 0))[:, None]
+        over, under = np.where(in_front, new, old), np.where(in_front, old, new)
+        total[where] = over + under * (1 - over[:, 3:] / 255)
+    return total
+
+
+def _textured(skin: Skin, raster) -> NDArray:
+    """Premultiplied RGBA (h, w, 4) float32 of what a raster sees of a skin."""
+    import cv2
+
+    face = raster.face[0].flatten()
+    hit = (face >= 0).nonzero()[:, 0]
+    image = np.zeros((len(face), 4), np.float32)
+    if len(hit):
+        bary = raster.bary[0].reshape(-1, 3)[hit]
+        place = (skin.corners[face[hit]] * bary[..., None]).sum(1) - 0.5
+        rows = -(-len(hit) // MAP_WIDTH)
+        padded = torch.nn.functional.pad(place, (0, 0, 0, rows * MAP_WIDTH - len(hit)))
+        x, y = padded.view(rows, MAP_WIDTH, 2).permute(2, 0, 1).contiguous().numpy()
+        colors = cv2.remap(skin.texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        colors = colors.reshape(-1, 4)[: len(hit)].astype(np.float32)
+        colors[:, :3] *= colors[:, 3:] / 255
+        image[hit.numpy()] = colors
+    return image.reshape(*raster.face.shape[1:], 4)
+
+
+def _straight(samples: NDArray) -> tuple[NDArray, NDArray]:
+    """Straight colours, bled beyond the edge, and alpha of samples (h * SAMPLES, w * SAMPLES, 4) premultiplied."""
+    import cv2
+
+    size = (samples.shape[1] // SAMPLES, samples.shape[0] // SAMPLES)
+    pixels = cv2.resize(samples, size, interpolation=cv2.INTER_AREA)
+    around = cv2.blur(pixels, (BLEED, BLEED))
+    chosen = np.where(pixels[..., 3:] > 0, pixels, around)
+    rgb = chosen[..., :3] * (255 / np.maximum(chosen[..., 3:], 1e-3))
+    return np.clip(rgb + 0.5, 0, 255).astype(np.uint8), (pixels[..., 3] + 0.5).astype(np.uint8)

@@ -1,0 +1,96 @@
+"""The picture baked onto the fitted body: colours of the texels that it shows, and how far each can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..body.model import vertex_normals
+from ..identity.continuation import continued
+from .atlas import Atlas
+from .outline import Picture
+
+
+FACING = (0.2, 0.45)  # cosine between surface and line of sight: unseen below, trusted above
+EDGE = 0.012  # of the person's height: texels of a covered part so near to what covers it are not trusted
+SLACK = 0.015  # metres a texel may lie behind the visible surface
+
+
+@dataclass(frozen=True, eq=False)
+class Baked:
+    """Colours (N, 3) float32 of N texels and how far each was seen, (N,) 0..1."""
+
+    colors: NDArray
+    seen: NDArray
+
+
+def clean_colors(picture: NDArray, matte: NDArray) -> NDArray:
+    """The character's colours (H, W, 3) float32 without the white behind it, carried on beyond its edge."""
+    import cv2
+
+    alpha = matte.astype(np.float32)[..., None] / 255
+    straight = (picture.astype(np.float32) - 255 * (1 - alpha)) / np.maximum(alpha, 0.2)
+    inside = cv2.erode((matte > 250).astype(np.uint8), np.ones((3, 3)), iterations=_rim(matte), borderValue=1)
+    return np.clip(continued(np.clip(straight, 0, 255), inside), 0, 255)
+
+
+def bake(atlas: Atlas, vertices: Tensor, faces: Tensor, picture: Picture, colors: NDArray) -> Baked:
+    """Sample `colors` (H, W, 3) where camera-space vertices (V, 3) put the texels on the picture."""
+    import cv2
+
+    raster = picture.raster(vertices, faces)
+    points = atlas.at(faces, vertices)
+    normals = torch.nn.functional.normalize(atlas.at(faces, vertex_normals(vertices[None], faces)[0]), dim=1)
+    facing = -(normals * torch.nn.functional.normalize(points, dim=1)).sum(1)
+    pixels = picture.camera.pixels(points).numpy().astype(np.float32)
+    x, y = np.ascontiguousarray(pixels[:, 0])[None] - 0.5, np.ascontiguousarray(pixels[:, 1])[None] - 0.5
+    sampled = _remap(colors, x, y, cv2.INTER_CUBIC)
+    seen = np.clip((facing.numpy() - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
+    seen *= _remap(_trusted_matte(picture.matte), x, y, cv2.INTER_LINEAR)
+    seen *= _uncovered(points[:, 2].numpy(), raster.depth[0].numpy(), x, y, EDGE * len(picture.matte))
+    return Baked(np.clip(sampled, 0, 255), seen)
+
+
+def _remap(image: NDArray, x: NDArray, y: NDArray, interpolation: int) -> NDArray:
+    """An image at N points; OpenCV takes maps of at most 32767 columns."""
+    import cv2
+
+    count = x.shape[1]
+    rows = -(-count // 4096)
+    maps = [np.pad(values[0], (0, rows * 4096 - count)).reshape(rows, 4096) for values in (x, y)]
+    shown = cv2.remap(image, *maps, interpolation, borderMode=cv2.BORDER_CONSTANT)
+    return shown.reshape(rows * 4096, -1)[:count].squeeze() if image.ndim == 2 else shown.reshape(-1, 3)[:count]
+
+
+def _trusted_matte(matte: NDArray) -> NDArray:
+    """1 well inside the matte, falling to 0 at its edge, (H, W) float32."""
+    import cv2
+
+    inside = cv2.distanceTransform(np.pad((matte > 127).astype(np.uint8), 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    return np.clip(inside - _rim(matte), 0, 1).astype(np.float32)
+
+
+def _rim(matte: NDArray) -> int:
+    """Pixels along the matte's edge whose colours are mixed with the background or are a drawing's outline."""
+    return max(1, round(len(matte) / 300))
+
+
+def _uncovered(depth: NDArray, surface: NDArray, x: NDArray, y: NDArray, margin: float) -> NDArray:
+    """0 for texels at `depth` (N,) behind the seen `surface` (H, W), 0 empty, or close to what is far in front."""
+    import cv2
+
+    far = surface.max() + 1
+    filled = np.where(surface > 0, surface, far).astype(np.float32)
+    # The nearest surface in the neighbourhood: an arm covers a rim of the torso that a small misfit would smear.
+    size = 2 * max(1, round(margin)) + 1
+    around = cv2.erode(filled, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    local = cv2.erode(filled, np.ones((3, 3)))
+    visible = depth < _remap(cv2.dilate(filled, np.ones((3, 3))), x, y, cv2.INTER_NEAREST).clip(max=far - 0.5) + SLACK
+    before = depth - _remap(around, x, y, cv2.INTER_LINEAR)
+    open_air = np.clip((0.09 - before) / 0.03, 0, 1)
+    touching = depth < _remap(local, x, y, cv2.INTER_NEAREST) + 4 * SLACK
+    return visible * open_air * touching
