@@ -1,0 +1,111 @@
+"""Which foot stands on the ground, and where it is held."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .blazepose import HEELS, TOES
+from .landmarks import runs_of
+from .refine import Plants
+
+
+SLOW, FAST = 0.35, 0.7  # metres per second: a foot lands below the first speed and leaves above the second
+LOW, HIGH = 0.07, 0.14  # metres above the floor, likewise
+REACH = 0.05  # metres: a planted foot that is seen further than this from where it landed has left
+DEPTH_TRUST = 0.25  # a metre towards the camera counts as a quarter: depth is guessed, the picture is seen
+SHORTEST = 0.1  # seconds
+HEEL_HOLD = 0.3  # the heel may rise while the toes stand
+FOOT_POINTS = (*HEELS, *TOES)
+
+
+def find_contacts(points: Tensor, found: Tensor, fps: float) -> Tensor:
+    """Planted feet (F, 2) bool, left and right, from landmarks (F, 33, 3) in a world with Y up.
+
+    A contact starts where heel and toes are slow and close to the floor and ends where they are fast, high, or have
+    drifted away; the two thresholds of each keep it from flickering. The floor is a plane through the places where
+    feet rest, so that a tilted camera does no harm.
+    """
+    feet = (points[:, HEELS] + points[:, TOES]) / 2  # (F, 2, 3)
+    speed = _speed(feet, fps)
+    height = _height(feet, speed)
+    contacts = torch.zeros(len(points), 2, dtype=torch.bool)
+    for start, stop in runs_of(found):
+        for foot in range(2):
+            frames = slice(start, stop)
+            contacts[frames, foot] = _scan(feet[frames, foot], speed[frames, foot], height[frames, foot])
+    for foot in range(2):
+        for start, stop in runs_of(contacts[:, foot]):
+            if stop - start < SHORTEST * fps:
+                contacts[start:stop, foot] = False
+    return contacts
+
+
+def plants_at(points: Tensor, contacts: Tensor) -> Plants:
+    """Hold heels and toes of `points` (F, 33, 3) where they are on average during each contact (F, 2)."""
+    targets = points[:, FOOT_POINTS].clone()
+    held = torch.zeros(targets.shape[:2], dtype=points.dtype)
+    for foot in range(2):
+        for start, stop in runs_of(contacts[:, foot]):
+            for place, hold in ((foot, HEEL_HOLD), (foot + 2, 1.0)):
+                targets[start:stop, place] = targets[start:stop, place].mean(0)
+                held[start:stop, place] = hold
+    return Plants(FOOT_POINTS, targets, held)
+
+
+def slides(points: Tensor, contacts: Tensor) -> list[float]:
+    """How far the toes of `points` (F, 33, 3) stray from their mean place in each contact, in metres."""
+    found = []
+    for foot, toe in enumerate(TOES):
+        for start, stop in runs_of(contacts[:, foot]):
+            place = points[start:stop, toe]
+            found.append(float((place - place.mean(0)).norm(dim=1).max()))
+    return found
+
+
+def _speed(feet: Tensor, fps: float) -> Tensor:
+    """Metres per second (F, 2), over two frames to either side."""
+    if len(feet) < 2:
+        return feet.new_full(feet.shape[:2], torch.inf)  # a single picture shows no motion
+    step = max(1, round(fps / 24))
+    padded = torch.cat([feet[:1].expand(step, -1, -1), feet, feet[-1:].expand(step, -1, -1)])
+    count = torch.full((len(feet), 1), 2.0 * step, dtype=feet.dtype)
+    ends = torch.arange(len(feet))
+    count[:, 0] -= (step - ends).clamp_min(0) + (step - (len(feet) - 1 - ends)).clamp_min(0)
+    velocity = (padded[2 * step :] - padded[: -2 * step]) * fps / count.clamp_min(1)[..., None]
+    return (velocity * velocity.new_tensor([1.0, 1.0, DEPTH_TRUST])).norm(dim=-1)
+
+
+def _height(feet: Tensor, speed: Tensor) -> Tensor:
+    """Metres above the floor (F, 2). The floor is y = a + b z through slow feet, level unless they say otherwise."""
+    resting = feet[speed < SLOW]
+    if len(resting) < 3:
+        resting = feet.flatten(0, 1)
+    middle = resting[:, 2].median()
+    matrix = torch.stack([torch.ones_like(resting[:, 2]), resting[:, 2] - middle], 1)
+    level = torch.diag(torch.tensor([0.0, 0.1 * len(resting)], dtype=feet.dtype))
+    weight = torch.ones_like(resting[:, 1])
+    for _ in range(10):
+        weighted = matrix * weight[:, None]
+        plane = torch.linalg.solve(weighted.T @ matrix + level, weighted.T @ resting[:, 1])
+        above = resting[:, 1] - matrix @ plane
+        weight = 1 / (1 + (above / 0.03).square()) * torch.where(above > 0, 0.3, 1.0)  # raised feet rest too
+    return feet[..., 1] - plane[0] - plane[1] * (feet[..., 2] - middle)
+
+
+def _scan(place: Tensor, speed: Tensor, height: Tensor) -> Tensor:
+    """One foot's contacts (F,) with hysteresis."""
+    planted = torch.zeros(len(place), dtype=torch.bool)
+    trust = place.new_tensor([1.0, 1.0, DEPTH_TRUST])
+    anchor = None
+    for frame in range(len(place)):
+        limits = (SLOW, LOW) if anchor is None else (FAST, HIGH)
+        stays = bool(speed[frame] < limits[0] and height[frame] < limits[1])
+        if stays and anchor is not None:
+            stays = bool(((place[frame] - anchor) * trust).norm() < REACH)
+        if not stays:
+            anchor = None
+            continue
+        anchor = place[frame] if anchor is None else 0.9 * anchor + 0.1 * place[frame]
+        planted[frame] = True
+    return planted

@@ -1,0 +1,131 @@
+"""From a clip or a picture to a motion: BlazePose follows the person, the fit puts the body onto the landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..camera import Camera
+from ..clip import Clip, Masks
+from ..errors import InputError
+from ..motion.motion import Motion
+from ..progress import Progress, silent
+from .blazepose import Pose, find_people
+from .fit import fit
+from .landmarks import Landmarks, runs_of
+from .overlay import draw_overlay
+from .tracking import track
+
+
+__all__ = ["Estimate", "draw_overlay", "estimate", "estimate_picture", "find_people"]
+
+FIT_SHARE = 0.5  # the fit of a frame takes about half as long as finding its landmarks
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What was seen of one person in a clip."""
+
+    motion: Motion
+    masks: Masks  # the person as BlazePose sees them, soft, at the size of the clip
+    landmarks: Landmarks
+    notes: tuple[str, ...]  # what was assumed, bridged or not found, as sentences
+
+    @property
+    def is_found(self) -> bool:
+        """Whether anybody was seen in any frame."""
+        return bool(self.landmarks.found.any())
+
+
+def estimate(
+    clip: Clip,
+    *,
+    person: int = 0,
+    boxes: Sequence | None = None,
+    person_mask: Masks | None = None,
+    smoothing: float = 1.0,
+    focal: float = 0.0,
+    progress: Progress = silent,
+) -> Estimate:
+    """Estimate the motion of one person.
+
+    Who: `person` counts from 0, the largest first, or `boxes` (F, 4) as x0, y0, x1, y1 in pixels, or a `person_mask`.
+    `focal` is in pixels, 0 assumes one. Frames in which nobody is found are marked invisible; gaps of up to half a
+    second are bridged. Memory grows by 2 kB a frame: masks go to a temporary file.
+    """
+    _check_guides(clip, boxes, person_mask, smoothing, focal)
+    frames = len(clip)
+    total = frames + max(1, int(FIT_SHARE * frames))
+    poses: list[Pose | None] = []
+
+    def masks() -> Iterator[np.ndarray]:
+        empty = np.zeros((clip.height, clip.width), np.uint8)
+        for pose in track(clip, person=person, boxes=boxes, person_mask=person_mask):
+            poses.append(None if pose is None else pose.without_mask())
+            yield empty if pose is None else pose.frame_mask(clip.width, clip.height)
+            progress(len(poses), total)
+
+    stored = Masks.from_frames(masks())
+    landmarks = Landmarks.from_poses(poses)
+    camera = Camera.for_size(clip.width, clip.height, focal)
+
+    def fit_progress(done: int, windows: int, preview=None):
+        progress(frames + (total - frames) * done // windows, total, preview)
+
+    motion = fit(landmarks, camera, fps=float(clip.fps), smoothing=smoothing, progress=fit_progress)
+    progress(total, total)
+    return Estimate(motion, stored, landmarks, _notes(clip, motion, person, focal, boxes is person_mask is None))
+
+
+def estimate_picture(
+    picture: np.ndarray,
+    *,
+    person: int = 0,
+    person_mask: np.ndarray | None = None,
+    focal: float = 0.0,
+) -> Estimate:
+    """The same for one RGB picture (H, W, 3) uint8: a motion of one frame. Nobody found is no error, see `is_found`."""
+    masks = None if person_mask is None else Masks.from_array(person_mask[None])
+    return estimate(Clip.from_array(picture[None]), person=person, person_mask=masks, focal=focal)
+
+
+def _check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None, smoothing: float, focal: float):
+    if boxes is not None and person_mask is not None:
+        raise InputError("Give boxes or a person mask, not both: each says where the person is.")
+    if boxes is not None and len(boxes) != len(clip):
+        raise InputError(f"The clip has {len(clip)} frames but {len(boxes)} boxes were given. Give one box per frame.")
+    if person_mask is not None:
+        wanted, found = ((len(x), x.width, x.height) for x in (clip, person_mask))
+        if wanted != found:
+            raise InputError(
+                f"The person mask is {found[1]}x{found[2]} with {found[0]} frames, the clip {wanted[1]}x{wanted[2]} "
+                f"with {wanted[0]}. Give a mask of the same size and length."
+            )
+    if smoothing < 0 or focal < 0:
+        raise InputError(f"Smoothing and focal length cannot be negative, got {smoothing:g} and {focal:g}.")
+
+
+def _notes(clip: Clip, motion: Motion, person: int, focal: float, is_free: bool) -> tuple[str, ...]:
+    seen = motion.person
+    notes = []
+    if not seen.visible.any():
+        return (f"Nobody was found in {len(clip)} frame{'s' * (len(clip) > 1)} (person {person}).",)
+    if not focal:
+        notes.append(f"Focal length assumed: {motion.camera.focal:.0f} px, 1.2 times the longer side.")
+    notes.append("Distances are those of a person of average size.")
+    if is_free and (people := len(find_people(clip[int(seen.visible.int().argmax())]))) > 1:
+        notes.append(f"{people} people were found; number {person} is followed, counted from the largest.")
+    if missing := runs_of(~seen.visible):
+        notes.append(f"The person is not seen in frames {_spans(missing)}.")
+    if bridged := runs_of(seen.bridged):
+        notes.append(f"Frames {_spans(bridged)} are bridged: the person was lost there for a moment.")
+    unseen = (seen.joint_confidence[seen.visible] == 0).float().mean(0) > 0.5
+    if unseen.any():
+        notes.append(f"{int(unseen.sum())} of 24 joints are never or seldom seen; they follow the prior.")
+    return tuple(notes)
+
+
+def _spans(runs: list[tuple[int, int]]) -> str:
+    return ", ".join(f"{start}" if stop - start == 1 else f"{start}-{stop - 1}" for start, stop in runs)

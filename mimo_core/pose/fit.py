@@ -1,0 +1,200 @@
+"""From landmarks over a clip to a person in SMPL's parameters."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..body.skeleton import JOINT
+from ..camera import Camera
+from ..errors import InputError
+from ..motion.motion import Motion, Person
+from ..motion.rotations import axis_angle_from_matrix, matrix_from_quaternion, quaternion_from_matrix, slerp
+from ..progress import Progress, silent
+from .blazepose import EARS, INDICES, NOSE, PINKIES, TOES
+from .contacts import find_contacts, plants_at
+from .inverse_kinematics import rotations_from_landmarks
+from .landmarks import Landmarks, bridged_gaps, runs_of
+from .refine import Plants, rays, refine, upright
+from .rig import Rig, Stance, free_rig
+
+
+WINDOW = 192  # frames that are solved at once
+LOOKAHEAD = 24  # frames behind a window that are solved with it and then again
+HELD = 2  # frames before a window that its accelerations lean on
+SHAPE_FRAMES = 120  # frames of a long clip that tell the shape
+STEPS, PLANT_STEPS = 8, 4
+UNSEEN = 0.1  # a joint whose landmarks are less certain than this comes from the prior
+
+
+def fit(
+    landmarks: Landmarks,
+    camera: Camera,
+    *,
+    fps: float,
+    smoothing: float = 1.0,
+    rig: Rig | None = None,
+    progress: Progress = silent,
+) -> Motion:
+    """Fit the free body to landmarks of F frames, seen by a camera that stands in the origin.
+
+    `smoothing` weighs accelerations; 0 leaves every frame to itself. Frames without landmarks are bridged in gaps of
+    up to half a second; in longer gaps the person is invisible and keeps the nearest pose. What no landmark shows
+    follows the prior and has joint confidence 0. Distances are those of a body of average size: one camera cannot
+    tell a small person close by from a large one far away.
+    """
+    if camera.camera_from_world is not None:
+        raise InputError("The fit needs a camera that stands still in the origin; it got one with extrinsics.")
+    rig = rig or free_rig()
+    found = landmarks.found
+    bridged = bridged_gaps(found, fps)
+    if not found.any():
+        return _nobody(len(landmarks), camera, fps)
+    seen = _double(landmarks)
+    stance = _initial(rig, seen, camera)
+    segments = runs_of(found | bridged)
+    windows = [window for segment in segments for window in _windows(*segment)]
+    is_long = len(windows) > 1
+    if is_long:
+        stance = _with_shape(rig, stance, seen, camera, fps)
+    total = 2 * len(windows)
+    options = {"fps": fps, "smoothing": max(smoothing, 1e-3), "is_shape_free": not is_long}
+    stance = _solve_windows(rig, stance, seen, camera, windows, progress=progress, total=total, steps=STEPS, **options)
+    contacts = find_contacts(rig.place(stance).points, found, fps)
+    plants = plants_at(rig.place(stance).points, contacts)
+    stance = _solve_windows(
+        rig, stance, seen, camera, windows, plants=plants, progress=progress, done=len(windows), total=total,
+        steps=PLANT_STEPS, **options,
+    )  # fmt: skip
+    return Motion((_person(stance, landmarks, contacts, bridged),), float(fps), camera)
+
+
+def initial_stance(rig: Rig, seen: Landmarks, camera: Camera) -> Stance:
+    """The closed form, frame by frame: rotations from the 3D landmarks, translation from both kinds together."""
+    betas = torch.zeros(10, dtype=torch.float64)
+    rotations = rotations_from_landmarks(upright(seen.world), rig.rest(betas))
+    stance = Stance(rotations, torch.zeros(len(seen), 3, dtype=torch.float64), betas)
+    points, ray = rig.place(stance).points, rays(seen.pixels, camera)
+    # A point at p + t projects onto its ray r where (p + t).xy = -r (p + t).z: linear in t.
+    matrix = torch.zeros(*points.shape[:2], 2, 3, dtype=torch.float64)
+    matrix[..., 0, 0] = matrix[..., 1, 1] = 1
+    matrix[..., 2] = ray
+    weight = seen.confidence[..., None].clamp_min(1e-3)
+    rows = (matrix * weight[..., None]).flatten(1, 2)
+    right = ((-ray * points[..., 2:] - points[..., :2]) * weight).flatten(1)
+    transl = torch.linalg.solve(rows.mT @ rows, (rows.mT @ right[..., None])[..., 0])
+    transl[:, 2].clamp_(max=-0.3)  # in front of the camera, whatever the landmarks say
+    return Stance(rotations, transl, betas)
+
+
+def _initial(rig: Rig, seen: Landmarks, camera: Camera) -> Stance:
+    """The closed form where the person was found, interpolated in between, the nearest pose before and after."""
+    known = seen.found.nonzero()[:, 0]
+    stance = initial_stance(rig, seen[known], camera)
+    frames = torch.arange(len(seen))
+    after = torch.searchsorted(known, frames).clamp(max=len(known) - 1)
+    before = (torch.searchsorted(known, frames, right=True) - 1).clamp(min=0)
+    way = (known[after] - known[before]).clamp_min(1)
+    share = ((frames - known[before]) / way).clamp(0, 1).double()
+    quaternions = quaternion_from_matrix(stance.rotations)
+    rotations = matrix_from_quaternion(slerp(quaternions[before], quaternions[after], share[:, None, None]))
+    return Stance(rotations, torch.lerp(stance.transl[before], stance.transl[after], share[:, None]), stance.betas)
+
+
+def _windows(start: int, stop: int) -> list[tuple[int, int, int, int]]:
+    """Cut frames into windows: (first solved, first kept, last kept + 1, last solved + 1)."""
+    if stop - start <= WINDOW + LOOKAHEAD:
+        return [(start, start, stop, stop)]
+    cuts = list(range(start, stop - LOOKAHEAD, WINDOW)) + [stop]
+    return [
+        (max(first - HELD, start), first, last, min(last + LOOKAHEAD, stop))
+        for first, last in zip(cuts[:-1], cuts[1:], strict=True)
+    ]
+
+
+def _with_shape(rig: Rig, stance: Stance, seen: Landmarks, camera: Camera, fps: float) -> Stance:
+    """The same stance with the shape that a sample of the frames shows."""
+    known = seen.found.nonzero()[:, 0]
+    sample = known[torch.linspace(0, len(known) - 1, min(SHAPE_FRAMES, len(known))).long()]
+    shaped = refine(rig, stance[sample], seen[sample], camera, fps=fps, smoothing=0.0, steps=STEPS)
+    return Stance(stance.rotations, stance.transl, shaped.betas)
+
+
+def _solve_windows(
+    rig: Rig, stance: Stance, seen: Landmarks, camera: Camera, windows, *, plants: Plants | None = None,
+    progress: Progress, done: int = 0, total: int, **options,
+) -> Stance:  # fmt: skip
+    for start, first, last, stop in windows:
+        frames = slice(start, stop)
+        part = None if plants is None else Plants(plants.points, plants.targets[frames], plants.held[frames])
+        solved = refine(rig, stance[frames], seen[frames], camera, plants=part, held=first - start, **options)
+        rotations, transl = stance.rotations.clone(), stance.transl.clone()
+        rotations[first:last] = solved.rotations[first - start : last - start]
+        transl[first:last] = solved.transl[first - start : last - start]
+        stance = Stance(rotations, transl, solved.betas)
+        done += 1
+        progress(done, total)
+    return stance
+
+
+def _person(stance: Stance, landmarks: Landmarks, contacts: Tensor, bridged: Tensor) -> Person:
+    pose = axis_angle_from_matrix(stance.rotations).float()
+    visible = landmarks.found | bridged
+    return Person(
+        betas=stance.betas.float(),
+        global_orient=pose[:, 0],
+        body_pose=pose[:, 1:].flatten(1),
+        transl=stance.transl.float(),
+        visible=visible,
+        confidence=landmarks.score.float(),
+        contacts=contacts & visible[:, None],
+        bridged=bridged,
+        joint_confidence=joint_confidence(landmarks.confidence.float()),
+    )
+
+
+def joint_confidence(confidence: Tensor) -> Tensor:
+    """Confidence of the 24 joints (F, 24) from that of the landmarks (F, 33) that show them; 0 where none does."""
+    joints = torch.stack([confidence[:, list(shown)].mean(1) for shown in SHOWN_BY], 1)
+    return torch.where(joints < UNSEEN, 0.0, joints)
+
+
+def _shown_by() -> tuple[tuple[int, ...], ...]:
+    shoulders, hips = (11, 12), (23, 24)
+    shown = {
+        "pelvis": hips,
+        "spine1": (*hips, *shoulders),
+        "spine2": (*hips, *shoulders),
+        "spine3": shoulders,
+        "neck": (NOSE, *shoulders),
+        "head": (NOSE, *EARS),
+    }
+    for side, name in enumerate(("left", "right")):
+        limbs = {"shoulder": 11, "elbow": 13, "wrist": 15, "hip": 23, "knee": 25, "ankle": 27, "collar": 11}
+        shown |= {f"{name}_{joint}": (landmark + side,) for joint, landmark in limbs.items()}
+        shown |= {f"{name}_hand": (INDICES[side], PINKIES[side]), f"{name}_foot": (TOES[side],)}
+    return tuple(shown[name] for name in JOINT)
+
+
+SHOWN_BY = _shown_by()
+
+
+def _nobody(frames: int, camera: Camera, fps: float) -> Motion:
+    """A motion whose person is never visible."""
+    unseen = torch.zeros(frames, dtype=torch.bool)
+    person = Person(
+        betas=torch.zeros(10),
+        global_orient=torch.zeros(frames, 3),
+        body_pose=torch.zeros(frames, 69),
+        transl=torch.tensor([0.0, 0.0, -3.0]).repeat(frames, 1),
+        visible=unseen,
+        confidence=torch.zeros(frames),
+        joint_confidence=torch.zeros(frames, 24),
+    )
+    return Motion((person,), float(fps), camera)
+
+
+def _double(landmarks: Landmarks) -> Landmarks:
+    return Landmarks(
+        landmarks.pixels.double(), landmarks.world.double(), landmarks.confidence.double(), landmarks.score.double()
+    )

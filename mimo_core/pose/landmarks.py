@@ -1,0 +1,73 @@
+"""Landmarks over a clip: what the fit sees of a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .blazepose import LANDMARKS, Pose
+
+
+BRIDGE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """BlazePose's 33 landmarks of one person over F frames.
+
+    `world` is metric up to one factor for the whole clip, centred anywhere, with the camera's axes: x right, y down,
+    z forward. Where the person was not found `score` is 0 and the rest means nothing.
+    """
+
+    pixels: Tensor  # (F, 33, 2), pixel centres at .5
+    world: Tensor  # (F, 33, 3)
+    confidence: Tensor  # (F, 33) 0 to 1
+    score: Tensor  # (F,) 0 to 1
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, frames) -> Landmarks:
+        return Landmarks(self.pixels[frames], self.world[frames], self.confidence[frames], self.score[frames])
+
+    @property
+    def found(self) -> Tensor:
+        """(F,) bool."""
+        return self.score > 0
+
+    @classmethod
+    def from_poses(cls, poses: Sequence[Pose | None]) -> Landmarks:
+        """What tracking yielded, None where the person was not found."""
+        frames = len(poses)
+        landmarks = cls(
+            torch.zeros(frames, LANDMARKS, 2),
+            torch.zeros(frames, LANDMARKS, 3),
+            torch.zeros(frames, LANDMARKS),
+            torch.zeros(frames),
+        )
+        for frame, pose in enumerate(poses):
+            if pose is not None:
+                landmarks.pixels[frame] = torch.from_numpy(pose.pixels)
+                landmarks.world[frame] = torch.from_numpy(pose.world)
+                landmarks.confidence[frame] = torch.from_numpy(pose.confidence)
+                landmarks.score[frame] = pose.score
+        return landmarks
+
+
+def runs_of(flags: Tensor) -> list[tuple[int, int]]:
+    """Where flags (F,) are True: (start, stop) of each run."""
+    edges = torch.diff(flags.int(), prepend=torch.zeros(1, dtype=torch.int), append=torch.zeros(1, dtype=torch.int))
+    starts, stops = (edges == 1).nonzero()[:, 0].tolist(), (edges == -1).nonzero()[:, 0].tolist()
+    return list(zip(starts, stops, strict=True))
+
+
+def bridged_gaps(found: Tensor, fps: float) -> Tensor:
+    """Frames (F,) bool without the person that lie between frames with them, in gaps of at most half a second."""
+    bridged = torch.zeros_like(found)
+    for start, stop in runs_of(~found):
+        if start > 0 and stop < len(found) and stop - start <= BRIDGE_SECONDS * fps:
+            bridged[start:stop] = True
+    return bridged

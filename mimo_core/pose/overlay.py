@@ -1,0 +1,52 @@
+"""A fitted body drawn over its frame, to judge the fit by eye."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..body.model import free_body, vertex_normals
+from ..body.raster import interpolate, rasterize
+from ..motion.motion import Motion
+
+
+OPACITY = 0.65
+SEEN, BRIDGED, PLANTED = (0.55, 0.75, 1.0), (1.0, 0.7, 0.3), (0.4, 1.0, 0.4)
+FOOT_PARTS = ((7, 10), (8, 11))  # ankle and foot, left and right
+LIGHT = (0.3, 0.5, 0.8)
+
+
+def draw_overlay(frame: np.ndarray, motion: Motion, frame_index: int) -> np.ndarray:
+    """The frame (H, W, 3) uint8 with the body of the first person over it, shaded.
+
+    Bridged frames are orange and planted feet green; a frame in which the person is invisible stays as it is.
+    """
+    one = slice(frame_index, frame_index + 1)
+    person = motion.person.index(one)
+    if not person.visible[0]:
+        return frame.copy()
+    body = free_body()
+    posed = body.pose(person)
+    height, width = frame.shape[:2]
+    camera = motion.camera.slice(one).scaled(width, height)
+    raster = rasterize(
+        camera.view(posed.vertices), body.faces, focal=camera.focal, center=camera.center, size=(width, height)
+    )
+    normals = interpolate(raster, body.faces, vertex_normals(posed.vertices, body.faces))[0]
+    light = torch.nn.functional.normalize(normals.new_tensor(LIGHT), dim=0)
+    shading = 0.4 + 0.6 * (normals @ light).clamp(0, 1)
+    face = raster.face[0]
+    covered = (face >= 0).numpy()
+    colors = (_face_colors(person, body)[face.clamp_min(0)] * shading[..., None] * 255).numpy()
+    drawn = frame.copy()
+    drawn[covered] = (OPACITY * colors[covered] + (1 - OPACITY) * frame[covered]).astype(np.uint8)
+    return drawn
+
+
+def _face_colors(person, body) -> torch.Tensor:
+    """(T, 3) for the first frame of `person`."""
+    colors = torch.tensor(BRIDGED if person.bridged[0] else SEEN).repeat(len(body.faces), 1)
+    for foot, parts in enumerate(FOOT_PARTS):
+        if person.contacts[0, foot]:
+            colors[torch.isin(body.face_parts, torch.tensor(parts))] = torch.tensor(PLANTED)
+    return colors

@@ -1,0 +1,260 @@
+"""Refinement over a clip: all frames and the shape at once, by Gauss-Newton.
+
+Terms: reprojection under a Geman-McClure loss, 3D landmarks, habits and limits of joints, a prior on the shape,
+acceleration, and planted feet. Only neighbouring frames touch each other, so the normal equations are banded, with the
+shape values as a border: time and memory are linear in the frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..body.skeleton import JOINT
+from ..camera import Camera
+from ..motion.rotations import axis_angle_from_matrix
+from .landmarks import Landmarks
+from .limits import BEYOND, habit_tables
+from .rig import Placed, Rig, Stance
+
+
+FREE = tuple(joint for name, joint in JOINT.items() if name.split("_")[-1] not in ("foot", "hand"))
+UNKNOWNS = 3 + 3 * len(FREE)  # a frame's translation and turns
+
+PIXEL_SIGMA = 0.015  # metres at the person's depth
+PIXEL_OUTLIER = 0.06  # metres: a landmark this far off counts half as much (Geman-McClure)
+WORLD_SIGMA = (0.06, 0.06, 0.10)  # metres, along the camera's axes; depth is guessed
+WORLD_OUTLIER = 0.25
+BETA_SIGMA = 1.0
+SHIFT_ACCELERATION = (4.0, 4.0, 4.0)  # metres per second squared, of the body as a whole
+TURN_ACCELERATION = {"pelvis": 12.0, "spine": 10.0, "neck": 15.0, "head": 20.0, "collar": 10.0}
+LIMB_ACCELERATION = 35.0  # radians per second squared
+PLANT_SIGMA = 0.004  # metres
+LARGEST_TURN = 0.6  # radians in one step
+
+
+@dataclass(frozen=True, eq=False)
+class Plants:
+    """Where landmarks of planted feet are held."""
+
+    points: tuple[int, ...]
+    targets: Tensor  # (F, len(points), 3) world
+    held: Tensor  # (F, len(points)) 0 or 1
+
+
+@dataclass(frozen=True, eq=False)
+class Normal:
+    """Normal equations: frames (F, U, U), border to the shape (F, U, 10), its corner (10, 10), and right-hand sides."""
+
+    frames: Tensor
+    border: Tensor
+    corner: Tensor
+    frame_right: Tensor
+    shape_right: Tensor
+
+
+def refine(
+    rig: Rig,
+    stance: Stance,
+    seen: Landmarks,
+    camera: Camera,
+    *,
+    fps: float,
+    smoothing: float = 1.0,
+    plants: Plants | None = None,
+    held: int = 0,
+    is_shape_free: bool = True,
+    steps: int = 8,
+) -> Stance:
+    """Bring the landmarks of `stance` onto those `seen` by a camera in the origin.
+
+    `smoothing` scales the weight of accelerations. The first `held` frames stay as they are, for windows of a longer
+    clip. Frames that were not seen follow their neighbours.
+    """
+    acceleration = smoothing * _acceleration_weights(fps)
+    for _ in range(steps):
+        placed = rig.place(stance)
+        normal = _landmark_terms(rig, placed, stance, seen, camera, plants)
+        normal = _add_habits(normal, stance)
+        frame_right = normal.frame_right - _acceleration_gradient(stance, acceleration)
+        if held:
+            normal.frames[:held] += 1e12 * torch.eye(UNKNOWNS, dtype=torch.float64)
+        step, betas = _solve(normal, frame_right, acceleration, is_shape_free)
+        turns = step[:, 3:].unflatten(1, (-1, 3))
+        turns = turns * (LARGEST_TURN / turns.norm(dim=-1, keepdim=True).clamp_min(LARGEST_TURN))
+        stance = stance.moved(FREE, turns, step[:, :3], betas)
+    return stance
+
+
+def _landmark_terms(
+    rig: Rig, placed: Placed, stance: Stance, seen: Landmarks, camera: Camera, plants: Plants | None
+) -> Normal:
+    frames, count = placed.points.shape[:2]
+    derivatives = torch.cat(
+        [
+            torch.eye(3, dtype=torch.float64).expand(frames, count, 3, 3),
+            rig.turn_derivatives(placed, FREE).flatten(3),
+            rig.shape_derivatives(placed),
+        ],
+        -1,
+    )  # (F, 33, 3, UNKNOWNS + 10)
+    rows, residuals = zip(
+        _reprojection(placed.points, derivatives, seen, camera),
+        _world_landmarks(placed.points, derivatives, seen),
+        *([] if plants is None else [_planted_feet(placed.points, derivatives, plants)]),
+        strict=True,
+    )
+    rows = torch.cat([block.flatten(1, 2) for block in rows], 1)  # (F, rows, UNKNOWNS + 10)
+    residuals = torch.cat([block.flatten(1) for block in residuals], 1)
+    squared = rows.mT @ rows  # (F, UNKNOWNS + 10, UNKNOWNS + 10)
+    right = -(rows.mT @ residuals[..., None])[..., 0]
+    shape_prior = torch.eye(10, dtype=torch.float64) / BETA_SIGMA**2
+    return Normal(
+        squared[:, :UNKNOWNS, :UNKNOWNS],
+        squared[:, :UNKNOWNS, UNKNOWNS:],
+        squared[:, UNKNOWNS:, UNKNOWNS:].sum(0) + shape_prior,
+        right[:, :UNKNOWNS],
+        right[:, UNKNOWNS:].sum(0) - shape_prior @ stance.betas,
+    )
+
+
+def _reprojection(points: Tensor, derivatives: Tensor, seen: Landmarks, camera: Camera) -> tuple[Tensor, Tensor]:
+    """Rows (F, 33, 2, N) and residuals (F, 33, 2), in metres at the person's depth over their sigma."""
+    depth = -points[..., 2:].clamp_max(-0.1)
+    scale = depth.mean(1, keepdim=True)
+    ray = points[..., :2] / depth
+    residuals = (ray - rays(seen.pixels, camera)) * scale
+    rows = (derivatives[..., :2, :] + ray[..., None] * derivatives[..., 2:, :]) * (scale / depth)[..., None]
+    weight = seen.confidence[..., None].sqrt() * _geman_mcclure(residuals, PIXEL_OUTLIER) / PIXEL_SIGMA
+    return rows * weight[..., None], residuals * weight
+
+
+def _world_landmarks(points: Tensor, derivatives: Tensor, seen: Landmarks) -> tuple[Tensor, Tensor]:
+    """Rows (F, 33, 3, N) and residuals (F, 33, 3): both sets about their means, the seen ones scaled for the clip."""
+    share = (seen.confidence / seen.confidence.sum(1, keepdim=True).clamp_min(1e-6))[..., None]
+    target = upright(seen.world)
+    target = target - (share * target).sum(1, keepdim=True)
+    centred = points - (share * points).sum(1, keepdim=True)
+    target = target * _scale(centred, target, seen.confidence)
+    rows = derivatives - (share[..., None] * derivatives).sum(1, keepdim=True)
+    residuals = centred - target
+    weight = seen.confidence[..., None].sqrt() * _geman_mcclure(residuals, WORLD_OUTLIER)
+    weight = weight / points.new_tensor(WORLD_SIGMA)
+    return rows * weight[..., None], residuals * weight
+
+
+def _planted_feet(points: Tensor, derivatives: Tensor, plants: Plants) -> tuple[Tensor, Tensor]:
+    weight = plants.held[..., None] / PLANT_SIGMA
+    residuals = points[:, plants.points] - plants.targets
+    return derivatives[:, plants.points] * weight[..., None], residuals * weight
+
+
+def _scale(centred: Tensor, target: Tensor, confidence: Tensor) -> Tensor:
+    weight = confidence[..., None]
+    return ((weight * centred * target).sum() / (weight * target * target).sum().clamp_min(1e-6)).clamp(0.5, 2.0)
+
+
+def _geman_mcclure(residuals: Tensor, outlier: float) -> Tensor:
+    """Square root of the weight that makes least squares minimise r^2 / (r^2 + outlier^2)."""
+    return outlier**2 / (outlier**2 + residuals.square().sum(-1, keepdim=True))
+
+
+def _add_habits(normal: Normal, stance: Stance) -> Normal:
+    usual, spread, low, high = habit_tables(FREE)
+    turns = axis_angle_from_matrix(stance.rotations[:, FREE])
+    beyond = turns - turns.clamp(low, high)
+    stiffness = spread**-2 + (beyond != 0) / BEYOND**2
+    pull = (turns - usual) / spread**2 + beyond / BEYOND**2
+    derivative = _log_derivative(turns)  # (F, joints, 3, 3)
+    blocks = derivative.mT @ (stiffness[..., None] * derivative)
+    index = 3 + torch.arange(3 * len(FREE)).view(-1, 3)
+    normal.frames[:, index[:, :, None], index[:, None, :]] += blocks
+    normal.frame_right[:, 3:] -= (derivative.mT @ pull[..., None]).flatten(1)
+    return normal
+
+
+def _log_derivative(turns: Tensor) -> Tensor:
+    """d log(R exp(x)) / d x at x = 0 for R = exp(turns), (..., 3, 3): the inverse right Jacobian of rotations."""
+    angle = turns.norm(dim=-1)[..., None, None].clamp_min(1e-4)
+    x, y, z = turns.unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    factor = 1 / angle**2 - (1 + angle.cos()) / (2 * angle * angle.sin().clamp_min(1e-3))
+    return torch.eye(3, dtype=turns.dtype) + cross / 2 + factor * (cross @ cross)
+
+
+def _acceleration_weights(fps: float) -> Tensor:
+    """(UNKNOWNS,) one over the variance of second differences between frames."""
+    names = {number: name for name, number in JOINT.items()}
+    turns = []
+    for joint in FREE:
+        kind = names[joint].split("_")[-1].rstrip("123")
+        turns += [TURN_ACCELERATION.get(kind, LIMB_ACCELERATION)] * 3
+    return (torch.tensor([*SHIFT_ACCELERATION, *turns], dtype=torch.float64) / fps**2) ** -2
+
+
+def _acceleration_gradient(stance: Stance, weights: Tensor) -> Tensor:
+    """Gradient (F, UNKNOWNS) of half the weighted squared accelerations, for small turns between frames."""
+    gradient = torch.zeros(len(stance), UNKNOWNS, dtype=torch.float64)
+    if len(stance) < 3:
+        return gradient
+    rotations = stance.rotations[:, FREE]
+    turns = axis_angle_from_matrix(rotations[:-1].mT @ rotations[1:]).flatten(1)
+    speed = torch.cat([stance.transl.diff(dim=0), turns], 1)
+    pull = speed.diff(dim=0) * weights
+    gradient[:-2] += pull
+    gradient[1:-1] -= 2 * pull
+    gradient[2:] += pull
+    return gradient
+
+
+def _solve(normal: Normal, frame_right: Tensor, acceleration: Tensor, is_shape_free: bool) -> tuple[Tensor, Tensor]:
+    """The Gauss-Newton step: frames (F, UNKNOWNS) and betas (10)."""
+    from scipy.linalg import solveh_banded
+
+    frames = len(frame_right)
+    band = _band(normal.frames, acceleration)
+    right = torch.cat([frame_right[..., None], normal.border], -1).flatten(0, 1)
+    solved = torch.from_numpy(solveh_banded(band.numpy(), right.numpy(), lower=True, overwrite_ab=True))
+    solved = solved.view(frames, UNKNOWNS, 11)
+    if not is_shape_free:
+        return solved[..., 0], torch.zeros(10, dtype=torch.float64)
+    # Schur complement of the frames: what is left for the shape once every frame has followed it.
+    corner = normal.corner - torch.einsum("fub,fuc->bc", normal.border, solved[..., 1:])
+    betas = torch.linalg.solve(corner, normal.shape_right - torch.einsum("fub,fu->b", normal.border, solved[..., 0]))
+    return solved[..., 0] - solved[..., 1:] @ betas, betas
+
+
+def _band(blocks: Tensor, acceleration: Tensor) -> Tensor:
+    """Lower band (2 UNKNOWNS + 1, F UNKNOWNS) of frame blocks (F, U, U) plus second differences between frames."""
+    frames = len(blocks)
+    band = torch.zeros(2 * UNKNOWNS + 1, frames, UNKNOWNS, dtype=torch.float64)
+    row, column = torch.tril_indices(UNKNOWNS, UNKNOWNS)
+    band[row - column, :, column] = blocks[:, row, column].T
+    band[0] += 1e-6
+    if frames >= 3:
+        near, far = torch.zeros(frames, dtype=torch.float64), torch.zeros(frames, dtype=torch.float64)
+        middle = torch.zeros(frames, dtype=torch.float64)
+        middle[:-2] += 1
+        middle[1:-1] += 4
+        middle[2:] += 1
+        near[:-2] -= 2
+        near[1:-1] -= 2
+        far[:-2] += 1
+        band[0] += middle[:, None] * acceleration
+        band[UNKNOWNS] += near[:, None] * acceleration
+        band[2 * UNKNOWNS] += far[:, None] * acceleration
+    return band.flatten(1)
+
+
+def rays(pixels: Tensor, camera: Camera) -> Tensor:
+    """Pixels (..., 2) as x / distance and y / distance in the world of a camera in the origin, Y up."""
+    offset = (pixels - pixels.new_tensor(camera.center)) / camera.focal
+    return offset * offset.new_tensor([1.0, -1.0])
+
+
+def upright(world: Tensor) -> Tensor:
+    """Vectors in camera axes (..., 3), y down and z forward, in the axes of the world, Y up."""
+    return world * world.new_tensor([1.0, -1.0, -1.0])
