@@ -1,0 +1,146 @@
+"""Back into the frame: what the denoiser made, over the background, under the occluder.
+
+Section 7 of the specification with its correction 1: one rounding per frame, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import InputError
+from ..identity.prepare import pad_to_square, square_padding
+from ..progress import Progress, silent
+from .regions import ClipPlan, Region
+
+
+RAMP = 0.08  # of the region's side, at borders inside the frame
+EDGE_NAMES = (
+    "up_down_left_right",
+    "left_right_up",
+    "left_right_down",
+    "up_down_left",
+    "up_down_right",
+    "left_right",
+    "up_down",
+    "left_up",
+    "right_up",
+    "left_down",
+    "right_down",
+    "left",
+    "right",
+    "up",
+    "down",
+    "inner",
+)
+
+
+def network_input(frame: NDArray, region: Region, *, fill: int) -> NDArray:
+    """The region of a frame (H, W, 3), padded to a square: black (0) around body code, white (255) around pictures."""
+    return pad_to_square(region.crop(frame), fill=fill)
+
+
+def edge_name(region: Region, width: int, height: int) -> str:
+    """Which borders of the frame a region touches, in the words of the official masks."""
+    touched = {
+        "left": region.left <= 0,
+        "right": region.right >= width,
+        "up": region.top <= 0,
+        "down": region.bottom >= height,
+    }
+    borders = {border for border, is_touched in touched.items() if is_touched}
+    return next(name for name in EDGE_NAMES if set(name.split("_")) - {"inner"} == borders)
+
+
+def edge_mask(region: Region, width: int, height: int) -> NDArray:
+    """How much of the generated pixels counts, (h, w) float32: a linear ramp at each border inside the frame.
+
+    The ramp is 8 % of the region wide; over borders that the frame cuts off there is none. The official masks are
+    files that the release does not contain.
+    """
+    touched = edge_name(region, width, height).split("_")
+    across = _ramp(region.width, "left" in touched, "right" in touched)
+    down = _ramp(region.height, "up" in touched, "down" in touched)
+    return np.minimum(across[None], down[:, None]).astype(np.float32)
+
+
+def _ramp(length: int, start_touches: bool, end_touches: bool) -> NDArray:
+    distance = np.arange(length) + 0.5
+    rising = np.ones(length) if start_touches else distance / (RAMP * length)
+    falling = np.ones(length) if end_touches else (length - distance) / (RAMP * length)
+    return np.minimum(1, np.minimum(rising, falling))
+
+
+def given_edge_mask(mask: NDArray, region: Region) -> NDArray:
+    """An edge mask (H, W) uint8 from a file at the region's size, (h, w) float32."""
+    import cv2
+
+    return cv2.resize(mask.astype(np.float32) / 255, (region.width, region.height), interpolation=cv2.INTER_AREA)
+
+
+def paste_back(
+    plan: ClipPlan,
+    generated: Iterable[NDArray],
+    background: Sequence[NDArray],
+    *,
+    source: Sequence[NDArray] | None = None,
+    occluder: Sequence[NDArray] | None = None,
+    edge_masks: Mapping[str, NDArray] | None = None,
+    progress: Progress = silent,
+) -> Iterator[NDArray]:
+    """The frames of the clip, (H, W, 3) uint8, one at a time.
+
+    generated: square network frames (S, S, 3) uint8 in the order of `plan.network_frames`
+    background, source: frames (H, W, 3) uint8; `source` is seen where `occluder` (H, W) uint8 is above 0
+    edge_masks: masks (H, W) uint8 by `EDGE_NAMES`; without them `edge_mask` makes them
+
+    A frame that two contexts made is a cross-fade: (i + 1) / 5 of the later one in its i-th frame.
+    """
+    if (source is None) != (occluder is None):
+        raise InputError("An occluder needs the source frames it is cut from, and they are of no use without it.")
+    generated, waiting, emitted = iter(generated), {}, 0
+    for number, context in enumerate(plan.contexts):
+        mask = _mask_of(context.region, plan, edge_masks)
+        for position, frame in enumerate(context.frames):
+            picture = next(generated, None)
+            if picture is None:
+                raise InputError(f"There are fewer generated frames than the plan's {len(plan.network_frames)}.")
+            pasted = _pasted(picture, context.region, mask, background[frame])
+            if occluder is not None:
+                alpha = occluder[frame][..., None].astype(np.float64) / 255
+                pasted = pasted * (1 - alpha) + source[frame] * alpha
+            if frame in waiting:
+                weight = (position + 1) / 5
+                pasted = waiting[frame] * (1 - weight) + pasted * weight
+            waiting[frame] = pasted.astype(np.uint8)
+        settled = min((later.first for later in plan.contexts[number + 1 :]), default=context.stop)
+        while emitted < settled:
+            yield waiting.pop(emitted)
+            emitted += 1
+            progress(emitted, plan.frames)
+
+
+def _mask_of(region: Region, plan: ClipPlan, edge_masks: Mapping[str, NDArray] | None) -> NDArray | None:
+    if not region.area:
+        return None
+    if edge_masks is None:
+        return edge_mask(region, plan.width, plan.height)
+    return given_edge_mask(edge_masks[edge_name(region, plan.width, plan.height)], region)
+
+
+def _pasted(picture: NDArray, region: Region, mask: NDArray | None, background: NDArray) -> NDArray:
+    """Float32 frame: the network's picture in its region, faded into the background by the mask."""
+    frame = background.astype(np.float32)
+    if mask is None:
+        return frame
+    left, top, _, _ = square_padding(region.height, region.width)
+    side = max(region.width, region.height)
+    side = -(-side // 16) * 16
+    square = np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
+    inside = square[top : top + region.height, left : left + region.width]
+    target = region.crop(frame)
+    target[:] = inside * mask[..., None] + target * (1 - mask[..., None])
+    return frame

@@ -1,0 +1,208 @@
+"""Which square of the frame the denoiser works on, and when it moves: the plan of a clip.
+
+Section 7 of the specification. `official` keeps the release's behaviour to the pixel; `fixed` ignores frames without a
+body, keeps the frames that two contexts share inside both boxes, and tests the last frame like all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .windows import context_windows, official_windows
+
+
+OVERLAP = 4  # frames that a context repeats of the one before
+BODY_LUMA = 10  # a body code darker than this is codec noise
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of pixels, right and bottom exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def area(self) -> int:
+        return self.width * self.height
+
+    def union(self, other: Region) -> Region:
+        return Region(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+        )
+
+    def crop(self, picture: NDArray) -> NDArray:
+        """The region of a picture (H, W, ...). An empty region gives all but the last row and column, as officially."""
+        if not self.area:
+            return picture[:-1, :-1]
+        return picture[self.top : self.bottom, self.left : self.right]
+
+
+EMPTY = Region(0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Neighbouring frames, `first` to `stop` - 1, that share a region. Up to `start` the one before has them too."""
+
+    first: int
+    start: int
+    stop: int
+    region: Region
+
+    @property
+    def frames(self) -> range:
+        return range(self.first, self.stop)
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """The contexts of a clip in order. The network sees their frames one context after the other."""
+
+    contexts: tuple[Context, ...]
+    width: int
+    height: int
+    behaviour: str = "fixed"
+
+    @property
+    def frames(self) -> int:
+        return self.contexts[-1].stop
+
+    @property
+    def network_frames(self) -> list[tuple[int, Region]]:
+        """(frame of the clip, its region) for every frame that the network makes; shared frames come twice."""
+        return [(frame, context.region) for context in self.contexts for frame in context.frames]
+
+    def windows(self, *, size: int = 24, overlap: int = 4) -> list[list[int]]:
+        """Windows over `network_frames`. The official ones run across contexts, which differ in scale."""
+        if self.behaviour == "official":
+            return official_windows(len(self.network_frames), size=size, overlap=overlap)
+        return context_windows([len(context.frames) for context in self.contexts], size=size, overlap=overlap)
+
+
+def plan_clip(body_code: Iterable[NDArray], *, behaviour: str = "fixed", overlap: int = OVERLAP) -> ClipPlan:
+    """The plan for body-code frames (H, W, 3) uint8 on black, of one size."""
+    regions, height, width = [], 0, 0
+    for frame in body_code:
+        height, width = frame.shape[:2]
+        regions.append(square_region(body_region(clean_mask(body_mask(frame))), width, height))
+    if not regions:
+        raise InputError("The body code has no frames. Give a motion of at least one frame.")
+    contexts = _official_contexts(regions, overlap) if behaviour == "official" else _contexts(regions, overlap)
+    return ClipPlan(tuple(contexts), width, height, behaviour)
+
+
+def clip_region(body_code: Iterable[NDArray]) -> Region:
+    """One region around the body in all frames, not square: what the release uses without a scene."""
+    union = Region(10000, 10000, 0, 0)
+    for frame in body_code:
+        region = body_region(body_mask(frame))
+        union = union.union(region)
+    return even(union)
+
+
+def body_mask(frame: NDArray) -> NDArray:
+    """Where a body-code frame (H, W, 3) uint8 shows a body: 255 above a luma of 10, in OpenCV's integer weights."""
+    red, green, blue = frame.astype(np.int32).transpose(2, 0, 1)
+    return np.where((4899 * red + 9617 * green + 1868 * blue + 8192) >> 14 > BODY_LUMA, 255, 0).astype(np.uint8)
+
+
+def clean_mask(mask: NDArray) -> NDArray:
+    """The mask without holes below 5 pixels and specks of one. The 2x2 opening moves it by one pixel right and down."""
+    import cv2
+
+    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_RECT, (5, 5)))
+    return cv2.morphologyEx(closed, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, (2, 2)))
+
+
+def body_region(mask: NDArray) -> Region:
+    """The rectangle of a mask with 10 % of its height above and below and 5 % of its width at the sides."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return EMPTY
+    left, top, right, bottom = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    across, down = int(0.05 * (right - left)), int(0.1 * (bottom - top))
+    height, width = mask.shape
+    return Region(max(left - across, 0), max(top - down, 0), min(right + across, width), min(bottom + down, height))
+
+
+def even(region: Region) -> Region:
+    """Even in width and height by one more pixel right and down, which may lie outside the frame."""
+    return Region(region.left, region.top, region.right + region.width % 2, region.bottom + region.height % 2)
+
+
+def square_region(region: Region, width: int, height: int) -> Region:
+    """A square around the region with a side divisible by 16, cut off where it leaves the frame."""
+    region = even(region)
+    side = -(-max(region.width, region.height) // 16) * 16
+    across, down = side - region.width, side - region.height
+    return Region(
+        max(region.left - across // 2, 0),
+        max(region.top - down // 2, 0),
+        min(region.right + across - across // 2, width),
+        min(region.bottom + down - down // 2, height),
+    )
+
+
+def _contexts(regions: Sequence[Region], overlap: int) -> list[Context]:
+    """A new context where an earlier frame's region would be less than half of the common one."""
+    if not any(region.area for region in regions):
+        raise InputError(
+            f"The body code is black in all {len(regions)} frames: there is nobody to draw. Check the motion."
+        )
+    starts, union = [0], None
+    for frame, region in enumerate(regions):
+        if not region.area:
+            continue
+        joint = union.union(region) if union else region
+        if any(0 < earlier.area < joint.area / 2 for earlier in regions[starts[-1] : frame]):
+            starts.append(frame)
+            joint = region
+        union = joint
+
+    contexts: list[Context] = []
+    for start, stop in zip(starts, starts[1:] + [len(regions)], strict=True):
+        first = start - min(overlap, len(contexts[-1].frames)) if contexts else start
+        seen = [region for region in regions[first:stop] if region.area]
+        union = seen[0]
+        for region in seen[1:]:
+            union = union.union(region)
+        contexts.append(Context(first, start, stop, union))
+    return contexts
+
+
+def _official_contexts(regions: Sequence[Region], overlap: int) -> list[Context]:
+    contexts: list[Context] = []
+    start, union = 0, Region(10000, 10000, 0, 0)
+
+    def close(stop: int) -> None:
+        first = start - min(overlap, len(contexts[-1].frames)) if contexts else start
+        contexts.append(Context(first, start, stop, union))
+
+    for frame, region in enumerate(regions):
+        joint = union.union(region)
+        shares = [earlier.area / joint.area for earlier in regions[start:frame]] if joint.area else []
+        if frame < len(regions) - 1 and sum(shares) and min(shares) < 0.5:
+            close(frame)
+            start, joint = frame, region
+        union = joint
+    close(len(regions))
+    return contexts

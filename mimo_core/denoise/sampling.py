@@ -1,0 +1,223 @@
+"""From noise to latents without ComfyUI: diffusers' schedulers, windows over frames, guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..progress import Progress, silent
+from .denoiser import Denoiser
+from .noise import step_generators
+from .reference import ReferenceFeatures, ReferenceKeys
+
+
+NOISE_SCHEDULE = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True,
+    "timestep_spacing": "trailing",
+}
+SAMPLERS = ("ddim", "euler", "dpm++", "lcm")
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """What the denoiser is told about a clip of F frames."""
+
+    background: Tensor  # (F, 4, h, w) latents
+    token: Tensor  # (1, 1, D), the character's CLIP image embedding
+    reference: ReferenceFeatures | ReferenceKeys | None = None
+    pose: Callable[[Sequence[int]], Tensor] | None = None  # features (n, C, h, w) of n frames, made per window
+
+
+def make_scheduler(name: str, steps: int, *, behaviour: str = "fixed"):
+    """A diffusers scheduler for MIMO's noise schedule with its timesteps set.
+
+    For some step counts (61, 103, 121, ...) the float arithmetic of trailing timesteps gives one too many, at -1.
+    `official` keeps it, `fixed` drops it.
+    """
+    import diffusers
+
+    if steps < 1:
+        raise InputError(f"{steps} steps cannot be sampled. Use at least 1; 25 is what the official weights expect.")
+    if name == "ddim":
+        scheduler = diffusers.DDIMScheduler(**NOISE_SCHEDULE, clip_sample=False, steps_offset=1)
+    elif name == "euler":
+        scheduler = diffusers.EulerDiscreteScheduler(**NOISE_SCHEDULE, steps_offset=1)
+    elif name == "dpm++":
+        scheduler = diffusers.DPMSolverMultistepScheduler(**NOISE_SCHEDULE, algorithm_type="dpmsolver++")
+    elif name == "lcm":
+        scheduler = diffusers.LCMScheduler(**NOISE_SCHEDULE)
+    else:
+        raise InputError(f"There is no sampler {name!r} here. Choose one of {', '.join(SAMPLERS)}.")
+    scheduler.set_timesteps(steps)
+    if behaviour == "fixed" and name == "ddim":
+        scheduler.timesteps = scheduler.timesteps[:steps]
+    return scheduler
+
+
+@torch.no_grad()
+def sample(
+    denoiser: Denoiser,
+    noise: Tensor,
+    conditions: Conditions,
+    *,
+    windows: Sequence[Sequence[int]],
+    steps: int = 25,
+    cfg: float = 3.5,
+    sampler: str = "ddim",
+    behaviour: str = "fixed",
+    seed: int = 0,
+    start: Tensor | None = None,
+    denoise: float = 1.0,
+    windows_at_once: int = 1,
+    after_step: Callable[[int, Tensor], None] | None = None,
+    progress: Progress = silent,
+) -> Tensor:
+    """Latents (F, 4, h, w) from noise of that shape. `progress` is called after every pass of the denoiser.
+
+    windows: frames seen together (`windows.py`); predictions of a frame are averaged with equal weight
+    cfg: guidance strength; at 1 and below only the conditional half runs
+    seed: for samplers that draw noise on the way (lcm), per frame
+    after_step: called with the step and its latents, for previews
+    start, denoise: latents (F, 4, h, w) to begin from, and the share of the steps, the last ones, that is run on them
+    """
+    _check(noise, conditions, windows, start, denoise)
+    scheduler = make_scheduler(sampler, steps, behaviour=behaviour)
+    timesteps = scheduler.timesteps
+    if start is None:
+        latents = noise * scheduler.init_noise_sigma
+    else:
+        timesteps = timesteps[len(timesteps) - max(round(steps * denoise), 1) :]
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(len(scheduler.timesteps) - len(timesteps))
+        latents = scheduler.add_noise(start, noise, timesteps[:1])
+    drawn_on_the_way = {"generator": step_generators(seed, range(len(noise)))} if sampler == "lcm" else {}
+
+    conditions = _with_keys(conditions, denoiser)
+    batches = _batches(windows, windows_at_once)
+    for step, timestep in enumerate(timesteps):
+        velocity = predict(
+            denoiser,
+            scheduler.scale_model_input(latents, timestep),
+            timestep,
+            conditions,
+            batches=batches,
+            cfg=cfg,
+            behaviour=behaviour,
+            progress=_from(progress, step, len(timesteps)),
+        )
+        latents = scheduler.step(velocity, timestep, latents, **drawn_on_the_way).prev_sample
+        if not torch.isfinite(latents).all():
+            raise InputError(
+                f"The latents became NaN or infinite at step {step + 1} of {len(timesteps)}, as happens when "
+                f"{_dtype(denoiser)} overflows. Run the denoiser in bfloat16 or float32."
+            )
+        if after_step is not None:
+            after_step(step, latents)
+    return latents
+
+
+def predict(
+    denoiser: Denoiser,
+    latents: Tensor,
+    timestep: Tensor,
+    conditions: Conditions,
+    *,
+    batches: Sequence[Sequence[Sequence[int]]],
+    cfg: float = 3.5,
+    behaviour: str = "fixed",
+    progress: Progress = silent,
+) -> Tensor:
+    """v (F, 4, h, w) of all frames: windows averaged, then guided. `batches` are windows that share one pass.
+
+    Without guidance the official release forgets to divide by the number of windows that saw a frame; so does
+    `official` here.
+    """
+    kinds = (1, 0) if cfg > 1 else (0,)  # unconditional half first
+    total = latents.new_zeros(len(kinds), *latents.shape)
+    count = latents.new_zeros(len(latents), 1, 1, 1)
+    for done, batch in enumerate(batches, 1):
+        predicted = _denoise(denoiser, latents, timestep, conditions, batch, kinds)
+        for window, velocities in zip(batch, predicted.unbind(1), strict=True):
+            total[:, window] += velocities
+            count[window] += 1
+        progress(done, len(batches))
+    if cfg > 1:
+        unconditional, conditional = total / count
+        return unconditional + cfg * (conditional - unconditional)
+    return total[0] if behaviour == "official" else total[0] / count
+
+
+def _denoise(denoiser, latents, timestep, conditions, batch, kinds) -> Tensor:
+    """v (kinds, windows, n, 4, h, w) of windows of n frames each in one pass."""
+    frames = [frame for window in batch for frame in window]
+    device, dtype = denoiser.conv_in.weight.device, _dtype(denoiser)
+    x = torch.cat([latents[frames], conditions.background[frames].to(latents)], 1).to(device, dtype)
+    token = conditions.token.to(device, dtype)
+    context = torch.cat([token if kind == 0 else torch.zeros_like(token) for kind in kinds])
+    pose = conditions.pose(frames).to(device, dtype) if conditions.pose is not None else None
+    rows = len(frames) * len(kinds)
+    velocity = denoiser(
+        x.repeat(len(kinds), 1, 1, 1),
+        torch.as_tensor(timestep, device=device).expand(rows),
+        context.repeat_interleave(len(frames), 0),
+        transformer_options={"cond_or_uncond": [kind for kind in kinds for _ in batch]},
+        pose=pose,
+        reference=conditions.reference,
+    )
+    return velocity.to(latents).unflatten(0, (len(kinds), len(batch), -1))
+
+
+def _batches(windows: Sequence[Sequence[int]], at_once: int) -> list[list[Sequence[int]]]:
+    """Neighbouring windows of equal length, at most `at_once` together."""
+    batches: list[list[Sequence[int]]] = []
+    for window in windows:
+        if batches and len(batches[-1]) < at_once and len(batches[-1][0]) == len(window):
+            batches[-1].append(window)
+        else:
+            batches.append([window])
+    return batches
+
+
+def _with_keys(conditions: Conditions, denoiser: Denoiser) -> Conditions:
+    """The same conditions with the reference as keys and values, projected once for the whole clip."""
+    if not isinstance(conditions.reference, ReferenceFeatures):
+        return conditions
+    features = conditions.reference.to(denoiser.conv_in.weight.device, _dtype(denoiser))
+    return replace(conditions, reference=denoiser.project(features))
+
+
+def _from(progress: Progress, step: int, steps: int) -> Progress:
+    """`progress` of one step as a part of all steps."""
+    return lambda done, total, preview=None: progress(step * total + done, steps * total, preview)
+
+
+def _dtype(denoiser: Denoiser) -> torch.dtype:
+    return denoiser.dtype or denoiser.conv_in.weight.dtype
+
+
+def _check(noise: Tensor, conditions: Conditions, windows, start: Tensor | None, denoise: float) -> None:
+    frames = len(noise)
+    if not frames:
+        raise InputError("There are no frames to sample. Give a motion of at least one frame.")
+    if conditions.background.shape != noise.shape:
+        raise InputError(
+            f"The background's latents are {tuple(conditions.background.shape)} but the noise is {tuple(noise.shape)}. "
+            "Both must be (frames, 4, height / 8, width / 8)."
+        )
+    if seen := set(range(frames)) - {frame for window in windows for frame in window}:
+        raise InputError(f"No window shows frame {min(seen)} of {frames}. Plan the windows for {frames} frames.")
+    if start is None and denoise < 1:
+        raise InputError(f"Denoise {denoise} needs latents to start from. Give start frames, or set denoise to 1.")
+    if start is not None and start.shape != noise.shape:
+        raise InputError(f"The start latents are {tuple(start.shape)} but the noise is {tuple(noise.shape)}.")
+    if not 0 < denoise <= 1:
+        raise InputError(f"Denoise must be above 0 and at most 1, got {denoise}.")
