@@ -1,0 +1,112 @@
+"""From a picture to an identity: who is on it, cropped as the networks want it, and the body underneath."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.skeleton import JOINT
+from ..errors import InputError
+from ..motion.motion import Motion
+from .identity import Identity
+from .matte import matte_from_mask, matte_of_object
+from .picture import colors_and_alpha, given_mask
+from .prepare import crop_to_matte, matte_box, on_white, pad_to_square, square_padding
+
+
+LONGEST_SIDE = 2048  # pixels: no decoder shows more, and matting takes time in proportion to the area
+UNSEEN = 0.3  # confidence below which a joint counts as not on the picture
+LIMBS = {
+    "legs": ("left_knee", "right_knee"),
+    "feet": ("left_ankle", "right_ankle"),
+    "arms": ("left_elbow", "right_elbow"),
+    "hands": ("left_wrist", "right_wrist"),
+    "hips": ("left_hip", "right_hip"),
+}
+
+
+def encode_identity(picture, *, mask=None, back=None) -> Identity:
+    """The identity of the character on a picture.
+
+    `picture` and `back`, the same character from behind, are (H, W) or (H, W, 1 to 4), uint8 or float in 0..1. Who is
+    on the picture: the given `mask` (H, W), else the alpha channel, else the person that is found, else whatever
+    stands before a plain background, else the whole picture. Without a person on it the identity has no body.
+    """
+    colors, alpha = _of_moderate_size(*colors_and_alpha(picture))
+    given = alpha if mask is None else given_mask(mask, *colors.shape[:2])
+    matte, fitted, notes = _matted(colors, given, is_alpha=mask is None)
+    left, top, right, bottom = matte_box(matte)
+    crop, crop_matte = crop_to_matte(on_white(colors, matte), matte)
+    padding = square_padding(*crop_matte.shape)
+    side = crop_matte.shape[1] + padding[0] + padding[2]
+    return Identity(
+        picture=pad_to_square(crop),
+        matte=pad_to_square(crop_matte, fill=0),
+        motion=None if fitted is None else _recentred(fitted, padding[0] - left, padding[1] - top, side),
+        back=None if back is None else _back_view(back),
+        notes=notes,
+    )
+
+
+def _of_moderate_size(colors: NDArray, alpha: NDArray | None) -> tuple[NDArray, NDArray | None]:
+    import cv2
+
+    height, width = colors.shape[:2]
+    scale = LONGEST_SIDE / max(height, width)
+    if scale >= 1:
+        return colors, alpha
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small_alpha = None if alpha is None else cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(colors, size, interpolation=cv2.INTER_AREA), small_alpha
+
+
+def _matted(
+    colors: NDArray, given: NDArray | None, *, is_alpha: bool
+) -> tuple[NDArray, Motion | None, tuple[str, ...]]:
+    """Matte (H, W), fitted body or None, and notes."""
+    from ..pose.estimate import estimate_picture
+
+    if given is not None and not given.any():
+        raise InputError(f"The character's {'alpha channel' if is_alpha else 'mask'} is empty: it selects no pixel.")
+    shown = on_white(colors, given) if given is not None and is_alpha else colors
+    seen = estimate_picture(shown, person_mask=given)
+    if seen.is_found:
+        matte = matte_from_mask(colors, seen.masks[0]) if given is None else given
+        if matte.any():
+            return matte, seen.motion, _unseen_notes(seen.motion)
+    notes = ("No person was found on the character picture: it is shown as a flat, upright card.",)
+    if given is not None:
+        return given, None, notes
+    matte = matte_of_object(colors)
+    if matte is not None:
+        return matte, None, notes
+    whole = "Its background is not plain either, so the whole picture is used; give a mask to cut it out."
+    return np.full(colors.shape[:2], 255, np.uint8), None, (*notes, whole)
+
+
+def _unseen_notes(motion: Motion) -> tuple[str, ...]:
+    confidence = motion.person.joint_confidence[0]
+    unseen = [name for name, joints in LIMBS.items() if max(confidence[JOINT[joint]] for joint in joints) < UNSEEN]
+    if not unseen:
+        return ()
+    return (
+        f"The character picture does not show {', '.join(unseen)}: their pose is assumed, "
+        "and their colours continue those of what is seen.",
+    )
+
+
+def _recentred(motion: Motion, right: int, down: int, side: int) -> Motion:
+    """The fitted body seen by a camera of `side` x `side` whose picture begins that many pixels left and above."""
+    camera = motion.camera
+    center = (camera.center[0] + right, camera.center[1] + down)
+    return replace(motion, camera=replace(camera, center=center, size=(side, side)))
+
+
+def _back_view(back) -> tuple[NDArray, NDArray]:
+    """Picture and matte of the view from behind, cropped and padded like the front."""
+    colors, alpha = _of_moderate_size(*colors_and_alpha(back))
+    matte = _matted(colors, alpha, is_alpha=True)[0]
+    crop, crop_matte = crop_to_matte(on_white(colors, matte), matte)
+    return pad_to_square(crop), pad_to_square(crop_matte, fill=0)
