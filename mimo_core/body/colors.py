@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from .skeleton import JOINT
 
 
 LEAST = 0.16  # of full brightness, in every channel: body codes treat luma up to 10 of 255 as background
+LARGEST_TABLE = 64 << 20  # bytes; with 6890 rows of float64 it has 0.2 MB
 ARMS_DOWN = 0.9  # radians from the T pose
 
 
@@ -41,6 +43,10 @@ def read_official_colors(path: Path) -> Tensor:
     """The official colour table (sdc_info.npy): RGB (V, 3) in 0 to 1. Its pickle is read, never run."""
     from .files import read_npy
 
+    if not path.is_file():
+        raise InputError(f"There is no colour table at {path}.")
+    if path.stat().st_size > LARGEST_TABLE:
+        raise InputError(f"{path.name} has {path.stat().st_size >> 20} MB, which is too much for a colour table.")
     table = read_npy(path.read_bytes(), path.name)
     if table.dtype == object and table.size == 1:
         table = table.reshape(-1)[0]
@@ -48,7 +54,9 @@ def read_official_colors(path: Path) -> Tensor:
         if "smpl" not in table:
             raise InputError(f"{path.name} has no entry 'smpl'; found {sorted(map(str, table))[:8]}.")
         table = table["smpl"]
-    return normalized(torch.as_tensor(table), path.name)
+    if not isinstance(table, np.ndarray) or table.dtype.kind not in "uif":
+        raise InputError(f"{path.name} holds no table of numbers.")
+    return normalized(torch.from_numpy(np.array(table)), path.name)
 
 
 def normalized(table: Tensor, name: str = "The colour table") -> Tensor:

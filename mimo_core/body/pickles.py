@@ -25,9 +25,11 @@ PLAIN_TYPE = re.compile(r"[<>|=]?([biufcSU])(\d{1,4})|[<>|=]?(O)8?|\|?b1")
 class _Kept:
     """Stands in for an object of a pickle: its arguments and its state, nothing else."""
 
+    arguments = ()
+    state = None
+
     def __init__(self, *arguments):
         self.arguments = arguments
-        self.state = None
 
     def __setstate__(self, state):
         self.state = state
@@ -131,9 +133,9 @@ def unpickle(content: bytes):
     _check_sizes(content)
     try:
         tree = _Reader(io.BytesIO(content), encoding="latin1").load()
+    except InputError:
+        raise
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"The pickle is damaged: {error}.") from error
     return _plain(tree, 0)
 
@@ -146,9 +148,9 @@ def _check_sizes(content: bytes):
                 raise InputError(f"The pickle has more than {MOST_OPERATIONS} instructions; this is no body model.")
             if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
                 raise InputError("The pickle is damaged: it numbers objects that it does not hold.")
+    except InputError:
+        raise
     except ValueError as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"The file is not a pickle, or it is cut off: {error}.") from error
 
 
@@ -170,9 +172,9 @@ def _plain(value, depth: int):
     }.get(type(value))
     try:
         return value if build is None else build(value, depth + 1)
+    except InputError:
+        raise
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"The pickle holds an array that does not fit together: {error}.") from error
 
 
