@@ -7,7 +7,7 @@ from torch import Tensor
 from .model import BodyModel
 
 
-def stature(body: BodyModel, betas: Tensor) -> float:
+def stature_of(body: BodyModel, betas: Tensor) -> float:
     """Height in metres at rest, soles to crown."""
     height = body.shape(betas)[0][:, 1]
     return float(height.max() - height.min())
@@ -19,6 +19,6 @@ def of_stature(body: BodyModel, betas: Tensor, height: float) -> Tensor:
     step = betas.new_zeros(len(betas))
     step[0] = 0.1
     for _ in range(3):
-        now = stature(body, betas)
-        betas[0] = (betas[0] + 0.1 * (height - now) / (stature(body, betas + step) - now)).clamp(-5, 5)
+        now = stature_of(body, betas)
+        betas[0] = (betas[0] + 0.1 * (height - now) / (stature_of(body, betas + step) - now)).clamp(-5, 5)
     return betas

@@ -10,6 +10,8 @@ from torch import Tensor
 from ..body.model import BodyModel, free_body
 from ..body.skeleton import JOINT
 from ..body.skinning import matrix_from_axis_angle, world_from_rest
+from ..body.stature import of_stature, stature_of
+from ..errors import InputError
 from .motion import Motion, Person
 from .rotations import axis_angle_from_matrix
 
@@ -38,20 +40,29 @@ class _Skeleton:
         return self.linear[:, joint] @ (self.rest[child] - self.rest[joint])
 
 
-def retarget(motion: Motion, character) -> Motion:
+STATURES = ("driver", "own")
+
+
+def retarget(motion: Motion, character, *, stature: str = "driver") -> Motion:
     """The motion on the body of a character: an Identity, a Motion fitted to it, or its shape values (10).
 
-    The ankles stay over the driver's, at the height that puts the soles where the driver's soles are; the pelvis keeps
-    its place over the ground and rises or sinks with the length of the legs, which bend at the knee to reach. A foot
-    that swings further than the leg is long points the same way. Without a fitted body the motion is unchanged.
+    The character gets the driver's stature, because one picture does not tell its own; `stature` "own" keeps what was
+    fitted. The ankles stay over the driver's, at the height that puts the soles where the driver's soles are; the
+    pelvis keeps its place over the ground and rises or sinks with the length of the legs, which bend at the knee to
+    reach. A foot that swings further than the leg is long points the same way. Without a fitted body the motion is
+    unchanged.
     """
+    if stature not in STATURES:
+        raise InputError(f"Unknown stature {stature!r}. Choose one of {', '.join(STATURES)}.")
     betas = _betas(character)
     if betas is None:
         return motion
     body, person = free_body(), motion.person
     driver_betas = body.betas_of(person)
-    if torch.equal(betas, driver_betas):
-        return motion if person.body == body.name else motion.with_person(replace(person, body=body.name, betas=betas))
+    if stature == "driver":
+        betas = of_stature(body, betas, stature_of(body, driver_betas))
+    if person.body == body.name and torch.allclose(betas, driver_betas, atol=1e-3):
+        return motion
     driver, target = (_skeleton(body, shape, person) for shape in (driver_betas, betas))
     return motion.with_person(_placed(body, person, betas, driver, target))
 

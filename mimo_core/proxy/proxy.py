@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,14 @@ from torch import Tensor
 from ..body.model import free_body
 from ..errors import InputError
 from ..identity.identity import Identity
-from ..motion.motion import Motion
+from ..motion.motion import Motion, Person
 from ..motion.retarget import retarget
 from ..progress import Progress, silent, tracked
 from .atlas import free_body_atlas
+from .card import card_corners, card_of
 from .hidden import BACK_SIDES, filled, free_body_surface
 from .outline import Picture, clothed
-from .skin import Skin, at_rest, draw, joint_transforms
+from .skin import Sheet, Skin, at_rest, draw, joint_transforms
 from .texture import bake, clean_colors
 
 
@@ -27,53 +28,66 @@ TEXTURE_SIDE = 1024
 
 @dataclass(frozen=True, eq=False)
 class Proxy:
-    """A character that can be drawn in any motion."""
+    """A character that can be drawn in any motion: textured skins on a body, or a card where there is no body."""
 
-    betas: Tensor  # (10,)
-    skins: tuple[Skin, ...]  # the body, then what hangs on it
+    betas: Tensor | None  # (10,)
+    skins: tuple[Skin, ...] = ()  # the body, then what hangs on it
+    card: Sheet | None = None
 
     @classmethod
     def from_identity(cls, identity: Identity, back_side: str = "mirror") -> Proxy:
         """Bake the identity's picture. `back_side` says how the hidden side is made up: mirror or diffuse."""
         if back_side not in BACK_SIDES:
             raise InputError(f"Unknown back side {back_side!r}. Choose one of {', '.join(BACK_SIDES)}.")
-        person, camera = identity.motion.person, identity.motion.camera
-        body = free_body()
-        posed = body.pose(person)
-        picture = Picture(identity.matte, camera)
-        vertices = clothed(camera.view(posed.vertices)[0], body.faces, picture)
-        baked = bake(
-            free_body_atlas(TEXTURE_SIDE),
-            vertices,
-            body.faces,
-            picture,
-            clean_colors(identity.picture, identity.matte),
-        )
-        colors = filled(free_body_surface(TEXTURE_SIDE), baked, back_side=back_side)
-        texture = free_body_atlas(TEXTURE_SIDE).picture(np.clip(colors + 0.5, 0, 255).astype(np.uint8))
-        skin = Skin(
-            vertices=at_rest(vertices, body.weights, posed.transforms[0], camera),
-            weights=body.weights,
-            faces=body.faces,
-            corners=body.uv[body.uv_faces] * TEXTURE_SIDE,
-            texture=np.dstack([texture, np.full(texture.shape[:2], 255, np.uint8)]),
-        )
-        return cls(person.betas, (skin,))
+        colors = clean_colors(identity.picture, identity.matte)
+        if identity.motion is None:
+            return cls(None, card=card_of(colors, identity.matte))
+        return cls(identity.motion.person.betas, (_body_skin(identity, colors, back_side),))
 
     def render(
         self, motion: Motion, *, size: tuple[int, int] | None = None, progress: Progress = silent
     ) -> Iterator[tuple[NDArray, NDArray]]:
         """Frames (H, W, 3) uint8 of straight colours and their alpha (H, W) uint8, seen by the motion's camera.
 
-        Colours reach a few pixels beyond the alpha, so that a feathered mask shows no rim. A motion of another body
-        shape is retargeted first. `size` is (width, height), the camera's by default.
+        Colours reach a few pixels beyond the alpha, so that a feathered mask shows no rim. A motion that is not yet
+        this character's is retargeted. `size` is (width, height), the camera's by default.
         """
         motion = retarget(motion, self.betas)
-        person = motion.person
         camera = motion.camera if size is None else motion.camera.scaled(*size)
-        transforms = joint_transforms(free_body(), person)
+        place = self._posed_on_card(motion) if self.card is not None else self._posed_on_skins(motion.person)
+        sheets = [self.card] if self.card is not None else [skin.sheet for skin in self.skins]
         for frame in tracked(range(motion.frames), motion.frames, progress):
-            if person.visible[frame]:
-                yield draw(self.skins, transforms[frame], camera, frame)
+            if motion.person.visible[frame]:
+                yield draw(sheets, place(frame), camera, frame)
             else:
                 yield np.zeros((*camera.size[::-1], 3), np.uint8), np.zeros(camera.size[::-1], np.uint8)
+
+    def _posed_on_card(self, motion: Motion) -> Callable[[int], list[Tensor]]:
+        height, width = self.card.texture.shape[:2]
+        return lambda frame: list(card_corners(motion[frame : frame + 1], width / height))
+
+    def _posed_on_skins(self, person: Person) -> Callable[[int], list[Tensor]]:
+        transforms = joint_transforms(free_body(), person)
+        grown = free_body().betas_of(person) - self.betas
+        return lambda frame: [skin.posed(transforms[frame], grown) for skin in self.skins]
+
+
+def _body_skin(identity: Identity, colors: NDArray, back_side: str) -> Skin:
+    body, camera = free_body(), identity.motion.camera
+    posed = body.pose(identity.motion.person)
+    picture = Picture(identity.matte, camera)
+    vertices = clothed(camera.view(posed.vertices)[0], body.faces, picture)
+    atlas = free_body_atlas(TEXTURE_SIDE)
+    baked = bake(atlas, vertices, body.faces, picture, colors)
+    texels = filled(free_body_surface(TEXTURE_SIDE), baked, back_side=back_side)
+    texture = atlas.picture(np.clip(texels + 0.5, 0, 255).astype(np.uint8))
+    return Skin(
+        sheet=Sheet(
+            faces=body.faces,
+            corners=body.uv[body.uv_faces] * TEXTURE_SIDE,
+            texture=np.dstack([texture, np.full(texture.shape[:2], 255, np.uint8)]),
+        ),
+        vertices=at_rest(vertices, body.weights, posed.transforms[0], camera),
+        weights=body.weights,
+        shapedirs=body.shapedirs,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body.model import BodyModel
-from ..body.raster import rasterize
+from ..body.raster import Raster, rasterize
 from ..body.skinning import blend, matrix_from_axis_angle, world_from_rest
 from ..camera import Camera
 from ..motion.motion import Person
@@ -22,15 +23,27 @@ MAP_WIDTH = 4096  # OpenCV takes maps of at most 32767 columns
 
 
 @dataclass(frozen=True, eq=False)
-class Skin:
-    """A textured mesh in the body's rest pose."""
+class Sheet:
+    """The faces of a textured mesh, wherever its vertices are."""
 
-    vertices: Tensor  # (V, 3)
-    weights: Tensor  # (V, 24)
     faces: Tensor  # (T, 3) long
     corners: Tensor  # (T, 3, 2) texture coordinates in texels, centres at .5
     texture: NDArray  # (H, W, 4) uint8, straight RGB and alpha
     two_sided: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Skin:
+    """A textured mesh in the body's rest pose, which follows the body's joints and shape."""
+
+    sheet: Sheet
+    vertices: Tensor  # (V, 3)
+    weights: Tensor  # (V, 24)
+    shapedirs: Tensor  # (V, 3, 10) displacement per shape value, added to that of the character itself
+
+    def posed(self, transforms: Tensor, betas: Tensor) -> Tensor:
+        """World vertices (V, 3) under joint transforms (24, 4, 4), `betas` (10) away from the character's shape."""
+        return blend(self.vertices + self.shapedirs @ betas, self.weights, transforms[None])[0]
 
 
 def joint_transforms(body: BodyModel, person: Person) -> Tensor:
@@ -49,18 +62,20 @@ def at_rest(vertices: Tensor, weights: Tensor, transforms: Tensor, camera: Camer
     return torch.linalg.solve(mixed[:, :3, :3], (world - mixed[:, :3, 3])[..., None])[..., 0]
 
 
-def draw(skins: tuple[Skin, ...], transforms: Tensor, camera: Camera, frame: int) -> tuple[NDArray, NDArray]:
-    """Colours (H, W, 3) uint8 and alpha (H, W) uint8 of skins posed by transforms (24, 4, 4)."""
+def draw(sheets: Sequence[Sheet], vertices: Sequence[Tensor], camera: Camera, frame: int) -> tuple[NDArray, NDArray]:
+    """Straight colours (H, W, 3) uint8 and alpha (H, W) uint8 of sheets with world vertices (V, 3) each.
+
+    The camera is that of `frame`. Only the box around the vertices is worked on.
+    """
     width, height = camera.size
     rgb, alpha = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
-    at = slice(frame, frame + 1)
-    posed = [camera.view(blend(skin.vertices, skin.weights, transforms[None]), at)[0] for skin in skins]
-    box = _box(torch.cat(posed), camera)
+    seen = [camera.view(points[None], slice(frame, frame + 1))[0] for points in vertices]
+    box = _box(torch.cat(seen), camera)
     if box is None:
         return rgb, alpha
     left, top, right, bottom = box
     window = rgb[top:bottom, left:right], alpha[top:bottom, left:right]
-    window[0][:], window[1][:] = _straight(_samples(skins, posed, camera, box))
+    window[0][:], window[1][:] = _straight(_samples(sheets, seen, camera, box))
     return rgb, alpha
 
 
@@ -78,22 +93,22 @@ def _box(vertices: Tensor, camera: Camera) -> tuple[int, int, int, int] | None:
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
-def _samples(skins: tuple[Skin, ...], posed: list[Tensor], camera: Camera, box) -> NDArray:
+def _samples(sheets: Sequence[Sheet], seen: list[Tensor], camera: Camera, box) -> NDArray:
     """Premultiplied RGBA (h * SAMPLES, w * SAMPLES, 4) float32 0..255 of a box, nearer skins over farther ones."""
     left, top, right, bottom = box
     size = ((right - left) * SAMPLES, (bottom - top) * SAMPLES)
     center = ((camera.center[0] - left) * SAMPLES, (camera.center[1] - top) * SAMPLES)
     total, nearest = None, None
-    for skin, vertices in zip(skins, posed, strict=True):
+    for sheet, vertices in zip(sheets, seen, strict=True):
         raster = rasterize(
             vertices[None],
-            skin.faces,
+            sheet.faces,
             focal=camera.focal * SAMPLES,
             center=center,
             size=size,
-            cull=not skin.two_sided,
+            cull=not sheet.two_sided,
         )
-        layer, depth = _textured(skin, raster), raster.depth[0].numpy()
+        layer, depth = _textured(sheet, raster), raster.depth[0].numpy()
         if total is None:
             total, nearest = layer, depth
             continue
@@ -105,8 +120,8 @@ def _samples(skins: tuple[Skin, ...], posed: list[Tensor], camera: Camera, box) 
     return total
 
 
-def _textured(skin: Skin, raster) -> NDArray:
-    """Premultiplied RGBA (h, w, 4) float32 of what a raster sees of a skin."""
+def _textured(sheet: Sheet, raster: Raster) -> NDArray:
+    """Premultiplied RGBA (h, w, 4) float32 of what a raster sees of a sheet."""
     import cv2
 
     face = raster.face[0].flatten()
@@ -114,11 +129,11 @@ def _textured(skin: Skin, raster) -> NDArray:
     image = np.zeros((len(face), 4), np.float32)
     if len(hit):
         bary = raster.bary[0].reshape(-1, 3)[hit]
-        place = (skin.corners[face[hit]] * bary[..., None]).sum(1) - 0.5
+        place = (sheet.corners[face[hit]] * bary[..., None]).sum(1) - 0.5
         rows = -(-len(hit) // MAP_WIDTH)
         padded = torch.nn.functional.pad(place, (0, 0, 0, rows * MAP_WIDTH - len(hit)))
         x, y = padded.view(rows, MAP_WIDTH, 2).permute(2, 0, 1).contiguous().numpy()
-        colors = cv2.remap(skin.texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        colors = cv2.remap(sheet.texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         colors = colors.reshape(-1, 4)[: len(hit)].astype(np.float32)
         colors[:, :3] *= colors[:, 3:] / 255
         image[hit.numpy()] = colors

@@ -1,0 +1,60 @@
+"""A character without a body, a drawing or an object, as a flat card that stands where the driver stands."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..body.model import free_body
+from ..body.stature import stature_of
+from ..motion.motion import Motion
+from .skin import Sheet
+
+
+SHORTEST, TALLEST = 0.5, 1.2  # of the driver's height: how far a card follows a crouch or a jump
+
+
+def card_of(colors: NDArray, matte: NDArray) -> Sheet:
+    """The card of a picture's colours (H, W, 3), cut to the box of its matte (H, W)."""
+    rows, columns = np.flatnonzero(matte.any(1)), np.flatnonzero(matte.any(0))
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    texture = np.dstack([np.clip(colors[box] + 0.5, 0, 255).astype(np.uint8), matte[box]])
+    height, width = texture.shape[:2]
+    place = torch.tensor([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
+    faces = torch.tensor([[0, 2, 1], [0, 3, 2]])
+    return Sheet(faces, place[faces], texture, two_sided=True)
+
+
+def card_corners(motion: Motion, aspect: float) -> Tensor:
+    """World corners (F, 4, 3) of a card: top left, top right, bottom right, bottom left, as the camera sees it.
+
+    It is as tall as the driver, shrinks when the driver crouches, stands upright on the driver's soles, and turns
+    about its upright axis to face the camera.
+    """
+    body, person = free_body(), motion.person
+    posed = body.pose(person)
+    betas = body.betas_of(person)
+    height = stature_of(body, betas)
+    pelvis = posed.joints[:, 0]
+    rest, joints = body.shape(betas)
+    standing = joints[0, 1] - rest[:, 1].amin()
+    ground = torch.minimum(posed.vertices[..., 1].amin(1), pelvis[:, 1])
+    scale = ((pelvis[:, 1] - ground) / standing).clamp(SHORTEST, TALLEST)
+    foot = torch.stack([pelvis[:, 0], ground, pelvis[:, 2]], 1)
+    right = _camera_right(motion, foot) * (height * scale * aspect / 2)[:, None]
+    up = torch.zeros_like(foot)
+    up[:, 1] = height * scale
+    return torch.stack([foot + up - right, foot + up + right, foot + right, foot - right], 1)
+
+
+def _camera_right(motion: Motion, point: Tensor) -> Tensor:
+    """Level unit vectors (F, 3) to the right as the camera sees points (F, 3)."""
+    camera_from_world = motion.camera.extrinsics().to(point).expand(len(point), 4, 4)
+    eye = -(camera_from_world[:, :3, :3].mT @ camera_from_world[:, :3, 3:])[..., 0]
+    sight = (point - eye) * point.new_tensor([1.0, 0.0, 1.0])
+    # A camera straight above looks along no level direction; its own upwards will do.
+    sight = torch.where(sight.norm(dim=1, keepdim=True) > 1e-3, sight, -camera_from_world[:, 1, :3])
+    right = torch.linalg.cross(sight, sight.new_tensor([0.0, 1.0, 0.0]).expand_as(sight))
+    return torch.nn.functional.normalize(right, dim=1)
