@@ -225,13 +225,14 @@ def _cabinet(rng, wall: Surface, x: float):
 
 
 def _plant(rng, wall: Surface, x: float):
-    wall.box(x - 0.14, 0, 0.28, 0.3, _muted(rng, value=(0.3, 0.9)))
+    """A clipped shrub in a pot. Plants with arms and a waist pass for people with a detector."""
+    wall.box(x - 0.2, 0, 0.4, 0.3, _muted(rng, value=(0.3, 0.9)))
     leaf = colour(rng.uniform(0.25, 0.4), rng.uniform(0.4, 0.7), rng.uniform(0.25, 0.55))
-    for _ in range(26):
-        tip = np.array([x + rng.normal(0, 0.3), rng.uniform(0.5, 1.5)])
-        root = np.array([x + rng.normal(0, 0.05), 0.3])
-        side = 0.12 * (tip - root)[::-1] * (1, -1)
-        wall.polygon([root, (root + tip) / 2 + side, tip, (root + tip) / 2 - side], leaf * rng.uniform(0.6, 1.3))
+    wide, tall = rng.uniform(0.35, 0.6), rng.uniform(0.5, 0.9)
+    for _ in range(300):
+        side, up = rng.uniform(-1, 1, 2)
+        tint = leaf * rng.uniform(0.5, 1.2) * (0.9 + 0.25 * up)
+        wall.disc(x + side * wide, 0.32 + tall / 2 * (1 + up), rng.uniform(0.03, 0.055), tint)
 
 
 FURNITURE = {

@@ -104,19 +104,19 @@ def stripes(surface: Surface, rng, tint, *, width: float):
 
 
 def art(rng, pixels: int = 48) -> np.ndarray:
-    """A small abstract picture for a frame on a wall, (pixels, pixels, 3)."""
+    """A small abstract picture of bands and clouds for a frame on a wall, (pixels, pixels, 3).
+
+    Blobs above each other pass for portraits with a person detector, bands do not.
+    """
     import cv2
 
     hue = rng.random()
     picture = cv2.resize(rng.random((4, 4, 3), dtype=np.float32), (pixels, pixels), interpolation=cv2.INTER_CUBIC)
     picture = picture * 0.3 + colour(hue, rng.uniform(0.2, 0.6), rng.uniform(0.4, 0.9)) * 0.7
+    y, x = np.mgrid[:pixels, :pixels] / pixels
     for _ in range(rng.integers(2, 6)):
-        center = [int(v) for v in rng.integers(0, pixels, 2)]
-        tint = [float(v) for v in colour(hue + rng.choice([0, 0.5, 0.33]), rng.uniform(0.3, 0.8), rng.uniform(0.2, 1))]
-        if rng.random() < 0.5:
-            cv2.circle(picture, center, int(rng.integers(3, pixels // 3)), tint, -1)
-        else:
-            cv2.rectangle(
-                picture, center, [int(c + v) for c, v in zip(center, rng.integers(4, 24, 2), strict=True)], tint, -1
-            )
+        tint = colour(hue + rng.choice([0, 0.5, 0.33]), rng.uniform(0.3, 0.8), rng.uniform(0.2, 1))
+        angle = rng.uniform(0, np.pi)
+        band = np.abs(np.cos(angle) * (x - rng.random()) + np.sin(angle) * (y - rng.random())) < rng.uniform(0.03, 0.15)
+        picture[band] = tint
     return np.clip(picture, 0, 1)
