@@ -241,7 +241,7 @@ class ProgressBar:
 def _folder_paths():
     """Input, output and temp folders, and the naming of saved files."""
     module = types.ModuleType("folder_paths")
-    here = {}
+    here = {kind: f"no-such-folder/{kind}" for kind in ("input", "output", "temp")}
     module.models_dir = "models"
     for kind in ("input", "output", "temp"):
         setattr(module, f"set_{kind}_directory", lambda folder, kind=kind: here.__setitem__(kind, str(folder)))
@@ -300,8 +300,10 @@ def install() -> None:
         ui=ui,
     )
     comfy_utils = _module("comfy.utils", ProgressBar=ProgressBar)
+    management = _module("comfy.model_management", get_free_memory=lambda device: 2**34)
     sys.modules |= {
-        "comfy": _module("comfy", utils=comfy_utils),
+        "comfy": _module("comfy", utils=comfy_utils, model_management=management),
+        "comfy.model_management": management,
         "comfy.utils": comfy_utils,
         "comfy_api": _module("comfy_api", latest=latest),
         "comfy_api.latest": latest,

@@ -1,0 +1,53 @@
+"""The node that turns a picture into a character."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from .batches import batch_from
+from .media import picture_from, preview
+from .sockets import MimoIdentity
+
+
+class MimoEncodeIdentity(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_EncodeIdentity",
+            display_name="Identity Encoder (MIMO)",
+            category="MIMO/character",
+            description="Cuts the character out of its picture and fits a body to it.",
+            inputs=[
+                io.Image.Input(
+                    "character",
+                    tooltip="One picture of the whole character, best from the front with arms off the body. "
+                    "An alpha channel is used as the cut-out.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="White where the character is. Connect it when the preview shows a bad cut-out.",
+                ),
+                io.Image.Input(
+                    "back_view",
+                    optional=True,
+                    tooltip="The same character from behind in the same pose. Without it the back is guessed.",
+                ),
+            ],
+            outputs=[
+                MimoIdentity.Output(display_name="identity", tooltip="To Proxy Decoder."),
+                io.Image.Output(display_name="crop", tooltip="The cut-out on white, as the decoders see it."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, character, mask=None, back_view=None) -> io.NodeOutput:
+        from ..mimo_core.identity.encode import encode_identity
+
+        identity = encode_identity(
+            picture_from(character, "character"),
+            mask=None if mask is None else mask[0].cpu().numpy(),
+            back=None if back_view is None else picture_from(back_view, "back_view"),
+        )
+        crop = batch_from([identity.picture], 1)
+        return io.NodeOutput(identity, crop, ui=preview(crop, cls))

@@ -1,0 +1,111 @@
+"""Between ComfyUI's values and the library's: clips, masks, sound, progress, previews, video files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from fractions import Fraction
+
+import comfy.utils
+import folder_paths
+import numpy as np
+from comfy_api.latest import InputImpl, io, ui
+from PIL import Image
+from torch import Tensor
+
+from ..mimo_core.clip import DEFAULT_FPS, Clip, Masks
+from ..mimo_core.errors import InputError
+from ..mimo_core.progress import Progress
+from ..mimo_core.video import Sound
+from ..mimo_core.video_writer import write_video
+
+
+PREVIEWS = 4  # pictures shown on a node
+PREVIEW_SIDE = 512  # pixels of the picture that the progress bar shows
+
+
+def node_progress() -> Progress:
+    """The progress bar of the node that runs. It raises when the user presses Cancel."""
+    bar = comfy.utils.ProgressBar(1)
+
+    def report(done: int, total: int, preview=None) -> None:
+        picture = None if preview is None else ("JPEG", Image.fromarray(preview), PREVIEW_SIDE)
+        bar.update_absolute(done, total, picture)
+
+    return report
+
+
+def clip_from(value, *, fps: float = 0.0, progress: Progress) -> Clip:
+    """An IMAGE batch (wrapped, not copied) or a VIDEO (read from its file when needed) as a clip.
+
+    `fps` 0 keeps the rate of a VIDEO and takes 24 for IMAGE.
+    """
+    if isinstance(value, Tensor):
+        return Clip.from_array(value, Fraction(fps).limit_denominator(1001) if fps else DEFAULT_FPS)
+    clip = _clip_of_video(value, progress)
+    return clip.resampled(fps) if fps else clip
+
+
+def _clip_of_video(video, progress: Progress) -> Clip:
+    if not isinstance(video, InputImpl.VideoFromFile) or _is_trimmed(video):
+        return _clip_of_components(video.get_components())
+    file = video.get_stream_source()
+    clip = Clip.from_file(file if isinstance(file, str) else file.getvalue(), progress=progress)
+    if sorted(video.get_dimensions()) != sorted((clip.width, clip.height)):  # cropped; sorted, for it may be turned
+        return _clip_of_components(video.get_components())
+    return clip
+
+
+def _is_trimmed(video) -> bool:
+    """Newer ComfyUI cuts a VIDEO without writing another file."""
+    window = getattr(video, "get_active_trim_window", None)
+    return window is not None and any(window())
+
+
+def _clip_of_components(components) -> Clip:
+    return Clip.from_array(components.images, Fraction(components.frame_rate), sound_from(components.audio))
+
+
+def sound_from(audio) -> Sound | None:
+    """AUDIO as sound. Of a batch, the first."""
+    if audio is None:
+        return None
+    return Sound(samples=audio["waveform"][0].float().cpu().numpy(), rate=int(audio["sample_rate"]))
+
+
+def masks_from(mask: Tensor | None, frames: int) -> Masks | None:
+    """MASK (F, H, W), or (H, W), as masks. A single one stands for all frames."""
+    if mask is None:
+        return None
+    mask = mask[None] if mask.ndim == 2 else mask
+    return Masks.from_array(mask.expand(frames, -1, -1) if len(mask) == 1 else mask)
+
+
+def alpha_of(images: Tensor) -> Tensor | None:
+    """The alpha channel of IMAGE as MASK, where it has one."""
+    return images[..., 3] if images.shape[-1] == 4 else None
+
+
+def picture_from(images: Tensor, name: str) -> np.ndarray:
+    """The one picture (H, W, C) of an IMAGE."""
+    if len(images) != 1:
+        raise InputError(f"{name} takes one picture, got {len(images)}. Pick one with Image From Batch.")
+    return images[0].cpu().numpy()
+
+
+def preview(batch: Tensor, node):
+    """A handful of the pictures or masks, spread over the clip, for the node to show."""
+    chosen = batch[sorted({round(k * (len(batch) - 1) / (PREVIEWS - 1)) for k in range(PREVIEWS)})]
+    return ui.PreviewImage(chosen, cls=node) if batch.ndim == 4 else ui.PreviewMask(chosen, cls=node)
+
+
+def video_in_temp(frames: Iterable[np.ndarray], *, width: int, height: int, **how):
+    """Write frames into ComfyUI's temp folder. Returns the VIDEO, and the preview that plays it on the node."""
+    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+        "mimo", folder_paths.get_temp_directory(), width, height
+    )
+    file = f"{name}_{counter:05}_.mp4"
+    path = os.path.join(folder, file)
+    write_video(path, frames, **how)
+    saved = ui.SavedResult(file, subfolder, io.FolderType.temp)
+    return InputImpl.VideoFromFile(path), ui.PreviewVideo([saved])

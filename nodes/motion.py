@@ -1,0 +1,198 @@
+"""Nodes that take motion out of a clip, and keep it in files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import folder_paths
+from comfy_api.latest import io, ui
+
+from ..mimo_core.errors import InputError
+from ..mimo_core.motion.files import SUFFIXES, load_motion, save_motion
+from ..mimo_core.progress import tracked
+from .batches import batch_from
+from .boxes import boxes_from
+from .media import clip_from, masks_from, node_progress, preview
+from .sockets import MimoMotion, advanced, check_choice, clip_input, fps_input
+
+
+ESTIMATORS = ("auto", "blazepose")
+FROM_OUTPUT = " [output]"  # how ComfyUI marks a name in its output folder
+
+
+class MimoEstimatePose(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_EstimatePose",
+            display_name="SMPL Pose Estimator (MIMO)",
+            category="MIMO/motion",
+            description="Finds a person in a clip and fits a moving 3D body (SMPL) to them.",
+            inputs=[
+                clip_input("clip", "The shot with the person. VIDEO is read frame by frame and needs little memory."),
+                io.Mask.Input(
+                    "person_mask",
+                    optional=True,
+                    tooltip="White where the person is, one mask per frame or one for all. "
+                    "Connect it when somebody else is picked up.",
+                ),
+                io.MultiType.Input(
+                    "boxes",
+                    [io.Custom("BBOX"), io.Custom("BOUNDING_BOX")],
+                    optional=True,
+                    tooltip="A box around the person, one per frame or one for all, from a detector node.",
+                ),
+                io.Combo.Input(
+                    "estimator",
+                    options=list(ESTIMATORS),
+                    default="auto",
+                    tooltip="auto takes the best estimator that is installed; blazepose ships with the pack.",
+                ),
+                io.Int.Input(
+                    "person",
+                    default=0,
+                    min=0,
+                    max=15,
+                    tooltip="Which person, counted from the largest: 0 is the largest.",
+                ),
+                io.Float.Input(
+                    "smoothing",
+                    default=1.0,
+                    min=0.0,
+                    max=4.0,
+                    step=0.05,
+                    tooltip="How much shaking is taken out. Lower it for fast dance, raise it for noisy clips.",
+                ),
+                fps_input(),
+                advanced(
+                    io.Float.Input(
+                        "focal",
+                        default=0.0,
+                        min=0.0,
+                        max=100000.0,
+                        step=1.0,
+                        tooltip="Focal length in pixels, if you know it. 0 assumes a normal lens, "
+                        "about 45 degrees across.",
+                    )
+                ),
+            ],
+            outputs=[
+                MimoMotion.Output(
+                    display_name="motion",
+                    tooltip="To Proxy Decoder, Render Body Code, Scene Separator or Save Motion.",
+                ),
+                io.Image.Output(
+                    display_name="overlay",
+                    tooltip="The body drawn over the clip, to check the fit. 12 bytes a pixel and frame in memory.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, clip, estimator, person, smoothing, fps, focal, person_mask=None, boxes=None) -> io.NodeOutput:
+        from ..mimo_core.pose.estimate import draw_overlay, estimate
+
+        check_choice("estimator", estimator, ESTIMATORS)
+        progress = node_progress()
+        clip = clip_from(clip, fps=fps, progress=progress)
+        found = estimate(
+            clip,
+            person=person,
+            boxes=boxes_from(boxes, len(clip)),
+            person_mask=masks_from(person_mask, len(clip)),
+            smoothing=smoothing,
+            focal=focal,
+            progress=progress,
+        )
+        if not found.is_found:
+            raise InputError(f"{found.notes[0]} Crop the clip closer to the person, connect boxes, or set person to 0.")
+        drawn = (draw_overlay(frame, found.motion, index) for index, frame in enumerate(clip))
+        images = batch_from(tracked(drawn, len(clip), progress), len(clip))
+        return io.NodeOutput(found.motion, images, ui=preview(images, cls))
+
+
+class MimoLoadMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_LoadMotion",
+            display_name="Load Motion (MIMO)",
+            category="MIMO/motion",
+            description="Reads a motion from a file: saved by Save Motion, or an AMASS .npz.",
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=motion_files(),
+                    tooltip="Files in ComfyUI's input folder (.npz, .safetensors), and motions that Save Motion wrote. "
+                    "Copy a file into input and press R to see it here.",
+                ),
+            ],
+            outputs=[MimoMotion.Output(display_name="motion", tooltip="To Proxy Decoder or Render Body Code.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, file):
+        status = os.stat(motion_path(file))
+        return f"{status.st_mtime_ns} {status.st_size}"
+
+    @classmethod
+    def execute(cls, file) -> io.NodeOutput:
+        return io.NodeOutput(load_motion(motion_path(file)))
+
+
+class MimoSaveMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_SaveMotion",
+            display_name="Save Motion (MIMO)",
+            category="MIMO/motion",
+            description="Writes a motion into ComfyUI's output folder. Files that exist are never replaced.",
+            inputs=[
+                MimoMotion.Input("motion", tooltip="From SMPL Pose Estimator, Example Shot or Load Motion."),
+                io.String.Input(
+                    "prefix",
+                    default="motion/mimo",
+                    tooltip="Folder and beginning of the name inside the output folder; a number is added.",
+                ),
+                io.Combo.Input(
+                    "format",
+                    options=[suffix.lstrip(".") for suffix in SUFFIXES],
+                    default="npz",
+                    tooltip="npz opens in NumPy, safetensors in most AI tools. Both hold the whole motion.",
+                ),
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, motion, prefix, format) -> io.NodeOutput:
+        check_choice("format", f".{format}", SUFFIXES)
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+            prefix, folder_paths.get_output_directory()
+        )
+        file = f"{name}_{counter:05}_.{format}"
+        save_motion(Path(folder, file), motion)
+        return io.NodeOutput(ui=ui.PreviewText(f"Saved {Path(subfolder, file).as_posix()}"))
+
+
+def motion_files() -> list[str]:
+    """Names that Load Motion offers: files of the input folder, then what lies in the output folder."""
+    loaded = _names(folder_paths.get_input_directory())
+    return loaded + [name + FROM_OUTPUT for name in _names(folder_paths.get_output_directory())]
+
+
+def _names(folder: str) -> list[str]:
+    """Motion files at most one folder deep, as paths with slashes relative to `folder`."""
+    found = [path for pattern in ("*", "*/*") for path in Path(folder).glob(pattern)]
+    return sorted(p.relative_to(folder).as_posix() for p in found if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def motion_path(name: str) -> Path:
+    """Where a listed motion lies. Only listed names are taken, so no name leaves the two folders."""
+    if name not in motion_files():
+        raise InputError(f"There is no motion {name} in the input or output folder. Choose another file.")
+    if name.endswith(FROM_OUTPUT):
+        return Path(folder_paths.get_output_directory(), name.removesuffix(FROM_OUTPUT))
+    return Path(folder_paths.get_input_directory(), name)

@@ -1,0 +1,102 @@
+"""Nodes that draw a motion: as body code and other conditioning pictures, or as the character itself."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..mimo_core.body.render import STYLES, render_motion
+from .batches import batches_from
+from .media import node_progress, preview
+from .sockets import MimoIdentity, MimoMotion, MimoScene, check_choice
+
+
+BACK_SIDES = ("mirror", "diffuse")
+
+
+class MimoRenderMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_RenderMotion",
+            display_name="Render Body Code (MIMO)",
+            category="MIMO/motion",
+            description="Draws a motion frame by frame, for the MIMO denoiser, a ControlNet, or your eyes.",
+            inputs=[
+                MimoMotion.Input("motion", tooltip="From SMPL Pose Estimator, Example Shot or Load Motion."),
+                MimoScene.Input(
+                    "scene",
+                    optional=True,
+                    tooltip="Gives the pictures its size. Without it they have the size of the motion's camera.",
+                ),
+                io.Combo.Input(
+                    "style",
+                    options=list(STYLES),
+                    default="body code",
+                    tooltip="body code is what MIMO was trained on; openpose, depth and normal suit ControlNets of "
+                    "those names; mask is the body in white.",
+                ),
+                io.Combo.Input(
+                    "colours",
+                    options=["auto"],
+                    default="auto",
+                    tooltip="Colours of the body code. auto takes the map that ships with the pack.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="images", tooltip="One picture per frame, on black. 12 bytes a pixel."),
+                io.Mask.Output(display_name="mask", tooltip="White where the body is."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, motion, style, colours, scene=None) -> io.NodeOutput:
+        check_choice("style", style, STYLES)
+        check_choice("colours", colours, ("auto",))
+        size = None if scene is None else (scene.width, scene.height)
+        drawn = render_motion(motion, style=style, size=size, progress=node_progress())
+        images, mask = batches_from(drawn, motion.frames)
+        return io.NodeOutput(images, mask, ui=preview(images, cls))
+
+
+class MimoDecodeProxy(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_DecodeProxy",
+            display_name="Proxy Decoder (MIMO)",
+            category="MIMO/character",
+            description="Draws the character in a motion without any network: its picture on a moving 3D body.",
+            inputs=[
+                MimoIdentity.Input("identity", tooltip="From Identity Encoder."),
+                MimoMotion.Input(
+                    "motion", tooltip="From SMPL Pose Estimator, Example Shot or Load Motion. It is fitted to the body."
+                ),
+                MimoScene.Input(
+                    "scene",
+                    optional=True,
+                    tooltip="Gives the pictures its size. Without it they have the size of the motion's camera.",
+                ),
+                io.Combo.Input(
+                    "back_side",
+                    options=list(BACK_SIDES),
+                    default="mirror",
+                    tooltip="How the side that the picture does not show is made up: mirror repeats the front, "
+                    "diffuse continues its colours. A back view always wins.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="images", tooltip="The character alone. 12 bytes a pixel and frame."),
+                io.Mask.Output(display_name="mask", tooltip="Coverage of the character. Connect it to Compositor."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, identity, motion, back_side, scene=None) -> io.NodeOutput:
+        from ..mimo_core.proxy.proxy import Proxy
+
+        check_choice("back_side", back_side, BACK_SIDES)
+        proxy = Proxy.from_identity(identity, back_side=back_side)
+        size = None if scene is None else (scene.width, scene.height)
+        drawn = proxy.render(motion, size=size, progress=node_progress())
+        images, mask = batches_from(drawn, motion.frames)
+        return io.NodeOutput(images, mask, ui=preview(images, cls))

@@ -1,0 +1,58 @@
+"""The types that only MIMO nodes exchange, and what more than one schema needs."""
+
+from comfy_api.latest import io
+
+from ..mimo_core.errors import InputError
+from ..mimo_core.motion.motion import Motion
+from ..mimo_core.scene.scene import Scene
+
+
+@io.comfytype(io_type="MIMO_MOTION")
+class MimoMotion(io.ComfyTypeIO):
+    """Who moves, how, and what camera sees it."""
+
+    Type = Motion
+
+
+@io.comfytype(io_type="MIMO_SCENE")
+class MimoScene(io.ComfyTypeIO):
+    """A shot taken apart: source, plate, person, and what passes in front."""
+
+    Type = Scene
+
+
+@io.comfytype(io_type="MIMO_IDENTITY")
+class MimoIdentity(io.ComfyTypeIO):
+    """A character: the cropped picture, its matte, and the body fitted to it."""
+
+
+def advanced(entry):
+    """Hide a widget behind "show advanced". ComfyUI 0.3.64 does not take this as an argument yet."""
+    entry.extra_dict["advanced"] = True
+    return entry
+
+
+def clip_input(name: str, tooltip: str, *, optional: bool = False):
+    """A socket for a shot: IMAGE or VIDEO."""
+    return io.MultiType.Input(name, [io.Image, io.Video], optional=optional, tooltip=tooltip)
+
+
+def fps_input():
+    return advanced(
+        io.Float.Input(
+            "fps",
+            default=0.0,
+            min=0.0,
+            max=240.0,
+            step=0.01,
+            tooltip="0 keeps the frame rate of a VIDEO and takes 24 for IMAGE, which carries none. "
+            "Another number resamples a VIDEO to it, and tells the frame rate of IMAGE. "
+            "Use the same number on every node that reads this clip.",
+        )
+    )
+
+
+def check_choice(name: str, value: str, options) -> None:
+    """Refuse a value that a saved workflow may hold but the list does not: ComfyUI does not check V3 lists."""
+    if value not in options:
+        raise InputError(f"{name} is {value!r}, which is not in its list: {', '.join(options) or 'nothing'}.")
