@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..motion.runs import runs_of
 from .blazepose import HEELS, TOES
-from .landmarks import runs_of
 from .refine import Plants
 
 

@@ -11,10 +11,11 @@ from ..camera import Camera
 from ..clip import Clip, Masks
 from ..errors import InputError
 from ..motion.motion import Motion
+from ..motion.runs import runs_of
 from ..progress import Progress, silent
 from .blazepose import Pose, find_people
 from .fit import fit
-from .landmarks import Landmarks, runs_of
+from .landmarks import Landmarks
 from .overlay import draw_overlay
 from .tracking import track
 

@@ -10,11 +10,12 @@ from ..camera import Camera
 from ..errors import InputError
 from ..motion.motion import Motion, Person
 from ..motion.rotations import axis_angle_from_matrix, matrix_from_quaternion, quaternion_from_matrix, slerp
+from ..motion.runs import runs_of
 from ..progress import Progress, silent
 from .blazepose import EARS, INDICES, NOSE, PINKIES, TOES
 from .contacts import find_contacts, plants_at
 from .inverse_kinematics import rotations_from_landmarks
-from .landmarks import Landmarks, bridged_gaps, runs_of
+from .landmarks import Landmarks, bridged_gaps
 from .refine import Plants, rays, refine, upright
 from .rig import Rig, Stance, free_rig
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..motion.runs import runs_of
 from .blazepose import LANDMARKS, Pose
 
 
@@ -55,13 +56,6 @@ class Landmarks:
                 landmarks.confidence[frame] = torch.from_numpy(pose.confidence)
                 landmarks.score[frame] = pose.score
         return landmarks
-
-
-def runs_of(flags: Tensor) -> list[tuple[int, int]]:
-    """Where flags (F,) are True: (start, stop) of each run."""
-    edges = torch.diff(flags.int(), prepend=torch.zeros(1, dtype=torch.int), append=torch.zeros(1, dtype=torch.int))
-    starts, stops = (edges == 1).nonzero()[:, 0].tolist(), (edges == -1).nonzero()[:, 0].tolist()
-    return list(zip(starts, stops, strict=True))
 
 
 def bridged_gaps(found: Tensor, fps: float) -> Tensor:

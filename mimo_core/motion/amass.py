@@ -1,0 +1,117 @@
+"""AMASS's form of a motion (Mahmood et al. 2019): one body per file, Z up, SMPL-H, SMPL-X or SMPL poses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..camera import Camera
+from ..errors import InputError
+from .motion import Motion, Person
+from .rotations import axis_angle_from_matrix, matrix_from_axis_angle
+
+
+RATES = ("mocap_framerate", "mocap_frame_rate", "fps")  # spellings in use
+BODIES = {72: "smpl", 156: "smplh", 165: "smplx"}  # by the values of a pose
+JAW_AND_EYES = slice(66, 75)  # of SMPL-X
+PELVIS = (0.0, -0.22, 0.028)  # metres, the pelvis of an average body in rest
+Y_UP_FROM_Z_UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+PICTURE = 1024  # pixels, of the camera that a motion without one gets
+MARGIN = 1.4  # metres around the pelvis that the camera sees at least
+
+
+def from_amass(arrays: Mapping[str, np.ndarray], *, name: str) -> Motion:
+    """A motion from AMASS's arrays: poses (F, 72, 156 or 165), trans (F, 3), betas (10 or more), a frame rate.
+
+    The world is turned from Z up to Y up. Gender is ignored; of the shape values the first 10 count. AMASS has no
+    camera: one is put in front of the body, far enough to see all of its way. Raises InputError naming `name`.
+    """
+    poses, trans, betas = (_float(arrays, key, name) for key in ("poses", "trans", "betas"))
+    if poses.ndim != 2 or poses.shape[1] not in BODIES:
+        raise InputError(
+            f"poses in {name} is {tuple(poses.shape)}. Expected 72 (SMPL), 156 (SMPL-H) or 165 (SMPL-X) values a frame."
+        )
+    if trans.shape != (len(poses), 3):
+        raise InputError(f"trans in {name} is {tuple(trans.shape)}, expected ({len(poses)}, 3) like its poses.")
+    if not torch.isfinite(poses).all() or not torch.isfinite(trans).all():
+        raise InputError(f"{name} holds NaN or infinity. Export it again.")
+    body = BODIES[poses.shape[1]]
+    hands = {}
+    if body != "smpl":
+        if body == "smplx":
+            poses = torch.cat([poses[:, : JAW_AND_EYES.start], poses[:, JAW_AND_EYES.stop :]], 1)
+        hands = {"left_hand_pose": poses[:, 66:111], "right_hand_pose": poses[:, 111:156]}
+        poses = torch.cat([poses[:, :66], poses.new_zeros(len(poses), 6)], 1)
+    root, transl = _turned(poses[:, :3], trans, Y_UP_FROM_Z_UP)
+    person = Person(_first_ten(betas), root, poses[:, 3:72], transl, **hands, body=body)
+    return Motion((person,), _rate(arrays, name), _camera_in_front(person))
+
+
+def to_amass(motion: Motion) -> dict[str, np.ndarray]:
+    """AMASS's arrays for the first person, as SMPL-H with 156 values a frame and Z up.
+
+    The free body's shape values mean nothing to SMPL; its motion is written with the average shape.
+    """
+    person = motion.person
+    root, trans = _turned(person.global_orient, person.transl, Y_UP_FROM_Z_UP.T)
+    relaxed = torch.zeros(person.frames, 45)
+    hands = [relaxed if hand is None else hand for hand in (person.left_hand_pose, person.right_hand_pose)]
+    betas = torch.zeros(16)
+    if person.body != "free":
+        betas[:10] = person.betas
+    return {
+        "poses": torch.cat([root, person.body_pose[:, :63], *hands], 1).numpy(),
+        "trans": trans.numpy(),
+        "betas": betas.numpy(),
+        "gender": np.array("neutral"),
+        "mocap_framerate": np.array(motion.fps),
+    }
+
+
+def _turned(root: Tensor, transl: Tensor, turn: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn the world. The root rotates about the pelvis, not about the origin, so the shift depends on where it is."""
+    pelvis = torch.tensor(PELVIS)
+    return (
+        axis_angle_from_matrix(turn @ matrix_from_axis_angle(root)),
+        (transl + pelvis) @ turn.T - pelvis,
+    )
+
+
+def _camera_in_front(person: Person) -> Camera:
+    """A camera that stands still in front of the body, at the height of the pelvis, and sees all of its way."""
+    camera = Camera.for_size(PICTURE, PICTURE)
+    place = person.transl + torch.tensor(PELVIS)
+    low, high = place.amin(0), place.amax(0)
+    front = matrix_from_axis_angle(person.global_orient)[:, :, 2].mean(0)
+    angle = math.atan2(float(front[0]), float(front[2]))
+    reach = float((high - low).norm()) / 2 + MARGIN
+    distance = reach * (2 * camera.focal / PICTURE) + float((high - low).norm()) / 2
+    cos, sin = math.cos(angle), math.sin(angle)
+    # Rows: the camera's right, down and forward in the world; it looks against the body's front.
+    linear = torch.tensor([[cos, 0.0, -sin], [0.0, -1.0, 0.0], [-sin, 0.0, -cos]])
+    matrix = torch.eye(4)
+    matrix[:3, :3] = linear
+    matrix[:3, 3] = torch.tensor([0.0, 0.0, distance]) - linear @ ((low + high) / 2)
+    return Camera(camera.focal, camera.center, camera.size, matrix.repeat(person.frames, 1, 1))
+
+
+def _float(arrays: Mapping[str, np.ndarray], key: str, name: str) -> Tensor:
+    if key not in arrays:
+        raise InputError(f"{name} has no {key!r}. An AMASS file has poses, trans, betas and a frame rate.")
+    return torch.from_numpy(np.asarray(arrays[key], np.float32))
+
+
+def _first_ten(betas: Tensor) -> Tensor:
+    betas = betas.flatten()[:10]
+    return torch.cat([betas, betas.new_zeros(10 - len(betas))])
+
+
+def _rate(arrays: Mapping[str, np.ndarray], name: str) -> float:
+    for spelling in RATES:
+        if spelling in arrays:
+            return float(arrays[spelling])
+    raise InputError(f"{name} has no frame rate ({', '.join(RATES)}).")

@@ -1,0 +1,173 @@
+"""Changing motions: cut, resample, mirror, smooth. Motions are never changed in place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..body.skeleton import MIRRORED
+from ..errors import InputError
+from .motion import Motion, Person
+from .rotations import (
+    axis_angle_from_quaternion,
+    matrix_from_quaternion,
+    quaternion_from_axis_angle,
+    quaternion_from_matrix,
+    slerp,
+    unwound,
+)
+from .runs import runs_of
+
+
+SMOOTHING_SECONDS = 0.05  # standard deviation of the smoothing window at strength 1
+LONGEST_SMOOTHING = 100.0
+
+
+def cut(motion: Motion, start: int = 0, stop: int | None = None) -> Motion:
+    """Frames from `start` up to and without `stop`."""
+    stop = motion.frames if stop is None else stop
+    if not 0 <= start < stop <= motion.frames:
+        raise InputError(
+            f"The motion has frames 0 to {motion.frames - 1}; frames {start} to {stop - 1} were asked for."
+        )
+    return motion[start:stop]
+
+
+def resample(motion: Motion, fps: float) -> Motion:
+    """The same seconds at another frame rate. Rotations turn at constant speed between frames, places move straight.
+
+    The length equals that of a clip resampled likewise. Between a frame with the person and one without, the closer
+    one counts.
+    """
+    if not 0 < fps <= 1000:
+        raise InputError(f"A frame rate must lie between 0 and 1000, got {fps:g}.")
+    if fps == motion.fps:
+        return motion
+    count = max(1, int(motion.frames * fps / motion.fps + 1e-9))
+    times = (torch.arange(count, dtype=torch.float64) * (motion.fps / fps)).clamp(max=motion.frames - 1)
+    people = tuple(_person_at(person, times) for person in motion.people)
+    camera = motion.camera
+    if camera.camera_from_world is not None:
+        camera = replace(camera, camera_from_world=_cameras_at(camera.camera_from_world, times))
+    return Motion(people, float(fps), camera)
+
+
+def mirror(motion: Motion) -> Motion:
+    """Left becomes right: body, world and picture are mirrored, so rendered frames come out flipped."""
+    flip = torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0]))
+    camera = motion.camera
+    extrinsics = camera.camera_from_world
+    camera = replace(
+        camera,
+        center=(camera.size[0] - camera.center[0], camera.center[1]),
+        camera_from_world=None if extrinsics is None else flip.to(extrinsics) @ extrinsics @ flip.to(extrinsics),
+    )
+    return replace(motion, people=tuple(_mirrored(person) for person in motion.people), camera=camera)
+
+
+def smooth(motion: Motion, strength: float = 1.0) -> Motion:
+    """Take jitter out with a Gaussian window in time, without delay. Strength 1 is gentle, 0 changes nothing.
+
+    Every stretch of frames in which the person is visible is smoothed by itself.
+    """
+    if not 0 <= strength <= LONGEST_SMOOTHING:
+        raise InputError(f"The smoothing strength must lie between 0 and {LONGEST_SMOOTHING:g}, got {strength:g}.")
+    if strength == 0:
+        return motion
+    deviation = SMOOTHING_SECONDS * strength * motion.fps
+    return replace(motion, people=tuple(_smoothed(person, deviation) for person in motion.people))
+
+
+def _person_at(person: Person, times: Tensor) -> Person:
+    before = times.floor().long()
+    after = (before + 1).clamp(max=person.frames - 1)
+    share = (times - before).float()
+    nearest = torch.where(share < 0.5, before, after)
+    is_between = person.visible[before] & person.visible[after]
+    before, after = torch.where(is_between, before, nearest), torch.where(is_between, after, nearest)
+    found = person.index(nearest)
+    hands = {
+        name: _turns_at(getattr(person, name), before, after, share)
+        for name in ("left_hand_pose", "right_hand_pose")
+        if getattr(person, name) is not None
+    }
+    return replace(
+        found,
+        global_orient=_turns_at(person.global_orient, before, after, share),
+        body_pose=_turns_at(person.body_pose, before, after, share),
+        transl=torch.lerp(person.transl[before], person.transl[after], share[:, None]),
+        confidence=torch.lerp(person.confidence[before], person.confidence[after], share),
+        **hands,
+    )
+
+
+def _turns_at(turns: Tensor, before: Tensor, after: Tensor, share: Tensor) -> Tensor:
+    quaternions = quaternion_from_axis_angle(turns.unflatten(1, (-1, 3)))
+    return axis_angle_from_quaternion(slerp(quaternions[before], quaternions[after], share[:, None, None])).flatten(1)
+
+
+def _cameras_at(matrices: Tensor, times: Tensor) -> Tensor:
+    before = times.floor().long()
+    after = (before + 1).clamp(max=len(matrices) - 1)
+    share = (times - before).to(matrices)[:, None]
+    # The orientation and the camera's place are blended, not the matrix: its shift depends on both.
+    linear = matrices[:, :3, :3]
+    place = -(linear.mT @ matrices[:, :3, 3:])[..., 0]
+    quaternions = quaternion_from_matrix(linear)
+    turned = matrix_from_quaternion(slerp(quaternions[before], quaternions[after], share))
+    result = matrices[before].clone()
+    result[:, :3, :3] = turned
+    result[:, :3, 3] = -(turned @ torch.lerp(place[before], place[after], share)[..., None])[..., 0]
+    return result
+
+
+def _mirrored(person: Person) -> Person:
+    sign = torch.tensor([1.0, -1.0, -1.0])
+    joints = list(MIRRORED)
+    hands = {
+        f"{side}_hand_pose": None if hand is None else (hand.unflatten(1, (15, 3)) * sign).flatten(1)
+        for side, hand in (("left", person.right_hand_pose), ("right", person.left_hand_pose))
+    }
+    mirrored = replace(
+        person,
+        transl=person.transl * torch.tensor([-1.0, 1.0, 1.0]),
+        contacts=person.contacts.flip(1),
+        joint_confidence=person.joint_confidence[:, joints],
+        **hands,
+    )
+    return mirrored.with_pose(person.pose()[:, joints] * sign)
+
+
+def _smoothed(person: Person, deviation: float) -> Person:
+    kernel = _gaussian(deviation)
+    pose, transl = person.pose().clone(), person.transl.clone()
+    for start, stop in runs_of(person.visible):
+        quaternions = unwound(quaternion_from_axis_angle(pose[start:stop]))
+        mean = torch.nn.functional.normalize(_convolved(quaternions, kernel), dim=-1)
+        pose[start:stop] = axis_angle_from_quaternion(mean)
+        transl[start:stop] = _convolved(transl[start:stop], kernel)
+    return replace(person.with_pose(pose), transl=transl)
+
+
+def _gaussian(deviation: float) -> Tensor:
+    half = max(1, int(3 * deviation + 0.5))
+    offsets = torch.arange(-half, half + 1, dtype=torch.float32)
+    return (-0.5 * (offsets / deviation).square()).exp()
+
+
+def _convolved(values: Tensor, kernel: Tensor) -> Tensor:
+    """Weighted mean over time of values (F, ...). At the ends the window is folded back, so that a line stays one."""
+    frames, half = len(values), len(kernel) // 2
+    flat = values.flatten(1).T[None]  # (F, ...) -> (1, C, F)
+    half = min(half, frames - 1)
+    kernel = kernel[len(kernel) // 2 - half : len(kernel) // 2 + half + 1]
+    first, last = flat[..., :1], flat[..., -1:]
+    before = 2 * first - flat[..., 1 : half + 1].flip(-1)
+    after = 2 * last - flat[..., frames - half - 1 : frames - 1].flip(-1)
+    padded = torch.cat([before, flat, after], -1)
+    channels = padded.shape[1]
+    weights = (kernel / kernel.sum()).to(padded).expand(channels, 1, -1)
+    smoothed = torch.nn.functional.conv1d(padded, weights, groups=channels)
+    return smoothed[0].T.reshape(values.shape)

@@ -1,0 +1,224 @@
+"""Motion files: our own (.npz, .safetensors) and AMASS's .npz. No pickle, and sizes are checked before reading."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..camera import Camera
+from ..errors import InputError
+from . import amass
+from .motion import PER_FRAME, Motion, Person
+
+
+SUFFIXES = (".npz", ".safetensors")
+FORMAT = "mimo motion 1"
+MOST_FRAMES = 1_000_000  # nine hours at 30 frames a second
+MOST_PEOPLE = 16
+MOST_VALUES = 600  # numbers per frame and array; AMASS's DMPL and marker arrays are not read
+
+
+@dataclass(frozen=True)
+class _Array:
+    """An array in a file that has not been read yet."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], np.ndarray]
+
+
+def save_motion(path: Path | str, motion: Motion) -> None:
+    """Write a motion as .npz or .safetensors. The file appears when it is complete."""
+    path = _checked_suffix(path)
+    arrays = {name: value.detach().cpu().contiguous() for name, value in _arrays(motion).items()}
+    header = json.dumps(
+        {
+            "format": FORMAT,
+            "fps": motion.fps,
+            "focal": motion.camera.focal,
+            "center": motion.camera.center,
+            "size": motion.camera.size,
+            "bodies": [person.body for person in motion.people],
+        }
+    )
+    if path.suffix == ".npz":
+        _replace(path, lambda file: _write_npz(file, arrays, header))
+        return
+    from safetensors.torch import save
+
+    _replace(path, lambda file: file.write(save(arrays, metadata={"motion": header})))
+
+
+def load_motion(path: Path | str) -> Motion:
+    """Read a motion: ours, or AMASS's (SMPL, SMPL-H or SMPL-X poses in an .npz with Z up)."""
+    path = _checked_suffix(path)
+    if not path.is_file():
+        raise InputError(f"There is no motion file {path}.")
+    try:
+        arrays, header = (_open_npz if path.suffix == ".npz" else _open_safetensors)(path)
+        if header is None and "poses" in arrays:
+            return _load_amass(path, arrays)
+        return _motion(path, arrays, header)
+    except (zipfile.BadZipFile, EOFError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} is damaged or no motion file: {error}.") from error
+
+
+def save_amass(path: Path | str, motion: Motion) -> None:
+    """Write the first person in AMASS's form (SMPL-H, 156 values a frame, Z up) for other tools."""
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise InputError(f"AMASS files are .npz, got {path.name}.")
+    _replace(path, lambda file: np.savez_compressed(file, **amass.to_amass(motion)))
+
+
+def _checked_suffix(path: Path | str) -> Path:
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"Motion files end in {' or '.join(SUFFIXES)}, got {path.name}.")
+    return path
+
+
+def _arrays(motion: Motion) -> dict[str, Tensor]:
+    arrays = {}
+    for number, person in enumerate(motion.people):
+        arrays[f"{number}.betas"] = person.betas
+        for name in PER_FRAME:
+            if getattr(person, name) is not None:
+                arrays[f"{number}.{name}"] = getattr(person, name)
+    if motion.camera.camera_from_world is not None:
+        arrays["camera_from_world"] = motion.camera.camera_from_world
+    return arrays
+
+
+def _write_npz(file, arrays: Mapping[str, Tensor], header: str) -> None:
+    text = np.frombuffer(header.encode(), np.uint8)
+    np.savez_compressed(file, motion=text, **{name: value.numpy() for name, value in arrays.items()})
+
+
+def _replace(path: Path, write: Callable) -> None:
+    """Write to a temporary name in the same folder, then rename; on failure nothing is left behind."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"Cannot write {path}: {error.strerror}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _open_npz(path: Path) -> tuple[dict[str, _Array], dict | None]:
+    archive = zipfile.ZipFile(path)
+    arrays = {}
+    for member in archive.infolist():
+        if member.filename.endswith(".npy"):
+            name = member.filename[: -len(".npy")]
+            arrays[name] = _npy(path, archive, member)
+    header = None
+    if "motion" in arrays:
+        _check_shape(path, "motion", arrays["motion"].shape, limit=(1 << 16,))
+        header = json.loads(arrays["motion"].read().astype(np.uint8).tobytes().decode())
+    return arrays, header
+
+
+def _npy(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Array:
+    """An array of an .npz by its header. Object arrays would need pickle and are refused when they are read."""
+    with archive.open(member) as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = reader(file)
+        except ValueError as error:
+            raise InputError(f"{path.name} is damaged: {member.filename} is no array ({error}).") from error
+
+    def read() -> np.ndarray:
+        if dtype.hasobject:
+            raise InputError(
+                f"{path.name} holds Python objects in {member.filename}, which are not loaded. Save arrays."
+            )
+        with archive.open(member) as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+
+    return _Array(tuple(shape), read)
+
+
+def _open_safetensors(path: Path) -> tuple[dict[str, _Array], dict | None]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        file = safe_open(str(path), framework="np")
+    except SafetensorError as error:
+        raise InputError(f"{path.name} is damaged or no motion file: {error}.") from error
+    header = (file.metadata() or {}).get("motion")
+    arrays = {
+        name: _Array(tuple(file.get_slice(name).get_shape()), lambda name=name: file.get_tensor(name))
+        for name in file.keys()  # noqa: SIM118 (not a mapping)
+    }
+    return arrays, None if header is None else json.loads(header)
+
+
+def _motion(path: Path, arrays: Mapping[str, _Array], header: dict | None) -> Motion:
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise InputError(
+            f"{path.name} is not a motion of this program ({FORMAT}) and has no AMASS 'poses'. "
+            f"It holds: {', '.join(sorted(arrays)) or 'nothing'}."
+        )
+    try:
+        bodies = [str(body) for body in header["bodies"]]
+        fps, focal = float(header["fps"]), float(header["focal"])
+        (center_x, center_y), (width, height) = header["center"], header["size"]
+        center, size = (float(center_x), float(center_y)), (int(width), int(height))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path.name} is damaged: its header lacks or garbles {error}.") from error
+    if not 1 <= len(bodies) <= MOST_PEOPLE:
+        raise InputError(f"{path.name} holds {len(bodies)} people; 1 to {MOST_PEOPLE} can be read.")
+    extrinsics = None
+    if "camera_from_world" in arrays:
+        extrinsics = torch.from_numpy(_read(path, arrays, "camera_from_world", limit=(MOST_FRAMES, 4, 4))).float()
+    people = tuple(_person(path, arrays, number, body) for number, body in enumerate(bodies))
+    return Motion(people, fps, Camera(focal, center, size, extrinsics))
+
+
+def _person(path: Path, arrays: Mapping[str, _Array], number: int, body: str) -> Person:
+    values = {"betas": torch.from_numpy(_read(path, arrays, f"{number}.betas", limit=(10,))).float()}
+    for name, shape in PER_FRAME.items():
+        key = f"{number}.{name}"
+        if key in arrays:
+            value = torch.from_numpy(
+                _read(path, arrays, key, limit=(MOST_FRAMES, *(max(size, MOST_VALUES) for size in shape)))
+            )
+            values[name] = value if value.dtype == torch.bool else value.float()
+    if missing := {"global_orient", "body_pose", "transl"} - values.keys():
+        raise InputError(f"{path.name} lacks {', '.join(sorted(missing))} of person {number}.")
+    return Person(**values, body=body)
+
+
+def _load_amass(path: Path, arrays: Mapping[str, _Array]) -> Motion:
+    limits = {"poses": (MOST_FRAMES, MOST_VALUES), "trans": (MOST_FRAMES, 3), "betas": (MOST_VALUES,)}
+    limits |= dict.fromkeys(amass.RATES, ())
+    given = {name: _read(path, arrays, name, limit=limit) for name, limit in limits.items() if name in arrays}
+    return amass.from_amass(given, name=path.name)
+
+
+def _read(path: Path, arrays: Mapping[str, _Array], name: str, *, limit: tuple[int, ...]) -> np.ndarray:
+    if name not in arrays:
+        raise InputError(f"{path.name} lacks {name}.")
+    _check_shape(path, name, arrays[name].shape, limit=limit)
+    value = np.asarray(arrays[name].read())
+    if value.dtype.kind not in "bfiu":
+        raise InputError(f"{name} in {path.name} must hold numbers, got {value.dtype}.")
+    return value
+
+
+def _check_shape(path: Path, name: str, shape: tuple[int, ...], *, limit: tuple[int, ...]) -> None:
+    """Refuse what would fill the memory before any of it is read."""
+    if len(shape) != len(limit) or any(size > most for size, most in zip(shape, limit, strict=True)):
+        raise InputError(f"{name} in {path.name} is {shape}; at most {limit} can be read.")

@@ -1,0 +1,228 @@
+"""Motion files: round trips, AMASS, and everything that is refused."""
+
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from mimo_core.body.model import free_body
+from mimo_core.camera import Camera
+from mimo_core.errors import InputError
+from mimo_core.motion.amass import PELVIS, from_amass, to_amass
+from mimo_core.motion.files import load_motion, save_amass, save_motion
+from mimo_core.motion.motion import PER_FRAME, Motion, Person
+from mimo_core.motion.rotations import matrix_from_axis_angle
+
+
+FRAMES = 5
+
+
+def random_motion(*, hands=True, is_moving=True, body="free"):
+    generator = torch.Generator().manual_seed(3)
+    hand = (lambda: torch.randn(FRAMES, 45, generator=generator) * 0.2) if hands else (lambda: None)
+    person = Person(
+        betas=torch.randn(10, generator=generator),
+        global_orient=torch.randn(FRAMES, 3, generator=generator) * 0.5,
+        body_pose=torch.randn(FRAMES, 69, generator=generator) * 0.2,
+        transl=torch.randn(FRAMES, 3, generator=generator),
+        left_hand_pose=hand(),
+        right_hand_pose=hand(),
+        visible=torch.tensor([True, True, False, True, True]),
+        contacts=torch.eye(FRAMES, 2).bool(),
+        body=body,
+    )
+    extrinsics = torch.eye(4).repeat(FRAMES, 1, 1) if is_moving else None
+    return Motion((person,), 29.97, Camera(500.0, (320.5, 239.0), (640, 480), extrinsics))
+
+
+def amass_arrays(width=156, **changes):
+    generator = np.random.default_rng(0)
+    arrays = {
+        "poses": generator.normal(0, 0.2, (FRAMES, width)),
+        "trans": generator.normal(0, 1, (FRAMES, 3)),
+        "betas": generator.normal(0, 1, 16),
+        "gender": np.array("female"),
+        "mocap_framerate": np.array(120.0),
+    }
+    return arrays | changes
+
+
+class TestOwnFiles:
+    @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+    @pytest.mark.parametrize("hands", [True, False])
+    @pytest.mark.parametrize("is_moving", [True, False])
+    def test_everything_survives(self, tmp_path, suffix, hands, is_moving):
+        motion = random_motion(hands=hands, is_moving=is_moving)
+        save_motion(tmp_path / f"m{suffix}", motion)
+        loaded = load_motion(tmp_path / f"m{suffix}")
+        assert loaded.fps == motion.fps
+        assert (loaded.camera.focal, loaded.camera.center, loaded.camera.size) == (500.0, (320.5, 239.0), (640, 480))
+        assert (loaded.camera.camera_from_world is None) == (not is_moving)
+        for name in ("betas", *PER_FRAME):
+            before, after = getattr(motion.person, name), getattr(loaded.person, name)
+            assert (before is None and after is None) or torch.equal(before, after), name
+
+    def test_two_people_stay_in_order(self, tmp_path):
+        one, two = random_motion().person, random_motion(hands=False, body="smpl").person
+        save_motion(tmp_path / "m.npz", Motion((one, two), 24.0, Camera.for_size(64, 48)))
+        assert [person.body for person in load_motion(tmp_path / "m.npz").people] == ["free", "smpl"]
+
+    def test_nothing_is_left_when_the_folder_is_missing(self, tmp_path):
+        with pytest.raises(InputError, match="Cannot write"):
+            save_motion(tmp_path / "missing" / "m.npz", random_motion())
+        assert list(tmp_path.iterdir()) == []
+
+    def test_only_the_file_itself_is_left(self, tmp_path):
+        save_motion(tmp_path / "m.safetensors", random_motion())
+        assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+class TestRefusals:
+    def test_a_pickle_inside_is_never_executed(self, tmp_path):
+        ran = tmp_path / "ran"
+
+        class Bomb:
+            def __reduce__(self):
+                return (open, (str(ran), "w"))
+
+        np.savez(tmp_path / "m.npz", poses=np.array([Bomb()], dtype=object), trans=np.zeros((1, 3)), betas=np.zeros(10))
+        with pytest.raises(InputError):
+            load_motion(tmp_path / "m.npz")
+        assert not ran.exists()
+
+    def test_an_object_array_of_the_right_shape_is_refused_by_name(self, tmp_path):
+        poses = np.zeros((FRAMES, 156), dtype=object)
+        np.savez(tmp_path / "m.npz", **amass_arrays(poses=poses))
+        with pytest.raises(InputError, match=r"Python objects in poses\.npy"):
+            load_motion(tmp_path / "m.npz")
+
+    def test_a_pickle_with_the_right_name_is_refused(self, tmp_path):
+        (tmp_path / "m.npz").write_bytes(pickle.dumps({"poses": [1]}))
+        with pytest.raises(InputError, match="damaged"):
+            load_motion(tmp_path / "m.npz")
+
+    def test_a_declared_size_is_checked_before_anything_is_read(self, tmp_path):
+        header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2000000, 156), }"
+        header += b" " * (118 - len(header) - 1) + b"\n"
+        with zipfile.ZipFile(tmp_path / "m.npz", "w") as archive:
+            archive.writestr("poses.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+        with pytest.raises(InputError, match="2000000"):
+            load_motion(tmp_path / "m.npz")
+
+    @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+    @pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+    def test_a_truncated_file_is_refused(self, tmp_path, suffix, share):
+        save_motion(tmp_path / f"m{suffix}", random_motion())
+        content = (tmp_path / f"m{suffix}").read_bytes()
+        (tmp_path / f"m{suffix}").write_bytes(content[: int(share * len(content))])
+        with pytest.raises(InputError):
+            load_motion(tmp_path / f"m{suffix}")
+
+    def test_nan_is_refused(self, tmp_path):
+        poses = np.zeros((FRAMES, 156))
+        poses[3, 7] = np.nan
+        np.savez(tmp_path / "m.npz", **amass_arrays(poses=poses))
+        with pytest.raises(InputError, match="NaN"):
+            load_motion(tmp_path / "m.npz")
+
+    @pytest.mark.parametrize("width", [63, 66, 150, 330])
+    def test_a_wrong_joint_count_is_refused(self, tmp_path, width):
+        np.savez(tmp_path / "m.npz", **amass_arrays(width))
+        with pytest.raises(InputError, match="156 .SMPL-H"):
+            load_motion(tmp_path / "m.npz")
+
+    @pytest.mark.parametrize("key", ["trans", "betas", "mocap_framerate"])
+    def test_a_missing_array_is_named(self, tmp_path, key):
+        arrays = amass_arrays()
+        del arrays[key]
+        np.savez(tmp_path / "m.npz", **arrays)
+        with pytest.raises(InputError, match=key):
+            load_motion(tmp_path / "m.npz")
+
+    def test_another_npz_is_refused_with_what_it_holds(self, tmp_path):
+        np.savez(tmp_path / "m.npz", depth=np.zeros(3))
+        with pytest.raises(InputError, match="depth"):
+            load_motion(tmp_path / "m.npz")
+
+    def test_another_suffix_and_a_missing_file_are_refused(self, tmp_path):
+        with pytest.raises(InputError, match=r"\.npz or \.safetensors"):
+            load_motion(tmp_path / "m.pkl")
+        with pytest.raises(InputError, match="no motion file"):
+            load_motion(tmp_path / "m.npz")
+
+
+class TestAmass:
+    @pytest.mark.parametrize(("width", "body"), [(72, "smpl"), (156, "smplh"), (165, "smplx")])
+    def test_each_kind_of_pose_is_read(self, tmp_path, width, body):
+        np.savez(tmp_path / "m.npz", **amass_arrays(width))
+        motion = load_motion(tmp_path / "m.npz")
+        assert (motion.person.body, motion.frames, motion.fps) == (body, FRAMES, 120.0)
+        assert (motion.person.left_hand_pose is None) == (body == "smpl")
+
+    @pytest.mark.parametrize("spelling", ["mocap_framerate", "mocap_frame_rate", "fps"])
+    def test_each_spelling_of_the_rate_is_read(self, spelling):
+        arrays = amass_arrays()
+        arrays[spelling] = arrays.pop("mocap_framerate")
+        assert from_amass(arrays, name="m").fps == 120.0
+
+    def test_hands_of_smplx_stand_behind_jaw_and_eyes(self):
+        poses = np.zeros((1, 165))
+        poses[0, 75], poses[0, 120] = 0.5, 0.7
+        person = from_amass(amass_arrays(poses=poses, trans=np.zeros((1, 3))), name="m").person
+        assert person.left_hand_pose[0, 0] == 0.5
+        assert person.right_hand_pose[0, 0] == pytest.approx(0.7)
+
+    def test_up_becomes_up(self):
+        # In AMASS a body at rest stands along Y; a quarter turn about X raises it to Z.
+        poses = np.zeros((1, 156))
+        poses[0, 0] = np.pi / 2
+        trans = np.array([[1.0, 2.0, 3.0]])
+        person = from_amass(amass_arrays(poses=poses, trans=trans), name="m").person
+        torch.testing.assert_close(person.global_orient, torch.zeros(1, 3), atol=1e-6, rtol=0)
+        # The pelvis at (1, 2, 3) + PELVIS with Z up is at (x, z, -y) with Y up.
+        x, y, z = (trans[0] + PELVIS).tolist()
+        torch.testing.assert_close(person.transl[0] + torch.tensor(PELVIS), torch.tensor([x, z, -y]))
+
+    def test_vertices_turn_with_the_world(self):
+        body, arrays = free_body(), amass_arrays(72)
+        motion = from_amass(arrays, name="m")
+        still = Person(
+            torch.zeros(10),
+            *(
+                torch.tensor(value, dtype=torch.float32)
+                for value in (arrays["poses"][:, :3], arrays["poses"][:, 3:], arrays["trans"])
+            ),
+        )
+        z_up = body.pose(still).vertices
+        y_up = body.pose(motion.person).vertices
+        expected = torch.stack([z_up[..., 0], z_up[..., 2], -z_up[..., 1]], -1)
+        # The pelvis of the asset is within a centimetre of the one assumed for unknown bodies.
+        torch.testing.assert_close(y_up, expected, atol=1e-2, rtol=0)
+
+    def test_writing_and_reading_back_keeps_the_motion(self, tmp_path):
+        motion = random_motion(body="smplh")
+        save_amass(tmp_path / "m.npz", motion)
+        loaded = load_motion(tmp_path / "m.npz").person
+        torch.testing.assert_close(loaded.transl, motion.person.transl, atol=1e-5, rtol=0)
+        torch.testing.assert_close(loaded.betas, motion.person.betas)
+        torch.testing.assert_close(loaded.body_pose[:, :63], motion.person.body_pose[:, :63])
+        torch.testing.assert_close(loaded.left_hand_pose, motion.person.left_hand_pose)
+        matrices = [matrix_from_axis_angle(p.global_orient) for p in (loaded, motion.person)]
+        torch.testing.assert_close(*matrices, atol=1e-5, rtol=0)
+
+    def test_shape_values_of_the_free_body_are_not_passed_on(self):
+        assert not to_amass(random_motion())["betas"].any()
+        assert to_amass(random_motion(body="smpl"))["betas"].any()
+
+    def test_the_camera_sees_the_whole_way_from_the_front(self):
+        poses = np.zeros((FRAMES, 72))
+        poses[:, 0] = np.pi / 2
+        trans = np.zeros((FRAMES, 3))
+        trans[:, 0] = np.linspace(-2, 2, FRAMES)
+        motion = from_amass(amass_arrays(poses=poses, trans=trans), name="m")
+        pixels = motion.camera.project(free_body().pose(motion.person).vertices)
+        assert pixels.min() > 0 and pixels.max() < 1024
+        front = motion.camera.camera_from_world[0, :3, :3] @ torch.tensor([0.0, 0.0, 1.0])
+        assert front[2] < -0.99
