@@ -48,7 +48,7 @@ def put(batch: Tensor, index: int, frame: np.ndarray) -> None:
 
 
 def new_batch(*shape: int) -> Tensor:
-    """An uninitialised float batch. One that is large for the free memory is a file that the system pages in and out."""
+    """An uninitialised float batch. One that is large for the free memory is a mapped file, paged in and out."""
     size = 4 * math.prod(shape)
     if size < LARGE * comfy.model_management.get_free_memory(torch.device("cpu")):
         return torch.empty(shape)
