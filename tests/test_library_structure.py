@@ -41,6 +41,12 @@ class TestLibrary:
         assert not re.search(r"\.cuda\(|[\"']cuda[\"']|pickle\.loads?\(|allow_pickle=True|\beval\(|\bexec\(", text)
         assert all("weights_only=True" in call for call in re.findall(r"torch\.load\([^\n]*", text))
 
+    @pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+    def test_it_does_not_count_on_its_own_name(self, path):
+        """Inside ComfyUI the library is `<folder of the pack>.mimo_core`."""
+        assert imported(ast.walk(ast.parse(path.read_text()))).isdisjoint({"mimo_core"})
+        assert 'files("mimo_core")' not in path.read_text()
+
     def test_it_prints_nothing(self):
         talkative = [
             name_of(path)

@@ -7,16 +7,18 @@ decoders are those of MediaPipe's published graphs.
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
 
 
+NETWORKS = Path(__file__).parent.parent / "assets" / "blazepose"
 LANDMARKS = 33
 NOSE, EYES, EARS, MOUTH = 0, (2, 5), (7, 8), (9, 10)
 SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
@@ -223,10 +225,10 @@ def _interpreter(name: str, threads: int):
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise InputError(
-            "Pose estimation needs the package ai-edge-litert, which is not installed. Run: pip install ai-edge-litert"
+            "Pose estimation needs the package ai-edge-litert, which is not installed. "
+            f"Run: {sys.executable} -m pip install ai-edge-litert"
         ) from error
-    content = resources.files("mimo_core").joinpath("assets", "blazepose", name).read_bytes()
-    interpreter = Interpreter(model_content=content, num_threads=threads)
+    interpreter = Interpreter(model_content=(NETWORKS / name).read_bytes(), num_threads=threads)
     interpreter.allocate_tensors()
     return interpreter
 
