@@ -7,6 +7,7 @@ wins by one scatter of packed (1 / depth, face) keys. The same code runs on a CP
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,45 +18,71 @@ from torch import Tensor
 STAMPS = (2, 3, 4, 6, 8, 16)  # sides in pixels; larger faces are cut into the last
 FRAGMENTS_AT_ONCE = 1 << 20  # pixels tested in one block, about 25 MB
 FACES_AT_ONCE = 1 << 18  # faces set up in one pass over the frames, about 60 MB
+LAST_RANK = 0x7FFFFFFF
 
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """What each pixel centre sees. Where it sees nothing: face -1, bary and depth 0."""
+    """What each pixel centre sees, stored for the N pixels that see a face."""
 
-    face: Tensor  # (B, H, W) long
-    bary: Tensor  # (B, H, W, 3), perspective-correct weights of the face's corners, sum 1
-    depth: Tensor  # (B, H, W), along the camera's z
-
-    @property
-    def mask(self) -> Tensor:
-        return self.face >= 0
+    shape: tuple[int, int, int]  # (B, H, W)
+    hits: Tensor  # (N,) long, ascending flat numbers of these pixels
+    hit_face: Tensor  # (N,) long
+    hit_bary: Tensor  # (N, 3), perspective-correct weights of the face's corners, sum 1
+    hit_depth: Tensor  # (N,), along the camera's z
 
     @functools.cached_property
-    def hits(self) -> Tensor:
-        """The flat numbers (N,) of the pixels that see a face."""
-        return (self.face.view(-1) >= 0).nonzero()[:, 0]
+    def face(self) -> Tensor:
+        """(B, H, W) long, -1 where nothing is seen."""
+        return self._picture(self.hit_face, -1)
+
+    @functools.cached_property
+    def bary(self) -> Tensor:
+        """(B, H, W, 3), 0 where nothing is seen."""
+        return self._picture(self.hit_bary, 0)
+
+    @functools.cached_property
+    def depth(self) -> Tensor:
+        """(B, H, W), 0 where nothing is seen."""
+        return self._picture(self.hit_depth, 0)
+
+    @functools.cached_property
+    def mask(self) -> Tensor:
+        """(B, H, W) bool."""
+        return self._picture(torch.ones_like(self.hits, dtype=torch.bool), False)
+
+    def _picture(self, values: Tensor, ground) -> Tensor:
+        picture = values.new_full((math.prod(self.shape), *values.shape[1:]), ground)
+        picture[self.hits] = values
+        return picture.view(*self.shape, *values.shape[1:])
 
     def only(self, frames: Tensor) -> Raster:
         """Nothing seen except in the frames (B,) that are True."""
-        if frames.all():
-            return self
-        kept = frames[:, None, None]
-        return Raster(self.face.where(kept, self.face.new_tensor(-1)), self.bary * kept[..., None], self.depth * kept)
+        _, height, width = self.shape
+        kept = frames[self.hits // (height * width)]
+        return Raster(self.shape, *(getattr(self, name)[kept] for name in HIT_FIELDS))
+
+
+HIT_FIELDS = ("hits", "hit_face", "hit_bary", "hit_depth")
 
 
 @dataclass(frozen=True, eq=False)
 class _Triangles:
-    """N triangles that may be seen, as edge functions e(x, y) = slope . (x - origin_x, y - origin_y) + offset."""
+    """N triangles that may be seen, as edge functions e(x, y) = slope . (x - origin_x, y - origin_y) + offset.
+
+    They are in the order of the stamps that they need. `rank` is their order by frame and face.
+    """
 
     slope: Tensor  # (N, 3, 2), edge i lies opposite corner i; e > 0 inside
     origin: Tensor  # (N, 3, 2), whole pixels
     offset: Tensor  # (N, 3)
     weight: Tensor  # (N, 3): sum of weight * e is 1 / depth
-    first: Tensor  # (N, 2) long, first pixel column and row
-    count: Tensor  # (N, 2) long, pixel columns and rows
+    first: Tensor  # (N, 2), first pixel column and row
+    count: Tensor  # (N, 2), pixel columns and rows
+    rank: Tensor  # (N,) long
     frame: Tensor  # (N,) long
     face: Tensor  # (N,) long
+    per_stamp: list[int]  # how many triangles need each of STAMPS; the last also holds the larger ones
     corners: Tensor | None  # (N, 3, 3), barycentrics of the corners where faces were clipped, else None
 
 
@@ -77,13 +104,12 @@ def rasterize(
     with the lowest number wins.
     """
     width, height = size
-    frames_at_once = max(1, FACES_AT_ONCE // max(len(faces), 1))
-    parts = [
-        _rasterize(chunk, faces, focal, center, (width, height), cull, near) for chunk in vertices.split(frames_at_once)
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    return Raster(*(torch.cat([getattr(part, name) for part in parts]) for name in ("face", "bary", "depth")))
+    at_once = max(1, FACES_AT_ONCE // max(len(faces), 1))
+    parts = [_rasterize(some, faces, focal, center, size, cull, near) for some in vertices.split(at_once)]
+    for number, part in enumerate(parts):
+        part.hits.add_(number * at_once * height * width)
+    shape = (len(vertices), height, width)
+    return Raster(shape, *(torch.cat([getattr(part, name) for part in parts]) for name in HIT_FIELDS))
 
 
 def _rasterize(vertices, faces, focal, center, size, cull, near) -> Raster:
@@ -101,43 +127,55 @@ def _rasterize(vertices, faces, focal, center, size, cull, near) -> Raster:
 
 def _set_up(vertices, faces, focal, center, size, cull, near) -> _Triangles:
     count = len(faces)
-    depth = vertices[..., 2:]
-    pixels = vertices[..., :2] / depth.clamp_min(near) * focal + vertices.new_tensor(center)
-    projected = torch.cat([pixels, 1 / depth.clamp_min(near)], -1)
-    points = projected[:, faces].flatten(0, 1)  # (B * T, 3 corners, x y 1/z)
-    is_near = (depth < near)[:, faces, 0].flatten(0, 1)
-    area = _cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
-    whole = ((area < 0) if cull else (area != 0)) & ~is_near.any(1)
-    source = (whole & _on_screen(points, size)).nonzero()[:, 0]
-    points, corners = points[source], None
+    projected = _project(vertices, focal, center, near)
+    x, y = (projected[..., axis][:, faces].flatten(0, 1) for axis in range(2))  # (B * T, 3 corners)
+    is_seen = _faces_camera(x, y, cull) & _on_screen(x, y, size)
+    is_near = vertices[..., 2] < near
+    if not is_near.any():
+        source = is_seen.nonzero()[:, 0]
+        points = projected.flatten(0, 1)[_corners(source, faces, len(vertices[0]))]
+        return _edges(points, source // count, source % count, None, size)
+    is_near = is_near[:, faces].flatten(0, 1)
+    source = (is_seen & ~is_near.any(1)).nonzero()[:, 0]
+    points = projected.flatten(0, 1)[_corners(source, faces, len(vertices[0]))]
     crossing = (is_near.any(1) & ~is_near.all(1)).nonzero()[:, 0]
-    if len(crossing):
-        frame, face = crossing // count, crossing % count
-        cut, cut_corners, parent = _clip(vertices[frame[:, None], faces[face]], near)
-        cut = torch.cat([cut[..., :2] / cut[..., 2:] * focal + cut.new_tensor(center), 1 / cut[..., 2:]], -1)
-        area = _cross(cut[:, 1] - cut[:, 0], cut[:, 2] - cut[:, 0])
-        kept = (((area < 0) if cull else (area != 0)) & _on_screen(cut, size)).nonzero()[:, 0]
-        identity = torch.eye(3, dtype=points.dtype, device=points.device).expand(len(points), 3, 3)
-        points, source = torch.cat([points, cut[kept]]), torch.cat([source, crossing[parent[kept]]])
-        corners = torch.cat([identity, cut_corners[kept]])
+    pieces, corners, parent = _clip(vertices.flatten(0, 1)[_corners(crossing, faces, len(vertices[0]))], near)
+    pieces = _project(pieces, focal, center, near)
+    kept = (_faces_camera(*pieces[..., :2].unbind(-1), cull) & _on_screen(*pieces[..., :2].unbind(-1), size)).nonzero()
+    kept = kept[:, 0]
+    whole = torch.eye(3, dtype=points.dtype, device=points.device).expand(len(points), 3, 3)
+    source, order = torch.cat([source, crossing[parent[kept]]]).sort(stable=True)
+    points, corners = torch.cat([points, pieces[kept]])[order], torch.cat([whole, corners[kept]])[order]
     return _edges(points, source // count, source % count, corners, size)
 
 
-def _cross(a: Tensor, b: Tensor) -> Tensor:
-    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+def _corners(source: Tensor, faces: Tensor, vertices: int) -> Tensor:
+    """For faces (N,), counted over all frames, the numbers (N, 3) of their corners, counted so too."""
+    return faces[source % len(faces)] + (source // len(faces) * vertices)[:, None]
 
 
-def _on_screen(points: Tensor, size) -> Tensor:
-    """True where the box around the corners (N, 3, 3) holds a pixel centre."""
-    first, last = _pixel_box(points, size)
-    return (first <= last).all(1)
+def _project(points: Tensor, focal: float, center: tuple[float, float], near: float) -> Tensor:
+    """Camera-space points (..., 3) to x, y in pixels and 1 / depth."""
+    inverse = 1 / points[..., 2:].clamp_min(near)
+    return torch.cat([points[..., :2] * inverse * focal + points.new_tensor(center), inverse], -1)
 
 
-def _pixel_box(points: Tensor, size) -> tuple[Tensor, Tensor]:
-    """First and last pixel column and row, (N, 2) floats. Empty boxes have first > last."""
-    limit = points.new_tensor(size)
-    low, high = points[..., :2].amin(1), points[..., :2].amax(1)
-    return torch.ceil(low - 0.5).clamp_min(0), torch.minimum(torch.floor(high - 0.5), limit - 1)
+def _faces_camera(x: Tensor, y: Tensor, cull: bool) -> Tensor:
+    """True where corners (N, 3) run counter-clockwise as seen; with y down that is a negative area."""
+    area = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (y[:, 1] - y[:, 0]) * (x[:, 2] - x[:, 0])
+    return area < 0 if cull else area != 0
+
+
+def _on_screen(x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
+    """True where the box around the corners (N, 3) holds a pixel centre."""
+    spans = [_pixel_span(values, limit) for values, limit in zip((x, y), size, strict=True)]
+    return (spans[0][0] <= spans[0][1]) & (spans[1][0] <= spans[1][1])
+
+
+def _pixel_span(values: Tensor, limit: int) -> tuple[Tensor, Tensor]:
+    """First and last pixel whose centre lies between the smallest and largest of values (N, 3), as floats."""
+    low, high = values.aminmax(dim=1)
+    return torch.ceil(low - 0.5).clamp_min_(0), torch.floor(high - 0.5).clamp_max_(limit - 1)
 
 
 def _clip(corners: Tensor, near: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -165,52 +203,62 @@ def _clip(corners: Tensor, near: float) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _edges(points: Tensor, frame: Tensor, face: Tensor, corners: Tensor | None, size) -> _Triangles:
+    spans = [_pixel_span(points[..., axis], limit) for axis, limit in enumerate(size)]
+    first, last = (torch.stack(ends, 1) for ends in zip(*spans, strict=True))
+    count = last - first + 1
+    stamp = torch.bucketize(count.amax(1), count.new_tensor(STAMPS[:-1]))
+    rank = stamp.argsort(stable=True)
+    points = points[rank]
     start, end = points[:, [1, 2, 0], :2], points[:, [2, 0, 1], :2]
     # Both faces of an edge use the same origin and exactly negated numbers: no pixel falls between them.
     origin = torch.floor((start + end) / 2)
-    area = _cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
+    area = _cross(points[:, 1, :2] - points[:, 0, :2], points[:, 2, :2] - points[:, 0, :2])
     sign = area.sign()[:, None]
     along = (end - start) * sign[..., None]
-    first, last = _pixel_box(points, size)
     return _Triangles(
         slope=torch.stack([-along[..., 1], along[..., 0]], -1),
         origin=origin,
         offset=_cross(start - origin, end - origin) * sign,
         weight=points[..., 2] / area.abs()[:, None],
-        first=first.long(),
-        count=(last - first).long() + 1,
-        frame=frame,
-        face=face,
-        corners=corners,
+        first=first[rank],
+        count=count[rank],
+        rank=rank,
+        frame=frame[rank],
+        face=face[rank],
+        per_stamp=torch.bincount(stamp, minlength=len(STAMPS)).tolist(),
+        corners=None if corners is None else corners[rank],
     )
 
 
-def _stamps(triangles: _Triangles) -> Iterator[tuple[Tensor, Tensor, int]]:
-    """Blocks of (triangle numbers (M,), first pixels (M, 2), side) which together cover every triangle's box."""
-    longest = triangles.count.amax(1) if len(triangles.count) else triangles.frame
-    smaller = 0
-    for side in STAMPS[:-1]:
-        chosen = ((longest > smaller) & (longest <= side)).nonzero()[:, 0]
-        smaller = side
+def _cross(a: Tensor, b: Tensor) -> Tensor:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+def _stamps(triangles: _Triangles) -> Iterator[tuple[slice | Tensor, Tensor, int]]:
+    """Blocks of (M triangles, first pixels (M, 2), side) which together cover every triangle's box."""
+    start = 0
+    for side, total in zip(STAMPS[:-1], triangles.per_stamp[:-1], strict=True):
+        stop = start + total
         at_once = FRAGMENTS_AT_ONCE // (side * side)
-        for part in chosen.split(at_once):
-            yield part, triangles.first[part], side
-    large = (longest > smaller).nonzero()[:, 0]
-    yield from _tiles(triangles, large, STAMPS[-1])
+        for begin in range(start, stop, at_once):
+            some = slice(begin, min(begin + at_once, stop))
+            yield some, triangles.first[some], side
+        start = stop
+    yield from _tiles(triangles, start, STAMPS[-1])
 
 
-def _tiles(triangles: _Triangles, large: Tensor, side: int) -> Iterator[tuple[Tensor, Tensor, int]]:
-    tiles = (triangles.count[large] + side - 1) // side  # (M, 2) columns and rows of tiles
-    per_triangle = tiles.prod(1)
-    at_once = FRAGMENTS_AT_ONCE // (side * side)
-    ends = per_triangle.cumsum(0)
+def _tiles(triangles: _Triangles, start: int, side: int) -> Iterator[tuple[Tensor, Tensor, int]]:
+    """The same for the triangles from `start` on, which may need several stamps each."""
+    tiles = torch.ceil(triangles.count[start:] / side).long()  # (M, 2) columns and rows of tiles
+    ends = tiles.prod(1).cumsum(0)
     total = int(ends[-1]) if len(ends) else 0
+    at_once = FRAGMENTS_AT_ONCE // (side * side)
     for begin in range(0, total, at_once):
         tile = torch.arange(begin, min(begin + at_once, total), device=ends.device)
         owner = torch.searchsorted(ends, tile, right=True)
-        within = tile - (ends - per_triangle)[owner]
+        within = tile - (ends - tiles.prod(1))[owner]
         step = torch.stack([within % tiles[owner, 0], within // tiles[owner, 0]], 1) * side
-        chosen = large[owner]
+        chosen = start + owner
         first = triangles.first[chosen] + step
         touched = _touches(triangles, chosen, first, side)
         yield chosen[touched], first[touched], side
@@ -225,63 +273,59 @@ def _touches(triangles: _Triangles, chosen: Tensor, first: Tensor, side: int) ->
     return (highest >= 0).all(1)
 
 
-def _draw(nearest: Tensor, triangles: _Triangles, chosen: Tensor, first: Tensor, side: int, rows: int, columns: int):
+def _draw(nearest: Tensor, triangles: _Triangles, chosen, first: Tensor, side: int, rows: int, columns: int):
     """Enter the pixels of (M) stamps into the buffer of keys."""
-    if not len(chosen):
+    if not len(first):
         return
     steps = torch.arange(side, device=nearest.device)
-    place = (first[:, None] + steps[:, None] + 0.5)[:, None] - triangles.origin[chosen][:, :, None]  # (M, 3, side, 2)
-    terms = place * triangles.slope[chosen][:, :, None]
-    across, down = terms[..., 0], terms[..., 1] + triangles.offset[chosen][..., None]  # (M, 3, side) each
-    edges = [down[:, edge, :, None] + across[:, edge, None, :] for edge in range(3)]
-    inside = torch.minimum(torch.minimum(edges[0], edges[1]), edges[2]) >= 0
-    stamp, pixel = inside.view(len(chosen), -1).nonzero(as_tuple=True)
-    flat = stamp * (side * side) + pixel
+    center = first[..., None] + (steps + first.new_tensor(0.5))  # (M, 2, side)
+    terms = (center[:, None] - triangles.origin[chosen][..., None]) * triangles.slope[chosen][..., None]
+    across, down = terms[:, :, 0], terms[:, :, 1] + triangles.offset[chosen][..., None]  # (M, 3, side) each
+    edges = [down[:, edge, :, None] + across[:, edge, None, :] for edge in range(3)]  # (M, side, side) each
+    inside = (torch.minimum(torch.minimum(edges[0], edges[1]), edges[2]) >= 0).view(-1).nonzero()[:, 0]
+    stamp, pixel = inside // (side * side), inside % (side * side)
     weight = triangles.weight[chosen][stamp]
-    inverse = sum(edge.reshape(-1)[flat] * weight[:, corner] for corner, edge in enumerate(edges))
-    start = (triangles.frame[chosen] * rows + first[:, 1]) * columns + first[:, 0]
-    offsets = (steps[:, None] * columns + steps).reshape(-1)
-    # Positive floats order as their bits do; the complement lets the lowest number win among equals.
-    bits = inverse.float().view(torch.int32).long() << 32
-    key = bits | (0x7FFFFFFF - chosen[stamp])
-    nearest.scatter_reduce_(0, start[stamp] + offsets[pixel], key, "amax")
+    inverse = sum(edge.view(-1)[inside] * weight[:, corner] for corner, edge in enumerate(edges))
+    start = (triangles.frame[chosen] * rows + first[:, 1].long()) * columns + first[:, 0].long()
+    offset = (steps[:, None] * columns + steps).view(-1)
+    # Positive floats order as their bits do; the complement lets the lowest rank win among equals.
+    key = (inverse.float().view(torch.int32).long() << 32) | (LAST_RANK - triangles.rank[chosen])[stamp]
+    nearest.scatter_reduce_(0, start[stamp] + offset[pixel], key, "amax")
 
 
 def _resolve(nearest: Tensor, triangles: _Triangles, shape: tuple[int, int, int]) -> Raster:
-    frames, height, width = shape
-    hit = nearest.nonzero()[:, 0]
-    chosen = 0x7FFFFFFF - (nearest[hit] & 0x7FFFFFFF)
-    x, y = hit % width + 0.5, hit // width % height + 0.5
-    place = torch.stack([x, y], 1)[:, None] - triangles.origin[chosen]
-    terms = place * triangles.slope[chosen]
-    edges = terms[..., 0] + (terms[..., 1] + triangles.offset[chosen])
-    parts = edges * triangles.weight[chosen]
+    _, height, width = shape
+    hits = nearest.nonzero()[:, 0]
+    position = torch.empty_like(triangles.rank)
+    position[triangles.rank] = torch.arange(len(position), device=position.device)
+    chosen = position[LAST_RANK - (nearest[hits] & LAST_RANK)]
+    # One row a triangle: corner weights over depth as planes in x and y from the triangle's first pixel.
+    corner = triangles.first[:, None] + 0.5 - triangles.origin
+    at_first = (triangles.slope * corner).sum(-1) + triangles.offset
+    planes = torch.cat([triangles.slope[..., 0], triangles.slope[..., 1], at_first], 1) * triangles.weight.repeat(1, 3)
+    rows = torch.cat([planes, triangles.first], 1)[chosen]
+    x, y = (hits % width).to(rows) - rows[:, 9], (hits // width % height).to(rows) - rows[:, 10]
+    parts = rows[:, :3] * x[:, None] + rows[:, 3:6] * y[:, None] + rows[:, 6:9]
     inverse = parts.sum(1, keepdim=True)
     bary = parts / inverse
     if triangles.corners is not None:
         bary = (bary[:, None] @ triangles.corners[chosen])[:, 0]
-    pixels = frames * height * width
-    out_face = torch.full((pixels,), -1, dtype=torch.int64, device=nearest.device)
-    out_bary = bary.new_zeros(pixels, 3)
-    out_depth = bary.new_zeros(pixels)
-    out_face[hit] = triangles.face[chosen]
-    out_bary[hit] = bary
-    out_depth[hit] = 1 / inverse[:, 0]
-    return Raster(out_face.view(shape), out_bary.view(*shape, 3), out_depth.view(shape))
+    return Raster(shape, hits, triangles.face[chosen], bary, 1 / inverse[:, 0])
 
 
 def sample(raster: Raster, faces: Tensor, attribute: Tensor) -> Tensor:
     """Vertex values (V, C) or (B, V, C) at the pixels that see a face, (N, C) in the order of `raster.hits`."""
     corners = attribute[..., faces, :].flatten(-2)  # ([B,] T, 3 C)
-    row = raster.face.view(-1)[raster.hits]
+    row = raster.hit_face
     if attribute.dim() == 3:
-        row = row + raster.hits // raster.face[0].numel() * len(faces)
+        _, height, width = raster.shape
+        row = row + raster.hits // (height * width) * len(faces)
         corners = corners.flatten(0, 1)
-    return (corners[row].unflatten(1, (3, -1)) * raster.bary.view(-1, 3)[raster.hits][..., None]).sum(1)
+    return (corners[row].unflatten(1, (3, -1)) * raster.hit_bary[..., None]).sum(1)
 
 
 def interpolate(raster: Raster, faces: Tensor, attribute: Tensor) -> Tensor:
     """Vertex values (V, C) or (B, V, C) at every pixel, (B, H, W, C); 0 where nothing is seen."""
-    picture = attribute.new_zeros(raster.face.numel(), attribute.shape[-1])
+    picture = attribute.new_zeros(math.prod(raster.shape), attribute.shape[-1])
     picture[raster.hits] = sample(raster, faces, attribute)
-    return picture.view(*raster.face.shape, -1)
+    return picture.view(*raster.shape, -1)

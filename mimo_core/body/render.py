@@ -94,7 +94,7 @@ def _draw(motion, body, camera, frames, style, paint, samples) -> tuple[np.ndarr
 
 def _averaged(raster: Raster, values: Tensor, samples: int) -> np.ndarray:
     """Values (N, C) in 0 to 1 of the seen pixels, averaged over samples x samples, as uint8 (B, H, W, C)."""
-    frames, fine_height, fine_width = raster.face.shape
+    frames, fine_height, fine_width = raster.shape
     height, width = fine_height // samples, fine_width // samples
     line = raster.hits // fine_width  # over all frames
     column = raster.hits % fine_width // samples
@@ -126,7 +126,7 @@ def _normal_colors(view: _View) -> Tensor:
 
 def _depth_colors(view: _View, near: float, far: float) -> Tensor:
     """White at the clip's nearest point, falling with 1 / depth as in MiDaS, to a quarter at its farthest."""
-    depth = view.raster.depth.view(-1)[view.raster.hits].clamp(near, far)
+    depth = view.raster.hit_depth.clamp(near, far)
     share = (1 / depth - 1 / far) / max(1 / near - 1 / far, 1e-6)
     return (FARTHEST + (1 - FARTHEST) * share)[:, None].expand(-1, 3)
 
