@@ -39,7 +39,7 @@ class Surface:
         import cv2
 
         h, w = self.image.shape[:2]
-        total, power = np.zeros((h, w), np.float32), 0.0
+        total = np.zeros((h, w), np.float32)
         for child, octave in zip(rng.spawn(octaves), range(octaves), strict=True):
             density = cells * 2**octave
             if octave and density > 0.7 * self.scale:
@@ -47,7 +47,7 @@ class Surface:
             rows, columns = max(2, round(self.height * density)), max(2, round(self.width * density))
             lattice = child.standard_normal((rows, columns), dtype=np.float32)
             total += fall**octave * cv2.resize(lattice, (w, h), interpolation=cv2.INTER_CUBIC)
-            power += fall ** (2 * octave)
+        power = sum(fall ** (2 * octave) for octave in range(octaves))
         return total / np.sqrt(power) * 1.3
 
     def shade(self, factor: np.ndarray):
@@ -90,10 +90,17 @@ def bricks(surface: Surface, rng, tint, *, width: float, height: float, joint: f
     column = np.floor(x / width + bond * (course % 2))
     table = rng.normal(1.0, 0.1, (64, 64)).astype(np.float32)
     tone = table[course.astype(int) % 64, column.astype(int) % 64]
-    across = np.abs((x / width + bond * (course % 2)) % 1.0 - 0.5) > 0.5 - joint / width / 2
-    along = np.abs((y / height) % 1.0 - 0.5) > 0.5 - joint / height / 2
+    across = _line(surface, (x / width + bond * (course % 2)) % 1.0 * width, width, joint)
+    along = _line(surface, y % height, height, joint)
     surface.image[:] = np.asarray(tint, np.float32) * tone[..., None]
-    surface.shade(np.where(across | along, np.float32(rng.choice([0.6, 1.25])), np.float32(1.0)))
+    surface.shade(1 + (rng.choice([0.6, 1.25]) - 1) * np.maximum(across, along))
+
+
+def _line(surface: Surface, place: np.ndarray, period: float, thick: float) -> np.ndarray:
+    """How much of each pixel lies on lines `thick` metres wide at multiples of `period`; `place` is in 0..period."""
+    distance = np.minimum(place, period - place)
+    cover = np.clip((thick / 2 - distance) * surface.scale + 0.5, 0, 1)
+    return np.minimum(cover, thick * surface.scale)
 
 
 def stripes(surface: Surface, rng, tint, *, width: float):
