@@ -226,9 +226,9 @@ def steady_rate(times: list[float], rate: Fraction) -> tuple[Fraction, range | t
     shows the last frame that has begun by then.
     """
     count = len(times)
-    if count == 1:
-        return rate, range(1)
-    mean = Fraction((count - 1) / max(times[-1] - times[0], 1e-6)).limit_denominator(1001)
+    if times[-1] <= times[0]:  # one frame, or time stamps that say nothing
+        return rate, range(count)
+    mean = Fraction((count - 1) / (times[-1] - times[0])).limit_denominator(1001)
     for candidate in (rate, mean):
         drift = [abs((time - times[0]) * candidate - number) for number, time in enumerate(times)]
         if max(drift) < 0.5:

@@ -222,6 +222,9 @@ class TestSteadyRate:
         rate, shown = steady_rate([k / 25 for k in range(50)], Fraction(90))
         assert (rate, shown) == (Fraction(25), range(50))
 
+    def test_time_stamps_that_say_nothing_leave_the_rate_of_the_header(self):
+        assert steady_rate([0.0] * 24, Fraction(24)) == (Fraction(24), range(24))
+
     def test_a_pause_repeats_the_frame_before_it(self):
         rate, shown = steady_rate([0.0, 0.1, 0.2, 0.8], Fraction(10))
         assert shown == tuple(sorted(shown))
