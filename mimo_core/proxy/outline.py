@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..body.model import vertex_normals
+from ..body.model import free_body, vertex_normals
 from ..body.raster import Raster, rasterize
+from ..body.skeleton import JOINT
 from ..camera import Camera
 
 
@@ -23,6 +24,9 @@ REACH = 0.05  # of the person's height on the picture: how far the outline may m
 STIFFNESS = (60.0, 30.0, 15.0, 8.0, 4.0)  # of the shift, one round each: first whole limbs, then their parts
 INFLATION_STIFFNESS = 0.1  # of the shift's: an inflation may follow a sleeve
 COST = 0.01  # pulls towards the naked fit where nothing is known
+RIGID = 10.0  # the same for the inflation of hands
+LOOSE_HANDS = 0.3  # how much the outline of hands counts
+HANDS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("wrist", "hand")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,20 +42,22 @@ class Picture:
         return rasterize(vertices[None], faces, focal=camera.focal, center=camera.center, size=camera.size)
 
 
-def clothed(vertices: Tensor, faces: Tensor, picture: Picture, *, points: Tensor | None = None) -> Tensor:
+def clothed(vertices: Tensor, picture: Picture) -> Tensor:
     """Camera-space vertices (V, 3) of the fitted body, moved so that their outline is the matte's.
 
-    `points` (N, 4) are vertex numbers, the pixels (x, y) where they were seen, and weights 0..1.
+    Hands move along but keep their form: fingers that the fit has spread otherwise would balloon.
     """
+    faces = free_body().faces
     edges = _edges(faces)
+    hands = np.isin(free_body().parts.numpy(), HANDS)
     moved = vertices
     for stiffness in STIFFNESS:
         normals = vertex_normals(moved[None], faces)[0]
         rim, distance, weight = _asked(moved, normals, faces, picture)
         if not len(rim):
             return moved
-        seen = _seen(moved, points, picture.camera)
-        moved = moved + _smoothest(normals, edges, (rim, distance, weight), seen, stiffness)
+        weight = weight * np.where(hands[rim], LOOSE_HANDS, 1)
+        moved = moved + _smoothest(normals, edges, hands, (rim, distance, weight), stiffness)
     return moved
 
 
@@ -121,16 +127,7 @@ def _crossing(
     return np.where(certain, offset, 0), certain
 
 
-def _seen(vertices: Tensor, points: Tensor | None, camera: Camera) -> tuple[NDArray, NDArray, NDArray]:
-    """Vertex numbers (N,), the shift in metres (N, 2) that brings each to where it was seen, and weights (N,)."""
-    if points is None or not len(points):
-        return np.zeros(0, int), np.zeros((0, 2)), np.zeros(0)
-    chosen = points[:, 0].long()
-    shift = (points[:, 1:3] - camera.pixels(vertices[chosen])) * vertices[chosen, 2:] / camera.focal
-    return chosen.numpy(), shift.numpy(), points[:, 3].numpy()
-
-
-def _smoothest(normals: Tensor, edges: NDArray, asked, seen, stiffness: float) -> Tensor:
+def _smoothest(normals: Tensor, edges: NDArray, rigid: NDArray, asked, stiffness: float) -> Tensor:
     """Displacement (V, 3): shift (x, y) and inflation that meet the outline's demands and change least over the mesh.
 
     One linear least-squares problem with three unknowns a vertex, solved by conjugate gradients.
@@ -151,18 +148,13 @@ def _smoothest(normals: Tensor, edges: NDArray, asked, seen, stiffness: float) -
     )
     smooth = difference.T @ difference
     identity = sparse.identity(count)
+    still = sparse.diags(np.where(rigid, RIGID, COST))
     prior = sparse.block_diag(
-        [stiffness * smooth + COST * identity] * 2 + [INFLATION_STIFFNESS * stiffness * smooth + COST * identity]
+        [stiffness * smooth + COST * identity] * 2 + [INFLATION_STIFFNESS * stiffness * smooth + still]
     )
-    chosen, shift, trust = seen
-    pinned = np.zeros(3 * count)
-    target = np.zeros(3 * count)
-    for axis in range(2):
-        np.add.at(pinned, chosen + axis * count, trust)
-        np.add.at(target, chosen + axis * count, trust * shift[:, axis])
     weighted = outline.T @ sparse.diags(weight)
-    matrix = (weighted @ outline + prior + sparse.diags(pinned)).tocsr()
-    right = weighted @ distance + target
+    matrix = (weighted @ outline + prior).tocsr()
+    right = weighted @ distance
     solution = cg(matrix, right, rtol=1e-3, maxiter=400, M=sparse.diags(1 / matrix.diagonal()))[0].reshape(3, count)
     moved = solution[2] * normal.T
     moved[:2] += solution[:2]

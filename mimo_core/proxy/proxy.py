@@ -76,7 +76,7 @@ def _body_skin(identity: Identity, colors: NDArray, back_side: str) -> Skin:
     body, camera = free_body(), identity.motion.camera
     posed = body.pose(identity.motion.person)
     picture = Picture(identity.matte, camera)
-    vertices = clothed(camera.view(posed.vertices)[0], body.faces, picture)
+    vertices = clothed(camera.view(posed.vertices)[0], picture)
     atlas = free_body_atlas(TEXTURE_SIDE)
     baked = bake(atlas, vertices, body.faces, picture, colors)
     texels = filled(free_body_surface(TEXTURE_SIDE), baked, back_side=back_side)
