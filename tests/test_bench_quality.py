@@ -1,0 +1,105 @@
+"""The quality bench: perfect layers score perfectly, wrong ones do not, and the report keeps its shape."""
+
+import json
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mimo_core.bench import quality
+from mimo_core.bench.table import Row, parse_seeds, report
+from mimo_core.clip import Masks
+from mimo_core.errors import InputError
+from mimo_core.scene.scene import Scene
+from mimo_core.synthetic import shot
+
+
+@pytest.fixture(scope="module")
+def made():
+    return shot(15, size=96, frames=4)
+
+
+@pytest.fixture(scope="module")
+def wanted():
+    return shot(15, size=96, frames=4, character=515)
+
+
+def layer_rows(made, scene):
+    tally = defaultdict(list)
+    quality._compare_layers(tally, made, scene)
+    return quality._rows(tally)
+
+
+def picture_rows(made, wanted, drawn, masks):
+    tally = defaultdict(list)
+    quality._compare(tally, "end ", made, wanted, quality.true_scene(made), drawn, masks)
+    return quality._rows(tally)
+
+
+class TestLayers:
+    def test_the_truth_itself_scores_perfectly(self, made):
+        rows = layer_rows(made, quality.true_scene(made))
+        assert rows["person IoU"].value == 1
+        assert rows["moving occluder IoU"].value == 1
+        assert rows["plate PSNR"].value == 99
+
+    def test_the_source_as_plate_misses_the_target(self, made):
+        truth = quality.true_scene(made)
+        rows = layer_rows(made, replace(truth, plate=truth.source))
+        assert not rows["plate PSNR"].ok
+
+    def test_a_separator_that_finds_nothing_has_no_overlap(self, made):
+        truth = quality.true_scene(made)
+        nothing = Masks.constant(0, 4, 96, 96)
+        rows = layer_rows(made, Scene(truth.source, truth.plate, nothing, nothing))
+        assert rows["person IoU"].value == rows["moving occluder IoU"].value == 0
+
+    def test_a_ghost_in_the_plate_is_counted_beside_the_true_plate(self):
+        made = shot(2, size=256, frames=2)
+        clip = quality.clip_of(made)
+        rows = layer_rows(made, replace(quality.true_scene(made), plate=clip))
+        assert rows["plates without a ghost"].value == 0
+        assert rows["plates without a ghost"].baseline == 1
+
+
+class TestPictures:
+    def test_the_truth_itself_scores_perfectly_and_beats_every_rival(self, made, wanted):
+        rows = picture_rows(made, wanted, wanted.frames, wanted.person)
+        assert rows["end PSNR"].value == 99
+        assert rows["end SSIM"].value == pytest.approx(1)
+        assert rows["end silhouette IoU"].value == 1
+        assert all(row.ok for row in rows.values())
+
+    def test_the_unchanged_source_has_no_margin_over_itself(self, made, wanted):
+        rows = picture_rows(made, wanted, made.frames, made.person)
+        assert rows["end PSNR above source"].value == 0
+        assert not rows["end PSNR above source"].ok
+
+    def test_the_rivals_are_what_they_say(self, made, wanted):
+        truth = quality.true_scene(made)
+        drawn = np.stack(list(truth.plate))
+        rows = picture_rows(made, wanted, drawn, wanted.person)
+        assert rows["end PSNR above plate only"].value == pytest.approx(0)
+
+
+class TestReport:
+    def test_json_has_the_agreed_shape(self, capsys):
+        rows = {"person IoU": Row(0.95, 0.93), "error": Row(80.0, 90.0, at_most=True), "none": Row(float("nan"), 1.0)}
+        assert report(rows, range(1000, 1020), 256, as_json=True) == 0
+        printed = json.loads(capsys.readouterr().out)
+        assert printed["seeds"] == "1000-1019" and printed["size"] == 256
+        assert printed["rows"]["person IoU"] == {"value": 0.95, "target": 0.93, "ok": True, "baseline": None}
+        assert printed["rows"]["none"]["value"] is None
+
+    def test_a_missed_target_is_exit_code_one(self, capsys):
+        assert report({"PSNR": Row(15.0, 16.0, 12.0)}, range(2), 64, as_json=False) == 1
+        assert "MISSED" in capsys.readouterr().out
+
+    def test_seeds_are_first_and_last(self):
+        assert list(parse_seeds("7-9")) == [7, 8, 9] and list(parse_seeds("4")) == [4]
+
+    @pytest.mark.parametrize("text", ["9-7", "a-b", ""])
+    def test_other_seeds_are_refused(self, text):
+        with pytest.raises(InputError):
+            parse_seeds(text)
