@@ -1,0 +1,165 @@
+"""A character picture of any kind becomes an identity: matte, crop, body."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mimo_core.body.model import free_body
+from mimo_core.errors import InputError
+from mimo_core.identity.continuation import continued
+from mimo_core.identity.encode import encode_identity
+from mimo_core.identity.matte import matte_from_mask, matte_of_object
+from mimo_core.identity.picture import colors_and_alpha, given_mask
+from mimo_core.synthetic.shot import character_picture
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    """A synthetic person in A-pose before a plain wall, with its true mask and body."""
+    return character_picture(3, size=320)
+
+
+@pytest.fixture(scope="module")
+def identity(photograph):
+    return encode_identity(photograph.image)
+
+
+def vase(height=120, width=90) -> np.ndarray:
+    picture = np.full((height, width, 3), 235, np.uint8)
+    picture[30:110, 30:60] = (40, 90, 160)
+    return picture
+
+
+def overlap(a, b) -> float:
+    a, b = a > 127, b > 127
+    return (a & b).sum() / (a | b).sum()
+
+
+class TestColorsAndAlpha:
+    @pytest.mark.parametrize("shape", [(6, 5), (6, 5, 1), (1, 6, 5, 1), (6, 5, 3), (1, 6, 5, 3)])
+    def test_pictures_without_alpha_become_rgb(self, shape):
+        colors, alpha = colors_and_alpha(np.full(shape, 77, np.uint8))
+        assert colors.shape == (6, 5, 3) and (colors == 77).all() and alpha is None
+
+    @pytest.mark.parametrize("channels", [2, 4])
+    def test_an_alpha_channel_is_taken_apart(self, channels):
+        picture = np.full((6, 5, channels), 50, np.uint8)
+        picture[:3, :, -1] = 200
+        colors, alpha = colors_and_alpha(picture)
+        assert colors.shape == (6, 5, 3) and (colors == 50).all()
+        assert (alpha[:3] == 200).all() and (alpha[3:] == 50).all()
+
+    def test_an_opaque_alpha_channel_says_nothing(self):
+        assert colors_and_alpha(np.full((6, 5, 4), 255, np.uint8))[1] is None
+
+    def test_floats_and_tensors_mean_the_same_as_bytes(self):
+        picture = torch.rand(1, 6, 5, 3)
+        expected = (picture[0].numpy() * 255 + 0.5).astype(np.uint8)
+        np.testing.assert_array_equal(colors_and_alpha(picture)[0], expected)
+        np.testing.assert_array_equal(colors_and_alpha(expected)[0], expected)
+
+    def test_what_is_not_a_number_becomes_black(self):
+        assert colors_and_alpha(np.full((2, 2, 3), np.nan, np.float32))[0].max() == 0
+
+    @pytest.mark.parametrize("shape", [(4,), (2, 6, 5, 3), (6, 5, 7), (0, 5, 3)])
+    def test_other_shapes_are_refused(self, shape):
+        with pytest.raises(InputError, match="1 to 4 channels"):
+            colors_and_alpha(np.zeros(shape, np.uint8))
+
+    def test_a_mask_of_another_size_is_brought_to_the_pictures(self):
+        mask = given_mask(np.pad(np.ones((2, 2), np.float32), ((0, 2), (0, 0))), 40, 20)
+        assert mask.shape == (40, 20) and mask[:15].min() == 255 and mask[25:].max() == 0
+
+
+class TestContinued:
+    def test_known_values_stay_and_the_rest_lies_between_them(self):
+        values, known = np.zeros((40, 30, 1), np.float32), np.zeros((40, 30), bool)
+        known[:, 0] = known[:, -1] = True
+        values[:, -1] = 10
+        filled = continued(values, known)[..., 0]
+        np.testing.assert_allclose(filled[known], values[known][:, 0], atol=1e-4)
+        assert filled.min() >= -1e-4 and filled.max() <= 10.001
+        assert filled[:, 3].mean() < filled[:, 15].mean() < filled[:, 26].mean()
+
+    def test_one_known_pixel_fills_everything(self):
+        known = np.zeros((17, 5), bool)
+        known[4, 2] = True
+        np.testing.assert_allclose(continued(np.full((17, 5, 3), 7.0), known), 7, atol=1e-4)
+
+
+class TestMatte:
+    def test_a_coarse_mask_is_refined_along_the_edges(self, photograph):
+        small = cv2.resize(photograph.mask, (32, 32), interpolation=cv2.INTER_AREA)
+        coarse = cv2.resize(small, (320, 320), interpolation=cv2.INTER_LINEAR)
+        refined = matte_from_mask(photograph.image, coarse)
+        assert overlap(coarse, photograph.mask) < 0.9
+        assert overlap(refined, photograph.mask) > 0.97
+
+    def test_a_garment_that_the_network_missed_comes_back_before_a_plain_wall(self, photograph):
+        cut = photograph.mask.copy()
+        rows = np.flatnonzero(cut.any(1))
+        cut[int(rows[0] * 0.35 + rows[-1] * 0.65) :] = 0
+        assert overlap(matte_from_mask(photograph.image, cut), photograph.mask) > 0.95
+
+    def test_before_a_busy_wall_the_network_decides(self, photograph):
+        noise = np.random.default_rng(0).integers(0, 255, photograph.image.shape, np.uint8)
+        inside = photograph.mask[..., None] > 127
+        matte = matte_from_mask(np.where(inside, photograph.image, noise), photograph.mask)
+        assert overlap(matte, photograph.mask) > 0.9
+
+    def test_an_object_before_a_plain_wall_is_found(self):
+        matte = matte_of_object(vase())
+        assert overlap(matte, (vase()[..., 0] < 100) * np.uint8(255)) > 0.97
+
+    def test_noise_holds_no_object(self):
+        noise = np.random.default_rng(0).integers(0, 255, (80, 60, 3), np.uint8)
+        assert matte_of_object(noise) is None
+
+
+class TestEncodeIdentity:
+    def test_the_person_is_found_and_cut_out(self, photograph, identity):
+        rows = np.flatnonzero((photograph.mask > 127).any(1))
+        shown = np.flatnonzero((identity.matte > 127).any(1))
+        assert abs(len(shown) - len(rows)) <= 4
+        assert identity.side % 16 == 0
+        assert (identity.picture[identity.matte == 0] == 255).all()
+
+    def test_the_fitted_body_lies_on_the_crop(self, photograph, identity):
+        posed = free_body().pose(identity.motion.person)
+        pixels = identity.motion.camera.project(posed.vertices)[0].round().long().clamp(0, identity.side - 1)
+        assert (identity.matte[pixels[:, 1], pixels[:, 0]] > 127).mean() > 0.8
+
+    def test_a_given_mask_wins(self, photograph):
+        half = photograph.mask.copy()
+        half[:, 160:] = 0
+        assert abs(int((encode_identity(photograph.image, mask=half).matte > 127).sum()) - int((half > 127).sum())) < 10
+
+    def test_an_alpha_channel_wins_over_the_network(self, photograph):
+        alpha = photograph.mask.copy()
+        alpha[:100] = 0
+        matte = encode_identity(np.dstack([photograph.image, alpha])).matte
+        assert abs(int((matte > 127).sum()) - int((alpha > 127).sum())) < 10
+
+    def test_an_object_becomes_a_card_and_says_so(self):
+        identity = encode_identity(vase())
+        assert identity.motion is None
+        assert "flat" in identity.notes[0]
+        assert 70 < (identity.matte > 127).any(1).sum() < 90
+
+    def test_noise_is_used_whole_and_says_so(self):
+        identity = encode_identity(np.random.default_rng(0).random((64, 64)).astype(np.float32))
+        assert (identity.matte == 255).all() and "mask" in identity.notes[-1]
+
+    def test_a_head_and_shoulders_say_what_is_assumed(self, photograph):
+        top = int(np.flatnonzero(photograph.mask.any(1))[0])
+        identity = encode_identity(character_picture(3, size=900).image[top:380, 250:650])
+        assert identity.motion is not None
+        assert "legs" in identity.notes[0]
+
+    def test_an_empty_mask_is_refused(self, photograph):
+        with pytest.raises(InputError, match="empty"):
+            encode_identity(photograph.image, mask=np.zeros((10, 10), np.uint8))
+
+    def test_huge_pictures_are_worked_at_a_moderate_size(self):
+        assert encode_identity(np.kron(vase(), np.ones((30, 30, 1), np.uint8))).side <= 2048
