@@ -352,6 +352,36 @@ class TestDamagedFiles:
         with pytest.raises(InputError, match="nested"):
             unpickle(pickle.dumps(endless))
 
+    def test_lists_of_the_same_list_do_not_grow_without_bound(self):
+        level = [0]
+        for _ in range(15):
+            level = [level] * 50
+        read = unpickle(pickle.dumps(level))
+        assert read[0] is read[49]
+
+    def test_a_sparse_matrix_that_claims_more_values_than_it_has_is_refused(self):
+        scipy_sparse = pytest.importorskip("scipy.sparse")
+        matrix = scipy_sparse.csc_matrix(np.eye(3))
+        matrix.indptr = np.array([0, 1, 2, 1 << 30])
+        with pytest.raises(InputError, match="3x3"):
+            unpickle(pickle.dumps(matrix))
+
+    def test_bytes_changed_inside_an_npz_are_noticed(self, arrays, tmp_path):
+        np.savez_compressed(tmp_path / "body.npz", **{**arrays[24], "posedirs": np.zeros((6890, 3, 207))})
+        content = bytearray((tmp_path / "body.npz").read_bytes())
+        content[5000:5100] = bytes(100)
+        (tmp_path / "body.npz").write_bytes(content)
+        with pytest.raises(InputError, match="damaged"):
+            open_body(tmp_path / "body.npz")
+
+    @pytest.mark.parametrize("header", [{"shape": (-2, -3)}, {"descr": "|S0", "shape": (6,)}])
+    def test_an_npy_of_impossible_values_is_refused(self, header):
+        file = io.BytesIO()
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, **header})
+        content = bytes(48) if "descr" not in header else b""
+        with pytest.raises(InputError):
+            read_npy(file.getvalue() + content, "v_template")
+
     def test_an_npy_that_declares_more_than_it_holds_is_refused(self):
         file = io.BytesIO()
         np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40, 3)})

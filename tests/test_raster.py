@@ -188,6 +188,20 @@ class TestLaws:
         result = rasterize(vertices[None], faces, cull=False, **CAMERA)
         assert set(result.face.unique().tolist()) == {-1, 0, 1}
 
+    def test_where_the_mesh_lies_in_the_picture_does_not_matter(self):
+        vertices, faces = ball(center=(0, 0, 4))
+        options = {"focal": 50.0, "size": (64, 48)}
+        middle = rasterize(vertices[None], faces, center=(32, 24), **options)
+        for shift_x, shift_y in ((0, 0), (28, 20), (-30, -22), (40, 0)):
+            moved = rasterize(vertices[None], faces, center=(32 + shift_x, 24 + shift_y), **options)
+            expected = torch.full_like(middle.face, -1)
+            rows = slice(max(shift_y, 0), min(48 + shift_y, 48))
+            columns = slice(max(shift_x, 0), min(64 + shift_x, 64))
+            back_rows = slice(rows.start - shift_y, rows.stop - shift_y)
+            back_columns = slice(columns.start - shift_x, columns.stop - shift_x)
+            expected[:, rows, columns] = middle.face[:, back_rows, back_columns]
+            assert torch.equal(moved.face, expected)
+
     def test_culling_drops_exactly_the_faces_seen_from_behind(self):
         vertices, faces = random_mesh(2)
         front = rasterize(vertices[None], faces, **CAMERA)

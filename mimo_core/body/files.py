@@ -11,6 +11,7 @@ import functools
 import io
 import math
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,9 +103,11 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
                     raise InputError(
                         f"{name} in {path.name} declares {entry.file_size >> 20} MB; too large for a body."
                     )
+                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise InputError(f"{name} in {path.name} is compressed in a way that numpy does not write.")
                 array = read_npy(archive.read(entry), f"{name} in {path.name}")
                 arrays[name] = array.reshape(-1)[0] if array.dtype == object and array.size == 1 else array
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
         raise InputError(f"{path.name} is damaged or no npz file: {error}.") from error
     return arrays
 
@@ -116,14 +119,16 @@ def read_npy(content: bytes, name: str) -> np.ndarray:
         version = np.lib.format.read_magic(file)
         header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
         shape, is_fortran, kind = header(file)
+        if kind.hasobject:
+            return np.asarray(unpickle(content[file.tell() :]), dtype=object)
+        held = len(content) - file.tell()
+        if math.prod(shape) * kind.itemsize != held:
+            raise InputError(f"{name} declares {shape} values of {kind}, but holds {held} bytes.")
+        return np.frombuffer(content, kind, offset=file.tell()).reshape(shape, order="F" if is_fortran else "C")
+    except InputError:
+        raise
     except (ValueError, KeyError) as error:
         raise InputError(f"{name} is damaged or no npy file: {error}.") from error
-    if kind.hasobject:
-        return np.asarray(unpickle(content[file.tell() :]), dtype=object)
-    count = math.prod(shape)
-    if count * kind.itemsize != len(content) - file.tell():
-        raise InputError(f"{name} declares {shape} values of {kind}, but holds {len(content) - file.tell()} bytes.")
-    return np.frombuffer(content, kind, count, file.tell()).reshape(shape, order="F" if is_fortran else "C")
 
 
 def _check(arrays: dict[str, np.ndarray], name: str):

@@ -19,6 +19,7 @@ from ..errors import InputError
 
 MOST_OPERATIONS = 2_000_000  # an SMPL file has a few thousand
 DEEPEST = 20
+LARGEST_MATRIX = 1 << 26  # entries; SMPL-X's joint regressor has 0.6 million
 PLAIN_TYPE = re.compile(r"[<>|=]?([biufcSU])(\d{1,4})|[<>|=]?(O)8?|\|?b1")
 
 
@@ -69,49 +70,39 @@ class _Plain(_Kept):
     """object()"""
 
 
-def _new_array(*_) -> _Array:
-    return _Array()
-
-
-def _new_object(kind, *_):
-    """copyreg._reconstructor, for stubs only."""
-    if not (isinstance(kind, type) and issubclass(kind, _Kept)):
-        raise InputError("The pickle makes an object out of something that is not a class.")
-    return kind()
-
-
-def _latin1(text: str, _encoding: str) -> bytes:
-    """How Python 3 writes bytes into old pickles."""
-    return text.encode("latin1")
-
-
 def _harmless(module: str, name: str):
     """The stand-in for a name that may occur in a body file, or None."""
     package, _, rest = module.partition(".")
-    if package == "numpy":
-        names = {
+    if package == "numpy" and rest in ("", "core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric"):
+        return {
             "ndarray": _Array,
             "dtype": _Type,
             "scalar": _Scalar,
-            "_reconstruct": _new_array,
             "_frombuffer": _Buffer,
-        }
-        parts = {"", "core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric"}
-        return names.get(name) if rest in parts else None
+            # Functions are made anew each time, because a pickle may set attributes of what it is given.
+            "_reconstruct": lambda *_: _Array(),
+        }.get(name)
     if package == "scipy" and rest.startswith("sparse"):
         return {"csc_matrix": _Compressed, "csr_matrix": _CompressedRows}.get(name)
     if package == "chumpy":
         return _Chumpy
     return {
-        ("copy_reg", "_reconstructor"): _new_object,
-        ("copyreg", "_reconstructor"): _new_object,
+        ("copy_reg", "_reconstructor"): lambda kind, *_: _new_object(kind),
+        ("copyreg", "_reconstructor"): lambda kind, *_: _new_object(kind),
         ("__builtin__", "object"): _Plain,
         ("builtins", "object"): _Plain,
         ("__builtin__", "set"): frozenset,
         ("builtins", "set"): frozenset,
         ("collections", "OrderedDict"): dict,
-        ("_codecs", "encode"): _latin1,
+        # How Python 3 writes bytes into old pickles.
+        ("_codecs", "encode"): lambda text, _: text.encode("latin1"),
     }.get((module, name))
+
+
+def _new_object(kind) -> _Kept:
+    if not (isinstance(kind, type) and issubclass(kind, _Kept)):
+        raise InputError("The pickle makes an object out of something that is not a class.")
+    return kind()
 
 
 class _Reader(pickle.Unpickler):
@@ -137,7 +128,7 @@ def unpickle(content: bytes):
         raise
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise InputError(f"The pickle is damaged: {error}.") from error
-    return _plain(tree, 0)
+    return _plain(tree, 0, {})
 
 
 def _check_sizes(content: bytes):
@@ -154,14 +145,20 @@ def _check_sizes(content: bytes):
         raise InputError(f"The file is not a pickle, or it is cut off: {error}.") from error
 
 
-def _plain(value, depth: int):
-    """Replace stubs by the arrays that they describe."""
+def _plain(value, depth: int, built: dict[int, object]):
+    """Replace stubs by the arrays that they describe. `built` holds by identity what has been replaced already."""
     if depth > DEEPEST:
         raise InputError("The pickle is nested too deeply to be a body model.")
+    if id(value) not in built:
+        built[id(value)] = _built(value, lambda inner: _plain(inner, depth + 1, built))
+    return built[id(value)]
+
+
+def _built(value, plain):
     if isinstance(value, dict):
-        return {key: _plain(item, depth + 1) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item, depth + 1) for item in value]
+        return [plain(item) for item in value]
     build = {
         _Array: _array,
         _Buffer: _buffer,
@@ -171,7 +168,7 @@ def _plain(value, depth: int):
         _Chumpy: _chumpy,
     }.get(type(value))
     try:
-        return value if build is None else build(value, depth + 1)
+        return value if build is None else build(value, plain)
     except InputError:
         raise
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
@@ -186,53 +183,56 @@ def _type(kept: _Type) -> np.dtype:
     return np.dtype(code).newbyteorder(order if order in "<>" else "=")
 
 
-def _array(kept: _Array, depth: int) -> np.ndarray:
+def _array(kept: _Array, plain) -> np.ndarray:
     if kept.state is None:
         return np.zeros(0)
     shape, kind, is_fortran, content = kept.state[-4:]
-    return _filled(content, _type(kind), tuple(shape), "F" if is_fortran else "C", depth)
+    return _filled(content, _type(kind), tuple(shape), "F" if is_fortran else "C", plain)
 
 
-def _buffer(kept: _Buffer, depth: int) -> np.ndarray:
+def _buffer(kept: _Buffer, plain) -> np.ndarray:
     content, kind, shape, order = kept.arguments
-    return _filled(bytes(content), _type(kind), tuple(shape), order, depth)
+    return _filled(bytes(content), _type(kind), tuple(shape), order, plain)
 
 
-def _filled(content, kind: np.dtype, shape: tuple[int, ...], order: str, depth: int) -> np.ndarray:
+def _scalar(kept: _Scalar, plain):
+    kind, content = kept.arguments
+    return _filled(content, _type(kind), (1,), "C", plain)[0]
+
+
+def _filled(content, kind: np.dtype, shape: tuple[int, ...], order: str, plain) -> np.ndarray:
     if kind.hasobject:
         array = np.empty(len(content), object)
-        array[:] = [_plain(item, depth + 1) for item in content]
+        array[:] = [plain(item) for item in content]
         return array.reshape(shape, order=order)
     if isinstance(content, str):  # written by Python 2
         content = content.encode("latin1")
     return np.frombuffer(content, kind).reshape(shape, order=order)
 
 
-def _scalar(kept: _Scalar, depth: int):
-    kind, content = kept.arguments
-    return _filled(content, _type(kind), (1,), "C", depth)[0]
-
-
-def _compressed(kept: _Compressed, depth: int) -> np.ndarray:
+def _compressed(kept: _Compressed, plain) -> np.ndarray:
     """A sparse matrix as a dense float32 array."""
-    state = {key.lstrip("_"): _plain(value, depth) for key, value in kept.state.items()}
+    state = {key.lstrip("_"): plain(value) for key, value in kept.state.items()}
     rows, columns = (int(side) for side in state["shape"])
-    data, indices, starts = (np.asarray(state[name]) for name in ("data", "indices", "indptr"))
-    if rows * columns > 1 << 26 or len(data) != len(indices):
-        raise InputError(f"The pickle holds a sparse matrix of {rows}x{columns} with {len(data)} values; too large.")
-    lines = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    values, indices, starts = (np.asarray(state[name]) for name in ("data", "indices", "indptr"))
+    lengths = np.diff(starts)
+    if not 0 < rows * columns <= LARGEST_MATRIX or lengths.min() < 0 or lengths.sum() != len(values):
+        raise InputError(
+            f"The pickle holds a sparse matrix of {rows}x{columns} that does not fit its {len(values)} values."
+        )
+    lines = np.repeat(np.arange(len(lengths)), lengths)
     dense = np.zeros((rows, columns), np.float32)
-    np.add.at(dense, (indices, lines) if kept.by_column else (lines, indices), data)
+    np.add.at(dense, (indices, lines) if kept.by_column else (lines, indices), values)
     return dense
 
 
-def _chumpy(kept: _Chumpy, depth: int):
+def _chumpy(kept: _Chumpy, plain):
     """The value of a chumpy array."""
     state = kept.state if isinstance(kept.state, dict) else {}
     if "x" in state:
-        return np.asarray(_plain(state["x"], depth))
+        return np.asarray(plain(state["x"]))
     if "a" in state and "idxs" in state:
-        chosen = np.asarray(_plain(state["a"], depth)).ravel()[np.asarray(_plain(state["idxs"], depth))]
+        chosen = np.asarray(plain(state["a"])).ravel()[np.asarray(plain(state["idxs"]))]
         shape = state.get("preferred_shape")
-        return chosen if shape is None else chosen.reshape(tuple(_plain(shape, depth)))
+        return chosen if shape is None else chosen.reshape(tuple(plain(shape)))
     return None

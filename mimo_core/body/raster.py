@@ -101,9 +101,10 @@ def rasterize(
     Convention: camera x right, y down, z forward; pixel centres at .5. A face is seen from the side on which its
     corners run counter-clockwise; `cull` drops faces seen from behind. What is nearer than `near` is cut away.
     Pixel centres on an edge belong to both faces, so closed surfaces have no gaps; of faces at equal depth the one
-    with the lowest number wins.
+    with the lowest number wins. Nothing is differentiable.
     """
     width, height = size
+    vertices = vertices.detach()
     at_once = max(1, FACES_AT_ONCE // max(len(faces), 1))
     parts = [_rasterize(some, faces, focal, center, size, cull, near) for some in vertices.split(at_once)]
     for number, part in enumerate(parts):
@@ -113,16 +114,35 @@ def rasterize(
 
 
 def _rasterize(vertices, faces, focal, center, size, cull, near) -> Raster:
-    width, height = size
-    frames = len(vertices)
     triangles = _set_up(vertices, faces, focal, center, size, cull, near)
-    # Stamps may reach past the right and lower border, so the buffer is wider than the picture.
-    rows, columns = height + STAMPS[-1], width + STAMPS[-1]
-    nearest = torch.zeros(frames * rows * columns, dtype=torch.int64, device=vertices.device)
+    window = _Window.around(triangles, len(vertices))
+    nearest = torch.zeros(window.pixels, dtype=torch.int64, device=vertices.device)
     for chosen, first, side in _stamps(triangles):
-        _draw(nearest, triangles, chosen, first, side, rows, columns)
-    nearest = nearest.view(frames, rows, columns)[:, :height, :width].reshape(-1)
-    return _resolve(nearest, triangles, (frames, height, width))
+        _draw(nearest, window, triangles, chosen, first, side)
+    return _resolve(nearest, window, triangles, size)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The part of the picture that the triangles touch, with room for stamps that reach past it."""
+
+    left: int
+    top: int
+    columns: int
+    rows: int
+    frames: int
+
+    @classmethod
+    def around(cls, triangles: _Triangles, frames: int) -> _Window:
+        if not len(triangles.face):
+            return cls(0, 0, 0, 0, frames)
+        left, top = triangles.first.amin(0).long().tolist()
+        right, bottom = (triangles.first + triangles.count).amax(0).long().tolist()
+        return cls(left, top, right - left + STAMPS[-1], bottom - top + STAMPS[-1], frames)
+
+    @property
+    def pixels(self) -> int:
+        return self.frames * self.rows * self.columns
 
 
 def _set_up(vertices, faces, focal, center, size, cull, near) -> _Triangles:
@@ -273,7 +293,7 @@ def _touches(triangles: _Triangles, chosen: Tensor, first: Tensor, side: int) ->
     return (highest >= 0).all(1)
 
 
-def _draw(nearest: Tensor, triangles: _Triangles, chosen, first: Tensor, side: int, rows: int, columns: int):
+def _draw(nearest: Tensor, window: _Window, triangles: _Triangles, chosen, first: Tensor, side: int):
     """Enter the pixels of (M) stamps into the buffer of keys."""
     if not len(first):
         return
@@ -286,30 +306,38 @@ def _draw(nearest: Tensor, triangles: _Triangles, chosen, first: Tensor, side: i
     stamp, pixel = inside // (side * side), inside % (side * side)
     weight = triangles.weight[chosen][stamp]
     inverse = sum(edge.view(-1)[inside] * weight[:, corner] for corner, edge in enumerate(edges))
-    start = (triangles.frame[chosen] * rows + first[:, 1].long()) * columns + first[:, 0].long()
-    offset = (steps[:, None] * columns + steps).view(-1)
+    column, row = (first - first.new_tensor([window.left, window.top])).long().unbind(1)
+    start = (triangles.frame[chosen] * window.rows + row) * window.columns + column
+    offset = (steps[:, None] * window.columns + steps).view(-1)
     # Positive floats order as their bits do; the complement lets the lowest rank win among equals.
     key = (inverse.float().view(torch.int32).long() << 32) | (LAST_RANK - triangles.rank[chosen])[stamp]
     nearest.scatter_reduce_(0, start[stamp] + offset[pixel], key, "amax")
 
 
-def _resolve(nearest: Tensor, triangles: _Triangles, shape: tuple[int, int, int]) -> Raster:
-    _, height, width = shape
-    hits = nearest.nonzero()[:, 0]
+def _resolve(nearest: Tensor, window: _Window, triangles: _Triangles, size: tuple[int, int]) -> Raster:
+    width, height = size
+    shape = (window.frames, height, width)
+    found = nearest.nonzero()[:, 0]
+    line = found // max(window.columns, 1)
+    frame = line // max(window.rows, 1)
+    column, row = found - line * window.columns + window.left, line - frame * window.rows + window.top
+    inside = (column < width) & (row < height)
+    found, frame, column, row = found[inside], frame[inside], column[inside], row[inside]
     position = torch.empty_like(triangles.rank)
     position[triangles.rank] = torch.arange(len(position), device=position.device)
-    chosen = position[LAST_RANK - (nearest[hits] & LAST_RANK)]
+    chosen = position[LAST_RANK - (nearest[found] & LAST_RANK)]
     # One row a triangle: corner weights over depth as planes in x and y from the triangle's first pixel.
     corner = triangles.first[:, None] + 0.5 - triangles.origin
     at_first = (triangles.slope * corner).sum(-1) + triangles.offset
     planes = torch.cat([triangles.slope[..., 0], triangles.slope[..., 1], at_first], 1) * triangles.weight.repeat(1, 3)
     rows = torch.cat([planes, triangles.first], 1)[chosen]
-    x, y = (hits % width).to(rows) - rows[:, 9], (hits // width % height).to(rows) - rows[:, 10]
+    x, y = column.to(rows) - rows[:, 9], row.to(rows) - rows[:, 10]
     parts = rows[:, :3] * x[:, None] + rows[:, 3:6] * y[:, None] + rows[:, 6:9]
     inverse = parts.sum(1, keepdim=True)
     bary = parts / inverse
     if triangles.corners is not None:
         bary = (bary[:, None] @ triangles.corners[chosen])[:, 0]
+    hits = (frame * height + row) * width + column
     return Raster(shape, hits, triangles.face[chosen], bary, 1 / inverse[:, 0])
 
 

@@ -21,6 +21,7 @@ from .raster import Raster, rasterize, sample
 
 STYLES = ("body code", "openpose", "depth", "normal", "mask")
 FRAMES_AT_ONCE = 4
+SAMPLES_AT_ONCE = 1 << 23  # of one batch of frames; 16 bytes each
 NEAR = 0.05  # metres
 FARTHEST = 0.25  # brightness of the farthest point of the clip; the ground is black
 
@@ -64,8 +65,10 @@ def render_motion(
 def _frames(motion, body, camera, style, table, samples, progress):
     paint = _painter(motion, body, camera, style, table, progress)
     total = motion.frames
-    for start in range(0, total, FRAMES_AT_ONCE):
-        frames = slice(start, min(start + FRAMES_AT_ONCE, total))
+    width, height = camera.size
+    at_once = min(max(SAMPLES_AT_ONCE // (width * height * samples**2), 1), FRAMES_AT_ONCE)
+    for start in range(0, total, at_once):
+        frames = slice(start, min(start + at_once, total))
         with torch.no_grad():
             pictures, masks = _draw(motion, body, camera, frames, style, paint, samples)
         for number, pair in enumerate(zip(pictures, masks, strict=True), start + 1):
