@@ -3,8 +3,12 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .identity import MimoEncodeIdentity
+from .models import register_folders
 from .motion import MimoEstimatePose, MimoLoadMotion, MimoSaveMotion
 from .render import MimoDecodeProxy, MimoRenderMotion
+
+
+register_folders()
 
 
 class MimoExtension(ComfyExtension):

@@ -7,9 +7,11 @@ from comfy_api.latest import io
 from ..mimo_core.body.render import STYLES, render_motion
 from .batches import batches_from
 from .media import node_progress, preview
+from .models import official_body_code
 from .sockets import MimoIdentity, MimoMotion, MimoScene, check_choice
 
 
+COLOURS = ("auto", "official")
 BACK_SIDES = ("mirror", "diffuse")
 
 
@@ -37,9 +39,10 @@ class MimoRenderMotion(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "colours",
-                    options=["auto"],
+                    options=list(COLOURS),
                     default="auto",
-                    tooltip="Colours of the body code. auto takes the map that ships with the pack.",
+                    tooltip="Colours of the body code. auto takes the map that ships with the pack; official needs "
+                    "sdc_info.npy in models/mimo and an SMPL or SMPL-H file in models/smpl.",
                 ),
             ],
             outputs=[
@@ -51,9 +54,10 @@ class MimoRenderMotion(io.ComfyNode):
     @classmethod
     def execute(cls, motion, style, colours, scene=None) -> io.NodeOutput:
         check_choice("style", style, STYLES)
-        check_choice("colours", colours, ("auto",))
+        check_choice("colours", colours, COLOURS)
         size = None if scene is None else (scene.width, scene.height)
-        drawn = render_motion(motion, style=style, size=size, progress=node_progress())
+        body, colors = official_body_code() if style == "body code" and colours == "official" else (None, None)
+        drawn = render_motion(motion, body=body, style=style, size=size, colors=colors, progress=node_progress())
         images, mask = batches_from(drawn, motion.frames)
         return io.NodeOutput(images, mask, ui=preview(images, cls))
 

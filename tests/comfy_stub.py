@@ -247,6 +247,22 @@ def _folder_paths():
         setattr(module, f"set_{kind}_directory", lambda folder, kind=kind: here.__setitem__(kind, str(folder)))
         setattr(module, f"get_{kind}_directory", lambda kind=kind: here[kind])
 
+    module.folder_names_and_paths = {}
+
+    def add_model_folder_path(name, folder):
+        module.folder_names_and_paths.setdefault(name, ([], set()))[0].append(folder)
+
+    def get_filename_list(name):
+        paths, suffixes = module.folder_names_and_paths[name]
+        return sorted(f.name for path in paths for f in Path(path).glob("*") if f.suffix in suffixes)
+
+    def get_full_path_or_raise(name, file):
+        return next(os.path.join(p, file) for p in module.folder_names_and_paths[name][0] if Path(p, file).is_file())
+
+    module.add_model_folder_path = add_model_folder_path
+    module.get_filename_list = get_filename_list
+    module.get_full_path_or_raise = get_full_path_or_raise
+
     def get_save_image_path(prefix, folder, width=0, height=0):
         target = Path(os.path.abspath(os.path.join(folder, os.path.dirname(prefix))))
         if not target.is_relative_to(folder):

@@ -53,6 +53,20 @@ class TestRenderMotion:
         with pytest.raises(ValueError, match="style is 'wireframe'"):
             run("MIMO_RenderMotion", motion=motion, style="wireframe")
 
+    def test_the_official_colours_say_which_files_they_need(self, run, motion, folders):
+        with pytest.raises(ValueError, match=r"sdc_info\.npy to models/mimo and an SMPL or SMPL-H file"):
+            run("MIMO_RenderMotion", motion=motion, colours="official")
+
+    def test_the_official_colours_ask_only_for_what_is_missing(self, run, motion, folders):
+        import folder_paths
+        import numpy as np
+
+        (folders / "models").mkdir()
+        np.save(folders / "models" / "sdc_info.npy", np.zeros((6890, 3), np.uint8))
+        folder_paths.add_model_folder_path("mimo", str(folders / "models"))
+        with pytest.raises(ValueError, match=r"Copy an SMPL or SMPL-H file"):
+            run("MIMO_RenderMotion", motion=motion, colours="official")
+
     def test_a_handful_of_frames_is_shown(self, run, motion):
         shown = run("MIMO_RenderMotion", motion=motion).ui
         assert len(shown.as_dict()["images"]) == 4
