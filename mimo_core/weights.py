@@ -132,6 +132,11 @@ def locate(entry: WeightFile, folders: Iterable[Path] = ()) -> Path | None:
     return None
 
 
+def command(*words: str) -> str:
+    """A command of this package as one line that works in any shell and environment."""
+    return f'`cd "{ASSETS.parent.parent}" && "{sys.executable}" -m mimo_core {" ".join(words)}`'
+
+
 def group(name: str) -> list[WeightFile]:
     """The files that `mimo fetch NAME` is about; empty for an unknown name."""
     return [entry for entry in FILES if entry.group == name]

@@ -17,8 +17,9 @@ class Call:
     """One forward pass: which rows are what, the tokens, the reference, and what others hung into the model.
 
     Rows are chunks of frames. `transformer_options` is ComfyUI's dictionary, read by its keys and never written:
-    `cond_or_uncond` says per chunk whether it is conditional (and reads the reference), `patches` and
-    `patches_replace` hold the functions of FreeU, IP-Adapter, PAG, SAG, HyperTile and their like.
+    `cond_or_uncond` says per chunk whether it is conditional, and so reads the reference. `reads_reference` (per chunk)
+    wins over it: where an extra pass evaluates the unconditional half alone, as SAG's does, its code is 0 as well.
+    `patches` and `patches_replace` hold the functions of FreeU, IP-Adapter, PAG, SAG, HyperTile and their like.
     """
 
     def __init__(self, x: Tensor, context: Tensor, *, reference: ReferenceKeys | None = None, transformer_options=None):
@@ -28,6 +29,9 @@ class Call:
         if rows % len(self.chunks):
             raise InputError(f"{rows} rows cannot be {len(self.chunks)} chunks of equally many frames.")
         self.frames = rows // len(self.chunks)
+        self.reads_reference = tuple(
+            self.options.get("reads_reference", [kind == CONDITIONAL for kind in self.chunks]),
+        )
         self.context = per_row(context, rows, "context tokens")
         self.reference = reference
         self.banks: dict[str, Tensor] | None = None
@@ -58,14 +62,14 @@ class Call:
         return hidden
 
     def runs(self, rows: int) -> list[tuple[int, int, bool]]:
-        """(start, stop, conditional) of neighbouring chunks of one kind, for a tensor of `rows` rows.
+        """(start, stop, whether they read the reference) of neighbouring chunks, for a tensor of `rows` rows.
 
         A patch may have split rows into tiles, so `rows` need not be the rows of the pass.
         """
         each, start, runs = rows // len(self.chunks), 0, []
-        for kind, chunks in groupby(self.chunks):
+        for reads, chunks in groupby(self.reads_reference):
             stop = start + each * len(list(chunks))
-            runs.append((start, stop, kind == CONDITIONAL))
+            runs.append((start, stop, reads))
             start = stop
         return runs
 

@@ -1,0 +1,292 @@
+"""Checkpoints: the four official files, one merged file, and Stable Diffusion 1.5 as the start of a training.
+
+Every tensor is accounted for: the classic failure of this family of models is a motion module that never loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..fetch import sha256_of
+from ..progress import Progress, silent
+from ..weights import command
+from .config import MimoConfig
+from .denoiser import Denoiser
+from .pose_guider import PoseGuider
+from .reference_unet import ReferenceUNet
+from .sd15 import diffusers_names
+from .state_files import PICKLED, read_metadata, read_tensors, seems_to_be
+
+
+NETWORKS = {"denoising_unet": Denoiser, "reference_unet": ReferenceUNet, "pose_guider": PoseGuider}
+OFFICIAL = ("denoising_unet", "motion_module", "reference_unet", "pose_guider")
+EXTRAS = ("vae", "clip_vision")
+METADATA = "mimo"  # the entry in the head of a merged file
+LISTED = 12  # names in an error message
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a set of weights was trained, and so how it is sampled when nobody says otherwise."""
+
+    size: int = 784  # pixels
+    window: int = 24
+    overlap: int = 4
+    steps: int = 25
+    cfg: float = 3.5
+    colours: str = "smpl"  # which colour a body-code vertex has: "smpl" is sdc_info.npy, "free" our own map
+    source: str = ""
+    licence: str = ""
+    hashes: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of the files it was made from
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """The tensors of a MIMO, by the names of its modules. `extras` holds a VAE or CLIP vision that came with it."""
+
+    config: MimoConfig
+    trained: Trained
+    denoising_unet: Mapping[str, Tensor]
+    reference_unet: Mapping[str, Tensor]
+    pose_guider: Mapping[str, Tensor]
+    extras: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """The three networks, loaded."""
+
+    denoiser: Denoiser
+    reference_unet: ReferenceUNet
+    pose_guider: PoseGuider
+    trained: Trained
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """A merged .safetensors file, one of the four official files, or the folder that holds either."""
+    path = Path(path)
+    if path.is_dir():
+        merged = sorted(file for file in path.glob("*.safetensors") if METADATA in read_metadata(file))
+        if _part(path, "denoising_unet") is None and merged:
+            return open_merged(merged[0])
+        return open_official(path)
+    if path.stem in OFFICIAL and not (path.suffix == ".safetensors" and METADATA in read_metadata(path)):
+        return open_official(path.parent)
+    return open_merged(path)
+
+
+def open_merged(path: Path) -> Checkpoint:
+    """One file with `denoising_unet.`, `reference_unet.` and `pose_guider.` before the names."""
+    tensors = read_tensors(path)
+    recorded = read_metadata(path).get(METADATA) if path.suffix == ".safetensors" else None
+    if recorded is None:
+        raise InputError(
+            f"{path.name} is not a MIMO checkpoint: it seems to be {seems_to_be(tensors)}. "
+            f"Choose a merged MIMO file, or a folder with {', '.join(f'{name}.pth' for name in OFFICIAL)}."
+        )
+    recorded = json.loads(recorded)
+    parts: dict[str, dict[str, Tensor]] = {name: {} for name in (*NETWORKS, *EXTRAS)}
+    for name, tensor in tensors.items():
+        part, _, inner = name.partition(".")
+        if part not in parts:
+            raise InputError(f"{path.name} holds {name}, which belongs to no network of this version.")
+        parts[part][inner] = tensor
+    config = {key: tuple(value) if isinstance(value, list) else value for key, value in recorded["config"].items()}
+    checkpoint = Checkpoint(
+        MimoConfig(**config),
+        Trained(**recorded["trained"]),
+        **{name: parts[name] for name in NETWORKS},
+        extras={name: parts[name] for name in EXTRAS if parts[name]},
+    )
+    return _checked(checkpoint, path.name)
+
+
+def open_official(folder: Path) -> Checkpoint:
+    """denoising_unet, motion_module, reference_unet and pose_guider, as .pth or .safetensors.
+
+    Loaded in the official order: what denoising_unet holds wins over motion_module.
+    """
+    files = {name: _part(folder, name) for name in OFFICIAL}
+    if absent := [name for name in NETWORKS if files[name] is None]:
+        raise InputError(
+            f"{folder} lacks {', '.join(f'{name}.pth' for name in absent)}. Get the four official files with "
+            f"{command('fetch', 'mimo')}, or choose a merged MIMO checkpoint."
+        )
+    states = {name: read_tensors(file) for name, file in files.items() if file is not None}
+    for name, is_right in KINDS.items():
+        if name in states and not is_right(states[name]):
+            raise InputError(
+                f"{files[name].name} is not what its name says: it seems to be {seems_to_be(states[name])}."
+            )
+    denoiser = states.get("motion_module", {}) | states["denoising_unet"]
+    config = config_of(denoiser, states["pose_guider"])
+    trained = Trained(source="https://huggingface.co/menyifang/MIMO", licence="not stated")
+    checkpoint = Checkpoint(config, trained, denoiser, states["reference_unet"], states["pose_guider"])
+    return _checked(checkpoint, str(folder))
+
+
+KINDS = {
+    "denoising_unet": lambda state: (
+        state.get("conv_in.weight", torch.empty(0)).ndim == 4 and "conv_out.weight" in state
+    ),
+    "motion_module": lambda state: bool(state) and all("motion_modules." in name for name in state),
+    "reference_unet": lambda state: "mid_block.resnets.0.conv1.weight" in state and "conv_out.weight" not in state,
+    "pose_guider": lambda state: "blocks.0.weight" in state,
+}
+
+
+def start_from_sd15(unet: Path, motion_module: Path, *, config: MimoConfig | None = None) -> Checkpoint:
+    """The start of a training: both UNets from Stable Diffusion 1.5, motion from an AnimateDiff-style motion module.
+
+    The background's four input channels begin at zero, and so does the pose guider's last layer.
+    """
+    base, motion = diffusers_names(read_tensors(unet)), read_tensors(motion_module)
+    if not KINDS["motion_module"](motion):
+        raise InputError(f"{motion_module.name} is not a motion module: it seems to be {seems_to_be(motion)}.")
+    if seems_to_be(base) != "a Stable Diffusion UNet in diffusers' names":
+        raise InputError(f"{unet.name} is not Stable Diffusion 1.5: it seems to be {seems_to_be(base)}.")
+    config = config or config_of(base | motion, {})
+    motion = {name: _longest_table(name, tensor, config.motion_frames) for name, tensor in motion.items()}
+    widened = torch.cat([base["conv_in.weight"], torch.zeros_like(base["conv_in.weight"])], 1)
+    guider = PoseGuider(config)
+    nn.init.zeros_(guider.conv_out.weight)
+    nn.init.zeros_(guider.conv_out.bias)
+    reference = {name: tensor for name, tensor in base.items() if not name.startswith(("conv_norm_out.", "conv_out."))}
+    trained = Trained(source=f"{unet.name} and {motion_module.name}", licence="that of its parts")
+    denoiser = base | motion | {"conv_in.weight": widened}
+    return _checked(Checkpoint(config, trained, denoiser, reference, guider.state_dict()), unet.name)
+
+
+def _longest_table(name: str, tensor: Tensor, frames: int) -> Tensor:
+    """Positions for `frames` frames: the table is a formula, of which AnimateDiff v1 stores only 24 rows."""
+    from .motion_module import PositionTable
+
+    return PositionTable(tensor.shape[-1], frames).pe if name.endswith("pos_encoder.pe") else tensor
+
+
+def build(checkpoint: Checkpoint, *, operations=nn, dtype: torch.dtype | None = None, device=None) -> Networks:
+    """The three networks with the checkpoint's tensors, in `dtype` (else as stored) on `device`, for inference."""
+    built = []
+    for name, network in NETWORKS.items():
+        state = getattr(checkpoint, name)
+        state = {key: _placed(key, tensor, dtype, device) for key, tensor in state.items()}
+        module = network(checkpoint.config, operations=operations, dtype=dtype, device="meta")
+        module.load_state_dict(state, assign=True)
+        built.append(module.eval().requires_grad_(False))
+    return Networks(*built, checkpoint.trained)
+
+
+def _placed(name: str, tensor: Tensor, dtype: torch.dtype | None, device) -> Tensor:
+    return tensor.to(device=device, dtype=None if name.endswith(".pe") else dtype)  # tables stay in float32
+
+
+def convert(source: Path, out: Path, *, dtype: torch.dtype = torch.float16, progress: Progress = silent) -> Checkpoint:
+    """Write the checkpoint in `source` as one merged .safetensors file, with the hashes of its files in the head."""
+    checkpoint = open_checkpoint(source)
+    files = [file for name in OFFICIAL if (file := _part(source, name))] if Path(source).is_dir() else [Path(source)]
+    hashes = {}
+    for done, file in enumerate(files, 1):
+        hashes[file.name] = sha256_of(file)
+        progress(done, len(files) + 1)
+    checkpoint = replace(checkpoint, trained=replace(checkpoint.trained, hashes=hashes))
+    save_checkpoint(checkpoint, out, dtype=dtype)
+    progress(len(files) + 1, len(files) + 1)
+    return checkpoint
+
+
+def save_checkpoint(checkpoint: Checkpoint, out: Path, *, dtype: torch.dtype = torch.float16) -> None:
+    """Write one merged file, under a temporary name until it is complete."""
+    parts = {name: getattr(checkpoint, name) for name in NETWORKS} | dict(checkpoint.extras)
+    tensors = {
+        f"{part}.{name}": _stored(name, tensor, dtype)
+        for part, state in parts.items()
+        for name, tensor in state.items()
+    }
+    if overflown := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
+        raise InputError(f"{_listed(overflown)} cannot be stored in {dtype}: values overflow. Store it in float32.")
+    recorded = {"format": 1, "config": asdict(checkpoint.config), "trained": asdict(checkpoint.trained)}
+    part = out.with_name(out.name + ".part")
+    try:
+        save_file(tensors, part, metadata={METADATA: json.dumps(recorded)})
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _stored(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    keep = not tensor.is_floating_point() or name.endswith(".pe")
+    return (
+        tensor.float() if keep and tensor.is_floating_point() else tensor if keep else tensor.to(dtype)
+    ).contiguous()
+
+
+def config_of(denoiser: Mapping[str, Tensor], pose_guider: Mapping[str, Tensor]) -> MimoConfig:
+    """Widths and counts from shapes. Heads and groups leave no trace in weights: the official 8 and 32 are taken."""
+    widths = _sequence(denoiser, r"down_blocks\.(\d+)\.resnets\.0\.conv1\.weight")
+    layers = _sequence(denoiser, r"down_blocks\.0\.resnets\.(\d+)\.conv1\.weight")
+    pose = _sequence(pose_guider, r"blocks\.(\d+)\.weight")
+    first = pose_guider.get("conv_in.weight")
+    context = denoiser.get("down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight")
+    tables = [tensor for name, tensor in denoiser.items() if name.endswith("pos_encoder.pe")]
+    default = MimoConfig()
+    return MimoConfig(
+        block_out_channels=tuple(widths) or default.block_out_channels,
+        layers_per_block=len(layers) or default.layers_per_block,
+        cross_attention_dim=context.shape[1] if context is not None else default.cross_attention_dim,
+        motion_frames=max(tables[0].shape[1], default.motion_frames) if tables else default.motion_frames,
+        pose_channels=(first.shape[0], *pose[1::2]) if first is not None else default.pose_channels,
+    )
+
+
+def _sequence(state: Mapping[str, Tensor], pattern: str) -> list[int]:
+    """Output channels of the layers whose names fit the pattern, in the order of the number in it."""
+    found = {int(match[1]): len(tensor) for name, tensor in state.items() if (match := re.fullmatch(pattern, name))}
+    return [found[number] for number in sorted(found)]
+
+
+def _checked(checkpoint: Checkpoint, source: str) -> Checkpoint:
+    """The checkpoint, if its tensors are those of the networks: none missing, none left over, all of their shape."""
+    for name, network in NETWORKS.items():
+        expected = network(checkpoint.config, device="meta").state_dict()
+        state = getattr(checkpoint, name)
+        missing, extra = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
+        misshapen = [
+            f"{key} is {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+            for key in sorted(set(expected) & set(state))
+            if state[key].shape != expected[key].shape
+        ]
+        problems = [
+            f"lacks {len(missing)} of {len(expected)} tensors: {_listed(missing)}" if missing else "",
+            f"has {len(extra)} unknown tensors: {_listed(extra)}" if extra else "",
+            f"has {len(misshapen)} tensors of another shape: {_listed(misshapen)}" if misshapen else "",
+        ]
+        if any(problems):
+            raise InputError(f"The {name} of {source} " + "; it ".join(filter(None, problems)) + "." + _remedy(missing))
+    return checkpoint
+
+
+def _remedy(missing: list[str]) -> str:
+    if missing and all("motion_modules." in name for name in missing):
+        return " Those are motion modules: put motion_module.pth beside the other files."
+    return ""
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
+
+
+def _part(folder: Path, name: str) -> Path | None:
+    """The file of an official part: safetensors before pickled ones."""
+    candidates = [Path(folder) / f"{name}{suffix}" for suffix in (".safetensors", *PICKLED)]
+    return next((file for file in candidates if file.is_file()), None)

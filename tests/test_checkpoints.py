@@ -1,0 +1,320 @@
+"""Weight files: official, merged, wrong, damaged. Real networks at tiny width."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch.testing import assert_close
+
+from mimo_core.denoise.checkpoints import (
+    Checkpoint,
+    Trained,
+    build,
+    convert,
+    open_checkpoint,
+    save_checkpoint,
+    start_from_sd15,
+)
+from mimo_core.denoise.config import MimoConfig
+from mimo_core.denoise.denoiser import Denoiser
+from mimo_core.denoise.pose_guider import PoseGuider
+from mimo_core.denoise.reference_unet import ReferenceUNet
+from mimo_core.denoise.sd15 import diffusers_names
+from mimo_core.denoise.state_files import seems_to_be
+from mimo_core.errors import InputError
+from tests.tiny_networks import TINY, random_weights
+
+
+CONFIG = replace(TINY, heads=8, norm_groups=32, motion_heads=8)  # what weights alone do not tell is official
+
+
+@pytest.fixture(scope="module")
+def states():
+    """What the four official files hold."""
+    denoiser = random_weights(Denoiser(CONFIG)).state_dict()
+    return {
+        "denoising_unet": {name: tensor for name, tensor in denoiser.items() if "motion_modules" not in name},
+        "motion_module": {name: tensor for name, tensor in denoiser.items() if "motion_modules" in name},
+        "reference_unet": random_weights(ReferenceUNet(CONFIG), 1).state_dict(),
+        "pose_guider": random_weights(PoseGuider(CONFIG), 2).state_dict(),
+    }
+
+
+@pytest.fixture
+def official(states, tmp_path):
+    folder = tmp_path / "official"
+    folder.mkdir()
+    for name, state in states.items():
+        torch.save(state, folder / f"{name}.pth")
+    return folder
+
+
+class TestOfficialFiles:
+    def test_they_load_with_the_widths_that_their_shapes_tell(self, official, states):
+        networks = build(open_checkpoint(official))
+        assert networks.denoiser.config == CONFIG
+        loaded = networks.denoiser.state_dict()
+        expected = states["denoising_unet"] | states["motion_module"]
+        assert_close({name: loaded[name] for name in expected}, expected, rtol=0, atol=0)
+
+    def test_one_of_the_four_files_stands_for_its_folder(self, official):
+        assert open_checkpoint(official / "denoising_unet.pth").config == CONFIG
+
+    def test_safetensors_of_the_same_names_do_as_well(self, states, tmp_path):
+        for name, state in states.items():
+            save_file(state, tmp_path / f"{name}.safetensors")
+        assert open_checkpoint(tmp_path).config == CONFIG
+
+    def test_motion_modules_inside_the_denoising_unet_win(self, official, states):
+        motion = {name: tensor + 1 for name, tensor in states["motion_module"].items()}
+        torch.save(states["denoising_unet"] | motion, official / "denoising_unet.pth")
+        name = next(iter(motion))
+        assert_close(open_checkpoint(official).denoising_unet[name], motion[name], rtol=0, atol=0)
+
+    def test_a_wrapped_state_dict_with_a_module_prefix_is_unwrapped(self, official, states):
+        wrapped = {
+            "epoch": 3,
+            "state_dict": {f"module.{name}": value for name, value in states["motion_module"].items()},
+        }
+        torch.save(wrapped, official / "motion_module.pth")
+        assert open_checkpoint(official).config == CONFIG
+
+
+class TestWhatDoesNotFit:
+    def refused(self, folder, message):
+        with pytest.raises(InputError, match=message):
+            open_checkpoint(folder)
+
+    def test_a_missing_motion_module_is_named_not_ignored(self, official):
+        (official / "motion_module.pth").unlink()
+        self.refused(
+            official, r"lacks \d+ of \d+ tensors: .*motion_modules.* and \d+ more.*put motion_module.pth beside"
+        )
+
+    def test_missing_extra_and_misshapen_tensors_are_listed(self, official, states):
+        state = dict(states["reference_unet"])
+        state["surplus.weight"] = state.pop("conv_in.bias")
+        state["time_embedding.linear_1.bias"] = torch.zeros(3)
+        torch.save(state, official / "reference_unet.pth")
+        self.refused(
+            official,
+            r"lacks 1 of \d+ tensors: conv_in.bias; it has 1 unknown tensors: surplus.weight; "
+            r"it has 1 tensors of another shape: time_embedding.linear_1.bias is \(3,\) instead of \(128,\)",
+        )
+
+    def test_absent_files_are_named_with_the_way_to_get_them(self, official):
+        (official / "pose_guider.pth").unlink()
+        self.refused(official, r"lacks pose_guider.pth.*fetch mimo")
+
+    def test_a_file_under_a_wrong_name_is_named_for_what_it_is(self, official, states):
+        torch.save(states["pose_guider"], official / "reference_unet.pth")
+        self.refused(official, "reference_unet.pth is not what its name says: it seems to be a pose guider")
+
+    def test_a_missing_path_is_named(self, tmp_path):
+        self.refused(tmp_path / "nothing.safetensors", "no file .*nothing")
+
+    def test_a_picture_is_not_a_weight_file(self, tmp_path):
+        (tmp_path / "a.png").write_bytes(b"")
+        self.refused(tmp_path / "a.png", "not a weight file")
+
+    @pytest.mark.parametrize("name", ["a.safetensors", "a.pth"])
+    def test_a_damaged_file_is_named(self, tmp_path, name):
+        (tmp_path / name).write_bytes(b"\x00" * 100)
+        self.refused(tmp_path / name, f"{name} is damaged")
+
+    def test_code_in_a_pickled_file_is_not_run(self, official):
+        class Payload:
+            def __reduce__(self):
+                return (open, (str(official / "ran"), "w"))
+
+        torch.save({"weight": Payload()}, official / "motion_module.pth")
+        self.refused(official, "holds more than weights")
+        assert not (official / "ran").exists()
+
+    def test_pickled_files_are_refused_on_an_old_torch_with_the_remedy(self, official, monkeypatch):
+        monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
+        self.refused(official, "torch 2.5.1.*cannot open those safely. Update torch to 2.6.*convert")
+
+
+class TestSeemsToBe:
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight", "a LoRA"),
+            ("conditioner.embedders.0.transformer.text_model.embeddings.position_ids", "an SDXL checkpoint"),
+            ("add_embedding.linear_1.weight", "an SDXL UNet"),
+            ("model.diffusion_model.input_blocks.0.0.weight", "a whole Stable Diffusion checkpoint"),
+            ("controlnet_cond_embedding.conv_in.weight", "a ControlNet"),
+            ("vision_model.embeddings.class_embedding", "a CLIP vision model"),
+            ("text_model.embeddings.token_embedding.weight", "a text encoder"),
+            ("something.weight", "an unknown file with 1 tensors such as something.weight"),
+        ],
+    )
+    def test_a_name_gives_a_file_away(self, name, expected):
+        assert seems_to_be({name: torch.zeros(1)}) == expected
+
+    def test_a_vae_has_both_ends(self):
+        names = ("encoder.conv_in.weight", "decoder.conv_in.weight")
+        assert seems_to_be({name: torch.zeros(1) for name in names}) == "a VAE"
+
+    def test_our_own_parts_are_told_apart(self, states):
+        assert seems_to_be(states["denoising_unet"]) == "a MIMO denoising UNet"
+        assert seems_to_be(states["motion_module"]) == "a motion module"
+        assert seems_to_be(states["reference_unet"]) == "a reference UNet"
+        assert seems_to_be(states["pose_guider"]) == "a pose guider"
+
+    def test_a_wrong_file_chosen_as_a_checkpoint_says_so(self, tmp_path):
+        save_file({"a.lora_up.weight": torch.zeros(2)}, tmp_path / "style.safetensors")
+        with pytest.raises(InputError, match="style.safetensors is not a MIMO checkpoint: it seems to be a LoRA"):
+            open_checkpoint(tmp_path / "style.safetensors")
+
+
+class TestMergedFile:
+    def test_conversion_keeps_every_tensor_in_half_the_bytes(self, official, tmp_path):
+        out = tmp_path / "mimo.safetensors"
+        before = convert(official, out)
+        after = open_checkpoint(out)
+        assert after.config == before.config
+        stored = load_file(out)
+        assert {tensor.dtype for name, tensor in stored.items() if not name.endswith(".pe")} == {torch.float16}
+        assert_close(
+            dict(after.reference_unet),
+            {name: tensor.half() for name, tensor in before.reference_unet.items()},
+            rtol=0,
+            atol=0,
+        )
+
+    def test_it_says_how_it_is_sampled_and_what_it_was_made_from(self, official, tmp_path):
+        convert(official, tmp_path / "mimo.safetensors")
+        trained = open_checkpoint(tmp_path / "mimo.safetensors").trained
+        assert (trained.size, trained.window, trained.steps, trained.cfg) == (784, 24, 25, 3.5)
+        assert set(trained.hashes) == {
+            f"{name}.pth" for name in ("denoising_unet", "motion_module", "reference_unet", "pose_guider")
+        }
+        assert all(len(value) == 64 for value in trained.hashes.values())
+
+    def test_a_folder_with_a_merged_file_opens_it(self, official, tmp_path):
+        folder = tmp_path / "merged"
+        folder.mkdir()
+        convert(official, folder / "mimo.safetensors")
+        assert open_checkpoint(folder).config == CONFIG
+
+    def test_a_vae_inside_comes_back(self, official, tmp_path):
+        checkpoint = replace(open_checkpoint(official), extras={"vae": {"encoder.conv_in.weight": torch.ones(2, 2)}})
+        save_checkpoint(checkpoint, tmp_path / "with_vae.safetensors")
+        assert list(open_checkpoint(tmp_path / "with_vae.safetensors").extras["vae"]) == ["encoder.conv_in.weight"]
+
+    def test_counts_that_leave_no_trace_in_shapes_are_kept(self, tmp_path):
+        networks = [random_weights(network(TINY)).state_dict() for network in (Denoiser, ReferenceUNet, PoseGuider)]
+        save_checkpoint(Checkpoint(TINY, Trained(size=256, colours="free"), *networks), tmp_path / "tiny.safetensors")
+        opened = open_checkpoint(tmp_path / "tiny.safetensors")
+        assert opened.config == TINY
+        assert opened.trained.colours == "free"
+
+    def test_values_that_overflow_float16_are_named_and_nothing_is_left(self, official, states, tmp_path):
+        state = dict(states["pose_guider"])
+        state["conv_in.bias"] = torch.full_like(state["conv_in.bias"], 1e6)
+        torch.save(state, official / "pose_guider.pth")
+        with pytest.raises(InputError, match="pose_guider.conv_in.bias cannot be stored in torch.float16"):
+            convert(official, tmp_path / "mimo.safetensors")
+        assert [path.name for path in tmp_path.iterdir()] == ["official"]
+
+    def test_a_surplus_network_is_refused(self, tmp_path):
+        metadata = {"mimo": json.dumps({"format": 1, "config": {}, "trained": {}})}
+        save_file({"mystery.weight": torch.zeros(1)}, tmp_path / "odd.safetensors", metadata=metadata)
+        with pytest.raises(InputError, match="mystery.weight, which belongs to no network"):
+            open_checkpoint(tmp_path / "odd.safetensors")
+
+
+class TestBuild:
+    def test_weights_take_the_wanted_dtype_and_position_tables_stay_exact(self, official):
+        denoiser = build(open_checkpoint(official), dtype=torch.bfloat16).denoiser
+        assert denoiser.conv_in.weight.dtype == torch.bfloat16
+        tables = [buffer for name, buffer in denoiser.named_buffers() if name.endswith(".pe")]
+        assert tables
+        assert {table.dtype for table in tables} == {torch.float32}
+
+    def test_a_built_denoiser_runs_in_half_precision(self, official):
+        denoiser = build(open_checkpoint(official), dtype=torch.bfloat16).denoiser
+        x = torch.randn(2, 8, 8, 8, dtype=torch.bfloat16)
+        velocity = denoiser(x, torch.full((2,), 500), torch.ones(1, 1, 16, dtype=torch.bfloat16))
+        assert velocity.dtype == torch.bfloat16
+        assert torch.isfinite(velocity).all()
+
+
+class TestStartFromStableDiffusion:
+    @pytest.fixture
+    def parts(self, states, tmp_path):
+        """A tiny SD1.5 UNet and a motion module whose tables hold 24 positions, as AnimateDiff v1 has."""
+        unet = dict(states["denoising_unet"])
+        unet["conv_in.weight"] = unet["conv_in.weight"][:, :4].contiguous()
+        motion = {
+            name: tensor[:, :24].contiguous() if name.endswith(".pe") else tensor
+            for name, tensor in states["motion_module"].items()
+        }
+        save_file(unet, tmp_path / "unet.safetensors")
+        torch.save({"state_dict": motion}, tmp_path / "mm.ckpt")
+        return tmp_path / "unet.safetensors", tmp_path / "mm.ckpt"
+
+    def test_the_background_begins_at_zero_and_the_rest_is_stable_diffusion(self, parts, states):
+        start = start_from_sd15(*parts)
+        first = start.denoising_unet["conv_in.weight"]
+        assert first.shape[1] == 8
+        assert not first[:, 4:].any()
+        assert "conv_out.weight" not in start.reference_unet
+        assert_close(start.reference_unet["conv_in.weight"], first[:, :4], rtol=0, atol=0)
+
+    def test_short_position_tables_become_the_full_formula(self, parts, states):
+        start = start_from_sd15(*parts)
+        name = next(name for name in states["motion_module"] if name.endswith(".pe"))
+        assert_close(start.denoising_unet[name], states["motion_module"][name], rtol=0, atol=1e-6)
+
+    def test_the_pose_guider_adds_nothing_yet(self, parts):
+        guider = build(start_from_sd15(*parts)).pose_guider
+        assert not guider(torch.rand(1, 3, 16, 16)).any()
+
+    def test_two_wrong_files_are_named(self, parts):
+        with pytest.raises(InputError, match="unet.safetensors is not a motion module: it seems to be a Stable Diff"):
+            start_from_sd15(parts[0], parts[0])
+        with pytest.raises(InputError, match="mm.ckpt is not Stable Diffusion 1.5: it seems to be a motion module"):
+            start_from_sd15(parts[1], parts[1])
+
+    def test_the_first_layout_of_stable_diffusion_gets_the_names_that_diffusers_gives_it(self):
+        from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
+
+        original = {f"model.diffusion_model.{name}": torch.tensor(index) for index, name in enumerate(original_names())}
+        config = {"layers_per_block": 2, "class_embed_type": None, "addition_embed_type": None}
+        ours, theirs = diffusers_names(original), convert_ldm_unet_checkpoint(dict(original), config)
+        assert {name: int(value) for name, value in ours.items()} == {
+            name: int(value) for name, value in theirs.items()
+        }
+        assert set(ReferenceUNet(MimoConfig(), device="meta").state_dict()) < set(ours)
+
+
+def original_names():
+    """The names of SD1.5's UNet in its first layout."""
+    resnet = ("in_layers.0", "in_layers.2", "emb_layers.1", "out_layers.0", "out_layers.3")
+    block = "transformer_blocks.0"
+    attention = ("norm", "proj_in", "proj_out", *(f"{block}.norm{index}" for index in (1, 2, 3)))
+    attention += (f"{block}.ff.net.0.proj", f"{block}.ff.net.2", f"{block}.attn1.to_out.0", f"{block}.attn2.to_out.0")
+    unbiased = [f"{block}.attn{index}.to_{letter}.weight" for index in (1, 2) for letter in "qkv"]
+    with_attention = {f"input_blocks.{number}" for number in (1, 2, 4, 5, 7, 8)}
+    with_attention |= {f"output_blocks.{number}" for number in range(3, 12)}
+    widening = {"input_blocks.4", "input_blocks.7"} | {f"output_blocks.{number}" for number in range(12)}
+
+    layers = ["time_embed.0", "time_embed.2", "input_blocks.0.0", "out.0", "out.2"]
+    layers += [f"input_blocks.{number}.0.op" for number in (3, 6, 9)]
+    layers += ["output_blocks.2.1.conv", "output_blocks.5.2.conv", "output_blocks.8.2.conv"]
+    layers += [f"middle_block.{part}.{layer}" for part in (0, 2) for layer in resnet]
+    layers += [f"middle_block.1.{layer}" for layer in attention]
+    names = [f"middle_block.1.{name}" for name in unbiased]
+    blocks = [f"input_blocks.{number}" for number in (1, 2, 4, 5, 7, 8, 10, 11)]
+    for path in blocks + [f"output_blocks.{number}" for number in range(12)]:
+        layers += [f"{path}.0.{layer}" for layer in resnet]
+        layers += [f"{path}.0.skip_connection"] if path in widening else []
+        if path in with_attention:
+            layers += [f"{path}.1.{layer}" for layer in attention]
+            names += [f"{path}.1.{name}" for name in unbiased]
+    return names + [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
