@@ -228,6 +228,19 @@ class TestForms:
         for name in ("template", "shapedirs", "posedirs", "weights", "joint_regressor"):
             torch.testing.assert_close(getattr(body, name), getattr(expected, name), atol=1e-7, rtol=0)
 
+    @pytest.mark.parametrize("protocol", range(3))
+    def test_chumpy_is_read_from_old_protocols(self, chumpy, protocol):
+        read = unpickle(pickle.dumps({"v": chumpy.Ch(x=np.arange(4.0))}, protocol))
+        np.testing.assert_array_equal(read["v"], np.arange(4.0))
+
+    def test_arrays_written_by_python_2_are_read(self):
+        values = np.array([1.5, -2.0, 1e-300])
+        content = (
+            b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR(K\x01K\x03\x85"
+            b"cnumpy\ndtype\nU\x02f8K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89U\x18"
+        )
+        np.testing.assert_array_equal(unpickle(content + values.tobytes() + b"tb."), values)
+
     def test_row_compressed_matrices_are_read(self):
         scipy_sparse = pytest.importorskip("scipy.sparse")
         dense = np.random.default_rng(0).random((5, 9)).round()

@@ -349,7 +349,8 @@ def sample(raster: Raster, faces: Tensor, attribute: Tensor) -> Tensor:
         _, height, width = raster.shape
         row = row + raster.hits // (height * width) * len(faces)
         corners = corners.flatten(0, 1)
-    return (corners[row].unflatten(1, (3, -1)) * raster.hit_bary[..., None]).sum(1)
+    (first, second, third), weight = corners[row].chunk(3, 1), raster.hit_bary
+    return torch.addcmul(torch.addcmul(first * weight[:, :1], second, weight[:, 1:2]), third, weight[:, 2:])
 
 
 def interpolate(raster: Raster, faces: Tensor, attribute: Tensor) -> Tensor:
