@@ -26,6 +26,7 @@ class SceneReport:
     filled: float = 0.0  # share that no frame showed and that was painted
     occluder: float = 0.0  # share of the body that something hides, over the clip
     doubts: tuple[Doubt, ...] = field(default=())
+    notes: tuple[str, ...] = ()  # what was changed in the layers that were given
 
     def text(self) -> str:
         """The report as lines for a person."""
@@ -34,6 +35,7 @@ class SceneReport:
             f"Plate: {self.seen:.0%} of what the person hid was seen in other frames, {self.filled:.0%} was painted.",
             f"Occluders hide {self.occluder:.1%} of the body.",
         ]
+        lines += self.notes
         if self.doubts:
             lines.append(f"{len(self.doubts)} frames in doubt:")
             lines += [f"  frame {doubt.frame}: {doubt.reason}" for doubt in self.doubts]

@@ -1,0 +1,263 @@
+"""Finding the person and what passes in front of them, at a working size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..clip import Clip, Masks
+from ..motion.motion import Motion
+from ..store import FrameStore
+from .background import Canvas
+from .camera_motion import CameraPath, CameraTracker
+from .filters import grown
+from .occluder import REACH, Sightings, fixed_things, things, touching, without_small
+from .person import UNSURE, Looks, Odds, View, alpha_of
+from .silhouette import Body, bodies, stature
+from .survey import CoarsePlate, Survey
+
+
+WORKING_STATURE = 230  # pixels of a standing body at working size
+LONGEST = 640  # pixels of the longer side at working size
+BUSY = 0.03  # of the stature: what lies so near the first guess of the person may be the person
+FAR = 0.05  # of the stature: the person does not reach further beyond the first guess
+ROUNDS = 2  # the second one knows what the first one labelled
+SPECK = 1e-3  # of the squared stature: smaller pieces of person are noise
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """What was found in one frame at working size, within `box` (x0, y0, x1, y1) of it. All (h, w) uint8."""
+
+    box: tuple[int, int, int, int]
+    person: np.ndarray  # soft mask
+    thing: np.ndarray  # soft mask of what moves in front
+    fixed: np.ndarray  # alpha of what stands in front, 0 where the person is seen
+
+
+class Analysis:
+    """A clip at working size: pictures, first guess of the person, camera, fitted bodies."""
+
+    def __init__(self, clip: Clip, motion: Motion | None, guess: Masks, *, is_given: bool):
+        self.clip, self.motion, self.guess, self.is_given = clip, motion, guess, is_given
+        self.full_stature = self._stature()
+        self.scale = min(1.0, WORKING_STATURE / max(self.full_stature, 1), LONGEST / max(clip.width, clip.height))
+        self.size = tuple(max(8, round(side * self.scale)) for side in (clip.width, clip.height))
+        self.stature = max(self.full_stature * self.scale, 16.0)
+        self.pictures, self.soft = FrameStore(), FrameStore()
+        self.boxes: list[tuple[int, int, int, int] | None] = []
+        self.path: CameraPath | None = None
+
+    def _stature(self) -> float:
+        tall = 0.0 if self.motion is None else stature(self.motion, self.clip.width, self.clip.height)
+        if tall:
+            return tall
+        heights = [
+            np.ptp(rows) + 1 for rows in (np.flatnonzero((mask > 127).any(1)) for mask in self.guess) if len(rows)
+        ]
+        return float(np.median(heights)) if heights else 0.0
+
+    def bodies(self, start: int = 0, stop: int | None = None) -> Iterator[Body | None]:
+        """The fitted body of each frame, None where there is none."""
+        stop = len(self.clip) if stop is None else stop
+        if self.motion is None:
+            return iter([None] * (stop - start))
+        return bodies(self.motion[start:stop], *self.size)
+
+    def survey(self, camera: str, tick: Callable[[np.ndarray], None]) -> None:
+        """The first pass: shrink every frame, follow the camera, note where the person is."""
+        import cv2
+
+        tracker = CameraTracker()
+        for picture, mask, body in zip(self.clip, self.guess, self.bodies(), strict=True):
+            small = cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA)
+            soft = cv2.resize(mask, self.size, interpolation=cv2.INTER_AREA)
+            self.pictures.append(small)
+            self.soft.append(soft)
+            somebody = soft > UNSURE if body is None else (soft > UNSURE) | body.silhouette
+            self.boxes.append(_box(somebody, 1.6 * REACH * self.stature))
+            if camera != "none":
+                tracker.add(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), self._busy(soft).astype(np.uint8))
+            tick(picture)
+        self.path = CameraPath.still(len(self.clip)) if camera == "none" else tracker.path(camera)
+
+    def _busy(self, soft: np.ndarray) -> np.ndarray:
+        return grown(soft > UNSURE, BUSY * self.stature)
+
+    def full_boxes(self) -> list[tuple[int, int, int, int] | None]:
+        """Where the person and their surroundings are in each frame of the clip."""
+        limit = np.array([self.clip.width, self.clip.height] * 2)
+        step = limit / np.array(self.size * 2)
+        return [
+            None if box is None else tuple(int(side) for side in np.minimum(np.round(np.array(box) * step), limit))
+            for box in self.boxes
+        ]
+
+    def layers(self, canvas: Canvas, plate: Clip | None, tick: Callable[[np.ndarray], None]) -> Iterator[Layers | None]:
+        """Take apart the frames of a canvas at working size, `canvas.start` to `canvas.stop`."""
+        scenery = self._scenery(canvas, plate, tick)
+        looks, fixed = Looks(), np.zeros(scenery.known.shape, np.float32)
+        for view in self._views(canvas, scenery, fixed, plate):
+            if view is not None:
+                looks.learn(view)
+            tick(None)
+        for _ in range(ROUNDS):
+            looks, fixed, labels = self._labelled(canvas, scenery, looks, fixed, plate, tick)
+        yield from self._kept(canvas, scenery, fixed, labels)
+
+    def _scenery(self, canvas: Canvas, plate: Clip | None, tick) -> CoarsePlate:
+        survey = Survey(canvas, self.stature)
+        for frame, body in zip(range(canvas.first, canvas.last), self.bodies(canvas.first, canvas.last), strict=True):
+            survey.add(self.pictures[frame], self._busy(self.soft[frame]), body, frame)
+            if canvas.start <= frame < canvas.stop:
+                tick(None)
+        return survey.plate()
+
+    def _views(
+        self, canvas: Canvas, scenery: CoarsePlate, fixed: np.ndarray, plate: Clip | None
+    ) -> Iterator[View | None]:
+        frames = range(canvas.start, canvas.stop)
+        for frame, body in zip(frames, self.bodies(canvas.start, canvas.stop), strict=True):
+            yield self._view(canvas, scenery, fixed, plate, frame, body)
+
+    def _view(self, canvas, scenery, fixed, plate, frame: int, body: Body | None) -> View | None:
+        import cv2
+
+        box = self.boxes[frame]
+        if box is None:
+            return None
+
+        def lookup(layer, flags=cv2.INTER_NEAREST):
+            return canvas.lookup(layer, frame, box, flags=flags)
+
+        picture, known = lookup(scenery.picture, cv2.INTER_LINEAR), lookup(scenery.known.astype(np.uint8)) > 0
+        if plate is not None:
+            picture = _cut(cv2.resize(plate[frame], self.size, interpolation=cv2.INTER_AREA), box)
+            known = np.ones_like(known)
+        return View(
+            picture=np.ascontiguousarray(_cut(self.pictures[frame], box)),
+            soft=np.ascontiguousarray(_cut(self.soft[frame], box)),
+            plate=np.ascontiguousarray(picture),
+            known=known,
+            still=lookup(scenery.still.astype(np.uint8)) > 0,
+            fixed=lookup(fixed, cv2.INTER_LINEAR),
+            body=None if body is None else body.cut(box),
+            stature=self.stature,
+        )
+
+    def _labelled(self, canvas, scenery, looks: Looks, fixed, plate, tick):
+        """One round: label every frame, learn the looks again from the labels, find what stands in front."""
+        import cv2
+
+        seen, learned, labels = Sightings.none(canvas.size), Looks(), FrameStore()
+        for frame, view in enumerate(self._views(canvas, scenery, fixed, plate), canvas.start):
+            tick(None)
+            if view is None:
+                labels.append(np.zeros((2, 1, 1), np.uint8))
+                continue
+            odds = looks.odds(view)
+            thing = things(view, odds)
+            person, person_odds = self._person(view, odds, thing)
+            learned.relearn(view, person, thing)
+            for total, found in zip((seen.over, seen.person), seen.evidence(view, odds, thing), strict=True):
+                whole = np.zeros(self.size[::-1], np.uint8)
+                _cut(whole, self.boxes[frame])[:] = found
+                total += canvas.project(whole, frame, flags=cv2.INTER_NEAREST)
+            labels.append(np.stack([alpha_of(person_odds), _soft(thing)]))
+        return learned, fixed_things(scenery.picture, scenery.known, seen, self.stature), labels
+
+    def _person(self, view: View, odds: Odds, thing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the person is (h, w) bool, and its log odds."""
+        if self.is_given:
+            inside = view.soft > 127
+            return inside & ~thing, np.where(inside, 8.0, -8.0)
+        near = grown(view.soft > UNSURE, FAR * self.stature)
+        person = without_small(odds.is_person & ~thing & near, SPECK * self.stature**2)
+        around = grown(person, 2)
+        return person, np.where(around, np.minimum(odds.person, -odds.thing), -8.0)
+
+    def _kept(
+        self, canvas: Canvas, scenery: CoarsePlate, fixed: np.ndarray, labels: FrameStore
+    ) -> Iterator[Layers | None]:
+        """The labels of a round as layers; of the moving things those that touch the person at some time."""
+        import cv2
+
+        frames = range(canvas.start, canvas.stop)
+        later = self._touching_later(canvas, labels)
+        before = None
+        for number, frame in enumerate(frames):
+            box = self.boxes[frame]
+            if box is None:
+                before = None
+                yield None
+                continue
+            person, thing = labels[number]
+            forward = touching(thing > 127, person > 127, _moved(before, box), self.stature)
+            kept = forward | (later[number] > 0)
+            before = box, kept
+            alpha = canvas.lookup(fixed, frame, box, flags=cv2.INTER_LINEAR) * 255
+            yield Layers(box, person, np.where(grown(kept, 2), thing, 0).astype(np.uint8), alpha.astype(np.uint8))
+
+    def _touching_later(self, canvas: Canvas, labels: FrameStore) -> FrameStore | list:
+        kept, after = [], None
+        store = FrameStore()
+        for number in reversed(range(len(labels))):
+            box = self.boxes[canvas.start + number]
+            person, thing = labels[number]
+            if box is None:
+                after = None
+                store.append(thing)
+            else:
+                now = touching(thing > 127, person > 127, _moved(after, box), self.stature)
+                after = box, now
+                store.append(now.astype(np.uint8))
+            kept.append(number)
+        return _Reversed(store)
+
+
+class _Reversed:
+    """A store that was filled from the end."""
+
+    def __init__(self, store: FrameStore):
+        self.store = store
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.store[len(self.store) - 1 - index]
+
+
+def _soft(mask: np.ndarray) -> np.ndarray:
+    """A mask (h, w) bool with a rim one pixel soft, uint8."""
+    import cv2
+
+    return cv2.GaussianBlur(mask.astype(np.uint8) * 255, (3, 3), 0)
+
+
+def _moved(kept, box) -> np.ndarray | None:
+    """A mask known within one box of the frame, within another."""
+    if kept is None:
+        return None
+    old, mask = kept
+    left, top = old[0] - box[0], old[1] - box[1]
+    out = np.zeros((box[3] - box[1], box[2] - box[0]), bool)
+    y0, x0 = max(top, 0), max(left, 0)
+    y1, x1 = min(top + mask.shape[0], out.shape[0]), min(left + mask.shape[1], out.shape[1])
+    if y1 > y0 and x1 > x0:
+        out[y0:y1, x0:x1] = mask[y0 - top : y1 - top, x0 - left : x1 - left]
+    return out
+
+
+def _box(mask: np.ndarray, margin: float) -> tuple[int, int, int, int] | None:
+    """The box of a mask with a margin, or None if it is empty."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return None
+    margin, (height, width) = round(margin), mask.shape
+    x0, y0 = max(int(columns[0]) - margin, 0), max(int(rows[0]) - margin, 0)
+    return x0, y0, min(int(columns[-1]) + 1 + margin, width), min(int(rows[-1]) + 1 + margin, height)
+
+
+def _cut(picture: np.ndarray, box) -> np.ndarray:
+    x0, y0, x1, y1 = box
+    return picture[y0:y1, x0:x1]

@@ -1,0 +1,96 @@
+"""How things look: colour histograms, one per patch of the body or one for a whole thing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+LEVELS = 16  # per channel
+BINS = LEVELS**3
+VOXEL = (256 / LEVELS) ** 3
+SMOOTHING = (0.25, 0.5, 0.25)  # across neighbouring levels: shading changes
+EVEN = 0.03  # share of a flat distribution: a colour never seen is improbable, not impossible
+PATCH_WEIGHT = 25.0  # pixels after which a patch is trusted over the whole body
+COARSE = 8  # levels per channel for counting in how many frames a colour was there
+RARE, USUAL = 0.15, 0.5  # a colour seen in fewer frames is not the patch's own; in more, it is
+ENOUGH = 5  # frames before rarity means anything
+
+
+def bins_of(picture: np.ndarray) -> np.ndarray:
+    """The colour bin of each pixel of a picture (..., 3) uint8, int32."""
+    level = (picture >> 4).astype(np.int32)
+    return (level[..., 0] * LEVELS + level[..., 1]) * LEVELS + level[..., 2]
+
+
+class Appearance:
+    """Colour histograms of `patches` places, which share what they know: a patch seen little looks like the whole."""
+
+    def __init__(self, patches: int = 1, neighbours: np.ndarray | None = None):
+        """`neighbours` (patches, N) are the patches around each, itself included; needed for `usual`."""
+        self.counts = np.zeros((patches, BINS), np.float32)
+        self._density = None
+        self._neighbours = neighbours
+        if neighbours is not None:
+            self._present = np.zeros((patches, COARSE**3), np.int32)
+            self._frames = np.zeros(patches, np.int32)
+
+    def add(self, bins: np.ndarray, patches: np.ndarray | int = 0, weight: np.ndarray | float = 1.0) -> None:
+        """Count colour bins (N,) of pixels on `patches` (N,)."""
+        flat = np.asarray(patches, np.int64) * BINS + bins
+        weights = None if np.isscalar(weight) else weight
+        counted = np.bincount(flat.reshape(-1), weights, minlength=self.counts.size)
+        counted = counted.astype(np.float32).reshape(self.counts.shape)
+        self.counts += counted
+        self._density = None
+        if self._neighbours is not None:
+            present = _coarse(counted)[self._neighbours].sum(1) > 2
+            self._present += present
+            self._frames += present.any(1)
+
+    def usual(self) -> np.ndarray:
+        """How far each colour belongs to each patch, (patches, BINS) in 0 to 1.
+
+        What passes in front of a patch is there for a few frames; the patch's own colours nearly always are.
+        """
+        share = self._present / np.maximum(self._frames, 1)[:, None]
+        share = np.where(self._frames[:, None] < ENOUGH, 1.0, share)
+        own = ((share - RARE) / (USUAL - RARE)).clip(0.02, 1).astype(np.float32)
+        level = np.arange(LEVELS) * COARSE // LEVELS
+        fine = own.reshape(-1, COARSE, COARSE, COARSE)
+        return fine[:, level][:, :, level][:, :, :, level].reshape(self.counts.shape)
+
+    @property
+    def total(self) -> float:
+        return float(self.counts.sum())
+
+    def log_density(self, bins: np.ndarray, patches: np.ndarray | int = 0) -> np.ndarray:
+        """Log probability density over RGB of colour bins (...) on patches (...), float32."""
+        if self._density is None:
+            self._density = np.log(self._mixture() / VOXEL).astype(np.float32)
+        return self._density[patches, bins]
+
+    def _mixture(self) -> np.ndarray:
+        counts = self.counts if self._neighbours is None else self.counts * self.usual()
+        whole = _smoothed(counts.sum(0, keepdims=True))
+        whole = whole / max(whole.sum(), 1e-6)
+        own = _smoothed(counts)
+        mixed = (own + PATCH_WEIGHT * whole) / (own.sum(1, keepdims=True) + PATCH_WEIGHT)
+        return (1 - EVEN) * mixed + EVEN / BINS
+
+
+def _coarse(counts: np.ndarray) -> np.ndarray:
+    """Histograms (N, BINS) with COARSE levels a channel."""
+    step = LEVELS // COARSE
+    return counts.reshape(-1, COARSE, step, COARSE, step, COARSE, step).sum((2, 4, 6)).reshape(len(counts), -1)
+
+
+def _smoothed(counts: np.ndarray) -> np.ndarray:
+    """Histograms (N, BINS) blurred along each channel."""
+    cube = counts.reshape(-1, LEVELS, LEVELS, LEVELS)
+    for axis in (1, 2, 3):
+        side, middle, _ = SMOOTHING
+        blurred = middle * cube
+        lower = np.take(cube, [0, *range(LEVELS - 1)], axis)
+        upper = np.take(cube, [*range(1, LEVELS), LEVELS - 1], axis)
+        cube = blurred + side * (lower + upper)
+    return cube.reshape(counts.shape)

@@ -1,0 +1,145 @@
+"""A first look at the scene: which parts of it hold still, also where the person seems to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .background import SAMPLES, BackgroundSamples, Canvas
+from .filters import grown, plate_distance
+from .inpaint import paint_unseen
+from .silhouette import PATCHES, Body
+
+
+STABLE_SHARE = 0.8  # of the frames show the same colour: the pixel holds still
+STABLE_LEVELS = 12.0
+TEXTURE = 30.0  # levels that a neighbourhood must span for stillness to mean anything
+FLAT = 18.0  # levels that a neighbourhood spans at most inside one surface
+MOVED = 0.05  # of the stature: how far a part of the body must move before stillness tells scene from body
+ANCHORED_SHARE = 0.15  # of such an area must lie where nobody ever stood
+FREE_SHARE = 0.3  # of an area that holds still must have been seen free, or be textured, for all of it to be scene
+
+
+@dataclass(frozen=True, eq=False)
+class CoarsePlate:
+    """The background on a canvas at working size, all (h, w)."""
+
+    picture: np.ndarray  # (h, w, 3) uint8
+    known: np.ndarray  # bool: seen in some frame
+    still: np.ndarray  # bool: seen through the first guess of the person, because it holds still while the body moves
+
+
+class Survey:
+    """Collects what the frames of a canvas show, with and without the first guess of the person."""
+
+    def __init__(self, canvas: Canvas, stature: float):
+        self.canvas, self.stature = canvas, stature
+        self.free, self.all = BackgroundSamples(canvas), BackgroundSamples(canvas)
+        self.moved = BodyTravel(canvas)
+
+    def add(self, picture: np.ndarray, busy: np.ndarray, body: Body | None, frame: int) -> None:
+        """A frame (h, w, 3), where something hides the scene (h, w) bool, and the fitted body."""
+        import cv2
+
+        seen = self.canvas.project(picture, frame, flags=cv2.INTER_LINEAR)
+        blocked = self.canvas.project(busy.astype(np.uint8), frame, flags=cv2.INTER_NEAREST, border=2)
+        self.free.add(seen, blocked == 0, frame)
+        self.all.add(seen, blocked < 2, frame)
+        if body is not None:
+            self.moved.add(body, frame)
+
+    def plate(self) -> CoarsePlate:
+        seen = self.free.count > 0
+        picture = np.where(seen[..., None], self.free.median(), self.all.median())
+        still = self._still(seen) & ~seen if seen.any() else np.zeros_like(seen)
+        known = seen | still
+        return CoarsePlate(paint_unseen(picture, ~known), known, still)
+
+    def _still(self, seen: np.ndarray) -> np.ndarray:
+        """Pixels whose neighbourhood is one surface of the scene: it never changes, and part of it is surely scene."""
+        import cv2
+
+        typical = self.all.median()
+        stable = _stable(self.all, typical)
+        span = cv2.subtract(_widest(typical), _narrowest(typical)).max(-1)
+        moved = self.moved.distance() > MOVED * self.stature
+        textured = stable & moved & (span > TEXTURE)
+        # A moving body would have carried its own texture along; the ground truth of still texture is the scene.
+        textured = cv2.morphologyEx(textured.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
+        surface = stable & (span < FLAT)
+        count, label = cv2.connectedComponents(surface.astype(np.uint8), connectivity=4)
+        sure = seen | grown(textured, 2)
+        share = np.bincount(label[sure], minlength=count) / np.maximum(np.bincount(label.reshape(-1)), 1)
+        is_scene = share > FREE_SHARE
+        is_scene[0] = False
+        return _reaching((is_scene[label] | textured) & moved & ~seen, seen & stable)
+
+
+def _reaching(still: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """What of `still` (h, w) bool hangs together with `outside`: an island within the moving outline is the body."""
+    import cv2
+
+    solid = cv2.morphologyEx((still | outside).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    solid = cv2.morphologyEx(solid, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, label = cv2.connectedComponents(solid, connectivity=4)
+    area = np.bincount(label.reshape(-1), minlength=count)
+    anchored = np.bincount(label[outside], minlength=count) > ANCHORED_SHARE * area
+    anchored[0] = False
+    return still & anchored[label]
+
+
+class BodyTravel:
+    """How far the part of the body that covers each canvas pixel travels over the clip."""
+
+    def __init__(self, canvas: Canvas):
+        self.canvas = canvas
+        self.low, self.high = np.full((PATCHES, 2), np.inf), np.full((PATCHES, 2), -np.inf)
+        self.patches = np.zeros(canvas.size[::-1], np.uint16)  # the last patch seen there, plus 1
+
+    def add(self, body: Body, frame: int) -> None:
+        import cv2
+
+        moved = np.column_stack([body.centers, np.ones(PATCHES)]) @ self.canvas.canvas_from_frame[frame].T
+        moved = moved[:, :2] / moved[:, 2:]
+        self.low, self.high = np.minimum(self.low, moved), np.maximum(self.high, moved)
+        here = np.where(body.silhouette, body.patch + 1, 0).astype(np.uint16)
+        here = self.canvas.project(here, frame, flags=cv2.INTER_NEAREST)
+        self.patches = np.where(here > 0, here, self.patches)
+
+    def distance(self) -> np.ndarray:
+        """In canvas pixels, (h, w); around the body as on its nearest part."""
+        import cv2
+
+        travel = np.linalg.norm(np.maximum(self.high - self.low, 0), axis=1)
+        travel = np.concatenate([[0.0], np.where(np.isfinite(travel), travel, 0.0)])
+        covered = self.patches > 0
+        if not covered.any():
+            return np.zeros(covered.shape)
+        _, nearest = cv2.distanceTransformWithLabels(
+            (~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        of_label = np.zeros(int(nearest.max()) + 1, np.int64)
+        of_label[nearest[covered]] = self.patches[covered]
+        return travel[of_label[nearest]]
+
+
+def _stable(samples: BackgroundSamples, typical: np.ndarray) -> np.ndarray:
+    kept = np.minimum(samples.count, SAMPLES)
+    agree = np.zeros(kept.shape, np.int32)
+    for number in range(SAMPLES):
+        near = plate_distance(samples.samples[number], typical) < STABLE_LEVELS
+        agree += near & (number < kept)
+    return (agree >= STABLE_SHARE * kept) & (kept > 2)
+
+
+def _widest(picture: np.ndarray) -> np.ndarray:
+    import cv2
+
+    return cv2.dilate(picture, np.ones((3, 3), np.uint8))
+
+
+def _narrowest(picture: np.ndarray) -> np.ndarray:
+    import cv2
+
+    return cv2.erode(picture, np.ones((3, 3), np.uint8))
