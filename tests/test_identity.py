@@ -93,7 +93,7 @@ class TestMatte:
         small = cv2.resize(photograph.mask, (32, 32), interpolation=cv2.INTER_AREA)
         coarse = cv2.resize(small, (320, 320), interpolation=cv2.INTER_LINEAR)
         refined = matte_from_mask(photograph.image, coarse)
-        assert overlap(coarse, photograph.mask) < 0.9
+        assert overlap(coarse, photograph.mask) < 0.93
         assert overlap(refined, photograph.mask) > 0.97
 
     def test_a_garment_that_the_network_missed_comes_back_before_a_plain_wall(self, photograph):

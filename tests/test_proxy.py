@@ -1,0 +1,290 @@
+"""A picture baked onto its fitted body, against bodies whose colours are known everywhere."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mimo_core.body.model import free_body
+from mimo_core.body.raster import interpolate, rasterize
+from mimo_core.body.skeleton import JOINT
+from mimo_core.camera import Camera
+from mimo_core.errors import InputError
+from mimo_core.identity.identity import Identity
+from mimo_core.motion.motion import Motion, Person
+from mimo_core.proxy.card import card_corners
+from mimo_core.proxy.outline import Picture, clothed
+from mimo_core.proxy.proxy import Proxy
+
+
+SIDE = 256
+BODY = free_body()
+CAMERA = Camera(2.4 * SIDE, (SIDE / 2, SIDE / 2), (SIDE, SIDE))
+
+
+def person(*, turn=0.0, betas=None, depth=-4.9, **angles) -> Person:
+    """One frame of a standing body; angles in degrees by joint name, arms lowered by 55 unless said otherwise."""
+    pose = torch.zeros(1, 24, 3)
+    angles = {"left_shoulder": (0, 0, -55), "right_shoulder": (0, 0, 55), **angles}
+    for name, angle in angles.items():
+        pose[0, JOINT[name]] = torch.deg2rad(torch.tensor(angle, dtype=torch.float32))
+    pose[0, 0, 1] = np.deg2rad(turn)
+    betas = torch.zeros(10) if betas is None else betas
+    return Person(betas, pose[:, 0], pose[:, 1:].flatten(1), torch.tensor([[0.0, 0.28, depth]]))
+
+
+def motion_of(someone: Person, camera=CAMERA) -> Motion:
+    return Motion((someone,), 24.0, camera)
+
+
+def surface_colors() -> torch.Tensor:
+    """Striped trunk, plain legs of another colour, skin on arms and face, dark hair: (V, 3) 0..255."""
+    place, parts = BODY.template, BODY.parts
+    stripe = (torch.sin(place[:, 1:2] * 60) > 0).float()
+    colors = stripe * torch.tensor([200.0, 60.0, 60.0]) + (1 - stripe) * torch.tensor([230.0, 220.0, 90.0])
+    legs = torch.isin(parts, torch.tensor([JOINT[f"{s}_{n}"] for s in ("left", "right") for n in ("hip", "knee")]))
+    feet = torch.isin(parts, torch.tensor([JOINT[f"{s}_{n}"] for s in ("left", "right") for n in ("ankle", "foot")]))
+    colors[legs] = torch.tensor([40.0, 60.0, 150.0])
+    colors[feet] = torch.tensor([60.0, 60.0, 60.0])
+    arms = [JOINT[f"{s}_{n}"] for s in ("left", "right") for n in ("elbow", "wrist", "hand")]
+    head = parts == JOINT["head"]
+    colors[torch.isin(parts, torch.tensor(arms)) | head] = torch.tensor([220.0, 170.0, 140.0])
+    ear, eye = (BODY.template[BODY.landmarks[name]] for name in ("left_ear", "left_eye"))
+    hair = head & ((place[:, 2] < ear[2]) | (place[:, 1] > eye[1] + 0.06))
+    colors[hair] = torch.tensor([50.0, 35.0, 25.0])
+    return colors
+
+
+COLORS = surface_colors()
+
+
+def photograph(motion: Motion, colors=COLORS, samples=3) -> tuple[np.ndarray, np.ndarray]:
+    """The painted body as a picture on white (H, W, 3) and its soft mask (H, W), uint8."""
+    camera = motion.camera.scaled(motion.camera.size[0] * samples, motion.camera.size[1] * samples)
+    seen = camera.view(BODY.pose(motion.person).vertices)
+    raster = rasterize(seen, BODY.faces, focal=camera.focal, center=camera.center, size=camera.size)
+    rgb = interpolate(raster, BODY.faces, colors)[0].numpy()
+    mask = raster.mask[0].numpy().astype(np.float32)
+    rgb, mask = (cv2.resize(image, motion.camera.size, interpolation=cv2.INTER_AREA) for image in (rgb, mask))
+    return np.clip(rgb + 255 * (1 - mask[..., None]) + 0.5, 0, 255).astype(np.uint8), (mask * 255 + 0.5).astype(
+        np.uint8
+    )
+
+
+def identity_of(someone: Person, **fields) -> Identity:
+    motion = motion_of(someone)
+    return Identity(*photograph(motion, **fields), motion)
+
+
+def on_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    share = alpha[..., None] / 255
+    return rgb * share + 255 * (1 - share)
+
+
+def psnr(a: np.ndarray, b: np.ndarray, where: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / ((a.astype(float) - b)[where] ** 2).mean()))
+
+
+def overlap(a, b) -> float:
+    a, b = a > 127, b > 127
+    return (a & b).sum() / (a | b).sum()
+
+
+def rendered(proxy: Proxy, motion: Motion, **options) -> tuple[np.ndarray, np.ndarray]:
+    return next(iter(proxy.render(motion, **options)))
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Proxy:
+    return Proxy.from_identity(identity_of(person()))
+
+
+WALK = {"turn": 25, "left_hip": (-30, 0, 0), "right_hip": (22, 0, 0), "right_knee": (30, 0, 0)}
+POSES = {
+    "walk": WALK,
+    "arms up": {"left_shoulder": (0, 0, 60), "right_shoulder": (0, 0, -60)},
+    "side": {"turn": 90},
+    "back": {"turn": 180},
+}
+
+
+class TestFront:
+    def test_the_picture_comes_back_in_its_own_pose(self, proxy):
+        motion = motion_of(person())
+        picture, mask = photograph(motion)
+        rgb, alpha = rendered(proxy, motion)
+        assert overlap(alpha, mask) > 0.98
+        assert psnr(rgb, picture, cv2.erode(mask, np.ones((3, 3))) == 255) > 24
+        assert psnr(on_white(rgb, alpha), picture, cv2.dilate(mask, np.ones((9, 9))) > 0) > 21
+
+    @pytest.mark.parametrize("name", POSES)
+    def test_other_poses_look_like_the_painted_body(self, proxy, name):
+        motion = motion_of(person(**POSES[name]))
+        picture, mask = photograph(motion)
+        rgb, alpha = rendered(proxy, motion)
+        assert overlap(alpha, mask) > 0.93
+        assert psnr(on_white(rgb, alpha), picture, cv2.dilate(mask, np.ones((9, 9))) > 0) > 16
+
+    @pytest.mark.parametrize("name", POSES)
+    def test_there_is_no_hole_in_the_silhouette(self, proxy, name):
+        motion = motion_of(person(**POSES[name]))
+        alpha = rendered(proxy, motion)[1]
+        inside = cv2.erode((photograph(motion)[1] > 127).astype(np.uint8), np.ones((5, 5))) > 0
+        assert (alpha[inside] == 255).mean() > 0.999
+
+
+class TestHiddenSide:
+    def test_the_back_of_the_head_is_hair_and_not_a_face(self, proxy):
+        motion = motion_of(person(turn=180))
+        rgb, _ = rendered(proxy, motion)
+        joints = CAMERA.project(BODY.pose(motion.person).joints)[0]
+        x, y = (joints[JOINT["head"]] + torch.tensor([0.0, -12.0])).round().int().tolist()
+        assert np.abs(rgb[y - 4 : y + 4, x - 4 : x + 4].astype(float) - COLORS.amin(0).numpy()).mean() < 40
+
+    def test_an_arm_in_front_of_the_trunk_does_not_stick_to_it(self):
+        hides = {"left_shoulder": (0, -30, -70), "left_elbow": (0, -100, 0)}
+        proxy = Proxy.from_identity(identity_of(person(**hides)))
+        motion = motion_of(person())
+        rgb, alpha = rendered(proxy, motion)
+        picture, mask = photograph(motion)
+        joints = CAMERA.project(BODY.pose(motion.person).joints)[0]
+        x, top, bottom = (int(v) for v in (joints[9, 0], joints[9, 1], joints[0, 1]))
+        trunk = np.s_[top:bottom, x - 12 : x + 12]
+        skin = np.abs(rgb[trunk].astype(float) - (220, 170, 140)).max(2) < 25
+        assert skin.mean() < 0.03
+
+    def test_diffusing_paints_no_pattern_on_the_back(self):
+        identity = identity_of(person())
+        chest = np.s_[95:125, 118:138]
+        contrast = []
+        for back_side in ("mirror", "diffuse"):
+            rgb, _ = rendered(Proxy.from_identity(identity, back_side), motion_of(person(turn=180)))
+            contrast.append(rgb[chest].astype(float).std(axis=0).mean())
+        assert contrast[1] < 0.6 * contrast[0]
+
+    def test_an_unknown_back_side_is_refused(self):
+        with pytest.raises(InputError, match="mirror, diffuse"):
+            Proxy.from_identity(identity_of(person()), "sideways")
+
+    def test_a_half_body_goes_on_in_the_colours_that_are_seen(self):
+        whole = identity_of(person())
+        cut = int(CAMERA.project(BODY.pose(person()).joints)[0, 4, 1])
+        lens = replace(CAMERA, size=(SIDE, SIDE), center=(SIDE / 2, SIDE / 2 + SIDE - cut))
+        picture, matte = (np.full_like(image, fill) for image, fill in ((whole.picture, 255), (whole.matte, 0)))
+        picture[SIDE - cut :], matte[SIDE - cut :] = whole.picture[:cut], whole.matte[:cut]
+        rgb, alpha = rendered(
+            Proxy.from_identity(Identity(picture, matte, motion_of(person(), lens))), motion_of(person())
+        )
+        shin = CAMERA.project(BODY.pose(person()).joints)[0, [4, 7]].mean(0).round().int().tolist()
+        assert alpha[shin[1], shin[0]] == 255
+        assert np.abs(rgb[shin[1], shin[0]].astype(float) - (40, 60, 150)).max() < 40
+
+
+class TestOutline:
+    def test_a_misplaced_fit_is_pulled_onto_the_matte(self):
+        motion = motion_of(person())
+        _, mask = photograph(motion)
+        off = motion.camera.view(BODY.pose(person(left_hip=(0, 0, 4), right_shoulder=(0, 0, 50))).vertices)[0]
+        picture = Picture(mask, CAMERA)
+        before, after = (
+            overlap(picture.raster(vertices, BODY.faces).mask[0].numpy() * 255, mask)
+            for vertices in (off + torch.tensor([0.02, 0, 0]), clothed(off + torch.tensor([0.02, 0, 0]), picture))
+        )
+        assert before < 0.85 and after > 0.95
+
+    def test_an_exact_fit_stays_where_it_is(self):
+        seen = CAMERA.view(BODY.pose(person()).vertices)[0]
+        moved = clothed(seen, Picture(photograph(motion_of(person()))[1], CAMERA))
+        assert (moved - seen).norm(dim=1).mean() < 0.004
+
+    def test_wide_clothes_widen_the_silhouette(self):
+        motion = motion_of(person())
+        _, mask = photograph(motion)
+        wide = cv2.dilate(mask, np.ones((9, 9)))
+        seen = CAMERA.view(BODY.pose(person()).vertices)[0]
+        picture = Picture(wide, CAMERA)
+        drawn = picture.raster(clothed(seen, picture), BODY.faces).mask[0].numpy() * 255
+        assert overlap(drawn, wide) > 0.93 > overlap(mask, wide)
+
+
+class TestRender:
+    def test_colours_reach_beyond_the_alpha(self, proxy):
+        rgb, alpha = rendered(proxy, motion_of(person()))
+        rim = (cv2.dilate(alpha, np.ones((7, 7))) > 0) & (alpha == 0)
+        assert (rgb[rim].max(1) > 20).mean() > 0.99
+
+    def test_edges_are_soft(self, proxy):
+        alpha = rendered(proxy, motion_of(person(turn=10)))[1]
+        assert 0.01 < ((alpha > 0) & (alpha < 255)).sum() / (alpha > 0).sum() < 0.3
+
+    def test_the_size_can_be_chosen(self, proxy):
+        rgb, alpha = rendered(proxy, motion_of(person()), size=(96, 96))
+        assert rgb.shape == (96, 96, 3) and alpha.shape == (96, 96)
+        whole = cv2.resize(rendered(proxy, motion_of(person()))[1], (96, 96), interpolation=cv2.INTER_AREA)
+        assert overlap(alpha, whole) > 0.9
+
+    def test_nobody_is_drawn_where_nobody_is_visible(self, proxy):
+        motion = motion_of(replace(person(), visible=torch.zeros(1, dtype=torch.bool)))
+        rgb, alpha = rendered(proxy, motion)
+        assert not rgb.any() and not alpha.any()
+
+    def test_somebody_outside_the_picture_is_no_error(self, proxy):
+        beside = replace(person(), transl=torch.tensor([[9.0, 0.28, -4.9]]))
+        behind = replace(person(), transl=torch.tensor([[0.0, 0.28, 4.9]]))
+        assert not rendered(proxy, motion_of(beside))[1].any() and not rendered(proxy, motion_of(behind))[1].any()
+
+    def test_a_moving_camera_sees_the_character_move(self, proxy):
+        two = person().index(torch.tensor([0, 0]))
+        matrix = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0])).repeat(2, 1, 1)
+        matrix[1, 0, 3] = 0.4
+        frames = list(proxy.render(motion_of(two, replace(CAMERA, camera_from_world=matrix))))
+        shift = [np.nonzero(alpha)[1].mean() for _, alpha in frames]
+        assert shift[1] - shift[0] == pytest.approx(0.4 / 4.9 * CAMERA.focal, abs=2)
+
+    def test_cancelling_stops_between_frames(self, proxy):
+        class Cancel(Exception):
+            pass
+
+        def cancel(done, total, preview=None):
+            raise Cancel
+
+        frames = proxy.render(motion_of(person().index(torch.tensor([0, 0]))), progress=cancel)
+        next(frames)
+        with pytest.raises(Cancel):
+            next(frames)
+
+
+class TestCard:
+    @pytest.fixture
+    def card(self) -> Proxy:
+        picture = np.full((64, 64, 3), 255, np.uint8)
+        matte = np.zeros((64, 64), np.uint8)
+        picture[8:56, 24:40], matte[8:56, 24:40] = (30, 90, 160), 255
+        return Proxy.from_identity(Identity(picture, matte))
+
+    @pytest.mark.parametrize("name", POSES)
+    def test_it_stands_upright_on_the_drivers_soles(self, card, name):
+        motion = motion_of(person(**POSES[name]))
+        _, alpha = rendered(card, motion)
+        rows, columns = np.flatnonzero((alpha > 127).any(1)), np.flatnonzero((alpha > 127).any(0))
+        posed = BODY.pose(motion.person)
+        foot = posed.joints[:, :1].clone()
+        foot[..., 1] = posed.vertices[..., 1].min()
+        assert rows[-1] == pytest.approx(float(CAMERA.project(foot)[0, 0, 1]), abs=2)
+        assert len(rows) / len(columns) == pytest.approx(3, rel=0.1)
+
+    def test_it_keeps_the_pictures_colours(self, card):
+        rgb, alpha = rendered(card, motion_of(person()))
+        assert np.abs(rgb[alpha == 255].astype(float) - (30, 90, 160)).max() < 3
+
+    def test_it_is_as_tall_as_the_driver(self):
+        corners = card_corners(motion_of(person()), 0.5)[0]
+        body = BODY.pose(person()).vertices[0, :, 1]
+        assert corners[0, 1] - corners[2, 1] == pytest.approx(float(body.max() - body.min()), rel=0.03)
+
+    def test_it_shrinks_when_the_driver_crouches(self):
+        crouch = person(left_hip=(-90, 0, 0), right_hip=(-90, 0, 0), left_knee=(100, 0, 0), right_knee=(100, 0, 0))
+        tall, short = (card_corners(motion_of(someone), 0.5)[0] for someone in (person(), crouch))
+        assert 0.45 < (short[0, 1] - short[2, 1]) / (tall[0, 1] - tall[2, 1]) < 0.8
