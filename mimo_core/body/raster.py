@@ -18,6 +18,7 @@ from torch import Tensor
 STAMPS = (2, 3, 4, 6, 8, 16)  # sides in pixels; larger faces are cut into the last
 FRAGMENTS_AT_ONCE = 1 << 20  # pixels tested in one block, about 25 MB
 FACES_AT_ONCE = 1 << 18  # faces set up in one pass over the frames, about 60 MB
+PIXELS_AT_ONCE = 1 << 24  # keys of 8 bytes
 LAST_RANK = 0x7FFFFFFF
 
 
@@ -105,7 +106,7 @@ def rasterize(
     """
     width, height = size
     vertices = vertices.detach()
-    at_once = max(1, FACES_AT_ONCE // max(len(faces), 1))
+    at_once = max(1, min(FACES_AT_ONCE // max(len(faces), 1), PIXELS_AT_ONCE // (width * height)))
     parts = [_rasterize(some, faces, focal, center, size, cull, near) for some in vertices.split(at_once)]
     for number, part in enumerate(parts):
         part.hits.add_(number * at_once * height * width)
