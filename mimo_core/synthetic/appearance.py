@@ -159,7 +159,7 @@ def look(seed: int) -> Look:
         ),
         eye=np.array([(0.25, 0.16, 0.10), (0.25, 0.40, 0.55), (0.30, 0.42, 0.25)][rng.integers(3)], np.float32),
         lips=np.clip(skin * (0.92, 0.66, 0.66) + (0.05, 0, 0), 0, 1),
-        beard=rng.uniform(0.5, 0.9) if style in ("short", "bald") and rng.random() < 0.3 else 0.0,
+        beard=rng.uniform(0.5, 0.9) if style in ("short", "bald") and not bare and rng.random() < 0.4 else 0.0,
         glasses=rng.random() < 0.15,
         hat=pick(rng, {"none": 7, "cap": 1, "hat": 0.8, "beanie": 0.8}),
         hat_colour=_dye(rng),

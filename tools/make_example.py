@@ -1,0 +1,51 @@
+"""Make the example that ships in mimo_core/assets/example, all of it from the synthetic generator.
+
+python tools/make_example.py
+"""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from mimo_core.example import example_shots
+from mimo_core.motion.files import save_motion
+from mimo_core.synthetic import character_picture, shot
+
+
+STAGE, DRIVER, CHARACTER, DANCE = 2019, 3001, 3022, 2006  # seeds, chosen by eye
+SIZE, FPS = (384, 512), 24
+
+
+def main():
+    example = example_shots()[0]
+    example.video.parent.mkdir(parents=True, exist_ok=True)
+    made = shot(STAGE, size=SIZE, frames=48, fps=FPS, character=DRIVER, passing="moving", place="room",
+                performance="dance", samples=4)  # fmt: skip
+    encode(example.video, made.frames)
+    Image.fromarray(character_picture(CHARACTER, size=640, samples=4).image).save(example.character, optimize=True)
+    dance = shot(DANCE, size=SIZE, frames=72, fps=FPS, camera="fixed", performance="dance", samples=1)
+    save_motion(example.motion_file, dance.motion)
+    for path in sorted(example.video.parent.iterdir()):
+        print(f"{path.name:20} {path.stat().st_size / 1e3:8.0f} kB")
+
+
+def encode(path: Path, frames: np.ndarray):
+    """H.264, smaller than mimo_core.video_writer makes it: this file lies in the repository."""
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=Fraction(FPS), options={"crf": "20", "preset": "veryslow"})
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(
+                format="yuv420p", dst_colorspace="ITU709"
+            )
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+
+
+if __name__ == "__main__":
+    main()
