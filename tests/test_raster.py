@@ -182,6 +182,17 @@ class TestLaws:
         result = rasterize(vertices[None], faces, focal=32, center=(20, 20), size=(40, 40), cull=False)
         assert result.mask[0, 3:34, 3:34].all()
 
+    def test_no_pixel_falls_between_two_faces_whose_edge_runs_through_it(self):
+        generator = torch.Generator().manual_seed(0)
+        offset = torch.rand(500, 2, generator=generator) * 13 - 6.5
+        aside = offset.flip(1) * torch.tensor([-1.0, 1.0])
+        middle = torch.tensor([20.5, 20.5])
+        pixels = middle + torch.stack([offset, -offset, aside, -aside], 1)  # (500, 4, 2)
+        vertices = torch.cat([pixels, torch.ones(500, 4, 1)], -1)
+        faces = torch.tensor([[0, 1, 2], [1, 0, 3]])
+        result = rasterize(vertices, faces, focal=1.0, center=(0.0, 0.0), size=(40, 40), cull=False)
+        assert result.mask[:, 20, 20].all()
+
     def test_of_equal_faces_the_first_is_seen(self):
         vertices, _ = random_mesh(1)
         faces = torch.tensor([[3, 4, 5], [0, 1, 2], [3, 4, 5], [0, 1, 2]])
