@@ -17,9 +17,10 @@ from ..motion.retarget import retarget
 from ..progress import Progress, silent, tracked
 from .atlas import free_body_atlas
 from .card import card_corners, card_of
-from .hidden import BACK_SIDES, filled, free_body_surface
+from .hidden import BACK_SIDES, filled
 from .outline import Picture, clothed
 from .skin import Sheet, Skin, at_rest, draw, joint_transforms
+from .surface import free_body_surface
 from .texture import bake, clean_colors
 
 

@@ -17,6 +17,7 @@ from .outline import Picture
 
 FACING = (0.2, 0.45)  # cosine between surface and line of sight: unseen below, trusted above
 EDGE = 0.012  # of the person's height: texels of a covered part so near to what covers it are not trusted
+TRUSTED = 0.5  # of 1: texels seen that well stand in for others
 SLACK = 0.015  # metres a texel may lie behind the visible surface
 
 

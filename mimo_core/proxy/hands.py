@@ -1,0 +1,59 @@
+"""Hands that show what lies behind them are worse than hands of one colour.
+
+A fit is rarely exact to a finger, so some texels of a hand fall beside it. They are told by their colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .surface import Surface
+from .texture import TRUSTED, Baked
+
+
+LEAST = 50  # seen texels that are enough to go by
+ALIKE = 22.0  # in Lab, lightness halved: shading and painted nails stay below, clothes and walls above
+PALM = 0.5  # share of a hand's seen texels, nearest to its middle, that say what colour it is
+
+
+def with_clean_hands(surface: Surface, baked: Baked) -> Baked:
+    """The same texels, without trust in those of the hands that have not the hand's colour.
+
+    A hand is of the colour of its middle. Where that is not the face's, both hands must agree (gloves), or the middle
+    was covered and the face's colour counts.
+    """
+    trusted = baked.seen > TRUSTED
+    if (surface.face & trusted).sum() < LEAST:
+        return baked
+    shown = _lab(baked.colors)
+    skin = np.median(shown[surface.face & trusted], 0)
+    seen = baked.seen.copy()
+    palms = [_palm(surface, shown, hand & trusted) for hand in surface.hands]
+    gloves = all(palm is not None and _distance(palm, skin) > ALIKE for palm in palms)
+    gloves = gloves and _distance(*palms) < ALIKE
+    for hand, palm in zip(surface.hands, palms, strict=True):
+        tone = palm if palm is not None and (gloves or _distance(palm, skin) < ALIKE) else skin
+        seen[hand & (_distance(shown, tone) > ALIKE)] = 0
+    return replace(baked, seen=seen)
+
+
+def _palm(surface: Surface, shown: NDArray, hand: NDArray) -> NDArray | None:
+    if hand.sum() < LEAST:
+        return None
+    away = np.linalg.norm(surface.place[hand] - np.median(surface.place[hand], 0), axis=1)
+    return np.median(shown[hand][away <= np.quantile(away, PALM)], 0)
+
+
+def _lab(colors: NDArray) -> NDArray:
+    """RGB (N, 3) 0..255 as Lab (N, 3) with lightness halved."""
+    import cv2
+
+    lab = cv2.cvtColor((colors[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
+    return lab * np.array([0.5, 1, 1], np.float32)
+
+
+def _distance(a: NDArray, b: NDArray) -> NDArray:
+    return np.linalg.norm(a - b, axis=-1)

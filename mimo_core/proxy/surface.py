@@ -1,0 +1,92 @@
+"""Where on the body every texel lies: limb, side, face, scalp."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..body.model import BodyModel, free_body, vertex_normals
+from ..body.skeleton import JOINT
+from .atlas import Atlas, free_body_atlas
+
+
+AROUND = 0.12  # metres that a quarter turn around a limb counts for when a stand-in is looked up
+ARMS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("shoulder", "elbow", "wrist", "hand")]
+TRUNK = [JOINT[f"spine{number}"] for number in (1, 2, 3)] + [
+    JOINT[name] for name in ("pelvis", "neck", "head", "left_collar", "right_collar")
+]
+FEET = [JOINT[name] for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """The rest pose of every texel of an atlas, (N, ...) each."""
+
+    atlas: Atlas
+    place: NDArray  # (N, 3) metres on the template
+    axis: NDArray  # (N, 3) the point of the limb's axis beside it
+    turn: NDArray  # (N,) sine of the angle around it, 0 in front and behind; on the trunk the way from its middle
+    head: NDArray  # (N,) skinning weight of the head
+    hands: tuple[NDArray, NDArray]  # (N,) bool, left and right
+    face: NDArray  # (N,) bool: skin, if any is to be seen
+    hair: NDArray  # (N,) bool: where hair grows if there is any
+
+    def along(self, texels: NDArray, *, inwards: float = 1.0) -> NDArray:
+        """Where on their limbs texels (n,) lie, front and back alike, (n, 4); `inwards` below 1 draws sides nearer."""
+        return np.concatenate([self.axis[texels], AROUND * inwards * self.turn[texels, None]], 1)
+
+    @functools.cached_property
+    def partner(self) -> NDArray:
+        """For every texel the one at its mirror image, left for right, (N,)."""
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self.place).query(self.place * np.array([-1, 1, 1], np.float32), eps=0.3)[1]
+
+
+@functools.lru_cache(maxsize=2)
+def free_body_surface(side: int) -> Surface:
+    body, atlas = free_body(), free_body_atlas(side)
+    place = atlas.at(body.faces, body.template).numpy()
+    weights = atlas.at(body.faces, body.weights).numpy()
+    head = weights[:, JOINT["head"]]
+    hands = [weights[:, [JOINT[f"{side}_wrist"], JOINT[f"{side}_hand"]]].sum(1) > 0.5 for side in ("left", "right")]
+    axis, turn = (atlas.at(body.faces, values).numpy() for values in _around_limbs(body))
+    hair, face = _scalp_and_face(body, place, head)
+    return Surface(atlas, place, axis, turn[:, 0], head, tuple(hands), face, hair)
+
+
+def _around_limbs(body: BodyModel) -> tuple[Tensor, Tensor]:
+    """For the vertices in rest pose the point of the limb's axis (V, 3) and the turn around it (V, 1).
+
+    Arms lie along x, feet along z, everything else along y. The trunk is flat rather than round: there the way from
+    the middle, in units of AROUND, says more than the normal.
+    """
+    joints = body.joint_regressor @ body.template
+    place = body.template[:, None]
+    candidate = torch.cat([joints[None, :, :1].expand(len(place), -1, -1), place[..., 1:2].expand(-1, 24, 1)], -1)
+    candidate = torch.cat([candidate, joints[None, :, 2:].expand(len(place), -1, -1)], -1)
+    candidate[:, ARMS, 0], candidate[:, ARMS, 1] = place[..., 0], joints[None, ARMS, 1]
+    candidate[:, TRUNK, 0] = 0
+    candidate[:, FEET, 2] = place[..., 2]
+    axis = (body.weights[..., None] * candidate).sum(1)
+    arm = body.weights[:, ARMS].sum(1, keepdim=True)
+    normal = vertex_normals(body.template[None], body.faces)[0]
+    trunk = body.weights[:, TRUNK].sum(1, keepdim=True)
+    turn = normal[:, :1] * (1 - arm - trunk) + normal[:, 1:2] * arm + body.template[:, :1] / AROUND * trunk
+    return axis, turn
+
+
+def _scalp_and_face(body: BodyModel, place: NDArray, head: NDArray) -> tuple[NDArray, NDArray]:
+    """Where hair grows, behind the ears and above the forehead down to the nape, and the middle of the face; bools."""
+    at = {name: body.template[body.landmarks[name]].numpy() for name in ("left_ear", "left_eye", "nose")}
+    top = float(place[head > 0.5, 1].max())
+    eye, nose = at["left_eye"][1], at["nose"][1]
+    behind = (place[:, 2] < at["left_ear"][2]) & (place[:, 1] > nose - 0.03)
+    hair = (head > 0.5) & (behind | (place[:, 1] > eye + 0.6 * (top - eye)))
+    face = (head > 0.5) & (place[:, 2] > at["left_ear"][2] + 0.05) & (np.abs(place[:, 1] - nose) < 0.04)
+    return hair, face
