@@ -25,6 +25,7 @@ LOOKAHEAD = 24  # frames behind a window that are solved with it and then again
 HELD = 2  # frames before a window that its accelerations lean on
 SHAPE_FRAMES = 120  # frames of a long clip that tell the shape
 STEPS, PLANT_STEPS = 8, 4
+DOUBT = 3  # power of the confidence that a landmark counts with
 UNSEEN = 0.1  # a joint whose landmarks are less certain than this comes from the prior
 
 
@@ -51,7 +52,7 @@ def fit(
     bridged = bridged_gaps(found, fps)
     if not found.any():
         return _nobody(len(landmarks), camera, fps)
-    seen = _double(landmarks)
+    seen = _observed(landmarks)
     stance = _initial(rig, seen, camera)
     segments = runs_of(found | bridged)
     windows = [window for segment in segments for window in _windows(*segment)]
@@ -67,6 +68,16 @@ def fit(
         rig, stance, seen, camera, windows, plants=plants, progress=progress, done=len(windows), total=total,
         steps=PLANT_STEPS, **options,
     )  # fmt: skip
+    return Motion((_person(stance, landmarks, contacts, bridged),), float(fps), camera)
+
+
+def closed_form(landmarks: Landmarks, camera: Camera, *, fps: float) -> Motion:
+    """What the fit starts from: every frame by itself, on the average body, without refinement."""
+    if not landmarks.found.any():
+        return _nobody(len(landmarks), camera, fps)
+    stance = _initial(free_rig(), _observed(landmarks), camera)
+    contacts = torch.zeros(len(landmarks), 2, dtype=torch.bool)
+    bridged = bridged_gaps(landmarks.found, fps)
     return Motion((_person(stance, landmarks, contacts, bridged),), float(fps), camera)
 
 
@@ -195,7 +206,11 @@ def _nobody(frames: int, camera: Camera, fps: float) -> Motion:
     return Motion((person,), float(fps), camera)
 
 
-def _double(landmarks: Landmarks) -> Landmarks:
+def _observed(landmarks: Landmarks) -> Landmarks:
+    """In double precision, with confidence as weight: what BlazePose is not sure of it puts where it sees something."""
     return Landmarks(
-        landmarks.pixels.double(), landmarks.world.double(), landmarks.confidence.double(), landmarks.score.double()
+        landmarks.pixels.double(),
+        landmarks.world.double(),
+        landmarks.confidence.double() ** DOUBT,
+        landmarks.score.double(),
     )

@@ -23,14 +23,14 @@ from .rig import Placed, Rig, Stance
 FREE = tuple(joint for name, joint in JOINT.items() if name.split("_")[-1] not in ("foot", "hand"))
 UNKNOWNS = 3 + 3 * len(FREE)  # a frame's translation and turns
 
-PIXEL_SIGMA = 0.015  # metres at the person's depth
-PIXEL_OUTLIER = 0.06  # metres: a landmark this far off counts half as much (Geman-McClure)
-WORLD_SIGMA = (0.06, 0.06, 0.10)  # metres, along the camera's axes; depth is guessed
-WORLD_OUTLIER = 0.25
+PIXEL_SIGMA = 0.016  # metres at the person's depth
+PIXEL_OUTLIER = 0.08  # metres: a landmark this far off counts half as much (Geman-McClure)
+WORLD_SIGMA = (0.08, 0.08, 0.15)  # metres, along the camera's axes; depth is guessed
+WORLD_OUTLIER = 0.2
 BETA_SIGMA = 1.0
 SHIFT_ACCELERATION = (4.0, 4.0, 4.0)  # metres per second squared, of the body as a whole
-TURN_ACCELERATION = {"pelvis": 12.0, "spine": 10.0, "neck": 15.0, "head": 20.0, "collar": 10.0}
-LIMB_ACCELERATION = 35.0  # radians per second squared
+TURN_ACCELERATION = {"pelvis": 8.0, "spine": 6.0, "neck": 8.0, "head": 12.0, "collar": 6.0}
+LIMB_ACCELERATION = 90.0  # radians per second squared
 PLANT_SIGMA = 0.004  # metres
 LARGEST_TURN = 0.6  # radians in one step
 
