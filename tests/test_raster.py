@@ -184,11 +184,10 @@ class TestLaws:
 
     def test_no_pixel_falls_between_two_faces_whose_edge_runs_through_it(self):
         generator = torch.Generator().manual_seed(0)
-        offset = torch.rand(500, 2, generator=generator) * 13 - 6.5
+        offset = torch.rand(5000, 2, generator=generator) * 13 - 6.5
         aside = offset.flip(1) * torch.tensor([-1.0, 1.0])
-        middle = torch.tensor([20.5, 20.5])
-        pixels = middle + torch.stack([offset, -offset, aside, -aside], 1)  # (500, 4, 2)
-        vertices = torch.cat([pixels, torch.ones(500, 4, 1)], -1)
+        pixels = 20.5 + torch.stack([offset, -0.37 * offset, aside, -aside], 1)  # (5000, 4, 2)
+        vertices = torch.cat([pixels, torch.ones(5000, 4, 1)], -1)
         faces = torch.tensor([[0, 1, 2], [1, 0, 3]])
         result = rasterize(vertices, faces, focal=1.0, center=(0.0, 0.0), size=(40, 40), cull=False)
         assert result.mask[:, 20, 20].all()
