@@ -53,16 +53,9 @@ LEGS = {  # hip x, y, z; knee x
     "side": (-4, 8, 34, 8),
 }
 KINDS = {
-    "walk": 3,
-    "run": 1.2,
-    "dance": 3,
-    "wave": 1.2,
-    "squat": 1.2,
-    "turn": 1.2,
-    "reach": 1.2,
-    "idle": 1.2,
-    "jacks": 0.8,
-}
+    "walk": 4, "run": 0.8, "dance": 5, "turn": 0.8, "wave": 0.6, "squat": 0.6, "reach": 0.6, "idle": 0.5, "jacks": 0.5,
+}  # fmt: skip
+STEPS = ("stand", "wide", "bent", "left lift", "right lift", "left side", "right side")  # of a dance on the spot
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,16 +197,7 @@ def _dance(rng, angles: Angles):
             arms = _blends(rng, t, beat * rng.choice([1, 2]), tuple(ARMS))
         for name, amount in arms.items():
             angles.arm(side, name, amount)
-    steps = _blends(
-        rng,
-        t,
-        beat * rng.choice([1, 2]),
-        ("stand", "wide", "bent", "left lift", "right lift", "left side", "right side"),
-    )
-    for name, amount in steps.items():
-        free, _, step = name.rpartition(" ")
-        for side in ("left", "right"):
-            angles.leg(side, step if free in ("", side) else "bent" if step == "side" else "stand", amount)
+    (_sidestep if rng.random() < 0.65 else _step_on_the_spot)(rng, angles, beat)
     pulse = np.sin(np.pi * t / beat + rng.uniform(0, 6.28))
     bounce = 8 * np.abs(pulse)
     angles.add("hip", "both", x=-bounce)
@@ -223,6 +207,25 @@ def _dance(rng, angles: Angles):
     angles.add("spine3", y=12 * rng.normal() * pulse)
     angles.add("head", z=5 * pulse, x=4 * np.abs(pulse))
     return rng.normal(0, 0.5) * np.sin(t * rng.uniform(1, 2.5)), 0.0
+
+
+def _step_on_the_spot(rng, angles: Angles, beat: float):
+    for name, amount in _blends(rng, angles.times, beat * rng.choice([1, 2]), STEPS).items():
+        free, _, step = name.rpartition(" ")
+        for side in ("left", "right"):
+            angles.leg(side, step if free in ("", side) else "bent" if step == "side" else "stand", amount)
+
+
+def _sidestep(rng, angles: Angles, beat: float):
+    """One foot steps aside, the other follows: the body travels."""
+    lead, follow = rng.permutation(["left", "right"])
+    phase = (angles.times / (1.6 * beat) + rng.uniform(0, 1)) % 1.0
+    opening = 0.5 - 0.5 * np.cos(2 * np.pi * phase)
+    angles.add("hip", "both", z=3 + rng.uniform(18, 26) * opening, y=6)
+    for side, lifted in ((lead, phase < 0.5), (follow, phase >= 0.5)):
+        lift = np.where(lifted, np.abs(np.sin(2 * np.pi * phase)), 0)
+        angles.add("hip", side, x=-24 * lift - 4)
+        angles.add("knee", side, x=46 * lift + 8)
 
 
 def _wave(rng, angles: Angles):

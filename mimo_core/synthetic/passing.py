@@ -148,7 +148,7 @@ def mover(
     grow = max(1, round(CLEARANCE * height))
     near = [cv2.dilate(mask.astype(np.uint8), np.ones((2 * grow + 1,) * 2, np.uint8)) > 0 for mask in person]
     free = (np.argwhere(~np.any(near, 0))[:, ::-1] + 0.5) / (width, height)
-    for attempt, seed in enumerate(rng.integers(2**32, size=24 if len(free) else 0)):
+    for attempt, seed in enumerate(rng.integers(2**32, size=48 if len(free) else 0)):
         thing = _wanderer(np.random.default_rng(seed), coarse, free * (width, height), seconds, far, attempt)
         shown = [thing.layer(coarse, frame, (width, height))[..., 3] for frame in range(frames)]
         is_seen = np.mean([mask.max() > 0.5 for mask in shown]) > 0.6
@@ -161,9 +161,9 @@ def mover(
 def _wanderer(rng, view: View, free: np.ndarray, seconds: np.ndarray, far: float, attempt: int) -> Cutout:
     """One try of a mover between two of the `free` pixels (N, 2), smaller and shorter with every attempt."""
     kind = rng.choice(["ball", "balloon", "ball", "cart"]) if attempt < 8 else "ball"
-    picture, wide, tall = _thing(rng, kind, view.scale, far, small=0.94**attempt)
+    picture, wide, tall = _thing(rng, kind, view.scale, far, small=0.96**attempt)
     start, end = free[rng.integers(len(free), size=2)]
-    end = start + (end - start) * 0.9**attempt
+    end = start + (end - start) * 0.93**attempt
     start, end = _tangent(view, 0, start), _tangent(view, -1, end)
     time = seconds / max(seconds[-1], 1e-3)
     hops = 0.25 * tall * np.abs(np.sin(2 * np.pi * time * rng.uniform(0.5, 2)))

@@ -163,9 +163,13 @@ def _spread(rng, surface: Surface, every: float) -> np.ndarray:
 def _room(rng, wall: Surface, floor: Surface):
     _wall(rng, wall)
     (_boards if rng.random() < 0.5 else rng.choice([_carpet, _paving]))(rng, floor)
-    for x in _spread(rng, wall, rng.uniform(0.9, 1.6)):
-        kind = pick(rng, {"picture": 4, "window": 1.2, "door": 0.8, "shelf": 1.5, "cabinet": 1.2, "plant": 1})
-        FURNITURE[kind](rng, wall, x)
+    x, gap = -SIDE + rng.uniform(0, 2), rng.uniform(0.15, 0.8)
+    while x < SIDE:
+        kind = pick(rng, {"picture": 4, "window": 1.2, "door": 0.8, "shelf": 1.2, "cabinet": 1.2, "plant": 1})
+        draw, low, high = FURNITURE[kind]
+        width = rng.uniform(low, high)
+        draw(rng, wall, x, width)
+        x += width + gap * rng.uniform(0.5, 1.5)
     board = _muted(rng, value=(0.3, 0.95))
     wall.box(wall.left, 0, wall.width, rng.uniform(0.06, 0.14), board)
     light = rng.uniform(-0.06, 0.06)
@@ -173,15 +177,15 @@ def _room(rng, wall: Surface, floor: Surface):
     wall.shade(1 + light * x / 3 + 0.04 * (y - 1.5))
 
 
-def _picture(rng, wall: Surface, x: float):
-    width, height = rng.uniform(0.3, 0.9, 2)
+def _picture(rng, wall: Surface, x: float, width: float):
+    height = rng.uniform(0.3, 0.9)
     y, frame = rng.uniform(1.0, 1.7), rng.uniform(0.02, 0.05)
     wall.box(x - frame, y - frame, width + 2 * frame, height + 2 * frame, _muted(rng, value=(0.1, 0.9)))
     wall.box(x, y, width, height, art(rng))
 
 
-def _window(rng, wall: Surface, x: float):
-    width, height, y = rng.uniform(0.8, 1.3), rng.uniform(0.9, 1.4), rng.uniform(0.8, 1.1)
+def _window(rng, wall: Surface, x: float, width: float):
+    height, y = rng.uniform(0.9, 1.4), rng.uniform(0.8, 1.1)
     frame = np.full(3, rng.uniform(0.5, 0.95), np.float32)
     wall.box(x - 0.06, y - 0.06, width + 0.12, height + 0.12, frame)
     fade = np.linspace(0, 1, 16, dtype=np.float32)[:, None, None]
@@ -192,17 +196,17 @@ def _window(rng, wall: Surface, x: float):
                      np.repeat(sky if row else sky[8:], 8, 1))  # fmt: skip
 
 
-def _door(rng, wall: Surface, x: float):
+def _door(rng, wall: Surface, x: float, width: float):
     tint = _muted(rng, value=(0.25, 0.85))
-    wall.box(x - 0.07, 0, 1.04, 2.12, tint * 0.75)
-    wall.box(x, 0, 0.9, 2.05, tint)
+    wall.box(x - 0.07, 0, width + 0.14, 2.12, tint * 0.75)
+    wall.box(x, 0, width, 2.05, tint)
     for y in (0.2, 1.15):
-        wall.box(x + 0.13, y, 0.64, 0.75, tint * 0.88)
-    wall.disc(x + 0.82, 1.02, 0.03, np.array([0.85, 0.75, 0.4]))
+        wall.box(x + 0.13, y, width - 0.26, 0.75, tint * 0.88)
+    wall.disc(x + width - 0.08, 1.02, 0.03, np.array([0.85, 0.75, 0.4]))
 
 
-def _shelf(rng, wall: Surface, x: float):
-    width, rows = rng.uniform(0.7, 1.3), int(rng.integers(2, 6))
+def _shelf(rng, wall: Surface, x: float, width: float):
+    rows = int(rng.integers(2, 6))
     wood = colour(0.08, rng.uniform(0.2, 0.5), rng.uniform(0.25, 0.7))
     wall.box(x - 0.04, 0, width + 0.08, rows * 0.38 + 0.04, wood * 0.7)
     for row in range(rows):
@@ -216,32 +220,33 @@ def _shelf(rng, wall: Surface, x: float):
             place += thick + 0.004
 
 
-def _cabinet(rng, wall: Surface, x: float):
-    width, height, tint = rng.uniform(0.6, 1.4), rng.uniform(0.6, 1.0), _muted(rng, value=(0.25, 0.9))
+def _cabinet(rng, wall: Surface, x: float, width: float):
+    height, tint = rng.uniform(0.6, 1.0), _muted(rng, value=(0.25, 0.9))
     wall.box(x, 0, width, height, tint)
     for column in range(int(width / 0.4) + 1):
         wall.box(x + column * 0.4 + 0.02, 0.08, min(0.36, width - column * 0.4 - 0.04), height - 0.13, tint * 0.88)
     wall.box(x + 0.1, height, 0.18, rng.uniform(0.1, 0.3), colour(rng.random(), 0.5, 0.7))
 
 
-def _plant(rng, wall: Surface, x: float):
+def _plant(rng, wall: Surface, x: float, width: float):
     """A clipped shrub in a pot. Plants with arms and a waist pass for people with a detector."""
+    x += width / 2
     wall.box(x - 0.2, 0, 0.4, 0.3, _muted(rng, value=(0.3, 0.9)))
     leaf = colour(rng.uniform(0.25, 0.4), rng.uniform(0.4, 0.7), rng.uniform(0.25, 0.55))
-    wide, tall = rng.uniform(0.35, 0.6), rng.uniform(0.5, 0.9)
+    wide, tall = width / 2, rng.uniform(0.5, 0.9)
     for _ in range(300):
         side, up = rng.uniform(-1, 1, 2)
         tint = leaf * rng.uniform(0.5, 1.2) * (0.9 + 0.25 * up)
         wall.disc(x + side * wide, 0.32 + tall / 2 * (1 + up), rng.uniform(0.03, 0.055), tint)
 
 
-FURNITURE = {
-    "picture": _picture,
-    "window": _window,
-    "door": _door,
-    "shelf": _shelf,
-    "cabinet": _cabinet,
-    "plant": _plant,
+FURNITURE = {  # what draws it, and its width in metres
+    "picture": (_picture, 0.3, 0.9),
+    "window": (_window, 0.8, 1.3),
+    "door": (_door, 0.8, 1.0),
+    "shelf": (_shelf, 0.7, 1.3),
+    "cabinet": (_cabinet, 0.6, 1.4),
+    "plant": (_plant, 0.7, 1.2),
 }
 
 
@@ -268,7 +273,7 @@ def _hall(rng, wall: Surface, floor: Surface):
             wall.box(x - 0.05, 0, 0.06, 2.7, wood * 0.8)
             wall.box(x + 0.9, 0, 0.06, 2.7, wood * 0.8)
         else:
-            _picture(rng, wall, x)
+            _picture(rng, wall, x, rng.uniform(0.4, 0.9))
     for y in rng.uniform(-4, floor.top, 4):
         floor.box(floor.left, y, floor.width, 0.06, colour(rng.random(), 0.6, 0.9))
     for x in rng.uniform(-4, 4, 3):
@@ -286,7 +291,7 @@ def _street(rng, wall: Surface, floor: Surface):
         for storey in range(3):
             y = storey * 3.0
             if storey == 0 and rng.random() < 0.35:
-                _door(rng, wall, x + 0.3)
+                _door(rng, wall, x + 0.3, 0.9)
                 continue
             wall.box(x + 0.25, y + 0.75, bay * 0.55 + 0.1, 1.6, trim)
             glass = colour(0.58, rng.uniform(0.05, 0.3), rng.uniform(0.2, 0.7))
@@ -294,7 +299,7 @@ def _street(rng, wall: Surface, floor: Surface):
             wall.box(x + 0.3, y + 0.8, bay * 0.55, rng.uniform(0.2, 1.2), glass * 0.75)
             wall.box(x + 0.3 + bay * 0.27, y + 0.8, 0.04, 1.5, trim)
         if rng.random() < 0.3:
-            _picture(rng, wall, x + bay * 0.6)
+            _picture(rng, wall, x + bay * 0.85, 0.3)
     wall.box(wall.left, 0, wall.width, rng.uniform(0.2, 0.5), trim * 0.6)
     for storey in (2.75, 5.75):
         wall.box(wall.left, storey, wall.width, 0.12, trim * 0.9)

@@ -151,7 +151,7 @@ def _stage(seed, size, frames, fps, camera, passing, place, performance) -> Stag
         in_front = moving_occluder(rng, view, seconds)
     elsewhere = None
     if seed % 3 == 0:
-        far = 0.5 * (view.distance + 1.0) + 0.5 * (view.distance + scenery.distance)
+        far = view.distance + min(1.5, 0.7 * scenery.distance)
         small = lens.scaled(*coarse(size, 96))
         there = _where(small, points)
         elsewhere = mover(stream(seed, "mover"), view, View.of(small, points), seconds, there, far)
