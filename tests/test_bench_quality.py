@@ -55,6 +55,18 @@ class TestLayers:
         rows = layer_rows(made, Scene(truth.source, truth.plate, nothing, nothing))
         assert rows["person IoU"].value == rows["moving occluder IoU"].value == 0
 
+    def test_what_a_walker_uncovers_is_known_and_what_somebody_standing_hides_is_not(self):
+        walker = shot(5, size=64, frames=16, performance="walk", samples=1)
+        stands = shot(2, size=64, frames=16, performance="idle", samples=1)
+        shares = [quality.shown_elsewhere(made)[made.visible > 127].mean() for made in (walker, stands)]
+        assert shares[0] > 0.9 and shares[1] < 0.5
+
+    def test_a_turning_camera_does_not_shift_what_is_shown(self):
+        made = shot(5, size=64, frames=4, performance="walk", samples=1)
+        free = (made.person == 0) & (made.occluder == 0)
+        shown = quality.shown_elsewhere(made)
+        assert shown[1:3][free[1:3]].mean() > 0.8
+
     def test_a_ghost_in_the_plate_is_counted_beside_the_true_plate(self):
         made = shot(2, size=256, frames=2)
         clip = quality.clip_of(made)

@@ -132,6 +132,7 @@ def _compare_layers(tally, made: Shot, scene: Scene) -> None:
     from ..pose.blazepose import find_people
 
     layers = zip(scene.plate, scene.person, scene.occluder, strict=True)
+    shown = shown_elsewhere(made)
     for frame, (plate, person, occluder) in enumerate(layers):
         body, visible = made.person[frame] > 127, made.visible[frame] > 127
         tally["person IoU"].append(iou(person > 127, visible))
@@ -142,8 +143,26 @@ def _compare_layers(tally, made: Shot, scene: Scene) -> None:
             overlap = iou((occluder > 127) & near, (made.occluder[frame] > 127) & near)
             tally[f"{made.passing} occluder IoU"].append(overlap)
         tally["plate PSNR"].append(psnr(plate, made.plate[frame], visible))
+        tally["plate PSNR where seen"].append(psnr(plate, made.plate[frame], visible & shown[frame]))
         tally["plates without a ghost"].append(not find_people(plate))
         tally["plates without a ghost, baseline"].append(not find_people(made.plate[frame]))
+
+
+def shown_elsewhere(made: Shot) -> np.ndarray:
+    """Where some other frame shows what is behind the person: (F, H, W) bool. The camera only turns."""
+    import cv2
+
+    camera = made.motion.camera
+    width, height = camera.size
+    lens = np.array([[camera.focal, 0, camera.center[0] - 0.5], [0, camera.focal, camera.center[1] - 0.5], [0, 0, 1]])
+    turns = camera.extrinsics()[:, :3, :3].double().numpy()
+    free = ((made.person == 0) & (made.occluder == 0)).astype(np.uint8)
+    shown = np.zeros(free.shape, bool)
+    for frame, turn in enumerate(turns):
+        for other in np.flatnonzero(np.arange(len(turns)) != frame):
+            matrix = lens @ turn @ turns[other].T @ np.linalg.inv(lens)
+            shown[frame] |= cv2.warpPerspective(free[other], matrix, (width, height), flags=cv2.INTER_NEAREST) > 0
+    return shown
 
 
 def _compare(tally, stage: str, made: Shot, wanted: Shot, scene: Scene, drawn: np.ndarray, masks: np.ndarray) -> None:
@@ -173,7 +192,7 @@ def _rows(tally) -> dict[str, Row]:
         if name.endswith(", baseline"):
             continue
         plain = name.removeprefix("end ").removeprefix("proxy ")
-        target = None if name.startswith("proxy ") else TARGETS[plain]
+        target = None if name.startswith("proxy ") else TARGETS.get(plain)
         rows[name] = Row(_mean(values), target, _mean(tally.get(f"{name}, baseline")), unit="dB" * ("PSNR" in name))
     return rows
 
