@@ -113,16 +113,29 @@ class BlazePose:
 
     def detect(self, frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
         """People in an RGB frame (H, W, 3) uint8 with a score of at least `threshold`, the largest first."""
+        return _merged([self._detections(frame, threshold)], threshold)
+
+    def detect_all(self, frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
+        """The same with a second look at square parts of an oblong frame, where small people are larger."""
+        looks = [self._detections(frame, threshold)]
+        for x, y, side in _squares(frame.shape[1], frame.shape[0]):
+            boxes, scores = self._detections(frame[y : y + side, x : x + side], threshold)
+            boxes[:, :2] += (x, y)
+            boxes[:, 4:] += np.tile((x, y), 4)
+            looks.append((boxes, scores))
+        return _merged(looks, threshold)
+
+    def _detections(self, frame: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes and keypoints (N, 12) in frame pixels and their scores (N,), overlapping ones not yet merged."""
         image, scale, offset = _letterboxed(frame)
         with self._lock:
             boxes, scores = _run(self._detector, image.astype(np.float32) * (2 / 255) - 1)
-        coordinates = decode_boxes(boxes, self._anchors)
         scores = _sigmoid(scores[:, 0])
-        found = [
-            Detection(score, _corners(values[:4], scale, offset), (values[4:].reshape(4, 2) - offset) / scale)
-            for score, values in weighted_suppression(coordinates, scores, threshold)
-        ]
-        return sorted(found, key=lambda detection: -detection.region.size)
+        kept = scores >= threshold
+        boxes = decode_boxes(boxes[kept], self._anchors[kept])
+        boxes[:, :2] -= offset
+        boxes[:, 4:] -= np.tile(offset, 4)
+        return boxes / scale, scores[kept]
 
     def landmarks(self, frame: np.ndarray, region: Region) -> Pose:
         """The landmarks of the person in `region` of an RGB frame (H, W, 3) uint8."""
@@ -134,7 +147,7 @@ class BlazePose:
             _array_indices(frame_from_region),
             (REGION_SIZE, REGION_SIZE),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
+            borderMode=cv2.BORDER_CONSTANT,
         )
         with self._lock:
             values, score, mask, heatmap, world = _run(self._landmarker, image.astype(np.float32) / 255)
@@ -158,6 +171,23 @@ class BlazePose:
 def shared_networks() -> BlazePose:
     """The networks, loaded once."""
     return BlazePose()
+
+
+def _merged(looks: list[tuple[np.ndarray, np.ndarray]], threshold: float) -> list[Detection]:
+    boxes, scores = (np.concatenate(parts) for parts in zip(*looks, strict=True))
+    people = weighted_suppression(boxes, scores, threshold)
+    found = [Detection(score, _corners(values[:4]), values[4:].reshape(4, 2)) for score, values in people]
+    return sorted(found, key=lambda detection: -detection.region.size)
+
+
+def _squares(width: int, height: int) -> list[tuple[int, int, int]]:
+    """Overlapping squares (x, y, side) along the longer side of a frame; none for one that is almost square."""
+    side, length = min(width, height), max(width, height)
+    if length < 1.2 * side:
+        return []
+    count = int(np.ceil((length - side) / (side / 2))) + 1
+    starts = np.linspace(0, length - side, count).astype(int).tolist()
+    return [(start, 0, side) if width > height else (0, start, side) for start in starts]
 
 
 def find_people(frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
@@ -253,9 +283,8 @@ def _letterboxed(frame: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     return image, scale, np.array([left, top], np.float64)
 
 
-def _corners(box: np.ndarray, scale: float, offset: np.ndarray) -> np.ndarray:
-    center, half = (box[:2] - offset) / scale, box[2:] / (2 * scale)
-    return np.concatenate([center - half, center + half])
+def _corners(box: np.ndarray) -> np.ndarray:
+    return np.concatenate([box[:2] - box[2:] / 2, box[:2] + box[2:] / 2])
 
 
 def _overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:

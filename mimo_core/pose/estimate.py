@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..motion.motion import Motion
 from ..motion.runs import runs_of
 from ..progress import Progress, silent
-from .blazepose import Pose, find_people
+from .blazepose import Pose, find_people, shared_networks
 from .fit import fit
 from .landmarks import Landmarks
 from .overlay import draw_overlay
@@ -116,7 +116,7 @@ def _notes(clip: Clip, motion: Motion, person: int, focal: float, is_free: bool)
     if not focal:
         notes.append(f"Focal length assumed: {motion.camera.focal:.0f} px, 1.2 times the longer side.")
     notes.append("Distances are those of a person of average size.")
-    if is_free and (people := len(find_people(clip[int(seen.visible.int().argmax())]))) > 1:
+    if is_free and (people := len(shared_networks().detect_all(clip[int(seen.visible.int().argmax())]))) > 1:
         notes.append(f"{people} people were found; number {person} is followed, counted from the largest.")
     if missing := runs_of(~seen.visible):
         notes.append(f"The person is not seen in frames {_spans(missing)}.")

@@ -90,7 +90,8 @@ def _started(networks: BlazePose, frame: np.ndarray, region: Region) -> Pose | N
 
 
 def _detected(networks: BlazePose, frame: np.ndarray, person: int, last: Pose | None) -> Region | None:
-    found = choose(networks.detect(frame), person, last)
+    found = choose(networks.detect(frame) if person == 0 else [], person, last)
+    found = found or choose(networks.detect_all(frame), person, last)
     return None if found is None else found.region
 
 
