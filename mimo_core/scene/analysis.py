@@ -13,10 +13,11 @@ from ..store import FrameStore
 from .background import Canvas
 from .camera_motion import CameraPath, CameraTracker
 from .filters import grown
-from .occluder import REACH, Sightings, fixed_things, things, touching, without_small
+from .occluder import REACH, Sightings, fixed_things, sightings, things, without_small
 from .person import UNSURE, Looks, Odds, View, alpha_of
 from .silhouette import Body, bodies, stature
 from .survey import CoarsePlate, Survey
+from .tracks import Tracks
 
 
 WORKING_STATURE = 230  # pixels of a standing body at working size
@@ -105,7 +106,7 @@ class Analysis:
             tick(None)
         for _ in range(ROUNDS):
             looks, fixed, labels = self._labelled(canvas, scenery, looks, fixed, plate, tick)
-        yield from self._kept(canvas, scenery, fixed, labels)
+        yield from self._kept(canvas, fixed, labels)
 
     def _scenery(self, canvas: Canvas, plate: Clip | None, tick) -> CoarsePlate:
         survey = Survey(canvas, self.stature)
@@ -151,11 +152,11 @@ class Analysis:
         """One round: label every frame, learn the looks again from the labels, find what stands in front."""
         import cv2
 
-        seen, learned, labels = Sightings.none(canvas.size), Looks(), FrameStore()
+        seen, learned, labels = Sightings.none(canvas.size), Looks(), _Labels(self.stature)
         for frame, view in enumerate(self._views(canvas, scenery, fixed, plate), canvas.start):
             tick(None)
             if view is None:
-                labels.append(np.zeros((2, 1, 1), np.uint8))
+                labels.append_nothing(frame)
                 continue
             odds = looks.odds(view)
             thing = things(view, odds)
@@ -165,7 +166,7 @@ class Analysis:
                 whole = np.zeros(self.size[::-1], np.uint8)
                 _cut(whole, self.boxes[frame])[:] = found
                 total += canvas.project(whole, frame, flags=cv2.INTER_NEAREST)
-            labels.append(np.stack([alpha_of(person_odds), _soft(thing)]))
+            labels.append(frame, view, looks, alpha_of(person_odds), person, thing, self.boxes[frame])
         return learned, fixed_things(scenery.picture, scenery.known, seen, self.stature), labels
 
     def _person(self, view: View, odds: Odds, thing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -176,55 +177,45 @@ class Analysis:
         near = grown(view.soft > UNSURE, FAR * self.stature)
         person = without_small(odds.is_person & ~thing & near, SPECK * self.stature**2)
         around = grown(person, 2)
-        return person, np.where(around, np.minimum(odds.person, -odds.thing), -8.0)
+        return person, np.where(around, odds.person, -8.0)
 
-    def _kept(
-        self, canvas: Canvas, scenery: CoarsePlate, fixed: np.ndarray, labels: FrameStore
-    ) -> Iterator[Layers | None]:
-        """The labels of a round as layers; of the moving things those that touch the person at some time."""
+    def _kept(self, canvas: Canvas, fixed: np.ndarray, labels: _Labels) -> Iterator[Layers | None]:
+        """The labels of a round as layers; of the moving things those that pass in front of the person."""
         import cv2
 
-        frames = range(canvas.start, canvas.stop)
-        later = self._touching_later(canvas, labels)
-        before = None
-        for number, frame in enumerate(frames):
+        in_front = labels.tracks.in_front()
+        for frame in range(canvas.start, canvas.stop):
             box = self.boxes[frame]
             if box is None:
-                before = None
                 yield None
                 continue
-            person, thing = labels[number]
-            forward = touching(thing > 127, person > 127, _moved(before, box), self.stature)
-            kept = forward | (later[number] > 0)
-            before = box, kept
+            person, label = labels.store[frame - canvas.start]
+            passes = np.isin(label, in_front.get(frame, []))
+            thing = _soft(passes)
+            # What was taken for a thing but belongs to the person fills its place in the mask.
+            own = (label > 0) & ~passes & (_cut(self.soft[frame], box) > 127)
+            person = np.where(own, 255, np.minimum(person, 255 - thing)).astype(np.uint8)
             alpha = canvas.lookup(fixed, frame, box, flags=cv2.INTER_LINEAR) * 255
-            yield Layers(box, person, np.where(grown(kept, 2), thing, 0).astype(np.uint8), alpha.astype(np.uint8))
-
-    def _touching_later(self, canvas: Canvas, labels: FrameStore) -> FrameStore | list:
-        kept, after = [], None
-        store = FrameStore()
-        for number in reversed(range(len(labels))):
-            box = self.boxes[canvas.start + number]
-            person, thing = labels[number]
-            if box is None:
-                after = None
-                store.append(thing)
-            else:
-                now = touching(thing > 127, person > 127, _moved(after, box), self.stature)
-                after = box, now
-                store.append(now.astype(np.uint8))
-            kept.append(number)
-        return _Reversed(store)
+            yield Layers(box, person, thing, alpha.astype(np.uint8))
 
 
-class _Reversed:
-    """A store that was filled from the end."""
+class _Labels:
+    """Soft person and numbered things of each frame, and the tracks of the things."""
 
-    def __init__(self, store: FrameStore):
-        self.store = store
+    def __init__(self, stature: float):
+        self.store, self.tracks = FrameStore(), Tracks(stature)
 
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self.store[len(self.store) - 1 - index]
+    def append(self, frame: int, view: View, looks: Looks, alpha, person, thing, box) -> None:
+        import cv2
+
+        label = cv2.connectedComponents(thing.astype(np.uint8), connectivity=8)[1].clip(0, 255).astype(np.uint8)
+        own = looks.own(view, label)
+        self.tracks.add(frame, sightings(frame, view, label, person, own, box[:2]))
+        self.store.append(np.stack([alpha, label]))
+
+    def append_nothing(self, frame: int) -> None:
+        self.tracks.add(frame, [])
+        self.store.append(np.zeros((2, 1, 1), np.uint8))
 
 
 def _soft(mask: np.ndarray) -> np.ndarray:
@@ -232,20 +223,6 @@ def _soft(mask: np.ndarray) -> np.ndarray:
     import cv2
 
     return cv2.GaussianBlur(mask.astype(np.uint8) * 255, (3, 3), 0)
-
-
-def _moved(kept, box) -> np.ndarray | None:
-    """A mask known within one box of the frame, within another."""
-    if kept is None:
-        return None
-    old, mask = kept
-    left, top = old[0] - box[0], old[1] - box[1]
-    out = np.zeros((box[3] - box[1], box[2] - box[0]), bool)
-    y0, x0 = max(top, 0), max(left, 0)
-    y1, x1 = min(top + mask.shape[0], out.shape[0]), min(left + mask.shape[1], out.shape[1])
-    if y1 > y0 and x1 > x0:
-        out[y0:y1, x0:x1] = mask[y0 - top : y1 - top, x0 - left : x1 - left]
-    return out
 
 
 def _box(mask: np.ndarray, margin: float) -> tuple[int, int, int, int] | None:

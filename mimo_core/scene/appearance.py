@@ -13,6 +13,7 @@ EVEN = 0.03  # share of a flat distribution: a colour never seen is improbable, 
 PATCH_WEIGHT = 25.0  # pixels after which a patch is trusted over the whole body
 COARSE = 8  # levels per channel for counting in how many frames a colour was there
 RARE, USUAL = 0.15, 0.5  # a colour seen in fewer frames is not the patch's own; in more, it is
+HAD = 0.02  # share of a body part that a colour covers to be one of its colours
 ENOUGH = 5  # frames before rarity means anything
 
 
@@ -58,6 +59,14 @@ class Appearance:
         level = np.arange(LEVELS) * COARSE // LEVELS
         fine = own.reshape(-1, COARSE, COARSE, COARSE)
         return fine[:, level][:, :, level][:, :, :, level].reshape(self.counts.shape)
+
+    def has(self, bins: np.ndarray, patches: np.ndarray) -> np.ndarray:
+        """Whether any of some patches usually shows a colour, bool like `bins` (N,)."""
+        counts = (self.counts * self.usual())[patches].sum(0)
+        coarse = _coarse(counts[None])[0]
+        level = bins >> 8, bins >> 4 & 15, bins & 15
+        red, green, blue = (values * COARSE // LEVELS for values in level)
+        return coarse[(red * COARSE + green) * COARSE + blue] > HAD * max(coarse.sum(), 1)
 
     @property
     def total(self) -> float:

@@ -8,12 +8,12 @@ import numpy as np
 
 from .filters import grown, shrunk
 from .person import Odds, View
+from .tracks import Sighting
 
 
 SMALLEST = 4e-4  # of the squared stature: smaller components are noise
 CLOSED = 0.015  # of the stature: gaps so wide inside a thing belong to it
 TOUCH = 0.015  # of the stature: how near a thing must come to touch the person
-STEP = 0.12  # of the stature: how far a thing may move between two frames and still be the same
 DEEP = 0.012  # of the stature: so far inside the fitted body a fit error no longer explains what is seen
 REACH = 0.15  # of the stature: how far around the body a fixed thing is outlined
 FEWEST_SIGHTINGS = 2  # frames in which the body was behind a fixed thing
@@ -41,20 +41,21 @@ def without_small(mask: np.ndarray, area: float) -> np.ndarray:
     return large[label]
 
 
-def touching(found: np.ndarray, person: np.ndarray, before: np.ndarray | None, stature: float) -> np.ndarray:
-    """The components of `found` (h, w) bool that touch the person, or overlap what was kept in the frame `before`."""
-    import cv2
+def sightings(frame: int, view: View, label: np.ndarray, person: np.ndarray, own: np.ndarray, corner) -> list[Sighting]:
+    """The components of `label` (h, w) as sightings. `own` (h, w) bool has colours of the person's near parts.
 
-    count, label = cv2.connectedComponents(found.astype(np.uint8), connectivity=8)
-    if count < 2:
-        return found
-    near = grown(person, TOUCH * stature)
-    if before is not None:
-        near = near | grown(before, STEP * stature)
-    kept = np.zeros(count, bool)
-    kept[np.unique(label[near & found])] = True
-    kept[0] = False
-    return kept[label]
+    `corner` (x, y) is where the view lies in the frame.
+    """
+    near = np.bincount(label[grown(person, TOUCH * view.stature)], minlength=256)
+    colored = np.bincount(label[own], minlength=256)
+    area = np.bincount(label.reshape(-1), minlength=256)
+    found = []
+    for number in np.flatnonzero(area[1:]) + 1:
+        y, x = np.nonzero(label == number)
+        center = np.array([x.mean(), y.mean()]) + corner
+        count = int(area[number])
+        found.append(Sighting(frame, int(number), center, count, bool(near[number]), float(colored[number] / count)))
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,7 @@ SHADOW_TEXTURE = 2.0  # weight of its other variation
 OUTLIERS = 0.02
 BELIEF = 0.06  # the soft mask is never trusted beyond 1 - BELIEF
 THING_COST = 1.5  # things are rarer than people and scenery
+NEAR_PART = 0.06  # of the stature: body parts so near a thing may be what it is
 STILL_BONUS = 3.0  # for the plate where it holds still while the body behind it moves
 SMOOTHNESS = 4e-4
 
@@ -78,6 +79,21 @@ class Looks:
         thing = _without_specks(outside & view.known & moving)
         self.things.add(bins[thing])
         self.scene.add(bins[outside & ~thing])
+
+    def own(self, view: View, label: np.ndarray) -> np.ndarray:
+        """Which pixels of labelled components have colours of the body parts near the component, (h, w) bool."""
+        found = np.zeros(label.shape, bool)
+        if view.body is None:
+            return found
+        bins = bins_of(view.picture)
+        for number in range(1, int(label.max()) + 1):
+            y, x = np.nonzero(label == number)
+            reach = NEAR_PART * view.stature + max(np.ptp(x), np.ptp(y)) / 2 if len(x) else 0
+            middle = np.array([x.mean(), y.mean()]) if len(x) else np.zeros(2)
+            parts = np.flatnonzero(np.linalg.norm(view.body.centers - middle, axis=1) < reach)
+            if len(x) and len(parts):
+                found[y, x] = self.person.has(bins[y, x], parts)
+        return found
 
     def relearn(self, view: View, person: np.ndarray, thing: np.ndarray) -> None:
         """Take in a frame that was labelled: where the person is and where a thing, (h, w) bool."""

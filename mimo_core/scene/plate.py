@@ -14,7 +14,7 @@ LIGHT_LIMIT = 40.0  # levels by which local light may lift or lower the backgrou
 LIGHT_OUTLIER = 25.0  # a difference of this size is half distrusted: something moves there
 GRAIN_BINS = 8  # brightness classes in which the noise of the source is measured
 GRAIN_TILE = 256
-STEADY_SAMPLES = 4  # pixels with at least so many samples tell how noisy the source is
+SOLID = 243  # alpha from here on shows the colour of what is in front alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,14 +45,14 @@ class Patch:
     unseen: int  # of these, pixels that no frame showed
 
 
-def fill(source: np.ndarray, hole: np.ndarray, background: Background, frame: int, *, ignored: np.ndarray) -> Patch:
-    """Fill `hole` (H, W) bool of a source frame (H, W, 3).
+def fill(source: np.ndarray, hole: np.ndarray, background: Background, frame: int, *, front: np.ndarray) -> Patch:
+    """Fill `hole` (H, W) bool of a source frame (H, W, 3). Outside of it nothing changes.
 
-    Outside the hole nothing changes. Light is taken from the pixels around the hole, except those of `ignored` (H, W)
-    bool: things that move and are neither person nor background.
+    `front` (H, W) uint8 is the alpha of what passes in front of the person: it stays in the plate.
     """
     box = _box_around(hole)
-    inside, others = _cut(hole, box), _cut(ignored, box)
+    inside, alpha = _cut(hole, box), _cut(front, box)
+    others = alpha > 0
     here = _cut(source, box)
     picture, seen, reach = _looked_up(background, frame, box)
     free = ~inside & ~others & reach
@@ -60,11 +60,24 @@ def fill(source: np.ndarray, hole: np.ndarray, background: Background, frame: in
         picture = _aligned(picture, here, inside | others | ~reach)
     light = _light(here, picture, free)
     grain = background.grain.frame(picture, frame, box)
-    filled = picture + light + grain
     weight = _feather(inside)[..., None]
-    pixels = (here * (1 - weight) + filled * weight + 0.5).clip(0, 255).astype(np.uint8)
+    filled = here * (1 - weight) + (picture + light + grain) * weight
+    share = alpha[..., None].astype(np.float32) / 255
+    pixels = (filled * (1 - share) + own_color(here, alpha) * share + 0.5).clip(0, 255).astype(np.uint8)
     pixels[~inside] = here[~inside]
-    return Patch(box, pixels, int(inside.sum()), int((inside & ~seen).sum()))
+    hidden = inside & (alpha < SOLID)
+    return Patch(box, pixels, int(hidden.sum()), int((hidden & ~seen).sum()))
+
+
+def own_color(source: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The colour (h, w, 3) of what lies in front without what shines through its soft edge: that of its solid part.
+
+    The edge pixels of the source hold the colours of the person who was replaced; used as they are, they make a halo.
+    """
+    solid = alpha >= SOLID
+    if not solid.any():
+        return source
+    return np.where(solid[..., None], source, continued(source.astype(np.float32), solid.astype(np.float32)))
 
 
 def _box_around(hole: np.ndarray) -> tuple[int, int, int, int]:

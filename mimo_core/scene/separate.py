@@ -27,7 +27,7 @@ EDGE_SHARE = 0.02  # of the body's height: the hole in the plate reaches so far 
 FAINT = 26  # mask values from here on count as person when the hole is cut
 CALM_FRAMES = 6  # of a canvas teach the grain of the source
 JUMP = 1.6  # factor by which the person's area may change between frames before it is doubted
-PAINTED = 0.15  # share of a frame's hole that may be painted before it is doubted
+PAINTED = 0.4  # share of a frame's hole that may be painted before it is doubted
 
 
 def separate(
@@ -211,10 +211,10 @@ class _Separation:
         if not hole.any():
             self._nobody(frame)
             return
-        ignored = np.zeros_like(hole)
-        _cut(ignored, box)[:] = occluder > FAINT
+        front = np.zeros(source.shape[:2], np.uint8)
+        _cut(front, box)[:] = occluder
         if background is not None:
-            patch = fill(source, hole, background, frame, ignored=ignored)
+            patch = fill(source, hole, background, frame, front=front)
         else:
             patch = Patch(box, np.where(_cut(hole, box)[..., None], _cut(self.given.plate[frame], box), here), 1, 0)
         self.patches.append(patch.box, patch.pixels)
@@ -276,7 +276,7 @@ class _Separation:
             )
         last = tally.area[-1] if tally.area else 0
         if last and not 1 / JUMP < (area + hidden) / last < JUMP:
-            tally.doubts.append(Doubt(frame, f"the person's area jumps by a factor of {(area + hidden) / last:.2f}"))
+            tally.doubts.append(Doubt(frame, "the person's mask changes its size at once"))
         tally.area.append(area + hidden)
 
     def _report(self, notes: tuple[str, ...]) -> SceneReport:
