@@ -164,6 +164,18 @@ class TestHiddenSide:
             contrast.append(rgb[chest].astype(float).std(axis=0).mean())
         assert contrast[1] < 0.6 * contrast[0]
 
+    def test_a_back_view_lands_on_the_back_and_only_there(self):
+        back = COLORS.clone()
+        back[:] = torch.tensor([20.0, 160.0, 60.0])
+        behind = photograph(motion_of(person(turn=180)), back)
+        proxy = Proxy.from_identity(replace(identity_of(person()), back=behind))
+        rgb, alpha = rendered(proxy, motion_of(person(turn=180)))
+        inside = cv2.erode(alpha, np.ones((7, 7))) == 255
+        assert (np.abs(rgb[inside].astype(float) - (20, 160, 60)).max(1) < 12).mean() > 0.95
+        front, mask = photograph(motion_of(person()))
+        rgb, _ = rendered(proxy, motion_of(person()))
+        assert psnr(rgb, front, cv2.erode(mask, np.ones((5, 5))) == 255) > 22
+
     def test_an_unknown_back_side_is_refused(self):
         with pytest.raises(InputError, match="mirror, diffuse"):
             Proxy.from_identity(identity_of(person()), "sideways")

@@ -15,15 +15,14 @@ from .texture import TRUSTED, Baked
 
 
 LEAST = 50  # seen texels that are enough to go by
-ALIKE = 22.0  # in Lab, lightness halved: shading and painted nails stay below, clothes and walls above
+ALIKE = 14.0  # in Lab, lightness counting a quarter: shading stays below, clothes and walls above
 PALM = 0.5  # share of a hand's seen texels, nearest to its middle, that say what colour it is
 
 
 def with_clean_hands(surface: Surface, baked: Baked) -> Baked:
     """The same texels, without trust in those of the hands that have not the hand's colour.
 
-    A hand is of the colour of its middle. Where that is not the face's, both hands must agree (gloves), or the middle
-    was covered and the face's colour counts.
+    That is the face's, unless the middles of both hands agree on another one: gloves.
     """
     trusted = baked.seen > TRUSTED
     if (surface.face & trusted).sum() < LEAST:
@@ -35,7 +34,7 @@ def with_clean_hands(surface: Surface, baked: Baked) -> Baked:
     gloves = all(palm is not None and _distance(palm, skin) > ALIKE for palm in palms)
     gloves = gloves and _distance(*palms) < ALIKE
     for hand, palm in zip(surface.hands, palms, strict=True):
-        tone = palm if palm is not None and (gloves or _distance(palm, skin) < ALIKE) else skin
+        tone = palm if gloves else skin
         seen[hand & (_distance(shown, tone) > ALIKE)] = 0
     return replace(baked, seen=seen)
 
@@ -48,11 +47,11 @@ def _palm(surface: Surface, shown: NDArray, hand: NDArray) -> NDArray | None:
 
 
 def _lab(colors: NDArray) -> NDArray:
-    """RGB (N, 3) 0..255 as Lab (N, 3) with lightness halved."""
+    """RGB (N, 3) 0..255 as Lab (N, 3) with a quarter of the lightness."""
     import cv2
 
     lab = cv2.cvtColor((colors[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
-    return lab * np.array([0.5, 1, 1], np.float32)
+    return lab * np.array([0.25, 1, 1], np.float32)
 
 
 def _distance(a: NDArray, b: NDArray) -> NDArray:

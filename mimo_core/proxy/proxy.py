@@ -16,6 +16,7 @@ from ..motion.motion import Motion, Person
 from ..motion.retarget import retarget
 from ..progress import Progress, silent, tracked
 from .atlas import free_body_atlas
+from .back import with_back
 from .card import card_corners, card_of
 from .hidden import BACK_SIDES, filled
 from .outline import Picture, clothed
@@ -37,7 +38,10 @@ class Proxy:
 
     @classmethod
     def from_identity(cls, identity: Identity, back_side: str = "mirror") -> Proxy:
-        """Bake the identity's picture. `back_side` says how the hidden side is made up: mirror or diffuse."""
+        """Bake the identity's picture, and its back view where there is one.
+
+        `back_side` says how what neither shows is made up: mirror or diffuse.
+        """
         if back_side not in BACK_SIDES:
             raise InputError(f"Unknown back side {back_side!r}. Choose one of {', '.join(BACK_SIDES)}.")
         colors = clean_colors(identity.picture, identity.matte)
@@ -80,6 +84,8 @@ def _body_skin(identity: Identity, colors: NDArray, back_side: str) -> Skin:
     vertices = clothed(camera.view(posed.vertices)[0], picture)
     atlas = free_body_atlas(TEXTURE_SIDE)
     baked = bake(atlas, vertices, body.faces, picture, colors)
+    if identity.back is not None:
+        baked = with_back(baked, atlas, vertices, camera, identity.back)
     texels = filled(free_body_surface(TEXTURE_SIDE), baked, back_side=back_side)
     texture = atlas.picture(np.clip(texels + 0.5, 0, 255).astype(np.uint8))
     return Skin(
