@@ -108,8 +108,8 @@ def _moving(video: Clip, front, fit: str, size, color, length: int, fps) -> Scen
         video = video.selected(index % len(video) for index in range(length))
     if (video.width, video.height) != size:
         blank = Clip.still(np.zeros((size[1], size[0], 3), np.uint8), length, video.fps)
-        plate = blank.computed(lambda index: fitted_picture(video[index], size, fit, color))
-        video = Clip(plate.source, video.fps, video.sound)
+        fitted = blank.computed(lambda index, frames=video: fitted_picture(frames[index], size, fit, color))
+        video = Clip(fitted.source, video.fps, video.sound)
     return _layered(video, front, is_still=False)
 
 
