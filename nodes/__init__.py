@@ -2,10 +2,14 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .composite import MimoComposite
+from .example import MimoExample
 from .identity import MimoEncodeIdentity
 from .models import register_folders
 from .motion import MimoEstimatePose, MimoLoadMotion, MimoSaveMotion
 from .render import MimoDecodeProxy, MimoRenderMotion
+from .scene import MimoSeparateScene
+from .scene_picture import MimoSceneFromPicture
 
 
 register_folders()
@@ -14,10 +18,14 @@ register_folders()
 class MimoExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
+            MimoExample,
             MimoEstimatePose,
             MimoLoadMotion,
             MimoSaveMotion,
+            MimoSeparateScene,
+            MimoSceneFromPicture,
             MimoEncodeIdentity,
             MimoRenderMotion,
             MimoDecodeProxy,
+            MimoComposite,
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from .batches import batch_from
-from .media import picture_from, preview
+from .media import picture_from, preview, show_notes
 from .sockets import MimoIdentity
 
 
@@ -38,6 +38,7 @@ class MimoEncodeIdentity(io.ComfyNode):
                 MimoIdentity.Output(display_name="identity", tooltip="To Proxy Decoder."),
                 io.Image.Output(display_name="crop", tooltip="The cut-out on white, as the decoders see it."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -46,8 +47,9 @@ class MimoEncodeIdentity(io.ComfyNode):
 
         identity = encode_identity(
             picture_from(character, "character"),
-            mask=None if mask is None else mask[0].cpu().numpy(),
+            mask=None if mask is None else picture_from(mask, "mask"),
             back=None if back_view is None else picture_from(back_view, "back_view"),
         )
+        show_notes(identity.notes, cls)
         crop = batch_from([identity.picture], 1)
         return io.NodeOutput(identity, crop, ui=preview(crop, cls))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from fractions import Fraction
 
@@ -13,7 +14,7 @@ from comfy_api.latest import InputImpl, io, ui
 from PIL import Image
 from torch import Tensor
 
-from ..mimo_core.clip import DEFAULT_FPS, Clip, Masks
+from ..mimo_core.clip import DEFAULT_FPS, Clip, Masks, eight_bit
 from ..mimo_core.errors import InputError
 from ..mimo_core.progress import Progress
 from ..mimo_core.video import Sound
@@ -87,16 +88,24 @@ def alpha_of(images: Tensor) -> Tensor | None:
 
 
 def picture_from(images: Tensor, name: str) -> np.ndarray:
-    """The one picture (H, W, C) of an IMAGE."""
+    """The one picture (H, W, C) of an IMAGE, or (H, W) of a MASK, uint8."""
+    images = images[None] if images.ndim == 2 else images
     if len(images) != 1:
         raise InputError(f"{name} takes one picture, got {len(images)}. Pick one with Image From Batch.")
-    return images[0].cpu().numpy()
+    return eight_bit(images[0])
 
 
 def preview(batch: Tensor, node):
     """A handful of the pictures or masks, spread over the clip, for the node to show."""
     chosen = batch[sorted({round(k * (len(batch) - 1) / (PREVIEWS - 1)) for k in range(PREVIEWS)})]
     return ui.PreviewImage(chosen, cls=node) if batch.ndim == 4 else ui.PreviewMask(chosen, cls=node)
+
+
+def show_notes(notes: Iterable[str], node) -> None:
+    """Show sentences on the node. Where no server runs there is nobody to read them."""
+    server = sys.modules.get("server")
+    if notes and server and node.hidden:
+        server.PromptServer.instance.send_progress_text("\n".join(notes), node.hidden.unique_id)
 
 
 def video_in_temp(frames: Iterable[np.ndarray], *, width: int, height: int, **how):

@@ -9,16 +9,16 @@ import folder_paths
 from comfy_api.latest import io, ui
 
 from ..mimo_core.errors import InputError
+from ..mimo_core.example import example_shots
 from ..mimo_core.motion.files import SUFFIXES, load_motion, save_motion
 from ..mimo_core.progress import tracked
 from .batches import batch_from
 from .boxes import boxes_from
-from .media import clip_from, masks_from, node_progress, preview
+from .media import clip_from, masks_from, node_progress, preview, show_notes
 from .sockets import MimoMotion, advanced, check_choice, clip_input, fps_input
 
 
 ESTIMATORS = ("auto", "blazepose")
-FROM_OUTPUT = " [output]"  # how ComfyUI marks a name in its output folder
 
 
 class MimoEstimatePose(io.ComfyNode):
@@ -87,6 +87,7 @@ class MimoEstimatePose(io.ComfyNode):
                     tooltip="The body drawn over the clip, to check the fit. 12 bytes a pixel and frame in memory.",
                 ),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -107,6 +108,7 @@ class MimoEstimatePose(io.ComfyNode):
         )
         if not found.is_found:
             raise InputError(f"{found.notes[0]} Crop the clip closer to the person, connect boxes, or set person to 0.")
+        show_notes((*clip.notes, *found.notes), cls)
         drawn = (draw_overlay(frame, found.motion, index) for index, frame in enumerate(clip))
         images = batch_from(tracked(drawn, len(clip), progress), len(clip))
         return io.NodeOutput(found.motion, images, ui=preview(images, cls))
@@ -123,9 +125,9 @@ class MimoLoadMotion(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "file",
-                    options=motion_files(),
-                    tooltip="Files in ComfyUI's input folder (.npz, .safetensors), and motions that Save Motion wrote. "
-                    "Copy a file into input and press R to see it here.",
+                    options=list(motion_files()),
+                    tooltip="Motions (.npz, .safetensors) in ComfyUI's input folder, those that Save Motion wrote to "
+                    "output, and an example. Copy a file into input and press R to see it here.",
                 ),
             ],
             outputs=[MimoMotion.Output(display_name="motion", tooltip="To Proxy Decoder or Render Body Code.")],
@@ -177,22 +179,23 @@ class MimoSaveMotion(io.ComfyNode):
         return io.NodeOutput(ui=ui.PreviewText(f"Saved {Path(subfolder, file).as_posix()}"))
 
 
-def motion_files() -> list[str]:
-    """Names that Load Motion offers: files of the input folder, then what lies in the output folder."""
-    loaded = _names(folder_paths.get_input_directory())
-    return loaded + [name + FROM_OUTPUT for name in _names(folder_paths.get_output_directory())]
+def motion_files() -> dict[str, Path]:
+    """What Load Motion offers, by name: the input folder, the output folder, and the examples that ship."""
+    loaded = _files(folder_paths.get_input_directory(), "")
+    saved = _files(folder_paths.get_output_directory(), " [output]")
+    return loaded | saved | {f"{example.name} [example]": example.motion_file for example in example_shots()}
 
 
-def _names(folder: str) -> list[str]:
-    """Motion files at most one folder deep, as paths with slashes relative to `folder`."""
+def _files(folder: str, mark: str) -> dict[str, Path]:
+    """Motion files at most one folder deep, by their path relative to `folder` with slashes and a mark behind it."""
     found = [path for pattern in ("*", "*/*") for path in Path(folder).glob(pattern)]
-    return sorted(p.relative_to(folder).as_posix() for p in found if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = sorted(path for path in found if path.suffix.lower() in SUFFIXES and path.is_file())
+    return {path.relative_to(folder).as_posix() + mark: path for path in found}
 
 
 def motion_path(name: str) -> Path:
-    """Where a listed motion lies. Only listed names are taken, so no name leaves the two folders."""
-    if name not in motion_files():
+    """Where a listed motion lies. Only listed names are taken, so no name leaves the folders."""
+    files = motion_files()
+    if name not in files:
         raise InputError(f"There is no motion {name} in the input or output folder. Choose another file.")
-    if name.endswith(FROM_OUTPUT):
-        return Path(folder_paths.get_output_directory(), name.removesuffix(FROM_OUTPUT))
-    return Path(folder_paths.get_input_directory(), name)
+    return files[name]

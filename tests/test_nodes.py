@@ -30,6 +30,11 @@ def run(node_classes, folders):
 
 
 @pytest.fixture(scope="module")
+def media(node_classes):
+    return importlib.import_module("pack_under_test.nodes.media")
+
+
+@pytest.fixture(scope="module")
 def motion(core):
     """A body in the T pose, four frames, three metres away, turning its head."""
     pose = torch.zeros(4, 69)
@@ -38,6 +43,18 @@ def motion(core):
     person = core("motion.motion").Person(torch.zeros(10), torch.zeros(4, 3), pose, place)
     camera = core("camera").Camera.for_size(96, 64, focal=60.0)
     return core("motion.motion").Motion((person,), 24.0, camera)
+
+
+@pytest.fixture(scope="module")
+def film(core):
+    """A synthetic shot of six frames with its truth."""
+    return core("synthetic.shot").shot(1, size=192, frames=6)
+
+
+@pytest.fixture(scope="module")
+def images(film):
+    """The shot as IMAGE."""
+    return torch.from_numpy(film.frames).float() / 255
 
 
 class TestRenderMotion:
@@ -72,11 +89,69 @@ class TestRenderMotion:
         assert len(shown.as_dict()["images"]) == 4
 
 
+class TestEstimatePose:
+    def test_a_person_is_found_and_drawn_over_the_clip(self, run, film, images):
+        motion, overlay = run("MIMO_EstimatePose", clip=images).args
+        assert motion.frames == 6
+        assert motion.person.visible.all()
+        assert overlay.shape == images.shape
+        changed = (overlay - images).abs().amax(-1) > 0.1
+        inside = torch.from_numpy(film.person > 127)
+        assert (changed & inside).sum() > 0.6 * changed.sum()
+
+    def test_fps_of_images_is_taken_as_told(self, run, images):
+        motion, _ = run("MIMO_EstimatePose", clip=images[:2], fps=12.0).args
+        assert motion.fps == 12
+
+    def test_nobody_in_the_clip_is_an_error_with_a_remedy(self, run):
+        with pytest.raises(ValueError, match="Nobody was found in 2 frames.*connect boxes"):
+            run("MIMO_EstimatePose", clip=torch.full((2, 96, 96, 3), 0.5))
+
+    def test_a_mask_of_another_size_is_refused_with_both_sizes(self, run, images):
+        with pytest.raises(ValueError, match="32x32.*192x192"):
+            run("MIMO_EstimatePose", clip=images, person_mask=torch.ones(6, 32, 32))
+
+    def test_a_box_for_all_frames_and_a_single_frame_work(self, run, images):
+        motion, overlay = run("MIMO_EstimatePose", clip=images[:1], boxes=(0, 0, 192, 192)).args
+        assert (motion.frames, len(overlay)) == (1, 1)
+
+
+class TestSeparateScene:
+    @pytest.fixture
+    def given(self, film):
+        """The truth as MASK, so that nothing has to be estimated."""
+        return {"motion": film.motion, "person": torch.from_numpy(film.visible).float() / 255}
+
+    def test_layers_come_out_and_far_from_the_person_the_plate_is_the_clip(self, run, images, given, close):
+        scene, plate, person, occluder, report = run("MIMO_SeparateScene", clip=images, **given).args
+        assert scene.frames == 6
+        assert plate.shape == images.shape
+        assert person.shape == occluder.shape == images.shape[:3]
+        assert report.startswith("Camera: ")
+        near = torch.nn.functional.max_pool2d(given["person"][:, None], 25, 1, 12)[:, 0] > 0
+        assert not near.all()
+        close(plate[~near], images[~near])
+
+    def test_a_given_plate_wins(self, run, images, given):
+        green = torch.tensor([0.0, 1.0, 0.0]).expand(1, 192, 192, 3)
+        plate = run("MIMO_SeparateScene", clip=images, plate=green, **given).args[1]
+        core = given["person"] == 1
+        assert (plate[core] == torch.tensor([0.0, 1.0, 0.0])).all()
+
+    def test_a_motion_of_another_length_is_refused(self, run, images, given):
+        with pytest.raises(ValueError, match="6 frames but the clip has 5"):
+            run("MIMO_SeparateScene", clip=images[:5], motion=given["motion"])
+
+    def test_masks_of_another_shape_are_refused(self, run, images, given):
+        with pytest.raises(ValueError, match="32x64"):
+            run("MIMO_SeparateScene", clip=images, person=torch.ones(1, 64, 32))
+
+
 class TestMotionFiles:
     def test_a_saved_motion_is_offered_and_comes_back(self, run, node_classes, motion, folders, close):
         run("MIMO_SaveMotion", motion=motion, prefix="motion/turn")
         offered = node_classes["MIMO_LoadMotion"].GET_SCHEMA().inputs[0].as_dict()["options"]
-        assert offered == ["motion/turn_00001_.npz [output]"]
+        assert offered == ["motion/turn_00001_.npz [output]", "dance [example]"]
         (loaded,) = run("MIMO_LoadMotion", file=offered[0]).args
         close(loaded.person.body_pose, motion.person.body_pose)
 
@@ -103,6 +178,10 @@ class TestMotionFiles:
         (folders / "input" / "notes.npz").write_text("hello")
         with pytest.raises(ValueError, match=r"notes\.npz is damaged or no motion"):
             run("MIMO_LoadMotion", file="notes.npz")
+
+    def test_the_example_can_be_loaded_by_name(self, run):
+        (motion,) = run("MIMO_LoadMotion", file="dance [example]").args
+        assert motion.frames > 10
 
     def test_a_changed_file_is_read_again(self, node_classes, run, motion, folders):
         run("MIMO_SaveMotion", motion=motion, prefix="turn")
@@ -138,3 +217,100 @@ class TestEncodeIdentity:
     def test_a_batch_is_refused(self, run, figure):
         with pytest.raises(ValueError, match="takes one picture, got 2"):
             run("MIMO_EncodeIdentity", character=figure.repeat(2, 1, 1, 1))
+
+
+class TestExample:
+    def test_it_gives_a_video_a_character_and_a_motion(self, run):
+        video, character, motion = run("MIMO_Example").args
+        assert min(video.get_dimensions()) >= 256
+        assert character.shape[0] == 1
+        assert motion.person.visible.all()
+
+
+class TestSceneFromPicture:
+    def test_a_colour_takes_size_length_and_rate_of_the_motion(self, run, motion):
+        (scene,) = run("MIMO_SceneFromPicture", motion=motion, colour="#204060").args
+        assert (scene.width, scene.height, scene.frames, scene.fps) == (96, 64, 4, 24)
+        assert tuple(scene.plate[3][10, 10]) == (0x20, 0x40, 0x60)
+
+    def test_one_picture_lasts_as_long_as_needed(self, run, figure):
+        (scene,) = run("MIMO_SceneFromPicture", picture=figure).args
+        assert (scene.width, scene.height, scene.is_still) == (120, 160, True)
+
+    def test_several_pictures_are_a_clip_that_is_repeated(self, run, images, motion):
+        (scene,) = run("MIMO_SceneFromPicture", picture=images[:3], motion=motion).args
+        assert scene.frames == 4
+        assert (scene.plate[3] == scene.plate[0]).all()
+
+    def test_what_is_no_colour_is_refused(self, run, motion):
+        with pytest.raises(ValueError, match="'whitish' is no colour"):
+            run("MIMO_SceneFromPicture", motion=motion, colour="whitish")
+
+    def test_a_foreground_stands_in_front(self, run, figure, motion):
+        mask = torch.zeros(1, 160, 120)
+        mask[:, :, :60] = 1
+        (scene,) = run("MIMO_SceneFromPicture", foreground=figure, foreground_mask=mask, motion=motion).args
+        assert scene.occluder[0][:, 0].min() == 255
+        assert scene.occluder[0][:, -1].max() == 0
+
+
+class TestComposite:
+    @pytest.fixture
+    def scene(self, run, motion):
+        return run("MIMO_SceneFromPicture", motion=motion).args[0]
+
+    @pytest.fixture
+    def drawn(self, run, motion):
+        return run("MIMO_RenderMotion", motion=motion).args
+
+    def test_the_character_lies_in_the_scene_and_the_rest_is_the_scene(self, run, scene, drawn, close):
+        images, mask = drawn
+        plain = {"colour_match": "none", "feather": 0, "shadow": 0.0}
+        video, frames, seen = run("MIMO_Composite", scene=scene, images=images, mask=mask, **plain).args
+        close(seen, mask)
+        close(frames[mask == 0], torch.ones_like(frames[mask == 0]))
+        close(frames[mask == 1], images[mask == 1])
+        assert video.get_dimensions() == (96, 64)
+
+    def test_the_video_has_the_scenes_length_and_rate(self, run, media, scene, drawn):
+        video = run("MIMO_Composite", scene=scene, images=drawn[0], mask=drawn[1]).args[0]
+        clip = media.clip_from(video, progress=lambda *_: None)
+        assert (len(clip), clip.fps, clip.width, clip.height) == (4, 24, 96, 64)
+
+    def test_the_video_plays_on_the_node(self, run, scene, drawn):
+        shown = run("MIMO_Composite", scene=scene, images=drawn[0], mask=drawn[1]).ui.as_dict()
+        assert shown["animated"] == (True,)
+        assert shown["images"][0]["filename"].endswith(".mp4")
+
+    def test_alpha_counts_where_there_is_no_mask(self, run, scene, drawn, close):
+        images, mask = drawn
+        with_alpha = torch.cat([images, mask[..., None]], -1)
+        close(run("MIMO_Composite", scene=scene, images=with_alpha).args[2], mask)
+
+    def test_audio_is_laid_under_the_video(self, run, media, scene, drawn):
+        audio = {"waveform": torch.zeros(1, 1, 8000), "sample_rate": 48000}
+        video = run("MIMO_Composite", scene=scene, images=drawn[0], mask=drawn[1], audio=audio).args[0]
+        assert media.clip_from(video, progress=lambda *_: None).sound is not None
+
+    def test_frames_of_another_size_are_refused_and_leave_nothing(self, run, scene, drawn, folders):
+        with pytest.raises(ValueError, match="48x32 but the scene is 96x64"):
+            run("MIMO_Composite", scene=scene, images=drawn[0][:, ::2, ::2], mask=drawn[1][:, ::2, ::2])
+        assert not list((folders / "temp").rglob("*.mp4"))
+
+    def test_frames_of_another_number_are_refused(self, run, scene, drawn):
+        with pytest.raises(ValueError, match="The scene has 4 frames but there are 3"):
+            run("MIMO_Composite", scene=scene, images=drawn[0][:3], mask=drawn[1][:3])
+
+
+class TestTheWholeRoad:
+    def test_a_character_replaces_the_person_of_a_clip(self, run, images):
+        motion, _ = run("MIMO_EstimatePose", clip=images).args
+        scene = run("MIMO_SeparateScene", clip=images, motion=motion).args[0]
+        character = run("MIMO_Example").args[1]
+        identity, _ = run("MIMO_EncodeIdentity", character=character).args
+        pictures, mask = run("MIMO_DecodeProxy", identity=identity, motion=motion, scene=scene).args
+        video, frames, seen = run("MIMO_Composite", scene=scene, images=pictures, mask=mask).args
+        assert frames.shape == images.shape
+        assert seen.mean() > 0.02
+        changed = (frames - images).abs().amax(-1) > 0.1
+        assert 0.01 < changed.float().mean() < 0.5

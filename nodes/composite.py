@@ -1,0 +1,79 @@
+"""The node that puts the layers together."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..mimo_core.color_match import COLOR_MATCHES
+from ..mimo_core.composite import composite, coverage
+from .batches import batch_from, kept, new_batch
+from .media import alpha_of, clip_from, masks_from, node_progress, sound_from, video_in_temp
+from .sockets import MimoScene, check_choice
+
+
+class MimoComposite(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_Composite",
+            display_name="Compositor (MIMO)",
+            category="MIMO/scene",
+            description="Lays the character into the scene, behind what passes in front.",
+            inputs=[
+                MimoScene.Input("scene", tooltip="From Scene Separator or Scene From Picture."),
+                io.Image.Input("images", tooltip="The character, one picture per frame, in the size of the scene."),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Coverage of the character. Without it the alpha channel of the pictures counts, "
+                    "or they cover the whole scene.",
+                ),
+                io.Audio.Input("audio", optional=True, tooltip="Replaces the sound of the scene."),
+                io.Combo.Input(
+                    "colour_match",
+                    options=list(COLOR_MATCHES),
+                    default="mean",
+                    tooltip="mean brings the character's colours near those of the person it replaces, "
+                    "histogram nearer; none leaves them.",
+                ),
+                io.Int.Input(
+                    "feather", default=4, min=0, max=64, tooltip="Softness of the character's edge in pixels."
+                ),
+                io.Float.Input(
+                    "shadow",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Strength of the contact shadow under the feet. 0 draws none.",
+                ),
+            ],
+            outputs=[
+                io.Video.Output(
+                    display_name="video",
+                    tooltip="To Save Video. Size, length, frame rate and sound are those of the scene.",
+                ),
+                io.Image.Output(display_name="images", tooltip="The same frames. 12 bytes a pixel and frame."),
+                io.Mask.Output(display_name="mask", tooltip="Where the character can be seen."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, scene, images, colour_match, feather, shadow, mask=None, audio=None) -> io.NodeOutput:
+        check_choice("colour_match", colour_match, COLOR_MATCHES)
+        progress = node_progress()
+        character = clip_from(images, progress=progress)
+        length = len(character)
+        masks = masks_from(alpha_of(images) if mask is None else mask, length)
+        frames = composite(
+            scene, character, masks, color_match=colour_match, feather=feather, shadow=shadow, progress=progress
+        )
+        pictures = new_batch(length, scene.height, scene.width, 3)
+        video, shown = video_in_temp(
+            kept(frames, pictures),
+            width=scene.width,
+            height=scene.height,
+            fps=scene.fps,
+            sound=sound_from(audio) or scene.sound,
+        )
+        return io.NodeOutput(video, pictures, batch_from(coverage(scene, masks), length), ui=shown)

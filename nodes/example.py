@@ -1,0 +1,47 @@
+"""The node that everything can be tried with: a shot, a character and a motion that ship with the pack."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import InputImpl, io
+
+from ..mimo_core.example import example_shots
+from ..mimo_core.picture import read_picture
+from .sockets import MimoMotion, check_choice
+
+
+class MimoExample(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        names = [shot.name for shot in example_shots()]
+        return io.Schema(
+            node_id="MIMO_Example",
+            display_name="Example Shot (MIMO)",
+            category="MIMO",
+            description="A short clip, a character and a motion that ship with the pack, to try every node with.",
+            inputs=[
+                io.Combo.Input("shot", options=names, default=names[0], tooltip="Which of the shots that ship."),
+            ],
+            outputs=[
+                io.Video.Output(
+                    display_name="video",
+                    tooltip="The clip with the person to replace. Put Load Video in its place for your own.",
+                ),
+                io.Image.Output(
+                    display_name="character",
+                    tooltip="The character to put in. Put Load Image in its place for your own.",
+                ),
+                MimoMotion.Output(
+                    display_name="motion",
+                    tooltip="Another dance. Put Load Motion in its place for your own.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, shot) -> io.NodeOutput:
+        shots = {example.name: example for example in example_shots()}
+        check_choice("shot", shot, shots)
+        example = shots[shot]
+        character = torch.from_numpy(read_picture(example.character)).float() / 255
+        return io.NodeOutput(InputImpl.VideoFromFile(str(example.video)), character[None], example.motion())

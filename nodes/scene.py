@@ -1,0 +1,104 @@
+"""The node that takes a shot apart."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..mimo_core.progress import tracked
+from .batches import batch_from
+from .media import clip_from, masks_from, node_progress, preview, show_notes
+from .sockets import MimoMotion, MimoScene, check_choice, clip_input, fps_input
+
+
+CAMERAS = ("auto", "none", "pan", "homography")
+
+
+class MimoSeparateScene(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_SeparateScene",
+            display_name="Scene Separator (MIMO)",
+            category="MIMO/scene",
+            description="Takes a shot apart: the person, what passes in front of them, and the scene without them.",
+            inputs=[
+                clip_input("clip", "The shot. VIDEO is read frame by frame and needs little memory."),
+                MimoMotion.Input(
+                    "motion",
+                    optional=True,
+                    tooltip="From SMPL Pose Estimator on the same clip. Without it the pose is estimated again.",
+                ),
+                io.Mask.Input(
+                    "person",
+                    optional=True,
+                    tooltip="White where the person can be seen. One mask per frame or one for all; it is taken as is.",
+                ),
+                io.Mask.Input(
+                    "occluder",
+                    optional=True,
+                    tooltip="White where something passes in front of the person. It is taken as it is.",
+                ),
+                io.Image.Input(
+                    "depth",
+                    optional=True,
+                    tooltip="Depth of the clip from any estimator, near is bright. Helps to find what is in front.",
+                ),
+                io.Image.Input(
+                    "plate",
+                    optional=True,
+                    tooltip="The scene without the person, one picture or one per frame. Nothing is painted then.",
+                ),
+                io.Combo.Input(
+                    "camera",
+                    options=list(CAMERAS),
+                    default="auto",
+                    tooltip="How the camera moves. auto finds out; none is fastest and right for a tripod.",
+                ),
+                io.Int.Input(
+                    "edge",
+                    default=2,
+                    min=0,
+                    max=64,
+                    tooltip="Softness of the edges of what passes in front, in pixels.",
+                ),
+                fps_input(),
+            ],
+            outputs=[
+                MimoScene.Output(display_name="scene", tooltip="To Proxy Decoder and Compositor."),
+                io.Image.Output(
+                    display_name="plate",
+                    tooltip="The scene without the person. 12 bytes a pixel and frame in memory.",
+                ),
+                io.Mask.Output(display_name="person", tooltip="Where the person can be seen."),
+                io.Mask.Output(display_name="occluder", tooltip="What passes in front of the person."),
+                io.String.Output(
+                    display_name="report", tooltip="What was seen, filled and doubted. Show it with Preview Any."
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls, clip, camera, edge, fps, motion=None, person=None, occluder=None, depth=None, plate=None
+    ) -> io.NodeOutput:
+        from ..mimo_core.scene.separate import separate
+
+        check_choice("camera", camera, CAMERAS)
+        progress = node_progress()
+        clip = clip_from(clip, fps=fps, progress=progress)
+        scene = separate(
+            clip,
+            motion=motion,
+            person=masks_from(person, len(clip)),
+            occluder=masks_from(occluder, len(clip)),
+            depth=None if depth is None else clip_from(depth, progress=progress),
+            plate=None if plate is None else clip_from(plate, progress=progress),
+            camera=camera,
+            edge=edge,
+            progress=progress,
+        )
+        show_notes((*clip.notes, scene.report.text()), cls)
+        pictures = batch_from(tracked(scene.plate, scene.frames, progress), scene.frames)
+        masks = [batch_from(layer, scene.frames) for layer in (scene.person, scene.occluder)]
+        return io.NodeOutput(scene, pictures, *masks, scene.report.text(), ui=preview(pictures, cls))

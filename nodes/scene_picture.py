@@ -1,0 +1,103 @@
+"""The node that makes a scene of a picture, a video or a colour."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from comfy_api.latest import io
+from PIL import ImageColor
+from torch import Tensor
+
+from ..mimo_core.errors import InputError
+from ..mimo_core.scene.picture import FITS, scene_from_picture
+from .batches import batch_from
+from .media import clip_from, node_progress, picture_from, preview
+from .sockets import MimoMotion, MimoScene, check_choice, clip_input
+
+
+class MimoSceneFromPicture(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_SceneFromPicture",
+            display_name="Scene From Picture (MIMO)",
+            category="MIMO/scene",
+            description="Makes a scene of a picture, a video or a plain colour.",
+            inputs=[
+                clip_input(
+                    "picture",
+                    "What lies behind the character. Without it the scene is one colour.",
+                    optional=True,
+                ),
+                io.Image.Input(
+                    "foreground",
+                    optional=True,
+                    tooltip="One picture of what stands in front of the character, fitted like the scene.",
+                ),
+                io.Mask.Input(
+                    "foreground_mask",
+                    optional=True,
+                    tooltip="White where the foreground covers. Not needed where the foreground has an alpha channel. "
+                    "Load Image gives the opposite: put Invert Mask between.",
+                ),
+                MimoMotion.Input(
+                    "motion",
+                    optional=True,
+                    tooltip="The motion that will be drawn here. The scene gets its size, frame rate and length.",
+                ),
+                io.String.Input(
+                    "colour",
+                    default="white",
+                    tooltip="Where there is no picture: a name such as white, or a number such as #204060.",
+                ),
+                io.Combo.Input(
+                    "fit",
+                    options=list(FITS),
+                    default="cover",
+                    tooltip="cover fills the frame and cuts what sticks out, contain pads with the colour, "
+                    "stretch distorts.",
+                ),
+                io.Int.Input(
+                    "length",
+                    default=0,
+                    min=0,
+                    max=1_000_000,
+                    tooltip="Frames. 0 takes the motion's; without one a picture lasts as long as needed and a video "
+                    "its own length.",
+                ),
+            ],
+            outputs=[MimoScene.Output(display_name="scene", tooltip="To Proxy Decoder and Compositor.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, colour, fit, length, picture=None, foreground=None, foreground_mask=None, motion=None
+    ) -> io.NodeOutput:
+        check_choice("fit", fit, FITS)
+        width, height = motion.camera.size if motion else (0, 0)
+        scene = scene_from_picture(
+            picture_or_clip(picture),
+            color=colour_from(colour),
+            foreground=None if foreground is None else picture_from(foreground, "foreground"),
+            foreground_mask=None if foreground_mask is None else picture_from(foreground_mask, "foreground_mask"),
+            fit=fit,
+            width=width,
+            height=height,
+            length=length or (motion.frames if motion else 0),
+            fps=Fraction(motion.fps).limit_denominator(1001) if motion else None,
+        )
+        return io.NodeOutput(scene, ui=preview(batch_from([scene.source[0]], 1), cls))
+
+
+def picture_or_clip(value):
+    """An IMAGE of one picture is a still, everything else a clip."""
+    if value is None or (isinstance(value, Tensor) and len(value) == 1):
+        return None if value is None else picture_from(value, "picture")
+    return clip_from(value, progress=node_progress())
+
+
+def colour_from(text: str) -> tuple[int, int, int]:
+    try:
+        return ImageColor.getrgb(text.strip())[:3]
+    except ValueError as error:
+        raise InputError(f"{text!r} is no colour. Give a name such as white, or a number such as #204060.") from error
