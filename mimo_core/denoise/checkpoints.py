@@ -174,10 +174,15 @@ def _longest_table(name: str, tensor: Tensor, frames: int) -> Tensor:
     return PositionTable(tensor.shape[-1], frames).pe if name.endswith("pos_encoder.pe") else tensor
 
 
-def build(checkpoint: Checkpoint, *, operations=nn, dtype: torch.dtype | None = None, device=None) -> Networks:
-    """The three networks with the checkpoint's tensors, in `dtype` (else as stored) on `device`, for inference."""
+def build(
+    checkpoint: Checkpoint, *, networks=NETWORKS, operations=nn, dtype: torch.dtype | None = None, device=None
+) -> Networks:
+    """The three networks with the checkpoint's tensors, in `dtype` (else as stored) on `device`, for inference.
+
+    `networks` are their classes, by the names of the checkpoint's parts and in that order.
+    """
     built = []
-    for name, network in NETWORKS.items():
+    for name, network in networks.items():
         state = getattr(checkpoint, name)
         state = {key: _placed(key, tensor, dtype, device) for key, tensor in state.items()}
         module = network(checkpoint.config, operations=operations, dtype=dtype, device="meta")

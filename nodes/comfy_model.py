@@ -1,0 +1,309 @@
+"""Presents the MIMO denoiser to ComfyUI as an ordinary MODEL. Nothing else in the pack knows ComfyUI's model internals.
+
+Frames lie in the batch axis, as for AnimateDiff: latents are (F, 4, h, w). The unconditional rows come first, and how
+many chunks of frames a call holds is always read from `cond_or_uncond`: it may be one, two or more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import comfy.conds
+import comfy.latent_formats
+import comfy.model_base
+import comfy.model_management
+import comfy.model_patcher
+import comfy.ops
+import comfy.patcher_extension
+import comfy.supported_models_base
+import comfy.utils
+import torch
+from torch import Tensor
+
+from ..mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, Trained
+from ..mimo_core.denoise.checkpoints import build as build_networks
+from ..mimo_core.denoise.config import MimoConfig
+from ..mimo_core.denoise.denoiser import Denoiser
+from ..mimo_core.denoise.pose_guider import PoseGuider
+from ..mimo_core.denoise.reference import ReferenceFeatures
+from ..mimo_core.errors import InputError
+
+
+CLIP = "mimo_clip"  # the key under which a CONDITIONING carries its ClipConditions
+REFERENCE_UNET, TRAINED = "mimo_reference_unet", "mimo_trained"  # attachments of a MODEL
+
+
+@dataclass(frozen=True, eq=False)
+class ClipConditions:
+    """What the denoiser is told about a clip of F frames beside the character's token. Lies on the CPU.
+
+    Positive and negative hold the same tensors, so that both halves run as one batch.
+    """
+
+    background: Tensor  # (F, 4, h, w) latents as the VAE gives them
+    body_code: Tensor  # (F, 8 h, 8 w, 3) uint8
+    reference: ReferenceFeatures
+    reads_reference: bool  # False for the unconditional half
+
+    @property
+    def frames(self) -> int:
+        return len(self.body_code)
+
+    def unconditional(self) -> ClipConditions:
+        return ClipConditions(self.background, self.body_code, self.reference, False)
+
+
+class FrameCond(comfy.conds.CONDNoiseShape):
+    """A tensor with one row per frame, kept whole: a stock COND would be cut to the rows of a window, its first ones."""
+
+    def process_cond(self, batch_size, area=None, **_):
+        return self._copy_with(_cropped(self.cond, area, first_axis=2))
+
+
+class ClipCond(comfy.conds.CONDRegular):
+    """ClipConditions on their way to the model: never cast, moved, repeated or cut."""
+
+    def __init__(self, clip: ClipConditions, *, reads_reference: bool, area=None, keys=None):
+        super().__init__(clip)
+        self.reads_reference, self.area = reads_reference, area
+        self.keys = {} if keys is None else keys  # of the reference, made once per run by the model
+
+    def process_cond(self, batch_size, area=None, **_):
+        return ClipCond(self.cond, reads_reference=self.reads_reference, area=area, keys=self.keys)
+
+    def can_concat(self, other):
+        return self.cond.body_code is other.cond.body_code and self.area == other.area
+
+    def concat(self, others):
+        return ClipChunks((self, *others))
+
+    def size(self):
+        return [1]
+
+
+class ClipChunks:
+    """The ClipConds of one call's chunks. They differ in whether they read the reference."""
+
+    def __init__(self, conds: tuple[ClipCond, ...]):
+        self.reads_reference = [cond.reads_reference for cond in conds]
+        first = next((cond for cond in conds if cond.reads_reference), conds[0])
+        self.clip, self.area, self.keys = first.cond, first.area, first.keys
+
+
+class NativeDenoiser(Denoiser):
+    """The denoiser with the hook that every UNet of ComfyUI has."""
+
+    def forward(self, x, timesteps, context=None, control=None, transformer_options=None, **kwargs):
+        wrappers = comfy.patcher_extension.get_all_wrappers(
+            comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, transformer_options or {}
+        )
+        run = comfy.patcher_extension.WrapperExecutor.new_class_executor(super().forward, self, wrappers)
+        return run.execute(x, timesteps, context, control, transformer_options, **kwargs)
+
+
+class NativeConfig(comfy.supported_models_base.BASE):
+    latent_format = comfy.latent_formats.SD15
+    # ComfyUI's "linear" is diffusers' "scaled_linear"; zsnr is its rescale_betas_zero_snr.
+    sampling_settings = {"beta_schedule": "linear", "linear_start": 0.00085, "linear_end": 0.012, "zsnr": True}
+    memory_usage_factor = 1.5
+
+    def __init__(self, networks: MimoConfig):
+        # FreeU and savers read these two. With num_res_blocks, LoRA names would be mapped to blocks we do not have.
+        self.unet_extra_config = {"model_channels": networks.block_out_channels[0], "in_channels": 4}
+        super().__init__({"disable_unet_model_creation": True})
+        self.networks = networks
+
+
+class MimoModel(comfy.model_base.BaseModel):
+    """The denoiser, directly under `diffusion_model` (LoRA names follow its keys), and the pose guider beside it."""
+
+    def __init__(self, config: NativeConfig, denoiser: NativeDenoiser, pose_guider: PoseGuider, *, device=None):
+        super().__init__(config, comfy.model_base.ModelType.V_PREDICTION, device=device)
+        self.diffusion_model = denoiser
+        self._beside = (pose_guider,)  # in a tuple: a patcher of its own loads it, not this model's
+
+    def concat_cond(self, **kwargs):
+        clip = _clip_of(kwargs)
+        return self.process_latent_in(clip.background).to(kwargs["device"])
+
+    def extra_conds(self, **kwargs):
+        clip = _clip_of(kwargs)
+        _check_fits(clip, kwargs["noise"])
+        _check_control(kwargs)
+        conds = super().extra_conds(**kwargs)
+        conds["c_concat"] = FrameCond(conds["c_concat"].cond)
+        # A positive that was zeroed out to serve as negative still says that it reads the reference.
+        reads = clip.reads_reference and kwargs.get("prompt_type") != "negative"
+        conds[CLIP] = ClipCond(clip, reads_reference=reads)
+        return conds
+
+    def apply_model(self, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        chunks: ClipChunks = kwargs.pop(CLIP)
+        options = {**(transformer_options or {}), "reads_reference": chunks.reads_reference}
+        count = len(chunks.reads_reference)
+        frames = _frames_seen(options, len(x) // count, chunks.clip.frames)
+        denoised = super().apply_model(
+            x,
+            t,
+            c_concat=c_concat.unflatten(0, (count, -1))[:, frames].flatten(0, 1)
+            if len(c_concat) != len(x)
+            else c_concat,
+            c_crossattn=c_crossattn,
+            control=control,
+            transformer_options=options,
+            pose=self._pose(chunks, frames, x.device),
+            reference=self._reference(chunks, x.device),
+            **kwargs,
+        )
+        _check_finite(denoised, t, options)
+        return denoised
+
+    def compute_dtype(self) -> torch.dtype:
+        return self.manual_cast_dtype or self.get_dtype()
+
+    def _pose(self, chunks: ClipChunks, frames: list[int], device) -> Tensor:
+        """Features (n, C, h, w) of the frames of this call; those of all frames never exist at once."""
+        body_code = _cropped(chunks.clip.body_code[frames], chunks.area, first_axis=1, scale=8).to(device)
+        return self._beside[0].of_uint8(body_code, dtype=self.compute_dtype())
+
+    def _reference(self, chunks: ClipChunks, device):
+        """Keys and values of the reference, projected by the first call of a run that reads them."""
+        if not any(chunks.reads_reference):
+            return None
+        # Hooked weights change from step to step, so nothing made with them can be kept.
+        if "keys" not in chunks.keys or self.current_patcher.current_hooks is not None:
+            features = chunks.clip.reference.to(device, self.compute_dtype())
+            chunks.keys["keys"] = self.diffusion_model.project(features)
+        return chunks.keys["keys"]
+
+
+def build(checkpoint: Checkpoint, *, dtype: torch.dtype | None = None):
+    """A MODEL (ModelPatcher). `dtype` is that of the weights; None leaves it to ComfyUI's rules for its own models."""
+    config, device = NativeConfig(checkpoint.config), comfy.model_management.get_torch_device()
+    weights = checkpoint.denoising_unet
+    dtype = dtype or comfy.model_management.unet_dtype(
+        model_params=comfy.utils.calculate_parameters(weights),
+        supported_dtypes=config.supported_inference_dtypes,
+        weight_dtype=comfy.utils.weight_dtype(weights),
+    )
+    cast = comfy.model_management.unet_manual_cast(dtype, device, config.supported_inference_dtypes)
+    config.set_inference_dtype(dtype, cast)
+    offload = comfy.model_management.unet_offload_device()
+    networks = build_networks(
+        checkpoint,
+        networks=NETWORKS | {"denoising_unet": NativeDenoiser},
+        operations=comfy.ops.pick_operations(dtype, cast),
+        dtype=dtype,
+        device=offload,
+    )
+
+    model = patcher(MimoModel(config, networks.denoiser, networks.pose_guider, device=offload))
+    model.set_additional_models("mimo_pose_guider", [patcher(networks.pose_guider)])
+    # Sampling does not need the reference UNet: it shares the MODEL's way through the graph, not its memory.
+    model.set_attachments(REFERENCE_UNET, patcher(networks.reference_unet))
+    model.set_attachments(TRAINED, networks.trained)
+    return model
+
+
+def patcher(network: torch.nn.Module):
+    """What ComfyUI loads, offloads and patches a network by. Newer releases have a class that streams weights."""
+    kind = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    return kind(
+        network,
+        load_device=comfy.model_management.get_torch_device(),
+        offload_device=comfy.model_management.unet_offload_device(),
+    )
+
+
+def trained(model) -> Trained:
+    """How the weights of a MODEL were trained."""
+    if not isinstance(model.model, MimoModel):
+        raise InputError(
+            f"This MODEL is a {type(model.model).__name__}, not a MIMO. Connect the model output of Load MIMO, with any "
+            "LoRA and patches between."
+        )
+    return model.get_attachment(TRAINED)
+
+
+@torch.inference_mode()
+def reference_features(model, latents: Tensor, tokens: Tensor) -> ReferenceFeatures:
+    """Run the reference UNet on views of a character: latents (V, 4, h, w) as the VAE gives them, tokens (V, 1, D)."""
+    network = model.get_attachment(REFERENCE_UNET)
+    comfy.model_management.load_models_gpu([network])
+    device, dtype = network.load_device, model.model.compute_dtype()
+    latents = model.model.process_latent_in(latents)
+    views = [
+        network.model(latent[None].to(device, dtype), token[None].to(device, dtype))
+        for latent, token in zip(latents, tokens, strict=True)
+    ]
+    return ReferenceFeatures.joined(views).to(comfy.model_management.intermediate_device())
+
+
+def _clip_of(kwargs) -> ClipConditions:
+    clip = kwargs.get(CLIP)
+    if clip is None:
+        side = kwargs.get("prompt_type", "positive")
+        raise InputError(
+            f"The {side} conditioning does not come from MIMO Conditioning. Connect both of its outputs, positive and "
+            "negative, to the sampler."
+        )
+    return clip
+
+
+def _check_fits(clip: ClipConditions, noise: Tensor) -> None:
+    if len(noise) != clip.frames:
+        raise InputError(
+            f"The latent has {len(noise)} frames but MIMO Conditioning made {clip.frames}. Use its latent output."
+        )
+    if noise.shape[-2:] != clip.background.shape[-2:]:
+        (height, width), (wanted_height, wanted_width) = noise.shape[-2:], clip.background.shape[-2:]
+        raise InputError(
+            f"The latent is {width * 8}x{height * 8} pixels but MIMO Conditioning made {wanted_width * 8}x"
+            f"{wanted_height * 8}. Use its latent output, or set its size to that of the latent."
+        )
+
+
+def _check_control(kwargs) -> None:
+    """ControlNets read the text tokens if there are any, else the character's token; their widths must agree."""
+    control, tokens = kwargs.get("control"), kwargs.get("cross_attn_controlnet", kwargs.get("cross_attn"))
+    while control is not None and tokens is not None:
+        network = getattr(control, "control_model", None)
+        for name, weight in network.named_parameters() if network is not None else ():
+            if name.endswith("attn2.to_k.weight") and weight.ndim == 2 and weight.shape[1] != tokens.shape[-1]:
+                raise InputError(
+                    f"This ControlNet reads tokens of width {weight.shape[1]}, the conditioning has {tokens.shape[-1]}. "
+                    "MIMO is built on Stable Diffusion 1.5: use a ControlNet made for it, and its CLIP for the text."
+                )
+        control = control.previous_controlnet
+
+
+def _frames_seen(options: dict, count: int, frames: int) -> list[int]:
+    """Which frames of the clip the rows of one chunk are: those of the context window, if there is one."""
+    window = options.get("context_window")
+    if count == frames or window is None:
+        return list(range(frames))
+    indices = list(window.index_list)
+    anchor = getattr(window, "causal_anchor_index", None)  # newer cores may put an earlier frame before a window
+    return indices if count == len(indices) else [anchor, *indices]
+
+
+def _cropped(tensor: Tensor, area, *, first_axis: int, scale: int = 1) -> Tensor:
+    """`tensor` cut to an area (height, width, top, left) in latent pixels, as of Conditioning (Set Area)."""
+    if area is None:
+        return tensor
+    for axis in range(2):
+        tensor = tensor.narrow(first_axis + axis, area[2 + axis] * scale, area[axis] * scale)
+    return tensor
+
+
+def _check_finite(denoised: Tensor, sigma: Tensor, options: dict) -> None:
+    if torch.isfinite(denoised).all():
+        return
+    sigmas = options.get("sample_sigmas")
+    step = "" if sigmas is None else f" at step {int((sigmas - sigma[0].to(sigmas)).abs().argmin()) + 1}"
+    total = "" if sigmas is None else f" of {len(sigmas) - 1}"
+    raise InputError(
+        f"The denoiser's output became NaN or infinite{step}{total}, as happens when half precision overflows. "
+        "Set the precision of Load MIMO to bf16 or fp32."
+    )
