@@ -221,6 +221,42 @@ class TestOutline:
         assert overlap(drawn, wide) > 0.93 > overlap(mask, wide)
 
 
+class TestShell:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def skirted() -> Identity:
+        """The painted body with a green skirt drawn over its legs on the picture."""
+        whole = identity_of(person())
+        picture, matte = whole.picture.copy(), whole.matte.copy()
+        joints = CAMERA.project(BODY.pose(person()).joints)[0]
+        hips, knees = (joints[[left, left + 1]] for left in (1, 4))
+        corners = torch.stack([hips[0], hips[1], knees[1], knees[0]])
+        corners[:, 0] += torch.tensor([8.0, -8, -12, 12])
+        for image, value in ((picture, (30, 140, 50)), (matte, 255)):
+            cv2.fillConvexPoly(image, corners.round().int().numpy(), value)
+        return Identity(picture, matte, whole.motion)
+
+    def test_a_skirt_fills_the_gap_between_the_legs(self, skirted):
+        proxy = Proxy.from_identity(skirted)
+        rgb, alpha = rendered(proxy, motion_of(person()))
+        assert overlap(alpha, skirted.matte) > 0.96
+        knees = CAMERA.project(BODY.pose(person()).joints)[0, [4, 5]].mean(0).round().int().tolist()
+        gap = np.s_[knees[1] - 12 : knees[1] - 4, knees[0] - 2 : knees[0] + 2]
+        assert alpha[gap].min() == 255
+        assert np.abs(rgb[gap].astype(float) - (30, 140, 50)).max() < 12
+
+    def test_it_swings_with_both_legs_and_does_not_tear(self, skirted):
+        proxy = Proxy.from_identity(skirted)
+        stride = motion_of(person(turn=60, left_hip=(-30, 0, 0), right_hip=(25, 0, 0)))
+        alpha = rendered(proxy, stride)[1]
+        joints = CAMERA.project(BODY.pose(stride.person).joints)[0]
+        middle = (joints[[1, 2]].mean(0) * 0.4 + joints[[4, 5]].mean(0) * 0.6).round().int().tolist()
+        assert alpha[middle[1] - 3 : middle[1] + 3, middle[0] - 3 : middle[0] + 3].min() == 255
+
+    def test_tight_clothes_need_no_sheet(self, proxy):
+        assert len(proxy.skins) == 1
+
+
 class TestRender:
     def test_colours_reach_beyond_the_alpha(self, proxy):
         rgb, alpha = rendered(proxy, motion_of(person()))

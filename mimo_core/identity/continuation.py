@@ -13,7 +13,8 @@ def continued(values: NDArray, known: NDArray, *, blur: float = 0.0) -> NDArray:
     pixels keep their values, unless `blur`, in pixels, smooths every level.
     """
     weight = known.astype(np.float32)
-    return _pull(values.astype(np.float32), weight, blur)
+    groups = range(0, values.shape[2], 4)  # OpenCV shrinks at most 4 channels at once
+    return np.concatenate([_pull(values[..., at : at + 4].astype(np.float32), weight, blur) for at in groups], 2)
 
 
 def _pull(values: NDArray, weight: NDArray, blur: float) -> NDArray:

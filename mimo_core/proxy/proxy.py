@@ -20,6 +20,7 @@ from .back import with_back
 from .card import card_corners, card_of
 from .hidden import BACK_SIDES, filled
 from .outline import Picture, clothed
+from .shell import shell_of
 from .skin import Sheet, Skin, at_rest, draw, joint_transforms
 from .surface import free_body_surface
 from .texture import bake, clean_colors
@@ -47,7 +48,7 @@ class Proxy:
         colors = clean_colors(identity.picture, identity.matte)
         if identity.motion is None:
             return cls(None, card=card_of(colors, identity.matte))
-        return cls(identity.motion.person.betas, (_body_skin(identity, colors, back_side),))
+        return cls(identity.motion.person.betas, _skins(identity, colors, back_side))
 
     def render(
         self, motion: Motion, *, size: tuple[int, int] | None = None, progress: Progress = silent
@@ -77,7 +78,7 @@ class Proxy:
         return lambda frame: [skin.posed(transforms[frame], grown) for skin in self.skins]
 
 
-def _body_skin(identity: Identity, colors: NDArray, back_side: str) -> Skin:
+def _skins(identity: Identity, colors: NDArray, back_side: str) -> tuple[Skin, ...]:
     body, camera = free_body(), identity.motion.camera
     posed = body.pose(identity.motion.person)
     picture = Picture(identity.matte, camera)
@@ -88,7 +89,7 @@ def _body_skin(identity: Identity, colors: NDArray, back_side: str) -> Skin:
         baked = with_back(baked, atlas, vertices, camera, identity.back)
     texels = filled(free_body_surface(TEXTURE_SIDE), baked, back_side=back_side)
     texture = atlas.picture(np.clip(texels + 0.5, 0, 255).astype(np.uint8))
-    return Skin(
+    skin = Skin(
         sheet=Sheet(
             faces=body.faces,
             corners=body.uv[body.uv_faces] * TEXTURE_SIDE,
@@ -98,3 +99,5 @@ def _body_skin(identity: Identity, colors: NDArray, back_side: str) -> Skin:
         weights=body.weights,
         shapedirs=body.shapedirs,
     )
+    shell = shell_of(body, vertices, posed.transforms[0], picture, colors)
+    return (skin,) if shell is None else (skin, shell)
