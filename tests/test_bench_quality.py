@@ -1,5 +1,6 @@
 """The quality bench: perfect layers score perfectly, wrong ones do not, and the report keeps its shape."""
 
+import argparse
 import json
 from collections import defaultdict
 from dataclasses import replace
@@ -115,3 +116,14 @@ class TestReport:
     def test_other_seeds_are_refused(self, text):
         with pytest.raises(InputError):
             parse_seeds(text)
+
+
+class TestRun:
+    def test_the_proxy_stage_runs_from_the_command_line(self, capsys):
+        parser = argparse.ArgumentParser()
+        quality.add_arguments(parser)
+        arguments = parser.parse_args(["--seeds", "3", "--size", "128", "--frames", "2", "--only", "proxy", "--json"])
+        assert quality.run(arguments) == 0  # the proxy's rows have no targets
+        printed = json.loads(capsys.readouterr().out)
+        assert printed["rows"]["proxy silhouette IoU"]["value"] > 0.7
+        assert printed["rows"]["proxy PSNR above plate only"]["baseline"] > 5

@@ -63,7 +63,7 @@ def measure(seeds, *, size: int, frames: int, stages) -> dict[str, Row]:
     """The rows of the separator, the proxy on true motion and true layers, and the whole job."""
     tally = defaultdict(list)
     for done, seed in enumerate(seeds, 1):
-        start = time.monotonic()
+        start, before = time.monotonic(), {name: len(values) for name, values in tally.items()}
         made = shot(seed, size=size, frames=frames)
         if {"proxy", "end"} & set(stages):
             wanted = shot(seed, size=size, frames=frames, character=seed + CHARACTER)
@@ -77,7 +77,7 @@ def measure(seeds, *, size: int, frames: int, stages) -> dict[str, Row]:
         if "separator" in stages:
             _compare_layers(tally, made, scene or _separated(made))
         say(f"seed {seed}, {made.kind}, {made.camera} camera, {made.passing} in front: "
-            f"{_latest(tally, frames)} ({time.monotonic() - start:.0f} s, {done}/{len(seeds)})")  # fmt: skip
+            f"{_latest(tally, before)} ({time.monotonic() - start:.0f} s, {done}/{len(seeds)})")  # fmt: skip
     return _rows(tally)
 
 
@@ -166,7 +166,10 @@ def shown_elsewhere(made: Shot) -> np.ndarray:
 
 
 def _compare(tally, stage: str, made: Shot, wanted: Shot, scene: Scene, drawn: np.ndarray, masks: np.ndarray) -> None:
-    """Drawn frames and silhouettes of one shot against the shot rendered with the wanted character."""
+    """Drawn frames and silhouettes of one shot against the shot rendered with the wanted character.
+
+    The silhouette is what is seen of the decoder's mask: less what the scene has in front.
+    """
     seen = wanted.visible > 127
     mean = wanted.frames[seen].mean(0) if seen.any() else np.zeros(3)
     share = wanted.visible[..., None] / 255
@@ -179,7 +182,8 @@ def _compare(tally, stage: str, made: Shot, wanted: Shot, scene: Scene, drawn: n
         level = psnr(picture, truth, near)
         tally[f"{stage}PSNR"].append(level)
         tally[f"{stage}SSIM"].append(ssim(picture, truth, near))
-        tally[f"{stage}silhouette IoU"].append(iou(masks[frame] > 127, wanted.person[frame] > 127))
+        drawn_and_seen = (masks[frame] > 127) & (scene.occluder[frame] < 128)
+        tally[f"{stage}silhouette IoU"].append(iou(drawn_and_seen, seen[frame]))
         for name, rival in rivals.items():
             other = psnr(rival[frame], truth, near)
             tally[f"{stage}PSNR above {name}"].append(level - other)
@@ -201,7 +205,8 @@ def _mean(values) -> float | None:
     return None if not values else float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
 
 
-def _latest(tally, frames: int) -> str:
-    """The means of the last shot in a few words."""
-    shown = [name for name in tally if " above " not in name and not name.endswith("baseline")]
-    return ", ".join(f"{name} {_mean(tally[name][-frames:]):.2f}" for name in shown)
+def _latest(tally, before: dict[str, int]) -> str:
+    """The means of what the last shot added, in a few words."""
+    added = {name: values[before.get(name, 0) :] for name, values in tally.items()}
+    shown = [name for name, values in added.items() if values and " above " not in name and "baseline" not in name]
+    return ", ".join(f"{name} {_mean(added[name]):.2f}" for name in shown)
