@@ -22,8 +22,8 @@ from .skin import Sheet, Skin, at_rest
 
 SIDE = 224  # pixels: the sheet's mesh needs no more
 LEAST = 0.002  # of the matte's area: smaller pieces are left out
-OVERLAP = 3  # pixels at SIDE that a sheet reaches under the body
-TEAR = 0.6  # change of skinning weights across one quad from which it is left out
+OVERLAP = 8  # pixels at SIDE that a sheet reaches under the body, past gaps too narrow to be seen there
+TEAR = 0.3  # change of the arms' weight across one quad from which it is left out
 ARMS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("shoulder", "elbow", "wrist", "hand")]
 
 
@@ -111,10 +111,11 @@ def _smooth(values: NDArray) -> NDArray:
 
 
 def _quads(number: NDArray, weights: Tensor) -> Tensor:
-    """Two triangles for every square of four numbered pixels, (T, 3), except where their weights tear apart."""
+    """Two triangles for every square of four numbered pixels, (T, 3), except where an arm tears loose."""
     corners = np.stack([number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]], -1).reshape(-1, 4)
     corners = torch.from_numpy(corners[(corners >= 0).all(1)])
-    change = (weights[corners] - weights[corners[:, :1]]).abs().sum(-1).amax(1)
+    arms = weights[:, ARMS].sum(1)
+    change = (arms[corners] - arms[corners[:, :1]]).abs().amax(1)
     corners = corners[change < TEAR]
     return torch.cat([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
 
