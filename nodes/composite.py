@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..mimo_core.color_match import COLOR_MATCHES
 from ..mimo_core.composite import composite, coverage
 from .batches import batch_from, kept, new_batch
-from .media import alpha_of, clip_from, masks_from, node_progress, sound_from, video_in_temp
+from .media import alpha_of, clip_from, masks_from, node_progress, preview, sound_from, video_in_temp
 from .sockets import MimoScene, check_choice
 
 
@@ -69,11 +69,11 @@ class MimoComposite(io.ComfyNode):
             scene, character, masks, color_match=colour_match, feather=feather, shadow=shadow, progress=progress
         )
         pictures = new_batch(length, scene.height, scene.width, 3)
-        video, shown = video_in_temp(
+        video = video_in_temp(
             kept(frames, pictures),
             width=scene.width,
             height=scene.height,
             fps=scene.fps,
             sound=sound_from(audio) or scene.sound,
         )
-        return io.NodeOutput(video, pictures, batch_from(coverage(scene, masks), length), ui=shown)
+        return io.NodeOutput(video, pictures, batch_from(coverage(scene, masks), length), ui=preview(pictures, cls))

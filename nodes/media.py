@@ -10,8 +10,7 @@ from fractions import Fraction
 import comfy.utils
 import folder_paths
 import numpy as np
-from comfy_api.latest import InputImpl, io, ui
-from PIL import Image
+from comfy_api.latest import InputImpl, ui
 from torch import Tensor
 
 from ..mimo_core.clip import DEFAULT_FPS, Clip, Masks, eight_bit
@@ -22,16 +21,18 @@ from ..mimo_core.video_writer import write_video
 
 
 PREVIEWS = 4  # pictures shown on a node
-PREVIEW_SIDE = 512  # pixels of the picture that the progress bar shows
 
 
 def node_progress() -> Progress:
-    """The progress bar of the node that runs. It raises when the user presses Cancel."""
+    """The progress bar of the node that runs. It raises when the user presses Cancel.
+
+    The library's previews are not passed on: the page would go on showing the last of them in place of the node's
+    finished pictures (seen in front end 1.27).
+    """
     bar = comfy.utils.ProgressBar(1)
 
     def report(done: int, total: int, preview=None) -> None:
-        picture = None if preview is None else ("JPEG", Image.fromarray(preview), PREVIEW_SIDE)
-        bar.update_absolute(done, total, picture)
+        bar.update_absolute(done, total)
 
     return report
 
@@ -109,12 +110,10 @@ def show_notes(notes: Iterable[str], node) -> None:
 
 
 def video_in_temp(frames: Iterable[np.ndarray], *, width: int, height: int, **how):
-    """Write frames into ComfyUI's temp folder. Returns the VIDEO, and the preview that plays it on the node."""
-    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+    """Write frames into ComfyUI's temp folder, as VIDEO."""
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(
         "mimo", folder_paths.get_temp_directory(), width, height
     )
-    file = f"{name}_{counter:05}_.mp4"
-    path = os.path.join(folder, file)
+    path = os.path.join(folder, f"{name}_{counter:05}_.mp4")
     write_video(path, frames, **how)
-    saved = ui.SavedResult(file, subfolder, io.FolderType.temp)
-    return InputImpl.VideoFromFile(path), ui.PreviewVideo([saved])
+    return InputImpl.VideoFromFile(path)

@@ -98,7 +98,7 @@ class MimoSeparateScene(io.ComfyNode):
             edge=edge,
             progress=progress,
         )
-        show_notes((*clip.notes, scene.report.text()), cls)
+        show_notes((*clip.notes, *scene.report.notes), cls)
         pictures = batch_from(tracked(scene.plate, scene.frames, progress), scene.frames)
         masks = [batch_from(layer, scene.frames) for layer in (scene.person, scene.occluder)]
         return io.NodeOutput(scene, pictures, *masks, scene.report.text(), ui=preview(pictures, cls))

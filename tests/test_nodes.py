@@ -277,11 +277,6 @@ class TestComposite:
         clip = media.clip_from(video, progress=lambda *_: None)
         assert (len(clip), clip.fps, clip.width, clip.height) == (4, 24, 96, 64)
 
-    def test_the_video_plays_on_the_node(self, run, scene, drawn):
-        shown = run("MIMO_Composite", scene=scene, images=drawn[0], mask=drawn[1]).ui.as_dict()
-        assert shown["animated"] == (True,)
-        assert shown["images"][0]["filename"].endswith(".mp4")
-
     def test_alpha_counts_where_there_is_no_mask(self, run, scene, drawn, close):
         images, mask = drawn
         with_alpha = torch.cat([images, mask[..., None]], -1)
