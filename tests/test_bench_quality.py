@@ -81,7 +81,7 @@ class TestPictures:
         rows = picture_rows(made, wanted, wanted.frames, wanted.person)
         assert rows["end PSNR"].value == 99
         assert rows["end SSIM"].value == pytest.approx(1)
-        assert rows["end silhouette IoU"].value == 1
+        assert rows["end silhouette IoU"].value == pytest.approx(1, abs=2e-3)  # half-covered pixels at two edges
         assert all(row.ok for row in rows.values())
 
     def test_the_unchanged_source_has_no_margin_over_itself(self, made, wanted):
