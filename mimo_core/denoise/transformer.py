@@ -47,31 +47,34 @@ class TransformerBlock(nn.Module):
         queries = keys = values = normed
         for patch in call.patches.get("attn1_patch", ()):
             queries, keys, values = patch(queries, keys, values, options)
-        query, key, value = self.attn1.to_q(queries), self.attn1.to_k(keys), self.attn1.to_v(values)
 
         # A stand-in sees the frame's own tokens only: PAG returns `value`, which must have the queries' shape.
         if (replacement := call.replacement("attn1")) is not None:
-            attended = replacement(query, key, value, options)
+            projected = self.attn1.to_q(queries), self.attn1.to_k(keys), self.attn1.to_v(values)
+            attended = self.attn1.out(replacement(*projected, options))
+        elif call.reference is None:
+            attended = self.attn1(queries, keys, values)
         else:
-            attended = self._attend_by_chunk(query, key, value, call)
+            attended = self._attend_by_kind(queries, keys, values, call)
 
-        attended = self.attn1.out(attended)
         for patch in call.patches.get("attn1_output_patch", ()):
             attended = patch(attended, options)
         return attended
 
-    def _attend_by_chunk(self, query: Tensor, key: Tensor, value: Tensor, call: Call) -> Tensor:
-        """Conditional rows read the reference, unconditional rows never do."""
-        heads = self.attn1.heads
-        if call.reference is None:
-            return attend(query, key, value, heads)
-        pair = tuple(bank.to(query) for bank in call.reference.pairs[self.path])
-        attended = [
-            attend_with_reference(query[start:stop], key[start:stop], value[start:stop], pair, heads)
-            if conditional
-            else attend(query[start:stop], key[start:stop], value[start:stop], heads)
-            for start, stop, conditional in call.runs(len(query))
-        ]
+    def _attend_by_kind(self, queries: Tensor, keys: Tensor, values: Tensor, call: Call) -> Tensor:
+        """Conditional rows read the reference, unconditional rows never do. One kind's projections at a time."""
+        pair = tuple(bank.to(queries) for bank in call.reference.pairs[self.path])
+        attended = []
+        for start, stop, conditional in call.runs(len(queries)):
+            query, key, value = (
+                project(tokens[start:stop])
+                for project, tokens in ((self.attn1.to_q, queries), (self.attn1.to_k, keys), (self.attn1.to_v, values))
+            )
+            if conditional:
+                seen = attend_with_reference(query, key, value, pair, self.attn1.heads)
+            else:
+                seen = attend(query, key, value, self.attn1.heads)
+            attended.append(self.attn1.out(seen))
         return torch.cat(attended) if len(attended) > 1 else attended[0]
 
     def _cross_attention(self, tokens: Tensor, call: Call, options: dict) -> Tensor:
