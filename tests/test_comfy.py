@@ -1,0 +1,229 @@
+"""A real ComfyUI server with the pack in it: what it offers, runs, refuses, and how it is stopped.
+
+Needs COMFYUI_PATH and an environment that can run it. Folders of the server are the test's own.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+
+ROOT = Path(__file__).resolve().parents[1]
+TWINS = sorted(path for path in (ROOT / "workflows" / "api").glob("*_*.json"))
+pytestmark = pytest.mark.comfy
+
+
+class Server:
+    """ComfyUI on a port of its own."""
+
+    def __init__(self, base: Path):
+        self.base = base
+        for name in ("custom_nodes", "input", "output", "temp", "models", "user"):
+            (base / name).mkdir()
+        (base / "custom_nodes" / "mimo").symlink_to(ROOT)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        main = Path(os.environ["COMFYUI_PATH"]) / "main.py"
+        options = ["--cpu", "--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(base)]
+        options += ["--temp-directory", str(base), "--database-url", f"sqlite:///{base}/comfyui.db"]
+        options += ["--disable-api-nodes", "--disable-auto-launch"]
+        environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.log = (base / "log").open("w")
+        self.process = subprocess.Popen(
+            [sys.executable, str(main), *options], stdout=self.log, stderr=subprocess.STDOUT, env=environment
+        )
+
+    def wait(self):
+        for _ in range(480):
+            assert self.process.poll() is None, (self.base / "log").read_text()[-3000:]
+            try:
+                return self.get("/system_stats")
+            except urllib.error.URLError:
+                time.sleep(0.25)
+        raise TimeoutError((self.base / "log").read_text()[-3000:])
+
+    def get(self, path):
+        with urllib.request.urlopen(self.url + path, timeout=30) as reply:
+            return json.load(reply)
+
+    def post(self, path, content):
+        request = urllib.request.Request(self.url + path, json.dumps(content).encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.loads(reply.read() or b"null")
+
+    def submit(self, prompt):
+        return self.post("/prompt", {"prompt": prompt})["prompt_id"]
+
+    def result(self, number, seconds=120):
+        """The entry of a prompt in the history, once it has ended."""
+        for _ in range(seconds * 10):
+            entry = self.get(f"/history/{number}").get(number)
+            if entry and entry["status"]:
+                return entry
+            time.sleep(0.1)
+        raise TimeoutError(f"prompt {number} did not end in {seconds} s")
+
+    def run(self, prompt):
+        return self.result(self.submit(prompt))
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+        self.log.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("comfyui"))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+def events(entry, kind):
+    return [facts for name, facts in entry["status"]["messages"] if name == kind]
+
+
+def error_of(server, prompt):
+    """The message on the node that failed."""
+    (facts,) = events(server.run(prompt), "execution_error")
+    return facts["exception_message"]
+
+
+def graph(**nodes):
+    """A prompt from `name=(type, inputs)`; its last node is shown by PreviewImage or is an output node."""
+    return {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()}
+
+
+PLAIN = ("EmptyImage", {"width": 64, "height": 64, "batch_size": 2, "color": 0x808080})
+POSE = {"estimator": "auto", "person": 0, "smoothing": 1.0, "fps": 0.0, "focal": 0.0}
+SEPARATE = {"camera": "auto", "edge": 2, "fps": 0.0}
+EXAMPLE = ("MIMO_Example", {"shot": json.loads(TWINS[0].read_text())["1"]["inputs"]["shot"]} if TWINS else {})
+
+
+class TestOffer:
+    def test_the_nodes_are_described_as_they_were_frozen(self, server):
+        frozen = json.loads((ROOT / "tests" / "data" / "object_info.json").read_text())
+        known = server.get("/object_info")
+        for name in (name for name in frozen if name.startswith("MIMO_")):
+            assert known[name] == frozen[name]
+
+    def test_nothing_of_the_pack_failed_to_load(self, server):
+        log = (server.base / "log").read_text()
+        assert "custom_nodes/mimo" in log
+        assert "IMPORT FAILED" not in [line for line in log.splitlines() if "mimo" in line]
+
+    def test_exactly_the_templates_are_offered(self, server):
+        assert sorted(server.get("/workflow_templates")["mimo"]) == [path.stem for path in TWINS]
+
+    def test_every_node_has_its_help_page(self, server):
+        for name in json.loads((ROOT / "node_list.json").read_text()):
+            with urllib.request.urlopen(f"{server.url}/extensions/mimo/docs/{name}.md") as page:
+                assert page.read().startswith(b"# ")
+
+
+class TestTemplates:
+    @pytest.mark.parametrize("path", TWINS, ids=lambda path: path.stem)
+    def test_it_runs_with_empty_folders_and_gives_something_that_moves(self, server, path):
+        entry = server.run(json.loads(path.read_text()))
+        assert entry["status"]["status_str"] == "success", entry["status"]["messages"][-1]
+        saved = [file for output in entry["outputs"].values() for file in output.get("images", [])]
+        (video,) = [file for file in saved if file["type"] == "output" and file["filename"].endswith(".mp4")]
+        assert changing_frames(server.base / "output" / video["subfolder"] / video["filename"]) >= 8
+
+    def test_a_second_run_computes_nothing(self, server):
+        prompt = json.loads(TWINS[0].read_text())
+        server.run(prompt)
+        (cached,) = events(server.run(prompt), "execution_cached")
+        assert set(cached["nodes"]) == set(prompt)
+
+
+def changing_frames(path):
+    """How many frames of a video differ from the one before."""
+    import av
+    import numpy as np
+
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)]
+    return sum(np.abs(a - b).max() > 24 for a, b in zip(frames, frames[1:], strict=False))
+
+
+class TestBadInput:
+    def test_a_clip_without_a_person(self, server):
+        prompt = graph(
+            plain=PLAIN,
+            pose=("MIMO_EstimatePose", {"clip": ["plain", 0]} | POSE),
+            show=("PreviewImage", {"images": ["pose", 1]}),
+        )
+        assert "Nobody was found in 2 frames" in error_of(server, prompt)
+
+    def test_a_mask_of_another_size(self, server):
+        prompt = graph(
+            example=EXAMPLE,
+            mask=("SolidMask", {"value": 1.0, "width": 32, "height": 48}),
+            scene=("MIMO_SeparateScene", {"clip": ["example", 0], "person": ["mask", 0]} | SEPARATE),
+            show=("PreviewImage", {"images": ["scene", 1]}),
+        )
+        assert "32x48" in error_of(server, prompt)
+
+    def test_a_file_that_is_gone(self, server):
+        prompt = graph(
+            load=("MIMO_LoadMotion", {"file": "gone.npz"}),
+            save=("MIMO_SaveMotion", {"motion": ["load", 0], "prefix": "x", "format": "npz"}),
+        )
+        assert "There is no motion gone.npz" in error_of(server, prompt)
+        assert not list((server.base / "output").glob("x*"))
+
+    def test_a_value_that_the_list_no_longer_has(self, server):
+        prompt = graph(
+            example=EXAMPLE,
+            draw=("MIMO_RenderMotion", {"motion": ["example", 2], "style": "wireframe", "colours": "auto"}),
+            show=("PreviewImage", {"images": ["draw", 0]}),
+        )
+        assert "style is 'wireframe'" in error_of(server, prompt)
+
+    def test_the_server_lives_on(self, server):
+        prompt = graph(plain=PLAIN, show=("PreviewImage", {"images": ["plain", 0]}))
+        assert server.run(prompt)["status"]["status_str"] == "success"
+
+
+class TestOneFrame:
+    def test_a_picture_is_a_clip_of_one_frame(self, server):
+        prompt = graph(
+            example=EXAMPLE,
+            pose=("MIMO_EstimatePose", {"clip": ["example", 1]} | POSE),
+            scene=("MIMO_SeparateScene", {"clip": ["example", 1], "motion": ["pose", 0]} | SEPARATE),
+            show=("PreviewImage", {"images": ["scene", 1]}),
+        )
+        assert server.run(prompt)["status"]["status_str"] == "success"
+
+
+class TestCancel:
+    def test_a_running_node_stops_and_leaves_nothing(self, server):
+        prompt = json.loads(TWINS[0].read_text())
+        for node in prompt.values():
+            if node["class_type"] == "MIMO_EstimatePose":
+                node["inputs"]["smoothing"] = 1.3  # so that nothing of it is cached
+        before = set((server.base / "output").rglob("*"))
+        number = server.submit(prompt)
+        for _ in range(200):
+            if any(job[1] == number for job in server.get("/queue")["queue_running"]):
+                break
+            time.sleep(0.02)
+        time.sleep(0.5)
+        server.post("/interrupt", {})
+        assert events(server.result(number, seconds=20), "execution_interrupted")
+        assert set((server.base / "output").rglob("*")) == before
+        assert not list((server.base / "temp").rglob(".*"))

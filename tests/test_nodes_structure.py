@@ -1,0 +1,68 @@
+"""What holds for every node, seen from outside: names, tooltips, order, help, and what is published."""
+
+import json
+from pathlib import Path
+
+
+ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED = ROOT / "tests" / "data" / "nodes.json"
+WIDGETS = {"BOOLEAN", "COMBO", "FLOAT", "INT", "STRING"}
+
+
+def described(node):
+    """What a saved workflow depends on, as `tools/freeze_nodes.py` writes it down."""
+    schema = node.GET_SCHEMA()
+    inputs = []
+    for entry in sorted(schema.inputs or [], key=lambda entry: bool(entry.optional)):
+        options = entry.as_dict()
+        fact = {
+            "name": entry.id,
+            "type": str(entry.get_io_type()),
+            "group": "optional" if entry.optional else "required",
+        }
+        inputs.append(fact | {key: options[key] for key in ("default", "advanced") if key in options})
+    outputs = [{"name": entry.display_name, "type": str(entry.io_type)} for entry in schema.outputs or []]
+    return {"inputs": inputs, "outputs": outputs}
+
+
+class TestSchemas:
+    def test_every_id_begins_with_our_prefix(self, node_classes):
+        assert node_classes
+        assert [name for name in node_classes if not name.startswith("MIMO_")] == []
+
+    def test_every_node_says_its_name_its_purpose_and_its_place(self, node_classes):
+        for node in node_classes.values():
+            schema = node.GET_SCHEMA()
+            assert schema.display_name.endswith("(MIMO)")
+            assert schema.category.startswith("MIMO")
+            assert schema.description.endswith(".")
+
+    def test_every_socket_has_a_tooltip_that_is_a_sentence(self, node_classes):
+        for name, node in node_classes.items():
+            schema = node.GET_SCHEMA()
+            for entry in [*(schema.inputs or []), *(schema.outputs or [])]:
+                assert entry.tooltip and entry.tooltip[-1] in ".", f"{name}: {entry}"
+
+    def test_at_most_six_plain_widgets(self, node_classes):
+        for name, node in node_classes.items():
+            inputs = described(node)["inputs"]
+            plain = [entry for entry in inputs if entry["type"] in WIDGETS and "advanced" not in entry]
+            assert len(plain) <= 6, name
+
+    def test_sockets_come_before_widgets_and_required_before_optional_sockets(self, node_classes):
+        for name, node in node_classes.items():
+            inputs = node.GET_SCHEMA().inputs
+            rank = [2 if str(entry.get_io_type()) in WIDGETS else int(bool(entry.optional)) for entry in inputs]
+            assert rank == sorted(rank), name
+
+    def test_published_schemas_have_not_changed(self, node_classes):
+        """Saved workflows break when a published name, type or place changes. New optional inputs go to the end of
+        their kind; then `tools/freeze_nodes.py` writes the file again."""
+        published = json.loads(PUBLISHED.read_text())
+        assert {name: described(node) for name, node in node_classes.items()} == published
+
+    def test_every_node_has_a_help_page_and_a_line_in_the_node_list(self, node_classes):
+        pages = {path.stem for path in (ROOT / "web" / "docs").glob("*.md")}
+        listed = json.loads((ROOT / "node_list.json").read_text())
+        assert pages == set(node_classes)
+        assert listed == {name: node.GET_SCHEMA().description for name, node in node_classes.items()}
