@@ -74,3 +74,9 @@ class Camera:
             )
         center = (self.center[0] * width / self.size[0], self.center[1] * scale)
         return replace(self, focal=self.focal * scale, center=center, size=(width, height))
+
+    def reframed(self, width: int, height: int) -> Camera:
+        """The camera for a picture of another shape: as high a view as before, more or less to the sides."""
+        scale = height / self.size[1]
+        center = (width / 2 + (self.center[0] - self.size[0] / 2) * scale, self.center[1] * scale)
+        return replace(self, focal=self.focal * scale, center=center, size=(width, height))

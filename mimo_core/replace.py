@@ -1,0 +1,119 @@
+"""The main job: a character does a motion in a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import tee
+
+import numpy as np
+
+from .clip import Clip
+from .composite import composite
+from .errors import InputError
+from .identity.encode import encode_identity
+from .identity.identity import Identity
+from .motion.motion import Motion
+from .motion.retarget import retarget
+from .pose.estimate import Estimate, estimate
+from .progress import Progress, silent
+from .proxy.proxy import Proxy
+from .scene.scene import Scene
+from .scene.separate import separate
+from .stopwatch import Stopwatch
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A job that is ready to be drawn."""
+
+    frames: Iterator[np.ndarray]  # (H, W, 3) uint8, computed as they are read
+    masks: Iterator[np.ndarray]  # (H, W) uint8 coverage of the character, whether or not something hides it
+    scene: Scene
+    motion: Motion
+    identity: Identity
+    notes: tuple[str, ...]  # what was assumed or had to be left out
+
+
+def quiet(stage: str) -> Progress:
+    """Report no stage."""
+    return silent
+
+
+def replace_character(
+    clip: Clip,
+    character: np.ndarray,
+    *,
+    scene: Scene | None = None,
+    person: int = 0,
+    color_match: str = "mean",
+    progress_of: Callable[[str], Progress] = quiet,
+    watch: Stopwatch | None = None,
+) -> Job:
+    """Put the character of a picture (H, W, 3 or 4) into the place of a person in a clip.
+
+    The character does what that person does, in the clip's own scene or in `scene`. Raises InputError if nobody is
+    found. Estimation and separation run at once; drawing runs while `frames` is read.
+    """
+    watch = watch or Stopwatch()
+    with watch.stage("identity"):
+        identity = encode_identity(character)
+    with watch.stage("pose"):
+        found = found_person(clip, person=person, progress=progress_of("pose"))
+    if scene is None:
+        with watch.stage("scene"):
+            scene = separate(clip, motion=found.motion, coarse=found.masks, progress=progress_of("scene"))
+    return draw(identity, found.motion, scene, color_match=color_match, notes=found.notes, watch=watch)
+
+
+def animate_character(
+    character: np.ndarray,
+    motion: Motion,
+    scene: Scene,
+    *,
+    color_match: str = "none",
+    watch: Stopwatch | None = None,
+) -> Job:
+    """Let the character of a picture do a motion in a scene."""
+    watch = watch or Stopwatch()
+    with watch.stage("identity"):
+        identity = encode_identity(character)
+    return draw(identity, motion, scene, color_match=color_match, watch=watch)
+
+
+def found_person(clip: Clip, *, person: int = 0, progress: Progress = silent, **options) -> Estimate:
+    """`estimate`, but an InputError if nobody is seen in the whole clip."""
+    found = estimate(clip, person=person, progress=progress, **options)
+    if found.is_found:
+        return found
+    who = "No person" if not person else f"No person number {person} (counted from 0, the largest first)"
+    raise InputError(
+        f"{who} was found in {len(clip)} frame{'s' * (len(clip) > 1)} of {clip.width}x{clip.height}. "
+        "The person should be at least a fifth of the picture high, and not cut off at the chest."
+    )
+
+
+def draw(
+    identity: Identity,
+    motion: Motion,
+    scene: Scene,
+    *,
+    color_match: str,
+    notes: tuple[str, ...] = (),
+    watch: Stopwatch,
+) -> Job:
+    """Retarget, decode and compose."""
+    with watch.stage("character"):
+        proxy = Proxy.from_identity(identity)
+        motion = retarget(motion, identity)
+    drawn = watch.iterate("character", proxy.render(motion, size=(scene.width, scene.height)))
+    images, masks, shown = tee(drawn, 3)
+    frames = composite(scene, (image for image, _ in images), (mask for _, mask in masks), color_match=color_match)
+    return Job(
+        frames=watch.iterate("composite", frames),
+        masks=(mask for _, mask in shown),
+        scene=scene,
+        motion=motion,
+        identity=identity,
+        notes=(*identity.notes, *notes),
+    )

@@ -1,0 +1,133 @@
+"""The command line: one clear line for bad input, and no file that is not whole."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mimo_core.cli import parser, run
+from mimo_core.clip import write_video
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def commands():
+    """Name to argument parser of every command but `bench`, which has a parser of its own."""
+    actions = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    return {name: command for name, command in actions[0].choices.items() if name != "bench"}
+
+
+@pytest.fixture
+def empty_lawn(tmp_path):
+    """A clip in which nobody is."""
+    frames = [np.full((96, 128, 3), 90, np.uint8)] * 6
+    write_video(tmp_path / "lawn.mp4", frames, fps=24)
+    return tmp_path / "lawn.mp4"
+
+
+class TestHelp:
+    @pytest.mark.parametrize("name", list(commands()))
+    def test_every_command_shows_a_real_example_that_parses(self, name, capsys):
+        with pytest.raises(SystemExit):
+            run([name, "--help"])
+        example = capsys.readouterr().out.split("example:\n")[1].strip()
+        assert example.startswith(f"mimo {name}")
+        parser().parse_args(example.split()[1:])
+
+    def test_bench_names_its_kinds(self, capsys):
+        with pytest.raises(SystemExit):
+            run(["bench", "--help"])
+        assert "quality" in capsys.readouterr().out
+
+
+class TestBadInput:
+    def expect(self, arguments, capsys, *parts):
+        assert run([str(argument) for argument in arguments]) == 2
+        lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mimo ")]
+        assert len(lines) == 1
+        for part in parts:
+            assert part in lines[0]
+
+    def test_a_missing_video_is_named(self, tmp_path, capsys):
+        self.expect(["pose", tmp_path / "gone.mp4", "--out", tmp_path / "a.npz"], capsys, "gone.mp4")
+
+    def test_a_missing_picture_is_named(self, tmp_path, capsys, empty_lawn):
+        arguments = [
+            "replace",
+            "--character",
+            tmp_path / "gone.png",
+            "--video",
+            empty_lawn,
+            "--out",
+            tmp_path / "a.mp4",
+        ]
+        self.expect(arguments, capsys, "gone.png")
+
+    def test_text_named_png_is_refused(self, tmp_path, capsys, empty_lawn):
+        (tmp_path / "a.png").write_text("not a picture")
+        arguments = ["replace", "--character", tmp_path / "a.png", "--video", empty_lawn, "--out", tmp_path / "a.mp4"]
+        self.expect(arguments, capsys, "a.png", "Save it again")
+
+    def test_an_existing_output_is_refused_before_any_work(self, tmp_path, capsys):
+        (tmp_path / "a.npz").write_bytes(b"mine")
+        self.expect(["pose", tmp_path / "gone.mp4", "--out", tmp_path / "a.npz"], capsys, "--force")
+        assert (tmp_path / "a.npz").read_bytes() == b"mine"
+
+    def test_a_clip_without_a_person_writes_nothing(self, tmp_path, capsys, empty_lawn):
+        self.expect(["pose", empty_lawn, "--out", tmp_path / "a.npz"], capsys, "person")
+        assert sorted(entry.name for entry in tmp_path.iterdir()) == ["lawn.mp4"]
+
+    def test_an_unknown_colour_is_refused_with_the_choices(self, tmp_path, capsys):
+        self.expect(["animate", "--scene", "octarine", "--out", tmp_path / "a.mp4"], capsys, "octarine", "a picture")
+
+    def test_a_folder_with_other_files_is_never_removed(self, tmp_path, capsys, empty_lawn):
+        from mimo_core.cli import _remove_layers
+        from mimo_core.errors import InputError
+
+        (tmp_path / "thesis.txt").write_text("three years of work")
+        with pytest.raises(InputError, match=r"thesis\.txt"):
+            _remove_layers(tmp_path)
+        assert (tmp_path / "thesis.txt").exists()
+
+    @pytest.mark.parametrize("size", ["768", "0x10", "axb", "99999x99999"])
+    def test_a_bad_size_is_an_argument_error(self, tmp_path, size):
+        with pytest.raises(SystemExit) as stop:
+            run(["animate", "--size", size, "--out", str(tmp_path / "a.mp4")])
+        assert stop.value.code == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_stopping_half_way_leaves_no_file(tmp_path, how):
+    command = [sys.executable, "-m", "mimo_core", "animate", "--out", str(tmp_path / "a.mp4"), "--size", "640x480"]
+    job = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    for _ in range(1200):  # until the first frames are being written
+        if any(tmp_path.iterdir()) or job.poll() is not None:
+            break
+        time.sleep(0.05)
+    assert job.poll() is None, job.stderr.read()
+    job.send_signal(how)
+    _, errors = job.communicate(timeout=60)
+    assert job.returncode == 130
+    assert "nothing was written" in errors
+    assert not list(tmp_path.iterdir())
+
+
+def test_threads_never_spin_while_they_wait():
+    """The policy is in force before torch loads, because the parser does not load it."""
+    code = (
+        "import os, sys, mimo_core.__main__ as entry; sys.argv = ['mimo', '--help']\n"
+        "try:\n    entry.main()\n"
+        "except SystemExit:\n    print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "PASSIVE False"
