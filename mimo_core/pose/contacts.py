@@ -12,7 +12,7 @@ from .refine import Plants
 
 SLOW, FAST = 0.5, 1.0  # metres per second: a foot lands below the first speed and leaves above the second
 LOW, HIGH = 0.08, 0.15  # metres above the floor, likewise
-REACH = 0.08  # metres: a planted foot that is seen further than this from where it landed has left
+REACH = 0.05  # metres: a planted foot that is seen further than this from where it landed has left
 DEPTH_TRUST = 0.25  # a metre towards the camera counts as a quarter: depth is guessed, the picture is seen
 SHORTEST = 0.1  # seconds
 HEEL_HOLD = 0.3  # the heel may rise while the toes stand

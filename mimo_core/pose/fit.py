@@ -161,7 +161,7 @@ def _person(stance: Stance, landmarks: Landmarks, contacts: Tensor, bridged: Ten
         confidence=landmarks.score.float(),
         contacts=contacts & visible[:, None],
         bridged=bridged,
-        joint_confidence=joint_confidence(landmarks.confidence.float()),
+        joint_confidence=joint_confidence(torch.where(landmarks.found[:, None], landmarks.confidence.float(), 0.0)),
     )
 
 
@@ -207,10 +207,14 @@ def _nobody(frames: int, camera: Camera, fps: float) -> Motion:
 
 
 def _observed(landmarks: Landmarks) -> Landmarks:
-    """In double precision, with confidence as weight: what BlazePose is not sure of it puts where it sees something."""
+    """In double precision, zero where nobody was found, with confidence as weight.
+
+    What BlazePose is not sure of it puts where it sees something, so doubtful landmarks count for little.
+    """
+    found = landmarks.found[:, None]
     return Landmarks(
-        landmarks.pixels.double(),
-        landmarks.world.double(),
-        landmarks.confidence.double() ** DOUBT,
+        torch.where(found[..., None], landmarks.pixels.double(), 0.0),
+        torch.where(found[..., None], landmarks.world.double(), 0.0),
+        torch.where(found, landmarks.confidence.double() ** DOUBT, 0.0),
         landmarks.score.double(),
     )
