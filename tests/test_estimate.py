@@ -1,0 +1,161 @@
+"""The estimator from frames to motion, on synthetic people with known truth."""
+
+import numpy as np
+import pytest
+import torch
+
+from mimo_core.bench.pose import joint_error
+from mimo_core.clip import Clip, Masks
+from mimo_core.errors import InputError
+from mimo_core.pose.estimate import draw_overlay, estimate, estimate_picture, find_people
+from mimo_core.synthetic import shot
+
+
+@pytest.fixture(scope="module")
+def made():
+    return shot(11, size=256, frames=6, passing="none", camera="fixed")
+
+
+@pytest.fixture(scope="module")
+def clip(made):
+    return Clip.from_array(made.frames, 12)
+
+
+@pytest.fixture(scope="module")
+def found(made, clip):
+    return estimate(clip, focal=made.motion.camera.focal)
+
+
+def assembled(made, layers):
+    """A clip of person frames ("p") and empty ones ("-")."""
+    frames = [made.frames[i % 6] if kind == "p" else made.plate[i % 6] for i, kind in enumerate(layers)]
+    return Clip.from_array(np.stack(frames), 12)
+
+
+class TestEstimate:
+    def test_the_pose_is_close_to_the_truth(self, made, found):
+        assert found.is_found
+        assert joint_error(found.motion, made.motion, torch.ones(6, dtype=torch.bool)).position < 100
+
+    def test_the_masks_are_the_person(self, made, found):
+        assert (len(found.masks), found.masks.width, found.masks.height) == (6, 256, 256)
+        for mask, truth in zip(found.masks, made.visible, strict=True):
+            seen, wanted = mask > 127, truth > 127
+            assert (seen & wanted).sum() / (seen | wanted).sum() > 0.85
+
+    def test_length_rate_and_camera_are_those_of_the_clip(self, made, found):
+        assert (found.motion.frames, found.motion.fps) == (6, 12.0)
+        assert found.motion.camera.size == (256, 256)
+        assert found.motion.camera.focal == pytest.approx(made.motion.camera.focal)
+
+    def test_an_assumed_focal_length_is_stated(self, clip, found):
+        assert not any("Focal" in note for note in found.notes)
+        assert any("Focal length assumed: 307 px" in note for note in estimate(clip).notes)
+
+    def test_nobody_is_a_note_and_not_an_invention(self, made):
+        empty = estimate(assembled(made, "----"))
+        assert not empty.is_found and not empty.motion.person.visible.any()
+        assert empty.notes == ("Nobody was found in 4 frames (person 0).",)
+        assert max(int(mask.max()) for mask in empty.masks) == 0
+
+    def test_a_person_who_leaves_for_a_moment_is_bridged(self, made):
+        seen = estimate(assembled(made, "ppp--ppp"))
+        assert seen.motion.person.bridged.nonzero()[:, 0].tolist() == [3, 4]
+        assert seen.motion.person.visible.all()
+        assert any("Frames 3-4 are bridged" in note for note in seen.notes)
+
+    def test_a_person_who_leaves_for_long_is_invisible_until_they_return(self, made):
+        seen = estimate(assembled(made, "pp" + "-" * 8 + "pp"))
+        assert seen.motion.person.visible.tolist() == [True] * 2 + [False] * 8 + [True] * 2
+        assert any("not seen in frames 2-9" in note for note in seen.notes)
+
+    def test_of_two_people_the_asked_one_is_followed(self, made):
+        rows = np.arange(0, 256, 4 / 3).astype(int)
+        small = np.full((6, 256, 192, 3), 120, np.uint8)
+        small[:, 64:] = made.frames[:, rows][:, :, rows]
+        both = Clip.from_array(np.concatenate([small, made.frames], 2), 12)
+        large, other = estimate(both), estimate(both, person=1)
+        assert large.landmarks.pixels[:, 23:25, 0].mean() > 192 > other.landmarks.pixels[:, 23:25, 0].mean()
+        assert any("2 people were found; number 1 is followed" in note for note in other.notes)
+
+    def test_a_half_body_is_fitted_and_flagged(self, made):
+        thighs = 165
+        half = estimate(Clip.from_array(made.frames[:, :thighs].copy(), 12))
+        assert half.is_found
+        joints = half.motion.person.joint_confidence
+        assert (joints[:, [7, 8, 10, 11]] == 0).all() and (joints[:, 16:20] > 0.3).all()
+        assert any("follow the prior" in note for note in half.notes)
+
+    def test_odd_sizes_work(self, made):
+        odd = estimate(Clip.from_array(made.frames[:2, :251, :247].copy(), 12))
+        assert odd.is_found and (odd.masks.width, odd.masks.height) == (247, 251)
+
+    def test_progress_ends_complete_and_never_goes_back(self, clip):
+        calls = []
+        estimate(clip, progress=lambda done, total, preview=None: calls.append((done, total)))
+        steps = [done for done, _ in calls]
+        assert steps == sorted(steps) and steps[-1] == calls[-1][1] and len({total for _, total in calls}) == 1
+
+    def test_cancelling_gets_through(self, clip):
+        def cancel(done, total, preview=None):
+            raise InterruptedError
+
+        with pytest.raises(InterruptedError):
+            estimate(clip, progress=cancel)
+
+
+class TestGuides:
+    def test_a_mask_of_the_clip_is_accepted(self, made, clip):
+        assert estimate(clip, person_mask=Masks.from_array(made.visible)).is_found
+
+    @pytest.mark.parametrize(("frames", "size"), [(6, 128), (3, 256)])
+    def test_a_mask_of_another_size_or_length_is_refused(self, clip, frames, size):
+        with pytest.raises(InputError, match="same size and length"):
+            estimate(clip, person_mask=Masks.constant(255, frames, size, size))
+
+    def test_boxes_of_another_number_are_refused(self, clip):
+        with pytest.raises(InputError, match="6 frames but 2 boxes"):
+            estimate(clip, boxes=[(0, 0, 10, 10)] * 2)
+
+    def test_boxes_and_mask_together_are_refused(self, clip):
+        with pytest.raises(InputError, match="not both"):
+            estimate(clip, boxes=[(0, 0, 9, 9)] * 6, person_mask=Masks.constant(255, 6, 256, 256))
+
+    @pytest.mark.parametrize("wrong", [{"smoothing": -1.0}, {"focal": -5.0}])
+    def test_negative_values_are_refused(self, clip, wrong):
+        with pytest.raises(InputError, match="cannot be negative"):
+            estimate(clip, **wrong)
+
+
+class TestPicture:
+    def test_it_is_a_motion_of_one_frame(self, made):
+        seen = estimate_picture(made.frames[0])
+        assert seen.motion.frames == 1 and len(seen.masks) == 1 and seen.is_found
+        assert not seen.motion.person.contacts.any()
+
+    def test_a_picture_without_a_person_says_so(self, made):
+        seen = estimate_picture(made.plate[0])
+        assert not seen.is_found and "Nobody was found in 1 frame " in seen.notes[0]
+
+
+class TestOverlay:
+    def test_it_draws_over_the_person_and_nowhere_else(self, made, found):
+        drawn = draw_overlay(made.frames[0], found.motion, 0)
+        changed = (drawn != made.frames[0]).any(-1)
+        truth = made.visible[0] > 127
+        assert (changed & truth).sum() / truth.sum() > 0.6
+        assert (changed & ~truth).mean() < 0.05
+
+    def test_an_invisible_person_is_not_drawn(self, made):
+        empty = estimate(assembled(made, "--")).motion
+        assert np.array_equal(draw_overlay(made.plate[0], empty, 0), made.plate[0])
+
+    def test_the_frame_itself_is_not_written_to(self, made, found):
+        before = made.frames[0].copy()
+        draw_overlay(made.frames[0], found.motion, 0)
+        assert np.array_equal(before, made.frames[0])
+
+
+def test_find_people_gives_scores(made):
+    assert all(person.score >= 0.5 for person in find_people(made.frames[0]))
+    assert find_people(made.plate[0]) == []
