@@ -117,13 +117,17 @@ class BlazePose:
 
     def detect_all(self, frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
         """The same with a second look at square parts of an oblong frame, where small people are larger."""
-        looks = [self._detections(frame, threshold)]
+        people = self.detect(frame, threshold=threshold)
+        looks = []
         for x, y, side in _squares(frame.shape[1], frame.shape[0]):
             boxes, scores = self._detections(frame[y : y + side, x : x + side], threshold)
             boxes[:, :2] += (x, y)
             boxes[:, 4:] += np.tile((x, y), 4)
             looks.append((boxes, scores))
-        return _merged(looks, threshold)
+        for found in _merged(looks, threshold) if looks else []:
+            if not any(_is_part_of(found, person) for person in people):
+                people.append(found)
+        return sorted(people, key=lambda detection: -detection.region.size)
 
     def _detections(self, frame: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
         """Boxes and keypoints (N, 12) in frame pixels and their scores (N,), overlapping ones not yet merged."""
@@ -178,6 +182,12 @@ def _merged(looks: list[tuple[np.ndarray, np.ndarray]], threshold: float) -> lis
     people = weighted_suppression(boxes, scores, threshold)
     found = [Detection(score, _corners(values[:4]), values[4:].reshape(4, 2)) for score, values in people]
     return sorted(found, key=lambda detection: -detection.region.size)
+
+
+def _is_part_of(found: Detection, person: Detection) -> bool:
+    """Whether two detections are one person, whom the edge of a square may have cut: their middles are close."""
+    ways = np.linalg.norm(found.keypoints[[0, 2], None] - person.keypoints[None, [0, 2]], axis=-1)
+    return bool(ways.min() < 0.25 * max(found.region.size, person.region.size))
 
 
 def _squares(width: int, height: int) -> list[tuple[int, int, int]]:
