@@ -15,7 +15,7 @@ from .scene.plate import SOLID, own_color
 from .scene.scene import Scene
 
 
-SHADOW_WIDTH, SHADOW_DEPTH = 0.035, 0.012  # softness across and along the ground, in heights of the character
+SHADOW_WIDTH, SHADOW_DEPTH = 0.04, 0.018  # softness across and along the ground, in heights of the character
 SOLE = 0.1  # of the height: the lowest outline within this of the lowest point may stand on the ground
 LIFT = 0.05  # of the height: a character lifted this far off the ground has hardly a contact shadow left
 DARKEST = 0.75
@@ -209,7 +209,7 @@ class _Ground:
         spread = cv2.GaussianBlur(
             soles * weight, (0, 0), sigmaX=max(SHADOW_WIDTH * height / 2, 0.8), sigmaY=max(SHADOW_DEPTH * height, 0.8)
         )
-        return (1.6 * spread).clip(0, 1)
+        return spread * (weight.max() / max(spread.max(), 1e-6))
 
 
 def _box(mask: np.ndarray) -> tuple[slice, slice] | None:

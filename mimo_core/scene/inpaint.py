@@ -49,7 +49,7 @@ def _painted(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
             grown = cv2.resize(current, level.shape[1::-1], interpolation=cv2.INTER_CUBIC)
             current = np.where(level_hole[..., None], grown, known)
         search = _PatchSearch(level_hole, field, seed=depth)
-        if not len(search.sources):
+        if not len(search.sources) or not len(search.targets):
             continue
         is_searched = level_hole.sum() <= LARGEST_HOLE or field is None
         for _ in range(VOTES[min(depth, len(VOTES) - 1)] if is_searched else 0):

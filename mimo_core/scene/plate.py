@@ -45,10 +45,13 @@ class Patch:
     unseen: int  # of these, pixels that no frame showed
 
 
-def fill(source: np.ndarray, hole: np.ndarray, background: Background, frame: int, *, front: np.ndarray) -> Patch:
+def fill(
+    source: np.ndarray, hole: np.ndarray, background: Background, frame: int, *, front: np.ndarray, feather: float = 1.0
+) -> Patch:
     """Fill `hole` (H, W) bool of a source frame (H, W, 3). Outside of it nothing changes.
 
-    `front` (H, W) uint8 is the alpha of what passes in front of the person: it stays in the plate.
+    `front` (H, W) uint8 is the alpha of what passes in front of the person: it stays in the plate. The fill fades in
+    over `feather` pixels from the rim of the hole, where the source must still be free of the person.
     """
     box = _box_around(hole)
     inside, alpha = _cut(hole, box), _cut(front, box)
@@ -60,7 +63,7 @@ def fill(source: np.ndarray, hole: np.ndarray, background: Background, frame: in
         picture = _aligned(picture, here, inside | others | ~reach)
     light = _light(here, picture, free)
     grain = background.grain.frame(picture, frame, box)
-    weight = _feather(inside)[..., None]
+    weight = _fade(inside, feather)[..., None]
     filled = here * (1 - weight) + (picture + light + grain) * weight
     share = alpha[..., None].astype(np.float32) / 255
     pixels = (filled * (1 - share) + own_color(here, alpha) * share + 0.5).clip(0, 255).astype(np.uint8)
@@ -159,13 +162,12 @@ def continued(field: np.ndarray, weight: np.ndarray, *, smooth: int = 0) -> np.n
     return dense
 
 
-def _feather(inside: np.ndarray) -> np.ndarray:
-    """0 at the rim of the hole, 1 a little inside: the fill begins softly where the source is still background."""
+def _fade(inside: np.ndarray, feather: float) -> np.ndarray:
+    """0 outside the hole, 1 from `feather` pixels inside: the fill begins softly."""
     import cv2
 
-    width = max(2.0, 0.006 * max(inside.shape))
     depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 3)
-    return np.minimum(depth / width, 1)
+    return np.minimum(depth / max(feather, 1e-3), 1)
 
 
 class Grain:

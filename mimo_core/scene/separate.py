@@ -214,7 +214,7 @@ class _Separation:
         front = np.zeros(source.shape[:2], np.uint8)
         _cut(front, box)[:] = occluder
         if background is not None:
-            patch = fill(source, hole, background, frame, front=front)
+            patch = fill(source, hole, background, frame, front=front, feather=0.4 * self.reach)
         else:
             patch = Patch(box, np.where(_cut(hole, box)[..., None], _cut(self.given.plate[frame], box), here), 1, 0)
         self.patches.append(patch.box, patch.pixels)
@@ -271,9 +271,7 @@ class _Separation:
         tally.hidden += hidden
         tally.body += area + hidden
         if patch.unseen > PAINTED * patch.hole:
-            tally.doubts.append(
-                Doubt(frame, f"{patch.unseen / patch.hole:.0%} of what is behind the person was painted")
-            )
+            tally.doubts.append(Doubt(frame, "much of what is behind the person was seen in no frame and was painted"))
         last = tally.area[-1] if tally.area else 0
         if last and not 1 / JUMP < (area + hidden) / last < JUMP:
             tally.doubts.append(Doubt(frame, "the person's mask changes its size at once"))

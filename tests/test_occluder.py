@@ -1,0 +1,102 @@
+"""What passes in front: things that move, tracks, depth."""
+
+import numpy as np
+import pytest
+
+from mimo_core.scene.depth import nearer_than
+from mimo_core.scene.occluder import Sightings, fixed_things, without_small
+from mimo_core.scene.tracks import Sighting, Tracks
+
+
+STATURE = 100.0
+
+
+def seen(frame, x, *, touches, own=0.0, area=80, number=1):
+    return Sighting(frame, number, np.array([x, 50.0]), area, touches, own)
+
+
+class TestTracks:
+    def test_a_thing_that_flies_past_is_kept_while_it_is_off_the_person(self):
+        tracks = Tracks(STATURE)
+        for frame in range(8):
+            tracks.add(frame, [seen(frame, 10.0 * frame, touches=frame in (3, 4))])
+        assert tracks.in_front() == {frame: [1] for frame in range(8)}
+
+    def test_a_thing_that_never_touches_is_not_in_front(self):
+        tracks = Tracks(STATURE)
+        for frame in range(8):
+            tracks.add(frame, [seen(frame, 10.0 * frame, touches=False)])
+        assert tracks.in_front() == {}
+
+    def test_a_piece_of_the_person_in_their_own_colours_is_not_a_thing(self):
+        tracks = Tracks(STATURE)
+        for frame in range(4):
+            tracks.add(frame, [seen(frame, 50.0, touches=True, own=0.9)])
+        assert tracks.in_front() == {}
+
+    def test_a_strange_colour_on_the_person_is_a_thing_also_if_never_seen_apart(self):
+        tracks = Tracks(STATURE)
+        tracks.add(0, [seen(0, 50.0, touches=True, own=0.1)])
+        assert tracks.in_front() == {0: [1]}
+
+    def test_two_things_that_meet_keep_their_tracks(self):
+        tracks = Tracks(STATURE)
+        for frame in range(6):
+            ball = seen(frame, 10.0 * frame, touches=frame == 3, number=1)
+            foot = seen(frame, 34.0, touches=True, own=1.0, number=2, area=30)
+            tracks.add(frame, [ball, foot] if frame in (3, 4) else [ball])
+        assert tracks.in_front() == {frame: [1] for frame in range(6)}
+
+    def test_a_jump_across_the_picture_begins_another_track(self):
+        tracks = Tracks(STATURE)
+        tracks.add(0, [seen(0, 0.0, touches=True)])
+        tracks.add(1, [seen(1, 90.0, touches=False)])
+        assert tracks.in_front() == {0: [1]}
+
+
+class TestFixedThings:
+    @pytest.fixture()
+    def post(self):
+        """A grey wall with a green post; the person walked behind the post, left and right of it."""
+        plate = np.random.default_rng(0).integers(120, 140, (100, 80, 3)).astype(np.uint8)
+        truth = np.zeros((100, 80), bool)
+        truth[:, 36:46] = True
+        plate[truth] = (20, 110, 30)
+        sightings = Sightings.none((80, 100))
+        sightings.over[20:90, 37:45] = 4
+        sightings.person[20:90, 20:35] = sightings.person[20:90, 47:62] = 4
+        return plate, truth, sightings
+
+    def test_a_post_is_outlined_beyond_where_the_body_was(self, post):
+        plate, truth, sightings = post
+        found = fixed_things(plate, np.ones(truth.shape, bool), sightings, STATURE) > 0.5
+        near = np.s_[10:95]
+        assert (found & truth)[near].sum() / (found | truth)[near].sum() > 0.9
+
+    def test_a_misplaced_limb_over_an_even_wall_is_no_thing(self, post):
+        plate, truth, sightings = post
+        plate[truth] = plate[:, 0:10].reshape(-1, 3)
+        assert not fixed_things(plate, np.ones(truth.shape, bool), sightings, STATURE).any()
+
+
+class TestDepth:
+    def test_what_is_nearer_than_the_body_and_touches_it_is_in_front(self):
+        person = np.zeros((80, 80), np.uint8)
+        person[10:70, 30:40] = person[10:70, 48:55] = 255
+        depth = np.full((80, 80, 3), 60, np.uint8)
+        depth[10:70, 30:55] = 120
+        depth[:, 40:48] = 200
+        depth[20:40, 70:78] = 220
+        truth = np.zeros((80, 80), bool)
+        truth[:, 40:48] = True
+        np.testing.assert_array_equal(nearer_than(depth, person, 60.0), truth)
+
+    def test_nobody_has_nothing_in_front(self):
+        assert not nearer_than(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8), 8.0).any()
+
+
+def test_small_components_are_dropped_and_large_ones_kept():
+    mask = np.zeros((20, 20), bool)
+    mask[2:4, 2:4] = mask[10:16, 10:16] = True
+    kept = without_small(mask, 10)
+    assert kept.sum() == 36 and kept[12, 12]

@@ -1,0 +1,110 @@
+"""Colours, filters and odds that tell the person from the scene."""
+
+import numpy as np
+import pytest
+
+from mimo_core.scene.appearance import Appearance, bins_of
+from mimo_core.scene.filters import grown, guided, plate_distance, shrunk
+from mimo_core.scene.person import Looks, View, shadow_distance
+
+
+SIZE = 64
+
+
+@pytest.fixture()
+def scene():
+    """A textured plate, and a person of one colour in its middle with a sloppy first guess."""
+    plate = np.random.default_rng(2).integers(90, 170, (SIZE, SIZE, 3)).astype(np.uint8)
+    truth = np.zeros((SIZE, SIZE), bool)
+    truth[16:56, 24:42] = True
+    picture = plate.copy()
+    picture[truth] = (200, 30, 40)
+    soft = np.zeros((SIZE, SIZE), np.uint8)
+    soft[14:58, 21:40] = 220
+    return picture, plate, soft, truth
+
+
+def a_view(picture, plate, soft):
+    nothing = np.zeros((SIZE, SIZE), bool)
+    return View(picture, soft, plate, ~nothing, nothing, nothing.astype(np.float32), None, 50.0)
+
+
+class TestGuided:
+    def test_a_constant_stays_constant(self):
+        guide = np.random.default_rng(0).integers(0, 255, (30, 40, 3)).astype(np.uint8)
+        np.testing.assert_allclose(guided(np.full((30, 40), 0.4), guide, 3, 1e-3), 0.4, atol=1e-3)
+
+    def test_the_edge_of_a_mask_moves_onto_the_edge_of_the_picture(self):
+        guide = np.zeros((40, 40, 3), np.uint8)
+        guide[:, 20:] = 200
+        mask = np.zeros((40, 40), np.float32)
+        mask[:, 22:] = 1
+        smooth = guided(mask, guide, 5, 1e-4)
+        assert smooth[20, 19] < 0.1 and smooth[20, 20] > 0.5
+
+
+class TestGrown:
+    def test_one_pixel_becomes_a_disc(self):
+        mask = np.zeros((21, 21), bool)
+        mask[10, 10] = True
+        y, x = np.mgrid[:21, :21]
+        np.testing.assert_array_equal(grown(mask, 4), (x - 10) ** 2 + (y - 10) ** 2 <= 16)
+
+    def test_shrinking_undoes_growing_of_a_large_disc(self):
+        y, x = np.mgrid[:61, :61]
+        disc = (x - 30) ** 2 + (y - 30) ** 2 <= 15**2
+        assert (shrunk(grown(disc, 5), 5) ^ disc).sum() <= 24
+
+
+class TestPlateDistance:
+    def test_a_plate_that_is_off_by_a_pixel_is_forgiven(self):
+        plate = np.random.default_rng(0).integers(0, 255, (20, 20, 3)).astype(np.uint8)
+        assert (
+            plate_distance(np.roll(plate, 1, 1)[:, 2:-2], plate[:, 2:-2]).max()
+            < plate_distance(np.roll(plate, 5, 1)[:, 2:-2], plate[:, 2:-2]).max()
+        )
+        assert not plate_distance(plate, plate).any()
+
+    def test_a_shadow_is_near_the_plate_and_another_texture_is_not(self):
+        plate = np.random.default_rng(3).integers(80, 200, (40, 40, 3)).astype(np.uint8)
+        assert shadow_distance((plate * 0.7).astype(np.uint8), plate).mean() < 3
+        assert shadow_distance(np.roll(plate, 7, 0), plate).mean() > 15
+
+
+class TestAppearance:
+    def test_a_colour_that_was_seen_is_more_probable(self):
+        looks = Appearance()
+        red, blue = (bins_of(np.array([[color]], np.uint8))[0] for color in ((200, 0, 0), (0, 0, 200)))
+        looks.add(np.repeat(red, 100))
+        assert looks.log_density(red)[0] > looks.log_density(blue)[0] + 3
+
+    def test_what_passes_for_one_frame_in_ten_is_not_a_patch_s_own(self):
+        looks = Appearance(1, np.zeros((1, 1), int))
+        red, white = (bins_of(np.array([[color]], np.uint8))[0] for color in ((200, 0, 0), (250, 250, 250)))
+        for frame in range(10):
+            looks.add(np.repeat(white if frame == 4 else red, 100), 0)
+        usual = looks.usual()[0]
+        assert usual[red[0]] == 1 and usual[white[0]] < 0.05
+
+
+class TestLooks:
+    def test_a_sloppy_guess_is_corrected_to_what_differs_from_the_plate(self, scene):
+        picture, plate, soft, truth = scene
+        view = a_view(picture, plate, soft)
+        looks = Looks()
+        looks.learn(view)
+        found = looks.odds(view).is_person
+        assert (found & truth).sum() / (found | truth).sum() > 0.93
+
+    def test_a_thing_seen_apart_is_told_from_the_person_it_covers(self, scene):
+        picture, plate, soft, truth = scene
+        looks = Looks()
+        for x in (2, 4, 6):
+            apart = picture.copy()
+            apart[4:12, x : x + 8] = (20, 220, 240)
+            looks.learn(a_view(apart, plate, soft))
+        covering = picture.copy()
+        covering[30:40, 28:38] = (20, 220, 240)
+        odds = looks.odds(a_view(covering, plate, soft))
+        assert (odds.thing[31:39, 29:37] > 0).all()
+        assert not (odds.thing > 0)[truth & (np.arange(SIZE) > 42)[:, None]].any()

@@ -1,0 +1,183 @@
+"""What lies behind the person: camera, samples, painting, filling."""
+
+import numpy as np
+import pytest
+
+from mimo_core.errors import InputError
+from mimo_core.scene.background import BackgroundSamples, plan_canvases
+from mimo_core.scene.camera_motion import CameraPath, CameraTracker, check_camera
+from mimo_core.scene.inpaint import paint_unseen
+from mimo_core.scene.plate import Background, Grain, continued, fill
+
+
+HEIGHT, WIDTH = 96, 128
+
+
+@pytest.fixture(scope="module")
+def wall():
+    """A textured wall, larger than a frame."""
+    import cv2
+
+    random = np.random.default_rng(1)
+    coarse = random.integers(30, 220, (30, 40, 3)).astype(np.uint8)
+    return cv2.resize(coarse, (240, 180), interpolation=cv2.INTER_CUBIC)
+
+
+def view(wall, x, y):
+    return np.ascontiguousarray(wall[y : y + HEIGHT, x : x + WIDTH])
+
+
+def tracked(pictures):
+    import cv2
+
+    tracker = CameraTracker()
+    for picture in pictures:
+        tracker.add(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.zeros(picture.shape[:2], np.uint8))
+    return tracker
+
+
+class TestCameraPath:
+    def test_a_still_camera_is_none(self, wall):
+        path = tracked([view(wall, 20, 20)] * 4).path("auto")
+        assert path.kind == "none"
+        np.testing.assert_array_equal(path.reference_from_frame, np.tile(np.eye(3), (4, 1, 1)))
+
+    def test_a_pan_is_found_to_a_tenth_of_a_pixel(self, wall):
+        path = tracked([view(wall, 10 + 6 * k, 20 + 2 * k) for k in range(8)]).path("auto")
+        assert path.kind == "pan"
+        for frame in range(8):
+            expected = np.array([[1, 0, 6 * frame], [0, 1, 2 * frame], [0, 0, 1]])
+            np.testing.assert_allclose(path.reference_from_frame[frame], expected, atol=0.1)
+
+    def test_a_cut_begins_a_new_section(self, wall):
+        other = np.random.default_rng(5).integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+        path = tracked([view(wall, 20, 20)] * 3 + [other] * 3).path("auto")
+        assert path.lost == (3,)
+        assert path.section.tolist() == [0, 0, 0, 1, 1, 1]
+
+    def test_scaling_moves_the_shift_with_the_size_of_the_frame(self):
+        matrix = np.array([[[1, 0, 3.0], [0, 1, -2.0], [0, 0, 1]]])
+        path = CameraPath("pan", matrix, np.zeros(1, int)).scaled(2)
+        np.testing.assert_allclose(path.reference_from_frame[0], [[1, 0, 6], [0, 1, -4], [0, 0, 1]], atol=1e-9)
+
+    def test_an_unknown_camera_is_refused_with_the_choices(self):
+        with pytest.raises(InputError, match="auto, none, pan, homography"):
+            check_camera("handheld")
+
+
+class TestCanvas:
+    def test_a_frame_comes_back_from_the_canvas_unchanged(self, wall):
+        frame, box = view(wall, 0, 0), (10, 20, 90, 80)
+        (canvas,) = plan_canvases(CameraPath.still(3), [box] * 3)
+        projected = canvas.project(frame, 1, flags=1)
+        np.testing.assert_array_equal(canvas.lookup(projected, 1, box, flags=1), frame[20:80, 10:90])
+
+    def test_lost_cameras_are_never_mixed(self):
+        path = CameraPath("none", np.tile(np.eye(3), (4, 1, 1)), np.array([0, 0, 1, 1]), (2,))
+        spans = [(canvas.first, canvas.last) for canvas in plan_canvases(path, [(0, 0, 9, 9)] * 4)]
+        assert spans == [(0, 2), (2, 4)]
+
+    def test_a_long_pan_is_cut_into_canvases_of_bounded_size(self):
+        matrices = np.tile(np.eye(3), (40, 1, 1))
+        matrices[:, 0, 2] = 700.0 * np.arange(40)
+        path = CameraPath("pan", matrices, np.zeros(40, int))
+        canvases = plan_canvases(path, [(0, 0, 1280, 720)] * 40)
+        assert max(np.prod(canvas.size) for canvas in canvases) < 7_000_000
+        assert [canvas.start for canvas in canvases[1:]] == [canvas.stop for canvas in canvases[:-1]]
+
+
+class TestBackgroundSamples:
+    def test_the_median_ignores_what_passes_once(self):
+        (canvas,) = plan_canvases(CameraPath.still(9), [(0, 0, 20, 10)] * 9)
+        samples = BackgroundSamples(canvas)
+        for frame in range(9):
+            picture = np.full((10, 20, 3), 200 if frame == 4 else 90, np.uint8)
+            samples.add(picture, np.ones((10, 20), bool), frame)
+        assert (samples.median() == 90).all()
+
+    def test_pixels_that_were_never_free_are_not_counted(self):
+        (canvas,) = plan_canvases(CameraPath.still(2), [(0, 0, 20, 10)] * 2)
+        samples = BackgroundSamples(canvas)
+        free = np.zeros((10, 20), bool)
+        free[:, :5] = True
+        samples.add(np.full((10, 20, 3), 50, np.uint8), free, 0)
+        np.testing.assert_array_equal(samples.count > 0, free)
+
+
+class TestPaintUnseen:
+    def test_known_pixels_stay_as_they_are(self, wall):
+        hole = np.zeros(wall.shape[:2], bool)
+        hole[60:100, 90:120] = True
+        np.testing.assert_array_equal(paint_unseen(wall, hole)[~hole], wall[~hole])
+
+    def test_stripes_are_continued_through_the_hole(self):
+        stripes = np.repeat(np.tile(np.repeat([40, 200], 8), 10)[:, None], 120, 1).astype(np.uint8)
+        stripes = np.repeat(stripes[..., None], 3, -1)
+        hole = np.zeros(stripes.shape[:2], bool)
+        hole[50:110, 50:75] = True
+        error = np.abs(paint_unseen(stripes, hole).astype(int) - stripes)[hole]
+        assert error.mean() < 20
+
+
+class TestContinued:
+    def test_a_constant_is_continued_everywhere(self):
+        weight = np.zeros((20, 30))
+        weight[3, 4] = 1
+        np.testing.assert_allclose(continued(np.full((20, 30, 2), 7.0), weight), 7.0, atol=1e-4)
+
+
+class TestFill:
+    @pytest.fixture()
+    def background(self, wall):
+        (canvas,) = plan_canvases(CameraPath.still(4), [(0, 0, WIDTH, HEIGHT)] * 4)
+        seen = np.full((HEIGHT, WIDTH), 255, np.uint8)
+        return Background(canvas, view(wall, 0, 0), seen, Grain())
+
+    @pytest.fixture()
+    def hole(self):
+        hole = np.zeros((HEIGHT, WIDTH), bool)
+        hole[30:70, 50:75] = True
+        return hole
+
+    def test_outside_the_hole_nothing_changes(self, wall, background, hole):
+        source = view(wall, 0, 0)
+        source[hole] = 0
+        source[10:20, 10:20] = 255
+        patch = fill(source, hole, background, 0, front=np.zeros(hole.shape, np.uint8))
+        x0, y0, x1, y1 = patch.box
+        part = hole[y0:y1, x0:x1]
+        np.testing.assert_array_equal(patch.pixels[~part], source[y0:y1, x0:x1][~part])
+
+    def test_the_hole_shows_what_lies_behind_in_the_light_of_the_frame(self, wall, background, hole):
+        truth = (view(wall, 0, 0) * 0.9).astype(np.uint8)
+        source = truth.copy()
+        source[34:66, 54:71] = 0
+        patch = fill(source, hole, background, 0, front=np.zeros(hole.shape, np.uint8))
+        x0, y0, x1, y1 = patch.box
+        assert np.abs(patch.pixels.astype(int) - truth[y0:y1, x0:x1]).mean() < 4
+        assert patch.unseen == 0
+
+    def test_what_is_in_front_stays(self, wall, background, hole):
+        source = view(wall, 0, 0)
+        front = np.zeros(hole.shape, np.uint8)
+        front[40:50, 55:65] = 255
+        source[40:50, 55:65] = (255, 0, 0)
+        patch = fill(source, hole, background, 0, front=front)
+        x0, y0, _, _ = patch.box
+        assert (patch.pixels[40 - y0 : 50 - y0, 55 - x0 : 65 - x0] == (255, 0, 0)).all()
+
+
+class TestGrain:
+    def test_noise_is_given_back_as_strong_as_it_was(self):
+        random, grain = np.random.default_rng(0), Grain()
+        background = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
+        for _ in range(4):
+            noisy = background + random.normal(0, 5, (HEIGHT, WIDTH, 1))
+            grain.measure(noisy, background, np.ones((HEIGHT, WIDTH), bool))
+        noise = grain.frame(background, 3, (0, 0, WIDTH, HEIGHT))
+        # The calm quarter of the blocks is measured, which lies a little below the true 5.
+        assert 4 < noise.std() < 5.5
+
+    def test_a_clean_source_gets_no_noise(self):
+        background = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
+        assert not Grain().frame(background, 0, (0, 0, WIDTH, HEIGHT)).any()

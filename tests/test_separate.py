@@ -1,0 +1,190 @@
+"""Whole shots taken apart, with exact truth."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mimo_core.clip import Clip, Masks
+from mimo_core.errors import InputError
+from mimo_core.scene.filters import grown
+from mimo_core.scene.scene import Doubt, SceneReport
+from mimo_core.scene.separate import separate
+
+
+FRAMES, HEIGHT, WIDTH = 12, 96, 128
+DATA = Path(__file__).parent / "data"
+
+
+def shot(*, ball: bool = False):
+    """A red person who walks over a textured ground, and a ball that flies past in front: frames, plate, masks."""
+    import cv2
+
+    coarse = np.random.default_rng(0).integers(60, 190, (HEIGHT // 4, WIDTH // 4, 3)).astype(np.uint8)
+    plate = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    frames, people, balls = [], [], []
+    for frame in range(FRAMES):
+        person = (np.abs(x - 34 - 5 * frame) < 7) & (y > 20) & (y < 84)
+        round_thing = ((x - 118 + 8 * frame) ** 2 + (y - 50) ** 2 < 49) & ball
+        picture = plate.copy()
+        picture[person] = (200, 30, 40)
+        picture[round_thing] = (20, 220, 240)
+        frames.append(picture)
+        people.append((person & ~round_thing).astype(np.uint8) * 255)
+        balls.append(round_thing)
+    return np.stack(frames), plate, np.stack(people), np.stack(balls)
+
+
+def iou(found, truth):
+    return (found & truth).sum() / (found | truth).sum()
+
+
+def sloppy(people):
+    """A first guess such as a network gives: blurred and too wide."""
+    import cv2
+
+    return np.stack([cv2.GaussianBlur(grown(mask > 0, 2).astype(np.uint8) * 255, (0, 0), 2) for mask in people])
+
+
+@pytest.fixture(scope="module")
+def taken():
+    frames, plate, people, balls = shot(ball=True)
+    scene = separate(Clip.from_array(frames), coarse=Masks.from_array(sloppy(people)))
+    return scene, frames, plate, people, balls
+
+
+class TestASimpleShot:
+    def test_the_person_is_outlined(self, taken):
+        scene, _, _, people, _ = taken
+        assert np.mean([iou(found > 127, truth > 127) for found, truth in zip(scene.person, people, strict=True)]) > 0.9
+
+    def test_outside_the_dilated_person_the_plate_is_the_source_exactly(self, taken):
+        scene, frames, _, _, _ = taken
+        for plate, source, person in zip(scene.plate, frames, scene.person, strict=True):
+            reach = grown(person > 0, 0.02 * 70 + 1)
+            np.testing.assert_array_equal(plate[~reach], source[~reach])
+
+    def test_the_plate_shows_what_other_frames_saw(self, taken):
+        scene, _, truth, people, balls = taken
+        hidden = (people > 127) & ~balls
+        error = np.stack(list(scene.plate)).astype(float) - truth
+        assert 10 * np.log10(255**2 / np.square(error)[hidden].mean()) > 28
+        assert scene.report.camera == "none" and scene.report.seen > 0.95
+
+    def test_the_ball_is_in_front_where_it_crosses_the_person(self, taken):
+        scene, _, _, _, balls = taken
+        crossing = [frame for frame in range(FRAMES) if abs(118 - 8 * frame - 34 - 5 * frame) < 10]
+        occluder = np.stack(list(scene.occluder)) > 127
+        assert crossing and min(iou(occluder[frame], balls[frame]) for frame in crossing) > 0.75
+
+
+class TestGivenLayers:
+    @pytest.fixture()
+    def clip(self):
+        return Clip.from_array(shot()[0])
+
+    def test_a_given_mask_is_taken_as_it_is(self, clip):
+        people = shot()[2]
+        scene = separate(clip, person=Masks.from_array(people))
+        np.testing.assert_array_equal(np.stack(list(scene.person)), people)
+
+    def test_one_mask_stands_for_all_frames(self, clip):
+        mask = np.zeros((1, HEIGHT, WIDTH), np.uint8)
+        mask[:, 20:80, 20:110] = 255
+        scene = separate(clip, person=Masks.from_array(mask), occluder=Masks.from_array(mask // 2))
+        np.testing.assert_array_equal(scene.person[7], mask[0])
+        np.testing.assert_array_equal(scene.occluder[7], mask[0] // 2)
+
+    def test_a_given_plate_fills_the_hole_and_only_the_hole(self, clip):
+        people = shot()[2]
+        blue = Clip.still(np.full((HEIGHT, WIDTH, 3), (0, 0, 255), np.uint8), 1)
+        scene = separate(clip, person=Masks.from_array(people), plate=blue)
+        plate, source = scene.plate[5], clip[5]
+        assert (plate[people[5] > 0] == (0, 0, 255)).all()
+        far = ~grown(people[5] > 0, 4)
+        np.testing.assert_array_equal(plate[far], source[far])
+
+    def test_another_size_of_one_shape_is_resized_and_noted(self, clip):
+        small = shot()[2][:, ::2, ::2]
+        scene = separate(clip, person=Masks.from_array(small))
+        assert (scene.person.width, scene.person.height) == (WIDTH, HEIGHT)
+        assert scene.report.notes == ("The person mask was resized from 64x48 to 128x96.",)
+
+    def test_another_shape_is_refused_with_both_sizes(self, clip):
+        with pytest.raises(InputError, match="64x96 but the clip 128x96"):
+            separate(clip, person=Masks.from_array(np.zeros((1, HEIGHT, 64), np.uint8)))
+
+    def test_another_length_is_refused_with_both_counts(self, clip):
+        with pytest.raises(InputError, match="occluder mask has 5 frames but the clip has 12"):
+            separate(clip, occluder=Masks.from_array(np.zeros((5, HEIGHT, WIDTH), np.uint8)))
+
+    def test_an_unknown_camera_is_refused(self, clip):
+        with pytest.raises(InputError, match="auto, none, pan, homography"):
+            separate(clip, camera="drone")
+
+
+class TestNobody:
+    def test_an_empty_mask_leaves_the_source_and_says_so(self):
+        frames = shot()[0][:3]
+        empty = Masks.constant(0, 3, HEIGHT, WIDTH)
+        scene = separate(Clip.from_array(frames), person=empty)
+        np.testing.assert_array_equal(np.stack(list(scene.plate)), frames)
+        assert "frames 0 to 2: nobody was found" in scene.report.text()
+
+    def test_one_frame_is_painted_and_doubted(self):
+        frames, _, people, _ = shot()
+        scene = separate(Clip.from_array(frames[5:6]), person=Masks.from_array(people[5:6]))
+        assert scene.report.filled == 1
+        assert "seen in no frame" in scene.report.text()
+
+
+class TestProgress:
+    def test_it_rises_to_the_end_and_can_stop_the_work(self):
+        frames, _, people, _ = shot()
+        steps = []
+        separate(
+            Clip.from_array(frames),
+            person=Masks.from_array(people),
+            progress=lambda done, total, preview=None: steps.append((done, total)),
+        )
+        assert [done for done, _ in steps] == list(range(1, len(steps) + 1)) and steps[-1][0] == steps[-1][1]
+
+        class Stop(Exception):
+            pass
+
+        def stop(done, total, preview=None):
+            if done == 20:
+                raise Stop
+
+        with pytest.raises(Stop):
+            separate(Clip.from_array(frames), person=Masks.from_array(people), progress=stop)
+
+
+def test_neighbouring_doubts_of_one_reason_are_one_line():
+    report = SceneReport(doubts=(Doubt(1, "dark"), Doubt(2, "dark"), Doubt(5, "dark")))
+    assert report.text().splitlines()[-3:] == ["3 frames in doubt:", "  frames 1 to 2: dark", "  frame 5: dark"]
+
+
+@pytest.mark.skipif(
+    "MIMO_JUGGLE" not in os.environ or not (DATA / "juggle_ball.json").exists(), reason="MIMO_JUGGLE names no clip"
+)
+def test_the_ball_of_the_juggling_clip_stays_whole_over_another_character():
+    from mimo_core.composite import composite
+    from mimo_core.pose.estimate import estimate
+
+    clip = Clip.from_file(os.environ["MIMO_JUGGLE"])
+    found = estimate(clip)
+    scene = separate(clip, motion=found.motion, coarse=found.masks)
+    outlines = {ball["frame"]: ball for ball in json.loads((DATA / "juggle_ball.json").read_text())["balls"]}
+    body = Masks.from_frames(grown(mask > 0, 6) * np.uint8(255) for mask in found.masks)
+    green = Clip.still(np.full((clip.height, clip.width, 3), (0, 200, 0), np.uint8), len(clip))
+    y, x = np.mgrid[: clip.height, : clip.width]
+    for frame, (made, source) in enumerate(zip(composite(scene, green, body), clip, strict=True)):
+        if frame in outlines:
+            ball = outlines[frame]
+            inside = (x - ball["x"]) ** 2 + (y - ball["y"]) ** 2 < ball["radius"] ** 2
+            close = np.abs(made[inside].astype(int) - source[inside]).max(-1) <= 12
+            assert close.mean() >= 0.9, f"frame {frame}: {close.mean():.1%}"
