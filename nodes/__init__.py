@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .composite import MimoComposite
+from .denoise import MimoConditioning, MimoContextWindows, MimoLoadModel, MimoNoise, MimoSampler
 from .example import MimoExample
 from .identity import MimoEncodeIdentity
 from .models import register_folders
@@ -27,5 +28,10 @@ class MimoExtension(ComfyExtension):
             MimoEncodeIdentity,
             MimoRenderMotion,
             MimoDecodeProxy,
+            MimoLoadModel,
+            MimoContextWindows,
+            MimoConditioning,
+            MimoNoise,
+            MimoSampler,
             MimoComposite,
         ]

@@ -54,7 +54,7 @@ class ClipConditions:
 
 
 class FrameCond(comfy.conds.CONDNoiseShape):
-    """A tensor with one row per frame, kept whole: a stock COND would be cut to the rows of a window, its first ones."""
+    """A tensor with one row per frame, kept whole: a stock COND is cut to the first rows, whatever the window."""
 
     def process_cond(self, batch_size, area=None, **_):
         return self._copy_with(_cropped(self.cond, area, first_axis=2))
@@ -146,9 +146,7 @@ class MimoModel(comfy.model_base.BaseModel):
         denoised = super().apply_model(
             x,
             t,
-            c_concat=c_concat.unflatten(0, (count, -1))[:, frames].flatten(0, 1)
-            if len(c_concat) != len(x)
-            else c_concat,
+            c_concat=c_concat if len(c_concat) == len(x) else _rows_of(c_concat, frames, count),
             c_crossattn=c_crossattn,
             control=control,
             transformer_options=options,
@@ -220,8 +218,8 @@ def trained(model) -> Trained:
     """How the weights of a MODEL were trained."""
     if not isinstance(model.model, MimoModel):
         raise InputError(
-            f"This MODEL is a {type(model.model).__name__}, not a MIMO. Connect the model output of Load MIMO, with any "
-            "LoRA and patches between."
+            f"This MODEL is a {type(model.model).__name__}, not a MIMO. Connect the model of Load MIMO, with any LoRA "
+            "and patches between."
         )
     return model.get_attachment(TRAINED)
 
@@ -272,8 +270,8 @@ def _check_control(kwargs) -> None:
         for name, weight in network.named_parameters() if network is not None else ():
             if name.endswith("attn2.to_k.weight") and weight.ndim == 2 and weight.shape[1] != tokens.shape[-1]:
                 raise InputError(
-                    f"This ControlNet reads tokens of width {weight.shape[1]}, the conditioning has {tokens.shape[-1]}. "
-                    "MIMO is built on Stable Diffusion 1.5: use a ControlNet made for it, and its CLIP for the text."
+                    f"This ControlNet reads tokens of width {weight.shape[1]}, the conditioning has {tokens.shape[-1]}"
+                    ". MIMO is built on Stable Diffusion 1.5: use a ControlNet made for it, and its CLIP for the text."
                 )
         control = control.previous_controlnet
 
@@ -286,6 +284,11 @@ def _frames_seen(options: dict, count: int, frames: int) -> list[int]:
     indices = list(window.index_list)
     anchor = getattr(window, "causal_anchor_index", None)  # newer cores may put an earlier frame before a window
     return indices if count == len(indices) else [anchor, *indices]
+
+
+def _rows_of(tensor: Tensor, frames: list[int], chunks: int) -> Tensor:
+    """The rows of some frames, of a tensor that holds all frames for each chunk."""
+    return tensor.unflatten(0, (chunks, -1))[:, frames].flatten(0, 1)
 
 
 def _cropped(tensor: Tensor, area, *, first_axis: int, scale: int = 1) -> Tensor:

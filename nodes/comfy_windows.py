@@ -10,14 +10,11 @@ import copy
 
 import comfy.context_windows
 import comfy.model_management
-import comfy.utils
+import comfy.patcher_extension
 import torch
 from torch import Tensor
 
 from ..mimo_core.denoise.windows import context_windows, official_windows
-
-
-SCHEDULES = ("fixed", "official")
 
 
 class FrameWindow(comfy.context_windows.IndexListContextWindow):
@@ -129,11 +126,8 @@ def windowed_control(control, window: FrameWindow):
     """A shallow copy of a chain of ControlNets that sees only the hint frames of one window."""
     cut = copy.copy(control)
     if hasattr(cut, "sub_idxs"):  # ComfyUI-Advanced-ControlNet cuts its own hints, masks and keyframes
-        cut.sub_idxs, cut.full_latent_length, cut.context_length = (
-            window.index_list,
-            window.total_frames,
-            len(window.index_list),
-        )
+        cut.sub_idxs, cut.full_latent_length = window.index_list, window.total_frames
+        cut.context_length = len(window.index_list)
     else:
         cut.cond_hint_original = _hints(cut.cond_hint_original, window)
         cut.extra_concat_orig = [_hints(mask, window) for mask in cut.extra_concat_orig]
@@ -150,4 +144,5 @@ def _hints(hints: Tensor | None, window: FrameWindow) -> Tensor | None:
     """One hint serves all frames; fewer hints than frames start over, more are left out, as without windows."""
     if hints is None or len(hints) == 1:
         return hints
-    return window.get_tensor(comfy.utils.repeat_to_batch_size(hints, window.total_frames))
+    # Indexed at once: a repetition in between changes the memory format, and with it the last bits of convolutions.
+    return hints[torch.tensor([index % len(hints) for index in window.index_list], device=hints.device)]

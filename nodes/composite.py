@@ -6,9 +6,12 @@ from comfy_api.latest import io
 
 from ..mimo_core.color_match import COLOR_MATCHES
 from ..mimo_core.composite import composite, coverage
+from ..mimo_core.denoise.paste import drawn_areas, paste_back
+from ..mimo_core.denoise.segments import lasting
 from .batches import batch_from, kept, new_batch
 from .media import alpha_of, clip_from, masks_from, node_progress, preview, sound_from, video_in_temp
-from .sockets import MimoScene, check_choice
+from .models import edge_masks
+from .sockets import BEHAVIOURS, MimoPlan, MimoScene, advanced, check_choice
 
 
 class MimoComposite(io.ComfyNode):
@@ -21,14 +24,28 @@ class MimoComposite(io.ComfyNode):
             description="Lays the character into the scene, behind what passes in front.",
             inputs=[
                 MimoScene.Input("scene", tooltip="From Scene Separator or Scene From Picture."),
-                io.Image.Input("images", tooltip="The character, one picture per frame, in the size of the scene."),
+                io.Image.Input(
+                    "images",
+                    tooltip="The character, one picture per frame, in the size of the scene. With a plan, the squares "
+                    "of the MIMO denoiser.",
+                ),
                 io.Mask.Input(
                     "mask",
                     optional=True,
                     tooltip="Coverage of the character. Without it the alpha channel of the pictures counts, "
                     "or they cover the whole scene.",
                 ),
-                io.Audio.Input("audio", optional=True, tooltip="Replaces the sound of the scene."),
+                MimoPlan.Input(
+                    "plan",
+                    optional=True,
+                    tooltip="From MIMO Conditioning or MIMO Sampler. The squares go back where they were cut out; "
+                    "mask, colour match, feather and shadow are not used then.",
+                ),
+                io.Audio.Input(
+                    "audio",
+                    optional=True,
+                    tooltip="Replaces the sound of the scene. Needed for a part that begins later in the clip.",
+                ),
                 io.Combo.Input(
                     "colour_match",
                     options=list(COLOR_MATCHES),
@@ -47,6 +64,15 @@ class MimoComposite(io.ComfyNode):
                     step=0.05,
                     tooltip="Strength of the contact shadow under the feet. 0 draws none.",
                 ),
+                advanced(
+                    io.Combo.Input(
+                        "behaviour",
+                        options=list(BEHAVIOURS),
+                        default="fixed",
+                        tooltip="For a plan: fixed fades the squares' borders by 8 %; official takes the release's "
+                        "edge masks from models/mimo/masks.",
+                    )
+                ),
             ],
             outputs=[
                 io.Video.Output(
@@ -59,21 +85,39 @@ class MimoComposite(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, scene, images, colour_match, feather, shadow, mask=None, audio=None) -> io.NodeOutput:
+    def execute(
+        cls, scene, images, colour_match, feather, shadow, behaviour="fixed", mask=None, plan=None, audio=None
+    ) -> io.NodeOutput:
         check_choice("colour_match", colour_match, COLOR_MATCHES)
+        check_choice("behaviour", behaviour, BEHAVIOURS)
         progress = node_progress()
         character = clip_from(images, progress=progress)
-        length = len(character)
-        masks = masks_from(alpha_of(images) if mask is None else mask, length)
-        frames = composite(
-            scene, character, masks, color_match=colour_match, feather=feather, shadow=shadow, progress=progress
-        )
+        if plan is not None:
+            frames, areas, length = _pasted(scene, character, plan, behaviour, progress)
+            sound = None if plan.first else scene.sound
+        else:
+            length = len(character)
+            masks = masks_from(alpha_of(images) if mask is None else mask, length)
+            frames = composite(
+                scene, character, masks, color_match=colour_match, feather=feather, shadow=shadow, progress=progress
+            )
+            areas, sound = coverage(scene, masks), scene.sound
         pictures = new_batch(length, scene.height, scene.width, 3)
         video = video_in_temp(
             kept(frames, pictures),
             width=scene.width,
             height=scene.height,
             fps=scene.fps,
-            sound=sound_from(audio) or scene.sound,
+            sound=sound_from(audio) or sound,
         )
-        return io.NodeOutput(video, pictures, batch_from(coverage(scene, masks), length), ui=preview(pictures, cls))
+        return io.NodeOutput(video, pictures, batch_from(areas, length), ui=preview(pictures, cls))
+
+
+def _pasted(scene, squares, plan, behaviour, progress):
+    """Frames, areas where the character was drawn, and their number, for the part of the clip that a plan covers."""
+    given = edge_masks() if behaviour == "official" else None
+    plate, source, occluder = (
+        lasting(layer, plan.frames, is_still=scene.is_still) for layer in (scene.plate, scene.source, scene.occluder)
+    )
+    frames = paste_back(plan, squares, plate, source=source, occluder=occluder, edge_masks=given, progress=progress)
+    return frames, drawn_areas(plan, occluder, given), plan.frames - plan.first

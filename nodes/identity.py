@@ -31,18 +31,30 @@ class MimoEncodeIdentity(io.ComfyNode):
                 io.Image.Input(
                     "back_view",
                     optional=True,
-                    tooltip="The same character from behind in the same pose. Without it the back is guessed.",
+                    tooltip="The same character from behind in the same pose. Without it the back is guessed. "
+                    "MIMO Conditioning adds it to the reference.",
+                ),
+                io.Vae.Input(
+                    "vae",
+                    optional=True,
+                    tooltip="Encodes the character here, at its own size. MIMO Conditioning encodes it again where its "
+                    "size differs.",
+                ),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    optional=True,
+                    tooltip="From Load MIMO or Load CLIP Vision. MIMO Conditioning needs it; the proxy does not.",
                 ),
             ],
             outputs=[
-                MimoIdentity.Output(display_name="identity", tooltip="To Proxy Decoder."),
+                MimoIdentity.Output(display_name="identity", tooltip="To Proxy Decoder or MIMO Conditioning."),
                 io.Image.Output(display_name="crop", tooltip="The cut-out on white, as the decoders see it."),
             ],
             hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
-    def execute(cls, character, mask=None, back_view=None) -> io.NodeOutput:
+    def execute(cls, character, mask=None, back_view=None, vae=None, clip_vision=None) -> io.NodeOutput:
         from ..mimo_core.identity.encode import encode_identity
 
         identity = encode_identity(
@@ -50,6 +62,10 @@ class MimoEncodeIdentity(io.ComfyNode):
             mask=None if mask is None else picture_from(mask, "mask"),
             back=None if back_view is None else picture_from(back_view, "back_view"),
         )
+        if vae is not None or clip_vision is not None:
+            from .conditioning import with_networks
+
+            identity = with_networks(identity, vae=vae, clip_vision=clip_vision)
         show_notes(identity.notes, cls)
         crop = batch_from([identity.picture], 1)
         return io.NodeOutput(identity, crop, ui=preview(crop, cls))

@@ -2,9 +2,13 @@
 
 from comfy_api.latest import io
 
+from ..mimo_core.denoise.regions import ClipPlan
 from ..mimo_core.errors import InputError
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.scene.scene import Scene
+
+
+BEHAVIOURS = ("fixed", "official")  # mended, or the official release to the number
 
 
 @io.comfytype(io_type="MIMO_MOTION")
@@ -24,6 +28,13 @@ class MimoScene(io.ComfyTypeIO):
 @io.comfytype(io_type="MIMO_IDENTITY")
 class MimoIdentity(io.ComfyTypeIO):
     """A character: the cropped picture, its matte, and the body fitted to it."""
+
+
+@io.comfytype(io_type="MIMO_PLAN")
+class MimoPlan(io.ComfyTypeIO):
+    """Which squares of which frames the denoiser draws, and how they go back."""
+
+    Type = ClipPlan
 
 
 def advanced(entry):

@@ -317,8 +317,11 @@ def install() -> None:
     )
     comfy_utils = _module("comfy.utils", ProgressBar=ProgressBar)
     management = _module("comfy.model_management", get_free_memory=lambda device: 2**34)
+    names = types.SimpleNamespace(SAMPLERS=["euler", "ddim"], SCHEDULERS=["simple", "normal"])
+    samplers = _module("comfy.samplers", KSampler=names)
     sys.modules |= {
-        "comfy": _module("comfy", utils=comfy_utils, model_management=management),
+        "comfy.samplers": samplers,
+        "comfy": _module("comfy", utils=comfy_utils, model_management=management, samplers=samplers),
         "comfy.model_management": management,
         "comfy.utils": comfy_utils,
         "comfy_api": _module("comfy_api", latest=latest),

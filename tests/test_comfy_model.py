@@ -129,7 +129,7 @@ class TestSamplers:
         from mimo_core.denoise.sampling import Conditions
         from mimo_core.denoise.sampling import sample as library_sample
 
-        (token, entry), clip = made.conds[0][0], made.conds[0][0][1][native.CLIP]
+        token, clip = made.conds[0][0][0], made.conds[0][0][1][native.CLIP]
         denoiser = made.model.model.diffusion_model
         guider = made.model.get_additional_models()[0].model
         import comfy.sample

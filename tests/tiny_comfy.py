@@ -84,11 +84,18 @@ def vae():
     return comfy.sd.VAE(sd=weights, config={"params": {"ddconfig": shape, "embed_dim": 4}}, dtype=torch.float32)
 
 
+def small_vae():
+    """Weights of the smallest autoencoder that ComfyUI's VAE loader knows, TAESD."""
+    import comfy.taesd.taesd
+
+    return _filled(comfy.taesd.taesd.TAESD(), 7).state_dict()
+
+
 def clip_vision(folder, width=CONFIG.cross_attention_dim):
     """ComfyUI's CLIP vision with projection."""
     import comfy.clip_vision
 
-    shape = {"model_type": "clip_vision_model", "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
+    shape = {"model_type": "clip_vision_model", "hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 1}
     shape |= {
         "num_hidden_layers": 2,
         "num_channels": 3,

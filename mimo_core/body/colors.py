@@ -70,6 +70,20 @@ def normalized(table: Tensor, name: str = "The colour table") -> Tensor:
     return colors / 255 if is_bytes else colors
 
 
+def foreign_share(frames, table: Tensor, *, tolerance: float = 0.08) -> float:
+    """Share of the body pixels of frames (H, W, 3) uint8 whose colour no vertex of a table (V, 3) has.
+
+    Pixels at the body's edge blend with the black ground and do not count; the tolerance is for lossy video.
+    """
+    pictures = torch.stack([torch.as_tensor(frame) for frame in frames]).permute(0, 3, 1, 2).float() / 255
+    inside = -torch.nn.functional.max_pool2d(-pictures.amax(1, keepdim=True), 5, 1, 2)[:, 0] > LEAST / 2
+    pixels = pictures.permute(0, 2, 3, 1)[inside]
+    if not len(pixels):
+        return 0.0
+    pixels = pixels[:: max(len(pixels) // 2000, 1)]
+    return float((torch.cdist(pixels, table.to(pixels)).amin(1) > tolerance).float().mean())
+
+
 def colors_of(body: BodyModel, official: Tensor | None = None) -> Tensor:
     """The body's colours (V, 3): the official table on SMPL's topology, our map where none is given."""
     if official is None:

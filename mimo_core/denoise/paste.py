@@ -101,7 +101,7 @@ def paste_back(
     """
     if (source is None) != (occluder is None):
         raise InputError("An occluder needs the source frames it is cut from, and they are of no use without it.")
-    generated, waiting, emitted = iter(generated), {}, 0
+    generated, waiting, emitted = iter(generated), {}, plan.first
     for number, context in enumerate(plan.contexts):
         mask = _mask_of(context.region, plan, edge_masks)
         for position, frame in enumerate(context.frames):
@@ -121,6 +121,21 @@ def paste_back(
             yield waiting.pop(emitted)
             emitted += 1
             progress(emitted, plan.frames)
+
+
+def drawn_areas(
+    plan: ClipPlan, occluder: Sequence[NDArray] | None = None, edge_masks: Mapping[str, NDArray] | None = None
+) -> Iterator[NDArray]:
+    """Where `paste_back` shows generated pixels, (H, W) uint8 for every frame of the plan; at cross-fades, the last."""
+    for frame in range(plan.first, plan.frames):
+        context = [context for context in plan.contexts if frame in context.frames][-1]
+        area = np.zeros((plan.height, plan.width), np.float32)
+        mask = _mask_of(context.region, plan, edge_masks)
+        if mask is not None:
+            context.region.crop(area)[:] = mask
+        if occluder is not None:
+            area *= 1 - occluder[frame].astype(np.float32) / 255
+        yield (area * 255 + 0.5).astype(np.uint8)
 
 
 def _mask_of(region: Region, plan: ClipPlan, edge_masks: Mapping[str, NDArray] | None) -> NDArray | None:

@@ -83,6 +83,11 @@ class ClipPlan:
     behaviour: str = "fixed"
 
     @property
+    def first(self) -> int:
+        """The first frame of the clip that the plan covers: above 0 for a part of a clip."""
+        return self.contexts[0].first
+
+    @property
     def frames(self) -> int:
         return self.contexts[-1].stop
 

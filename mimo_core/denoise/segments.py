@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -39,6 +39,17 @@ def segment(plan: ClipPlan, start: int, length: int = 0) -> ClipPlan:
         for context in plan.contexts
     ]
     return replace(plan, contexts=tuple(part for part in parts if part.start < part.stop))
+
+
+def lasting(layer, frames: int, *, is_still: bool) -> Sequence[NDArray]:
+    """A layer of a scene (Clip or Masks) as a sequence of at least `frames` frames: a still is repeated."""
+    if is_still:
+        return [layer[0]] * frames
+    if len(layer) < frames:
+        raise InputError(
+            f"The scene has {len(layer)} frames but the plan goes to {frames}. Give the scene it was made of."
+        )
+    return layer
 
 
 def network_frames(clip: Clip, plan: ClipPlan, size: int, *, fill: int) -> Iterator[NDArray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..errors import InputError
 from ..motion.motion import Motion
@@ -19,6 +20,8 @@ class Identity:
     motion: Motion | None = None  # one frame, camera of size S x S; None where the picture shows nobody
     back: tuple[NDArray, NDArray] | None = None  # picture (B, B, 3) and matte (B, B) of the same character from behind
     notes: tuple[str, ...] = ()  # what was assumed, in sentences for the user
+    latent: Tensor | None = None  # (V, 4, S / 8, S / 8) of the front and, if there is one, the back; unscaled
+    token: Tensor | None = None  # (V, 1, D) of CLIP vision, not normalised
 
     def __post_init__(self):
         _check_square("picture", self.picture, self.matte)

@@ -1,0 +1,369 @@
+"""Nodes of the MIMO denoiser: load it, tell it what to draw, and sample, by stock samplers or by one node."""
+
+from __future__ import annotations
+
+import os
+
+import comfy.samplers
+import torch
+from comfy_api.latest import io
+
+from ..mimo_core.denoise.noise import frame_noise, official_noise
+from ..mimo_core.errors import InputError
+from .media import clip_from, node_progress
+from .models import NO_CHECKPOINT, checkpoint_names, checkpoint_path
+from .sockets import BEHAVIOURS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, advanced, check_choice
+
+
+NOISES = ("per_frame", "official")
+PRECISIONS = {
+    "auto": None,
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    "fp8_e4m3fn": torch.float8_e4m3fn,
+}
+
+
+class MimoLoadModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        names = checkpoint_names()
+        return io.Schema(
+            node_id="MIMO_LoadModel",
+            display_name="Load MIMO",
+            category="MIMO/denoise",
+            description="Loads a MIMO denoiser with its reference network and pose guider.",
+            inputs=[
+                io.Combo.Input(
+                    "checkpoint",
+                    options=names,
+                    default=names[0],
+                    tooltip="A merged file in models/mimo, or the denoising_unet of the four official files there.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISIONS),
+                    default="auto",
+                    tooltip="auto follows ComfyUI's rules. Choose bf16 or fp32 after an overflow, fp8 to save memory.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(
+                    display_name="model", tooltip="To MIMO Conditioning. LoRAs and patches may go between."
+                ),
+                io.Vae.Output(
+                    display_name="vae", tooltip="The VAE of the checkpoint. None if it brings none: use Load VAE."
+                ),
+                io.ClipVision.Output(
+                    display_name="clip_vision",
+                    tooltip="To Identity Encoder. None if the checkpoint brings none: use Load CLIP Vision.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, checkpoint, precision):
+        if checkpoint == NO_CHECKPOINT:
+            return checkpoint
+        status = os.stat(checkpoint_path(checkpoint))
+        return f"{precision} {status.st_mtime_ns} {status.st_size}"
+
+    @classmethod
+    def execute(cls, checkpoint, precision) -> io.NodeOutput:
+        from .comfy_load import load_checkpoint
+
+        check_choice("precision", precision, PRECISIONS)
+        return io.NodeOutput(*load_checkpoint(checkpoint_path(checkpoint), PRECISIONS[precision]))
+
+
+class MimoContextWindows(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_ContextWindows",
+            display_name="MIMO Context Windows",
+            category="MIMO/denoise",
+            description="Sets how many frames the denoiser sees at once. ControlNets follow these windows.",
+            inputs=[
+                io.Model.Input("model", tooltip="From Load MIMO or MIMO Conditioning."),
+                io.Int.Input(
+                    "window",
+                    default=0,
+                    min=0,
+                    max=128,
+                    tooltip="Frames seen together. 0 is what the weights were trained on.",
+                ),
+                io.Int.Input(
+                    "overlap",
+                    default=4,
+                    min=0,
+                    max=127,
+                    tooltip="Frames that neighbouring windows share. More hides seams but costs time.",
+                ),
+                io.Combo.Input(
+                    "schedule",
+                    options=list(BEHAVIOURS),
+                    default="fixed",
+                    tooltip="fixed ends the last window with the clip; official wraps it around to the first frames, "
+                    "as the release does.",
+                ),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="To a sampler or MIMO Conditioning.")],
+        )
+
+    @classmethod
+    def execute(cls, model, window, overlap, schedule) -> io.NodeOutput:
+        from .comfy_model import trained
+        from .comfy_windows import with_windows
+
+        check_choice("schedule", schedule, BEHAVIOURS)
+        window = window or trained(model).window
+        longest = model.model.diffusion_model.config.motion_frames
+        if window > longest:
+            raise InputError(f"The window has {window} frames, but these weights know at most {longest}. Lower it.")
+        if overlap >= window:
+            raise InputError(f"An overlap of {overlap} needs windows of more frames than {window}. Lower the overlap.")
+        return io.NodeOutput(with_windows(model, window, overlap, schedule))
+
+
+class MimoConditioning(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_Conditioning",
+            display_name="MIMO Conditioning",
+            category="MIMO/denoise",
+            description="Prepares a character, a motion and a scene for any sampler.",
+            inputs=[*clip_inputs(), *part_inputs(plain=True)],
+            outputs=[
+                io.Model.Output(display_name="model", tooltip="To the sampler: its windows fit this clip."),
+                io.Conditioning.Output(display_name="positive", tooltip="To the sampler. ControlNets may go between."),
+                io.Conditioning.Output(display_name="negative", tooltip="To the sampler. ControlNets may go between."),
+                io.Latent.Output(display_name="latent", tooltip="To the sampler. Empty, or the start images encoded."),
+                MimoPlan.Output(
+                    display_name="plan", tooltip="To Compositor, which puts the squares back into the frame."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, size, start, length, behaviour, **sockets) -> io.NodeOutput:
+        made = conditioned(size, start, length, behaviour, **sockets)
+        return io.NodeOutput(made.model, made.positive, made.negative, made.latent, made.plan)
+
+
+class MimoNoise(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_Noise",
+            display_name="MIMO Noise",
+            category="MIMO/denoise",
+            description="Noise for SamplerCustomAdvanced that depends on the seed and each frame's place in the clip.",
+            inputs=[seed_input(), noise_input()],
+            outputs=[io.Noise.Output(display_name="noise", tooltip="To SamplerCustomAdvanced.")],
+        )
+
+    @classmethod
+    def execute(cls, seed, noise) -> io.NodeOutput:
+        check_choice("noise", noise, NOISES)
+        return io.NodeOutput(FrameNoise(seed, noise))
+
+
+class MimoSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_Sampler",
+            display_name="MIMO Sampler",
+            category="MIMO/denoise",
+            description="Draws a character in a motion with the MIMO denoiser, in one node.",
+            inputs=[
+                *clip_inputs(),
+                seed_input(),
+                io.Int.Input(
+                    "steps", default=0, min=0, max=1000, tooltip="0 takes what suits the weights: 25 officially."
+                ),
+                io.Float.Input(
+                    "cfg",
+                    default=0.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    tooltip="0 takes what suits the weights: 3.5 officially.",
+                ),
+                io.Combo.Input(
+                    "sampler",
+                    options=list(comfy.samplers.KSampler.SAMPLERS),
+                    default="ddim",
+                    tooltip="ddim is what the official release uses.",
+                ),
+                io.Combo.Input(
+                    "scheduler",
+                    options=list(comfy.samplers.KSampler.SCHEDULERS),
+                    default="simple",
+                    tooltip="simple gives the timesteps of the official release.",
+                ),
+                io.Float.Input(
+                    "denoise",
+                    default=1.0,
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Below 1 the start images are kept in part, the more the lower it is.",
+                ),
+                advanced(noise_input()),
+                *part_inputs(plain=False),
+            ],
+            outputs=[
+                io.Image.Output(display_name="images", tooltip="The squares that the network drew. To Compositor."),
+                MimoPlan.Output(
+                    display_name="plan", tooltip="To Compositor, which puts the squares back into the frame."
+                ),
+                io.Latent.Output(display_name="latent", tooltip="What the VAE decoded."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, seed, steps, cfg, sampler, scheduler, denoise, noise, size, start, length, behaviour, **sockets
+    ) -> io.NodeOutput:
+        import comfy.model_management
+        import comfy.sample
+        import latent_preview
+
+        from .comfy_model import trained
+
+        check_choice("noise", noise, NOISES)
+        check_choice("sampler", sampler, comfy.samplers.KSampler.SAMPLERS)
+        check_choice("scheduler", scheduler, comfy.samplers.KSampler.SCHEDULERS)
+        if denoise < 1 and sockets.get("start_images") is None:
+            raise InputError(f"Denoise {denoise} needs something to start from. Connect start images, or set it to 1.")
+        made, how = conditioned(size, start, length, behaviour, **sockets), trained(sockets["model"])
+        steps = steps or how.steps
+        try:
+            samples = comfy.sample.sample(
+                made.model,
+                FrameNoise(seed, noise).generate_noise(made.latent),
+                steps,
+                cfg or how.cfg,
+                sampler,
+                scheduler,
+                made.positive,
+                made.negative,
+                made.latent["samples"],
+                denoise=denoise,
+                callback=latent_preview.prepare_callback(made.model, steps),
+                seed=seed,
+            )
+        except comfy.model_management.OOM_EXCEPTION as error:
+            raise out_of_memory(made) from error
+        images = sockets["vae"].decode(samples)
+        if not torch.isfinite(images).all():
+            raise InputError("The VAE's pictures are NaN or infinite. Start ComfyUI with --fp32-vae or --bf16-vae.")
+        return io.NodeOutput(images, made.plan, made.latent | {"samples": samples})
+
+
+class FrameNoise:
+    """A NOISE. `per_frame` depends on seed and frame alone: a segment has the noise that it has in the whole."""
+
+    def __init__(self, seed: int, kind: str):
+        self.seed, self.kind = seed, kind
+
+    def generate_noise(self, input_latent):
+        frames, channels, height, width = input_latent["samples"].shape
+        if self.kind == "official":
+            return official_noise(frames, height, width, seed=self.seed)
+        indices = input_latent.get("batch_index") or range(frames)
+        return frame_noise(self.seed, indices, height, width, channels=channels)
+
+
+def conditioned(size, start, length, behaviour, *, model, vae, identity, motion, scene, text=None, start_images=None):
+    """`condition` on what lies on the sockets of a node."""
+    from .conditioning import Part, condition
+
+    check_choice("behaviour", behaviour, BEHAVIOURS)
+    part, progress = Part(size, start, length, behaviour), node_progress()
+    if isinstance(motion, torch.Tensor):
+        motion = clip_from(motion, progress=progress)
+    start_clip = None if start_images is None else clip_from(start_images, progress=progress)
+    return condition(model, vae, identity, motion, scene, part, text=text, start_clip=start_clip, progress=progress)
+
+
+def out_of_memory(made) -> InputError:
+    import comfy.model_management
+
+    frames, _, height, width = made.latent["samples"].shape
+    window = min(made.model.model_options["context_handler"].context_length, frames)
+    free = comfy.model_management.get_free_memory() / 2**30
+    return InputError(
+        f"Out of memory with windows of {window} frames of {8 * width}x{8 * height} pixels; {free:.1f} GB are free. "
+        f"Put MIMO Context Windows with {max(window // 2, 1)} frames before this node, or lower the size, or load MIMO "
+        "with fp8 precision."
+    )
+
+
+def clip_inputs() -> list:
+    """The sockets of a clip that is to be drawn."""
+    return [
+        io.Model.Input("model", tooltip="From Load MIMO. LoRAs, patches and MIMO Context Windows may go between."),
+        io.Vae.Input("vae", tooltip="From Load MIMO, or Load VAE with one of Stable Diffusion 1.5."),
+        MimoIdentity.Input("identity", tooltip="From Identity Encoder with CLIP vision connected."),
+        io.MultiType.Input(
+            "motion",
+            [MimoMotion, io.Image],
+            tooltip="A motion, which is drawn in the colours the weights were trained on, or body code in those "
+            "colours from Load Scene Template or Render Body Code.",
+        ),
+        MimoScene.Input("scene", tooltip="What lies behind the character. From Scene Separator or Scene From Picture."),
+        io.Conditioning.Input(
+            "text",
+            optional=True,
+            tooltip="A prompt for ControlNets, from CLIP Text Encode. MIMO itself reads no text.",
+        ),
+        io.Image.Input(
+            "start_images",
+            optional=True,
+            tooltip="Frames of the scene's size to begin from, for example of Compositor. Use a denoise below 1.",
+        ),
+    ]
+
+
+def part_inputs(*, plain: bool) -> list:
+    """Which frames, how large, and by whose rules."""
+    inputs = [
+        io.Int.Input(
+            "size",
+            default=0,
+            min=0,
+            max=2048,
+            step=8,
+            tooltip="Side of the network's square in pixels. 0 is as trained.",
+        ),
+        io.Int.Input("start", default=0, min=0, max=1000000, tooltip="First frame of the clip to draw."),
+        io.Int.Input("length", default=0, min=0, max=1000000, tooltip="Frames to draw. 0 goes to the end of the clip."),
+        io.Combo.Input(
+            "behaviour",
+            options=list(BEHAVIOURS),
+            default="fixed",
+            tooltip="official repeats the release to the number, with its bugs; fixed mends them.",
+        ),
+    ]
+    return inputs if plain else [advanced(entry) for entry in inputs]
+
+
+def seed_input():
+    return io.Int.Input(
+        "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, tooltip="The same seed gives the same pictures."
+    )
+
+
+def noise_input():
+    return io.Combo.Input(
+        "noise",
+        options=list(NOISES),
+        default="per_frame",
+        tooltip="per_frame depends on each frame's place in the clip, so a part of a clip has the noise that it has in "
+        "the whole. official is drawn at once for all frames, as the release does.",
+    )
