@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import folder_paths
 from comfy_api.latest import io, ui
 
+from ..mimo_core.clip import Clip, Masks
 from ..mimo_core.errors import InputError
 from ..mimo_core.example import example_shots
 from ..mimo_core.motion.files import SUFFIXES, load_motion, save_motion
+from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import tracked
 from .batches import batch_from
 from .boxes import boxes_from
@@ -18,6 +21,7 @@ from .media import clip_from, masks_from, node_progress, preview, show_notes
 from .sockets import MimoMotion, advanced, check_choice, clip_input, fps_input
 
 
+MASKS: WeakKeyDictionary[Motion, Masks] = WeakKeyDictionary()  # the person as the estimator saw them, with each motion
 ESTIMATORS = ("auto", "blazepose")
 
 
@@ -108,10 +112,19 @@ class MimoEstimatePose(io.ComfyNode):
         )
         if not found.is_found:
             raise InputError(f"{found.notes[0]} Crop the clip closer to the person, connect boxes, or set person to 0.")
+        MASKS[found.motion] = found.masks
         show_notes((*clip.notes, *found.notes), cls)
         drawn = (draw_overlay(frame, found.motion, index) for index, frame in enumerate(clip))
         images = batch_from(tracked(drawn, len(clip), progress), len(clip))
         return io.NodeOutput(found.motion, images, ui=preview(images, cls))
+
+
+def masks_seen_with(motion: Motion | None, clip: Clip) -> Masks | None:
+    """The person as the estimator saw them in this clip, where the motion comes from it and still lies in memory."""
+    masks = None if motion is None else MASKS.get(motion)
+    if masks is None or (len(masks), masks.width, masks.height) != (len(clip), clip.width, clip.height):
+        return None
+    return masks
 
 
 class MimoLoadMotion(io.ComfyNode):

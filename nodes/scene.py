@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..mimo_core.progress import tracked
 from .batches import batch_from
 from .media import clip_from, masks_from, node_progress, preview, show_notes
+from .motion import masks_seen_with
 from .sockets import MimoMotion, MimoScene, check_choice, clip_input, fps_input
 
 
@@ -90,6 +91,7 @@ class MimoSeparateScene(io.ComfyNode):
         scene = separate(
             clip,
             motion=motion,
+            coarse=masks_seen_with(motion, clip),
             person=masks_from(person, len(clip)),
             occluder=masks_from(occluder, len(clip)),
             depth=None if depth is None else clip_from(depth, progress=progress),

@@ -132,6 +132,14 @@ class TestSeparateScene:
         assert not near.all()
         close(plate[~near], images[~near])
 
+    def test_after_the_estimator_it_works_on_the_same_masks_as_the_library(self, run, core, images, close):
+        motion, _ = run("MIMO_EstimatePose", clip=images[:3]).args
+        person = run("MIMO_SeparateScene", clip=images[:3], motion=motion).args[2]
+        clip = core("clip").Clip.from_array(images[:3])
+        found = core("pose.estimate").estimate(clip)
+        wanted = core("scene.separate").separate(clip, motion=found.motion, coarse=found.masks).person
+        close(person, torch.stack([torch.from_numpy(mask).float() / 255 for mask in wanted]))
+
     def test_a_given_plate_wins(self, run, images, given):
         green = torch.tensor([0.0, 1.0, 0.0]).expand(1, 192, 192, 3)
         plate = run("MIMO_SeparateScene", clip=images, plate=green, **given).args[1]
