@@ -214,18 +214,7 @@ class TestPatches:
     def test_lora_with_kohyas_names_applies(self, made):
         import comfy.sd
 
-        generator = torch.Generator().manual_seed(0)
-        targets = {
-            "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q": (32, 32),
-            "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_v": (128, 32),
-            "lora_unet_up_blocks_1_attentions_2_transformer_blocks_0_ff_net_0_proj": (1024, 128),
-        }
-        weights = {}
-        for name, (rows, columns) in targets.items():
-            weights[f"{name}.lora_up.weight"] = torch.randn(rows, 4, generator=generator)
-            weights[f"{name}.lora_down.weight"] = torch.randn(4, columns, generator=generator)
-            weights[f"{name}.alpha"] = torch.tensor(4.0)
-        patched, _ = comfy.sd.load_lora_for_models(made.model, None, weights, 1.0, 0.0)
+        patched, _ = comfy.sd.load_lora_for_models(made.model, None, tiny_comfy.lora(), 1.0, 0.0)
         assert len(patched.patches) == 3
         assert differs(sample(patched, *made.conds), made.latents)
         assert torch.equal(sample(made.model, *made.conds), made.latents)

@@ -109,6 +109,22 @@ def clip_vision(folder, width=CONFIG.cross_attention_dim):
     return clip
 
 
+def lora():
+    """A LoRA for Stable Diffusion 1.5 in kohya's names, for three layers."""
+    generator = torch.Generator().manual_seed(0)
+    targets = {
+        "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q": (32, 32),
+        "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_v": (128, 32),
+        "lora_unet_up_blocks_1_attentions_2_transformer_blocks_0_ff_net_0_proj": (1024, 128),
+    }
+    weights = {}
+    for name, (rows, columns) in targets.items():
+        weights[f"{name}.lora_up.weight"] = torch.randn(rows, 4, generator=generator)
+        weights[f"{name}.lora_down.weight"] = torch.randn(4, columns, generator=generator)
+        weights[f"{name}.alpha"] = torch.tensor(4.0)
+    return weights
+
+
 def frame_hints(frames, size=SIZE):
     """Control pictures (F, size, size, 3), every one different."""
     generator = torch.Generator().manual_seed(11)

@@ -1,0 +1,70 @@
+"""Graphs of the denoiser in API format, run by a real ComfyUI server with tiny random weights in its folders."""
+
+import copy
+import json
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from mimo_core.denoise.checkpoints import save_checkpoint
+from tests import tiny_comfy
+from tests.test_comfy import Server, error_of, events
+
+
+GRAPHS = sorted(Path(__file__).with_name("graphs").glob("*.json"))
+pytestmark = pytest.mark.comfy
+
+
+@pytest.fixture(scope="module")
+def server(pack, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    checkpoint = tiny_comfy.checkpoint(vae=tiny_comfy.small_vae(), clip_vision=tiny_comfy.clip_vision(folder).get_sd())
+    server = Server(tmp_path_factory.mktemp("comfyui"))
+    try:
+        for kind in ("mimo", "loras"):
+            (server.base / "models" / kind).mkdir(exist_ok=True)
+        save_checkpoint(checkpoint, server.base / "models" / "mimo" / "tiny.safetensors", dtype=torch.float32)
+        save_file(tiny_comfy.lora(), server.base / "models" / "loras" / "tiny_lora.safetensors")
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+def read(name):
+    return json.loads(Path(__file__).with_name("graphs").joinpath(f"{name}.json").read_text())
+
+
+class TestGraphs:
+    @pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.stem)
+    def test_it_runs_to_its_end(self, server, path):
+        entry = server.run(json.loads(path.read_text()))
+        assert entry["status"]["status_str"] == "success", entry["status"]["messages"][-1][1].get("exception_message")
+        assert len(entry["outputs"]["show"]["images"]) == 10
+
+    def test_the_sampler_node_and_the_wired_graph_give_the_same_latents(self, server):
+        for name in ("one_node", "wired"):
+            server.run(read(name))
+        latents = [
+            load_file(sorted((server.base / "output").glob(f"{name}*.latent"))[-1])["latent_tensor"]
+            for name in ("one_node", "wired")
+        ]
+        assert latents[0].shape == (10, 4, 8, 8)
+        assert float((latents[0] - latents[1]).abs().max()) == 0
+
+    def test_cancel_stops_a_long_job_soon(self, server):
+        graph = read("one_node")
+        graph["sampler"]["inputs"]["steps"] = 1000
+        number = server.submit(graph)
+        time.sleep(6)
+        server.post("/interrupt", {})
+        entry = server.result(number, seconds=20)
+        assert events(entry, "execution_interrupted")
+
+    def test_a_checkpoint_that_is_gone_is_named(self, server):
+        graph = copy.deepcopy(read("one_node"))
+        graph["load"]["inputs"]["checkpoint"] = "gone.safetensors"
+        assert "There is no MIMO checkpoint gone.safetensors" in error_of(server, graph)
