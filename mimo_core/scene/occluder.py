@@ -12,7 +12,7 @@ from .tracks import Sighting
 
 
 SMALLEST = 4e-4  # of the squared stature: smaller components are noise
-CLOSED = 0.015  # of the stature: gaps so wide inside a thing belong to it
+CLOSED = 0.025  # of the stature: gaps so wide inside a thing belong to it
 TOUCH = 0.015  # of the stature: how near a thing must come to touch the person
 DEEP = 0.012  # of the stature: so far inside the fitted body a fit error no longer explains what is seen
 REACH = 0.15  # of the stature: how far around the body a fixed thing is outlined
@@ -28,7 +28,7 @@ def things(view: View, odds: Odds) -> np.ndarray:
     found = ((odds.thing > 0) & (odds.different > 10)).astype(np.uint8)
     found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
     closed = shrunk(grown(found, CLOSED * view.stature), CLOSED * view.stature)
-    return without_small(closed & (odds.thing > -4), SMALLEST * view.stature**2)
+    return without_small(closed, SMALLEST * view.stature**2)
 
 
 def without_small(mask: np.ndarray, area: float) -> np.ndarray:

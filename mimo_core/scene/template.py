@@ -1,0 +1,68 @@
+"""Official template folders: vid, sdc, bk and occ as mp4, and config.json. Section 1 of the specification."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from ..clip import Clip, Masks, write_video
+from ..denoise.template import TEMPLATE_FPS, kept_frames, time_crop
+from ..errors import InputError
+from ..progress import Progress, silent
+from .scene import Scene
+
+
+def load_template(folder: Path, *, progress: Progress = silent) -> tuple[Scene, Clip]:
+    """(scene, body code) of a template: its frame rate and time crop, at most 150 frames. Without occ nothing hides."""
+    config = _config(folder)
+    layers = {name: _layer(folder, name, config, progress) for name in ("vid", "sdc", "bk", "occ")}
+    if absent := [f"{name}.mp4" for name in ("vid", "sdc", "bk") if layers[name] is None]:
+        raise InputError(f"The template {folder.name} lacks {', '.join(absent)}. Copy the whole folder.")
+    vid, occ = layers["vid"], layers["occ"]
+    shape = (len(vid), vid.height, vid.width)
+    nothing = Masks.constant(0, *shape)
+    # The occluder's alpha is the first channel, as officially.
+    occluder = nothing if occ is None else Masks.from_frames(np.ascontiguousarray(frame[..., 0]) for frame in occ)
+    return Scene(vid, layers["bk"], nothing, occluder), layers["sdc"]
+
+
+def save_template(folder: Path, scene: Scene, body_code: Clip, *, progress: Progress = silent) -> None:
+    """Write a scene and its body code as a template of the scene's frame rate. The folder must not exist."""
+    if len(body_code) != scene.frames:
+        raise InputError(f"The body code has {len(body_code)} frames, the scene {scene.frames}. Give both one length.")
+    folder.mkdir(parents=True)
+    grey = (np.repeat(mask[..., None], 3, -1) for mask in scene.occluder)
+    layers = {"vid": scene.source, "sdc": body_code, "bk": scene.plate, "occ": grey}
+    for name, frames in layers.items():
+        write_video(folder / f"{name}.mp4", frames, fps=scene.fps, total=scene.frames, progress=progress)
+    # Indices of a time crop count at 30 fps, whatever the template's rate.
+    end = -(-scene.frames * TEMPLATE_FPS // scene.fps)
+    config = {"fps": float(scene.fps), "time_crop": {"start_idx": 0, "end_idx": int(end)}}
+    (folder / "config.json").write_text(json.dumps(config | {"frame_crop": None, "layer_recover": True}, indent=1))
+
+
+def _config(folder: Path) -> dict:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise InputError(f"The template {folder.name} lacks config.json. Copy the whole folder.")
+    try:
+        config = json.loads(path.read_text())
+        crop = config["time_crop"]
+        return {"fps": float(config["fps"]), "start": int(crop["start_idx"]), "end": int(crop["end_idx"])}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"config.json of {folder.name} needs fps and time_crop with start_idx and end_idx.") from error
+
+
+def _layer(folder: Path, name: str, config: dict, progress: Progress) -> Clip | None:
+    path = folder / f"{name}.mp4"
+    if not path.is_file():
+        return None
+    clip = Clip.from_file(path, progress=progress)
+    kept = kept_frames(float(clip.fps), config["fps"], len(clip))
+    cropped = [kept[index] for index in time_crop(config["fps"], config["start"], config["end"], len(kept))]
+    if not cropped:
+        raise InputError(f"The time crop of {folder.name} leaves no frame of {path.name}. Mend config.json.")
+    return clip.selected(cropped, Fraction(config["fps"]).limit_denominator(1001))
