@@ -11,6 +11,7 @@ from .motion import MimoEstimatePose, MimoLoadMotion, MimoSaveMotion
 from .render import MimoDecodeProxy, MimoRenderMotion
 from .scene import MimoSeparateScene
 from .scene_picture import MimoSceneFromPicture
+from .template import MimoLoadTemplate, MimoSaveTemplate
 
 
 register_folders()
@@ -25,6 +26,8 @@ class MimoExtension(ComfyExtension):
             MimoSaveMotion,
             MimoSeparateScene,
             MimoSceneFromPicture,
+            MimoLoadTemplate,
+            MimoSaveTemplate,
             MimoEncodeIdentity,
             MimoRenderMotion,
             MimoDecodeProxy,

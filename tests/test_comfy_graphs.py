@@ -5,11 +5,17 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from mimo_core.body.render import render_motion
+from mimo_core.clip import Clip, Masks
 from mimo_core.denoise.checkpoints import save_checkpoint
+from mimo_core.example import example_shots
+from mimo_core.scene.scene import Scene
+from mimo_core.scene.template import save_template
 from tests import tiny_comfy
 from tests.test_comfy import Server, error_of, events
 
@@ -28,10 +34,20 @@ def server(pack, tmp_path_factory):
             (server.base / "models" / kind).mkdir(exist_ok=True)
         save_checkpoint(checkpoint, server.base / "models" / "mimo" / "tiny.safetensors", dtype=torch.float32)
         save_file(tiny_comfy.lora(), server.base / "models" / "loras" / "tiny_lora.safetensors")
+        write_template(server.base / "input" / "walk")
         server.wait()
         yield server
     finally:
         server.stop()
+
+
+def write_template(folder, frames=10):
+    """A template of the example's motion on a white scene, with our own body-code colours."""
+    motion = example_shots()[0].motion()[:frames]
+    body_code = Clip.from_frames((frame for frame, _ in render_motion(motion)), motion.fps)
+    plate = Clip.still(np.full((body_code.height, body_code.width, 3), 255, np.uint8), frames, motion.fps)
+    nobody = Masks.constant(0, frames, body_code.height, body_code.width)
+    save_template(folder, Scene(plate, plate, nobody, nobody), body_code)
 
 
 def read(name):

@@ -1,0 +1,94 @@
+"""Nodes that read and write official template folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import folder_paths
+from comfy_api.latest import io, ui
+
+from ..mimo_core.errors import InputError
+from ..mimo_core.scene.template import load_template, save_template
+from .batches import batch_from
+from .media import clip_from, node_progress, preview
+from .sockets import MimoScene
+
+
+NONE = "(none in input)"
+FROM_OUTPUT = " [output]"  # how ComfyUI marks a name in its output folder
+
+
+class MimoLoadTemplate(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        names = list(templates()) or [NONE]
+        return io.Schema(
+            node_id="MIMO_LoadTemplate",
+            display_name="Load Scene Template (MIMO)",
+            category="MIMO/scene",
+            description="Reads an official template: vid, sdc, bk and occ as mp4, and config.json.",
+            inputs=[
+                io.Combo.Input(
+                    "folder",
+                    options=names,
+                    default=names[0],
+                    tooltip="Template folders in ComfyUI's input folder, and those that Save Scene Template wrote.",
+                ),
+            ],
+            outputs=[
+                MimoScene.Output(display_name="scene", tooltip="To MIMO Conditioning, MIMO Sampler and Compositor."),
+                io.Image.Output(display_name="body_code", tooltip="To motion of MIMO Conditioning. 12 bytes a pixel."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, folder) -> io.NodeOutput:
+        known = templates()
+        if folder not in known:
+            raise InputError(
+                f"There is no template {folder}. Copy a folder with vid, sdc and bk.mp4 to input, press R."
+            )
+        scene, body_code = load_template(known[folder], progress=node_progress())
+        images = batch_from(body_code, len(body_code))
+        return io.NodeOutput(scene, images, ui=preview(images, cls))
+
+
+class MimoSaveTemplate(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_SaveTemplate",
+            display_name="Save Scene Template (MIMO)",
+            category="MIMO/scene",
+            description="Writes a scene and its body code as an official template into ComfyUI's output folder.",
+            inputs=[
+                MimoScene.Input("scene", tooltip="From Scene Separator."),
+                io.Image.Input("body_code", tooltip="From Render Body Code with the same scene."),
+                io.String.Input(
+                    "folder",
+                    default="template/mimo",
+                    tooltip="Name inside the output folder; a number is added, so nothing is ever replaced.",
+                ),
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, scene, body_code, folder) -> io.NodeOutput:
+        parent, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+            folder, folder_paths.get_output_directory()
+        )
+        while (target := Path(parent, f"{name}_{counter:05}_")).exists():
+            counter += 1
+        progress = node_progress()
+        save_template(target, scene, clip_from(body_code, progress=progress), progress=progress)
+        return io.NodeOutput(ui=ui.PreviewText(f"Saved {Path(subfolder, target.name).as_posix()}"))
+
+
+def templates() -> dict[str, Path]:
+    """Folders with a body code, at most two deep in the input folder and then in the output folder, by shown name."""
+    found = {}
+    for root, mark in ((folder_paths.get_input_directory(), ""), (folder_paths.get_output_directory(), FROM_OUTPUT)):
+        for file in sorted(path for depth in ("*", "*/*") for path in Path(root).glob(f"{depth}/sdc.mp4")):
+            found[file.parent.relative_to(root).as_posix() + mark] = file.parent
+    return found
