@@ -101,7 +101,7 @@ def _pose(commands) -> None:
     command.add_argument("--person", type=int, default=0, help="whose, 0 = the largest")
     command.add_argument("--smoothing", type=float, default=1.0, help="0 = none")
     command.add_argument("--focal", type=float, default=0, metavar="PIXELS", help="0 = assume 1.2 x the longer side")
-    _add_output(command, "the motion to write (.npz or .safetensors; AMASS readers take the .npz)")
+    _add_output(command, "the motion to write (.npz or .safetensors)")
 
 
 def _separate(commands) -> None:

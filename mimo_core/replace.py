@@ -86,11 +86,7 @@ def found_person(clip: Clip, *, person: int = 0, progress: Progress = silent, **
     found = estimate(clip, person=person, progress=progress, **options)
     if found.is_found:
         return found
-    who = "No person" if not person else f"No person number {person} (counted from 0, the largest first)"
-    raise InputError(
-        f"{who} was found in {len(clip)} frame{'s' * (len(clip) > 1)} of {clip.width}x{clip.height}. "
-        "The person should be at least a fifth of the picture high, and not cut off at the chest."
-    )
+    raise InputError(f"{found.notes[0]} Crop the clip closer to the person, give boxes or a mask, or set person to 0.")
 
 
 def draw(

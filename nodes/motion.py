@@ -96,12 +96,13 @@ class MimoEstimatePose(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip, estimator, person, smoothing, fps, focal, person_mask=None, boxes=None) -> io.NodeOutput:
-        from ..mimo_core.pose.estimate import draw_overlay, estimate
+        from ..mimo_core.pose.estimate import draw_overlay
+        from ..mimo_core.replace import found_person
 
         check_choice("estimator", estimator, ESTIMATORS)
         progress = node_progress()
         clip = clip_from(clip, fps=fps, progress=progress)
-        found = estimate(
+        found = found_person(
             clip,
             person=person,
             boxes=boxes_from(boxes, len(clip)),
@@ -110,8 +111,6 @@ class MimoEstimatePose(io.ComfyNode):
             focal=focal,
             progress=progress,
         )
-        if not found.is_found:
-            raise InputError(f"{found.notes[0]} Crop the clip closer to the person, connect boxes, or set person to 0.")
         MASKS[found.motion] = found.masks
         show_notes((*clip.notes, *found.notes), cls)
         drawn = (draw_overlay(frame, found.motion, index) for index, frame in enumerate(clip))

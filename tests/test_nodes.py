@@ -104,7 +104,7 @@ class TestEstimatePose:
         assert motion.fps == 12
 
     def test_nobody_in_the_clip_is_an_error_with_a_remedy(self, run):
-        with pytest.raises(ValueError, match="Nobody was found in 2 frames.*connect boxes"):
+        with pytest.raises(ValueError, match="Nobody was found in 2 frames.*give boxes"):
             run("MIMO_EstimatePose", clip=torch.full((2, 96, 96, 3), 0.5))
 
     def test_a_mask_of_another_size_is_refused_with_both_sizes(self, run, images):
