@@ -5,8 +5,9 @@ import sys
 
 
 def main() -> int:
-    """Run the command line. OpenMP threads must not spin while they wait: on shared cores 10 ms become 1000."""
+    """Run the command line. Threads must not spin while they wait: on shared cores 10 ms become 1000."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its banded solver gains nothing from more
     from .cli import run
 
     return run(sys.argv[1:])
