@@ -13,6 +13,7 @@ from ..store import FrameStore
 from .background import Canvas
 from .camera_motion import CameraPath, CameraTracker
 from .filters import grown
+from .follow import Evidence, Follower, Paths, pursuit
 from .occluder import REACH, Sightings, fixed_things, sightings, things, without_small
 from .person import UNSURE, Looks, Odds, View, alpha_of
 from .silhouette import Body, bodies, stature
@@ -23,8 +24,8 @@ from .tracks import Tracks
 WORKING_STATURE = 230  # pixels of a standing body at working size
 LONGEST = 640  # pixels of the longer side at working size
 BUSY = 0.03  # of the stature: what lies so near the first guess of the person may be the person
-FAR = 0.05  # of the stature: the person does not reach further beyond the first guess
 ROUNDS = 2  # the second one knows what the first one labelled
+SCENE_LEVELS, STRANGE_LEVELS = 6.0, 18.0  # from the plate: surely the scene, surely not
 SPECK = 1e-3  # of the squared stature: smaller pieces of person are noise
 
 
@@ -104,9 +105,13 @@ class Analysis:
             if view is not None:
                 looks.learn(view)
             tick(None)
+        paths = Paths(self.size)
+        if plate is None:
+            scenery = scenery.without(looks.holds_still(scenery, self.stature))
         for _ in range(ROUNDS):
-            looks, fixed, labels = self._labelled(canvas, scenery, looks, fixed, plate, tick)
-        yield from self._kept(canvas, fixed, labels)
+            looks, fixed, labels = self._labelled(canvas, scenery, looks, fixed, plate, paths, tick)
+            paths = self._followed(canvas, labels)
+        yield from self._kept(canvas, fixed, labels, paths)
 
     def _scenery(self, canvas: Canvas, plate: Clip | None, tick) -> CoarsePlate:
         survey = Survey(canvas, self.stature)
@@ -148,7 +153,7 @@ class Analysis:
             stature=self.stature,
         )
 
-    def _labelled(self, canvas, scenery, looks: Looks, fixed, plate, tick):
+    def _labelled(self, canvas, scenery, looks: Looks, fixed, plate, paths: Paths, tick):
         """One round: label every frame, learn the looks again from the labels, find what stands in front."""
         import cv2
 
@@ -159,14 +164,16 @@ class Analysis:
                 labels.append_nothing(frame)
                 continue
             odds = looks.odds(view)
-            thing = things(view, odds)
+            followed = _cut(paths.at(frame), self.boxes[frame])
+            thing = things(view, odds) | followed
             person, person_odds = self._person(view, odds, thing)
-            learned.relearn(view, person, thing)
+            if person.any():
+                learned.relearn(view, person, thing)
             for total, found in zip((seen.over, seen.person), seen.evidence(view, odds, thing), strict=True):
                 whole = np.zeros(self.size[::-1], np.uint8)
                 _cut(whole, self.boxes[frame])[:] = found
                 total += canvas.project(whole, frame, flags=cv2.INTER_NEAREST)
-            labels.append(frame, view, looks, alpha_of(person_odds), person, thing, self.boxes[frame])
+            labels.append(frame, view, looks, odds, alpha_of(person_odds), person, thing, self.boxes[frame])
         return learned, fixed_things(scenery.picture, scenery.known, seen, self.stature), labels
 
     def _person(self, view: View, odds: Odds, thing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -174,12 +181,29 @@ class Analysis:
         if self.is_given:
             inside = view.soft > 127
             return inside & ~thing, np.where(inside, 8.0, -8.0)
-        near = grown(view.soft > UNSURE, FAR * self.stature)
-        person = without_small(odds.is_person & ~thing & near, SPECK * self.stature**2)
+        person = without_small(odds.is_person & ~thing & view.near_person, SPECK * self.stature**2)
         around = grown(person, 2)
         return person, np.where(around, odds.person, -8.0)
 
-    def _kept(self, canvas: Canvas, fixed: np.ndarray, labels: _Labels) -> Iterator[Layers | None]:
+    def _followed(self, canvas: Canvas, labels: _Labels) -> Paths:
+        """Where rigid things that were seen whole are in the frames in which they are not."""
+        paths = Paths(self.size)
+
+        def evidence(frame: int) -> Evidence | None:
+            if self.boxes[frame] is None:
+                return None
+            return labels.evidence(frame, canvas.start, self.pictures[frame], self.boxes[frame])
+
+        for seen, speed, step in labels.tracks.starts():
+            mask = np.zeros(self.size[::-1], bool)
+            _cut(mask, self.boxes[seen.frame])[:] = labels.store[seen.frame - canvas.start][1] == seen.number
+            follower = Follower(mask, self.pictures[seen.frame], speed, self.stature)
+            stop = canvas.stop if step > 0 else canvas.start - 1
+            for frame, placed in pursuit(follower, range(seen.frame + step, stop, step), evidence):
+                paths.add(frame, placed)
+        return paths
+
+    def _kept(self, canvas: Canvas, fixed: np.ndarray, labels: _Labels, paths: Paths) -> Iterator[Layers | None]:
         """The labels of a round as layers; of the moving things those that pass in front of the person."""
         import cv2
 
@@ -189,8 +213,8 @@ class Analysis:
             if box is None:
                 yield None
                 continue
-            person, label = labels.store[frame - canvas.start]
-            passes = np.isin(label, in_front.get(frame, []))
+            person, label = labels.store[frame - canvas.start][:2]
+            passes = np.isin(label, in_front.get(frame, [])) | _cut(paths.at(frame), box)
             thing = _soft(passes)
             # What was taken for a thing but belongs to the person fills its place in the mask.
             own = (label > 0) & ~passes & (_cut(self.soft[frame], box) > 127)
@@ -205,17 +229,28 @@ class _Labels:
     def __init__(self, stature: float):
         self.store, self.tracks = FrameStore(), Tracks(stature)
 
-    def append(self, frame: int, view: View, looks: Looks, alpha, person, thing, box) -> None:
+    def append(self, frame: int, view: View, looks: Looks, odds: Odds, alpha, person, thing, box) -> None:
         import cv2
 
         label = cv2.connectedComponents(thing.astype(np.uint8), connectivity=8)[1].clip(0, 255).astype(np.uint8)
         own = looks.own(view, label)
-        self.tracks.add(frame, sightings(frame, view, label, person, own, box[:2]))
-        self.store.append(np.stack([alpha, label]))
+        found = sightings(frame, view, label, person, own, box[:2])
+        self.tracks.add(frame, found)
+        apart = np.isin(label, [seen.number for seen in found if seen.whole])
+        scene = view.known & (odds.different < SCENE_LEVELS)
+        strange = view.known & (odds.different > STRANGE_LEVELS) & ~view.near_person
+        self.store.append(np.stack([alpha, label, scene, strange, apart]).astype(np.uint8))
+
+    def evidence(self, frame: int, start: int, picture: np.ndarray, box) -> Evidence:
+        """What a frame says about where things are, as layers of the whole picture."""
+        layers = np.zeros((3, *picture.shape[:2]), bool)
+        x0, y0, x1, y1 = box
+        layers[:, y0:y1, x0:x1] = self.store[frame - start][2:]
+        return Evidence(picture, *layers)
 
     def append_nothing(self, frame: int) -> None:
         self.tracks.add(frame, [])
-        self.store.append(np.zeros((2, 1, 1), np.uint8))
+        self.store.append(np.zeros((5, 1, 1), np.uint8))
 
 
 def _soft(mask: np.ndarray) -> np.ndarray:

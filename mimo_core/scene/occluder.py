@@ -49,12 +49,14 @@ def sightings(frame: int, view: View, label: np.ndarray, person: np.ndarray, own
     near = np.bincount(label[grown(person, TOUCH * view.stature)], minlength=256)
     colored = np.bincount(label[own], minlength=256)
     area = np.bincount(label.reshape(-1), minlength=256)
+    clipped = np.bincount(label[view.near_person], minlength=256) > 0
     found = []
     for number in np.flatnonzero(area[1:]) + 1:
         y, x = np.nonzero(label == number)
         center = np.array([x.mean(), y.mean()]) + corner
         count = int(area[number])
-        found.append(Sighting(frame, int(number), center, count, bool(near[number]), float(colored[number] / count)))
+        share, touches = float(colored[number] / count), bool(near[number])
+        found.append(Sighting(frame, int(number), center, count, touches, share, whole=not clipped[number]))
     return found
 
 

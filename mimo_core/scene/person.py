@@ -10,6 +10,7 @@ from ..body.model import free_body
 from .appearance import Appearance, bins_of
 from .filters import grown, guided, plate_distance
 from .silhouette import PATCHES, Body, patch_neighbours
+from .survey import CoarsePlate
 
 
 SURE = 153  # soft mask values from here on teach what the person looks like
@@ -24,9 +25,12 @@ SHADOW_TEXTURE = 2.0  # weight of its other variation
 OUTLIERS = 0.02
 BELIEF = 0.06  # the soft mask is never trusted beyond 1 - BELIEF
 THING_COST = 1.5  # things are rarer than people and scenery
+FAR = 0.05  # of the stature: the person does not reach further beyond the first guess
 NEAR_PART = 0.06  # of the stature: body parts so near a thing may be what it is
 STILL_BONUS = 3.0  # for the plate where it holds still while the body behind it moves
+OWN_GAIN = 1.0  # log odds by which a colour must be the person's rather than the scene's
 SMOOTHNESS = 4e-4
+LIMIT = 8.0  # of the log odds of a single pixel
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,11 @@ class View:
     fixed: np.ndarray  # float32: belongs to a fixed thing in front of the person, 0 to 1
     body: Body | None
     stature: float  # height of the standing body in pixels
+
+    @property
+    def near_person(self) -> np.ndarray:
+        """Where the person may be, (h, w) bool."""
+        return grown(self.soft > UNSURE, FAR * self.stature)
 
     @property
     def patch(self) -> np.ndarray | int:
@@ -74,11 +83,22 @@ class Looks:
         away = plate_distance(view.picture, view.plate)
         person = (view.soft > SURE) & ((away > DIFFERENT) | ~view.known) & ~view.still
         self.person.add(bins[person], _at(view.patch, person))
+        # Where the person was overlooked, what moves may be the person.
+        if not (view.soft > SURE).any():
+            return
         outside = ~grown(view.soft > UNSURE, 0.03 * view.stature)
         moving = np.minimum(away, shadow_distance(view.picture, view.plate)) > 1.5 * DIFFERENT
         thing = _without_specks(outside & view.known & moving)
         self.things.add(bins[thing])
         self.scene.add(bins[outside & ~thing])
+
+    def holds_still(self, scenery: CoarsePlate, stature: float) -> np.ndarray:
+        """Where the plate (h, w) shows the person: a part that hardly moves and that the first guess left out."""
+        bins = bins_of(scenery.picture)
+        gain = self.person.log_density_of_all(bins) - self.scene.log_density(bins)
+        gain = _gathered(gain, scenery.picture, max(2, round(0.012 * stature)))
+        near = grown(scenery.lingers, 0.03 * stature)
+        return _without_specks(scenery.known & near & (gain > OWN_GAIN))
 
     def own(self, view: View, label: np.ndarray) -> np.ndarray:
         """Which pixels of labelled components have colours of the body parts near the component, (h, w) bool."""
@@ -115,7 +135,8 @@ class Looks:
         thing = self.things.log_density(bins) - THING_COST
         belief = log_odds(view.soft)
         radius = max(2, round(0.012 * view.stature))
-        against_plate, against_person = thing - plate, thing - person
+        against_plate, against_person = thing - plate, thing - person - np.minimum(belief, 0)
+        against_person = np.where(view.near_person, against_person, LIMIT)
         return Odds(
             person=_gathered(person - plate + belief, view.picture, radius),
             thing=_gathered(np.minimum(against_plate, against_person), view.picture, radius),
@@ -155,7 +176,7 @@ def _log_normal(distance: np.ndarray) -> np.ndarray:
 
 def _gathered(odds: np.ndarray, picture: np.ndarray, radius: int) -> np.ndarray:
     """Evidence gathered over places of one colour."""
-    return guided(odds.clip(-8, 8), picture, radius, SMOOTHNESS)
+    return guided(odds.clip(-LIMIT, LIMIT), picture, radius, SMOOTHNESS)
 
 
 def _at(patch: np.ndarray | int, where: np.ndarray) -> np.ndarray | int:

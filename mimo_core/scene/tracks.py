@@ -11,6 +11,7 @@ import numpy as np
 STEP = 0.2  # of the stature: how far from its predicted place a thing may be found in the next frame
 RESIZE = 0.1  # cost of a thing that changes its area by a factor e, in statures
 MEMORY = 3  # frames after which a thing that was lost is another one
+WHOLE = 0.85  # of its largest area among the last few frames: a smaller sighting is cut
 APART = 2  # frames in which a thing must be seen off the person to be surely a thing
 OWN = 0.5  # a thing never seen apart is the person's if this share of it has the colours of a body part beside it
 
@@ -25,6 +26,7 @@ class Sighting:
     area: int
     touches: bool  # the person, in this frame
     own: float  # share of its pixels with colours of the person's near parts
+    whole: bool = False  # seen in full: away from the person and from the border of the view
 
 
 @dataclass
@@ -38,6 +40,17 @@ class _Track:
         before = self.sightings[-2]
         speed = (last.center - before.center) / (last.frame - before.frame)
         return last.center + speed * (frame - last.frame)
+
+    def last_whole(self, step: int) -> Iterator[tuple[Sighting, np.ndarray, int]]:
+        """The whole sightings after which, in a direction of time, it is not whole in the next frame."""
+        whole = {seen.frame: seen for seen in self.sightings if seen.whole}
+        for frame, seen in whole.items():
+            if frame + step in whole:
+                continue
+            before = [whole[other] for other in range(frame - step, frame - 4 * step, -step) if other in whole]
+            speed = (seen.center - before[-1].center) / abs(frame - before[-1].frame) if before else np.zeros(2)
+            best = max([seen, *before], key=lambda one: one.area)
+            yield (seen if seen.area > WHOLE * best.area else best), speed, step
 
     @property
     def is_in_front(self) -> bool:
@@ -74,6 +87,14 @@ class Tracks:
                 distance = float(np.linalg.norm(sighting.center - place)) / self.stature
                 if distance < STEP:
                     yield distance + RESIZE * abs(np.log(sighting.area / area)), track, sighting
+
+    def starts(self) -> Iterator[tuple[Sighting, np.ndarray, int]]:
+        """Where things that were seen whole come near the person: sighting, speed (2,) a frame, direction in time."""
+        for track in self.tracks:
+            if sum(seen.whole for seen in track.sightings) < APART:
+                continue
+            for step in (1, -1):
+                yield from track.last_whole(step)
 
     def in_front(self) -> dict[int, list[int]]:
         """For each frame the labels of the things that pass in front of the person, also while they are off it."""
