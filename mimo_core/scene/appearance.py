@@ -78,6 +78,12 @@ class Appearance:
             self._density = np.log(self._mixture() / VOXEL).astype(np.float32)
         return self._density[patches, bins]
 
+    def log_density_of_all(self, bins: np.ndarray) -> np.ndarray:
+        """Log probability density of colour bins (...) over all patches together, float32."""
+        counts = self.counts if self._neighbours is None else self.counts * self.usual()
+        whole = _smoothed(counts.sum(0, keepdims=True))[0]
+        return np.log(((1 - EVEN) * whole / max(whole.sum(), 1e-6) + EVEN / BINS) / VOXEL).astype(np.float32)[bins]
+
     def _mixture(self) -> np.ndarray:
         counts = self.counts if self._neighbours is None else self.counts * self.usual()
         whole = _smoothed(counts.sum(0, keepdims=True))

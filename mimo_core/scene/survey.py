@@ -16,8 +16,10 @@ STABLE_SHARE = 0.8  # of the frames show the same colour: the pixel holds still
 STABLE_LEVELS = 12.0
 TEXTURE = 30.0  # levels that a neighbourhood must span for stillness to mean anything
 FLAT = 18.0  # levels that a neighbourhood spans at most inside one surface
-MOVED = 0.05  # of the stature: how far a part of the body must move before stillness tells scene from body
+MOVED = 0.09  # of the stature: how far a part of the body must move before stillness tells scene from body
 ANCHORED_SHARE = 0.15  # of such an area must lie where nobody ever stood
+COVERED = 0.5  # of the frames: where the body is more often, the plate may show a part of it that holds still
+ROAMED = 0.25  # of the stature: a part that travels further than this has left the plate behind it free
 FREE_SHARE = 0.3  # of an area that holds still must have been seen free, or be textured, for all of it to be scene
 
 
@@ -28,6 +30,12 @@ class CoarsePlate:
     picture: np.ndarray  # (h, w, 3) uint8
     known: np.ndarray  # bool: seen in some frame
     still: np.ndarray  # bool: seen through the first guess of the person, because it holds still while the body moves
+    lingers: np.ndarray  # bool: the fitted body is there in most frames, with a part that hardly moves
+
+    def without(self, person: np.ndarray) -> CoarsePlate:
+        """The plate with pixels (h, w) bool that turned out to be the person painted over."""
+        known = self.known & ~person
+        return CoarsePlate(paint_unseen(self.picture, ~known), known, self.still & ~person, self.lingers)
 
 
 class Survey:
@@ -37,6 +45,7 @@ class Survey:
         self.canvas, self.stature = canvas, stature
         self.free, self.all = BackgroundSamples(canvas), BackgroundSamples(canvas)
         self.moved = BodyTravel(canvas)
+        self.covered, self.frames = np.zeros(canvas.size[::-1], np.int32), 0
 
     def add(self, picture: np.ndarray, busy: np.ndarray, body: Body | None, frame: int) -> None:
         """A frame (h, w, 3), where something hides the scene (h, w) bool, and the fitted body."""
@@ -46,15 +55,18 @@ class Survey:
         blocked = self.canvas.project(busy.astype(np.uint8), frame, flags=cv2.INTER_NEAREST, border=2)
         self.free.add(seen, blocked == 0, frame)
         self.all.add(seen, blocked < 2, frame)
+        self.frames += 1
         if body is not None:
             self.moved.add(body, frame)
+            self.covered += self.canvas.project(body.silhouette.astype(np.uint8), frame, flags=cv2.INTER_NEAREST)
 
     def plate(self) -> CoarsePlate:
         seen = self.free.count > 0
         picture = np.where(seen[..., None], self.free.median(), self.all.median())
         still = self._still(seen) & ~seen if seen.any() else np.zeros_like(seen)
         known = seen | still
-        return CoarsePlate(paint_unseen(picture, ~known), known, still)
+        stays = (self.covered > COVERED * self.frames) & (self.moved.distance() < ROAMED * self.stature)
+        return CoarsePlate(paint_unseen(picture, ~known), known, still, stays)
 
     def _still(self, seen: np.ndarray) -> np.ndarray:
         """Pixels whose neighbourhood is one surface of the scene: it never changes, and part of it is surely scene."""
