@@ -331,7 +331,8 @@ def _write(job, options, watch, *, fps, sound, length, source=None, notes=()) ->
     from .sheet import contact_sheet, spread
 
     with watch.stage("encode"):
-        write_video(options.out, job.frames, fps=fps, sound=sound, total=length, progress=_bar("draw"))
+        frames = (frame for frame, _ in job.drawn)
+        write_video(options.out, frames, fps=fps, sound=sound, total=length, progress=_bar("draw"))
     if options.sheet:
         result = Clip.from_file(options.out)
         rows = [[result[index] for index in spread(6, length)]]

@@ -108,8 +108,8 @@ def _proxy_on_truth(made: Shot, wanted: Shot, picture: np.ndarray):
 
     scene = true_scene(made)
     job = animate_character(picture, made.motion, scene, color_match="mean")
-    drawn = np.stack(list(job.frames))
-    return scene, drawn, np.stack(list(job.masks))
+    frames, masks = (np.stack(layer) for layer in zip(*job.drawn, strict=True))
+    return scene, frames, masks
 
 
 def _whole_job(made: Shot, picture: np.ndarray):
@@ -123,8 +123,8 @@ def _whole_job(made: Shot, picture: np.ndarray):
         say(f"seed {made.seed}: {error}")
         nothing = Masks.constant(0, len(clip), clip.height, clip.width)
         return Scene(clip, clip, nothing, nothing), made.frames, np.zeros_like(made.person)
-    drawn = np.stack(list(job.frames))
-    return job.scene, drawn, np.stack(list(job.masks))
+    frames, masks = (np.stack(layer) for layer in zip(*job.drawn, strict=True))
+    return job.scene, frames, masks
 
 
 def _compare_layers(tally, made: Shot, scene: Scene) -> None:

@@ -1,0 +1,87 @@
+"""The main job, end to end on a synthetic shot and on the example that ships."""
+
+import itertools
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from mimo_core.clip import Clip
+from mimo_core.errors import InputError
+from mimo_core.example import example_shots
+from mimo_core.motion.motion import Motion
+from mimo_core.picture import read_picture
+from mimo_core.replace import animate_character, replace_character
+from mimo_core.scene.picture import scene_from_picture
+
+
+@pytest.fixture(scope="module")
+def example():
+    return example_shots()[0]
+
+
+@pytest.fixture(scope="module")
+def character(example):
+    return read_picture(example.character)
+
+
+@pytest.fixture(scope="module")
+def replaced(example, character):
+    """The first 12 frames of the example, their result, the masks of the character, and the scene."""
+    clip = Clip.from_file(example.video).selected(range(12))
+    job = replace_character(clip, character)
+    frames, masks = (np.stack(layer) for layer in zip(*job.drawn, strict=True))
+    return np.stack(list(clip)), frames, masks, job.scene
+
+
+class TestReplace:
+    def test_length_and_size_are_the_clips(self, replaced):
+        source, result, _, _ = replaced
+        assert result.shape == source.shape
+
+    def test_the_character_is_drawn_where_the_person_was(self, replaced):
+        _, _, masks, scene = replaced
+        for mask, person in zip(masks, scene.person, strict=True):
+            assert (person[mask > 127] > 127).mean() > 0.6
+
+    def test_far_from_person_and_character_the_source_is_untouched(self, replaced):
+        import cv2
+
+        source, result, masks, scene = replaced
+        reach = np.ones((49, 49), np.uint8)  # 2 % of the body, the feather and the shadow at the feet
+        for before, after, mask, person in zip(source, result, masks, scene.person, strict=True):
+            far = cv2.dilate(np.maximum(mask, person), reach) == 0
+            far[int(np.nonzero(mask.any(1))[0].max()) - 40 :] = False
+            assert far.mean() > 0.2
+            np.testing.assert_array_equal(after[far], before[far])
+
+    def test_nobody_in_the_clip_is_an_error(self, character):
+        lawn = Clip.from_array(np.full((3, 96, 128, 3), 90, np.uint8))
+        with pytest.raises(InputError, match="Nobody was found in 3 frames"):
+            replace_character(lawn, character)
+
+
+class TestAnimate:
+    def test_the_character_moves_before_the_colour_that_was_asked_for(self, example, character):
+        motion = example.motion()[:4]
+        scene = scene_from_picture(None, color=(10, 200, 30), width=120, height=160, fps=24)
+        motion = Motion(motion.people, motion.fps, motion.camera.reframed(120, 160))
+        frames, masks = (
+            np.stack(layer) for layer in zip(*animate_character(character, motion, scene).drawn, strict=True)
+        )
+        assert len(frames) == 4
+        assert (masks.reshape(4, -1) > 127).any(1).all()
+        assert (frames[:, 0, 0] == (10, 200, 30)).all()
+        assert np.abs(masks[0].astype(int) - masks[3]).max() > 127
+
+    def test_frames_do_not_wait_in_memory(self, example, character):
+        motion = example.motion()[:12]
+        width, height = motion.camera.size
+        scene = scene_from_picture(None, color=(0, 0, 0), width=width, height=height, fps=24)
+        job = animate_character(character, motion, scene)
+        for _ in itertools.islice(job.drawn, 2):  # caches are filled
+            pass
+        tracemalloc.start()
+        held = [tracemalloc.get_traced_memory()[0] for _ in job.drawn]
+        tracemalloc.stop()
+        assert max(held) - held[0] < 3 * width * height * 3
