@@ -165,7 +165,8 @@ class Analysis:
                 continue
             odds = looks.odds(view)
             followed = _cut(paths.at(frame), self.boxes[frame])
-            thing = things(view, odds) | followed
+            # Where the person was overlooked, what moves may be the person.
+            thing = (things(view, odds) | followed) & view.has_person
             person, person_odds = self._person(view, odds, thing)
             if person.any():
                 learned.relearn(view, person, thing)

@@ -52,6 +52,11 @@ class View:
         return grown(self.soft > UNSURE, FAR * self.stature)
 
     @property
+    def has_person(self) -> bool:
+        """Whether the first guess found the person at all."""
+        return bool((self.soft > SURE).any())
+
+    @property
     def patch(self) -> np.ndarray | int:
         return 0 if self.body is None else self.body.patch
 
@@ -83,8 +88,7 @@ class Looks:
         away = plate_distance(view.picture, view.plate)
         person = (view.soft > SURE) & ((away > DIFFERENT) | ~view.known) & ~view.still
         self.person.add(bins[person], _at(view.patch, person))
-        # Where the person was overlooked, what moves may be the person.
-        if not (view.soft > SURE).any():
+        if not view.has_person:
             return
         outside = ~grown(view.soft > UNSURE, 0.03 * view.stature)
         moving = np.minimum(away, shadow_distance(view.picture, view.plate)) > 1.5 * DIFFERENT
