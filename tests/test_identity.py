@@ -130,6 +130,14 @@ class TestEncodeIdentity:
         pixels = identity.motion.camera.project(posed.vertices)[0].round().long().clamp(0, identity.side - 1)
         assert (identity.matte[pixels[:, 1], pixels[:, 0]] > 127).mean() > 0.8
 
+    def test_the_fitted_body_is_as_tall_as_the_one_under_the_hair(self):
+        shown = character_picture(502, size=512)
+        heights = []
+        for motion in (encode_identity(shown.image).motion, shown.motion):
+            rows = motion.camera.project(free_body().pose(motion.person).vertices)[0, :, 1]
+            heights.append(float(rows.max() - rows.min()))
+        assert heights[0] == pytest.approx(heights[1], rel=0.02)
+
     def test_a_given_mask_wins(self, photograph):
         half = photograph.mask.copy()
         half[:, 160:] = 0

@@ -17,6 +17,7 @@ from .prepare import crop_to_matte, matte_box, on_white, pad_to_square, square_p
 
 
 LONGEST_SIDE = 2048  # pixels: no decoder shows more, and matting takes time in proportion to the area
+PORTRAIT_LENS = 2.4  # focal length in longer sides, an 85 mm lens on 35 mm film: a wider one tells of too tall a body
 UNSEEN = 0.3  # confidence below which a joint counts as not on the picture
 LIMBS = {
     "legs": ("left_knee", "right_knee"),
@@ -71,7 +72,7 @@ def _matted(
     if given is not None and not given.any():
         raise InputError(f"The character's {'alpha channel' if is_alpha else 'mask'} is empty: it selects no pixel.")
     shown = on_white(colors, given) if given is not None and is_alpha else colors
-    seen = estimate_picture(shown, person_mask=given)
+    seen = estimate_picture(shown, person_mask=given, focal=PORTRAIT_LENS * max(shown.shape[:2]))
     if seen.is_found:
         matte = matte_from_mask(colors, seen.masks[0]) if given is None else given
         if matte.any():
