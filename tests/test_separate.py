@@ -185,6 +185,6 @@ def test_the_ball_of_the_juggling_clip_stays_whole_over_another_character():
     for frame, (made, source) in enumerate(zip(composite(scene, green, body), clip, strict=True)):
         if frame in outlines:
             ball = outlines[frame]
-            inside = (x - ball["x"]) ** 2 + (y - ball["y"]) ** 2 < ball["radius"] ** 2
+            inside = (x + 0.5 - ball["x"]) ** 2 + (y + 0.5 - ball["y"]) ** 2 < ball["radius"] ** 2
             close = np.abs(made[inside].astype(int) - source[inside]).max(-1) <= 12
             assert close.mean() >= 0.9, f"frame {frame}: {close.mean():.1%}"
