@@ -38,7 +38,8 @@ class TestLibrary:
     @pytest.mark.parametrize("path", LIBRARY, ids=name_of)
     def test_it_names_no_device_and_loads_no_code(self, path):
         text = path.read_text()
-        assert not re.search(r"\.cuda\(|[\"']cuda[\"']|pickle\.loads?\(|allow_pickle=True|(?<![.\w])(eval|exec)\(", text)
+        assert not re.search(r"\.cuda\(|[\"']cuda[\"']", text)
+        assert not re.search(r"pickle\.loads?\(|allow_pickle=True|(?<![.\w])(eval|exec)\(", text)
         assert all("weights_only=True" in call for call in re.findall(r"torch\.load\([^\n]*", text))
 
     @pytest.mark.parametrize("path", LIBRARY, ids=name_of)
