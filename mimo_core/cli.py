@@ -339,7 +339,9 @@ def _write(job, options, watch, *, fps, sound, length, source=None, notes=()) ->
         if source is not None:
             rows.insert(0, [source[index] for index in spread(6, length)])
         write_picture(options.sheet, contact_sheet(rows))
-    _say(*notes, *job.notes, job.scene.report.text(), watch.table(length), f"wrote {options.out}")
+    separated = source is not None and not options.scene
+    report = [job.scene.report.text()] if separated else []
+    _say(*notes, *job.notes, *report, watch.table(length), f"wrote {options.out}")
 
 
 def _write_layers(folder: Path, scene) -> None:
