@@ -7,10 +7,10 @@ import torch
 from mimo_core.body.model import free_body
 from mimo_core.body.raster import rasterize
 from mimo_core.body.skeleton import JOINT
+from mimo_core.body.stature import stature_of
 from mimo_core.errors import InputError
 from mimo_core.synthetic import character_picture, shot
 from mimo_core.synthetic.motions import KINDS, LIMITS, perform
-from mimo_core.synthetic.shot import stature
 from mimo_core.synthetic.streams import stream
 
 
@@ -174,7 +174,12 @@ class TestCharacters:
 
     def test_another_character_has_the_stature_of_the_first(self, panned):
         other = shot(15, size=32, frames=1, character=515, samples=1)
-        assert abs(stature(other.motion.person.betas) - stature(panned.motion.person.betas)) < 1e-3
+        assert (
+            abs(
+                stature_of(free_body(), other.motion.person.betas) - stature_of(free_body(), panned.motion.person.betas)
+            )
+            < 1e-3
+        )
         assert (other.motion.person.betas[1:] - panned.motion.person.betas[1:]).abs().max() > 0.1
 
     def test_the_picture_shows_the_whole_character_on_a_neutral_ground(self):

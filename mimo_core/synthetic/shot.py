@@ -9,6 +9,7 @@ import torch
 
 from ..body.model import free_body
 from ..body.skeleton import JOINT
+from ..body.stature import of_stature, stature_of
 from ..camera import Camera
 from ..errors import InputError
 from ..motion.motion import Motion, Person
@@ -176,12 +177,14 @@ def _where(camera: Camera, points: np.ndarray) -> np.ndarray:
 def _act(character: int, performance, fps: float, *, like: Actor | None = None) -> Actor:
     """Dress a character and let it perform, standing on the floor; at the stature of `like` if given."""
     worn = look(character)
-    betas = worn.betas if like is None else of_stature(worn.betas, stature(like.person.betas))
+    betas, body = worn.betas, free_body()
+    if like is not None:
+        betas = of_stature(body, betas, stature_of(body, like.person.betas))
     dressed = dress(betas, volume(worn), sheets(worn))
     rotations = torch.from_numpy(performance.rotations())
     frames = len(rotations)
     person = Person(betas, rotations[:, 0], rotations[:, 1:].flatten(1), torch.zeros(frames, 3))
-    transforms = free_body().pose(person).transforms
+    transforms = body.pose(person).transforms
     posed = skinned(dressed, transforms)
     feet = torch.stack([posed.vertices[:, _soles(dressed, side)] for side in ("left", "right")], 1)
     footing = stand(feet.numpy(), performance.lift, fps=fps)
@@ -194,22 +197,6 @@ def _soles(dressed: Dressed, side: str) -> torch.Tensor:
     """The lowest 40 vertices of a foot, so that both sides have as many."""
     weight = dressed.weights[:, JOINT[f"{side}_ankle"]] + dressed.weights[:, JOINT[f"{side}_foot"]]
     return torch.where(weight > 0.6, dressed.rest[:, 1], 1e3).topk(40, largest=False).indices
-
-
-def stature(betas: torch.Tensor) -> float:
-    """Height in metres of the free body at rest."""
-    vertices, _ = free_body().shape(betas)
-    return float(vertices[:, 1].max() - vertices[:, 1].min())
-
-
-def of_stature(betas: torch.Tensor, height: float) -> torch.Tensor:
-    """The same build at another height in metres, by the first shape value."""
-    for _ in range(3):
-        step = torch.zeros_like(betas)
-        step[0] = 0.1
-        now = stature(betas)
-        betas = betas + step * (height - now) / (stature(betas + step) - now)
-    return betas
 
 
 def _compose(seed: int, stage: Stage, actor: Actor, figure: Figure) -> dict[str, np.ndarray]:
