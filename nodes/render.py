@@ -35,7 +35,7 @@ class MimoRenderMotion(io.ComfyNode):
                     options=list(STYLES),
                     default="body code",
                     tooltip="body code is what MIMO was trained on; openpose, depth and normal suit ControlNets of "
-                    "those names; mask is the body in white.",
+                    "those names; mask is the body in white; scail is for SCAIL.",
                 ),
                 io.Combo.Input(
                     "colours",

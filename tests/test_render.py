@@ -8,6 +8,7 @@ from mimo_core.body.colors import colors_of, normalized, point_colors
 from mimo_core.body.model import free_body
 from mimo_core.body.openpose import COLORS, POINTS
 from mimo_core.body.render import FARTHEST, STYLES, render_motion
+from mimo_core.body.scail import BEHIND, LIMBS, RADIUS, SPECULAR
 from mimo_core.body.skeleton import JOINT
 from mimo_core.camera import Camera
 from mimo_core.errors import InputError
@@ -43,7 +44,7 @@ class TestFrames:
         assert frame[mask == 255].max() > 100
         assert (mask == 255).sum() > 500
         assert not frame[:4].any()
-        if style != "openpose":
+        if style not in ("openpose", "scail"):
             assert not frame[mask == 0].any()
         np.testing.assert_array_equal(mask, first(standing(), style="mask")[1])
 
@@ -220,3 +221,54 @@ class TestOpenPose:
         assert (facing == nose).all(-1).any()
         assert not (away == nose).all(-1).any()
         assert (away == COLORS[4]).all(-1).any()
+
+
+class TestScail:
+    def place(self, motion, body, name):
+        joint = body.pose(motion.person).joints[:, JOINT[name]]
+        x, y = motion.camera.project(joint[:, None])[0, 0].tolist()
+        return int(x), int(y)
+
+    @pytest.mark.parametrize("limb", range(len(LIMBS)))
+    def test_every_limb_lies_between_its_joints_in_its_colour(self, limb):
+        start, end, color = LIMBS[limb]
+        motion = standing(camera=Camera.for_size(8 * SIZE, 8 * SIZE))
+        frame, _ = first(motion, style="scail")
+        (x0, y0), (x1, y1) = (self.place(motion, free_body(), name) for name in (start, end))
+        seen = frame[(y0 + y1) // 2, (x0 + x1) // 2].astype(float)
+        # What the light adds is white: the colour's direction remains, and the three channels keep their order.
+        base = np.array(color) / 300 + 0.15
+        lit = seen - seen.min()
+        wanted = base - base.min()
+        if wanted.any():
+            assert lit @ wanted / (np.linalg.norm(lit) * np.linalg.norm(wanted)) > 0.99
+        else:
+            assert np.ptp(seen) <= 1
+
+    def test_the_brightest_line_is_lit_as_by_the_formula(self):
+        """In the middle of a limb that faces the camera the light is head-on."""
+        motion = standing(camera=Camera.for_size(8 * SIZE, 8 * SIZE))
+        frame, _ = first(motion, style="scail")
+        body = free_body()
+        (x0, y0), (x1, y1) = (self.place(motion, body, name) for name in ("right_hip", "right_knee"))
+        seen = frame[(y0 + y1) // 2, (x0 + x1) // 2 - 6 : (x0 + x1) // 2 + 7].astype(float).max(0) / 255
+        far = float(motion.camera.view(body.pose(motion.person).vertices)[..., 2].max())
+        fade = 1 - (3.2 - RADIUS) / (far + BEHIND)
+        wanted = (np.array([0, 255, 0]) / 300 + 0.15 + SPECULAR) * fade
+        np.testing.assert_allclose(seen, wanted.clip(0, 1), atol=0.05)
+
+    def test_a_tube_is_as_wide_as_said(self):
+        motion = standing(camera=Camera.for_size(8 * SIZE, 8 * SIZE))
+        frame, _ = first(motion, style="scail")
+        (x0, y0), (x1, y1) = (self.place(motion, free_body(), name) for name in ("left_shoulder", "left_wrist"))
+        column = frame[:, (x0 + x1) // 2].any(-1)
+        assert column.sum() == pytest.approx(2 * RADIUS / 3.2 * motion.camera.focal, rel=0.12)
+
+    @pytest.mark.parametrize(("turn", "near"), [(np.pi / 2, "right_wrist"), (-np.pi / 2, "left_wrist")])
+    def test_what_is_nearer_hides_what_is_behind(self, turn, near):
+        """From the side, one arm points at the camera and hides the other."""
+        motion = standing(turn=turn, camera=Camera.for_size(4 * SIZE, 4 * SIZE))
+        frame, _ = first(motion, style="scail")
+        x, y = self.place(motion, free_body(), near)
+        red, _, blue = frame[y, x].astype(int)
+        assert (red > blue + 40) if near == "right_wrist" else (blue > red + 40)

@@ -1,4 +1,4 @@
-"""A motion as control pictures: body code, OpenPose skeleton, depth, normals, mask."""
+"""A motion as control pictures: body code, OpenPose skeleton, depth, normals, mask, SCAIL's tubes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from .colors import colors_of
 from .model import BodyModel, Posed, free_body, vertex_normals
 from .openpose import draw_openpose, openpose_points
 from .raster import Raster, rasterize, sample
+from .scail import tubes
 
 
-STYLES = ("body code", "openpose", "depth", "normal", "mask")
+STYLES = ("body code", "openpose", "depth", "normal", "mask", "scail")
 FRAMES_AT_ONCE = 4
 SAMPLES_AT_ONCE = 1 << 23  # of one batch of frames; 16 bytes each
 NEAR = 0.05  # metres
@@ -34,6 +35,7 @@ class _View:
     posed: Posed
     vertices: Tensor  # (B, V, 3), camera space
     raster: Raster
+    depths: tuple[float, float] | None  # nearest and farthest of the whole clip, where the style asks for them
 
 
 def render_motion(
@@ -63,20 +65,21 @@ def render_motion(
 
 
 def _frames(motion, body, camera, style, table, samples, progress):
-    paint = _painter(motion, body, camera, style, table, progress)
+    paint = _painter(body, style, table)
+    depths = _depth_range(motion, body, camera, progress) if style in ("depth", "scail") else None
     total = motion.frames
     width, height = camera.size
     at_once = min(max(SAMPLES_AT_ONCE // (width * height * samples**2), 1), FRAMES_AT_ONCE)
     for start in range(0, total, at_once):
         frames = slice(start, min(start + at_once, total))
         with torch.no_grad():
-            pictures, masks = _draw(motion, body, camera, frames, style, paint, samples)
+            pictures, masks = _draw(motion, body, camera, frames, style, paint, depths, samples)
         for number, pair in enumerate(zip(pictures, masks, strict=True), start + 1):
             yield pair
             progress(number, total, pair[0])
 
 
-def _draw(motion, body, camera, frames, style, paint, samples) -> tuple[np.ndarray, np.ndarray]:
+def _draw(motion, body, camera, frames, style, paint, depths, samples) -> tuple[np.ndarray, np.ndarray]:
     posed = body.pose(motion.person, frames)
     width, height = camera.size
     fine = camera.scaled(width * samples, height * samples)
@@ -84,7 +87,7 @@ def _draw(motion, body, camera, frames, style, paint, samples) -> tuple[np.ndarr
     raster = rasterize(vertices, body.faces, focal=fine.focal, center=fine.center, size=fine.size, near=NEAR)
     visible = motion.person.visible[frames]
     raster = raster.only(visible)
-    view = _View(body, posed, vertices, raster)
+    view = _View(body, posed, vertices, raster, depths)
     values = torch.ones(len(raster.hits), 1, device=vertices.device)
     if paint is not None:
         values = torch.cat([paint(view), values], 1)
@@ -92,6 +95,8 @@ def _draw(motion, body, camera, frames, style, paint, samples) -> tuple[np.ndarr
     masks = pictures[..., -1]
     if style == "openpose":
         return _skeletons(view, camera, frames, visible), masks
+    if style == "scail":
+        return _tubes(view, camera.view(posed.joints, frames), fine, visible, samples), masks
     return (pictures[..., :3] if paint is not None else np.repeat(masks[..., None], 3, -1)), masks
 
 
@@ -108,15 +113,14 @@ def _averaged(raster: Raster, values: Tensor, samples: int) -> np.ndarray:
     return total.to(torch.uint8).view(frames, height, width, -1).cpu().numpy()
 
 
-def _painter(motion, body, camera, style, table, progress) -> Callable[[_View], Tensor] | None:
+def _painter(body, style, table) -> Callable[[_View], Tensor] | None:
     """What gives the seen pixels of a view their colours (N, 3), or None where the mask is all there is."""
     if style == "body code":
         return lambda view: sample(view.raster, body.faces, table)
     if style == "normal":
         return _normal_colors
     if style == "depth":
-        near, far = _depth_range(motion, body, camera, progress)
-        return lambda view: _depth_colors(view, near, far)
+        return _depth_colors
     return None
 
 
@@ -127,8 +131,9 @@ def _normal_colors(view: _View) -> Tensor:
     return 0.5 - 0.5 * torch.nn.functional.normalize(normals, dim=-1)
 
 
-def _depth_colors(view: _View, near: float, far: float) -> Tensor:
+def _depth_colors(view: _View) -> Tensor:
     """White at the clip's nearest point, falling with 1 / depth as in MiDaS, to a quarter at its farthest."""
+    near, far = view.depths
     depth = view.raster.hit_depth.clamp(near, far)
     share = (1 / depth - 1 / far) / max(1 / near - 1 / far, 1e-6)
     return (FARTHEST + (1 - FARTHEST) * share)[:, None].expand(-1, 3)
@@ -155,3 +160,10 @@ def _skeletons(view: _View, camera: Camera, frames: slice, visible: Tensor) -> n
     limit = 4 * max(camera.size)
     seen = seen.cpu().numpy() & (np.abs(pixels) < limit).all(-1)
     return np.stack([draw_openpose(*frame, camera.size) for frame in zip(pixels, seen, strict=True)])
+
+
+def _tubes(view: _View, joints: Tensor, fine: Camera, visible: Tensor, samples: int) -> np.ndarray:
+    seen, colors = tubes(joints, focal=fine.focal, center=fine.center, size=fine.size, near=NEAR, far=view.depths[1])
+    # The raster keeps hits in order, so that colours of hidden frames can be left out with them.
+    _, height, width = seen.shape
+    return _averaged(seen.only(visible), colors[visible[seen.hits // (height * width)]], samples)
