@@ -1,7 +1,12 @@
 """What holds for every node, seen from outside: names, tooltips, order, help, and what is published."""
 
+import copy
 import json
 from pathlib import Path
+
+import pytest
+
+from tools.freeze_nodes import breaking_changes, unannounced
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,3 +71,64 @@ class TestSchemas:
         listed = json.loads((ROOT / "node_list.json").read_text())
         assert pages == set(node_classes)
         assert listed == {name: node.GET_SCHEMA().description for name, node in node_classes.items()}
+
+
+class TestPublished:
+    """What counts as breaking saved workflows, and what has to be written down before it may happen."""
+
+    OLD = {
+        "MIMO_X": {
+            "inputs": [
+                {"name": "clip", "type": "IMAGE", "group": "required"},
+                {"name": "edge", "type": "INT", "group": "required", "default": 2},
+                {"name": "mask", "type": "MASK", "group": "optional"},
+            ],
+            "outputs": [{"name": "scene", "type": "MIMO_SCENE"}],
+        }
+    }
+
+    def changed(self, change):
+        new = copy.deepcopy(self.OLD)
+        change(new["MIMO_X"])
+        return breaking_changes(self.OLD, new)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda node: node["inputs"].reverse(),
+            lambda node: node["inputs"].pop(),
+            lambda node: node["inputs"].insert(0, {"name": "new", "type": "INT", "group": "required"}),
+            lambda node: node["inputs"][0].update(type="VIDEO"),
+            lambda node: node["inputs"][0].update(name="frames"),
+            lambda node: node["inputs"][1].update(default=3),
+            lambda node: node["inputs"][2].update(group="required"),
+            lambda node: node["outputs"][0].update(type="IMAGE,MIMO_SCENE"),
+            lambda node: node["outputs"].clear(),
+        ],
+    )
+    def test_what_saved_workflows_depend_on_is_breaking(self, change):
+        assert list(self.changed(change)) == ["MIMO_X"]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda node: None,
+            lambda node: node["inputs"].append({"name": "new", "type": "INT", "group": "optional"}),
+            lambda node: node["inputs"][0].update(type="IMAGE,VIDEO"),
+            lambda node: node["outputs"].append({"name": "mask", "type": "MASK"}),
+        ],
+    )
+    def test_what_only_adds_is_not(self, change):
+        assert self.changed(change) == {}
+
+    def test_a_node_that_is_gone_is_breaking_and_a_new_one_is_not(self):
+        assert breaking_changes(self.OLD, {}) == {"MIMO_X": ["the node is gone"]}
+        assert breaking_changes({}, self.OLD) == {}
+
+    def test_it_may_happen_only_when_both_pages_name_the_node(self):
+        broken = {"MIMO_X": ["the node is gone"]}
+        newest = "# Changelog\n\n## 2.0.0\n\n- MIMO_X is gone.\n\n## 1.0.0\n"
+        older = "# Changelog\n\n## 2.0.0\n\n- Other things.\n\n## 1.0.0\n\n- MIMO_X is new.\n"
+        assert unannounced(broken, newest, "MIMO_X: use MIMO_Y") == {}
+        assert unannounced(broken, newest, "") == broken
+        assert unannounced(broken, older, "MIMO_X: use MIMO_Y") == broken

@@ -2,9 +2,10 @@
 
     python tools/freeze_nodes.py http://127.0.0.1:8188
 
-`tests/data/nodes.json` gets the names, types, order and defaults that saved workflows depend on; a published one that
-would change is refused. `tests/data/object_info.json` gets the full descriptions of our nodes and of ComfyUI's own that
-the templates use. Start ComfyUI with empty input, output and models folders.
+`tests/data/nodes.json` gets the names, types, order and defaults that saved workflows depend on. A change that breaks
+saved workflows is refused until the newest section of CHANGELOG.md and docs/migrations.md both name the node.
+`tests/data/object_info.json` gets the full descriptions of our nodes and of ComfyUI's own that the templates use. Start
+ComfyUI with empty input, output and models folders.
 """
 
 import json
@@ -28,16 +29,40 @@ def described(node: dict) -> dict:
     return {"inputs": inputs, "outputs": outputs}
 
 
-def breaking_changes(old: dict, new: dict) -> list[str]:
-    """Nodes that are gone, or whose inputs or outputs changed, moved or vanished. Added ones at the end are fine."""
-    broken = [name for name in old if name not in new]
+def breaking_changes(old: dict, new: dict) -> dict[str, list[str]]:
+    """What changed, by node, so that saved workflows break. New sockets behind those of their kind are fine, and a
+    socket that takes more types than before."""
+    broken = {name: ["the node is gone"] for name in old if name not in new}
     for name in old.keys() & new.keys():
-        for side in ("inputs", "outputs"):
-            for group in ("required", "optional", None):
-                before, after = ([e for e in d[name][side] if e.get("group") == group] for d in (old, new))
-                if after[: len(before)] != before:
-                    broken.append(f"{name} {group or ''} {side}")
+        found = []
+        for side, group in (("inputs", "required"), ("inputs", "optional"), ("outputs", None)):
+            before, after = ([e for e in d[name][side] if e.get("group") == group] for d in (old, new))
+            found += [f"{side[:-1]} {entry['name']} is gone or moved" for entry in before[len(after) :]]
+            found += [
+                f"{side[:-1]} {was['name']}: {_in_words(was)} became {_in_words(now)}"
+                for was, now in zip(before, after, strict=False)
+                if not _takes_over(was, now, side)
+            ]
+        if found:
+            broken[name] = found
     return broken
+
+
+def _takes_over(was: dict, now: dict, side: str) -> bool:
+    """Whether what was saved for one socket fits the other."""
+    if side == "inputs" and set(was["type"].split(",")) <= set(now["type"].split(",")):
+        was, now = was | {"type": ""}, now | {"type": ""}
+    return was == now
+
+
+def _in_words(entry: dict) -> str:
+    return " ".join([entry["name"], entry["type"], *(f"{key}={entry[key]!r}" for key in ("default",) if key in entry)])
+
+
+def unannounced(broken: dict[str, list[str]], changelog: str, migrations: str) -> dict[str, list[str]]:
+    """Those breaking changes that the newest section of the changelog or the page of migrations does not name."""
+    newest = changelog.split("\n## ")[1] if "\n## " in changelog else ""
+    return {name: facts for name, facts in broken.items() if name not in newest or name not in migrations}
 
 
 def used_in_templates() -> set[str]:
@@ -57,9 +82,11 @@ def main(url: str) -> int:
     ours = {name: node for name, node in known.items() if name.startswith("MIMO_")}
     frozen = {name: described(node) for name, node in ours.items()}
     published = json.loads(NODES.read_text()) if NODES.exists() else {}
-    broken = breaking_changes(published, frozen)
-    if broken:
-        print("These are published and may not change:", ", ".join(sorted(broken)), file=sys.stderr)
+    pages = ((ROOT / page).read_text() for page in ("CHANGELOG.md", "docs/migrations.md"))
+    silent = unannounced(breaking_changes(published, frozen), *pages)
+    if silent:
+        print("Saved workflows would break, and CHANGELOG.md or docs/migrations.md do not say so:", file=sys.stderr)
+        print(*(f"  {name}: {'; '.join(facts)}" for name, facts in sorted(silent.items())), sep="\n", file=sys.stderr)
         return 1
     write(NODES, frozen)
     for node in ours.values():
