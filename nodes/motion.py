@@ -18,7 +18,8 @@ from ..mimo_core.progress import tracked
 from .batches import batch_from
 from .boxes import boxes_from
 from .media import clip_from, masks_from, node_progress, preview, show_notes
-from .sockets import MimoMotion, advanced, check_choice, clip_input, fps_input
+from .sockets import MimoMotion, advanced, check_choice, clip_input, fps_input, mask_input
+from .tracks import person_of_track
 
 
 MASKS: WeakKeyDictionary[Motion, Masks] = WeakKeyDictionary()  # the person as the estimator saw them, with each motion
@@ -35,17 +36,17 @@ class MimoEstimatePose(io.ComfyNode):
             description="Finds a person in a clip and fits a moving 3D body (SMPL) to them.",
             inputs=[
                 clip_input("clip", "The shot with the person. VIDEO is read frame by frame and needs little memory."),
-                io.Mask.Input(
+                mask_input(
                     "person_mask",
-                    optional=True,
-                    tooltip="White where the person is, one mask per frame or one for all. "
-                    "Connect it when somebody else is picked up.",
+                    "White where the person is, one mask per frame or one for all. Connect it when somebody else is "
+                    "picked up. Of a SAM 3 track, the number in person says which object.",
                 ),
                 io.MultiType.Input(
                     "boxes",
                     [io.Custom("BBOX"), io.Custom("BOUNDING_BOX")],
                     optional=True,
-                    tooltip="A box around the person, one per frame or one for all, from a detector node.",
+                    tooltip="A box around the person, one per frame or one for all, from a detector node. Of several "
+                    "in a frame, person says which.",
                 ),
                 io.Combo.Input(
                     "estimator",
@@ -105,8 +106,8 @@ class MimoEstimatePose(io.ComfyNode):
         found = found_person(
             clip,
             person=person,
-            boxes=boxes_from(boxes, len(clip)),
-            person_mask=masks_from(person_mask, len(clip)),
+            boxes=boxes_from(boxes, len(clip), person),
+            person_mask=person_from(person_mask, len(clip), person),
             smoothing=smoothing,
             focal=focal,
             progress=progress,
@@ -116,6 +117,11 @@ class MimoEstimatePose(io.ComfyNode):
         drawn = (draw_overlay(frame, found.motion, index) for index, frame in enumerate(clip))
         images = batch_from(tracked(drawn, len(clip), progress), len(clip))
         return io.NodeOutput(found.motion, images, ui=preview(images, cls))
+
+
+def person_from(value, frames: int, person: int | None = None) -> Masks | None:
+    """A MASK, or the person among the objects of a SAM 3 track."""
+    return person_of_track(value, person) if isinstance(value, dict) else masks_from(value, frames)
 
 
 def masks_seen_with(motion: Motion | None, clip: Clip) -> Masks | None:

@@ -7,8 +7,9 @@ from comfy_api.latest import io
 from ..mimo_core.progress import tracked
 from .batches import batch_from
 from .media import clip_from, masks_from, node_progress, preview, show_notes
-from .motion import masks_seen_with
-from .sockets import MimoMotion, MimoScene, check_choice, clip_input, fps_input
+from .motion import masks_seen_with, person_from
+from .sockets import MimoMotion, MimoScene, check_choice, clip_input, fps_input, mask_input
+from .tracks import things_of_track
 
 
 CAMERAS = ("auto", "none", "pan", "homography")
@@ -29,15 +30,15 @@ class MimoSeparateScene(io.ComfyNode):
                     optional=True,
                     tooltip="From SMPL Pose Estimator on the same clip. Without it the pose is estimated again.",
                 ),
-                io.Mask.Input(
+                mask_input(
                     "person",
-                    optional=True,
-                    tooltip="White where the person can be seen. One mask per frame or one for all; it is taken as is.",
+                    "White where the person can be seen: one mask per frame or one for all, or a SAM 3 track of the "
+                    "person alone. It is taken as is.",
                 ),
-                io.Mask.Input(
+                mask_input(
                     "occluder",
-                    optional=True,
-                    tooltip="White where something passes in front of the person. It is taken as it is.",
+                    "White where something passes in front of the person: masks, or a SAM 3 track, of which all "
+                    "objects count. It is taken as it is.",
                 ),
                 io.Image.Input(
                     "depth",
@@ -92,8 +93,8 @@ class MimoSeparateScene(io.ComfyNode):
             clip,
             motion=motion,
             coarse=masks_seen_with(motion, clip),
-            person=masks_from(person, len(clip)),
-            occluder=masks_from(occluder, len(clip)),
+            person=person_from(person, len(clip)),
+            occluder=things_of_track(occluder) if isinstance(occluder, dict) else masks_from(occluder, len(clip)),
             depth=None if depth is None else clip_from(depth, progress=progress),
             plate=None if plate is None else clip_from(plate, progress=progress),
             camera=camera,

@@ -48,6 +48,11 @@ def clip_input(name: str, tooltip: str, *, optional: bool = False):
     return io.MultiType.Input(name, [io.Image, io.Video], optional=optional, tooltip=tooltip)
 
 
+def mask_input(name: str, tooltip: str):
+    """A socket for where something is: MASK, or what ComfyUI's SAM 3 nodes followed."""
+    return io.MultiType.Input(name, [io.Mask, io.Custom("SAM3_TRACK_DATA")], optional=True, tooltip=tooltip)
+
+
 def fps_input():
     return advanced(
         io.Float.Input(

@@ -154,9 +154,96 @@ class TestBoxes:
     def test_one_box_per_frame_is_kept(self, boxes):
         assert boxes.boxes_from([(0, 0, 1, 1), (1, 1, 2, 2)], 2) == [(0, 0, 1, 1), (1, 1, 2, 2)]
 
-    def test_a_frame_without_a_box_is_named(self, boxes):
-        with pytest.raises(ValueError, match="Frame 1 has no box"):
-            boxes.boxes_from([[(0, 0, 1, 1)], []], 2)
+    def test_a_frame_in_which_the_detector_found_nothing_has_no_box(self, boxes):
+        assert boxes.boxes_from([[(0, 0, 1, 1)], [], None], 3) == [(0, 0, 1, 1), None, None]
+
+    def test_of_several_the_person_is_counted_from_the_largest_and_then_followed(self, boxes):
+        small, large = {"x": 0, "y": 0, "width": 2, "height": 2}, {"x": 9, "y": 0, "width": 4, "height": 4}
+        near_small, near_large = (1, 0, 9, 9), (9, 1, 12, 4)
+        frames = [[small, large], [near_large, near_small]]
+        assert boxes.boxes_from(frames, 2, person=0) == [(9, 0, 13, 4), near_large]
+        assert boxes.boxes_from(frames, 2, person=1) == [(0, 0, 2, 2), near_small]
+        with pytest.raises(ValueError, match="Frame 0 has 2 boxes, so there is no person 2"):
+            boxes.boxes_from(frames, 2, person=2)
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            ([[], []], "None of the boxes"),
+            ([(0, 0, 1)], "frame 0 has 3 numbers"),
+            ({"x": 0, "y": 0}, "lacks width, height"),
+            (["box"], "'box' in place of a box"),
+        ],
+    )
+    def test_what_is_no_box_is_refused(self, boxes, value, message):
+        with pytest.raises(ValueError, match=message):
+            boxes.boxes_from(value, 2)
+
+
+class TestTracks:
+    """Built from ComfyUI's later sources (SAM3_TRACK_DATA of comfy_extras/nodes_sam3.py): not run on a newer core."""
+
+    @pytest.fixture
+    def tracks(self, node_classes):
+        return importlib.import_module("pack_under_test.nodes.tracks")
+
+    @staticmethod
+    def packed(masks, height=16, width=32):
+        """Masks (F, N, h, w) bool as the nodes hand them on."""
+        bits = torch.as_tensor(masks).unflatten(-1, (-1, 8)).to(torch.uint8)
+        weights = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8)
+        found = (bits * weights).sum(-1).to(torch.uint8)
+        return {"packed_masks": found, "orig_size": (height, width), "n_frames": len(found), "scores": [0.9, 0.8]}
+
+    @pytest.fixture
+    def two(self):
+        """Two objects that move to the right by a pixel of their small masks, half as large as the clip."""
+        masks = torch.zeros(3, 2, 8, 16, dtype=torch.bool)
+        for frame in range(3):
+            masks[frame, 0, :3, frame : frame + 2] = True
+            masks[frame, 1, 5:, frame + 8 : frame + 13] = True
+        return masks
+
+    def test_an_object_comes_out_where_it_went_in_at_the_clips_size(self, tracks, two):
+        for number in (0, 1):
+            masks = tracks.person_of_track(self.packed(two), number)
+            assert (len(masks), masks.height, masks.width) == (3, 16, 32)
+            wanted = two[:, number].repeat_interleave(2, 1).repeat_interleave(2, 2)
+            assert (torch.from_numpy(np.stack(list(masks))) == 255 * wanted).all()
+
+    def test_of_things_all_count(self, tracks, two):
+        masks = np.stack(list(tracks.things_of_track(self.packed(two, 8, 16))))
+        assert ((masks == 255) == two.any(1).numpy()).all()
+
+    def test_nothing_followed_is_no_thing_but_no_person_either(self, tracks):
+        nothing = {"packed_masks": None, "orig_size": (4, 8), "n_frames": 2, "scores": []}
+        assert not np.stack(list(tracks.things_of_track(nothing))).any()
+        with pytest.raises(ValueError, match="followed nothing"):
+            tracks.person_of_track(nothing)
+
+    def test_several_objects_need_a_choice(self, tracks, two):
+        with pytest.raises(ValueError, match="2 objects. Choose the person with SAM3 Track to Mask"):
+            tracks.person_of_track(self.packed(two))
+        with pytest.raises(ValueError, match="no person 2"):
+            tracks.person_of_track(self.packed(two), 2)
+
+    def test_another_dict_is_refused(self, tracks):
+        with pytest.raises(ValueError, match="lack packed_masks, orig_size"):
+            tracks.things_of_track({"n_frames": 2})
+        with pytest.raises(ValueError, match="not bytes"):
+            tracks.things_of_track({"packed_masks": torch.zeros(2, 3), "orig_size": (1, 1), "n_frames": 2})
+
+    def test_the_separator_takes_a_track_as_it_takes_masks(self, node_classes):
+        images = torch.full((2, 16, 32, 3), 0.5)
+        person = torch.zeros(2, 1, 16, 32, dtype=torch.bool)
+        person[..., 4:12, 10:18] = True
+        given = {"camera": "none", "edge": 2, "fps": 0.0, "clip": images}
+        separate = node_classes["MIMO_SeparateScene"].execute
+        track = self.packed(person)
+        by_track = separate(person=track, occluder=self.packed(~person), **given).args
+        by_mask = separate(person=person[:, 0].float(), occluder=(~person)[:, 0].float(), **given).args
+        for a, b in zip(by_track[1:4], by_mask[1:4], strict=True):
+            assert torch.equal(a, b)
 
 
 class TestLargeBatches:
