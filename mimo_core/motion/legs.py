@@ -1,0 +1,106 @@
+"""Legs that reach: a posed skeleton, and the knee and hip turned so that an ankle comes where it should be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..body.model import BodyModel
+from ..body.skeleton import JOINT
+from ..body.skinning import matrix_from_axis_angle, world_from_rest
+from .motion import Person
+from .rotations import axis_angle_from_matrix
+
+
+LEGS = tuple(tuple(JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")) for side in ("left", "right"))
+BENT = 0.02  # a knee straighter than about this many radians bends around the hinge of the thigh
+STRAIGHT = 0.999  # of a leg's length: the furthest that it reaches
+TENSE = 0.97  # of a leg's length: from here on, or from the driver's own stretch, a swinging leg follows less and less
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """A posed skeleton without its place in the world."""
+
+    rest: Tensor  # (24, 3)
+    linear: Tensor  # (F, 24, 3, 3), world from rest
+    joints: Tensor  # (F, 24, 3)
+    ankle_height: Tensor  # (2,) above the sole, at rest
+
+    def bone(self, joint: int, child: int) -> Tensor:
+        """The bone from a joint to its child, (F, 3)."""
+        return self.linear[:, joint] @ (self.rest[child] - self.rest[joint])
+
+
+def skeleton_of(body: BodyModel, betas: Tensor, person: Person) -> Skeleton:
+    """The skeleton of a body of some shape (10) in the pose of a person."""
+    vertices, rest = body.shape(betas)
+    transforms = world_from_rest(matrix_from_axis_angle(person.pose()), rest, body.parents)
+    linear = transforms[..., :3, :3]
+    joints = (linear @ rest[..., None])[..., 0] + transforms[..., :3, 3]
+    soles = torch.stack([vertices[foot_of(body, side), 1].amin() for side in ("left", "right")])
+    return Skeleton(rest, linear, joints, rest[[leg[2] for leg in LEGS], 1] - soles)
+
+
+def foot_of(body: BodyModel, side: str) -> Tensor:
+    """Which vertices (V,) bool belong to the left or right foot."""
+    return (body.parts == JOINT[f"{side}_ankle"]) | (body.parts == JOINT[f"{side}_foot"])
+
+
+def with_legs(person: Person, linear: Tensor, parents: tuple[int, ...]) -> Person:
+    """The person with the legs as in `linear` (F, 24, 3, 3); all other rotations stay, to the last bit."""
+    local = linear.clone()
+    for joint, parent in enumerate(parents[1:], 1):
+        local[:, joint] = linear[:, parent].mT @ linear[:, joint]
+    changed = [joint for leg in LEGS for joint in leg]
+    pose = person.pose().clone()
+    pose[:, changed] = axis_angle_from_matrix(local[:, changed])
+    return person.with_pose(pose)
+
+
+def leg_length(skeleton: Skeleton, leg: tuple[int, int, int]) -> Tensor:
+    """Thigh and shin together, in metres."""
+    hip, knee, ankle = (skeleton.rest[joint] for joint in leg)
+    return (knee - hip).norm() + (ankle - knee).norm()
+
+
+def stretch_of(skeleton: Skeleton, leg: tuple[int, int, int]) -> Tensor:
+    """How far the ankle is from the hip, (F,), as a share of the leg's length; a bent leg counts as TENSE."""
+    hip, _, ankle = leg
+    distance = (skeleton.joints[:, ankle] - skeleton.joints[:, hip]).norm(dim=1)
+    return (distance / leg_length(skeleton, leg)).clamp(TENSE, STRAIGHT)
+
+
+def reach(linear: Tensor, skeleton: Skeleton, leg: tuple[int, int, int], goal: Tensor, stretch: Tensor):
+    """Turn thigh and shin in `linear` (F, 24, 3, 3) so that the ankle lies at `goal` (F, 3) from the hip.
+
+    First the knee opens or closes until the distance is right, then the whole leg swings the shortest way. The foot
+    keeps its direction.
+    """
+    hip, knee, ankle = leg
+    thigh, shin = skeleton.bone(hip, knee), skeleton.bone(knee, ankle)
+    long, short = thigh.norm(dim=1), shin.norm(dim=1)
+    tense, room = stretch * (long + short), (1 - stretch) * (long + short)
+    beyond = (goal.norm(dim=1) - tense).clamp_min(0)
+    distance = torch.minimum(goal.norm(dim=1), tense) + room * (1 - (-beyond / room).exp())
+    distance = distance.clamp_min(1.05 * (long - short).abs() + 1e-3)
+    inner = ((long**2 + short**2 - distance**2) / (2 * long * short)).clamp(-1, 1)
+    across = torch.linalg.cross(thigh, shin)
+    now = torch.atan2(across.norm(dim=1), (thigh * shin).sum(1))
+    hinge = across + BENT * (long * short)[:, None] * linear[:, hip, :, 0]
+    hinge = torch.nn.functional.normalize(hinge, dim=1)
+    bend = matrix_from_axis_angle(hinge * (torch.pi - inner.acos() - now)[:, None])
+    bent = thigh + (bend @ shin[..., None])[..., 0]
+    swing = _shortest_turn(bent, goal)
+    linear[:, hip] = swing @ linear[:, hip]
+    linear[:, knee] = swing @ bend @ linear[:, knee]
+
+
+def _shortest_turn(start: Tensor, end: Tensor) -> Tensor:
+    """Rotations (F, 3, 3) that turn directions `start` into `end`, (F, 3) each."""
+    axis = torch.linalg.cross(start, end)
+    sine = axis.norm(dim=1, keepdim=True)
+    angle = torch.atan2(sine, (start * end).sum(1, keepdim=True))
+    return matrix_from_axis_angle(axis / sine.clamp_min(1e-9) * angle)
