@@ -8,6 +8,7 @@ from .example import MimoExample
 from .identity import MimoEncodeIdentity
 from .models import register_folders
 from .motion import MimoEstimatePose, MimoLoadMotion, MimoSaveMotion
+from .motion_edit import MimoEditMotion, MimoPlaceMotion, MimoRetargetMotion
 from .render import MimoDecodeProxy, MimoRenderMotion
 from .scene import MimoSeparateScene
 from .scene_picture import MimoSceneFromPicture
@@ -24,6 +25,9 @@ class MimoExtension(ComfyExtension):
             MimoEstimatePose,
             MimoLoadMotion,
             MimoSaveMotion,
+            MimoEditMotion,
+            MimoRetargetMotion,
+            MimoPlaceMotion,
             MimoSeparateScene,
             MimoSceneFromPicture,
             MimoLoadTemplate,

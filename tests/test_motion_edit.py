@@ -10,7 +10,7 @@ from mimo_core.body.model import free_body
 from mimo_core.camera import Camera
 from mimo_core.clip import Clip
 from mimo_core.errors import InputError
-from mimo_core.motion.edit import cut, mirror, resample, smooth
+from mimo_core.motion.edit import at_speed, cut, mirror, resample, reverse, smooth
 from mimo_core.motion.motion import Motion, Person
 from mimo_core.motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 
@@ -156,3 +156,32 @@ class TestSmooth:
     def test_negative_strength_is_refused(self):
         with pytest.raises(InputError, match="strength"):
             smooth(wave(), -1.0)
+
+
+class TestReverse:
+    def test_twice_is_nothing(self):
+        torch.testing.assert_close(reverse(reverse(wave())).person.transl, wave().person.transl)
+
+    def test_the_last_frame_and_its_camera_come_first(self):
+        matrices = torch.eye(4).repeat(24, 1, 1)
+        matrices[:, 0, 3] = torch.arange(24.0)
+        motion = wave()
+        motion = Motion(motion.people, 24.0, Camera(50.0, (32, 24), (64, 48), matrices))
+        turned = reverse(motion)
+        assert turned.camera.camera_from_world[0, 0, 3] == 23
+        torch.testing.assert_close(turned.person.pose()[0], motion.person.pose()[-1])
+
+
+class TestSpeed:
+    def test_twice_as_fast_is_half_as_long_at_the_same_rate(self):
+        fast = at_speed(wave(), 2.0)
+        assert (fast.frames, fast.fps) == (12, 24.0)
+        torch.testing.assert_close(fast.person.transl, wave().person.transl[::2])
+
+    def test_slow_motion_may_have_more_frames_than_a_frame_rate_allows(self):
+        assert at_speed(wave(fps=240.0), 1 / 16).frames == 24 * 16
+
+    @pytest.mark.parametrize("speed", [0.0, -1.0, 17.0, float("nan")])
+    def test_other_speeds_are_refused(self, speed):
+        with pytest.raises(InputError, match="speed must lie between"):
+            at_speed(wave(), speed)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..camera import Camera
 from ..errors import InputError
+from .cameras import camera_in_front
 from .motion import Motion, Person
 from .rotations import axis_angle_from_matrix, matrix_from_axis_angle
 
@@ -20,8 +19,6 @@ BODIES = {72: "smpl", 156: "smplh", 165: "smplx"}  # by the values of a pose
 JAW_AND_EYES = slice(66, 75)  # of SMPL-X
 PELVIS = (0.0, -0.22, 0.028)  # metres, the pelvis of an average body in rest
 Y_UP_FROM_Z_UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
-PICTURE = 1024  # pixels, of the camera that a motion without one gets
-MARGIN = 1.4  # metres around the pelvis that the camera sees at least
 
 
 def from_amass(arrays: Mapping[str, np.ndarray], *, name: str) -> Motion:
@@ -48,7 +45,7 @@ def from_amass(arrays: Mapping[str, np.ndarray], *, name: str) -> Motion:
         poses = torch.cat([poses[:, :66], poses.new_zeros(len(poses), 6)], 1)
     root, transl = _turned(poses[:, :3], trans, Y_UP_FROM_Z_UP)
     person = Person(_first_ten(betas), root, poses[:, 3:72], transl, **hands, body=body)
-    return Motion((person,), _rate(arrays, name), _camera_in_front(person))
+    return Motion((person,), _rate(arrays, name), camera_in_front(person))
 
 
 def to_amass(motion: Motion) -> dict[str, np.ndarray]:
@@ -79,24 +76,6 @@ def _turned(root: Tensor, transl: Tensor, turn: Tensor) -> tuple[Tensor, Tensor]
         axis_angle_from_matrix(turn @ matrix_from_axis_angle(root)),
         (transl + pelvis) @ turn.T - pelvis,
     )
-
-
-def _camera_in_front(person: Person) -> Camera:
-    """A camera that stands still in front of the body, at the height of the pelvis, and sees all of its way."""
-    camera = Camera.for_size(PICTURE, PICTURE)
-    place = person.transl + torch.tensor(PELVIS)
-    low, high = place.amin(0), place.amax(0)
-    front = matrix_from_axis_angle(person.global_orient)[:, :, 2].mean(0)
-    angle = math.atan2(float(front[0]), float(front[2]))
-    reach = float((high - low).norm()) / 2 + MARGIN
-    distance = reach * (2 * camera.focal / PICTURE) + float((high - low).norm()) / 2
-    cos, sin = math.cos(angle), math.sin(angle)
-    # Rows: the camera's right, down and forward in the world; it looks against the body's front.
-    linear = torch.tensor([[cos, 0.0, -sin], [0.0, -1.0, 0.0], [-sin, 0.0, -cos]])
-    matrix = torch.eye(4)
-    matrix[:3, :3] = linear
-    matrix[:3, 3] = torch.tensor([0.0, 0.0, distance]) - linear @ ((low + high) / 2)
-    return Camera(camera.focal, camera.center, camera.size, matrix.repeat(person.frames, 1, 1))
 
 
 def _float(arrays: Mapping[str, np.ndarray], key: str, name: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Changing motions: cut, resample, mirror, smooth. Motions are never changed in place."""
+"""Changing motions: cut, resample, speed, reverse, mirror, smooth. Motions are never changed in place."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from .runs import runs_of
 
 SMOOTHING_SECONDS = 0.05  # standard deviation of the smoothing window at strength 1
 LONGEST_SMOOTHING = 100.0
+FASTEST = 16.0
+LONGEST = 200_000  # frames that an edit may make, two hours at 30 a second
 
 
 def cut(motion: Motion, start: int = 0, stop: int | None = None) -> Motion:
@@ -46,12 +48,17 @@ def resample(motion: Motion, fps: float) -> Motion:
     if fps == motion.fps:
         return motion
     count = max(1, int(motion.frames * fps / motion.fps + 1e-9))
-    times = (torch.arange(count, dtype=torch.float64) * (motion.fps / fps)).clamp(max=motion.frames - 1)
+    return replace(_sampled(motion, count, motion.fps / fps), fps=float(fps))
+
+
+def _sampled(motion: Motion, count: int, step: float) -> Motion:
+    """`count` frames, `step` frames of `motion` apart."""
+    times = (torch.arange(count, dtype=torch.float64) * step).clamp(max=motion.frames - 1)
     people = tuple(_person_at(person, times) for person in motion.people)
     camera = motion.camera
     if camera.camera_from_world is not None:
         camera = replace(camera, camera_from_world=_cameras_at(camera.camera_from_world, times))
-    return Motion(people, float(fps), camera)
+    return replace(motion, people=people, camera=camera)
 
 
 def mirror(motion: Motion) -> Motion:
@@ -78,6 +85,32 @@ def smooth(motion: Motion, strength: float = 1.0) -> Motion:
         return motion
     deviation = SMOOTHING_SECONDS * strength * motion.fps
     return replace(motion, people=tuple(_smoothed(person, deviation) for person in motion.people))
+
+
+def reverse(motion: Motion) -> Motion:
+    """The last frame first. Planted feet stay planted; a fall becomes a rise."""
+    backwards = torch.arange(motion.frames - 1, -1, -1)
+    people = tuple(person.index(backwards) for person in motion.people)
+    extrinsics = motion.camera.camera_from_world
+    camera = replace(motion.camera, camera_from_world=None if extrinsics is None else extrinsics[backwards])
+    return replace(motion, people=people, camera=camera)
+
+
+def at_speed(motion: Motion, speed: float) -> Motion:
+    """The same way in less or more time at the same frame rate: speed 2 has half the frames."""
+    if not 1 / FASTEST <= speed <= FASTEST:
+        raise InputError(f"The speed must lie between {1 / FASTEST:g} and {FASTEST:g}, got {speed:g}.")
+    frames = motion.frames / speed
+    if frames > LONGEST:
+        raise InputError(f"At speed {speed:g} the motion would have {frames:.0f} frames; the limit is {LONGEST}.")
+    if speed == 1:
+        return motion
+    return _sampled(motion, max(1, int(frames + 1e-9)), speed)
+
+
+def smoothed_path(path: Tensor, deviation: float) -> Tensor:
+    """A path (F, 3) averaged over a Gaussian window of `deviation` frames; a straight way stays as it is."""
+    return _convolved(path, _gaussian(deviation))
 
 
 def _person_at(person: Person, times: Tensor) -> Person:

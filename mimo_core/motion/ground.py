@@ -1,0 +1,138 @@
+"""Motions and the floor: the soles, where they stand, and feet that neither slide, float nor sink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..body.model import free_body
+from ..body.skeleton import JOINT
+from ..body.skinning import blend, matrix_from_axis_angle, world_from_rest
+from .edit import smoothed_path
+from .legs import LEGS, foot_of, reach, skeleton_of, stretch_of, with_legs
+from .motion import Motion, Person
+from .runs import runs_of
+
+
+SOLE = 0.025  # metres above the lowest point of a foot at rest that count as its sole
+SLOW, LOW = 0.35, 0.06  # metres a second, metres over the floor: below both a foot is planted
+SHORTEST = 0.1  # seconds that a foot stands at least
+RELEASE = 0.2  # seconds in which a foot that was held comes back to its own way
+STEADY = 0.12  # seconds: window in which the pelvis follows the feet
+DRIFT = 0.6  # seconds: window of the way that "in place" takes out; sway within a step stays
+
+
+@dataclass(frozen=True, eq=False)
+class Soles:
+    """The undersides of the two feet over F frames, left and right."""
+
+    lowest: Tensor  # (F, 2) height of the lowest point
+    middle: Tensor  # (F, 2, 3)
+    tip: Tensor  # (F, 2, 3) the ball of the foot
+
+
+def soles_of(person: Person) -> Soles:
+    """Where the soles are, in world space."""
+    body = free_body()
+    betas = body.betas_of(person)
+    vertices, rest = body.shape(betas)
+    transforms = world_from_rest(matrix_from_axis_angle(person.pose()), rest, body.parents)
+    posed = []
+    for side in ("left", "right"):
+        foot = foot_of(body, side).nonzero()[:, 0]
+        height = vertices[foot, 1]
+        sole = foot[height < height.amin() + SOLE]
+        posed.append(blend(vertices[sole], body.weights[sole], transforms) + person.transl[:, None])
+    lowest = torch.stack([points[..., 1].amin(1) for points in posed], 1)
+    middle = torch.stack([points.mean(1) for points in posed], 1)
+    toes = [JOINT["left_foot"], JOINT["right_foot"]]
+    tip = (transforms[:, toes, :3, :3] @ rest[toes, :, None])[..., 0] + transforms[:, toes, :3, 3]
+    return Soles(lowest, middle, tip + person.transl[:, None])
+
+
+def floor_of(person: Person) -> float:
+    """The height of the floor that the person moves on: where the lower foot mostly is, without leaps."""
+    lowest = soles_of(person).lowest[person.visible].amin(1)
+    return float(lowest.quantile(0.2)) if len(lowest) else 0.0
+
+
+def in_place(motion: Motion) -> Motion:
+    """Take the way over the ground out: everybody stays where they start; sway, jumps and turns stay."""
+    people = []
+    for person in motion.people:
+        way = smoothed_path(person.transl, DRIFT * motion.fps)
+        away = way - way[:1]
+        away[:, 1] = 0
+        people.append(replace(person, transl=person.transl - away))
+    return replace(motion, people=tuple(people))
+
+
+def on_the_floor(motion: Motion) -> Motion:
+    """Hold planted feet: they neither slide, float nor sink, and no foot goes below the floor.
+
+    The floor is level, at the height where the lower foot mostly is. The pelvis follows the feet a little and the
+    knees do the rest; contacts are found anew.
+    """
+    people = tuple(_held(person, motion.fps) for person in motion.people)
+    return replace(motion, people=people)
+
+
+def contacts_of(soles: Soles, floor: float, visible: Tensor, fps: float) -> Tensor:
+    """Which feet stand, (F, 2) bool: low and slow for at least a tenth of a second."""
+    frames = len(soles.lowest)
+    if frames < 2:
+        return soles.lowest < floor + LOW
+    velocity = torch.gradient(soles.tip, dim=0)[0][..., [0, 2]] * fps
+    planted = (velocity.norm(dim=2) < SLOW) & (soles.lowest < floor + LOW) & visible[:, None]
+    for foot in range(2):
+        for start, stop in runs_of(planted[:, foot]):
+            if stop - start < SHORTEST * fps:
+                planted[start:stop, foot] = False
+    return planted
+
+
+def _held(person: Person, fps: float) -> Person:
+    body, soles, floor = free_body(), soles_of(person), floor_of(person)
+    contacts = contacts_of(soles, floor, person.visible, fps)
+    wanted = _corrections(soles, floor, contacts, fps)
+    # The pelvis takes what both feet share, smoothly; the legs do the rest.
+    weight = contacts.float() + 1e-3
+    shared = (wanted * weight[..., None]).sum(1) / weight.sum(1, keepdim=True)
+    shared = smoothed_path(shared, STEADY * fps)
+    skeleton = skeleton_of(body, body.betas_of(person), person)
+    linear = skeleton.linear.clone()
+    for side, leg in enumerate(LEGS):
+        goal = skeleton.joints[:, leg[2]] - skeleton.joints[:, leg[0]] + wanted[:, side] - shared
+        reach(linear, skeleton, leg, goal, stretch_of(skeleton, leg))
+    moved = replace(person, transl=person.transl + shared, contacts=contacts)
+    return with_legs(moved, linear, body.parents)
+
+
+def _corrections(soles: Soles, floor: float, contacts: Tensor, fps: float) -> Tensor:
+    """How far each foot has to move, (F, 2, 3): to where it stands, and back to its own way in the air."""
+    wanted = torch.zeros_like(soles.tip)
+    for foot in range(2):
+        strength = torch.zeros(len(wanted))
+        held = torch.zeros(len(wanted), 3)
+        release = max(round(RELEASE * fps), 1)
+        for start, stop in runs_of(contacts[:, foot]):
+            tip = soles.tip[start:stop, foot]
+            offset = tip.mean(0) - tip
+            offset[:, 1] = floor - soles.lowest[start:stop, foot]
+            held[start:stop], strength[start:stop] = offset, 1
+            for frame in range(max(start - release, 0), start):
+                _lend(held, strength, frame, offset[0], 1 - (start - frame) / release)
+            for frame in range(stop, min(stop + release, len(wanted))):
+                _lend(held, strength, frame, offset[-1], 1 - (frame - stop + 1) / release)
+        wanted[:, foot] = held
+        sunk = (floor - soles.lowest[:, foot] - wanted[:, foot, 1]).clamp_min(0)
+        wanted[:, foot, 1] += sunk
+    return wanted
+
+
+def _lend(held: Tensor, strength: Tensor, frame: int, offset: Tensor, share: float):
+    """Let a frame in the air follow the nearer of the stands around it."""
+    if share > strength[frame]:
+        held[frame], strength[frame] = offset * share * share * (3 - 2 * share), share

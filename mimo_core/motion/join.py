@@ -1,0 +1,122 @@
+"""Motions after each other: concatenated with a cross-fade, and repeated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..body.model import free_body
+from ..errors import InputError
+from .cameras import facing, pelvis_of, pelvis_path
+from .edit import LONGEST, resample
+from .ground import floor_of
+from .motion import Motion, Person
+from .place import turned
+from .retarget import retarget
+from .rotations import axis_angle_from_quaternion, quaternion_from_axis_angle, slerp
+
+
+def join(first: Motion, second: Motion, *, blend: float = 0.3) -> Motion:
+    """`second` after `first`, starting on the spot and in the direction where it ends; one person, the first's camera.
+
+    `blend` seconds of the two are cross-faded, so the length is the sum less these. The second motion comes on the
+    first's body, floor and frame rate. A camera that moves stops at its last place.
+    """
+    if not 0 <= blend <= 10:
+        raise InputError(f"The blend must lie between 0 and 10 seconds, got {blend:g}.")
+    second = _on_the_body_of(first.person, resample(second, first.fps))
+    fade = min(round(blend * first.fps), first.frames, second.frames)
+    count = first.frames + second.frames - fade
+    if count > LONGEST:
+        raise InputError(f"The joined motion would have {count} frames; the limit is {LONGEST}. Trim it first.")
+    before = first.person
+    meet = min(first.frames - fade, first.frames - 1)  # where the second one starts
+    after = _continued(second.person, before, meet)
+    whole = _faded(before, after, fade)
+    extrinsics = first.camera.camera_from_world
+    if extrinsics is not None:
+        held = extrinsics[-1:].expand(count - len(extrinsics), 4, 4)
+        extrinsics = torch.cat([extrinsics, held])
+    return Motion((whole,), first.fps, replace(first.camera, camera_from_world=extrinsics))
+
+
+def loop(motion: Motion, times: int, *, blend: float = 0.3) -> Motion:
+    """The motion `times` times, each starting where the one before ends."""
+    if not 1 <= times <= 1000:
+        raise InputError(f"A motion can be repeated 1 to 1000 times, got {times}.")
+    fade = min(round(blend * motion.fps), motion.frames // 2)
+    if times * (motion.frames - fade) > LONGEST:
+        raise InputError(f"{times} times {motion.frames} frames are more than the limit of {LONGEST}. Trim it first.")
+    result = motion
+    for _ in range(times - 1):
+        result = join(result, motion, blend=fade / motion.fps)
+    return result
+
+
+def _on_the_body_of(person: Person, motion: Motion) -> Motion:
+    betas = free_body().betas_of(person)
+    moved = retarget(Motion(motion.people[:1], motion.fps, motion.camera), betas, stature="own")
+    # The body's name follows the first motion, whose shape values are kept.
+    shift = pelvis_of(moved.person) - pelvis_of(person)
+    return moved.with_person(
+        replace(moved.person, betas=person.betas, body=person.body, transl=moved.person.transl + shift)
+    )
+
+
+def _continued(person: Person, before: Person, frame: int) -> Person:
+    """`person` moved and turned on the ground so that it starts where `before` is at `frame`."""
+    at = before.index(slice(frame, frame + 1))
+    turn = math.degrees(facing(at) - facing(person))
+    start = pelvis_path(person)[0]
+    shift = pelvis_path(at)[0] - start
+    shift[1] = floor_of(before) - floor_of(person)
+    return turned(person, turn, about=start, shift=shift)
+
+
+def _faded(before: Person, after: Person, fade: int) -> Person:
+    kept, rest = before.index(slice(0, before.frames - fade)), after.index(slice(fade, None))
+    out, into = before.index(slice(before.frames - fade, None)), after.index(slice(0, fade))
+    share = (torch.arange(fade) + 1) / (fade + 1)
+    share = share * share * (3 - 2 * share)
+    mixed = replace(
+        out.with_pose(_turns(out.pose(), into.pose(), share)),
+        transl=torch.lerp(out.transl, into.transl, share[:, None]),
+        confidence=torch.lerp(out.confidence, into.confidence, share),
+        visible=out.visible | into.visible,
+        contacts=out.contacts & into.contacts,
+        bridged=out.bridged | into.bridged,
+        joint_confidence=torch.minimum(out.joint_confidence, into.joint_confidence),
+        left_hand_pose=None,
+        right_hand_pose=None,
+    )
+    people = (kept, mixed, rest)
+    joined = {
+        name: torch.cat([getattr(person, name) for person in people])
+        for name in (
+            "global_orient", "body_pose", "transl", "visible", "confidence", "contacts", "bridged", "joint_confidence"
+        )
+    }  # fmt: skip
+    return replace(before, **joined, **_hands(before, after, share, fade))
+
+
+def _hands(before: Person, after: Person, share: Tensor, fade: int) -> dict[str, Tensor | None]:
+    """Fingers stay only where both motions have them."""
+    hands = {}
+    for name in ("left_hand_pose", "right_hand_pose"):
+        out, into = getattr(before, name), getattr(after, name)
+        if out is None or into is None:
+            hands[name] = None
+            continue
+        split = len(out) - fade
+        fingers = [hand.unflatten(1, (15, 3)) for hand in (out[split:], into[:fade])]
+        hands[name] = torch.cat([out[:split], _turns(*fingers, share).flatten(1), into[fade:]])
+    return hands
+
+
+def _turns(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """Between rotation vectors (F, N, 3), frame by frame."""
+    quaternions = (quaternion_from_axis_angle(turns) for turns in (start, end))
+    return axis_angle_from_quaternion(slerp(*quaternions, share[:, None, None]))

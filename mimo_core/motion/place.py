@@ -1,0 +1,57 @@
+"""Where a motion takes place: moved, turned and scaled in its world."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..body.skinning import matrix_from_axis_angle
+from ..errors import InputError
+from .cameras import floor_under, pelvis_of, pelvis_path
+from .motion import Motion, Person
+from .rotations import axis_angle_from_matrix
+
+
+LARGEST = 100.0
+
+
+def place(motion: Motion, *, shift: tuple[float, float, float] = (0.0, 0.0, 0.0), turn: float = 0.0) -> Motion:
+    """The motion moved by `shift` metres and turned by `turn` degrees about the place where the first person starts.
+
+    The camera stays. Convention: world Y up; the turn is counter-clockwise seen from above, so 90 turns a body that
+    faces +Z to +X.
+    """
+    if not all(math.isfinite(value) for value in (*shift, turn)):
+        raise InputError("The place and the turn of a motion must be finite numbers.")
+    about = pelvis_path(motion.person)[0]
+    people = tuple(turned(person, turn, about=about, shift=torch.tensor(shift)) for person in motion.people)
+    return replace(motion, people=people)
+
+
+def turned(person: Person, turn: float, *, about: Tensor, shift: Tensor) -> Person:
+    """The person turned by `turn` degrees about the vertical through `about` (3,), then moved by `shift` (3,)."""
+    matrix = matrix_from_axis_angle(torch.tensor([0.0, math.radians(turn), 0.0]))
+    pelvis = (pelvis_path(person) - about) @ matrix.T + about + shift
+    root = axis_angle_from_matrix(matrix @ matrix_from_axis_angle(person.global_orient))
+    return replace(person, global_orient=root, transl=pelvis - pelvis_of(person))
+
+
+def scaled(motion: Motion, scale: float) -> Motion:
+    """The motion seen `scale` times as large, standing on the same spot of the picture's ground.
+
+    Bodies keep their metres: the camera comes closer to the first person's starting point instead, which gives the
+    same picture.
+    """
+    if not 1 / LARGEST <= scale <= LARGEST:
+        raise InputError(f"The scale must lie between {1 / LARGEST:g} and {LARGEST:g}, got {scale:g}.")
+    if scale == 1:
+        return motion
+    start = pelvis_path(motion.person)[0]
+    anchor = torch.stack([start[0], floor_under(motion.person), start[2]])
+    matrix = motion.camera.extrinsics().expand(motion.frames, 4, 4).clone()
+    seen = (matrix[:, :3, :3] @ anchor) + matrix[:, :3, 3]  # the anchor in camera space
+    matrix[:, :3, 3] += seen * (1 / scale - 1)
+    return replace(motion, camera=replace(motion.camera, camera_from_world=matrix))
