@@ -17,6 +17,7 @@ from .motion.motion import Motion
 from .motion.retarget import retarget
 from .pose.estimate import Estimate, estimate
 from .progress import Progress, silent
+from .proxy.light import light_of_scene
 from .proxy.proxy import Proxy
 from .scene.scene import Scene
 from .scene.separate import separate
@@ -98,11 +99,12 @@ def draw(
     notes: tuple[str, ...] = (),
     watch: Stopwatch,
 ) -> Job:
-    """Retarget, decode and compose."""
+    """Retarget, light, decode and compose."""
     with watch.stage("character"):
         proxy = Proxy.from_identity(identity)
+        light = light_of_scene(scene, motion)
         motion = retarget(motion, identity)
-    drawn = watch.iterate("character", proxy.render(motion, size=(scene.width, scene.height)))
+    drawn = watch.iterate("character", proxy.render(motion, size=(scene.width, scene.height), light=light))
     images, masks, shown = _split(drawn)
     frames = composite(scene, images, masks, color_match=color_match)
     return Job(

@@ -78,7 +78,7 @@ class MimoDecodeProxy(io.ComfyNode):
                 MimoScene.Input(
                     "scene",
                     optional=True,
-                    tooltip="Gives the pictures its size. Without it they have the size of the motion's camera.",
+                    tooltip="Gives the pictures its size and, if it shows the person who does this motion, its light.",
                 ),
                 io.Combo.Input(
                     "back_side",
@@ -96,11 +96,13 @@ class MimoDecodeProxy(io.ComfyNode):
 
     @classmethod
     def execute(cls, identity, motion, back_side, scene=None) -> io.NodeOutput:
+        from ..mimo_core.proxy.light import light_of_scene
         from ..mimo_core.proxy.proxy import Proxy
 
         check_choice("back_side", back_side, BACK_SIDES)
         proxy = Proxy.from_identity(identity, back_side=back_side)
         size = None if scene is None else (scene.width, scene.height)
-        drawn = proxy.render(motion, size=size, progress=node_progress())
+        light = None if scene is None else light_of_scene(scene, motion)
+        drawn = proxy.render(motion, size=size, light=light, progress=node_progress())
         images, mask = batches_from(drawn, motion.frames)
         return io.NodeOutput(images, mask, ui=preview(images, cls))

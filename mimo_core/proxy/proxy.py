@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..body.model import free_body
+from ..body.model import free_body, vertex_normals
 from ..errors import InputError
 from ..identity.identity import Identity
 from ..motion.motion import Motion, Person
@@ -19,6 +20,7 @@ from .atlas import free_body_atlas
 from .back import with_back
 from .card import card_corners, card_of
 from .hidden import BACK_SIDES, filled
+from .light import Light, light_on
 from .outline import Picture, clothed
 from .shell import shell_of
 from .skin import Sheet, Skin, at_rest, draw, joint_transforms
@@ -27,6 +29,7 @@ from .texture import bake, clean_colors
 
 
 TEXTURE_SIDE = 1024
+CHANGE = (0.4, 1.6)  # of brightness: folds and shine on the picture are no reason for more
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,7 @@ class Proxy:
 
     betas: Tensor | None  # (10,)
     skins: tuple[Skin, ...] = ()  # the body, then what hangs on it
+    brightness: Tensor | None = None  # (V,) of the body's vertices under the picture's own light
     card: Sheet | None = None
 
     @classmethod
@@ -48,15 +52,23 @@ class Proxy:
         colors = clean_colors(identity.picture, identity.matte)
         if identity.motion is None:
             return cls(None, card=card_of(colors, identity.matte))
-        return cls(identity.motion.person.betas, _skins(identity, colors, back_side))
+        vertices = _dressed(identity)
+        skins = _skins(identity, vertices, colors, back_side)
+        return cls(identity.motion.person.betas, skins, brightness=_brightness(identity, vertices))
 
     def render(
-        self, motion: Motion, *, size: tuple[int, int] | None = None, progress: Progress = silent
+        self,
+        motion: Motion,
+        *,
+        size: tuple[int, int] | None = None,
+        light: Light | None = None,
+        progress: Progress = silent,
     ) -> Iterator[tuple[NDArray, NDArray]]:
         """Frames (H, W, 3) uint8 of straight colours and their alpha (H, W) uint8, seen by the motion's camera.
 
         Colours reach a few pixels beyond the alpha, so that a feathered mask shows no rim. A motion that is not yet
-        this character's is retargeted. `size` is (width, height), the camera's by default.
+        this character's is retargeted. `size` is (width, height), the camera's by default. `light` falls on the
+        character in place of the picture's.
         """
         motion = retarget(motion, self.betas)
         camera = motion.camera if size is None else motion.camera.scaled(*size)
@@ -64,9 +76,18 @@ class Proxy:
         sheets = [self.card] if self.card is not None else [skin.sheet for skin in self.skins]
         for frame in tracked(range(motion.frames), motion.frames, progress):
             if motion.person.visible[frame]:
-                yield draw(sheets, place(frame), camera, frame)
+                vertices = place(frame)
+                yield draw(sheets, vertices, camera, frame, shades=self._shades(vertices, light))
             else:
                 yield np.zeros((*camera.size[::-1], 3), np.uint8), np.zeros(camera.size[::-1], np.uint8)
+
+    def _shades(self, vertices: list[Tensor], light: Light | None) -> list[Tensor] | None:
+        """Factors (V,) on the colours of every skin from the picture's light to another one."""
+        if light is None or self.brightness is None:
+            return None
+        normals = vertex_normals(vertices[0][None], self.skins[0].sheet.faces)[0]
+        change = (light.on(normals) / self.brightness).clamp(*CHANGE)
+        return [change[skin.beside] for skin in self.skins]
 
     def _posed_on_card(self, motion: Motion) -> Callable[[int], list[Tensor]]:
         height, width = self.card.texture.shape[:2]
@@ -78,11 +99,29 @@ class Proxy:
         return lambda frame: [skin.posed(transforms[frame], grown) for skin in self.skins]
 
 
-def _skins(identity: Identity, colors: NDArray, back_side: str) -> tuple[Skin, ...]:
+def _dressed(identity: Identity) -> Tensor:
+    """Camera-space vertices (V, 3) of the identity's body, hair and clothes on it."""
+    camera = identity.motion.camera
+    posed = free_body().pose(identity.motion.person)
+    return clothed(camera.view(posed.vertices)[0], Picture(identity.matte, camera))
+
+
+def _brightness(identity: Identity, vertices: Tensor) -> Tensor | None:
+    """How bright the picture's light makes each vertex, (V,); what it hides shows the colours of the side it shows."""
+    light = light_on(identity.motion, [0], [(identity.picture, identity.matte)])
+    if light is None:
+        return None
+    camera = identity.motion.camera
+    normals = vertex_normals(vertices[None], free_body().faces)[0]
+    normals = torch.cat([normals[:, :2], -normals[:, 2:].abs()], 1)
+    return light.on(normals @ camera.extrinsics()[0, :3, :3])
+
+
+def _skins(identity: Identity, vertices: Tensor, colors: NDArray, back_side: str) -> tuple[Skin, ...]:
+    """The body with the picture's colours (H, W, 3) on it, and what hangs on it."""
     body, camera = free_body(), identity.motion.camera
-    posed = body.pose(identity.motion.person)
+    transforms = body.pose(identity.motion.person).transforms[0]
     picture = Picture(identity.matte, camera)
-    vertices = clothed(camera.view(posed.vertices)[0], picture)
     atlas = free_body_atlas(TEXTURE_SIDE)
     baked = bake(atlas, vertices, body.faces, picture, colors)
     if identity.back is not None:
@@ -95,9 +134,10 @@ def _skins(identity: Identity, colors: NDArray, back_side: str) -> tuple[Skin, .
             corners=body.uv[body.uv_faces] * TEXTURE_SIDE,
             texture=np.dstack([texture, np.full(texture.shape[:2], 255, np.uint8)]),
         ),
-        vertices=at_rest(vertices, body.weights, posed.transforms[0], camera),
+        vertices=at_rest(vertices, body.weights, transforms, camera),
         weights=body.weights,
         shapedirs=body.shapedirs,
+        beside=torch.arange(body.vertices),
     )
-    shell = shell_of(body, vertices, posed.transforms[0], picture, colors)
+    shell = shell_of(body, vertices, transforms, picture, colors)
     return (skin,) if shell is None else (skin, shell)

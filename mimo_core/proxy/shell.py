@@ -55,6 +55,7 @@ def shell_of(body: BodyModel, vertices: Tensor, transforms: Tensor, picture: Pic
         return None
     rest = at_rest(_unprojected(place, field[:, 0], camera), weights, transforms, camera)
     alpha = picture.matte
+    beside = _nearest(rest, body.template)
     return Skin(
         sheet=Sheet(
             faces=faces,
@@ -64,7 +65,8 @@ def shell_of(body: BodyModel, vertices: Tensor, transforms: Tensor, picture: Pic
         ),
         vertices=rest,
         weights=weights,
-        shapedirs=body.shapedirs[_nearest(rest, body.template)],
+        shapedirs=body.shapedirs[beside],
+        beside=beside,
     )
 
 

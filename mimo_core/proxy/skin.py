@@ -40,6 +40,7 @@ class Skin:
     vertices: Tensor  # (V, 3)
     weights: Tensor  # (V, 24)
     shapedirs: Tensor  # (V, 3, 10) displacement per shape value, added to that of the character itself
+    beside: Tensor  # (V,) long, the vertices of the body whose light falls on these
 
     def posed(self, transforms: Tensor, betas: Tensor) -> Tensor:
         """World vertices (V, 3) under joint transforms (24, 4, 4), `betas` (10) away from the character's shape."""
@@ -62,10 +63,18 @@ def at_rest(vertices: Tensor, weights: Tensor, transforms: Tensor, camera: Camer
     return torch.linalg.solve(mixed[:, :3, :3], (world - mixed[:, :3, 3])[..., None])[..., 0]
 
 
-def draw(sheets: Sequence[Sheet], vertices: Sequence[Tensor], camera: Camera, frame: int) -> tuple[NDArray, NDArray]:
+def draw(
+    sheets: Sequence[Sheet],
+    vertices: Sequence[Tensor],
+    camera: Camera,
+    frame: int,
+    *,
+    shades: Sequence[Tensor] | None = None,
+) -> tuple[NDArray, NDArray]:
     """Straight colours (H, W, 3) uint8 and alpha (H, W) uint8 of sheets with world vertices (V, 3) each.
 
-    The camera is that of `frame`. Only the box around the vertices is worked on.
+    The camera is that of `frame`. Only the box around the vertices is worked on. `shades` (V,) per sheet are factors
+    on the colours.
     """
     width, height = camera.size
     rgb, alpha = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
@@ -75,7 +84,7 @@ def draw(sheets: Sequence[Sheet], vertices: Sequence[Tensor], camera: Camera, fr
         return rgb, alpha
     left, top, right, bottom = box
     window = rgb[top:bottom, left:right], alpha[top:bottom, left:right]
-    window[0][:], window[1][:] = _straight(_samples(sheets, seen, camera, box))
+    window[0][:], window[1][:] = _straight(_samples(sheets, seen, shades or [None] * len(sheets), camera, box))
     return rgb, alpha
 
 
@@ -93,13 +102,13 @@ def _box(vertices: Tensor, camera: Camera) -> tuple[int, int, int, int] | None:
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
-def _samples(sheets: Sequence[Sheet], seen: list[Tensor], camera: Camera, box) -> NDArray:
+def _samples(sheets: Sequence[Sheet], seen: list[Tensor], shades: Sequence[Tensor | None], camera, box) -> NDArray:
     """Premultiplied RGBA (h * SAMPLES, w * SAMPLES, 4) float32 0..255 of a box, nearer skins over farther ones."""
     left, top, right, bottom = box
     size = ((right - left) * SAMPLES, (bottom - top) * SAMPLES)
     center = ((camera.center[0] - left) * SAMPLES, (camera.center[1] - top) * SAMPLES)
     total, nearest = None, None
-    for sheet, vertices in zip(sheets, seen, strict=True):
+    for sheet, vertices, shade in zip(sheets, seen, shades, strict=True):
         raster = rasterize(
             vertices[None],
             sheet.faces,
@@ -108,7 +117,7 @@ def _samples(sheets: Sequence[Sheet], seen: list[Tensor], camera: Camera, box) -
             size=size,
             cull=not sheet.two_sided,
         )
-        layer, depth = _textured(sheet, raster), raster.depth[0].numpy()
+        layer, depth = _textured(sheet, raster, shade), raster.depth[0].numpy()
         if total is None:
             total, nearest = layer, depth
             continue
@@ -120,8 +129,8 @@ def _samples(sheets: Sequence[Sheet], seen: list[Tensor], camera: Camera, box) -
     return total
 
 
-def _textured(sheet: Sheet, raster: Raster) -> NDArray:
-    """Premultiplied RGBA (h, w, 4) float32 of what a raster sees of a sheet."""
+def _textured(sheet: Sheet, raster: Raster, shade: Tensor | None) -> NDArray:
+    """Premultiplied RGBA (h, w, 4) float32 of what a raster sees of a sheet, times `shade` (V,)."""
     import cv2
 
     face = raster.face[0].flatten()
@@ -136,6 +145,8 @@ def _textured(sheet: Sheet, raster: Raster) -> NDArray:
         colors = cv2.remap(sheet.texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         colors = colors.reshape(-1, 4)[: len(hit)].astype(np.float32)
         colors[:, :3] *= colors[:, 3:] / 255
+        if shade is not None:
+            colors[:, :3] *= (shade[sheet.faces[face[hit]]] * bary).sum(1, keepdim=True).numpy()
         image[hit.numpy()] = colors
     return image.reshape(*raster.face.shape[1:], 4)
 
