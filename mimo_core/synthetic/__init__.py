@@ -1,6 +1,7 @@
 """Synthetic shots with exact truth, for measuring and for training."""
 
 from .shot import Picture, Shot, character_picture, shot
+from .variety import Variety
 
 
-__all__ = ["Picture", "Shot", "character_picture", "shot"]
+__all__ = ["Picture", "Shot", "Variety", "character_picture", "shot"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .faces import creases, paint_face, strands
 from .garments import BRIM, HAIR, SKIRT, Anatomy, Sheet, anatomy, brim, long_hair, skirt
 from .streams import pick, stream
 from .textures import colour
@@ -114,6 +115,18 @@ class Look:
     glove: np.ndarray | None
     bulk: tuple[float, float, float]  # metres: top, trousers, hair
     folds: np.ndarray  # (3, 4) directions and phases of creases
+
+    def volume(self) -> np.ndarray:
+        """Metres by which hair and clothes stand off the body, (V,)."""
+        return volume(self)
+
+    def sheets(self) -> list[Sheet]:
+        """The separate pieces this character wears."""
+        return sheets(self)
+
+    def paint(self, marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Colours (N, 3) in 0..1 and gloss (N,) at surface points given by their marks (N, 7), see garments.MARKS."""
+        return paint(self, marks)
 
 
 def _dye(rng) -> np.ndarray:
@@ -280,7 +293,7 @@ def paint(look: Look, marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _paint_body(look, map_, rgb, gloss, points, head, arm, leg, body):
     points, head, arm, leg = points[body], head[body], arm[body], leg[body]
     down = map_.along_leg(points)
-    shade = _creases(look, points)[:, None]
+    shade = creases(look, points)[:, None]
 
     def fill(zone, tint, shine=0.03):
         chosen = body[zone]
@@ -316,8 +329,8 @@ def _paint_body(look, map_, rgb, gloss, points, head, arm, leg, body):
     if look.glove is not None:
         fill((arm > 0.5) & (map_.along_arm(points) > 0.97), look.glove)
     face = np.flatnonzero(head > 0.5)
-    _paint_face(look, map_, rgb, gloss, points[face], body[face])
-    fill(_hair_zone(look, map_, points, head), look.hair * _strands(look, points)[:, None], 0.25)
+    paint_face(look, map_, rgb, gloss, points[face], body[face])
+    fill(_hair_zone(look, map_, points, head), look.hair * strands(look, points)[:, None], 0.25)
     fill(_hat_zone(look, map_, points, head), look.hat_colour * shade)
 
 
@@ -336,58 +349,16 @@ def _paint_logo(look, map_, fill, points, chest):
         fill(front & (heart < 1), look.logo_colour)
 
 
-def _paint_face(look, map_, rgb, gloss, points, rows):
-    """Eyes, brows, lips, cheeks, beard and glasses, placed by the body's landmarks."""
-    x, y, z = points.T
-    side = np.abs(x) - map_.eye[0]
-    up = y - map_.eye[1]
-    front = z > map_.nose[2] - 0.085
-    mouth = y - (map_.nose[1] - 0.043)
-
-    def fill(zone, tint, amount=1.0):
-        chosen = rows[front & zone]
-        rgb[chosen] += amount * (np.asarray(tint, np.float32) - rgb[chosen])
-
-    fill((np.abs(x) < 0.017) & (np.abs(y - map_.nose[1]) < 0.02), look.skin * (1.0, 0.86, 0.84), 0.6)
-    fill((side**2 + (up + 0.045) ** 2) < 0.02**2, look.skin * (1.02, 0.82, 0.80), 0.5)
-    if look.beard:
-        jaw = (y < map_.nose[1] - 0.018) & ((np.abs(x) > 0.012) | (mouth < -0.012) | (mouth > 0.008))
-        fill(jaw, look.hair * 0.8, look.beard)
-    fill((side / 0.024) ** 2 + (up / 0.017) ** 2 < 1, look.skin * 0.72, 0.6)
-    fill((side / 0.0165) ** 2 + (up / 0.0085) ** 2 < 1, (0.93, 0.92, 0.90))
-    fill(side**2 + up**2 < 0.0075**2, look.eye)
-    fill(side**2 + up**2 < 0.0038**2, (0.03, 0.03, 0.03))
-    fill((np.abs(side) < 0.018) & (np.abs(up - 0.0095 + 12 * side**2) < 0.0028), (0.08, 0.06, 0.05))
-    fill((np.abs(side + 0.002) < 0.022) & (np.abs(up - 0.026 + 9 * side**2) < 0.005), look.hair * 0.6)
-    fill((np.abs(x) / 0.027) ** 2 + (mouth / 0.0105) ** 2 < 1, look.lips)
-    fill((np.abs(x) < 0.025) & (np.abs(mouth - 0.001) < 0.0016), look.lips * 0.45)
-    if look.glasses:
-        ring = np.sqrt((side / 0.027) ** 2 + (up / 0.02) ** 2)
-        fill((np.abs(ring - 1) < 0.14) | ((np.abs(up - 0.004) < 0.003) & (np.abs(x) < 0.014)), (0.07, 0.07, 0.08))
-
-
 def _paint_sheets(look, rgb, gloss, points, layer):
     for number in (SKIRT, HAIR, BRIM):
         rows = np.flatnonzero(layer == number)
         if not len(rows):
             continue
         if number == HAIR:
-            rgb[rows], gloss[rows] = look.hair * _strands(look, points[rows])[:, None], 0.25
+            rgb[rows], gloss[rows] = look.hair * strands(look, points[rows])[:, None], 0.25
         elif number == BRIM:
             rgb[rows], gloss[rows] = look.hat_colour * 0.85, 0.03
         else:
             cloth = look.bottom if look.skirt == "skirt" else look.top
-            rgb[rows] = cloth.paint(points[rows]) * _creases(look, points[rows])[:, None]
+            rgb[rows] = cloth.paint(points[rows]) * creases(look, points[rows])[:, None]
             gloss[rows] = 0.03
-
-
-def _creases(look: Look, points: np.ndarray) -> np.ndarray:
-    """Brightness of folded cloth, (N,) around 1."""
-    waves = points @ (look.folds[:, :3].T * (22.0, 34.0, 55.0)).astype(np.float32) + look.folds[:, 3]
-    return 1 + 0.035 * np.sin(waves + np.sin(waves[:, ::-1])).sum(1)
-
-
-def _strands(look: Look, points: np.ndarray) -> np.ndarray:
-    """Brightness of hair, (N,) around 1."""
-    x, y, z = points.T
-    return 1 + 0.16 * np.sin(150 * x + 60 * z + 6 * np.sin(20 * y)) + 0.1 * np.sin(70 * z - 40 * x + look.folds[0, 3])

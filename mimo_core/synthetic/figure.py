@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,6 @@ import torch
 
 from ..body.raster import rasterize
 from ..camera import Camera
-from .appearance import Look, paint
 from .garments import Dressed
 from .light import Light
 
@@ -51,8 +51,14 @@ def skinned(dressed: Dressed, transforms: torch.Tensor) -> Posing:
     return Posing(vertices, torch.nn.functional.normalize(normals, dim=-1))
 
 
-def draw(look: Look, dressed: Dressed, posed: Posing, camera: Camera, light: Light, *, samples: int = 2) -> Figure:
-    """Render every frame with samples x samples rays a pixel."""
+Paint = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def draw(paint: Paint, dressed: Dressed, posed: Posing, camera: Camera, light: Light, *, samples: int = 2) -> Figure:
+    """Render every frame with samples x samples rays a pixel.
+
+    `paint` gives colours (N, 3) and gloss (N,) at points with the marks (N, 7) of garments.MARKS.
+    """
     width, height = camera.size
     frames = len(posed.vertices)
     at_once = max(1, SAMPLES_AT_ONCE // (width * height * samples * samples))
@@ -60,12 +66,12 @@ def draw(look: Look, dressed: Dressed, posed: Posing, camera: Camera, light: Lig
     for start in range(0, frames, at_once):
         with_next = slice(start, start + at_once + 1)
         count = min(at_once, frames - start)
-        pieces.append(_draw(look, dressed, posed[with_next], camera.slice(with_next), light, samples, count))
+        pieces.append(_draw(paint, dressed, posed[with_next], camera.slice(with_next), light, samples, count))
     joined = [np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("rgb", "alpha", "depth", "parts")]
     return Figure(*joined, np.concatenate([piece.flow for piece in pieces]))
 
 
-def _draw(look, dressed, posed, camera, light, samples, frames) -> Figure:
+def _draw(paint, dressed, posed, camera, light, samples, frames) -> Figure:
     """Render the first `frames` of the given ones; one more, if there, is needed for the flow."""
     width, height = camera.size
     seen = camera.view(posed.vertices)
@@ -82,7 +88,7 @@ def _draw(look, dressed, posed, camera, light, samples, frames) -> Figure:
             return (values[corners] * bary).sum(1)
         return (values.flatten(0, 1)[corners + frame[:, None] * values.shape[1]] * bary).sum(1)
 
-    rgb, gloss = paint(look, at_hits(dressed.marks).numpy())
+    rgb, gloss = paint(at_hits(dressed.marks).numpy())
     normal = torch.nn.functional.normalize(at_hits(posed.normals, frame), dim=-1).numpy()
     rotations = camera.extrinsics()[:, :3, :3]
     towards = -rotations[:, 2][frame.clamp_max(len(rotations) - 1)].numpy()

@@ -86,6 +86,8 @@ class Sheet:
     faces: np.ndarray
     weights: np.ndarray
     layer: int
+    anchors: tuple[np.ndarray, np.ndarray] | None = None  # (N, K) body vertices that move it with body shape, shares
+    closed: bool = False  # seen from outside only
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +113,8 @@ def dress(betas: Tensor, volume: np.ndarray, sheets: list[Sheet]) -> Dressed:
     rest, faces, weights, marks = [thick], [body.faces], [body.weights], [_marks(map_)]
     count = len(thick)
     for sheet in sheets:
-        moved = torch.from_numpy(sheet.points) + _displacement(body, shaped, sheet.points)
-        for turned in (False, True):  # both sides, each with its own normals
+        moved = torch.from_numpy(sheet.points) + _displacement(body, shaped, sheet)
+        for turned in (False,) if sheet.closed else (False, True):  # both sides, each with its own normals
             rest.append(moved - 0.002 * turned * _outward(moved, sheet))
             faces.append(torch.from_numpy(sheet.faces[:, ::-1].copy() if turned else sheet.faces) + count)
             weights.append(torch.from_numpy(sheet.weights))
@@ -138,10 +140,13 @@ def _sheet_marks(sheet: Sheet) -> Tensor:
     return torch.from_numpy(marks)
 
 
-def _displacement(body: BodyModel, shaped: Tensor, points: np.ndarray) -> Tensor:
+def _displacement(body: BodyModel, shaped: Tensor, sheet: Sheet) -> Tensor:
     """How far body shape moves the surface near each point, (N, 3)."""
-    distance, nearest = torch.cdist(torch.from_numpy(points), body.template).topk(12, largest=False)
-    share = torch.softmax(-distance / 0.03, 1)
+    if sheet.anchors is not None:
+        nearest, share = (torch.from_numpy(values) for values in sheet.anchors)
+    else:
+        distance, nearest = torch.cdist(torch.from_numpy(sheet.points), body.template).topk(12, largest=False)
+        share = torch.softmax(-distance / 0.03, 1)
     return ((shaped - body.template)[nearest] * share[..., None]).sum(1)
 
 

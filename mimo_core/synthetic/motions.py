@@ -66,6 +66,7 @@ class Performance:
     angles: np.ndarray
     yaw: np.ndarray
     lift: np.ndarray
+    rests_on_body: bool = False  # what touches the floor is whatever is lowest, not the feet
 
     def rotations(self) -> np.ndarray:
         """Axis-angle (F, 24, 3), the yaw in the pelvis."""
@@ -172,7 +173,7 @@ def _run(rng, angles: Angles):
     return _walk(rng, angles, running=True)
 
 
-def _blends(rng, times: np.ndarray, beat: float, choices: tuple[str, ...]) -> dict[str, np.ndarray]:
+def blends(rng, times: np.ndarray, beat: float, choices: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Amounts (F,) per pose that move from one random pose to the next on every beat and always sum to 1."""
     beats = int(times.max() / beat) + 3
     order = [choices[i] for i in rng.integers(0, len(choices), beats)]
@@ -194,7 +195,7 @@ def _dance(rng, angles: Angles):
     together = rng.random() < 0.45
     for side in ("left", "right"):
         if side == "left" or not together:
-            arms = _blends(rng, t, beat * rng.choice([1, 2]), tuple(ARMS))
+            arms = blends(rng, t, beat * rng.choice([1, 2]), tuple(ARMS))
         for name, amount in arms.items():
             angles.arm(side, name, amount)
     (_sidestep if rng.random() < 0.65 else _step_on_the_spot)(rng, angles, beat)
@@ -210,7 +211,7 @@ def _dance(rng, angles: Angles):
 
 
 def _step_on_the_spot(rng, angles: Angles, beat: float):
-    for name, amount in _blends(rng, angles.times, beat * rng.choice([1, 2]), STEPS).items():
+    for name, amount in blends(rng, angles.times, beat * rng.choice([1, 2]), STEPS).items():
         free, _, step = name.rpartition(" ")
         for side in ("left", "right"):
             angles.leg(side, step if free in ("", side) else "bent" if step == "side" else "stand", amount)

@@ -34,20 +34,20 @@ class Cutout:
 
         # warpPerspective counts pixels from their centres
         half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-        matrix = np.linalg.inv(half) @ view.pixel_from_tangent[frame] @ self.tangent_from_pixel[frame] @ half
+        matrix = np.linalg.inv(half) @ view.pixels_at(frame, self.distance) @ self.tangent_from_pixel[frame] @ half
         layer = cv2.warpPerspective(self.picture, matrix, size, flags=cv2.INTER_LINEAR)
         layer[layer[..., 3] < 1 / 255] = 0
         return layer
 
     def flow(self, view: View, frame: int) -> np.ndarray:
         """Homography from the pixels of `frame` to those of the next frame, (3, 3)."""
-        here, there = (view.pixel_from_tangent[k] @ self.tangent_from_pixel[k] for k in (frame, frame + 1))
+        here, there = (view.pixels_at(k, self.distance) @ self.tangent_from_pixel[k] for k in (frame, frame + 1))
         return there @ np.linalg.inv(here)
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What the middle frame's camera sees, and how every frame's pixels relate to it (the camera only turns)."""
+    """What the middle frame's camera sees, and how every frame's pixels relate to it."""
 
     pixel_from_tangent: np.ndarray  # (F, 3, 3)
     box: np.ndarray  # (F, 4) of the person on that picture: left, top, right, bottom, in tangents
@@ -55,10 +55,18 @@ class View:
     scale: float  # pixels per unit of tangent
     floor: float  # camera height above the floor, metres
     up: np.ndarray  # (3,) the world's Y in the middle camera
+    shift: np.ndarray | None = None  # (F, 3) pixels times metres by which nearer things slip; None: it only turns
+
+    def pixels_at(self, frame: int, distance: float) -> np.ndarray:
+        """pixel_from_tangent (3, 3) of one frame for what is `distance` metres from the middle camera."""
+        matrix = self.pixel_from_tangent[frame]
+        if self.shift is None:
+            return matrix
+        return matrix + self.shift[frame][:, None] * np.array([0, 0, 1 / distance])
 
     @classmethod
-    def of(cls, camera: Camera, points: np.ndarray) -> View:
-        """For points (F, N, 3) of the person in the world."""
+    def of(cls, camera: Camera, points: np.ndarray, *, moves: bool = False) -> View:
+        """For points (F, N, 3) of the person in the world. `moves` says that the camera does not only turn."""
         matrices = camera.extrinsics().numpy().astype(np.float64)
         middle = matrices[len(matrices) // 2]
         lens = np.array([[camera.focal, 0, camera.center[0]], [0, camera.focal, camera.center[1]], [0, 0, 1]])
@@ -67,7 +75,10 @@ class View:
         flat = seen[..., :2] / seen[..., 2:]
         box = np.concatenate([flat.min(1), flat.max(1)], 1)
         eye = -middle[:3, :3].T @ middle[:3, 3]
-        return cls(turned, box, float(seen[..., 2].min()), camera.focal, float(eye[1]), middle[:3, 1])
+        shift = None
+        if moves:  # x_k = R_k R_m' x_m + (t_k - R_k R_m' t_m)
+            shift = np.stack([lens @ matrix[:3, 3] for matrix in matrices]) - turned @ middle[:3, 3]
+        return cls(turned, box, float(seen[..., 2].min()), camera.focal, float(eye[1]), middle[:3, 1], shift)
 
     def floor_at(self, distance: float) -> float:
         """Where the floor lies on the middle picture at a distance: y in tangents at x = 0."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..camera import Camera
+from .boxes import Box
 from .light import Light
 from .streams import pick
 from .textures import Surface, art, bricks, colour, stripes
@@ -18,18 +19,33 @@ TOP, SIDE = 9.0, 22.0  # nothing is painted higher or farther to the side, in me
 
 @dataclass(frozen=True, eq=False)
 class Scenery:
-    """A backdrop (x, y) at world z = -distance and a floor (x, -z) at y = 0."""
+    """A backdrop (x, y) at world z = -distance and a floor (x, -z) at y = 0, and boxes on it."""
 
     backdrop: Surface
     floor: Surface
     distance: float
     light: Light
+    boxes: tuple[Box, ...] = ()
+
+    def met(self, rays: Rays, camera: Camera, frame: int) -> Rays:
+        """The rays of one frame, stopped by the boxes."""
+        matrix = camera.extrinsics()[frame].numpy()
+        eye = -matrix[:3, :3].T @ matrix[:3, 3]
+        for number, box in enumerate(self.boxes):
+            rays = box.stop(rays, eye, number)
+        return rays
 
     def view(self, rays: Rays) -> np.ndarray:
         """What the rays see, (H, W, 3) float32."""
         wall = _sample(self.backdrop, rays.x, rays.y)
         ground = _sample(self.floor, rays.x, -rays.z)
-        return np.where(rays.is_floor[..., None], ground, wall)
+        return self.furnished(np.where(rays.is_floor[..., None], ground, wall), rays)
+
+    def furnished(self, seen: np.ndarray, rays: Rays) -> np.ndarray:
+        """A picture of floor and backdrop with the boxes and the dark around their feet."""
+        for number, box in enumerate(self.boxes):
+            seen = box.painted(seen, rays, number, self.light)
+        return seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +57,7 @@ class Rays:
     z: np.ndarray
     depth: np.ndarray
     is_floor: np.ndarray
+    side: np.ndarray | None = None  # int, 8 x the number of the box that is seen + its side from 1; 0: no box
 
 
 def cast(camera: Camera, frame: int, distance: float) -> Rays:
@@ -66,10 +83,16 @@ def _sample(surface: Surface, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return cv2.remap(surface.image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
-def build(rng: np.random.Generator, camera: Camera, *, place: str | None = None) -> Scenery:
-    """A random place (one of PLACES) that fills every frame of the camera."""
+def build(
+    rng: np.random.Generator, camera: Camera, *, place: str | None = None, painter=None, distance: float | None = None
+) -> Scenery:
+    """A random place (one of PLACES) that fills every frame of the camera.
+
+    A `painter` (rng, backdrop, floor) paints another one, `distance` metres deep.
+    """
     place = place or pick(rng, PLACES)
-    distance = {"park": rng.uniform(9, 16), "street": rng.uniform(2.5, 6)}.get(place, rng.uniform(1.6, 4))
+    if distance is None:
+        distance = {"park": rng.uniform(9, 16), "street": rng.uniform(2.5, 6)}.get(place, rng.uniform(1.6, 4))
     light = _light(rng, place)
     small = camera.scaled(*coarse(camera.size, 24))
     every = [cast(small, frame, distance) for frame in range(len(camera.camera_from_world))]
@@ -81,7 +104,7 @@ def build(rng: np.random.Generator, camera: Camera, *, place: str | None = None)
     scale = camera.focal / (eye[2] + distance)
     backdrop = Surface(left, top, right - left, top, scale=1.1 * scale)
     floor = Surface(left, distance, right - left, distance + near, scale=1.1 * camera.focal / (eye[2] + 0.5 * distance))
-    PAINTERS[place](rng, backdrop, floor)
+    (painter or PAINTERS[place])(rng, backdrop, floor)
     for surface in (backdrop, floor):
         surface.shade(1 + 0.02 * surface.noise(rng, cells=25.0, octaves=3, fall=0.9))
         np.clip(surface.image, 0.02, 0.98, out=surface.image)

@@ -1,0 +1,74 @@
+"""A dressed character that performs: body, clothes, motion, feet on the floor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..body.model import free_body
+from ..body.skeleton import JOINT
+from ..body.stature import of_stature, stature_of
+from ..motion.motion import Person
+from .appearance import Look
+from .captured import Captured
+from .figure import Posing, skinned
+from .garments import Dressed, dress
+from .motions import Footing, Performance, stand
+from .outfit import Outfit
+
+
+@dataclass(frozen=True, eq=False)
+class Actor:
+    """A dressed character in action."""
+
+    look: Look | Outfit
+    dressed: Dressed
+    person: Person
+    posed: Posing
+
+    @property
+    def points(self) -> np.ndarray:
+        """The surface in the world, (F, V, 3)."""
+        return self.posed.vertices.numpy()
+
+
+def act(worn: Look | Outfit, performance: Performance | Captured, fps: float, *, like: Actor | None = None) -> Actor:
+    """Dress a character and let it perform, standing on the floor; at the stature of `like` if given."""
+    betas, body = worn.betas, free_body()
+    if like is not None:
+        betas = of_stature(body, betas, stature_of(body, like.person.betas))
+    dressed = dress(betas, worn.volume(), worn.sheets())
+    rotations = torch.from_numpy(performance.rotations())
+    frames = len(rotations)
+    person = Person(betas, rotations[:, 0], rotations[:, 1:].flatten(1), torch.zeros(frames, 3))
+    transforms = body.pose(person).transforms
+    posed = skinned(dressed, transforms)
+    footing = _footing(performance, betas, dressed, posed, fps)
+    transl = torch.from_numpy(footing.transl)
+    person = replace(person, transl=transl, contacts=torch.from_numpy(footing.contacts))
+    return Actor(worn, dressed, person, posed.moved(transl))
+
+
+def _footing(performance: Performance | Captured, betas, dressed: Dressed, posed: Posing, fps: float) -> Footing:
+    if isinstance(performance, Captured):
+        return performance.footing(posed.vertices, stature_of(free_body(), betas))
+    feet = torch.stack([posed.vertices[:, _soles(dressed, side)] for side in ("left", "right")], 1)
+    if performance.rests_on_body:
+        return rest(posed.vertices, feet)
+    return stand(feet.numpy(), performance.lift, fps=fps)
+
+
+def rest(vertices: torch.Tensor, feet: torch.Tensor) -> Footing:
+    """Put bodies (F, V, 3) at the origin on the floor by whatever of them is lowest."""
+    transl = torch.zeros(len(vertices), 3)
+    transl[:, 1] = -vertices[..., 1].amin(1)
+    low = feet[..., 1].amin(2) + transl[:, 1:2]
+    return Footing(transl.numpy(), (low < 0.02).numpy())
+
+
+def _soles(dressed: Dressed, side: str) -> torch.Tensor:
+    """The lowest 40 vertices of a foot, so that both sides have as many."""
+    weight = dressed.weights[:, JOINT[f"{side}_ankle"]] + dressed.weights[:, JOINT[f"{side}_foot"]]
+    return torch.where(weight > 0.6, dressed.rest[:, 1], 1e3).topk(40, largest=False).indices
