@@ -10,6 +10,7 @@ from .models import register_folders
 from .motion import MimoEstimatePose, MimoLoadMotion, MimoSaveMotion
 from .motion_edit import MimoEditMotion, MimoPlaceMotion, MimoRetargetMotion
 from .render import MimoDecodeProxy, MimoRenderMotion
+from .review import MimoReviewLayers
 from .scene import MimoSeparateScene
 from .scene_picture import MimoSceneFromPicture
 from .template import MimoLoadTemplate, MimoSaveTemplate
@@ -29,6 +30,7 @@ class MimoExtension(ComfyExtension):
             MimoRetargetMotion,
             MimoPlaceMotion,
             MimoSeparateScene,
+            MimoReviewLayers,
             MimoSceneFromPicture,
             MimoLoadTemplate,
             MimoSaveTemplate,

@@ -7,7 +7,9 @@ from comfy_api.latest import InputImpl, io
 
 from ..mimo_core.example import example_shots
 from ..mimo_core.picture import read_picture
+from .media import node_progress
 from .sockets import MimoMotion, check_choice
+from .views import motion_shown
 
 
 class MimoExample(io.ComfyNode):
@@ -44,4 +46,6 @@ class MimoExample(io.ComfyNode):
         check_choice("shot", shot, shots)
         example = shots[shot]
         character = torch.from_numpy(read_picture(example.character)).float() / 255
-        return io.NodeOutput(InputImpl.VideoFromFile(str(example.video)), character[None], example.motion())
+        motion = example.motion()
+        shown = motion_shown(motion, progress=node_progress())
+        return io.NodeOutput(InputImpl.VideoFromFile(str(example.video)), character[None], motion, ui=shown)

@@ -20,6 +20,7 @@ from .boxes import boxes_from
 from .media import clip_from, masks_from, node_progress, preview, show_notes
 from .sockets import MimoMotion, advanced, check_choice, clip_input, fps_input, mask_input
 from .tracks import person_of_track
+from .views import motion_shown
 
 
 MASKS: WeakKeyDictionary[Motion, Masks] = WeakKeyDictionary()  # the person as the estimator saw them, with each motion
@@ -116,7 +117,8 @@ class MimoEstimatePose(io.ComfyNode):
         show_notes((*clip.notes, *found.notes), cls)
         drawn = (draw_overlay(frame, found.motion, index) for index, frame in enumerate(clip))
         images = batch_from(tracked(drawn, len(clip), progress), len(clip))
-        return io.NodeOutput(found.motion, images, ui=preview(images, cls))
+        shown = motion_shown(found.motion, clip=clip, progress=progress)
+        return io.NodeOutput(found.motion, images, ui=preview(images, cls).as_dict() | shown)
 
 
 def person_from(value, frames: int, person: int | None = None) -> Masks | None:
@@ -158,7 +160,8 @@ class MimoLoadMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, file) -> io.NodeOutput:
-        return io.NodeOutput(load_motion(motion_path(file)))
+        motion = load_motion(motion_path(file))
+        return io.NodeOutput(motion, ui=motion_shown(motion, progress=node_progress()))
 
 
 class MimoSaveMotion(io.ComfyNode):

@@ -10,8 +10,9 @@ from ..mimo_core.motion import edit, ground, join
 from ..mimo_core.motion.cameras import Stand, fixed_camera, following_camera, viewer_camera, with_lens
 from ..mimo_core.motion.place import place, scaled
 from ..mimo_core.motion.retarget import STATURES, retarget
-from .media import show_notes
+from .media import node_progress, show_notes
 from .sockets import MimoIdentity, MimoMotion, advanced, check_choice
+from .views import motion_shown
 
 
 CAMERAS = ("keep", "fixed", "follow", "orbit")
@@ -105,7 +106,7 @@ class MimoEditMotion(io.ComfyNode):
         motion = motion if then is None else join.join(motion, then, blend=blend)
         motion = ground.on_the_floor(motion) if floor_contact else motion
         show_notes((length_of(motion),), cls)
-        return io.NodeOutput(motion)
+        return _seen(motion)
 
 
 def length_of(motion) -> str:
@@ -148,7 +149,7 @@ class MimoRetargetMotion(io.ComfyNode):
         moved = retarget(motion, identity, stature=stature)
         if identity.motion is None:
             show_notes(("No body was fitted to the character's picture, so the motion is unchanged.",), cls)
-        return io.NodeOutput(ground.on_the_floor(moved) if floor_contact else moved)
+        return _seen(ground.on_the_floor(moved) if floor_contact else moved)
 
 
 class MimoPlaceMotion(io.ComfyNode):
@@ -222,7 +223,7 @@ class MimoPlaceMotion(io.ComfyNode):
             lens = fixed_camera(person, lens, stand)
         elif camera in ("follow", "orbit"):
             lens = following_camera(person, lens, motion.fps, stand)
-        return io.NodeOutput(scaled(replace(motion, camera=lens), scale))
+        return _seen(scaled(replace(motion, camera=lens), scale))
 
 
 def _metres(name: str, tooltip: str):
@@ -236,3 +237,8 @@ def _advanced_float(name: str, default: float, high: float, tooltip: str, *, low
 
 def _pixels(name: str):
     return io.Int.Input(name, default=0, min=0, max=8192, tooltip=f"Pixels of the picture. 0 keeps the {name}.")
+
+
+def _seen(motion) -> io.NodeOutput:
+    """A motion as a node's result, for the viewer to show."""
+    return io.NodeOutput(motion, ui=motion_shown(motion, progress=node_progress()))

@@ -1,0 +1,104 @@
+"""A motion for the page: the body at rest, what moves it, and what is known about each frame, in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..body.model import BodyModel, free_body, vertex_normals
+from ..body.skeleton import JOINT
+from ..clip import Clip
+from ..motion.motion import Motion
+from ..progress import Progress, silent, tracked
+from .layers import runs
+from .tiles import Grid, write_sheets
+
+
+BONES = 4  # joints that move a vertex, the strongest ones
+CHUNK = 64  # frames posed at once
+LONGEST = 320  # pixels of a driving frame's longer side
+UNSURE = 0.5  # confidence below which a frame is marked
+FEET = {"left": ("left_ankle", "left_foot"), "right": ("right_ankle", "right_foot")}
+
+
+def motion_view(motion: Motion, folder: Path, *, clip: Clip | None = None, progress: Progress = silent) -> dict:
+    """Write the first person of a motion as `motion.safetensors`, and the clip it was seen in as sheets, into a folder.
+
+    The file holds `rest` (V, 3), `normals` (V, 3) int8, `faces` (T, 3) uint16, `bones` and `weights` (V, 4) uint8,
+    `foot` (V) uint8 (1 left, 2 right), `transforms` (F, 24, 3, 4) world from rest, `contacts` (F, 2), `confidence` (F),
+    `visible` (F), `camera_from_world` (F or 1, 4, 4). Returned are the few numbers that go with it.
+    """
+    from safetensors.numpy import save_file
+
+    arrays, floor = motion_arrays(motion, progress=progress)
+    save_file(arrays, folder / "motion.safetensors")
+    person, camera = motion.person, motion.camera
+    unsure = (person.confidence < UNSURE) & person.visible & ~person.bridged
+    described = {
+        "file": "motion.safetensors",
+        "frames": motion.frames,
+        "fps": motion.fps,
+        "focal": camera.focal,
+        "center": list(camera.center),
+        "size": list(camera.size),
+        "floor": floor,
+        "unsure": _runs(unsure),
+        "bridged": _runs(person.bridged),
+        "missing": _runs(~person.visible & ~person.bridged),
+    }
+    if clip is not None:
+        grid = Grid.of(len(clip), clip.width, clip.height, LONGEST)
+        described["grid"] = vars(grid)
+        described["files"] = write_sheets(tracked(clip, len(clip), progress), folder, "frame", grid)
+    return described
+
+
+def motion_arrays(motion: Motion, *, progress: Progress = silent) -> tuple[dict[str, np.ndarray], float]:
+    """What `motion_view` writes, and the height of the floor in metres."""
+    body, person = free_body(), motion.person
+    rest, _ = body.shape(body.betas_of(person))
+    weights, bones = body.weights.topk(BONES, 1)
+    transforms, heights = [], []
+    foot = _feet(body)
+    for start in range(0, motion.frames, CHUNK):
+        posed = body.pose(person, slice(start, start + CHUNK))
+        transforms.append(posed.transforms[:, :, :3])
+        heights.append(posed.vertices[:, foot > 0, 1].amin(1))
+        progress(min(start + CHUNK, motion.frames), motion.frames)
+    arrays = {
+        "rest": rest,
+        "normals": (vertex_normals(rest[None], body.faces)[0] * 127).round().to(torch.int8),
+        "faces": body.faces.to(torch.uint16),
+        "bones": bones.to(torch.uint8),
+        "weights": (weights / weights.sum(1, keepdim=True) * 255).round().to(torch.uint8),
+        "foot": foot,
+        "transforms": torch.cat(transforms).float(),
+        "contacts": person.contacts.to(torch.uint8),
+        "confidence": person.confidence.float(),
+        "visible": (person.visible | person.bridged).to(torch.uint8),
+        "camera_from_world": motion.camera.extrinsics().float(),
+    }
+    floor = _floor(torch.cat(heights), person.contacts.any(1), person.visible)
+    return {name: np.ascontiguousarray(value.numpy()) for name, value in arrays.items()}, floor
+
+
+def _feet(body: BodyModel) -> Tensor:
+    """Which foot a vertex belongs to: 0 none, 1 left, 2 right."""
+    feet = torch.zeros(body.vertices, dtype=torch.uint8)
+    for number, joints in enumerate(FEET.values(), 1):
+        feet[torch.isin(body.parts, torch.tensor([JOINT[name] for name in joints]))] = number
+    return feet
+
+
+def _floor(heights: Tensor, planted: Tensor, visible: Tensor) -> float:
+    """The height on which the soles rest: typical where a foot is planted, else nearly the lowest."""
+    if (planted & visible).any():
+        return float(heights[planted & visible].median())
+    return float(heights[visible].quantile(0.05)) if visible.any() else 0.0
+
+
+def _runs(frames: Tensor) -> list[list[int]]:
+    return runs(frames.nonzero()[:, 0].tolist())

@@ -1,0 +1,46 @@
+"""The node with which layers are looked at and corrected by hand."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from .media import node_progress, show_notes
+from .sockets import MimoScene
+from .views import layers_shown
+
+
+class MimoReviewLayers(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MIMO_ReviewLayers",
+            display_name="Review Layers (MIMO)",
+            category="MIMO/scene",
+            description="Shows the layers of a scene and takes strokes that correct them, before anything is drawn.",
+            inputs=[
+                MimoScene.Input("scene", tooltip="From Scene Separator, Scene From Picture or Load Scene Template."),
+                io.String.Input(
+                    "strokes",
+                    default="[]",
+                    tooltip="What was painted, as [[layer, frame, add or remove, radius, [[x, y], ...]], ...] in "
+                    "pixels of the scene. The viewer on the node writes it; it travels with the workflow.",
+                ),
+            ],
+            outputs=[
+                MimoScene.Output(
+                    display_name="scene",
+                    tooltip="The scene with corrected layers, its plate filled anew. To Proxy Decoder and Compositor.",
+                )
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, scene, strokes) -> io.NodeOutput:
+        from ..mimo_core.scene.review import review
+        from ..mimo_core.scene.strokes import read_strokes
+
+        progress = node_progress()
+        reviewed = review(scene, read_strokes(strokes, scene.frames), progress=progress)
+        show_notes(reviewed.scene.report.notes[len(scene.report.notes) :], cls)
+        return io.NodeOutput(reviewed.scene, ui=layers_shown(reviewed, progress=progress))

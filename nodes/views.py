@@ -1,0 +1,42 @@
+"""What nodes hand to the viewers of the page: files in ComfyUI's temp folder, and where they lie."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import folder_paths
+
+from ..mimo_core.clip import Clip
+from ..mimo_core.motion.motion import Motion
+from ..mimo_core.progress import Progress
+from ..mimo_core.scene.review import Reviewed
+from ..mimo_core.view.layers import layers_view
+from ..mimo_core.view.motion import motion_view
+
+
+def motion_shown(motion: Motion, *, clip: Clip | None = None, progress: Progress) -> dict:
+    """A motion for the viewer on its node, with the clip that it was seen in."""
+    return _shown("mimo_motion", lambda folder: motion_view(motion, folder, clip=clip, progress=progress))
+
+
+def layers_shown(reviewed: Reviewed, *, progress: Progress) -> dict:
+    """The layers of a scene for Review Layers."""
+    return _shown("mimo_layers", lambda folder: layers_view(reviewed, folder, progress=progress))
+
+
+def _shown(name: str, write: Callable[[Path], dict]) -> dict:
+    """What the page finds in the node's result under `name`. After Cancel or an error no file is left."""
+    temp = folder_paths.get_temp_directory()
+    Path(temp).mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="mimo-view-", dir=temp))
+    is_done = False
+    try:
+        described = write(folder)
+        is_done = True
+    finally:
+        if not is_done:
+            shutil.rmtree(folder, ignore_errors=True)
+    return {name: [described | {"subfolder": folder.name}]}
