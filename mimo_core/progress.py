@@ -25,3 +25,8 @@ def tracked(items: Iterable[Item], total: int, progress: Progress) -> Iterator[I
     for done, item in enumerate(items, 1):
         yield item
         progress(done, total)
+
+
+def part_of(progress: Progress, number: int, parts: int) -> Progress:
+    """`progress` of the whole, for part `number` of `parts` equal ones."""
+    return lambda done, total, preview=None: progress(number * total + done, parts * total, preview)

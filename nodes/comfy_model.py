@@ -40,7 +40,7 @@ class ClipConditions:
     Positive and negative hold the same tensors, so that both halves run as one batch.
     """
 
-    background: Tensor  # (F, 4, h, w) latents as the VAE gives them
+    layers: Tensor  # (F, 4 per layer, h, w) latents as the VAE gives them
     body_code: Tensor  # (F, 8 h, 8 w, 3) uint8
     reference: ReferenceFeatures
     reads_reference: bool  # False for the unconditional half
@@ -50,7 +50,7 @@ class ClipConditions:
         return len(self.body_code)
 
     def unconditional(self) -> ClipConditions:
-        return ClipConditions(self.background, self.body_code, self.reference, False)
+        return ClipConditions(self.layers, self.body_code, self.reference, False)
 
 
 class FrameCond(comfy.conds.CONDNoiseShape):
@@ -124,7 +124,7 @@ class MimoModel(comfy.model_base.BaseModel):
 
     def concat_cond(self, **kwargs):
         clip = _clip_of(kwargs)
-        return self.process_latent_in(clip.background).to(kwargs["device"])
+        return self.process_latent_in(clip.layers).to(kwargs["device"])
 
     def extra_conds(self, **kwargs):
         clip = _clip_of(kwargs)
@@ -254,8 +254,8 @@ def _check_fits(clip: ClipConditions, noise: Tensor) -> None:
         raise InputError(
             f"The latent has {len(noise)} frames but MIMO Conditioning made {clip.frames}. Use its latent output."
         )
-    if noise.shape[-2:] != clip.background.shape[-2:]:
-        (height, width), (wanted_height, wanted_width) = noise.shape[-2:], clip.background.shape[-2:]
+    if noise.shape[-2:] != clip.layers.shape[-2:]:
+        (height, width), (wanted_height, wanted_width) = noise.shape[-2:], clip.layers.shape[-2:]
         raise InputError(
             f"The latent is {width * 8}x{height * 8} pixels but MIMO Conditioning made {wanted_width * 8}x"
             f"{wanted_height * 8}. Use its latent output, or set its size to that of the latent."

@@ -8,6 +8,7 @@ import comfy.samplers
 import torch
 from comfy_api.latest import io
 
+from ..mimo_core.denoise.config import NOISES
 from ..mimo_core.denoise.noise import frame_noise, official_noise
 from ..mimo_core.errors import InputError
 from .media import clip_from, node_progress
@@ -15,7 +16,6 @@ from .models import NO_CHECKPOINT, checkpoint_names, checkpoint_path
 from .sockets import BEHAVIOURS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, advanced, check_choice
 
 
-NOISES = ("per_frame", "official")
 PRECISIONS = {
     "auto": None,
     "fp32": torch.float32,

@@ -63,9 +63,9 @@ class MimoEncodeIdentity(io.ComfyNode):
             back=None if back_view is None else picture_from(back_view, "back_view"),
         )
         if vae is not None or clip_vision is not None:
-            from .conditioning import with_networks
+            from .conditioning import encode_views
 
-            identity = with_networks(identity, vae=vae, clip_vision=clip_vision)
+            identity = encode_views(identity, vae=vae, clip_vision=clip_vision)
         show_notes(identity.notes, cls)
         crop = batch_from([identity.picture], 1)
         return io.NodeOutput(identity, crop, ui=preview(crop, cls))

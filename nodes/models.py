@@ -6,21 +6,15 @@ import os
 from pathlib import Path
 
 import folder_paths
-import numpy as np
-from PIL import Image
 
-from ..mimo_core.body.colors import read_official_colors
-from ..mimo_core.body.files import open_body
+from ..mimo_core.denoise import official_files
 from ..mimo_core.denoise.checkpoints import OFFICIAL
-from ..mimo_core.denoise.paste import EDGE_NAMES
 from ..mimo_core.errors import InputError
 from ..mimo_core.weights import command, models_folder
 
 
 FOLDERS = {"mimo": {".npy", ".pth", ".safetensors"}, "smpl": {".npz", ".pkl", ".safetensors"}}
 NO_CHECKPOINT = "(none in models/mimo)"
-TABLE_HINT = "sdc_info.npy to models/mimo"
-BODY_HINT = "an SMPL or SMPL-H file (.npz, .pkl or .safetensors) to models/smpl"
 
 
 def register_folders() -> None:
@@ -53,30 +47,9 @@ def checkpoint_path(name: str) -> Path:
 
 def official_body_code():
     """The SMPL body and the official colour table (V, 3) of MIMO's body codes."""
-    table = _first("mimo", lambda name: Path(name).name == "sdc_info.npy")
-    body = _first("smpl", lambda name: "smplx" not in Path(name).name.lower())
-    missing = [hint for found, hint in ((table, TABLE_HINT), (body, BODY_HINT)) if found is None]
-    if missing:
-        raise InputError(f"The official colours need files that are not there. Copy {' and '.join(missing)}.")
-    return open_body(body), read_official_colors(table)
+    return official_files.official_body_code(*(folder_paths.get_folder_paths(name) for name in ("mimo", "smpl")))
 
 
-def edge_masks() -> dict[str, np.ndarray]:
-    """The official edge masks (H, W) uint8 by name: alpha2_<name>.png in models/mimo/masks."""
-    masks, folders = {}, [Path(folder, "masks") for folder in folder_paths.get_folder_paths("mimo")]
-    for name in EDGE_NAMES:
-        files = [path for folder in folders if (path := folder / f"alpha2_{name}.png").is_file()]
-        if not files:
-            raise InputError(
-                f"alpha2_{name}.png is not in models/mimo/masks. Copy the release's folder assets/masks there, or set "
-                "the behaviour to fixed, which makes its own."
-            )
-        masks[name] = np.asarray(Image.open(files[0]).convert("L"))
-    return masks
-
-
-def _first(folder: str, wanted) -> Path | None:
-    """The first wanted file of a model folder; neutral bodies come before male and female ones."""
-    names = [name for name in folder_paths.get_filename_list(folder) if wanted(name)]
-    names.sort(key=lambda name: ("neutral" not in name.lower(), name))
-    return Path(folder_paths.get_full_path_or_raise(folder, names[0])) if names else None
+def edge_masks():
+    """The official edge masks (H, W) uint8 by name."""
+    return official_files.edge_masks(folder_paths.get_folder_paths("mimo"))

@@ -39,7 +39,7 @@ def world(part, tmp_path_factory):
     generator = np.random.default_rng(0)
     picture = generator.integers(0, 256, (64, 64, 3), np.uint8)
     identity = part("mimo_core.identity.identity").Identity(picture, np.full((64, 64), 255, np.uint8))
-    identity = part("nodes.conditioning").with_networks(identity, vae=vae, clip_vision=clip_vision)
+    identity = part("nodes.conditioning").encode_views(identity, vae=vae, clip_vision=clip_vision)
     clip = part("mimo_core.clip")
     plate = clip.Clip.from_array(generator.integers(0, 256, (FRAMES, HEIGHT, WIDTH, 3), np.uint8))
     nobody = clip.Masks.constant(0, FRAMES, HEIGHT, WIDTH)
@@ -117,10 +117,11 @@ class TestIdentity:
         from dataclasses import replace
 
         identity = replace(world.identity, back=(world.identity.picture[::-1].copy(), world.identity.matte))
-        identity = part("nodes.conditioning").with_networks(identity, vae=world.vae, clip_vision=world.clip_vision)
+        identity = part("nodes.conditioning").encode_views(identity, vae=world.vae, clip_vision=world.clip_vision)
+        encode = part("nodes.conditioning").encoder_of(world.vae)
         features = {
             behaviour: part("nodes.conditioning")._reference(
-                world.model, world.vae, identity, identity.token, 64, behaviour
+                world.model, identity, encode, identity.token, 64, behaviour
             )
             for behaviour in ("fixed", "official")
         }
@@ -162,7 +163,7 @@ class TestConditioning:
         entry = lambda made: made[1][0][1]["mimo_clip"]  # noqa: E731
         assert cut[3]["batch_index"] == [2, 3, 4]
         assert torch.equal(entry(cut).body_code, entry(whole).body_code[2:5])
-        torch.testing.assert_close(entry(cut).background, entry(whole).background[2:5])
+        torch.testing.assert_close(entry(cut).layers, entry(whole).layers[2:5])
         noise = run("MIMO_Noise", seed=1, noise="per_frame")[0]
         assert torch.equal(noise.generate_noise(cut[3]), noise.generate_noise(whole[3])[2:5])
 

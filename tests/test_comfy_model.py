@@ -139,7 +139,7 @@ class TestSamplers:
             denoiser,
             noise,
             Conditions(
-                clip.background * 0.18215,
+                clip.layers * 0.18215,
                 token,
                 clip.reference,
                 lambda frames: guider.of_uint8(clip.body_code[list(frames)]),

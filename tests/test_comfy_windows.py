@@ -86,7 +86,7 @@ class TestLaws:
         model = windowed(mixing.model, 3, 0)
 
         def run(first, last):
-            part = native.ClipConditions(clip.background[first:last], clip.body_code[first:last], clip.reference, True)
+            part = native.ClipConditions(clip.layers[first:last], clip.body_code[first:last], clip.reference, True)
             latent = tiny_comfy.empty_latent(last - first) | {"batch_index": list(range(first, last))}
             token = mixing.conds[0][0][0]
             positive = [[token, {native.CLIP: part}]]
@@ -134,7 +134,7 @@ class TestWindows:
         guider = mixing.model.get_additional_models()[0].model
         assert [window for _, window, _ in calls] == [[0, 1, 2, 3], [2, 3, 4, 5], [3, 4, 5, 6]]
         for x, window, pose in calls:
-            assert torch.equal(x[:, 4:], clip.background[window].repeat(2, 1, 1, 1) * 0.18215)
+            assert torch.equal(x[:, 4:], clip.layers[window].repeat(2, 1, 1, 1) * 0.18215)
             assert torch.equal(pose, guider.of_uint8(clip.body_code[window]))
 
     def test_hints_of_a_stock_controlnet_follow_the_windows(self, mixing, windowed, monkeypatch):

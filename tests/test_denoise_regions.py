@@ -116,13 +116,25 @@ class TestPasteBack:
         result = list(paste_back(plan, made, np.zeros((8, HEIGHT, WIDTH, 3), np.uint8)))
         assert [int(frame[60, 80, 0]) for frame in result] == [0, 0, 40, 80, 120, 160, 200, 200]
 
-    def test_frames_come_out_while_later_ones_are_still_made(self):
-        made = iter([np.zeros((40, 40, 3), np.uint8)] * 4)
+    def test_a_frame_comes_out_as_soon_as_no_later_one_can_change_it(self):
+        made = iter([np.zeros((40, 40, 3), np.uint8)] * 6)
         region = Region(40, 20, 104, 84)
-        plan = ClipPlan((Context(0, 0, 2, region), Context(2, 2, 4, region)), WIDTH, HEIGHT)
+        plan = ClipPlan((Context(0, 0, 3, region), Context(1, 3, 4, region)), WIDTH, HEIGHT)
         frames = paste_back(plan, made, np.zeros((4, HEIGHT, WIDTH, 3), np.uint8))
-        next(frames)
-        assert len(list(made)) == 2
+        left = []
+        for _ in frames:
+            left.append(made.__length_hint__())
+        assert left == [5, 2, 1, 0]
+
+    def test_frames_of_two_contexts_fade_evenly_and_officially_by_fifths(self):
+        region, squares = (
+            Region(0, 0, WIDTH, WIDTH),
+            [np.full((16, 16, 3), grey, np.uint8) for grey in (0,) * 3 + (90,) * 3],
+        )
+        for behaviour, expected in (("fixed", [0, 30, 60, 90]), ("official", [0, 18, 36, 90])):
+            plan = ClipPlan((Context(0, 0, 3, region), Context(1, 3, 4, region)), WIDTH, WIDTH, behaviour)
+            pasted = paste_back(plan, squares, np.zeros((4, WIDTH, WIDTH, 3), np.uint8))
+            assert [int(frame[WIDTH // 2, WIDTH // 2, 0]) for frame in pasted] == expected
 
     def test_too_few_generated_frames_are_refused(self):
         with pytest.raises(InputError, match="fewer generated frames than the plan's 3"):

@@ -5,11 +5,12 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from mimo_core.denoise.config import SAMPLERS
 from mimo_core.denoise.denoiser import Denoiser
 from mimo_core.denoise.noise import frame_noise, official_noise, step_generators
 from mimo_core.denoise.pose_guider import PoseGuider
 from mimo_core.denoise.reference_unet import ReferenceUNet
-from mimo_core.denoise.sampling import SAMPLERS, Conditions, make_scheduler, sample
+from mimo_core.denoise.sampling import Conditions, make_scheduler, sample
 from mimo_core.denoise.windows import context_windows, fixed_windows, official_windows
 from mimo_core.errors import InputError
 from tests.tiny_networks import TINY, random_weights
@@ -244,7 +245,7 @@ class TestBadInput:
         self.refused("no frames to sample", noise=torch.zeros(0, 4, 4, 4))
 
     def test_a_background_of_another_length(self):
-        self.refused(r"background's latents are \(3, 4, 4, 4\).*noise is \(2", conditions=local_conditions(3))
+        self.refused(r"layers' latents are \(3, 4, 4, 4\) but must be \(2, 4, 4, 4\)", conditions=local_conditions(3))
 
     def test_windows_that_leave_a_frame_out(self):
         self.refused("No window shows frame 1 of 2", windows=[[0]])

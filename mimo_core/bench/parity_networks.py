@@ -183,7 +183,7 @@ def _run(denoiser, tensors, case: str, entry: dict, windows, kind: str, referenc
         denoiser,
         _frames(tensors[f"{case}.init_latents"]),
         Conditions(
-            background=_frames(tensors[f"{case}.bg_latents"]),
+            layers=_frames(tensors[f"{case}.bg_latents"]),
             token=tensors[f"{case}.clip_embed"].float(),
             reference=reference,
             pose=lambda frames: pose[frames],

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from .denoiser import Denoiser
 from .pose_guider import PoseGuider
 from .reference_unet import ReferenceUNet
 from .sd15 import diffusers_names
-from .state_files import PICKLED, read_metadata, read_tensors, seems_to_be
+from .state_files import PICKLED, layers_of, read_metadata, read_tensors, seems_to_be
 
 
 NETWORKS = {"denoising_unet": Denoiser, "reference_unet": ReferenceUNet, "pose_guider": PoseGuider}
@@ -45,6 +44,7 @@ class Trained:
     steps: int = 25
     cfg: float = 3.5
     colours: str = "smpl"  # which colour a body-code vertex has: "smpl" is sdc_info.npy, "free" our own map
+    layers: tuple[str, ...] = ("plate",)  # whose latents lie beside the noise, by their names in layers.py
     source: str = ""
     licence: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of the files it was made from
@@ -101,14 +101,18 @@ def open_merged(path: Path) -> Checkpoint:
         if part not in parts:
             raise InputError(f"{path.name} holds {name}, which belongs to no network of this version.")
         parts[part][inner] = tensor
-    config = {key: tuple(value) if isinstance(value, list) else value for key, value in recorded["config"].items()}
     checkpoint = Checkpoint(
-        MimoConfig(**config),
-        Trained(**recorded["trained"]),
+        MimoConfig(**_with_tuples(recorded["config"])),
+        Trained(**_with_tuples(recorded["trained"])),
         **{name: parts[name] for name in NETWORKS},
         extras={name: parts[name] for name in EXTRAS if parts[name]},
     )
     return _checked(checkpoint, path.name)
+
+
+def _with_tuples(recorded: Mapping) -> dict:
+    """Numbers from JSON, which has no tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in recorded.items()}
 
 
 def open_official(folder: Path) -> Checkpoint:
@@ -145,24 +149,28 @@ KINDS = {
 }
 
 
-def start_from_sd15(unet: Path, motion_module: Path, *, config: MimoConfig | None = None) -> Checkpoint:
+def start_from_sd15(
+    unet: Path, motion_module: Path, *, config: MimoConfig | None = None, layers: tuple[str, ...] = ("plate",)
+) -> Checkpoint:
     """The start of a training: both UNets from Stable Diffusion 1.5, motion from an AnimateDiff-style motion module.
 
-    The background's four input channels begin at zero, and so does the pose guider's last layer.
+    The four input channels of each of `layers` begin at zero, and so does the pose guider's last layer.
     """
     base, motion = diffusers_names(read_tensors(unet)), read_tensors(motion_module)
     if not KINDS["motion_module"](motion):
         raise InputError(f"{motion_module.name} is not a motion module: it seems to be {seems_to_be(motion)}.")
     if seems_to_be(base) != "a Stable Diffusion UNet in diffusers' names":
         raise InputError(f"{unet.name} is not Stable Diffusion 1.5: it seems to be {seems_to_be(base)}.")
-    config = config or config_of(base | motion, {})
+    config = replace(config or config_of(base | motion, {}), in_channels=4 * (1 + len(layers)))
     motion = {name: _longest_table(name, tensor, config.motion_frames) for name, tensor in motion.items()}
-    widened = torch.cat([base["conv_in.weight"], torch.zeros_like(base["conv_in.weight"])], 1)
+    first = base["conv_in.weight"]
+    widened = torch.cat([first, first.new_zeros(len(first), config.in_channels - 4, *first.shape[2:])], 1)
     guider = PoseGuider(config)
     nn.init.zeros_(guider.conv_out.weight)
     nn.init.zeros_(guider.conv_out.bias)
     reference = {name: tensor for name, tensor in base.items() if not name.startswith(("conv_norm_out.", "conv_out."))}
-    trained = Trained(source=f"{unet.name} and {motion_module.name}", licence="that of its parts")
+    source = f"{unet.name} and {motion_module.name}"
+    trained = Trained(layers=layers, source=source, licence="that of its parts")
     denoiser = base | motion | {"conv_in.weight": widened}
     return _checked(Checkpoint(config, trained, denoiser, reference, guider.state_dict()), unet.name)
 
@@ -237,9 +245,9 @@ def _stored(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
 
 def config_of(denoiser: Mapping[str, Tensor], pose_guider: Mapping[str, Tensor]) -> MimoConfig:
     """Widths and counts from shapes. Heads and groups leave no trace in weights: the official 8 and 32 are taken."""
-    widths = _sequence(denoiser, r"down_blocks\.(\d+)\.resnets\.0\.conv1\.weight")
-    layers = _sequence(denoiser, r"down_blocks\.0\.resnets\.(\d+)\.conv1\.weight")
-    pose = _sequence(pose_guider, r"blocks\.(\d+)\.weight")
+    widths = layers_of(denoiser, r"down_blocks\.(\d+)\.resnets\.0\.conv1\.weight")
+    layers = layers_of(denoiser, r"down_blocks\.0\.resnets\.(\d+)\.conv1\.weight")
+    pose = layers_of(pose_guider, r"blocks\.(\d+)\.weight")
     first = pose_guider.get("conv_in.weight")
     context = denoiser.get("down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight")
     tables = [tensor for name, tensor in denoiser.items() if name.endswith("pos_encoder.pe")]
@@ -253,14 +261,14 @@ def config_of(denoiser: Mapping[str, Tensor], pose_guider: Mapping[str, Tensor])
     )
 
 
-def _sequence(state: Mapping[str, Tensor], pattern: str) -> list[int]:
-    """Output channels of the layers whose names fit the pattern, in the order of the number in it."""
-    found = {int(match[1]): len(tensor) for name, tensor in state.items() if (match := re.fullmatch(pattern, name))}
-    return [found[number] for number in sorted(found)]
-
-
 def _checked(checkpoint: Checkpoint, source: str) -> Checkpoint:
     """The checkpoint, if its tensors are those of the networks: none missing, none left over, all of their shape."""
+    channels, layers = checkpoint.config.in_channels, checkpoint.trained.layers
+    if channels != 4 * (1 + len(layers)):
+        raise InputError(
+            f"{source} reads {channels} channels, but 4 of noise and 4 for each of {', '.join(layers)} make "
+            f"{4 * (1 + len(layers))}. Its metadata is damaged, or was written by another version."
+        )
     for name, network in NETWORKS.items():
         expected = network(checkpoint.config, device="meta").state_dict()
         state = getattr(checkpoint, name)

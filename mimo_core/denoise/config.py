@@ -1,8 +1,12 @@
-"""The numbers that a set of MIMO weights was trained with."""
+"""The numbers that a set of MIMO weights was trained with, and the choices of those who sample."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+SAMPLERS = ("ddim", "euler", "dpm++", "lcm")  # outside ComfyUI
+NOISES = ("per_frame", "official")
 
 
 @dataclass(frozen=True)

@@ -97,13 +97,17 @@ def paste_back(
     background, source: frames (H, W, 3) uint8; `source` is seen where `occluder` (H, W) uint8 is above 0
     edge_masks: masks (H, W) uint8 by `EDGE_NAMES`; without them `edge_mask` makes them
 
-    A frame that two contexts made is a cross-fade: (i + 1) / 5 of the later one in its i-th frame.
+    A frame that two contexts made is a cross-fade: with n shared frames, (i + 1) / (n + 1) of the later one in its i-th
+    frame; officially always (i + 1) / 5, which is the same for 4.
     """
     if (source is None) != (occluder is None):
         raise InputError("An occluder needs the source frames it is cut from, and they are of no use without it.")
     generated, waiting, emitted = iter(generated), {}, plan.first
     for number, context in enumerate(plan.contexts):
         mask = _mask_of(context.region, plan, edge_masks)
+        before = sum(frame in waiting for frame in context.frames)
+        fade = 5 if plan.behaviour == "official" else before + 1
+        shared = min((later.first for later in plan.contexts[number + 1 :]), default=context.stop)
         for position, frame in enumerate(context.frames):
             picture = next(generated, None)
             if picture is None:
@@ -113,14 +117,13 @@ def paste_back(
                 alpha = occluder[frame][..., None].astype(np.float64) / 255
                 pasted = pasted * (1 - alpha) + source[frame] * alpha
             if frame in waiting:
-                weight = (position + 1) / 5
+                weight = (position + 1) / fade
                 pasted = waiting[frame] * (1 - weight) + pasted * weight
             waiting[frame] = pasted.astype(np.uint8)
-        settled = min((later.first for later in plan.contexts[number + 1 :]), default=context.stop)
-        while emitted < settled:
-            yield waiting.pop(emitted)
-            emitted += 1
-            progress(emitted, plan.frames)
+            while emitted in waiting and emitted < min(frame + 1, shared):
+                yield waiting.pop(emitted)
+                emitted += 1
+                progress(emitted, plan.frames)
 
 
 def drawn_areas(

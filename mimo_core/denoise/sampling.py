@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..progress import Progress, silent
+from ..progress import Progress, part_of, silent
+from .config import SAMPLERS
 from .denoiser import Denoiser
+from .memory import in_memory
 from .noise import step_generators
 from .reference import ReferenceFeatures, ReferenceKeys
 
@@ -24,14 +27,13 @@ NOISE_SCHEDULE = {
     "rescale_betas_zero_snr": True,
     "timestep_spacing": "trailing",
 }
-SAMPLERS = ("ddim", "euler", "dpm++", "lcm")
 
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
     """What the denoiser is told about a clip of F frames."""
 
-    background: Tensor  # (F, 4, h, w) latents
+    layers: Tensor  # (F, 4 per layer, h, w) latents that are concatenated to the noise, the plate's first
     token: Tensor  # (1, 1, D), the character's CLIP image embedding
     reference: ReferenceFeatures | ReferenceKeys | None = None
     pose: Callable[[Sequence[int]], Tensor] | None = None  # features (n, C, h, w) of n frames, made per window
@@ -63,6 +65,14 @@ def make_scheduler(name: str, steps: int, *, behaviour: str = "fixed"):
     return scheduler
 
 
+@dataclass(frozen=True)
+class Passes:
+    """How the windows of a step are shared out among passes of the denoiser."""
+
+    batches: tuple[tuple[Sequence[int], ...], ...]  # windows of equal length that share one pass
+    halves_together: bool = True  # both halves of the guidance in one pass, or one after the other
+
+
 @torch.no_grad()
 def sample(
     denoiser: Denoiser,
@@ -75,6 +85,7 @@ def sample(
     sampler: str = "ddim",
     behaviour: str = "fixed",
     seed: int = 0,
+    frames: Sequence[int] | None = None,
     start: Tensor | None = None,
     denoise: float = 1.0,
     windows_at_once: int = 1,
@@ -85,11 +96,12 @@ def sample(
 
     windows: frames seen together (`windows.py`); predictions of a frame are averaged with equal weight
     cfg: guidance strength; at 1 and below only the conditional half runs
-    seed: for samplers that draw noise on the way (lcm), per frame
+    seed, frames: for samplers that draw noise on the way (lcm), by seed and absolute frame
+    windows_at_once: windows that share a pass; fewer, and then one half at a time, once memory has run out
     after_step: called with the step and its latents, for previews
     start, denoise: latents (F, 4, h, w) to begin from, and the share of the steps, the last ones, that is run on them
     """
-    _check(noise, conditions, windows, start, denoise)
+    _check(denoiser, noise, conditions, windows, start, denoise)
     scheduler = make_scheduler(sampler, steps, behaviour=behaviour)
     timesteps = scheduler.timesteps
     if start is None:
@@ -99,21 +111,16 @@ def sample(
         if hasattr(scheduler, "set_begin_index"):
             scheduler.set_begin_index(len(scheduler.timesteps) - len(timesteps))
         latents = scheduler.add_noise(start, noise, timesteps[:1])
-    drawn_on_the_way = {"generator": step_generators(seed, range(len(noise)))} if sampler == "lcm" else {}
+    frames = range(len(noise)) if frames is None else frames
+    drawn_on_the_way = {"generator": step_generators(seed, frames)} if sampler == "lcm" else {}
 
     conditions = _with_keys(conditions, denoiser)
-    batches = _batches(windows, windows_at_once)
+    ways, device = _ways(windows, windows_at_once), _device(denoiser)
+    told = _out_of_memory(windows, noise, _dtype(denoiser))
     for step, timestep in enumerate(timesteps):
-        velocity = predict(
-            denoiser,
-            scheduler.scale_model_input(latents, timestep),
-            timestep,
-            conditions,
-            batches=batches,
-            cfg=cfg,
-            behaviour=behaviour,
-            progress=_from(progress, step, len(timesteps)),
-        )
+        scaled, report = scheduler.scale_model_input(latents, timestep), part_of(progress, step, len(timesteps))
+        run = partial(predict, denoiser, scaled, timestep, conditions, cfg=cfg, behaviour=behaviour, progress=report)
+        velocity = in_memory(run, ways, device, told=told)
         latents = scheduler.step(velocity, timestep, latents, **drawn_on_the_way).prev_sample
         if not torch.isfinite(latents).all():
             raise InputError(
@@ -130,37 +137,39 @@ def predict(
     latents: Tensor,
     timestep: Tensor,
     conditions: Conditions,
+    passes: Passes,
     *,
-    batches: Sequence[Sequence[Sequence[int]]],
     cfg: float = 3.5,
     behaviour: str = "fixed",
     progress: Progress = silent,
 ) -> Tensor:
-    """v (F, 4, h, w) of all frames: windows averaged, then guided. `batches` are windows that share one pass.
+    """v (F, 4, h, w) of all frames: windows averaged, then guided.
 
     Without guidance the official release forgets to divide by the number of windows that saw a frame; so does
     `official` here.
     """
     kinds = (1, 0) if cfg > 1 else (0,)  # unconditional half first
-    total = latents.new_zeros(len(kinds), *latents.shape)
-    count = latents.new_zeros(len(latents), 1, 1, 1)
-    for done, batch in enumerate(batches, 1):
-        predicted = _denoise(denoiser, latents, timestep, conditions, batch, kinds)
+    together = [kinds] if passes.halves_together else [(kind,) for kind in kinds]
+    mean = latents.new_zeros(len(kinds), *latents.shape)
+    seen = latents.new_zeros(len(latents), 1, 1, 1)
+    for done, batch in enumerate(passes.batches, 1):
+        predicted = torch.cat([_denoise(denoiser, latents, timestep, conditions, batch, half) for half in together])
         for window, velocities in zip(batch, predicted.unbind(1), strict=True):
-            total[:, window] += velocities
-            count[window] += 1
-        progress(done, len(batches))
+            seen[window] += 1
+            # A running mean: equal predictions leave it as it is to the last bit, which a sum would not.
+            mean[:, window] += (velocities - mean[:, window]) / seen[window]
+        progress(done, len(passes.batches))
     if cfg > 1:
-        unconditional, conditional = total / count
+        unconditional, conditional = mean
         return unconditional + cfg * (conditional - unconditional)
-    return total[0] if behaviour == "official" else total[0] / count
+    return mean[0] * seen if behaviour == "official" else mean[0]
 
 
 def _denoise(denoiser, latents, timestep, conditions, batch, kinds) -> Tensor:
     """v (kinds, windows, n, 4, h, w) of windows of n frames each in one pass."""
     frames = [frame for window in batch for frame in window]
-    device, dtype = denoiser.conv_in.weight.device, _dtype(denoiser)
-    x = torch.cat([latents[frames], conditions.background[frames].to(latents)], 1).to(device, dtype)
+    device, dtype = _device(denoiser), _dtype(denoiser)
+    x = torch.cat([latents[frames], conditions.layers[frames].to(latents)], 1).to(device, dtype)
     token = conditions.token.to(device, dtype)
     context = torch.cat([token if kind == 0 else torch.zeros_like(token) for kind in kinds])
     pose = conditions.pose(frames).to(device, dtype) if conditions.pose is not None else None
@@ -176,7 +185,13 @@ def _denoise(denoiser, latents, timestep, conditions, batch, kinds) -> Tensor:
     return velocity.to(latents).unflatten(0, (len(kinds), len(batch), -1))
 
 
-def _batches(windows: Sequence[Sequence[int]], at_once: int) -> list[list[Sequence[int]]]:
+def _ways(windows: Sequence[Sequence[int]], at_once: int) -> list[Passes]:
+    """From `at_once` windows a pass over half as many down to one, then one half of the guidance at a time."""
+    fewer = [at_once >> shift for shift in range(at_once.bit_length())]
+    return [Passes(_batches(windows, count)) for count in fewer] + [Passes(_batches(windows, 1), False)]
+
+
+def _batches(windows: Sequence[Sequence[int]], at_once: int) -> tuple[tuple[Sequence[int], ...], ...]:
     """Neighbouring windows of equal length, at most `at_once` together."""
     batches: list[list[Sequence[int]]] = []
     for window in windows:
@@ -184,7 +199,16 @@ def _batches(windows: Sequence[Sequence[int]], at_once: int) -> list[list[Sequen
             batches[-1].append(window)
         else:
             batches.append([window])
-    return batches
+    return tuple(tuple(batch) for batch in batches)
+
+
+def _out_of_memory(windows: Sequence[Sequence[int]], noise: Tensor, dtype: torch.dtype) -> str:
+    frames, (height, width) = max(len(window) for window in windows), noise.shape[2:]
+    name = str(dtype).removeprefix("torch.")
+    return (
+        f"with one window of {frames} frames of {8 * width}x{8 * height} pixels in {name} and "
+        "one half of the guidance at a time. Lower the size or the window, or use half precision"
+    )
 
 
 def _with_keys(conditions: Conditions, denoiser: Denoiser) -> Conditions:
@@ -195,23 +219,25 @@ def _with_keys(conditions: Conditions, denoiser: Denoiser) -> Conditions:
     return replace(conditions, reference=denoiser.project(features))
 
 
-def _from(progress: Progress, step: int, steps: int) -> Progress:
-    """`progress` of one step as a part of all steps."""
-    return lambda done, total, preview=None: progress(step * total + done, steps * total, preview)
+def _device(denoiser: Denoiser) -> torch.device:
+    return denoiser.conv_in.weight.device
 
 
 def _dtype(denoiser: Denoiser) -> torch.dtype:
     return denoiser.dtype or denoiser.conv_in.weight.dtype
 
 
-def _check(noise: Tensor, conditions: Conditions, windows, start: Tensor | None, denoise: float) -> None:
+def _check(
+    denoiser: Denoiser, noise: Tensor, conditions: Conditions, windows, start: Tensor | None, denoise: float
+) -> None:
     frames = len(noise)
     if not frames:
         raise InputError("There are no frames to sample. Give a motion of at least one frame.")
-    if conditions.background.shape != noise.shape:
+    wanted = (frames, denoiser.conv_in.weight.shape[1] - 4, *noise.shape[2:])
+    if conditions.layers.shape != wanted:
         raise InputError(
-            f"The background's latents are {tuple(conditions.background.shape)} but the noise is {tuple(noise.shape)}. "
-            "Both must be (frames, 4, height / 8, width / 8)."
+            f"The layers' latents are {tuple(conditions.layers.shape)} but must be {wanted} for noise of "
+            f"{tuple(noise.shape)}: (frames, 4 for each layer, height / 8, width / 8)."
         )
     if seen := set(range(frames)) - {frame for window in windows for frame in window}:
         raise InputError(f"No window shows frame {min(seen)} of {frames}. Plan the windows for {frames} frames.")

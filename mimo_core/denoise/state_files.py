@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,6 +67,12 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
         ) from error
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     return {str(name).removeprefix("module."): value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def layers_of(state: Mapping[str, Tensor], pattern: str) -> list[int]:
+    """Output channels of the layers whose names fit the pattern, in the order of the number in it."""
+    found = {int(match[1]): len(tensor) for name, tensor in state.items() if (match := re.fullmatch(pattern, name))}
+    return [found[number] for number in sorted(found)]
 
 
 def seems_to_be(state: Mapping[str, Tensor]) -> str:

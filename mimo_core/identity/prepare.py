@@ -76,9 +76,9 @@ def pose_input(picture: NDArray, width: int, height: int) -> Tensor:
     return _channels_first(_resized(picture, width, height, Image.Resampling.LANCZOS))
 
 
-def clip_input(picture: NDArray) -> Tensor:
-    """A picture (H, W, 3) uint8 as CLIP vision reads it: bicubic, no crop, normalised, (1, 3, 224, 224)."""
-    pixels = _channels_first(_resized(picture, CLIP_SIZE, CLIP_SIZE, Image.Resampling.BICUBIC))
+def clip_input(picture: NDArray, size: int = CLIP_SIZE) -> Tensor:
+    """A picture (H, W, 3) uint8 as CLIP vision reads it: bicubic, no crop, normalised, (1, 3, size, size)."""
+    pixels = _channels_first(_resized(picture, size, size, Image.Resampling.BICUBIC))
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))
     return (pixels - mean) / std
 

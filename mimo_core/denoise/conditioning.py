@@ -1,0 +1,215 @@
+"""What the denoiser is told: a character, a motion and a scene as the pictures and latents its networks read.
+
+Everything that turns a user's input into network input goes through here, inside ComfyUI and outside, so what a
+checkpoint is conditioned on is said in one place: `Trained.layers` names the pictures beside the noise, `LAYERS` makes
+them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..body.colors import foreign_share, point_colors
+from ..body.model import BodyModel, free_body
+from ..body.render import render_motion
+from ..clip import Clip
+from ..errors import InputError
+from ..identity.identity import Identity
+from ..identity.prepare import vae_input
+from ..motion.motion import Motion
+from ..progress import Progress, part_of, silent, tracked
+from ..scene.scene import Scene
+from .autoencoder import SCALE
+from .checkpoints import Trained
+from .layers import LAYERS, check_count
+from .regions import ClipPlan, plan_clip
+from .segments import BLACK, WHITE, network_frames, segment
+
+
+Encode = Callable[[NDArray], Tensor]  # pictures (n, H, W, 3) uint8 to unscaled latents (n, 4, H / 8, W / 8)
+OfficialBody = Callable[[], tuple[BodyModel, Tensor]]  # the SMPL body and the official colours; InputError without them
+
+ENCODED_AT_ONCE = 8  # pictures that go to the VAE together
+FOREIGN = 0.3  # share of a body code's pixels that may have a colour of no vertex
+USUAL_SPREAD = 1.25  # of scaled latents: about 0.9 for Stable Diffusion 1.5's VAE, 1.4 for SDXL's
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which frames of a clip at which size. 0 is the size the weights were trained at, and the rest of the clip."""
+
+    size: int = 0
+    start: int = 0
+    length: int = 0
+    behaviour: str = "fixed"
+
+
+@dataclass(frozen=True, eq=False)
+class ClipPictures:
+    """A clip as the networks will see it, in frames of the scene's size that are made when they are read."""
+
+    plan: ClipPlan
+    size: int  # side of the network's square in pixels
+    body_code: Clip
+    layers: tuple[Clip, ...]
+    fills: tuple[int, ...]  # grey around the squares of each layer
+
+    def body_code_squares(self, plan: ClipPlan, progress: Progress = silent) -> Tensor:
+        """(F, size, size, 3) uint8 for the network frames of a part of the plan."""
+        count = len(plan.network_frames)
+        squares = torch.empty(count, self.size, self.size, 3, dtype=torch.uint8)
+        for index, frame in enumerate(network_frames(self.body_code, plan, self.size, fill=BLACK)):
+            squares[index] = torch.from_numpy(frame.copy())
+            progress(index + 1, count)
+        return squares
+
+    def latents(self, plan: ClipPlan, encode: Encode, progress: Progress = silent) -> Tensor:
+        """What is concatenated to the noise, (F, 4 per layer, size / 8, size / 8), for a part of the plan."""
+        count, made = len(plan.network_frames), []
+        for number, (layer, fill) in enumerate(zip(self.layers, self.fills, strict=True)):
+            squares = network_frames(layer, plan, self.size, fill=fill)
+            report = part_of(progress, number, len(self.layers))
+            made.append(encoded(encode, tracked(squares, count, report), self.size))
+        return torch.cat(made, 1)
+
+
+def clip_pictures(
+    identity: Identity,
+    motion: Motion | Clip,
+    scene: Scene,
+    trained: Trained,
+    part: Part,
+    *,
+    official: OfficialBody,
+    progress: Progress = silent,
+) -> ClipPictures:
+    """Draw the body code, plan which squares of which frames the network works on, and lay out its layers.
+
+    `motion` is drawn in the colours that the weights were trained on; a Clip is body code that was drawn already.
+    """
+    size = part.size or trained.size
+    if size % 8 or size < 64:
+        raise InputError(
+            f"The size is {size}, but must be a multiple of 8 from 64 up. {trained.size} suits these weights."
+        )
+    body_code = _body_code(motion, scene, trained.colours, official, progress)
+    plan = segment(plan_clip(body_code, behaviour=part.behaviour), part.start, part.length)
+    layers = [LAYERS[name] for name in trained.layers]
+    clips = tuple(layer.of(identity, motion, scene, len(body_code)) for layer in layers)
+    return ClipPictures(plan, size, body_code, clips, tuple(layer.fill for layer in layers))
+
+
+def start_latents(pictures: ClipPictures, start: Clip, encode: Encode, progress: Progress = silent) -> Tensor:
+    """Unscaled latents of frames of the scene's size to begin from, for the whole plan."""
+    check_count("The start images", len(start), len(pictures.body_code))
+    squares = network_frames(start, pictures.plan, pictures.size, fill=WHITE)
+    return encoded(encode, tracked(squares, len(pictures.plan.network_frames), progress), pictures.size)
+
+
+def views_of(identity: Identity) -> list[NDArray]:
+    """The pictures of a character that the reference UNet reads: the front and, if there is one, the back."""
+    return [identity.picture] + ([identity.back[0]] if identity.back is not None else [])
+
+
+def reference_latents(identity: Identity, encode: Encode, *, size: int, behaviour: str = "fixed") -> Tensor:
+    """Unscaled latents (V, 4, size / 8, size / 8) of the character's views. The official release knows one view."""
+    views = views_of(identity)[: 1 if behaviour == "official" else None]
+    if identity.latent is not None and identity.latent.shape[-1] == size // 8:
+        return identity.latent[: len(views)]
+    # Lanczos to the network's size, then back from -1..1 to the bytes that the VAE takes.
+    squares = [(vae_input(view, size, size)[0].permute(1, 2, 0).numpy() + 1) / 2 for view in views]
+    return encoded(encode, (np.rint(square * 255).astype(np.uint8) for square in squares), size)
+
+
+def token_of(identity: Identity, width: int) -> Tensor:
+    """The character's tokens (V, 1, D), if they have the width that the denoiser reads."""
+    if identity.token is None:
+        raise InputError("The identity has no token. Connect CLIP vision (of Load MIMO) to Identity Encoder.")
+    if identity.token.shape[-1] != width:
+        raise InputError(
+            f"The CLIP vision model gives embeddings of width {identity.token.shape[-1]}, this MIMO reads {width}. Use "
+            "the image encoder it was trained with: CLIP ViT-L/14 of sd-image-variations for the official weights."
+        )
+    return identity.token
+
+
+def with_networks(identity: Identity, *, encode: Encode | None = None, embed=None) -> Identity:
+    """The identity with the latents of its views (V, 4, h, w) at its own size, and their tokens (V, 1, D).
+
+    `embed` gives the projected embedding (1, D), not normalised, of a whole padded square, as in the official release.
+    """
+    views = views_of(identity)
+    latent = token = None
+    if encode is not None and len({len(view) for view in views}) == 1:
+        latent = encoded(encode, views, identity.side)
+    if embed is not None:
+        token = torch.stack([embed(view) for view in views]).float()
+    return replace(identity, latent=latent, token=token)
+
+
+def encoded(encode: Encode, squares: Iterable[NDArray], size: int) -> Tensor:
+    """Latents (F, 4, size / 8, size / 8) of uint8 squares, a few at a time, if they are those of the right VAE."""
+    squares, latents = iter(squares), []
+    while pictures := list(islice(squares, ENCODED_AT_ONCE)):
+        latents.append(encode(np.stack(pictures)))
+        if latents[-1].shape[1:] != (4, size // 8, size // 8):
+            raise InputError(
+                f"This VAE gives latents of {tuple(latents[-1].shape[1:])} for {size}x{size} pixels, MIMO needs "
+                f"{(4, size // 8, size // 8)}. Use a VAE of Stable Diffusion 1.5, such as sd-vae-ft-mse."
+            )
+    latents = torch.cat(latents)
+    _doubt_spread(latents)
+    return latents
+
+
+def _body_code(motion: Motion | Clip, scene: Scene, colours: str, official: OfficialBody, progress: Progress) -> Clip:
+    """Body-code frames of the scene's size. Official colours stop here if their files are missing."""
+    if isinstance(motion, Clip):
+        if (motion.width, motion.height) != (scene.width, scene.height):
+            raise InputError(
+                f"The body code is {motion.width}x{motion.height}, the scene {scene.width}x{scene.height}. "
+                "Give the scene to Render Body Code, too."
+            )
+        _check_colours(motion, colours, official)
+        return motion
+    if not motion.frames:
+        raise InputError("The motion has no frames. Give a motion of at least one frame.")
+    if not scene.is_still:
+        check_count("The scene", scene.frames, motion.frames)
+    body, table = (None, None) if colours == "free" else official()
+    drawn = render_motion(motion, body=body, size=(scene.width, scene.height), colors=table, progress=progress)
+    return Clip.from_frames((frame for frame, _ in drawn), motion.fps)
+
+
+def _check_colours(body_code: Clip, colours: str, official: OfficialBody) -> None:
+    """Refuse body code whose colours are not those of the weights; without the table of those nobody can tell."""
+    try:
+        table = point_colors(free_body()) if colours == "free" else official()[1]
+    except InputError:
+        return
+    step = max(len(body_code) // 4, 1)
+    share = foreign_share([body_code[frame] for frame in range(0, len(body_code), step)], table)
+    if share > FOREIGN:
+        raise InputError(
+            f"{share:.0%} of the body code's pixels have colours that the weights do not know (map: {colours}). "
+            "Connect the motion itself, or draw it by Render Body Code in those colours."
+        )
+
+
+def _doubt_spread(latents: Tensor) -> None:
+    """An SDXL VAE has latents of the right shape and the wrong scale."""
+    spread = float(latents.detach().std()) * SCALE if latents.numel() > 1 else 0.0
+    if spread > USUAL_SPREAD:
+        logging.getLogger("mimo").warning(
+            "The VAE's latents spread by %.2f after scaling, where Stable Diffusion 1.5's stay near 1: this looks like "
+            "the VAE of another model (SDXL's has the same shapes). Colours will be wrong. Use sd-vae-ft-mse.",
+            spread,
+        )

@@ -1,0 +1,83 @@
+"""The pictures that are concatenated to the noise. Official weights read the plate; others may be trained on more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..clip import Clip
+from ..errors import InputError
+from ..identity.identity import Identity
+from ..motion.motion import Motion
+from ..motion.retarget import retarget
+from ..proxy.proxy import Proxy
+from ..scene.scene import Scene
+from .segments import BLACK, WHITE
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One kind of picture. `of` makes a clip of the scene's size with as many frames as the motion."""
+
+    of: Callable[[Identity, Motion | Clip, Scene, int], Clip]
+    fill: int  # grey around a square that reaches out of the frame
+
+
+def plate(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) -> Clip:
+    """What lies behind the character."""
+    return lasting_clip(scene.plate, frames, is_still=scene.is_still)
+
+
+def occluder(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) -> Clip:
+    """What passes in front, on black: the occlusion code of the paper."""
+    front = scene.source.computed(lambda index: over(scene.source[index], scene.occluder[index], BLACK))
+    return lasting_clip(front, frames, is_still=scene.is_still)
+
+
+def proxy(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) -> Clip:
+    """The character as the proxy draws it, in front of the plate."""
+    if isinstance(motion, Clip):
+        raise InputError("These weights also read the proxy, which needs the motion itself. Connect it, not body code.")
+    drawn = _Drawn(Proxy.from_identity(identity), retarget(motion, identity), plate(identity, motion, scene, frames))
+    return replace(scene.plate, source=drawn)
+
+
+def over(picture: NDArray, alpha: NDArray, ground: NDArray | int) -> NDArray:
+    """`picture` (H, W, 3) uint8 where `alpha` (H, W) uint8 is full, `ground` where it is 0."""
+    share = alpha[..., None].astype(np.float32) / 255
+    return (picture * share + ground * (1 - share) + 0.5).astype(np.uint8)
+
+
+def lasting_clip(clip: Clip, frames: int, *, is_still: bool) -> Clip:
+    """A still layer for all frames, another one as it is if it has as many."""
+    if is_still:
+        return Clip.still(clip[0], frames, clip.fps)
+    check_count("The scene", len(clip), frames)
+    return clip
+
+
+def check_count(name: str, found: int, wanted: int) -> None:
+    if found != wanted:
+        raise InputError(f"{name} has {found} frames but the motion has {wanted}. Give both the same length and fps.")
+
+
+class _Drawn:
+    """Frames of the proxy over a plate, drawn when they are read."""
+
+    def __init__(self, proxy: Proxy, motion: Motion, plate: Clip):
+        self.proxy, self.motion, self.plate = proxy, motion, plate
+        self.shape = (plate.height, plate.width, 3)
+
+    def __len__(self) -> int:
+        return self.motion.frames
+
+    def read(self, start: int, stop: int) -> Iterator[NDArray]:
+        drawn = self.proxy.render(self.motion[start:stop], size=(self.plate.width, self.plate.height))
+        for (picture, alpha), ground in zip(drawn, self.plate.read(start, stop), strict=True):
+            yield over(picture, alpha, ground)
+
+
+LAYERS = {"plate": Layer(plate, WHITE), "occluder": Layer(occluder, BLACK), "proxy": Layer(proxy, WHITE)}
