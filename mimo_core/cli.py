@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .denoise.options import add_options, segments_folder
 from .errors import InputError
 from .progress import Progress
 
@@ -33,8 +34,14 @@ def run(arguments: list[str]) -> int:
         print(f"mimo {options.name}: {error}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print(f"mimo {options.name}: stopped; nothing was written.", file=sys.stderr)
+        print(f"mimo {options.name}: stopped; {_what_is_left(options)}", file=sys.stderr)
         return INTERRUPTED
+
+
+def _what_is_left(options) -> str:
+    if getattr(options, "resume", False) and segments_folder(options.out).is_dir():
+        return f"finished segments are in {segments_folder(options.out)}: run the same command again to go on."
+    return "nothing was written."
 
 
 def _interrupt(*_) -> None:
@@ -67,8 +74,9 @@ def _add_output(command, help_text: str) -> None:
 def _add_character(command) -> None:
     command.add_argument("--character", type=Path, metavar="PICTURE", help="default: the example that ships")
     command.add_argument("--scene", metavar="SCENE", help=SCENE_HELP)
-    command.add_argument("--decoder", choices=["proxy"], default="proxy", help="what draws the character")
+    command.add_argument("--decoder", choices=["proxy", "mimo"], default="proxy", help="what draws the character")
     command.add_argument("--sheet", type=Path, metavar="PNG", help="also write a contact sheet")
+    add_options(command)
 
 
 def _replace(commands) -> None:
@@ -160,8 +168,12 @@ def replace(options) -> None:
     clip = Clip.from_file(options.video or _example().video, progress=_bar("open"))
     scene = _scene(options.scene, clip.width, clip.height, clip.fps) if options.scene else None
     watch = _watch()
-    job = replace_character(clip, character, scene=scene, person=options.person, progress_of=_bar, watch=watch)
+    decoder = _decoder(options, options.video or _example().video)
+    job = replace_character(
+        clip, character, scene=scene, person=options.person, decoder=decoder, progress_of=_bar, watch=watch
+    )
     _write(job, options, watch, fps=clip.fps, sound=clip.sound, length=len(clip), source=clip, notes=clip.notes)
+    _forget_segments(decoder)
 
 
 def animate(options) -> None:
@@ -178,8 +190,10 @@ def animate(options) -> None:
     width, height = motion.camera.size
     scene = _scene(options.scene or "none", width, height, motion.fps)
     watch = _watch()
-    job = animate_character(_character(options), motion, scene, watch=watch)
+    decoder = _decoder(options, options.motion or _example().motion_file)
+    job = animate_character(_character(options), motion, scene, decoder=decoder, watch=watch)
     _write(job, options, watch, fps=motion.fps, sound=scene.sound, length=motion.frames)
+    _forget_segments(decoder)
 
 
 def pose(options) -> None:
@@ -282,6 +296,24 @@ def _character(options):
     from .picture import read_picture
 
     return read_picture(options.character or _example().character)
+
+
+def _decoder(options, driver: Path):
+    """What draws: None for the proxy, or the denoiser with the options of the command."""
+    if options.decoder == "proxy":
+        if options.resume:
+            raise InputError("--resume is for --decoder mimo. The proxy is fast: leave it out.")
+        return None
+    from .denoise.options import decoder_of
+
+    scene = Path(options.scene or "none")
+    files = [options.character or _example().character, driver, *([scene] if scene.is_file() else [])]
+    return decoder_of(options, files, progress=_bar("denoise", unit="pass"))
+
+
+def _forget_segments(decoder) -> None:
+    if decoder is not None and decoder.kept is not None:
+        decoder.kept.remove()
 
 
 def _example():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -36,6 +37,31 @@ class Job:
     notes: tuple[str, ...]  # what was assumed or had to be left out
 
 
+class Decoder(Protocol):
+    """What draws a character."""
+
+    def draw(
+        self, identity: Identity, motion: Motion, scene: Scene, *, color_match: str, watch: Stopwatch
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Finished frames (H, W, 3) uint8 in the scene, each with the character's coverage (H, W) uint8."""
+
+
+class ProxyDecoder:
+    """Draws the picture on the fitted body, without any network, and composes the layers."""
+
+    def draw(
+        self, identity: Identity, motion: Motion, scene: Scene, *, color_match: str, watch: Stopwatch
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        with watch.stage("character"):
+            proxy = Proxy.from_identity(identity)
+            light = light_of_scene(scene, motion)
+            motion = retarget(motion, identity)
+        drawn = watch.iterate("character", proxy.render(motion, size=(scene.width, scene.height), light=light))
+        images, masks, shown = _split(drawn)
+        frames = composite(scene, images, masks, color_match=color_match)
+        return zip(watch.iterate("composite", frames), shown, strict=False)
+
+
 def quiet(stage: str) -> Progress:
     """Report no stage."""
     return silent
@@ -47,14 +73,15 @@ def replace_character(
     *,
     scene: Scene | None = None,
     person: int = 0,
+    decoder: Decoder | None = None,
     color_match: str = "mean",
     progress_of: Callable[[str], Progress] = quiet,
     watch: Stopwatch | None = None,
 ) -> Job:
     """Put the character of a picture (H, W, 3 or 4) into the place of a person in a clip.
 
-    The character does what that person does, in the clip's own scene or in `scene`. Raises InputError if nobody is
-    found. Estimation and separation run at once; drawing runs while `drawn` is read.
+    The character does what that person does, in the clip's own scene or in `scene`, drawn by `decoder`, else the proxy.
+    Raises InputError if nobody is found. Estimation and separation run at once; drawing runs while `drawn` is read.
     """
     watch = watch or Stopwatch()
     with watch.stage("identity"):
@@ -64,7 +91,9 @@ def replace_character(
     if scene is None:
         with watch.stage("scene"):
             scene = separate(clip, motion=found.motion, coarse=found.masks, progress=progress_of("scene"))
-    return draw(identity, found.motion, scene, color_match=color_match, notes=found.notes, watch=watch)
+    decoder = decoder or ProxyDecoder()
+    drawn = decoder.draw(identity, found.motion, scene, color_match=color_match, watch=watch)
+    return Job(drawn, scene, found.motion, identity, (*identity.notes, *found.notes))
 
 
 def animate_character(
@@ -72,6 +101,7 @@ def animate_character(
     motion: Motion,
     scene: Scene,
     *,
+    decoder: Decoder | None = None,
     color_match: str = "none",
     watch: Stopwatch | None = None,
 ) -> Job:
@@ -79,7 +109,9 @@ def animate_character(
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identity = encode_identity(character)
-    return draw(identity, motion, scene, color_match=color_match, watch=watch)
+    decoder = decoder or ProxyDecoder()
+    drawn = decoder.draw(identity, motion, scene, color_match=color_match, watch=watch)
+    return Job(drawn, scene, motion, identity, identity.notes)
 
 
 def found_person(clip: Clip, *, person: int = 0, progress: Progress = silent, **options) -> Estimate:
@@ -88,32 +120,6 @@ def found_person(clip: Clip, *, person: int = 0, progress: Progress = silent, **
     if found.is_found:
         return found
     raise InputError(f"{found.notes[0]} Crop the clip closer to the person, give boxes or a mask, or set person to 0.")
-
-
-def draw(
-    identity: Identity,
-    motion: Motion,
-    scene: Scene,
-    *,
-    color_match: str,
-    notes: tuple[str, ...] = (),
-    watch: Stopwatch,
-) -> Job:
-    """Retarget, light, decode and compose."""
-    with watch.stage("character"):
-        proxy = Proxy.from_identity(identity)
-        light = light_of_scene(scene, motion)
-        motion = retarget(motion, identity)
-    drawn = watch.iterate("character", proxy.render(motion, size=(scene.width, scene.height), light=light))
-    images, masks, shown = _split(drawn)
-    frames = composite(scene, images, masks, color_match=color_match)
-    return Job(
-        drawn=zip(watch.iterate("composite", frames), shown, strict=False),
-        scene=scene,
-        motion=motion,
-        identity=identity,
-        notes=(*identity.notes, *notes),
-    )
 
 
 def _split(pairs: Iterator[tuple]) -> tuple[Iterator, Iterator, Iterator]:

@@ -12,7 +12,8 @@ from PIL import Image
 from ..clip import Clip
 from ..errors import InputError
 from .paste import network_input
-from .regions import ClipPlan
+from .regions import ClipPlan, Context
+from .windows import fixed_windows
 
 
 BLACK, WHITE = 0, 255  # what surrounds body code, and what surrounds pictures
@@ -39,6 +40,40 @@ def segment(plan: ClipPlan, start: int, length: int = 0) -> ClipPlan:
         for context in plan.contexts
     ]
     return replace(plan, contexts=tuple(part for part in parts if part.start < part.stop))
+
+
+def split(plan: ClipPlan, *, window: int, overlap: int, windows_each: int) -> list[ClipPlan]:
+    """The plan in parts of so many windows, worked one after the other.
+
+    Their windows are those of the whole, so parts that share no window give what the whole gives. Other neighbours
+    share frames, as two contexts do, over which the result fades from one to the next. The windows of `official` run
+    around the whole clip, which stays in one part.
+    """
+    if plan.behaviour == "official":
+        return [plan]
+    windows = [
+        (context, context.first + part[0], context.first + part[-1] + 1)
+        for context in plan.contexts
+        for part in fixed_windows(len(context.frames), size=window, overlap=overlap)
+    ]
+    groups = [windows[first : first + windows_each] for first in range(0, len(windows), windows_each)]
+    return [replace(plan, contexts=_contexts_of(group)) for group in groups]
+
+
+def joined(parts: Sequence[ClipPlan]) -> ClipPlan:
+    """One plan of several parts, with the frames that parts share twice."""
+    return replace(parts[0], contexts=tuple(context for part in parts for context in part.contexts))
+
+
+def _contexts_of(windows: list[tuple[Context, int, int]]) -> tuple[Context, ...]:
+    """The stretches of contexts that neighbouring windows (context, first, stop) cover."""
+    covered: dict[Context, tuple[int, int]] = {}
+    for context, first, stop in windows:
+        covered[context] = (covered.get(context, (first, stop))[0], stop)
+    return tuple(
+        replace(context, first=first, start=max(context.start, first), stop=stop)
+        for context, (first, stop) in covered.items()
+    )
 
 
 def lasting(layer, frames: int, *, is_still: bool) -> Sequence[NDArray]:
