@@ -12,7 +12,7 @@ from comfy_api.latest import io, ui
 from ..mimo_core.clip import Clip, Masks
 from ..mimo_core.errors import InputError
 from ..mimo_core.example import example_shots
-from ..mimo_core.motion.files import SUFFIXES, load_motion, save_motion
+from ..mimo_core.motion.files import READ, WRITTEN, load_motion, save_motion
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import tracked
 from .batches import batch_from
@@ -141,13 +141,13 @@ class MimoLoadMotion(io.ComfyNode):
             node_id="MIMO_LoadMotion",
             display_name="Load Motion (MIMO)",
             category="MIMO/motion",
-            description="Reads a motion from a file: saved by Save Motion, or an AMASS .npz.",
+            description="Reads a motion from a file: ours, AMASS, BVH, GLB, or a result of GVHMR, WHAM or 4D-Humans.",
             inputs=[
                 io.Combo.Input(
                     "file",
                     options=list(motion_files()),
-                    tooltip="Motions (.npz, .safetensors) in ComfyUI's input folder, those that Save Motion wrote to "
-                    "output, and an example. Copy a file into input and press R to see it here.",
+                    tooltip="Motions in the input folder, those that Save Motion wrote to output, and what ships. "
+                    "Drop a .npz, .safetensors, .bvh, .glb, .pt, .pkl or .joblib file on the node to add it.",
                 ),
             ],
             outputs=[MimoMotion.Output(display_name="motion", tooltip="To Proxy Decoder or Render Body Code.")],
@@ -181,9 +181,10 @@ class MimoSaveMotion(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "format",
-                    options=[suffix.lstrip(".") for suffix in SUFFIXES],
+                    options=[suffix.lstrip(".") for suffix in WRITTEN],
                     default="npz",
-                    tooltip="npz opens in NumPy, safetensors in most AI tools. Both hold the whole motion.",
+                    tooltip="npz opens in NumPy, safetensors in most AI tools; both hold the whole motion. "
+                    "bvh and glb are for Blender and other 3D programs; glb has the skinned body too.",
                 ),
             ],
             is_output_node=True,
@@ -191,7 +192,7 @@ class MimoSaveMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, motion, prefix, format) -> io.NodeOutput:
-        check_choice("format", f".{format}", SUFFIXES)
+        check_choice("format", f".{format}", WRITTEN)
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
             prefix, folder_paths.get_output_directory()
         )
@@ -210,7 +211,7 @@ def motion_files() -> dict[str, Path]:
 def _files(folder: str, mark: str) -> dict[str, Path]:
     """Motion files at most one folder deep, by their path relative to `folder` with slashes and a mark behind it."""
     found = [path for pattern in ("*", "*/*") for path in Path(folder).glob(pattern)]
-    found = sorted(path for path in found if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = sorted(path for path in found if path.suffix.lower() in READ and path.is_file())
     return {path.relative_to(folder).as_posix() + mark: path for path in found}
 
 

@@ -147,8 +147,8 @@ class TestRefusals:
             load_motion(tmp_path / "m.npz")
 
     def test_another_suffix_and_a_missing_file_are_refused(self, tmp_path):
-        with pytest.raises(InputError, match=r"\.npz or \.safetensors"):
-            load_motion(tmp_path / "m.pkl")
+        with pytest.raises(InputError, match=r"\.pkl or \.joblib, got m\.fbx"):
+            load_motion(tmp_path / "m.fbx")
         with pytest.raises(InputError, match="no motion file"):
             load_motion(tmp_path / "m.npz")
 

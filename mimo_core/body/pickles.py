@@ -23,7 +23,7 @@ LARGEST_MATRIX = 1 << 26  # entries; SMPL-X's joint regressor has 0.6 million
 PLAIN_TYPE = re.compile(r"[<>|=]?([biufcSU])(\d{1,4})|[<>|=]?(O)8?|\|?b1")
 
 
-class _Kept:
+class Kept:
     """Stands in for an object of a pickle: its arguments and its state, nothing else."""
 
     arguments = ()
@@ -36,23 +36,23 @@ class _Kept:
         self.state = state
 
 
-class _Type(_Kept):
+class KeptType(Kept):
     """numpy.dtype"""
 
 
-class _Array(_Kept):
+class _Array(Kept):
     """numpy.ndarray"""
 
 
-class _Scalar(_Kept):
+class _Scalar(Kept):
     """A numpy scalar: dtype and bytes."""
 
 
-class _Buffer(_Kept):
+class _Buffer(Kept):
     """numpy's form of arrays in protocol 5: bytes, dtype, shape, order."""
 
 
-class _Compressed(_Kept):
+class _Compressed(Kept):
     """scipy's csc_matrix and csr_matrix."""
 
     by_column = True
@@ -62,21 +62,21 @@ class _CompressedRows(_Compressed):
     by_column = False
 
 
-class _Chumpy(_Kept):
+class _Chumpy(Kept):
     """chumpy.ch.Ch with its value in `x`, or chumpy.reordering.Select with `a` and `idxs`."""
 
 
-class _Plain(_Kept):
+class _Plain(Kept):
     """object()"""
 
 
-def _harmless(module: str, name: str):
+def harmless(module: str, name: str):
     """The stand-in for a name that may occur in a body file, or None."""
     package, _, rest = module.partition(".")
     if package == "numpy" and rest in ("", "core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric"):
         return {
             "ndarray": _Array,
-            "dtype": _Type,
+            "dtype": KeptType,
             "scalar": _Scalar,
             "_frombuffer": _Buffer,
             # Functions are made anew each time, because a pickle may set attributes of what it is given.
@@ -99,15 +99,15 @@ def _harmless(module: str, name: str):
     }.get((module, name))
 
 
-def _new_object(kind) -> _Kept:
-    if not (isinstance(kind, type) and issubclass(kind, _Kept)):
+def _new_object(kind) -> Kept:
+    if not (isinstance(kind, type) and issubclass(kind, Kept)):
         raise InputError("The pickle makes an object out of something that is not a class.")
     return kind()
 
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module, name):
-        found = _harmless(module, name)
+        found = harmless(module, name)
         if found is None:
             raise InputError(
                 f"The file is refused: its pickle asks for {module}.{name}, which is program code, no part of a body "
@@ -128,7 +128,7 @@ def unpickle(content: bytes):
         raise
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise InputError(f"The pickle is damaged: {error}.") from error
-    return _plain(tree, 0, {})
+    return plain_value(tree, 0, {})
 
 
 def _check_sizes(content: bytes):
@@ -145,12 +145,12 @@ def _check_sizes(content: bytes):
         raise InputError(f"The file is not a pickle, or it is cut off: {error}.") from error
 
 
-def _plain(value, depth: int, built: dict[int, object]):
+def plain_value(value, depth: int, built: dict[int, object]):
     """Replace stubs by the arrays that they describe. `built` holds by identity what has been replaced already."""
     if depth > DEEPEST:
         raise InputError("The pickle is nested too deeply to be a body model.")
     if id(value) not in built:
-        built[id(value)] = _built(value, lambda inner: _plain(inner, depth + 1, built))
+        built[id(value)] = _built(value, lambda inner: plain_value(inner, depth + 1, built))
     return built[id(value)]
 
 
@@ -175,7 +175,7 @@ def _built(value, plain):
         raise InputError(f"The pickle holds an array that does not fit together: {error}.") from error
 
 
-def _type(kept: _Type) -> np.dtype:
+def array_type(kept: KeptType) -> np.dtype:
     code = kept.arguments[0]
     if not PLAIN_TYPE.fullmatch(code):
         raise InputError(f"The pickle holds an array of type {code!r}; a body model needs plain numbers.")
@@ -187,17 +187,17 @@ def _array(kept: _Array, plain) -> np.ndarray:
     if kept.state is None:
         return np.zeros(0)
     shape, kind, is_fortran, content = kept.state[-4:]
-    return _filled(content, _type(kind), tuple(shape), "F" if is_fortran else "C", plain)
+    return _filled(content, array_type(kind), tuple(shape), "F" if is_fortran else "C", plain)
 
 
 def _buffer(kept: _Buffer, plain) -> np.ndarray:
     content, kind, shape, order = kept.arguments
-    return _filled(bytes(content), _type(kind), tuple(shape), order, plain)
+    return _filled(bytes(content), array_type(kind), tuple(shape), order, plain)
 
 
 def _scalar(kept: _Scalar, plain):
     kind, content = kept.arguments
-    return _filled(content, _type(kind), (1,), "C", plain)[0]
+    return _filled(content, array_type(kind), (1,), "C", plain)[0]
 
 
 def _filled(content, kind: np.dtype, shape: tuple[int, ...], order: str, plain) -> np.ndarray:

@@ -1,10 +1,12 @@
-"""Motion files: our own (.npz, .safetensors) and AMASS's .npz. No pickle, and sizes are checked before reading."""
+"""Motion files of all kinds, by their suffix. No code is loaded from them, and sizes are checked before reading."""
 
 from __future__ import annotations
 
 import json
 import os
+import pickle
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +17,22 @@ from torch import Tensor
 
 from ..camera import Camera
 from ..errors import InputError
-from . import amass
+from . import amass, results
+from .bvh import read_bvh, write_bvh
+from .glb import read_glb
+from .glb_writer import write_glb
+from .joblib_file import LARGEST, read_joblib
 from .motion import PER_FRAME, Motion, Person
+from .take import motion_of, take_of
 
 
-SUFFIXES = (".npz", ".safetensors")
+OWN = (".npz", ".safetensors")
+WRITTEN = (*OWN, ".bvh", ".glb")
+TORCH, JOBLIB = (".pt", ".pth"), (".pkl", ".joblib")
+READ = (*WRITTEN, *TORCH, *JOBLIB)
 FORMAT = "mimo motion 1"
-MOST_FRAMES = 1_000_000  # nine hours at 30 frames a second
+MOST_FRAMES = 200_000  # nearly two hours at 30 frames a second
+SAFE_TORCH = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
 MOST_PEOPLE = 16
 MOST_VALUES = 600  # numbers per frame and array; AMASS's DMPL and marker arrays are not read
 
@@ -31,12 +42,21 @@ class _Array:
     """An array in a file that has not been read yet."""
 
     shape: tuple[int, ...]
+    kind: str  # numpy's letter for the kind of its values
     read: Callable[[], np.ndarray]
 
 
 def save_motion(path: Path | str, motion: Motion) -> None:
-    """Write a motion as .npz or .safetensors. The file appears when it is complete."""
-    path = _checked_suffix(path)
+    """Write a motion. The file appears when it is complete.
+
+    .npz and .safetensors hold all of it. .bvh (centimetres) and .glb (metres, with the skinned body) hold what the
+    first person does, for other programs; camera, fingers and confidence are not in them.
+    """
+    path = _checked_suffix(path, WRITTEN)
+    if path.suffix.lower() not in OWN:
+        content = write_bvh(take_of(motion)).encode() if path.suffix.lower() == ".bvh" else write_glb(motion)
+        _replace(path, lambda file: file.write(content))
+        return
     arrays = {name: value.detach().cpu().contiguous() for name, value in _arrays(motion).items()}
     header = json.dumps(
         {
@@ -57,17 +77,56 @@ def save_motion(path: Path | str, motion: Motion) -> None:
 
 
 def load_motion(path: Path | str) -> Motion:
-    """Read a motion: ours, or AMASS's (SMPL, SMPL-H or SMPL-X poses in an .npz with Z up)."""
-    path = _checked_suffix(path)
+    """Read a motion by its suffix.
+
+    .npz: ours, AMASS's (Z up) or GVHMR's; .safetensors: ours; .bvh and .glb: any skeleton with names of SMPL, CMU or
+    Mixamo; .pt: GVHMR's result; .pkl and .joblib: results of WHAM and 4D-Humans. Raises InputError.
+    """
+    path = _checked_suffix(path, READ)
     if not path.is_file():
         raise InputError(f"There is no motion file {path}.")
+    suffix = path.suffix.lower()
+    if suffix in OWN:
+        return _load_arrays(path)
+    if path.stat().st_size > LARGEST:
+        raise InputError(f"{path.name} has {path.stat().st_size >> 20} MB; at most {LARGEST >> 20} MB are read.")
+    if suffix == ".bvh":
+        return motion_of(read_bvh(path.read_text("utf-8", "replace"), file=path.name), file=path.name)
+    if suffix == ".glb":
+        return motion_of(read_glb(path.read_bytes(), file=path.name), file=path.name)
+    if suffix in TORCH:
+        return _load_torch(path)
+    return results.from_joblib(read_joblib(path), name=path.name)
+
+
+def _load_arrays(path: Path) -> Motion:
     try:
-        arrays, header = (_open_npz if path.suffix == ".npz" else _open_safetensors)(path)
+        arrays, header = (_open_npz if path.suffix.lower() == ".npz" else _open_safetensors)(path)
         if header is None and "poses" in arrays:
             return _load_amass(path, arrays)
+        if header is None and results.is_gvhmr(arrays):
+            return _load_gvhmr(path, arrays)
         return _motion(path, arrays, header)
-    except (zipfile.BadZipFile, EOFError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} is damaged or no motion file: {error}.") from error
+
+
+def _load_torch(path: Path) -> Motion:
+    """GVHMR's hmr4d_results.pt: dictionaries of tensors, nothing else."""
+    version = tuple(int(part) for part in torch.__version__.split(".")[:2])
+    if version < SAFE_TORCH:
+        raise InputError(f"torch {torch.__version__} cannot open {path.name} safely. Update torch to 2.6 or newer.")
+    try:
+        # Mapped from the disk: GVHMR also saves what its network put out, which is not wanted.
+        tree = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path.name} is damaged, or holds more than tensors, which is not opened: {reason}"
+        ) from error
+    if not isinstance(tree, dict) or not results.is_gvhmr(tree):
+        raise InputError(f"{path.name} is no result of GVHMR: it has no smpl_params_global.")
+    return results.from_gvhmr(tree, name=path.name)
 
 
 def save_amass(path: Path | str, motion: Motion) -> None:
@@ -78,10 +137,10 @@ def save_amass(path: Path | str, motion: Motion) -> None:
     _replace(path, lambda file: np.savez_compressed(file, **amass.to_amass(motion)))
 
 
-def _checked_suffix(path: Path | str) -> Path:
+def _checked_suffix(path: Path | str, known: tuple[str, ...]) -> Path:
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"Motion files end in {' or '.join(SUFFIXES)}, got {path.name}.")
+    if path.suffix.lower() not in known:
+        raise InputError(f"Motion files end in {', '.join(known[:-1])} or {known[-1]}, got {path.name}.")
     return path
 
 
@@ -147,7 +206,7 @@ def _npy(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Arra
         with archive.open(member) as file:
             return np.lib.format.read_array(file, allow_pickle=False)
 
-    return _Array(tuple(shape), read)
+    return _Array(tuple(shape), dtype.kind, read)
 
 
 def _open_safetensors(path: Path) -> tuple[dict[str, _Array], dict | None]:
@@ -159,7 +218,7 @@ def _open_safetensors(path: Path) -> tuple[dict[str, _Array], dict | None]:
         raise InputError(f"{path.name} is damaged or no motion file: {error}.") from error
     header = (file.metadata() or {}).get("motion")
     arrays = {
-        name: _Array(tuple(file.get_slice(name).get_shape()), lambda name=name: file.get_tensor(name))
+        name: _Array(tuple(file.get_slice(name).get_shape()), "f", lambda name=name: file.get_tensor(name))
         for name in file.keys()  # noqa: SIM118 (not a mapping)
     }
     return arrays, None if header is None else json.loads(header)
@@ -208,14 +267,23 @@ def _load_amass(path: Path, arrays: Mapping[str, _Array]) -> Motion:
     return amass.from_amass(given, name=path.name)
 
 
+def _load_gvhmr(path: Path, arrays: Mapping[str, _Array]) -> Motion:
+    wanted = {"body_pose", "betas", "global_orient", "transl", "K_fullimg"}
+    given = {}
+    for name, array in arrays.items():
+        if name.removesuffix("_incam") in wanted:
+            limit = (MOST_FRAMES, MOST_VALUES, MOST_VALUES)[: len(array.shape)]
+            given[name] = _read(path, arrays, name, limit=limit)
+    return results.from_gvhmr(given, name=path.name)
+
+
 def _read(path: Path, arrays: Mapping[str, _Array], name: str, *, limit: tuple[int, ...]) -> np.ndarray:
     if name not in arrays:
         raise InputError(f"{path.name} lacks {name}.")
     _check_shape(path, name, arrays[name].shape, limit=limit)
-    value = np.asarray(arrays[name].read())
-    if value.dtype.kind not in "bfiu":
-        raise InputError(f"{name} in {path.name} must hold numbers, got {value.dtype}.")
-    return value
+    if arrays[name].kind not in "bfiuO":  # objects are refused by name when they are read
+        raise InputError(f"{name} in {path.name} must hold numbers. Export it again.")
+    return np.asarray(arrays[name].read())
 
 
 def _check_shape(path: Path, name: str, shape: tuple[int, ...], *, limit: tuple[int, ...]) -> None:

@@ -1,0 +1,222 @@
+"""BVH: a skeleton as text, with Euler angles (Biovision; the format has no other specification than its use)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .rotations import matrix_from_axis_angle
+from .take import Take, frame_rate
+
+
+MOST_JOINTS = 1000
+MOST_VALUES = 100_000_000  # of all frames together
+CENTIMETRES = 100.0  # in which BVH files are written; Blender, Maya and Mixamo expect them
+AXES = {"Xrotation": 0, "Yrotation": 1, "Zrotation": 2}
+SHIFTS = {"Xposition": 0, "Yposition": 1, "Zposition": 2}
+END = 0.1  # metres from a last joint to the end of its bone, for programs that draw bones
+
+
+@dataclass
+class _Joint:
+    """A joint as its block in the file says."""
+
+    name: str
+    parent: int
+    offset: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    channels: list[str] = field(default_factory=list)
+
+
+def read_bvh(text: str, *, file: str) -> Take:
+    """The take of a BVH file: any order of Euler angles, any unit. Raises InputError naming `file` if it is damaged."""
+    words = iter(text.split())
+    joints = _hierarchy(words, file)
+    frames, seconds = _header(words, file)
+    columns = sum(len(joint.channels) for joint in joints)
+    if frames * columns > MOST_VALUES:
+        raise InputError(f"{file} declares {frames} frames of {columns} values; at most {MOST_VALUES} are read.")
+    try:
+        values = np.array(list(words), np.float64)
+    except ValueError as error:
+        raise InputError(f"{file} is damaged: its motion holds something else than numbers ({error}).") from error
+    if len(values) != frames * columns:
+        raise InputError(
+            f"{file} is cut off or damaged: it declares {frames} frames of {columns} values and holds {len(values)} "
+            f"values, {len(values) // max(columns, 1)} whole frames. Export it again."
+        )
+    return _take(joints, torch.from_numpy(values).float().view(frames, columns), frame_rate(seconds))
+
+
+def write_bvh(take: Take) -> str:
+    """A take in metres as BVH in centimetres, angles in the order Z, X, Y, every joint with its rotation."""
+    lines = ["HIERARCHY"]
+    _write_joint(lines, take, 0, 0)
+    lines += ["MOTION", f"Frames: {len(take.rotations)}", f"Frame Time: {1 / take.fps:.8f}"]
+    order = _depth_first(take.parents)
+    local = take.rotations.clone()
+    for joint, parent in enumerate(take.parents[1:], 1):
+        local[:, joint] = take.rotations[:, parent].mT @ take.rotations[:, joint]
+    angles = torch.rad2deg(_zxy(local[:, order].double())).flatten(1)
+    root = take.places[:, 0].double() * CENTIMETRES
+    rows = torch.cat([root, angles], 1).numpy()
+    lines += [" ".join(f"{value:.6f}" for value in row) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _hierarchy(words: Iterator[str], file: str) -> list[_Joint]:
+    _expect(words, "HIERARCHY", file)
+    joints: list[_Joint] = []
+    line = [-1]  # the joints whose blocks are open; -2 is an end site
+    opened = None
+    for word in words:
+        if word in ("ROOT", "JOINT"):
+            if len(joints) == MOST_JOINTS:
+                raise InputError(f"{file} has more than {MOST_JOINTS} joints.")
+            joints.append(_Joint(_next(words, file), max(line[-1], -1)))
+            opened = len(joints) - 1
+        elif word == "End":
+            _next(words, file)
+            opened = -2
+        elif word == "{":
+            if opened is None:
+                raise InputError(f"{file} is damaged: a block opens without a joint.")
+            line.append(opened)
+        elif word == "}":
+            line.pop()
+            if not line:
+                raise InputError(f"{file} is damaged: a block closes that was not open.")
+        elif word == "OFFSET":
+            offset = [_number(words, file) for _ in range(3)]
+            if line[-1] >= 0:
+                joints[line[-1]].offset = offset
+        elif word == "CHANNELS":
+            count = int(_number(words, file))
+            joints[line[-1]].channels = [_channel(words, file) for _ in range(min(max(count, 0), 6))]
+        elif word == "MOTION":
+            break
+        else:
+            raise InputError(f"{file} is damaged: {word[:40]!r} stands where a joint should.")
+    if not joints or len(line) != 1:
+        raise InputError(f"{file} is cut off within its skeleton. Export it again.")
+    return joints
+
+
+def _header(words: Iterator[str], file: str) -> tuple[int, float]:
+    _expect(words, "Frames:", file)
+    frames = _number(words, file)
+    _expect(words, "Frame", file)
+    _expect(words, "Time:", file)
+    seconds = _number(words, file)
+    if frames < 1 or frames != int(frames) or not 1e-3 <= seconds <= 1e3:
+        raise InputError(f"{file} declares {frames:g} frames of {seconds:g} seconds. Export it again.")
+    return int(frames), seconds
+
+
+def _take(joints: list[_Joint], values: Tensor, fps: float) -> Take:
+    frames = len(values)
+    parents = tuple(joint.parent for joint in joints)
+    offsets = torch.tensor([joint.offset for joint in joints])
+    rest, linear, places = [], [], []
+    column = 0
+    for joint, offset in zip(joints, offsets, strict=True):
+        shift = offset.repeat(frames, 1)
+        turn = torch.eye(3).repeat(frames, 1, 1)
+        for channel in joint.channels:
+            if channel in SHIFTS:
+                shift[:, SHIFTS[channel]] = values[:, column]
+            else:
+                turn = turn @ _about(AXES[channel], values[:, column])
+            column += 1
+        if joint.parent < 0:
+            rest.append(offset), linear.append(turn), places.append(shift)
+            continue
+        above = linear[joint.parent]
+        rest.append(rest[joint.parent] + offset)
+        places.append(places[joint.parent] + (above @ shift[..., None])[..., 0])
+        linear.append(above @ turn)
+    names = tuple(joint.name for joint in joints)
+    return Take(names, parents, torch.stack(rest), torch.stack(linear, 1), torch.stack(places, 1), fps)
+
+
+def _about(axis: int, degrees: Tensor) -> Tensor:
+    """Rotations (F, 3, 3) about one axis."""
+    vector = torch.zeros(len(degrees), 3)
+    vector[:, axis] = torch.deg2rad(torch.remainder(degrees + 180, 360) - 180)
+    return matrix_from_axis_angle(vector)
+
+
+def _zxy(matrix: Tensor) -> Tensor:
+    """Angles (..., 3) with matrix = Rz Rx Ry, radians, in that order."""
+    x = torch.asin(matrix[..., 2, 1].clamp(-1, 1))
+    z = torch.atan2(-matrix[..., 0, 1], matrix[..., 1, 1])
+    y = torch.atan2(-matrix[..., 2, 0], matrix[..., 2, 2])
+    locked = matrix[..., 2, 1].abs() > 1 - 1e-9  # only the sum of the other two is known: all of it goes to z
+    free = torch.atan2(matrix[..., 1, 0], matrix[..., 0, 0])
+    return torch.stack([torch.where(locked, free, z), x, torch.where(locked, 0.0, y)], -1)
+
+
+def _depth_first(parents: tuple[int, ...]) -> list[int]:
+    order, waiting = [], [0]
+    while waiting:
+        joint = waiting.pop()
+        order.append(joint)
+        waiting += reversed([child for child, parent in enumerate(parents) if parent == joint])
+    return order
+
+
+def _write_joint(lines: list[str], take: Take, joint: int, depth: int):
+    pad = "  " * depth
+    parent = take.parents[joint]
+    children = [child for child, above in enumerate(take.parents) if above == joint]
+    offset = take.rest[joint] - take.rest[parent] if parent >= 0 else torch.zeros(3)
+    lines += [f"{pad}{'ROOT' if parent < 0 else 'JOINT'} {take.names[joint]}", f"{pad}{{"]
+    lines.append(f"{pad}  OFFSET {_offset(offset)}")
+    turns = "Zrotation Xrotation Yrotation"
+    lines.append(f"{pad}  CHANNELS {'6 Xposition Yposition Zposition' if parent < 0 else '3'} {turns}")
+    for child in children:
+        _write_joint(lines, take, child, depth + 1)
+    if not children:
+        end = torch.nn.functional.normalize(offset, dim=0) * END
+        lines += [f"{pad}  End Site", f"{pad}  {{", f"{pad}    OFFSET {_offset(end)}", f"{pad}  }}"]
+    lines.append(f"{pad}}}")
+
+
+def _offset(offset: Tensor) -> str:
+    return " ".join(f"{value:.6f}" for value in (offset.double() * CENTIMETRES).tolist())
+
+
+def _next(words: Iterator[str], file: str) -> str:
+    try:
+        return next(words)
+    except StopIteration:
+        raise InputError(f"{file} is cut off within its skeleton. Export it again.") from None
+
+
+def _expect(words: Iterator[str], wanted: str, file: str):
+    found = next(words, "nothing")
+    if found.upper() != wanted.upper():
+        raise InputError(f"{file} is no BVH file: {found[:40]!r} stands where {wanted} should.")
+
+
+def _number(words: Iterator[str], file: str) -> float:
+    word = _next(words, file)
+    try:
+        value = float(word)
+    except ValueError:
+        raise InputError(f"{file} is damaged: {word[:40]!r} is no number.") from None
+    if not np.isfinite(value):
+        raise InputError(f"{file} holds {word[:40]} in its skeleton. Export it again.")
+    return value
+
+
+def _channel(words: Iterator[str], file: str) -> str:
+    word = _next(words, file)
+    name = word[:1].upper() + word[1:].lower()
+    if name not in AXES and name not in SHIFTS:
+        raise InputError(f"{file} is damaged: {word[:40]!r} is no channel of a BVH file.")
+    return name

@@ -1,0 +1,276 @@
+"""Binary glTF 2.0 (Khronos): animated skeletons in, the skinned body with its motion out."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ..errors import InputError
+from .bones import find_bones
+from .rotations import matrix_from_quaternion, slerp
+from .take import Take, frame_rate
+
+
+MAGIC, VERSION = b"glTF", 2
+JSON_CHUNK, BIN_CHUNK = 0x4E4F534A, 0x004E4942
+LARGEST_JSON = 64 << 20
+MOST_NODES = 20_000
+MOST_VALUES = 100_000_000
+KINDS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
+WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+SLOWEST, FASTEST, USUAL = 5.0, 240.0, 30.0  # frames a second; keys further apart or closer are taken at the usual rate
+
+
+@dataclass(frozen=True, eq=False)
+class _Animated:
+    """The node transforms of a file over F frames, world from node."""
+
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+    world: Tensor  # (F, N, 4, 4)
+    still: Tensor  # (N, 4, 4) without any animation
+    fps: float
+
+
+class Glb:
+    """An opened file: its JSON and its numbers, checked as they are asked for."""
+
+    def __init__(self, content: bytes, file: str):
+        self.file = file
+        self.json, self.binary = self._chunks(content)
+
+    def _chunks(self, content: bytes) -> tuple[dict, memoryview]:
+        if len(content) < 20 or content[:4] != MAGIC:
+            raise InputError(f"{self.file} is no binary glTF file (.glb).")
+        version, length = struct.unpack_from("<II", content, 4)
+        if version != VERSION:
+            raise InputError(f"{self.file} is glTF {version}; version 2 is read. Export it again.")
+        if length > len(content):
+            raise InputError(f"{self.file} is cut off: {len(content)} of {length} bytes. Export it again.")
+        chunks, place = {}, 12
+        while place + 8 <= length:
+            size, kind = struct.unpack_from("<II", content, place)
+            if place + 8 + size > length:
+                raise InputError(f"{self.file} is damaged: a part of it is longer than the file.")
+            chunks.setdefault(kind, memoryview(content)[place + 8 : place + 8 + size])
+            place += 8 + size + (-size) % 4
+        if JSON_CHUNK not in chunks or len(chunks[JSON_CHUNK]) > LARGEST_JSON:
+            raise InputError(f"{self.file} is damaged: it has no description, or one above {LARGEST_JSON >> 20} MB.")
+        try:
+            described = json.loads(bytes(chunks[JSON_CHUNK]))
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{self.file} is damaged: its description is no JSON ({error}).") from error
+        if not isinstance(described, dict):
+            raise InputError(f"{self.file} is damaged: its description is no glTF.")
+        return described, chunks.get(BIN_CHUNK, memoryview(b""))
+
+    def accessor(self, number: int) -> np.ndarray:
+        """The numbers of an accessor, (count, width) float64; normalised integers as fractions."""
+        entry = self.json["accessors"][number]
+        width, count = WIDTHS[entry["type"]], int(entry["count"])
+        kind = np.dtype(KINDS[entry["componentType"]]).newbyteorder("<")
+        if "sparse" in entry or "bufferView" not in entry:
+            raise InputError(f"{self.file} stores numbers sparsely, which is not read. Export it without that option.")
+        view = self.json["bufferViews"][entry["bufferView"]]
+        if "uri" in self.json["buffers"][view["buffer"]]:
+            raise InputError(f"{self.file} keeps its numbers in another file. Export it as one .glb.")
+        step = int(view.get("byteStride", 0)) or width * kind.itemsize
+        start = int(view.get("byteOffset", 0)) + int(entry.get("byteOffset", 0))
+        end = start + (count - 1) * step + width * kind.itemsize
+        if count < 1 or start < 0 or step < width * kind.itemsize or end > len(self.binary):
+            raise InputError(f"{self.file} is damaged: it declares {count} numbers that it does not hold.")
+        flat = np.ndarray((count, width), kind, self.binary, start, (step, kind.itemsize)).astype(np.float64)
+        if entry.get("normalized") and kind.kind in "iu":
+            flat = np.maximum(flat / np.iinfo(kind).max, -1.0)
+        return flat
+
+
+def read_glb(content: bytes, *, file: str) -> Take:
+    """The take of a binary glTF file: its longest animation, on the first skeleton whose bones are known by name."""
+    glb = Glb(content, file)
+    try:
+        nodes = glb.json.get("nodes", [])
+        parents = _parents(nodes, file)
+        animated = _animated(glb, nodes, parents)
+        return _first_known(glb, animated)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{file} is damaged: its parts do not fit together ({error!r}).") from error
+
+
+def _parents(nodes: list[Mapping], file: str) -> tuple[int, ...]:
+    if not 0 < len(nodes) <= MOST_NODES:
+        raise InputError(f"{file} has {len(nodes)} nodes; 1 to {MOST_NODES} are read.")
+    parents = [-1] * len(nodes)
+    for number, node in enumerate(nodes):
+        for child in node.get("children", []):
+            if parents[child] >= 0 or child == number:
+                raise InputError(f"{file} is damaged: node {child} hangs on two others.")
+            parents[child] = number
+    for start in range(len(nodes)):
+        seen, node = 0, start
+        while node >= 0:
+            node, seen = parents[node], seen + 1
+            if seen > len(nodes):
+                raise InputError(f"{file} is damaged: its nodes hang on each other in a circle.")
+    return tuple(parents)
+
+
+def _animated(glb: Glb, nodes: list[Mapping], parents: tuple[int, ...]) -> _Animated:
+    animations = glb.json.get("animations") or []
+    keys = [_keys(glb, animation) for animation in animations]
+    if not any(keys):
+        raise InputError(f"{glb.file} has no animation. Export it with its animation.")
+    chosen = max((key for key in keys if key), key=lambda key: max(times[-1] - times[0] for times, *_ in key.values()))
+    times, fps = _frame_times(chosen, glb.file)
+    local = [_local(node, number, chosen, times) for number, node in enumerate(nodes)]
+    resting = [_local(node, number, {}, times[:1]) for number, node in enumerate(nodes)]
+    names = tuple(str(node.get("name", f"node {number}")) for number, node in enumerate(nodes))
+    return _Animated(names, parents, _chained(local, parents), _chained(resting, parents)[0], fps)
+
+
+def _keys(glb: Glb, animation: Mapping) -> dict[tuple[int, str], tuple]:
+    """(node, path) to (times (K,), values (K, ...), interpolation)."""
+    found = {}
+    for channel in animation.get("channels", []):
+        target = channel["target"]
+        if "node" not in target or target["path"] not in ("translation", "rotation", "scale"):
+            continue
+        sampler = animation["samplers"][channel["sampler"]]
+        times = glb.accessor(sampler["input"])[:, 0]
+        values = glb.accessor(sampler["output"])
+        way = sampler.get("interpolation", "LINEAR")
+        each = 3 if way == "CUBICSPLINE" else 1
+        if len(values) != each * len(times) or not (np.diff(times) >= 0).all() or not np.isfinite(values).all():
+            raise InputError(f"{glb.file} is damaged: keys of {target['path']} do not fit, or are not finite.")
+        found[target["node"], target["path"]] = (times, values.reshape(len(times), each, -1), way)
+    return found
+
+
+def _frame_times(keys: Mapping, file: str) -> tuple[np.ndarray, float]:
+    start = min(times[0] for times, *_ in keys.values())
+    end = max(times[-1] for times, *_ in keys.values())
+    densest = max((times for times, *_ in keys.values()), key=len)
+    gap = float(np.median(np.diff(densest))) if len(densest) > 1 else 0.0
+    fps = frame_rate(gap) if gap > 0 and SLOWEST <= 1 / gap <= FASTEST else USUAL
+    count = round((end - start) * fps) + 1
+    if not np.isfinite(end - start) or count * len(keys) * 16 > MOST_VALUES:
+        raise InputError(f"{file} has an animation of {end - start:.0f} seconds, which is too long. Cut it.")
+    return start + np.arange(count) / fps, fps
+
+
+def _local(node: Mapping, number: int, keys: Mapping, times: np.ndarray) -> Tensor:
+    """A node's own transform (F, 4, 4)."""
+    frames = len(times)
+    if "matrix" in node:
+        return torch.tensor(node["matrix"], dtype=torch.float64).view(4, 4).T.repeat(frames, 1, 1)
+    shift, scale, turn = (
+        _sampled(keys[number, path], times)
+        if (number, path) in keys
+        else torch.tensor(node.get(path, default), dtype=torch.float64).repeat(frames, 1)
+        for path, default in (("translation", [0, 0, 0]), ("scale", [1, 1, 1]), ("rotation", [0, 0, 0, 1]))
+    )
+    matrix = torch.eye(4, dtype=torch.float64).repeat(frames, 1, 1)
+    rotation = matrix_from_quaternion(normalize(turn[:, [3, 0, 1, 2]], dim=1))  # glTF has w last
+    matrix[:, :3, :3] = rotation * scale[:, None]
+    matrix[:, :3, 3] = shift
+    return matrix
+
+
+def _sampled(key: tuple, times: np.ndarray) -> Tensor:
+    """Keys at `times`: (F, 3) or, for rotations, (F, 4)."""
+    known, values, way = key
+    low = np.clip(np.searchsorted(known, times, "right") - 1, 0, len(known) - 1)
+    high = np.minimum(low + 1, len(known) - 1)
+    gap = np.where(high > low, known[high] - known[low], 1.0)
+    share = np.clip((times - known[low]) / np.where(gap > 0, gap, 1.0), 0, 1)[:, None]
+    if way == "STEP":
+        return torch.from_numpy(values[low, 0])
+    if way == "CUBICSPLINE":
+        s, gap = share, gap[:, None]
+        weights = (2 * s**3 - 3 * s**2 + 1, gap * (s**3 - 2 * s**2 + s), 3 * s**2 - 2 * s**3, gap * (s**3 - s**2))
+        points = (values[low, 1], values[low, 2], values[high, 1], values[high, 0])
+        return torch.from_numpy(sum(weight * point for weight, point in zip(weights, points, strict=True)))
+    before, after = torch.from_numpy(values[low, 0]), torch.from_numpy(values[high, 0])
+    share = torch.from_numpy(share)
+    if values.shape[2] == 4:
+        return slerp(normalize(before, dim=1), normalize(after, dim=1), share)
+    return torch.lerp(before, after, share)
+
+
+def _chained(local: list[Tensor], parents: tuple[int, ...]) -> Tensor:
+    """World from node (F, N, 4, 4)."""
+    world: dict[int, Tensor] = {}
+    for start in range(len(local)):
+        line, node = [], start
+        while node >= 0 and node not in world:
+            line.append(node)
+            node = parents[node]
+        for node in reversed(line):
+            above = parents[node]
+            world[node] = local[node] if above < 0 else world[above] @ local[node]
+    return torch.stack([world[node] for node in range(len(local))], 1)
+
+
+def _first_known(glb: Glb, animated: _Animated) -> Take:
+    """The first skin whose bones are known, or all nodes where the file has no skin."""
+    skins = [skin["joints"] for skin in glb.json.get("skins", [])]
+    binds = [_bind(glb, skin) for skin in glb.json.get("skins", [])]
+    first_error = None
+    for joints, bind in [*zip(skins, binds, strict=True), (list(range(len(animated.names))), None)]:
+        take = _take(animated, joints, animated.still[joints] if bind is None else bind)
+        try:
+            bones = find_bones(take.names, take.parents, file=glb.file)
+        except InputError as error:
+            first_error = first_error or error
+            continue
+        # Bind matrices leave the armature's own transform open; the one that stands upright is meant.
+        root = animated.parents[joints[bones.pelvis]]
+        if bind is not None and root >= 0:
+            lifted = _take(animated, joints, animated.still[root] @ bind)
+            take = max(take, lifted, key=lambda each: _uprightness(each.rest, bones.limbs))
+        return take
+    raise first_error
+
+
+def _bind(glb: Glb, skin: Mapping) -> Tensor | None:
+    """World from joint (J, 4, 4) of the pose in which the skin was bound."""
+    if "inverseBindMatrices" not in skin:
+        return None
+    inverse = torch.from_numpy(glb.accessor(skin["inverseBindMatrices"])).view(-1, 4, 4).mT
+    if len(inverse) < len(skin["joints"]):
+        raise InputError(f"{glb.file} is damaged: a skin has fewer bind matrices than joints.")
+    return torch.linalg.inv(inverse[: len(skin["joints"])])
+
+
+def _take(animated: _Animated, joints: list[int], bind: Tensor) -> Take:
+    inside = {joint: number for number, joint in enumerate(joints)}
+    parents = []
+    for joint in joints:
+        above = animated.parents[joint]
+        while above >= 0 and above not in inside:
+            above = animated.parents[above]
+        parents.append(inside.get(above, -1))
+    world = animated.world[:, joints]
+    rotations = _turn(world) @ _turn(bind).mT
+    names = tuple(animated.names[joint] for joint in joints)
+    places = world[..., :3, 3].float()
+    return Take(names, tuple(parents), bind[:, :3, 3].float(), rotations.float(), places, animated.fps)
+
+
+def _turn(matrix: Tensor) -> Tensor:
+    """The rotation in (..., 4, 4), without scale."""
+    return normalize(matrix[..., :3, :3], dim=-2)
+
+
+def _uprightness(rest: Tensor, limbs: Mapping[str, int]) -> float:
+    up = sum(rest[limbs[f"{side}_shoulder"]] - rest[limbs[f"{side}_hip"]] for side in ("left", "right"))
+    return float(up[1] / up.norm().clamp_min(1e-9))

@@ -1,0 +1,221 @@
+"""What estimators write: GVHMR (.pt, or .npz of its ComfyUI pack), WHAM and 4D-Humans (joblib), as motions.
+
+The way through the world and the view of the camera come as one motion: the body moves in a world with Y up, and the
+camera moves so that each frame shows it where the estimator saw it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..body.model import free_body
+from ..camera import Camera
+from ..errors import InputError
+from .cameras import camera_in_front, pelvis_path
+from .motion import Motion, Person
+from .rotations import axis_angle_from_matrix, matrix_from_axis_angle
+
+
+FPS = 30.0  # none of these files says; GVHMR resamples to it
+LONGEST = 200_000  # frames
+WHAM_SIZE = (1920, 1080)  # WHAM keeps no size; it assumes a focal length of the picture's diagonal
+PHALP_FOCAL, PHALP_SIZE = 5000.0, 256  # pixels: 4D-Humans' cameras belong to a square of 256, the longer side's length
+
+
+@dataclass(frozen=True, eq=False)
+class _Track:
+    """A body over F frames in one space."""
+
+    orient: Tensor  # (F, 3)
+    pose: Tensor  # (F, 69)
+    transl: Tensor  # (F, 3)
+
+
+def is_gvhmr(arrays: Mapping) -> bool:
+    """Whether these are GVHMR's, as it saves them or flat as its ComfyUI pack does."""
+    return "smpl_params_global" in arrays or {"body_pose", "global_orient", "transl"} <= set(arrays)
+
+
+def from_gvhmr(arrays: Mapping, *, name: str) -> Motion:
+    """GVHMR's result (Shen et al. 2024): SMPL-X in a world with Y up and in the camera, with its intrinsics."""
+    world = arrays.get("smpl_params_global", arrays)
+    seen = arrays.get("smpl_params_incam")
+    if seen is None and "global_orient_incam" in arrays:
+        seen = {key: arrays.get(f"{key}_incam", arrays.get(key)) for key in ("body_pose", "global_orient", "transl")}
+    body = _track(world, name)
+    person = _person(body, _betas(world, name), "smplx")
+    if seen is None:
+        return Motion((person,), FPS, camera_in_front(person))
+    lens = _lens(arrays.get("K_fullimg"), name)
+    return _seen(person, _track(seen, name), lens)
+
+
+def from_wham(subjects: Mapping, *, name: str) -> Motion:
+    """WHAM's result (Shin et al. 2024): the subject that was seen longest, SMPL in the world and in the camera."""
+    subject = max(subjects.values(), key=lambda each: len(each["frame_ids"]))
+    frames = _array(subject, "frame_ids", name).long()
+    spread = _spread_over(frames, name)
+    pose, transl = (_array(subject, key, name) for key in ("pose_world", "trans_world"))
+    seen_pose, seen_transl = (_array(subject, key, name) for key in ("pose", "trans"))
+    for key, value, width in (("pose_world", pose, 72), ("pose", seen_pose, 72), ("trans", seen_transl, 3)):
+        _check(value, (len(frames), width), key, name)
+    _check(transl, (len(frames), 3), "trans_world", name)
+    world = _Track(pose[spread, :3], pose[spread, 3:], transl[spread])
+    seen = _Track(seen_pose[spread, :3], seen_pose[spread, 3:], seen_transl[spread])
+    person = _person(world, _betas(subject, name), "smpl", visible=_present(frames))
+    lens = Camera.for_size(*WHAM_SIZE, focal=math.hypot(*WHAM_SIZE))
+    return _seen(person, seen, lens)
+
+
+def from_phalp(frames: Mapping, *, name: str) -> Motion:
+    """4D-Humans' result (PHALP; Goel et al. 2023): the person that was tracked longest, SMPL in the camera.
+
+    The camera stands still in the origin, with the very long lens that 4D-Humans assumes.
+    """
+    entries = [frames[key] for key in sorted(frames, key=str)]
+    if len(entries) > LONGEST:
+        raise InputError(f"{name} has {len(entries)} frames; at most {LONGEST} are read.")
+    tracked = _longest_tracked(entries, name)
+    found = [(frame, _index(entry["tid"], tracked)) for frame, entry in enumerate(entries)]
+    found = [(frame, number) for frame, number in found if number is not None]
+    bodies = [entries[frame]["smpl"][number] for frame, number in found]
+    turns = torch.stack(
+        [torch.cat([_array(body, "global_orient", name), _array(body, "body_pose", name)]) for body in bodies]
+    )
+    _check(turns, (len(found), 24, 3, 3), "smpl", name)
+    pose = axis_angle_from_matrix(turns)
+    places = torch.stack([_numbers(entries[frame]["camera"][number], "camera", name) for frame, number in found])
+    _check(places, (len(found), 3), "camera", name)
+    betas = torch.stack([_array(body, "betas", name).flatten()[:10] for body in bodies]).mean(0)
+    height, width = (int(side) for side in _size(entries[found[0][0]], found[0][1]))
+    numbers = torch.tensor([frame for frame, _ in found])
+    spread, visible = _spread_over(numbers - numbers[0], name), _present(numbers)
+    flip = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # the camera's axes to the world's
+    orient = axis_angle_from_matrix(flip @ matrix_from_axis_angle(pose[:, 0]))
+    pelvis = free_body().shape(torch.zeros(10))[1][0]  # what bodies of other families are shown with
+    transl = (pelvis + places[spread]) @ flip - pelvis
+    track = _Track(orient[spread], pose[spread, 1:].flatten(1), transl)
+    focal = PHALP_FOCAL / PHALP_SIZE * max(width, height)
+    person = _person(track, betas, "smpl", visible=visible)
+    return Motion((person,), FPS, Camera.for_size(width, height, focal=focal))
+
+
+def from_joblib(tree, *, name: str) -> Motion:
+    """WHAM's or 4D-Humans' result, whichever it is."""
+    if isinstance(tree, dict) and tree:
+        first = next(iter(tree.values()))
+        try:
+            if isinstance(first, dict) and "pose_world" in first:
+                return from_wham(tree, name=name)
+            if isinstance(first, dict) and {"smpl", "camera", "tid"} <= set(first):
+                return from_phalp(tree, name=name)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{name} is damaged: its parts do not fit together ({error!r}).") from error
+    raise InputError(f"{name} is no result of WHAM or 4D-Humans. Save its arrays as .npz in AMASS's form instead.")
+
+
+def _seen(person: Person, seen: _Track, lens: Camera) -> Motion:
+    """The person in the world, and the camera that sees them as `seen` says."""
+    world_from_body = matrix_from_axis_angle(person.global_orient)
+    camera_from_body = matrix_from_axis_angle(seen.orient)
+    linear = camera_from_body @ world_from_body.mT
+    pelvis = pelvis_path(person)
+    in_camera = seen.transl + (pelvis - person.transl)
+    matrix = torch.eye(4).repeat(person.frames, 1, 1)
+    matrix[:, :3, :3] = linear
+    matrix[:, :3, 3] = in_camera - (linear @ pelvis[..., None])[..., 0]
+    return Motion((person,), FPS, Camera(lens.focal, lens.center, lens.size, matrix))
+
+
+def _track(values: Mapping, name: str) -> _Track:
+    pose, orient, transl = (_array(values, key, name) for key in ("body_pose", "global_orient", "transl"))
+    frames = len(pose)
+    if frames > LONGEST:
+        raise InputError(f"{name} has {frames} frames; at most {LONGEST} are read.")
+    if pose.ndim != 2 or pose.shape[1] not in (63, 69):
+        raise InputError(f"body_pose in {name} is {tuple(pose.shape)}; 63 or 69 values a frame are expected.")
+    _check(orient, (frames, 3), "global_orient", name)
+    _check(transl, (frames, 3), "transl", name)
+    return _Track(orient, torch.nn.functional.pad(pose, (0, 69 - pose.shape[1])), transl)
+
+
+def _person(track: _Track, betas: Tensor, body: str, *, visible: Tensor | None = None) -> Person:
+    return Person(betas, track.orient, track.pose, track.transl, visible=visible, body=body)
+
+
+def _betas(values: Mapping, name: str) -> Tensor:
+    """Ten shape values, the mean of those of all frames."""
+    if "betas" not in values:
+        return torch.zeros(10)
+    betas = _array(values, "betas", name)
+    mean = betas.reshape(-1, betas.shape[-1]).mean(0)[:10]
+    return torch.nn.functional.pad(mean, (0, 10 - len(mean)))
+
+
+def _lens(intrinsics, name: str) -> Camera:
+    matrix = torch.zeros(3, 3) if intrinsics is None else _numbers(intrinsics, "K_fullimg", name).reshape(-1, 3, 3)[0]
+    focal, center = float(matrix[0, 0]), (float(matrix[0, 2]), float(matrix[1, 2]))
+    size = (round(2 * center[0]), round(2 * center[1]))
+    if not focal > 0 or not all(16 <= side <= 16384 for side in size):
+        raise InputError(f"K_fullimg in {name} gives no camera: focal {focal:g}, picture {size[0]}x{size[1]}.")
+    return Camera(focal, center, size)
+
+
+def _longest_tracked(entries: list[Mapping], name: str):
+    tracked = [person for entry in entries for person in entry["tid"]]
+    if not tracked:
+        raise InputError(f"Nobody was tracked in {name}.")
+    return max(sorted(set(tracked)), key=tracked.count)
+
+
+def _index(people, person) -> int | None:
+    people = list(people)
+    return people.index(person) if person in people else None
+
+
+def _size(entry: Mapping, number: int):
+    size = entry["size"]
+    return size[number] if np.ndim(size) == 2 else size
+
+
+def _spread_over(frames: Tensor, name: str) -> Tensor:
+    """For every frame from the first to the last the place of the nearest one before that was seen."""
+    count = int(frames[-1] - frames[0]) + 1
+    if count > LONGEST or (frames.diff() <= 0).any():
+        raise InputError(f"The frame numbers in {name} do not rise, or reach beyond {LONGEST}.")
+    return torch.searchsorted(frames, torch.arange(count) + frames[0], right=True) - 1
+
+
+def _present(frames: Tensor) -> Tensor:
+    visible = torch.zeros(int(frames[-1] - frames[0]) + 1, dtype=torch.bool)
+    visible[frames - frames[0]] = True
+    return visible
+
+
+def _array(values: Mapping, key: str, name: str) -> Tensor:
+    if key not in values:
+        raise InputError(f"{name} has no {key!r}; it holds {', '.join(sorted(map(str, values))[:12])}.")
+    return _numbers(values[key], key, name)
+
+
+def _numbers(value, key: str, name: str) -> Tensor:
+    array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{key} in {name} must hold numbers, got {array.dtype}.")
+    tensor = torch.from_numpy(np.array(array, np.float32))
+    if not torch.isfinite(tensor).all():
+        raise InputError(f"{key} in {name} holds NaN or infinity. Run the estimator again.")
+    return tensor
+
+
+def _check(value: Tensor, shape: tuple[int, ...], key: str, name: str):
+    if tuple(value.shape) != shape:
+        raise InputError(f"{key} in {name} is {tuple(value.shape)}, expected {shape}.")
