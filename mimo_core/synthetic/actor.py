@@ -10,12 +10,12 @@ import torch
 from ..body.model import free_body
 from ..body.skeleton import JOINT
 from ..body.stature import of_stature, stature_of
+from ..motion.choreography import Footing, Performance, stand
 from ..motion.motion import Person
 from .appearance import Look
 from .captured import Captured
 from .figure import Posing, skinned
 from .garments import Dressed, dress
-from .motions import Footing, Performance, stand
 from .outfit import Outfit
 
 

@@ -12,10 +12,10 @@ import torch
 from ..body.model import free_body
 from ..body.stature import stature_of
 from ..errors import InputError
+from ..motion.choreography import Footing
 from ..motion.edit import resample
-from ..motion.files import SUFFIXES, load_motion
+from ..motion.files import OWN, load_motion
 from ..motion.motion import Motion
-from .motions import Footing
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +40,9 @@ class Captured:
 
 def motion_files(folder: Path) -> tuple[Path, ...]:
     """All motion files under a folder, in order."""
-    found = tuple(sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES))
+    found = tuple(sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in OWN))
     if not found:
-        raise InputError(f"There are no motion files ({', '.join(SUFFIXES)}) under {folder}.")
+        raise InputError(f"There are no motion files ({', '.join(OWN)}) under {folder}.")
     return found
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .motions import KINDS, Angles, Performance, blends, perform
+from ..motion.choreography import Angles, Performance
+from .motions import KINDS, blends, perform
 from .streams import pick
 
 

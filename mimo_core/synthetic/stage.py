@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from ..camera import Camera
+from ..motion.choreography import Performance
 from .actor import Actor, act
 from .appearance import look
 from .framing import film
-from .motions import Performance, perform
+from .motions import perform
 from .optics import Optics
 from .passing import Cutout, View, fixed_occluder, mover, moving_occluder
 from .scenery import Scenery, build, coarse
