@@ -68,6 +68,7 @@ def _matted(
 ) -> tuple[NDArray, Motion | None, tuple[str, ...]]:
     """Matte (H, W), fitted body or None, and notes."""
     from ..pose.estimate import estimate_picture
+    from ..pose.fit import fit_portrait
 
     if given is not None and not given.any():
         raise InputError(f"The character's {'alpha channel' if is_alpha else 'mask'} is empty: it selects no pixel.")
@@ -76,7 +77,7 @@ def _matted(
     if seen.is_found:
         matte = matte_from_mask(colors, seen.masks[0]) if given is None else given
         if matte.any():
-            return matte, seen.motion, _unseen_notes(seen.motion)
+            return matte, fit_portrait(seen.motion, seen.landmarks, matte), _unseen_notes(seen.motion)
     notes = ("No person was found on the character picture: it is shown as a flat, upright card.",)
     if given is not None:
         return given, None, notes

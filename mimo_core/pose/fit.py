@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body.skeleton import JOINT
 from ..camera import Camera
 from ..errors import InputError
 from ..motion.motion import Motion, Person
-from ..motion.rotations import axis_angle_from_matrix, matrix_from_quaternion, quaternion_from_matrix, slerp
+from ..motion.rotations import (
+    axis_angle_from_matrix,
+    matrix_from_quaternion,
+    quaternion_from_matrix,
+    slerp,
+)
 from ..motion.runs import runs_of
 from ..progress import Progress, silent
 from .blazepose import EARS, INDICES, NOSE, PINKIES, TOES
@@ -18,6 +24,7 @@ from .inverse_kinematics import rotations_from_landmarks
 from .landmarks import Landmarks, bridged_gaps
 from .refine import Plants, rays, refine, upright
 from .rig import Rig, Stance, free_rig
+from .silhouette import outline_of
 
 
 WINDOW = 192  # frames that are solved at once
@@ -25,6 +32,7 @@ LOOKAHEAD = 24  # frames behind a window that are solved with it and then again
 HELD = 2  # frames before a window that its accelerations lean on
 SHAPE_FRAMES = 120  # frames of a long clip that tell the shape
 STEPS, PLANT_STEPS = 8, 4
+PORTRAIT_ROUNDS, PORTRAIT_STEPS = 4, 3
 DOUBT = 3  # power of the confidence that a landmark counts with
 UNSEEN = 0.1  # a joint whose landmarks are less certain than this comes from the prior
 
@@ -69,6 +77,25 @@ def fit(
         steps=PLANT_STEPS, **options,
     )  # fmt: skip
     return Motion((_person(stance, landmarks, contacts, bridged),), float(fps), camera)
+
+
+def fit_portrait(motion: Motion, landmarks: Landmarks, matte: NDArray) -> Motion:
+    """Bring the body of somebody who poses for a picture, one frame, onto the outline of their matte (H, W) uint8."""
+    person, seen = motion.person, _observed(landmarks)
+    stance = Stance.of(person)
+    for _ in range(PORTRAIT_ROUNDS):
+        outline = outline_of(stance, motion.camera, [matte])
+        stance = refine(
+            free_rig(),
+            stance,
+            seen,
+            motion.camera,
+            fps=motion.fps,
+            outline=outline,
+            is_posing=True,
+            steps=PORTRAIT_STEPS,
+        )
+    return motion.with_person(_person(stance, landmarks, person.contacts, person.bridged))
 
 
 def closed_form(landmarks: Landmarks, camera: Camera, *, fps: float) -> Motion:

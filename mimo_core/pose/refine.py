@@ -18,6 +18,7 @@ from ..motion.rotations import axis_angle_from_matrix
 from .landmarks import Landmarks
 from .limits import BEYOND, habit_tables
 from .rig import Placed, Rig, Stance
+from .silhouette import Outline
 
 
 FREE = tuple(joint for name, joint in JOINT.items() if name.split("_")[-1] not in ("foot", "hand"))
@@ -26,12 +27,15 @@ UNKNOWNS = 3 + 3 * len(FREE)  # a frame's translation and turns
 PIXEL_SIGMA = 0.016  # metres at the person's depth
 PIXEL_OUTLIER = 0.08  # metres: a landmark this far off counts half as much (Geman-McClure)
 WORLD_SIGMA = (0.08, 0.08, 0.15)  # metres, along the camera's axes; depth is guessed
+POSING_SIGMA = (0.08, 0.08, 0.5)
+UPRIGHT_SIGMA = 0.1  # radians by which somebody who poses leans forward or back
 WORLD_OUTLIER = 0.2
 BETA_SIGMA = 1.0
 SHIFT_ACCELERATION = (4.0, 4.0, 4.0)  # metres per second squared, of the body as a whole
 TURN_ACCELERATION = {"pelvis": 8.0, "spine": 6.0, "neck": 8.0, "head": 12.0, "collar": 6.0}
 LIMB_ACCELERATION = 90.0  # radians per second squared
 PLANT_SIGMA = 0.004  # metres
+OUTLINE_SIGMA = 0.015  # metres; many points of an outline are wrong together
 LARGEST_TURN = 0.6  # radians in one step
 
 
@@ -64,19 +68,26 @@ def refine(
     fps: float,
     smoothing: float = 1.0,
     plants: Plants | None = None,
+    outline: Outline | None = None,
     held: int = 0,
     is_shape_free: bool = True,
+    is_posing: bool = False,
     steps: int = 8,
 ) -> Stance:
     """Bring the landmarks of `stance` onto those `seen` by a camera in the origin.
 
     `smoothing` scales the weight of accelerations. The first `held` frames stay as they are, for windows of a longer
-    clip. Frames that were not seen follow their neighbours.
+    clip. Frames that were not seen follow their neighbours. Somebody who `is_posing` for a picture stands upright
+    unless it shows otherwise: the depths of landmarks, which lean, hardly count.
     """
     acceleration = smoothing * _acceleration_weights(fps)
     for _ in range(steps):
         placed = rig.place(stance)
-        normal = _landmark_terms(rig, placed, stance, seen, camera, plants)
+        normal = _landmark_terms(rig, placed, stance, seen, camera, plants, is_posing)
+        if is_posing:
+            normal = _add_upright(normal, stance)
+        if outline is not None:
+            normal = _add_outline(normal, outline, stance, is_shape_free)
         normal = _add_habits(normal, stance)
         frame_right = normal.frame_right - _acceleration_gradient(stance, acceleration)
         if held:
@@ -89,7 +100,7 @@ def refine(
 
 
 def _landmark_terms(
-    rig: Rig, placed: Placed, stance: Stance, seen: Landmarks, camera: Camera, plants: Plants | None
+    rig: Rig, placed: Placed, stance: Stance, seen: Landmarks, camera: Camera, plants: Plants | None, is_posing: bool
 ) -> Normal:
     frames, count = placed.points.shape[:2]
     derivatives = torch.cat(
@@ -102,7 +113,7 @@ def _landmark_terms(
     )  # (F, 33, 3, UNKNOWNS + 10)
     rows, residuals = zip(
         _reprojection(placed.points, derivatives, seen, camera),
-        _world_landmarks(placed.points, derivatives, seen),
+        _world_landmarks(placed.points, derivatives, seen, POSING_SIGMA if is_posing else WORLD_SIGMA),
         *([] if plants is None else [_planted_feet(placed.points, derivatives, plants)]),
         strict=True,
     )
@@ -131,7 +142,9 @@ def _reprojection(points: Tensor, derivatives: Tensor, seen: Landmarks, camera: 
     return rows * weight[..., None], residuals * weight
 
 
-def _world_landmarks(points: Tensor, derivatives: Tensor, seen: Landmarks) -> tuple[Tensor, Tensor]:
+def _world_landmarks(
+    points: Tensor, derivatives: Tensor, seen: Landmarks, sigma: tuple[float, float, float]
+) -> tuple[Tensor, Tensor]:
     """Rows (F, 33, 3, N) and residuals (F, 33, 3): both sets about their means, the seen ones scaled for the clip."""
     share = (seen.confidence / seen.confidence.sum(1, keepdim=True).clamp_min(1e-6))[..., None]
     target = upright(seen.world)
@@ -141,7 +154,7 @@ def _world_landmarks(points: Tensor, derivatives: Tensor, seen: Landmarks) -> tu
     rows = derivatives - (share[..., None] * derivatives).sum(1, keepdim=True)
     residuals = centred - target
     weight = seen.confidence[..., None].sqrt() * _geman_mcclure(residuals, WORLD_OUTLIER)
-    weight = weight / points.new_tensor(WORLD_SIGMA)
+    weight = weight / points.new_tensor(sigma)
     return rows * weight[..., None], residuals * weight
 
 
@@ -159,6 +172,32 @@ def _scale(centred: Tensor, target: Tensor, confidence: Tensor) -> Tensor:
 def _geman_mcclure(residuals: Tensor, outlier: float) -> Tensor:
     """Square root of the weight that makes least squares minimise r^2 / (r^2 + outlier^2)."""
     return outlier**2 / (outlier**2 + residuals.square().sum(-1, keepdim=True))
+
+
+def _add_upright(normal: Normal, stance: Stance) -> Normal:
+    """The pelvis neither leans towards the camera nor away from it."""
+    root = stance.rotations[:, 0]
+    lean = root[:, 2, 1]  # the camera's axis of the body's upwards direction
+    rows = torch.stack([root[:, 2, 2], torch.zeros_like(lean), -root[:, 2, 0]], 1) / UPRIGHT_SIGMA
+    turns = slice(3, 6)  # the pelvis is the first of FREE
+    normal.frames[:, turns, turns] += rows[:, :, None] * rows[:, None]
+    normal.frame_right[:, turns] -= rows * lean[:, None] / UPRIGHT_SIGMA
+    return normal
+
+
+def _add_outline(normal: Normal, outline: Outline, stance: Stance, is_shape_free: bool) -> Normal:
+    rows, residuals = outline.rows(stance, FREE, is_shape_free=is_shape_free)
+    weight = outline.weight.sqrt() / OUTLINE_SIGMA
+    rows, residuals = rows * weight[..., None], residuals * weight
+    squared = rows.mT @ rows
+    right = -(rows.mT @ residuals[..., None])[..., 0]
+    return Normal(
+        normal.frames + squared[:, :UNKNOWNS, :UNKNOWNS],
+        normal.border + squared[:, :UNKNOWNS, UNKNOWNS:],
+        normal.corner + squared[:, UNKNOWNS:, UNKNOWNS:].sum(0),
+        normal.frame_right + right[:, :UNKNOWNS],
+        normal.shape_right + right[:, UNKNOWNS:].sum(0),
+    )
 
 
 def _add_habits(normal: Normal, stance: Stance) -> Normal:

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..body.landmarks import landmark_weights
 from ..body.model import BodyModel, free_body
 from ..body.skeleton import PARENTS
+from ..motion.motion import Person
 from ..motion.rotations import matrix_from_axis_angle
 
 
@@ -25,6 +26,10 @@ class Stance:
     rotations: Tensor  # (F, 24, 3, 3), each relative to its parent
     transl: Tensor  # (F, 3)
     betas: Tensor  # (10,)
+
+    @classmethod
+    def of(cls, person: Person) -> Stance:
+        return cls(matrix_from_axis_angle(person.pose().double()), person.transl.double(), person.betas.double())
 
     def __len__(self) -> int:
         return len(self.transl)
@@ -48,18 +53,26 @@ class Placed:
     joints: Tensor  # (F, 24, 3)
     frames: Tensor  # (F, 24, 3, 3): world from bone
 
+    def of(self, chosen: Tensor) -> Placed:
+        """Only the landmarks `chosen` (F, N) in each frame."""
+        row = torch.arange(len(chosen))[:, None]
+        return replace(self, points=self.points[row, chosen], pieces=self.pieces[row, chosen])
+
 
 class Rig:
     """Landmarks and joints of a body as functions of its stance, in double precision."""
 
     def __init__(self, body: BodyModel, landmarks: Tensor):
         """`landmarks` (L, V): each landmark's weights over the vertices of `body`."""
-        weights, body_weights = landmarks.double(), body.weights.double()
-        share = weights[:, None] * body_weights.T  # (L, 24, V)
+        weights = body.weights.double()
         basis = torch.cat([body.template[..., None], body.shapedirs], -1).double()  # (V, 3, 11)
         self.joints = torch.einsum("jv,vcb->jcb", body.joint_regressor.double(), basis)  # (24, 3, 11)
-        self.share = share.sum(-1)  # (L, 24)
-        self.offsets = torch.einsum("ljv,vcb->ljcb", share, basis) - self.share[..., None, None] * self.joints
+        self.share = landmarks.double() @ weights  # (L, 24)
+        sums = []
+        for row in landmarks.double():  # of few vertices each
+            used = row.nonzero()[:, 0]
+            sums.append(torch.einsum("vj,vcb->jcb", row[used, None] * weights[used], basis[used]))
+        self.offsets = torch.stack(sums) - self.share[..., None, None] * self.joints  # (L, 24, 3, 11)
         self.below = _descendants()
 
     def rest(self, betas: Tensor) -> Tensor:
@@ -84,10 +97,14 @@ class Rig:
         pieces = turned + self.share[..., None] * origins[:, None]
         return Placed(pieces.sum(2), pieces, origins, frames)
 
-    def turn_derivatives(self, placed: Placed, joints: tuple[int, ...]) -> Tensor:
-        """d points / d turns of `joints` about their own axes, (F, L, 3, len(joints), 3)."""
+    def turn_derivatives(self, placed: Placed, joints: tuple[int, ...], chosen: Tensor | None = None) -> Tensor:
+        """d points / d turns of `joints` about their own axes, (F, L, 3, len(joints), 3).
+
+        `chosen` (F, N) are the landmarks that `placed` holds in each frame, if not all.
+        """
         below = self.below[list(joints)]
-        carried = (below @ placed.pieces) - (self.share @ below.T)[..., None] * placed.joints[:, None, joints]
+        share = self.share if chosen is None else self.share[chosen]
+        carried = (below @ placed.pieces) - (share @ below.T)[..., None] * placed.joints[:, None, joints]
         x, y, z = carried.unbind(-1)  # (F, L, joints); a small world turn d moves the point by d x carried
         zero = torch.zeros_like(x)
         cross = torch.stack([zero, z, -y, -z, zero, x, y, -x, zero], -1).unflatten(-1, (3, 3))

@@ -1,0 +1,169 @@
+"""Where a person's mask wants the outline of the body: demands of single vertices that the refinement can weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..body.model import free_body, vertex_normals
+from ..body.outline import SIDEWAYS, near_edge, outline_offsets
+from ..body.raster import rasterize
+from ..body.skeleton import JOINT
+from ..body.skinning import blend, world_from_rest
+from ..camera import Camera
+from .rig import Rig, Stance
+
+
+SIDE = 320  # pixels of the longer side at which masks are compared
+REACH = 0.06  # of the person's height: how far the outline may be off
+ODD = 0.02  # of the height: an outline this far off counts a quarter, for wide clothes and what the mask has lost
+SHOWN = 0.7  # share of a part that the mask must show for its outline to count
+POOL, POINTS = 900, 112  # vertices that may be asked, and that are asked in one frame
+FRAMES_AT_ONCE = 8
+CLOTHES, HAIR = 0.01, 0.022  # metres by which they usually stand off the body
+BARE = ("wrist", "hand")
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """Vertices of the pool on the outline of each of F frames, and how far across it the mask wants them."""
+
+    points: Tensor  # (F, POINTS) long, into the pool
+    direction: Tensor  # (F, POINTS, 2) unit vectors across the outline, x right and y up
+    target: Tensor  # (F, POINTS) where along `direction` the line of sight should be, as a share of the distance
+    weight: Tensor  # (F, POINTS) 0 to 1
+
+    def __getitem__(self, frames) -> Outline:
+        return Outline(self.points[frames], self.direction[frames], self.target[frames], self.weight[frames])
+
+    def vertices(self) -> Tensor:
+        """(F, POINTS) long, numbers of the body's vertices."""
+        return _pool()[self.points]
+
+    def rows(self, stance: Stance, joints: tuple[int, ...], *, is_shape_free: bool) -> tuple[Tensor, Tensor]:
+        """Derivatives (F, POINTS, N) by shift, turns of `joints` and shape, and residuals (F, POINTS) in metres."""
+        rig = outline_rig()
+        everywhere = rig.place(stance)
+        placed = everywhere.of(self.points)
+        frames, count = self.points.shape
+        shape = torch.zeros(frames, count, 3, 10, dtype=torch.float64)
+        if is_shape_free:
+            shape = rig.shape_derivatives(everywhere)[torch.arange(frames)[:, None], self.points]
+        shift = torch.eye(3, dtype=torch.float64).expand(frames, count, 3, 3)
+        turns = rig.turn_derivatives(placed, joints, self.points).flatten(3)
+        derivatives = torch.cat([shift, turns, shape], -1)
+        depth = -placed.points[..., 2].clamp_max(-0.1)
+        scale = depth.mean(1, keepdim=True)
+        ray = placed.points[..., :2] / depth[..., None]
+        residuals = ((ray * self.direction).sum(-1) - self.target) * scale
+        across = derivatives[..., :2, :] + ray[..., None] * derivatives[..., 2:, :]
+        return (across * self.direction[..., None]).sum(2) * (scale / depth)[..., None], residuals
+
+
+def outline_of(stance: Stance, camera: Camera, masks: Iterable[NDArray]) -> Outline:
+    """Compare the outline of the body in a stance of F frames with masks (H, W) uint8, one a frame."""
+    scale = min(1.0, SIDE / max(camera.size))
+    small = camera.scaled(*(max(1, round(length * scale)) for length in camera.size))
+    body = free_body()
+    found, masks = [], iter(masks)
+    for start in range(0, len(stance), FRAMES_AT_ONCE):
+        part = stance[start : start + FRAMES_AT_ONCE]
+        vertices = _vertices(part)
+        seen = small.view(vertices)
+        raster = rasterize(seen, body.faces, focal=small.focal, center=small.center, size=small.size)
+        normals = small.view(vertices + vertex_normals(vertices, body.faces)) - seen
+        for frame in range(len(part)):
+            mask = _resized(next(masks), small.size)
+            found.append(_asked(seen[frame], normals[frame], raster.face[frame].numpy(), mask, small))
+    return Outline(*(torch.stack(values) for values in zip(*found, strict=True)))
+
+
+@lru_cache(maxsize=1)
+def outline_rig() -> Rig:
+    """The rig of the pool's vertices."""
+    body = free_body()
+    return Rig(body, torch.eye(body.vertices)[_pool()])
+
+
+@lru_cache(maxsize=1)
+def _pool() -> Tensor:
+    """POOL vertices spread evenly over the body: each the farthest from those before it."""
+    place = free_body().template
+    chosen, distance = [0], torch.full((len(place),), torch.inf)
+    for _ in range(POOL - 1):
+        distance = torch.minimum(distance, (place - place[chosen[-1]]).square().sum(1))
+        chosen.append(int(distance.argmax()))
+    return torch.tensor(chosen)
+
+
+@lru_cache(maxsize=1)
+def _standoff() -> NDArray:
+    """Metres (POOL,) by which clothes and hair usually stand off."""
+    body = free_body()
+    parts = body.parts[_pool()]
+    bare = torch.isin(parts, torch.tensor([number for name, number in JOINT.items() if name.split("_")[-1] in BARE]))
+    head = parts == JOINT["head"]
+    place, nose, ear = (body.template[index] for index in (_pool(), body.landmarks["nose"], body.landmarks["left_ear"]))
+    hair = head & ((place[:, 2] < ear[2]) | (place[:, 1] > nose[1] + 0.06))
+    return torch.where(hair, HAIR, torch.where(bare | head, 0.0, CLOTHES)).numpy()
+
+
+def _vertices(stance: Stance) -> Tensor:
+    """World vertices (F, V, 3) float32."""
+    body = free_body()
+    rest, joints = body.shape(stance.betas.float())
+    transforms = world_from_rest(stance.rotations.float(), joints, body.parents)
+    return blend(rest, body.weights, transforms) + stance.transl.float()[:, None]
+
+
+def _resized(mask: NDArray, size: tuple[int, int]) -> NDArray:
+    import cv2
+
+    return mask if mask.shape == size[::-1] else cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+
+
+def _asked(vertices: Tensor, normals: Tensor, face: NDArray, mask: NDArray, camera: Camera) -> tuple[Tensor, ...]:
+    """One frame's points, directions, targets and weights; points that nothing is asked of have weight 0."""
+    pool = _pool()
+    body = (face >= 0).astype(np.uint8) * 255
+    pixels, across = camera.pixels(vertices[pool]).numpy(), normals[pool, :2].numpy()
+    length = np.linalg.norm(across, axis=1)
+    height = _extent(body)
+    rim = np.flatnonzero((length > SIDEWAYS) & near_edge(body, pixels) & _is_shown(face, mask)[pool])
+    rim = rim[:: -(-len(rim) // POINTS)] if len(rim) else rim
+    points, direction = torch.zeros(POINTS, dtype=torch.long), torch.zeros(POINTS, 2, dtype=torch.float64)
+    target, weight = torch.zeros(2, POINTS, dtype=torch.float64)
+    if not len(rim):
+        return points, direction, target, weight
+    unit = across[rim] / length[rim, None]
+    offset, certain = outline_offsets(mask, body, pixels[rim], unit, reach=REACH * height)
+    depth = vertices[pool[rim], 2].numpy()
+    offset = offset - _standoff()[rim] * camera.focal / depth
+    wanted = (pixels[rim] + offset[:, None] * unit - camera.center) / camera.focal
+    count = len(rim)
+    points[:count] = torch.from_numpy(rim)
+    direction[:count] = torch.from_numpy(unit * (1, -1))
+    target[:count] = torch.from_numpy((wanted * unit).sum(1))
+    weight[:count] = torch.from_numpy(certain / (1 + (offset / (ODD * height)) ** 2) ** 2)
+    return points, direction, target, weight
+
+
+def _extent(mask: NDArray) -> int:
+    rows = np.flatnonzero(mask.any(1))
+    return rows[-1] - rows[0] + 1 if len(rows) else 1
+
+
+def _is_shown(face: NDArray, mask: NDArray) -> NDArray:
+    """(V,) bool: vertices of parts of which the mask shows most."""
+    body = free_body()
+    drawn = face >= 0
+    parts = body.face_parts.numpy()[face[drawn]]
+    count = np.bincount(parts, minlength=24)
+    shown = np.bincount(parts, mask[drawn] > 127, minlength=24)
+    return (shown > SHOWN * np.maximum(count, 1))[body.parts.numpy()]

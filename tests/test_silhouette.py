@@ -1,0 +1,97 @@
+"""The fit is pulled onto the outline of a mask, on bodies whose pose is known."""
+
+import numpy as np
+import pytest
+import torch
+
+from mimo_core.body.model import free_body
+from mimo_core.body.raster import rasterize
+from mimo_core.body.skeleton import JOINT
+from mimo_core.camera import Camera
+from mimo_core.motion.motion import Motion, Person
+from mimo_core.pose.estimate import estimate_picture
+from mimo_core.pose.fit import fit_portrait
+from mimo_core.pose.refine import FREE
+from mimo_core.pose.rig import Stance
+from mimo_core.pose.silhouette import CLOTHES, HAIR, outline_of
+from mimo_core.synthetic.shot import character_picture
+
+
+SIDE = 256
+CAMERA = Camera(2.4 * SIDE, (SIDE / 2, SIDE / 2), (SIDE, SIDE))
+
+
+def standing(*, side=0.0, arm=-1.0) -> Motion:
+    pose = torch.zeros(1, 24, 3)
+    pose[0, JOINT["left_shoulder"], 2], pose[0, JOINT["right_shoulder"], 2] = arm, 1.0
+    person = Person(torch.zeros(10), pose[:, 0], pose[:, 1:].flatten(1), torch.tensor([[side, 0.28, -4.9]]))
+    return Motion((person,), 24.0, CAMERA)
+
+
+def mask_of(motion: Motion) -> np.ndarray:
+    seen = CAMERA.view(free_body().pose(motion.person).vertices)
+    raster = rasterize(seen, free_body().faces, focal=CAMERA.focal, center=CAMERA.center, size=CAMERA.size)
+    return raster.mask[0].numpy().astype(np.uint8) * 255
+
+
+def misplaced(found: Motion, truth: Motion) -> float:
+    """Mean distance of the surface from its true place, pixels."""
+    places = [motion.camera.project(free_body().pose(motion.person).vertices)[0] for motion in (found, truth)]
+    return float((places[0] - places[1]).norm(dim=1).mean())
+
+
+class TestOutline:
+    def test_on_its_own_outline_a_body_is_asked_to_be_no_more_than_dressed(self):
+        stance = Stance.of(standing().person)
+        outline = outline_of(stance, CAMERA, [mask_of(standing())])
+        residuals = outline.rows(stance, FREE, is_shape_free=False)[1][outline.weight > 0.2]
+        assert len(residuals) > 50
+        assert residuals.min() > -0.002 and residuals.max() < HAIR + 0.002
+        assert residuals.median() == pytest.approx(CLOTHES, abs=0.002)
+
+    def test_a_body_beside_its_mask_is_asked_to_move_there(self):
+        stance = Stance.of(standing(side=0.03).person)
+        outline = outline_of(stance, CAMERA, [mask_of(standing())])
+        rows, residuals = outline.rows(stance, FREE, is_shape_free=False)
+        weighted = rows * outline.weight[..., None]
+        step = torch.linalg.lstsq(weighted[0, :, :3], -(residuals * outline.weight)[0, :, None]).solution[:, 0]
+        assert -0.035 < step[0] < -0.015  # far demands count for less, so it takes a few steps
+        assert abs(step[1]) < 0.01
+
+    @pytest.mark.parametrize("unknown", [0, 2, 5, 3 + 3 * 15 + 2, 3 + 3 * len(FREE), 3 + 3 * len(FREE) + 4])
+    def test_derivatives_are_those_of_small_steps(self, unknown):
+        stance = Stance.of(standing().person)
+        outline = outline_of(stance, CAMERA, [mask_of(standing(arm=-0.9))])
+        rows, residuals = outline.rows(stance, FREE, is_shape_free=True)
+        step = torch.zeros(1, rows.shape[-1], dtype=torch.float64)
+        step[0, unknown] = 1e-5
+        moved = stance.moved(FREE, step[:, 3:-10].unflatten(1, (-1, 3)), step[:, :3], step[0, -10:])
+        change = (outline.rows(moved, FREE, is_shape_free=True)[1] - residuals) / 1e-5
+        kept = outline.weight > 0
+        # Only the mean distance, which turns lines of sight into metres, is taken as constant.
+        assert (change - rows[..., unknown])[kept].abs().max() < 0.02
+
+    def test_a_part_that_the_mask_has_lost_asks_for_nothing(self):
+        stance, mask = Stance.of(standing().person), mask_of(standing())
+        mask[:, SIDE // 2 + 20 :] = 0
+        outline = outline_of(stance, CAMERA, [mask])
+        arm = (free_body().parts == JOINT["left_elbow"])[outline.vertices()[0]]
+        assert not outline.weight[0][arm].any()
+
+
+class TestPortrait:
+    @pytest.mark.parametrize("seed", [3, 504])
+    def test_the_body_under_a_picture_comes_closer_to_the_true_one(self, seed):
+        picture = character_picture(seed, size=320)
+        seen = estimate_picture(picture.image, focal=2.4 * 320)
+        fitted = fit_portrait(seen.motion, seen.landmarks, picture.mask)
+        assert misplaced(fitted, picture.motion) < 0.93 * misplaced(seen.motion, picture.motion)
+
+    def test_somebody_who_poses_stands_upright(self):
+        picture = character_picture(3, size=320)
+        seen = estimate_picture(picture.image, focal=2.4 * 320)
+        lean, upright = (
+            float(motion.person.global_orient[0, 0])
+            for motion in (seen.motion, fit_portrait(seen.motion, seen.landmarks, picture.mask))
+        )
+        assert lean > 0.1 and abs(upright) < 0.06
