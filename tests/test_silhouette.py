@@ -56,7 +56,7 @@ class TestOutline:
         weighted = rows * outline.weight[..., None]
         step = torch.linalg.lstsq(weighted[0, :, :3], -(residuals * outline.weight)[0, :, None]).solution[:, 0]
         assert -0.035 < step[0] < -0.015  # far demands count for less, so it takes a few steps
-        assert abs(step[1]) < 0.01
+        assert abs(step[1]) < 0.02  # less than the hair that it may have
 
     @pytest.mark.parametrize("unknown", [0, 2, 5, 3 + 3 * 15 + 2, 3 + 3 * len(FREE), 3 + 3 * len(FREE) + 4])
     def test_derivatives_are_those_of_small_steps(self, unknown):
