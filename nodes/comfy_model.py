@@ -24,6 +24,7 @@ from ..mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, Trained
 from ..mimo_core.denoise.checkpoints import build as build_networks
 from ..mimo_core.denoise.config import MimoConfig
 from ..mimo_core.denoise.denoiser import Denoiser
+from ..mimo_core.denoise.memory import in_memory
 from ..mimo_core.denoise.pose_guider import PoseGuider
 from ..mimo_core.denoise.reference import ReferenceFeatures
 from ..mimo_core.errors import InputError
@@ -63,13 +64,13 @@ class FrameCond(comfy.conds.CONDNoiseShape):
 class ClipCond(comfy.conds.CONDRegular):
     """ClipConditions on their way to the model: never cast, moved, repeated or cut."""
 
-    def __init__(self, clip: ClipConditions, *, reads_reference: bool, area=None, keys=None):
+    def __init__(self, clip: ClipConditions, *, reads_reference: bool, area=None, kept=None):
         super().__init__(clip)
         self.reads_reference, self.area = reads_reference, area
-        self.keys = {} if keys is None else keys  # of the reference, made once per run by the model
+        self.kept = {} if kept is None else kept  # what the model learns during a run
 
     def process_cond(self, batch_size, area=None, **_):
-        return ClipCond(self.cond, reads_reference=self.reads_reference, area=area, keys=self.keys)
+        return ClipCond(self.cond, reads_reference=self.reads_reference, area=area, kept=self.kept)
 
     def can_concat(self, other):
         return self.cond.body_code is other.cond.body_code and self.area == other.area
@@ -85,9 +86,16 @@ class ClipChunks:
     """The ClipConds of one call's chunks. They differ in whether they read the reference."""
 
     def __init__(self, conds: tuple[ClipCond, ...]):
+        self.conds = conds
         self.reads_reference = [cond.reads_reference for cond in conds]
         first = next((cond for cond in conds if cond.reads_reference), conds[0])
-        self.clip, self.area, self.keys = first.cond, first.area, first.keys
+        self.clip, self.area, self.kept = first.cond, first.area, first.kept
+
+    @property
+    def parts(self) -> list[int]:
+        """In how many parts this call may run: all chunks together, or each alone. A lack of memory takes the first."""
+        count = len(self.conds)
+        return [1] if count == 1 else self.kept.setdefault(f"parts of {count}", [1, count])
 
 
 class NativeDenoiser(Denoiser):
@@ -138,10 +146,19 @@ class MimoModel(comfy.model_base.BaseModel):
         return conds
 
     def apply_model(self, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs):
+        """v of all chunks in one pass, or one chunk after the other once memory did not hold them together."""
         comfy.model_management.throw_exception_if_processing_interrupted()
         chunks: ClipChunks = kwargs.pop(CLIP)
-        options = {**(transformer_options or {}), "reads_reference": chunks.reads_reference}
-        count = len(chunks.reads_reference)
+        inputs = (x, t, c_concat, c_crossattn, control, transformer_options or {}, chunks)
+
+        def run(parts: int) -> Tensor:
+            return torch.cat([self._denoised(*_share(inputs, part, parts), **kwargs) for part in range(parts)])
+
+        return in_memory(run, chunks.parts, x.device, told=_out_of_memory(x, len(chunks.conds)))
+
+    def _denoised(self, x, t, c_concat, c_crossattn, control, transformer_options, chunks: ClipChunks, **kwargs):
+        options = {**transformer_options, "reads_reference": chunks.reads_reference}
+        count = len(chunks.conds)
         frames = _frames_seen(options, len(x) // count, chunks.clip.frames)
         denoised = super().apply_model(
             x,
@@ -170,10 +187,10 @@ class MimoModel(comfy.model_base.BaseModel):
         if not any(chunks.reads_reference):
             return None
         # Hooked weights change from step to step, so nothing made with them can be kept.
-        if "keys" not in chunks.keys or self.current_patcher.current_hooks is not None:
+        if "keys" not in chunks.kept or self.current_patcher.current_hooks is not None:
             features = chunks.clip.reference.to(device, self.compute_dtype())
-            chunks.keys["keys"] = self.diffusion_model.project(features)
-        return chunks.keys["keys"]
+            chunks.kept["keys"] = self.diffusion_model.project(features)
+        return chunks.kept["keys"]
 
 
 def build(checkpoint: Checkpoint, *, dtype: torch.dtype | None = None):
@@ -274,6 +291,32 @@ def _check_control(kwargs) -> None:
                     ". MIMO is built on Stable Diffusion 1.5: use a ControlNet made for it, and its CLIP for the text."
                 )
         control = control.previous_controlnet
+
+
+def _share(value, part: int, parts: int):
+    """The share that one of `parts` equal parts has of whatever is given to a call of the model."""
+    if parts == 1:
+        return value
+    if isinstance(value, Tensor):
+        return value.chunk(parts)[part]
+    if isinstance(value, ClipChunks):
+        return ClipChunks(value.conds[part : part + 1])
+    if isinstance(value, tuple):
+        return tuple(_share(entry, part, parts) for entry in value)
+    if isinstance(value, dict) and "cond_or_uncond" in value:
+        return value | {name: value[name][part : part + 1] for name in ("cond_or_uncond", "uuids") if name in value}
+    if isinstance(value, dict):  # the residuals of ControlNets
+        return {name: [_share(residual, part, parts) for residual in entry] for name, entry in value.items()}
+    return value
+
+
+def _out_of_memory(x: Tensor, chunks: int) -> str:
+    frames, (height, width) = len(x) // chunks, x.shape[2:]
+    return (
+        f"with windows of {frames} frames of {8 * width}x{8 * height} pixels, one half of the guidance at a time. Put "
+        f"MIMO Context Windows with {max(frames // 2, 1)} frames before this node, lower the size, or load MIMO with "
+        "fp8 precision"
+    )
 
 
 def _frames_seen(options: dict, count: int, frames: int) -> list[int]:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from comfy.model_management import get_torch_device
 from torch import Tensor
 
 from ..mimo_core.clip import Clip
 from ..mimo_core.denoise.conditioning import (
+    ENCODED_AT_ONCE,
     Part,
     clip_pictures,
     reference_latents,
@@ -17,12 +19,14 @@ from ..mimo_core.denoise.conditioning import (
     token_of,
     with_networks,
 )
+from ..mimo_core.denoise.memory import in_memory
 from ..mimo_core.denoise.regions import ClipPlan
 from ..mimo_core.errors import InputError
 from ..mimo_core.identity.identity import Identity
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import Progress, silent
 from ..mimo_core.scene.scene import Scene
+from .batches import new_batch
 from .comfy_model import CLIP, ClipConditions, reference_features, trained
 from .comfy_windows import windows_of, with_windows
 from .models import official_body_code
@@ -96,12 +100,28 @@ def encoder_of(vae):
     """How a VAE encodes uint8 pictures (n, H, W, 3). ComfyUI's own goes over to tiles when memory runs out."""
 
     def encode(pictures: np.ndarray) -> Tensor:
-        latents = vae.encode(_image(pictures)).cpu()
+        told = f"where the VAE should encode {pictures.shape[2]}x{pictures.shape[1]} pixels in tiles. Lower the size"
+        latents = in_memory(lambda rows: vae.encode(_image(rows)).cpu(), [pictures], get_torch_device(), told=told)
         if not torch.isfinite(latents).all():
             raise InputError("The VAE's latents are NaN or infinite. Start ComfyUI with --fp32-vae or --bf16-vae.")
         return latents
 
     return encode
+
+
+def decoded(vae, latents: Tensor, progress: Progress = silent) -> Tensor:
+    """The IMAGE of latents (F, 4, h, w), made a few frames at a time."""
+    count, (height, width) = len(latents), latents.shape[2:]
+    told = f"where the VAE should decode {8 * width}x{8 * height} pixels in tiles. Lower the size"
+    images = new_batch(count, 8 * height, 8 * width, 3)
+    for start in range(0, count, ENCODED_AT_ONCE):
+        few = latents[start : start + ENCODED_AT_ONCE]
+        pictures = in_memory(lambda rows: vae.decode(rows), [few], get_torch_device(), told=told)
+        if not torch.isfinite(pictures).all():
+            raise InputError("The VAE's pictures are NaN or infinite. Start ComfyUI with --fp32-vae or --bf16-vae.")
+        images[start : start + len(few)] = pictures
+        progress(start + len(few), count)
+    return images
 
 
 def _image(pictures: np.ndarray) -> Tensor:

@@ -229,11 +229,11 @@ class MimoSampler(io.ComfyNode):
     def execute(
         cls, seed, steps, cfg, sampler, scheduler, denoise, noise, size, start, length, behaviour, **sockets
     ) -> io.NodeOutput:
-        import comfy.model_management
         import comfy.sample
         import latent_preview
 
         from .comfy_model import trained
+        from .conditioning import decoded
 
         check_choice("noise", noise, NOISES)
         check_choice("sampler", sampler, comfy.samplers.KSampler.SAMPLERS)
@@ -242,26 +242,21 @@ class MimoSampler(io.ComfyNode):
             raise InputError(f"Denoise {denoise} needs something to start from. Connect start images, or set it to 1.")
         made, how = conditioned(size, start, length, behaviour, **sockets), trained(sockets["model"])
         steps = steps or how.steps
-        try:
-            samples = comfy.sample.sample(
-                made.model,
-                FrameNoise(seed, noise).generate_noise(made.latent),
-                steps,
-                cfg or how.cfg,
-                sampler,
-                scheduler,
-                made.positive,
-                made.negative,
-                made.latent["samples"],
-                denoise=denoise,
-                callback=latent_preview.prepare_callback(made.model, steps),
-                seed=seed,
-            )
-        except comfy.model_management.OOM_EXCEPTION as error:
-            raise out_of_memory(made) from error
-        images = sockets["vae"].decode(samples)
-        if not torch.isfinite(images).all():
-            raise InputError("The VAE's pictures are NaN or infinite. Start ComfyUI with --fp32-vae or --bf16-vae.")
+        samples = comfy.sample.sample(
+            made.model,
+            FrameNoise(seed, noise).generate_noise(made.latent),
+            steps,
+            cfg or how.cfg,
+            sampler,
+            scheduler,
+            made.positive,
+            made.negative,
+            made.latent["samples"],
+            denoise=denoise,
+            callback=latent_preview.prepare_callback(made.model, steps),
+            seed=seed,
+        )
+        images = decoded(sockets["vae"], samples, node_progress())
         return io.NodeOutput(images, made.plan, made.latent | {"samples": samples})
 
 
@@ -289,19 +284,6 @@ def conditioned(size, start, length, behaviour, *, model, vae, identity, motion,
         motion = clip_from(motion, progress=progress)
     start_clip = None if start_images is None else clip_from(start_images, progress=progress)
     return condition(model, vae, identity, motion, scene, part, text=text, start_clip=start_clip, progress=progress)
-
-
-def out_of_memory(made) -> InputError:
-    import comfy.model_management
-
-    frames, _, height, width = made.latent["samples"].shape
-    window = min(made.model.model_options["context_handler"].context_length, frames)
-    free = comfy.model_management.get_free_memory() / 2**30
-    return InputError(
-        f"Out of memory with windows of {window} frames of {8 * width}x{8 * height} pixels; {free:.1f} GB are free. "
-        f"Put MIMO Context Windows with {max(window // 2, 1)} frames before this node, or lower the size, or load MIMO "
-        "with fp8 precision."
-    )
 
 
 def clip_inputs() -> list:

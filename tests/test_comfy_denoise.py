@@ -187,7 +187,77 @@ class TestConditioning:
         assert torch.equal(noise, drawn[0].transpose(0, 1).float())
 
 
+def full(limit, run, *, rows_of=len):
+    """`run`, but out of memory for more than `limit` rows; and the rows of every call that was tried."""
+    import comfy.model_management
+
+    tried = []
+
+    def in_little_memory(self, x, *args, **kwargs):
+        tried.append(rows_of(x))
+        if rows_of(x) > limit:
+            raise comfy.model_management.OOM_EXCEPTION("Tried to allocate 20.00 GiB.")
+        return run(self, x, *args, **kwargs)
+
+    return in_little_memory, tried
+
+
+class TestOutOfMemory:
+    def test_the_halves_are_run_one_by_one_from_the_first_time_on(self, world, part, run, monkeypatch):
+        wanted = run("MIMO_Sampler", **DEFAULTS, **SAMPLING, **world.sockets)[2]["samples"]
+        native = part("nodes.comfy_model").Denoiser
+        forward, tried = full(FRAMES, native.forward)
+        monkeypatch.setattr(native, "forward", forward)
+        found = run("MIMO_Sampler", **DEFAULTS, **SAMPLING, **world.sockets)[2]["samples"]
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+        assert tried == [2 * FRAMES] + [FRAMES] * 4  # two steps
+
+    def test_a_controlnet_is_shared_out_too(self, world, part, run, monkeypatch):
+        model, positive, negative, latent, _ = run("MIMO_Conditioning", **DEFAULTS, **world.sockets)
+        conds = tiny_comfy.apply_control(positive, negative, tiny_comfy.controlnet(), tiny_comfy.frame_hints(FRAMES))
+        wanted = tiny_comfy.sample(model, *conds, latent=latent)
+        native = part("nodes.comfy_model").Denoiser
+        monkeypatch.setattr(native, "forward", full(FRAMES, native.forward)[0])
+        torch.testing.assert_close(tiny_comfy.sample(model, *conds, latent=latent), wanted, rtol=1e-4, atol=1e-4)
+
+    def test_what_does_not_fit_at_all_is_told_with_numbers_and_stays_an_error_of_memory(
+        self, world, part, run, monkeypatch
+    ):
+        import comfy.model_management
+
+        native = part("nodes.comfy_model").Denoiser
+        monkeypatch.setattr(native, "forward", full(0, native.forward)[0])
+        message = r"windows of 6 frames of 64x64 pixels.*MIMO Context Windows with 3 frames.*GB are free"
+        with pytest.raises(comfy.model_management.OOM_EXCEPTION, match=message) as caught:
+            run("MIMO_Sampler", **DEFAULTS, **SAMPLING, **world.sockets)
+        assert isinstance(caught.value, ValueError)
+
+    def test_the_vae_works_in_tiles(self, world, run, monkeypatch):
+        wanted = run("MIMO_Sampler", **DEFAULTS, **SAMPLING, **world.sockets)[0]
+        network = type(world.vae.first_stage_model)
+        for name in ("encode", "decode"):
+            monkeypatch.setattr(network, name, full(1, getattr(network, name))[0])
+        with torch.inference_mode():  # as ComfyUI runs every node
+            found = run("MIMO_Sampler", **DEFAULTS, **SAMPLING, **world.sockets)[0]
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+
+    def test_a_vae_that_does_not_fit_in_tiles_is_told_with_numbers(self, world, run, monkeypatch):
+        network = type(world.vae.first_stage_model)
+        monkeypatch.setattr(network, "decode", full(0, network.decode)[0])
+        with pytest.raises(ValueError, match="the VAE should decode 64x64 pixels in tiles.*GB are free"):
+            run("MIMO_Sampler", **DEFAULTS, **SAMPLING, **world.sockets)
+
+
 class TestBadInput:
+    def test_pictures_that_overflow_in_the_vae_are_not_a_black_video(self, world, run, monkeypatch):
+        network = type(world.vae.first_stage_model)
+        for name, culprit in (("decode", "pictures"), ("encode", "latents")):
+            with monkeypatch.context() as patch:
+                whole = getattr(network, name)
+                patch.setattr(network, name, lambda self, x, whole=whole: whole(self, x) * float("nan"))
+                with pytest.raises(ValueError, match=f"VAE's {culprit} are NaN or infinite.*--fp32-vae"):
+                    run("MIMO_Sampler", **DEFAULTS, **SAMPLING, **world.sockets)
+
     @pytest.mark.parametrize("size", [100, 63, 56])
     def test_a_size_that_8_does_not_divide(self, world, run, size):
         with pytest.raises(ValueError, match=f"size is {size}"):
@@ -254,17 +324,6 @@ class TestBadInput:
         other = SimpleNamespace(model=torch.nn.Linear(1, 1))
         with pytest.raises(ValueError, match="MODEL is a Linear, not a MIMO"):
             run("MIMO_ContextWindows", model=other, window=0, overlap=4, schedule="fixed")
-
-    def test_out_of_memory_is_told_with_numbers(self, world, run, monkeypatch):
-        import comfy.model_management
-        import comfy.sample
-
-        def full(*_, **__):
-            raise comfy.model_management.OOM_EXCEPTION("full")
-
-        monkeypatch.setattr(comfy.sample, "sample", full)
-        with pytest.raises(ValueError, match="windows of 6 frames of 64x64 pixels.*MIMO Context Windows with 3 frames"):
-            run("MIMO_Sampler", **DEFAULTS, **SAMPLING, **world.sockets)
 
     def test_official_colours_stop_and_name_the_missing_files(self, world, part, run):
         import dataclasses

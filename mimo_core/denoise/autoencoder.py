@@ -17,6 +17,7 @@ from .state_files import layers_of, seems_to_be
 
 SCALE = 0.18215  # from latents as Stable Diffusion 1.5's VAE gives them to those that the denoiser works on
 AT_ONCE = 4  # pictures
+TILE = 512  # pixels
 RENAMED = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 
@@ -126,6 +127,7 @@ def _kl(state: Mapping[str, Tensor]) -> nn.Module:
         "block_out_channels": tuple(widths),
         "layers_per_block": len(layers),
         "latent_channels": state["decoder.conv_in.weight"].shape[1],
+        "sample_size": TILE,
         "down_block_types": ("DownEncoderBlock2D",) * len(widths),
         "up_block_types": ("UpDecoderBlock2D",) * len(widths),
     }
