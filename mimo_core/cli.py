@@ -19,6 +19,7 @@ from .progress import Progress
 
 BAD_INPUT, INTERRUPTED = 2, 130
 LAYER_FILES = {"plate.mp4", "person.mp4", "occluder.mp4", "motion.npz", "report.txt"}
+MOTION_HELP = "a motion file (.npz, .safetensors, .bvh, .glb, .pt, .pkl) or a motion that ships, such as walk"
 SCENE_HELP = "a picture, a video, a colour such as white or #204060, or none for plain white"
 
 
@@ -93,23 +94,20 @@ def _animate(commands) -> None:
     example = "mimo animate --character red-jacket.png --motion dance.npz --scene white --size 768x768 --out dance.mp4"
     command = _command(commands, "animate", animate, "Let a character do a motion, in a scene of your choice.", example)
     _add_character(command)
-    command.add_argument(
-        "--motion", type=Path, help="a motion file (.npz, .safetensors); default: the example that ships"
-    )
+    command.add_argument("--motion", type=Path, help=f"{MOTION_HELP}; default: the example that ships")
     command.add_argument("--size", type=_size, metavar="WxH", help="default: as the motion's camera")
     command.add_argument("--fps", type=float, default=0, help="0 = as the motion says")
     _add_output(command, "the video to write")
 
 
 def _pose(commands) -> None:
-    command = _command(
-        commands, "pose", pose, "Estimate the motion of a person in a video.", "mimo pose juggle.mp4 --out juggle.npz"
-    )
-    command.add_argument("clip", type=Path)
+    summary = "Estimate the motion of a person in a video, or bring a motion file into another format."
+    command = _command(commands, "pose", pose, summary, "mimo pose juggle.mp4 --out juggle.npz")
+    command.add_argument("clip", type=Path, help=f"a video, or {MOTION_HELP}")
     command.add_argument("--person", type=int, default=0, help="whose, 0 = the largest")
     command.add_argument("--smoothing", type=float, default=1.0, help="0 = none")
     command.add_argument("--focal", type=float, default=0, metavar="PIXELS", help="0 = assume 1.2 x the longer side")
-    _add_output(command, "the motion to write (.npz or .safetensors)")
+    _add_output(command, "the motion to write (.npz, .safetensors, .bvh or .glb)")
 
 
 def _separate(commands) -> None:
@@ -123,7 +121,7 @@ def _separate(commands) -> None:
 def _render(commands) -> None:
     example = "mimo render juggle.npz --style openpose --out openpose.mp4"
     command = _command(commands, "render", render, "Draw a motion as a control video.", example)
-    command.add_argument("motion", type=Path)
+    command.add_argument("motion", type=Path, help=MOTION_HELP)
     command.add_argument("--style", choices=["body code", "openpose", "depth", "normal", "mask"], default="body code")
     command.add_argument("--size", type=_size, metavar="WxH", help="default: as the motion's camera")
     _add_output(command, "the video to write")
@@ -178,11 +176,11 @@ def replace(options) -> None:
 
 def animate(options) -> None:
     from .motion.edit import resample
-    from .motion.files import load_motion
+    from .motion.files import open_motion
     from .replace import animate_character
 
     _check_outputs(options)
-    motion = load_motion(options.motion) if options.motion else _example().motion()
+    motion = open_motion(options.motion) if options.motion else _example().motion()
     if options.fps:
         motion = resample(motion, options.fps)
     if options.size:
@@ -198,11 +196,16 @@ def animate(options) -> None:
 
 def pose(options) -> None:
     from .clip import Clip
-    from .motion.files import save_motion
+    from .motion.files import check_writable, is_motion, open_motion, save_motion
     from .output import refuse_existing
     from .replace import found_person
 
     refuse_existing(options.out, force=options.force)
+    check_writable(options.out)
+    if is_motion(options.clip):
+        save_motion(options.out, open_motion(options.clip))
+        _say(f"wrote {options.out}")
+        return
     clip = Clip.from_file(options.clip, progress=_bar("open"))
     found = found_person(
         clip, person=options.person, smoothing=options.smoothing, focal=options.focal, progress=_bar("pose")
@@ -232,11 +235,11 @@ def separate(options) -> None:
 def render(options) -> None:
     from .body.render import render_motion
     from .clip import write_video
-    from .motion.files import load_motion
+    from .motion.files import open_motion
     from .output import refuse_existing
 
     refuse_existing(options.out, force=options.force)
-    motion = load_motion(options.motion)
+    motion = open_motion(options.motion)
     frames = (frame for frame, _ in render_motion(motion, style=options.style, size=options.size))
     write_video(options.out, frames, fps=motion.fps, total=motion.frames, progress=_bar("render"))
     _say(f"wrote {options.out}")

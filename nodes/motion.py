@@ -12,6 +12,7 @@ from comfy_api.latest import io, ui
 from ..mimo_core.clip import Clip, Masks
 from ..mimo_core.errors import InputError
 from ..mimo_core.example import example_shots
+from ..mimo_core.motion.builtin import builtin_motion, builtin_names
 from ..mimo_core.motion.files import READ, WRITTEN, load_motion, save_motion
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import tracked
@@ -24,6 +25,7 @@ from .views import motion_shown
 
 
 MASKS: WeakKeyDictionary[Motion, Masks] = WeakKeyDictionary()  # the person as the estimator saw them, with each motion
+BUILT_IN = " [built in]"
 ESTIMATORS = ("auto", "blazepose")
 
 
@@ -155,12 +157,16 @@ class MimoLoadMotion(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file):
-        status = os.stat(motion_path(file))
+        found = motion_file(file)
+        if not isinstance(found, Path):
+            return found
+        status = os.stat(found)
         return f"{status.st_mtime_ns} {status.st_size}"
 
     @classmethod
     def execute(cls, file) -> io.NodeOutput:
-        motion = load_motion(motion_path(file))
+        found = motion_file(file)
+        motion = load_motion(found) if isinstance(found, Path) else builtin_motion(found)
         return io.NodeOutput(motion, ui=motion_shown(motion, progress=node_progress()))
 
 
@@ -201,11 +207,12 @@ class MimoSaveMotion(io.ComfyNode):
         return io.NodeOutput(ui=ui.PreviewText(f"Saved {Path(subfolder, file).as_posix()}"))
 
 
-def motion_files() -> dict[str, Path]:
-    """What Load Motion offers, by name: the input folder, the output folder, and the examples that ship."""
+def motion_files() -> dict[str, Path | str]:
+    """What Load Motion offers: input folder, output folder, example, and the names of motions that are computed."""
     loaded = _files(folder_paths.get_input_directory(), "")
     saved = _files(folder_paths.get_output_directory(), " [output]")
-    return loaded | saved | {f"{example.name} [example]": example.motion_file for example in example_shots()}
+    shipped = {f"{example.name} [example]": example.motion_file for example in example_shots()}
+    return loaded | saved | shipped | {f"{name}{BUILT_IN}": name for name in builtin_names()}
 
 
 def _files(folder: str, mark: str) -> dict[str, Path]:
@@ -215,8 +222,9 @@ def _files(folder: str, mark: str) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix() + mark: path for path in found}
 
 
-def motion_path(name: str) -> Path:
-    """Where a listed motion lies. Only listed names are taken, so no name leaves the folders."""
+def motion_file(name: str) -> Path | str:
+    """Where a listed motion lies, or the name of a built-in one. Only what is listed is taken, so that no name leaves
+    the folders."""
     files = motion_files()
     if name not in files:
         raise InputError(f"There is no motion {name} in the input or output folder. Choose another file.")

@@ -47,6 +47,20 @@ class TestHelp:
         assert "quality" in capsys.readouterr().out
 
 
+class TestMotionFiles:
+    @pytest.mark.parametrize("kind", ["npz", "bvh", "glb"])
+    def test_pose_brings_a_motion_into_another_format(self, tmp_path, kind):
+        from mimo_core.motion.files import load_motion
+
+        assert run(["pose", "wave", "--out", str(tmp_path / f"wave.{kind}")]) == 0
+        assert run(["pose", str(tmp_path / f"wave.{kind}"), "--out", str(tmp_path / "back.npz")]) == 0
+        assert load_motion(tmp_path / "back.npz").frames == 132
+
+    def test_render_draws_a_motion_that_ships(self, tmp_path):
+        assert run(["render", "bow", "--style", "mask", "--size", "32x32", "--out", str(tmp_path / "bow.mp4")]) == 0
+        assert (tmp_path / "bow.mp4").stat().st_size > 0
+
+
 class TestBadInput:
     def expect(self, arguments, capsys, *parts):
         assert run([str(argument) for argument in arguments]) == 2
@@ -83,6 +97,9 @@ class TestBadInput:
     def test_a_clip_without_a_person_writes_nothing(self, tmp_path, capsys, empty_lawn):
         self.expect(["pose", empty_lawn, "--out", tmp_path / "a.npz"], capsys, "person")
         assert sorted(entry.name for entry in tmp_path.iterdir()) == ["lawn.mp4"]
+
+    def test_an_unknown_output_format_is_refused_before_any_work(self, tmp_path, capsys):
+        self.expect(["pose", tmp_path / "gone.mp4", "--out", tmp_path / "a.fbx"], capsys, ".glb", "a.fbx")
 
     def test_an_unknown_colour_is_refused_with_the_choices(self, tmp_path, capsys):
         self.expect(["animate", "--scene", "octarine", "--out", tmp_path / "a.mp4"], capsys, "octarine", "a picture")

@@ -159,7 +159,7 @@ class TestMotionFiles:
     def test_a_saved_motion_is_offered_and_comes_back(self, run, node_classes, motion, folders, close):
         run("MIMO_SaveMotion", motion=motion, prefix="motion/turn")
         offered = node_classes["MIMO_LoadMotion"].GET_SCHEMA().inputs[0].as_dict()["options"]
-        assert offered == ["motion/turn_00001_.npz [output]", "dance [example]"]
+        assert offered[:3] == ["motion/turn_00001_.npz [output]", "dance [example]", "walk [built in]"]
         (loaded,) = run("MIMO_LoadMotion", file=offered[0]).args
         close(loaded.person.body_pose, motion.person.body_pose)
 
@@ -191,6 +191,17 @@ class TestMotionFiles:
         (motion,) = run("MIMO_LoadMotion", file="dance [example]").args
         assert motion.frames > 10
 
+    def test_a_built_in_motion_can_be_loaded_by_name(self, run, node_classes):
+        (motion,) = run("MIMO_LoadMotion", file="jump [built in]").args
+        assert motion.frames > 60
+        assert node_classes["MIMO_LoadMotion"].fingerprint_inputs(file="jump [built in]") == "jump"
+
+    @pytest.mark.parametrize("kind", ["bvh", "glb"])
+    def test_files_for_other_programs_are_written_and_come_back(self, run, motion, folders, kind, close):
+        run("MIMO_SaveMotion", motion=motion, prefix="turn", format=kind)
+        (loaded,) = run("MIMO_LoadMotion", file=f"turn_00001_.{kind} [output]").args
+        close(loaded.person.body_pose, motion.person.body_pose, atol=1e-4, rtol=0)
+
     def test_a_changed_file_is_read_again(self, node_classes, run, motion, folders):
         run("MIMO_SaveMotion", motion=motion, prefix="turn")
         fingerprint = node_classes["MIMO_LoadMotion"].fingerprint_inputs
@@ -199,6 +210,77 @@ class TestMotionFiles:
         path = folders / "output" / "turn_00001_.npz"
         path.write_bytes(path.read_bytes() + b"0")
         assert fingerprint(file="turn_00001_.npz [output]") != first
+
+
+class TestEditMotion:
+    def test_its_defaults_change_nothing(self, run, motion):
+        (edited,) = run("MIMO_EditMotion", motion=motion).args
+        assert torch.equal(edited.person.body_pose, motion.person.body_pose)
+        assert torch.equal(edited.person.transl, motion.person.transl)
+
+    def test_trim_speed_loop_and_a_motion_that_follows_add_up(self, run, motion):
+        how = {"start": 1, "length": 2, "speed": 0.5, "loop": 3, "blend": 0.0}
+        (edited,) = run("MIMO_EditMotion", motion=motion, then=motion, **how).args
+        assert edited.frames == 2 * 2 * 3 + 4
+
+    def test_a_start_behind_the_end_is_refused_with_the_frames(self, run, motion):
+        with pytest.raises(ValueError, match="frames 0 to 3; frames 9 to"):
+            run("MIMO_EditMotion", motion=motion, start=9)
+
+    def test_every_switch_does_something(self, run, motion):
+        for switch in ({"mirror": True}, {"reverse": True}, {"smoothing": 3.0}):
+            (edited,) = run("MIMO_EditMotion", motion=motion, **switch).args
+            assert not torch.equal(edited.person.body_pose, motion.person.body_pose)
+
+    def test_on_the_floor_and_in_place(self, run):
+        (walk,) = run("MIMO_LoadMotion", file="walk [built in]").args
+        (edited,) = run("MIMO_EditMotion", motion=walk, length=60, in_place=True, floor_contact=True).args
+        way = edited.person.transl[:, 2]
+        assert way.max() - way.min() < 0.5 < walk.person.transl[59, 2] - walk.person.transl[0, 2]
+
+
+class TestRetargetMotion:
+    def test_the_characters_proportions_come_in_and_the_stature_stays(self, run, core):
+        (walk,) = run("MIMO_LoadMotion", file="walk [built in]").args
+        betas, still = torch.tensor([0.0, 2.0, *[0.0] * 8]), torch.zeros(1, 3)
+        person = core("motion.motion").Person(betas, still, torch.zeros(1, 69), still)
+        fitted = core("motion.motion").Motion((person,), 24.0, core("camera").Camera.for_size(16, 16))
+        square = torch.zeros(16, 16, 3, dtype=torch.uint8).numpy()
+        identity = core("identity.identity").Identity(square, square[..., 0], fitted)
+        (moved,) = run("MIMO_RetargetMotion", motion=walk, identity=identity).args
+        assert moved.person.betas[1] == pytest.approx(2)
+        stature = core("body.stature").stature_of
+        body = core("body.model").free_body()
+        assert stature(body, moved.person.betas) == pytest.approx(stature(body, walk.person.betas), abs=2e-3)
+
+    def test_a_character_without_a_body_leaves_the_motion_alone(self, run, core, motion):
+        square = torch.zeros(16, 16, 3, dtype=torch.uint8).numpy()
+        identity = core("identity.identity").Identity(square, square[..., 0])
+        assert run("MIMO_RetargetMotion", motion=motion, identity=identity).args[0] is motion
+
+
+class TestPlaceMotion:
+    def test_its_defaults_change_nothing(self, run, motion, close):
+        (placed,) = run("MIMO_PlaceMotion", motion=motion).args
+        close(placed.person.transl, motion.person.transl)
+        assert placed.camera.camera_from_world is None
+
+    @pytest.mark.parametrize("camera", ["fixed", "follow", "orbit"])
+    def test_every_camera_sees_the_person_in_the_size_asked_for(self, run, core, motion, camera):
+        (placed,) = run("MIMO_PlaceMotion", motion=motion, camera=camera, turn=90.0, width=80, height=120).args
+        assert placed.camera.size == (80, 120)
+        pixels = placed.camera.project(core("body.model").free_body().pose(placed.person).vertices)
+        assert pixels.amin() > 0 and (pixels.amax((0, 1)) < torch.tensor([80.0, 120.0])).all()
+
+    def test_the_camera_of_load_3d_wins(self, run, motion):
+        info = {"position": {"x": 0, "y": 3, "z": 12}, "target": {"x": 0, "y": 2.5, "z": 0}, "zoom": 1}
+        (placed,) = run("MIMO_PlaceMotion", motion=motion, camera="orbit", camera_info=info).args
+        matrices = placed.camera.camera_from_world
+        assert torch.equal(matrices[0], matrices[-1])
+
+    def test_a_camera_of_an_older_workflow_is_refused_by_name(self, run, motion):
+        with pytest.raises(ValueError, match="camera is 'crane'"):
+            run("MIMO_PlaceMotion", motion=motion, camera="crane")
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..camera import Camera
 from ..errors import InputError
 from . import amass, results
+from .builtin import builtin_motion, builtin_names
 from .bvh import read_bvh, write_bvh
 from .glb import read_glb
 from .glb_writer import write_glb
@@ -97,6 +98,23 @@ def load_motion(path: Path | str) -> Motion:
     if suffix in TORCH:
         return _load_torch(path)
     return results.from_joblib(read_joblib(path), name=path.name)
+
+
+def open_motion(name: Path | str) -> Motion:
+    """A motion file, or a motion that ships by its name, such as "walk". A file of that name wins."""
+    if str(name) in builtin_names() and not Path(name).is_file():
+        return builtin_motion(str(name))
+    return load_motion(name)
+
+
+def is_motion(name: Path | str) -> bool:
+    """Whether `open_motion` is for this: the suffix of a motion file, or a motion that ships."""
+    return Path(name).suffix.lower() in READ or str(name) in builtin_names()
+
+
+def check_writable(path: Path | str) -> None:
+    """Raise InputError, before any work, where `save_motion` does not know the suffix."""
+    _checked_suffix(path, WRITTEN)
 
 
 def _load_arrays(path: Path) -> Motion:

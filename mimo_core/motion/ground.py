@@ -17,7 +17,7 @@ from .runs import runs_of
 
 
 SOLE = 0.025  # metres above the lowest point of a foot at rest that count as its sole
-SLOW, LOW = 0.35, 0.06  # metres a second, metres over the floor: below both a foot is planted
+SLOW, LOW = 0.5, 0.06  # metres a second along and off the floor, metres over it: below all a foot is planted
 SHORTEST = 0.1  # seconds that a foot stands at least
 RELEASE = 0.2  # seconds in which a foot that was held comes back to its own way
 STEADY = 0.12  # seconds: window in which the pelvis follows the feet
@@ -35,21 +35,34 @@ class Soles:
 
 def soles_of(person: Person) -> Soles:
     """Where the soles are, in world space."""
+    posed = sole_points(person)
+    rest, transforms = _bones(person)
+    lowest = torch.stack([points[..., 1].amin(1) for points in posed], 1)
+    middle = torch.stack([points.mean(1) for points in posed], 1)
+    toes = [JOINT["left_foot"], JOINT["right_foot"]]
+    tip = (transforms[:, toes, :3, :3] @ rest[toes, :, None])[..., 0] + transforms[:, toes, :3, 3]
+    return Soles(lowest, middle, tip + person.transl[:, None])
+
+
+def sole_points(person: Person) -> list[Tensor]:
+    """Points of the left and the right sole in world space, (F, N, 3) each."""
     body = free_body()
-    betas = body.betas_of(person)
-    vertices, rest = body.shape(betas)
-    transforms = world_from_rest(matrix_from_axis_angle(person.pose()), rest, body.parents)
+    vertices, _ = body.shape(body.betas_of(person))
+    _, transforms = _bones(person)
     posed = []
     for side in ("left", "right"):
         foot = foot_of(body, side).nonzero()[:, 0]
         height = vertices[foot, 1]
         sole = foot[height < height.amin() + SOLE]
         posed.append(blend(vertices[sole], body.weights[sole], transforms) + person.transl[:, None])
-    lowest = torch.stack([points[..., 1].amin(1) for points in posed], 1)
-    middle = torch.stack([points.mean(1) for points in posed], 1)
-    toes = [JOINT["left_foot"], JOINT["right_foot"]]
-    tip = (transforms[:, toes, :3, :3] @ rest[toes, :, None])[..., 0] + transforms[:, toes, :3, 3]
-    return Soles(lowest, middle, tip + person.transl[:, None])
+    return posed
+
+
+def _bones(person: Person) -> tuple[Tensor, Tensor]:
+    """Joints at rest (24, 3) and the transforms (F, 24, 4, 4) of the pose, at the origin."""
+    body = free_body()
+    _, rest = body.shape(body.betas_of(person))
+    return rest, world_from_rest(matrix_from_axis_angle(person.pose()), rest, body.parents)
 
 
 def floor_of(person: Person) -> float:
@@ -69,13 +82,13 @@ def in_place(motion: Motion) -> Motion:
     return replace(motion, people=tuple(people))
 
 
-def on_the_floor(motion: Motion) -> Motion:
+def on_the_floor(motion: Motion, *, floor: float | None = None) -> Motion:
     """Hold planted feet: they neither slide, float nor sink, and no foot goes below the floor.
 
-    The floor is level, at the height where the lower foot mostly is. The pelvis follows the feet a little and the
-    knees do the rest; contacts are found anew.
+    The floor is level; without a height in metres it is where the lower foot mostly is. The pelvis follows the feet a
+    little and the knees do the rest; contacts are found anew.
     """
-    people = tuple(_held(person, motion.fps) for person in motion.people)
+    people = tuple(_held(person, floor_of(person) if floor is None else floor, motion.fps) for person in motion.people)
     return replace(motion, people=people)
 
 
@@ -84,8 +97,9 @@ def contacts_of(soles: Soles, floor: float, visible: Tensor, fps: float) -> Tens
     frames = len(soles.lowest)
     if frames < 2:
         return soles.lowest < floor + LOW
-    velocity = torch.gradient(soles.tip, dim=0)[0][..., [0, 2]] * fps
-    planted = (velocity.norm(dim=2) < SLOW) & (soles.lowest < floor + LOW) & visible[:, None]
+    velocity = torch.gradient(soles.tip, dim=0)[0] * fps
+    is_slow = (velocity[..., [0, 2]].norm(dim=2) < SLOW) & (velocity[..., 1].abs() < SLOW)
+    planted = is_slow & (soles.lowest < floor + LOW) & visible[:, None]
     for foot in range(2):
         for start, stop in runs_of(planted[:, foot]):
             if stop - start < SHORTEST * fps:
@@ -93,8 +107,8 @@ def contacts_of(soles: Soles, floor: float, visible: Tensor, fps: float) -> Tens
     return planted
 
 
-def _held(person: Person, fps: float) -> Person:
-    body, soles, floor = free_body(), soles_of(person), floor_of(person)
+def _held(person: Person, floor: float, fps: float) -> Person:
+    body, soles = free_body(), soles_of(person)
     contacts = contacts_of(soles, floor, person.visible, fps)
     wanted = _corrections(soles, floor, contacts, fps)
     # The pelvis takes what both feet share, smoothly; the legs do the rest.

@@ -16,7 +16,10 @@ from .ground import floor_of
 from .motion import Motion, Person
 from .place import turned
 from .retarget import retarget
-from .rotations import axis_angle_from_quaternion, quaternion_from_axis_angle, slerp
+from .rotations import axis_angle_from_quaternion, matrix_from_axis_angle, quaternion_from_axis_angle, slerp
+
+
+CLEARLY = 0.5  # a pose that differs from the beginning by less than this share of what the last one does
 
 
 def join(first: Motion, second: Motion, *, blend: float = 0.3) -> Motion:
@@ -44,16 +47,34 @@ def join(first: Motion, second: Motion, *, blend: float = 0.3) -> Motion:
 
 
 def loop(motion: Motion, times: int, *, blend: float = 0.3) -> Motion:
-    """The motion `times` times, each starting where the one before ends."""
+    """The motion `times` times, each starting where the one before ends.
+
+    Where a pose of the second half resembles the beginning far better than the last one does, each repetition goes on
+    from there: a walk keeps its step.
+    """
     if not 1 <= times <= 1000:
         raise InputError(f"A motion can be repeated 1 to 1000 times, got {times}.")
     fade = min(round(blend * motion.fps), motion.frames // 2)
     if times * (motion.frames - fade) > LONGEST:
         raise InputError(f"{times} times {motion.frames} frames are more than the limit of {LONGEST}. Trim it first.")
-    result = motion
-    for _ in range(times - 1):
-        result = join(result, motion, blend=fade / motion.fps)
+    if times == 1:
+        return motion
+    piece = motion[: _best_end(motion.person, fade)]
+    result = piece
+    for number in range(1, times):
+        result = join(result, motion if number == times - 1 else piece, blend=fade / motion.fps)
     return result
+
+
+def _best_end(person: Person, fade: int) -> int:
+    """How many frames to keep so that the last `fade` resemble the first ones."""
+    turns = matrix_from_axis_angle(person.pose()[:, 1:]).flatten(1)
+    first = turns[: max(fade, 1)]
+    last = person.frames - len(first)
+    starts = range(max(person.frames // 2, len(first)), last + 1)
+    costs = {start: float((turns[start : start + len(first)] - first).square().mean()) for start in starts}
+    best = min(costs, key=costs.get, default=last)
+    return person.frames if not costs or costs[best] >= CLEARLY * costs[last] else best + fade
 
 
 def _on_the_body_of(person: Person, motion: Motion) -> Motion:
