@@ -70,6 +70,11 @@ class TestPlateDistance:
         assert shadow_distance((plate * 0.7).astype(np.uint8), plate).mean() < 3
         assert shadow_distance(np.roll(plate, 7, 0), plate).mean() > 15
 
+    def test_a_dark_shadow_with_a_steep_rim_is_near_the_plate(self):
+        plate = np.random.default_rng(3).integers(80, 200, (40, 40, 3)).astype(np.uint8)
+        ramp = np.interp(np.arange(40), [14, 20], [0.4, 1.0])[None, :, None]
+        assert shadow_distance((plate * ramp).astype(np.uint8), plate).max() < 18
+
 
 class TestAppearance:
     def test_a_colour_that_was_seen_is_more_probable(self):

@@ -13,8 +13,8 @@ from ..store import FrameStore
 from .background import Canvas
 from .camera_motion import CameraPath, CameraTracker
 from .filters import grown
-from .follow import Evidence, Follower, Paths, pursuit
-from .occluder import REACH, Sightings, fixed_things, sightings, things, without_small
+from .follow import Evidence, Paths, followed
+from .occluder import REACH, TOUCH, Sightings, fixed_things, sightings, things, without_small
 from .person import UNSURE, Looks, Odds, View, alpha_of
 from .silhouette import Body, bodies, stature
 from .survey import CoarsePlate, Survey
@@ -25,7 +25,8 @@ WORKING_STATURE = 230  # pixels of a standing body at working size
 LONGEST = 640  # pixels of the longer side at working size
 BUSY = 0.03  # of the stature: what lies so near the first guess of the person may be the person
 ROUNDS = 2  # the second one knows what the first one labelled
-SCENE_LEVELS, STRANGE_LEVELS = 6.0, 18.0  # from the plate: surely the scene, surely not
+KNOWN = 0.5  # share of a component that a followed thing covers to be that thing
+LEAST_DENSITY = -28.0  # log densities are kept from here up
 SPECK = 1e-3  # of the squared stature: smaller pieces of person are noise
 
 
@@ -166,7 +167,7 @@ class Analysis:
             odds = looks.odds(view)
             followed = _cut(paths.at(frame), self.boxes[frame])
             # Where the person was overlooked, what moves may be the person.
-            thing = (things(view, odds) | followed) & view.has_person
+            thing = (things(view, odds) & view.has_person) | followed
             person, person_odds = self._person(view, odds, thing)
             if person.any():
                 learned.relearn(view, person, thing)
@@ -187,22 +188,30 @@ class Analysis:
         return person, np.where(around, odds.person, -8.0)
 
     def _followed(self, canvas: Canvas, labels: _Labels) -> Paths:
-        """Where rigid things that were seen whole are in the frames in which they are not."""
+        """Where rigid things are in all frames, learned from those in which something of them was seen."""
         paths = Paths(self.size)
 
-        def evidence(frame: int) -> Evidence | None:
-            if self.boxes[frame] is None:
-                return None
+        def evidence(frame: int) -> Evidence:
             return labels.evidence(frame, canvas.start, self.pictures[frame], self.boxes[frame])
 
-        for seen, speed, step in labels.tracks.starts():
+        frames = range(canvas.start, canvas.stop)
+        for seen, speed in labels.tracks.seeds():
             mask = np.zeros(self.size[::-1], bool)
             _cut(mask, self.boxes[seen.frame])[:] = labels.store[seen.frame - canvas.start][1] == seen.number
-            follower = Follower(mask, self.pictures[seen.frame], speed, self.stature)
-            stop = canvas.stop if step > 0 else canvas.start - 1
-            for frame, placed in pursuit(follower, range(seen.frame + step, stop, step), evidence):
-                paths.add(frame, placed)
+            if (mask & paths.at(seen.frame)).sum() > KNOWN * mask.sum():
+                continue
+            places = followed(mask, seen.frame, speed, frames, evidence, self.stature)
+            if any(self._touches(labels, frame - canvas.start, frame, placed) for frame, placed in places):
+                for frame, placed in places:
+                    paths.add(frame, placed)
         return paths
+
+    def _touches(self, labels: _Labels, index: int, frame: int, thing: np.ndarray) -> bool:
+        """Whether a thing (h, w) bool comes near the person in a frame."""
+        if self.boxes[frame] is None:
+            return False
+        near = grown(labels.store[index][0] > 127, TOUCH * self.stature)
+        return bool((near & _cut(thing, self.boxes[frame])).any())
 
     def _kept(self, canvas: Canvas, fixed: np.ndarray, labels: _Labels, paths: Paths) -> Iterator[Layers | None]:
         """The labels of a round as layers; of the moving things those that pass in front of the person."""
@@ -237,21 +246,27 @@ class _Labels:
         own = looks.own(view, label)
         found = sightings(frame, view, label, person, own, box[:2])
         self.tracks.add(frame, found)
-        apart = np.isin(label, [seen.number for seen in found if seen.whole])
-        scene = view.known & (odds.different < SCENE_LEVELS)
-        strange = view.known & (odds.different > STRANGE_LEVELS) & ~view.near_person
-        self.store.append(np.stack([alpha, label, scene, strange, apart]).astype(np.uint8))
+        self.store.append(np.stack([alpha, label, _coded(odds.explained)]))
 
     def evidence(self, frame: int, start: int, picture: np.ndarray, box) -> Evidence:
-        """What a frame says about where things are, as layers of the whole picture."""
-        layers = np.zeros((3, *picture.shape[:2]), bool)
-        x0, y0, x1, y1 = box
-        layers[:, y0:y1, x0:x1] = self.store[frame - start][2:]
-        return Evidence(picture, *layers)
+        """What a frame shows, and how well scene and person explain it."""
+        explained = np.full(picture.shape[:2], np.nan, np.float32)
+        if box is not None:
+            _cut(explained, box)[:] = _decoded(self.store[frame - start][2])
+        return Evidence(picture, explained)
 
     def append_nothing(self, frame: int) -> None:
         self.tracks.add(frame, [])
-        self.store.append(np.zeros((5, 1, 1), np.uint8))
+        self.store.append(np.zeros((3, 1, 1), np.uint8))
+
+
+def _coded(density: np.ndarray) -> np.ndarray:
+    """Log densities as uint8, a tenth apart."""
+    return ((density - LEAST_DENSITY) * 10 + 0.5).clip(0, 255).astype(np.uint8)
+
+
+def _decoded(code: np.ndarray) -> np.ndarray:
+    return code.astype(np.float32) / 10 + LEAST_DENSITY
 
 
 def _soft(mask: np.ndarray) -> np.ndarray:

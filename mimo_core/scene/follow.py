@@ -1,4 +1,8 @@
-"""Rigid things across the person: where colours no longer tell a thing from the person, its shape seen apart does."""
+"""Rigid things across the person: their look and shape are learned from all frames through which they are followed.
+
+A thing is a flexible sprite (Jojic and Frey, CVPR 2001): a picture that moves and turns. What moves along with it and
+is explained by neither the scene nor the person, frame after frame, belongs to it; no single frame has to tell.
+"""
 
 from __future__ import annotations
 
@@ -8,150 +12,236 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..store import FrameStore
+from .filters import grown, shrunk
 
 
+NOISE = 12.0  # levels by which the colours of a thing differ from its look
+PEAK = -3 * np.log(NOISE * np.sqrt(2 * np.pi))
+UNKNOWN = -16.0  # log density of a colour of which nothing else is known
+EVIDENCE = 5.0  # the most that one pixel of one frame says for or against
+COST = 1.5  # of a pixel of the thing in one frame: what the person or scene explains well enough is theirs
 WINDOW = 0.08  # of the stature: how far from its predicted place a thing is sought, beside half its speed
-TURNS = (-0.12, -0.04, 0.0, 0.04, 0.12)  # radians a frame by which a thing may change how fast it turns
+FIRST = 2.0  # times as far in the first frame, when its speed is not known well
 STRAY = 0.08  # of the stature: a thing that strays so far from its predicted place costs 1
-NOISE = 30.0  # levels by which the colours of a thing may differ at a cost of 1
-PLACE_WEIGHT = 2.0  # of a thing that lies wholly on what is surely scene, and the reward of covering what is strange
-LOST = 50.0  # levels from its remembered look at which a thing is gone, behind the person perhaps
-BARE = 0.4  # share of a thing that may be surely scene before it is gone
-FRESH = 0.3  # weight of the newest frame in the remembered look
-LONGEST = 60  # frames that a thing is followed without being seen apart
-SAME = 0.5  # IoU of a followed shape and a thing seen apart that ends the pursuit
+TURNS = (-0.12, 0.0, 0.12)  # radians a frame by which a thing may change how fast it turns
+FINE_TURNS = (-0.06, 0.0, 0.06)
+TURN = 0.3  # radians: such a change costs 1
+STEP = 3  # pixels between the places that are tried first
+POINTS, FINE_POINTS = 100, 400  # of a thing that are compared
+MARGIN = 0.06  # of the stature, beside a quarter of its size: how much larger than first seen a thing may be
+LEAST_INSIDE = 0.3  # share of a thing that must lie within the frame
+GONE = -1.0  # mean evidence at which a thing is no longer there, behind the person perhaps
+FRESH = 0.15  # weight of the newest frame in the look
+LOOKS = 24  # frames from which the shape of a thing is learned
+ROUNDS = 2  # of following it and learning its shape
+FEWEST = 3  # frames in which a thing must be found
+CLEAR = 1.0  # mean evidence of a thing over its frames, its cost taken off
+LONGEST = 60  # frames that a thing is followed in one direction
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """A frame at working size, (h, w)."""
+    """A frame at working size."""
 
     picture: np.ndarray  # (h, w, 3) uint8
-    scene: np.ndarray  # bool: surely the scene
-    strange: np.ndarray  # bool: neither scene nor near the person
-    apart: np.ndarray  # bool: things seen whole, away from the person
+    explained: np.ndarray  # (h, w) float32: log density of each colour under scene and person, NaN where unknown
 
 
-@dataclass(frozen=True, eq=False)
-class Placed:
-    """A shape (h, w) bool with its upper left corner at `corner` (x, y) of the frame, which may lie outside."""
+@dataclass(frozen=True)
+class Pose:
+    """Where a thing is in a frame: its centre in pixels, and by how many radians it turned."""
 
-    shape: np.ndarray
-    corner: np.ndarray
-
-    def on(self, size: tuple[int, int]) -> np.ndarray:
-        """The shape in a frame of `size` (width, height), (h, w) bool."""
-        mask = np.zeros(size[::-1], bool)
-        (y, x), (height, width) = np.nonzero(self.shape), mask.shape
-        x, y = x + self.corner[0], y + self.corner[1]
-        inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
-        mask[y[inside], x[inside]] = True
-        return mask
+    x: int
+    y: int
+    angle: float
 
 
-class Follower:
-    """A rigid thing that was seen apart, sought in the frames that follow: it moves, turns, but keeps its shape."""
+class Sprite:
+    """A thing's look (s, s, 3) float32 and shape (s, s) bool, the centre in the middle."""
 
-    def __init__(self, mask: np.ndarray, picture: np.ndarray, speed: np.ndarray, stature: float):
-        """`mask` (h, w) bool in a frame (h, w, 3) uint8; `speed` (2,) pixels a frame."""
+    def __init__(self, look: np.ndarray, shape: np.ndarray):
+        self.look, self.shape = look, shape
+        y, x = np.nonzero(shape)
+        self.points = np.stack([x, y], 1) - shape.shape[0] // 2
+        self.colors = look[y, x]
+
+    @classmethod
+    def seen(cls, mask: np.ndarray, picture: np.ndarray, stature: float) -> tuple[Sprite, Pose]:
+        """The thing that a mask (h, w) bool outlines in a picture (h, w, 3) uint8, with room to grow."""
         y, x = np.nonzero(mask)
-        self.stature, self.speed, self.rate, self.angle = stature, np.asarray(speed, float), 0.0, 0.0
-        self.center = np.array([x.min() + x.max(), y.min() + y.max()]) / 2
-        self.half = int(np.ceil(np.hypot(np.ptp(x), np.ptp(y)) / 2)) + 2
-        corner = np.round(self.center).astype(int) - self.half
-        side = 2 * self.half + 1
-        self.shape = _window(mask.astype(np.float32), corner, side, 0)
-        self.look = _window(picture.astype(np.float32), corner, side, None)
+        pose = Pose(int(x.min() + x.max()) // 2, int(y.min() + y.max()) // 2, 0.0)
+        half = int(np.ceil(0.625 * np.hypot(np.ptp(x), np.ptp(y)) + MARGIN * stature)) + 1
+        empty = np.zeros((2 * half + 1,) * 2, bool)
+        sprite = cls(np.zeros((*empty.shape, 3), np.float32), empty)
+        look = sprite.brought(picture.astype(np.float32), pose, None)
+        return cls(look, sprite.brought(mask.astype(np.float32), pose, 0.0) > 0.5), pose
 
-    def advance(self, seen: Evidence) -> Placed | None:
-        """Where the thing is in the next frame, or None if it is no longer there."""
-        place = self.center + self.speed
-        reach = int(np.ceil(WINDOW * self.stature + 0.5 * np.linalg.norm(self.speed)))
-        corner = np.round(place).astype(int) - self.half - reach
-        side = 2 * (self.half + reach) + 1
-        picture = _window(seen.picture.astype(np.float32), corner, side, None)
-        balance = _window(seen.scene.astype(np.float32) - seen.strange, corner, side, 0)
-        found = min((self._match(turn, picture, balance, reach) for turn in TURNS), key=lambda match: match[0])
-        _, error, share, turn, offset = found
-        center = np.round(place) + offset - reach
-        height, width = seen.scene.shape
-        if error > LOST or share > BARE or not (0 <= center[0] < width and 0 <= center[1] < height):
-            return None
-        self.rate += turn
-        self.angle += self.rate
-        self.speed = 0.5 * self.speed + 0.5 * (center - self.center)
-        self.center = center
-        corner = center.astype(int) - self.half
-        self._remember(_window(seen.picture.astype(np.float32), corner, 2 * self.half + 1, None))
-        return Placed(self._turned(self.shape, self.angle) > 0.5, corner)
+    def brought(self, layer: np.ndarray, pose: Pose, border: float | None) -> np.ndarray:
+        """A layer of a frame (h, w, ...) float32 as the thing sees it, (s, s, ...).
 
-    def _match(self, turn: float, picture: np.ndarray, balance: np.ndarray, reach: int) -> tuple:
-        """The best place for one change of turn: cost, levels of error, share of scene, turn, offset (x, y)."""
+        Outside the frame it is `border`, or as the nearest pixel where that is None.
+        """
         import cv2
 
-        angle = self.angle + self.rate + turn
-        shape, look = self._turned(self.shape, angle), self._turned(self.look, angle)
-        shape = (shape > 0.5).astype(np.float32)
-        area = max(float(shape.sum()), 1.0)
-        squares = cv2.matchTemplate(picture, look, cv2.TM_SQDIFF, mask=np.dstack([shape] * 3)) / (3 * area)
-        share = cv2.matchTemplate(balance, shape, cv2.TM_CCORR) / area
-        rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-        stray = (rows * rows + columns * columns) / (STRAY * self.stature) ** 2
-        cost = squares / NOISE**2 + PLACE_WEIGHT * share + stray + (turn / 0.3) ** 2
-        y, x = np.unravel_index(int(np.argmin(cost)), cost.shape)
-        return cost[y, x], np.sqrt(max(float(squares[y, x]), 0)), share[y, x], turn, np.array([x, y])
+        side = self.shape.shape[0]
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        kind = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
+        value = (border or 0.0,) * 4
+        matrix = self._to_frame(pose)
+        return cv2.warpAffine(layer, matrix, (side, side), flags=flags, borderMode=kind, borderValue=value)
 
-    def _remember(self, picture: np.ndarray) -> None:
-        upright = self._turned(picture, -self.angle)
-        self.look = (1 - FRESH) * self.look + FRESH * upright
-
-    def _turned(self, layer: np.ndarray, angle: float) -> np.ndarray:
+    def on(self, pose: Pose, size: tuple[int, int]) -> np.ndarray:
+        """The shape in a frame of `size` (width, height), (h, w) bool."""
         import cv2
 
-        if abs(angle) < 1e-6:
-            return layer
-        matrix = cv2.getRotationMatrix2D((self.half, self.half), np.degrees(-angle), 1)
-        return cv2.warpAffine(layer, matrix, layer.shape[1::-1], flags=cv2.INTER_LINEAR)
+        return cv2.warpAffine(self.shape.astype(np.float32), self._to_frame(pose), size, flags=cv2.INTER_LINEAR) > 0.5
+
+    def _to_frame(self, pose: Pose) -> np.ndarray:
+        cos, sin, half = np.cos(pose.angle), np.sin(pose.angle), self.shape.shape[0] // 2
+        turn = np.array([[cos, -sin], [sin, cos]])
+        return np.column_stack([turn, np.array([pose.x, pose.y]) - turn @ (half, half)])
+
+    def evidence(self, seen: Evidence, pose: Pose) -> np.ndarray:
+        """How much each pixel (s, s) of a frame speaks for the thing, its cost taken off; 0 where nothing is known."""
+        picture = self.brought(seen.picture.astype(np.float32), pose, np.nan)
+        explained = self.brought(seen.explained, pose, np.nan)
+        return np.nan_to_num(_likelihood(picture - self.look, explained) - COST)
+
+    def found(self, seen: Evidence, centers: np.ndarray, angle: float, count: int) -> np.ndarray:
+        """The mean evidence (N,) for the thing at each of some centres (N, 2), from up to `count` of its points."""
+        chosen = np.linspace(0, len(self.points) - 1, min(count, len(self.points))).astype(int)
+        cos, sin = np.cos(angle), np.sin(angle)
+        points = np.rint(self.points[chosen] @ np.array([[cos, sin], [-sin, cos]])).astype(int)
+        x, y = np.moveaxis(centers[:, None] + points, -1, 0)
+        height, width = seen.explained.shape
+        inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
+        flat = y.clip(0, height - 1) * width + x.clip(0, width - 1)
+        difference = seen.picture.reshape(-1, 3)[flat] - self.colors[chosen]
+        gain = _likelihood(difference, np.nan_to_num(seen.explained.reshape(-1)[flat], nan=UNKNOWN)) * inside
+        share = inside.mean(1)
+        return np.where(share > LEAST_INSIDE, gain.mean(1) / np.maximum(share, 1e-3), -np.inf)
+
+    def fresh(self, seen: Evidence, pose: Pose) -> Sprite:
+        """With a look closer to that of the newest frame: light and reflections change."""
+        picture = self.brought(seen.picture.astype(np.float32), pose, np.nan)
+        weight = np.where(np.isnan(picture), 0, FRESH)
+        return Sprite(self.look + weight * (np.nan_to_num(picture) - self.look), self.shape)
 
 
-def _window(layer: np.ndarray, corner: np.ndarray, side: int, fill: float | None) -> np.ndarray:
-    """A square of a layer (h, w, ...) at a corner (x, y); beyond the layer `fill`, or its border if None."""
-    rows, columns = corner[1] + np.arange(side), corner[0] + np.arange(side)
-    height, width = layer.shape[:2]
-    cut = layer[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)]
-    if fill is not None:
-        cut[(rows < 0) | (rows >= height)] = fill
-        cut[:, (columns < 0) | (columns >= width)] = fill
-    return cut
+def _likelihood(difference: np.ndarray, explained: np.ndarray) -> np.ndarray:
+    return (PEAK - np.square(difference / NOISE).sum(-1) / 2 - explained).clip(-EVIDENCE, EVIDENCE)
+
+
+def pursuit(
+    sprite: Sprite, pose: Pose, speed: np.ndarray, frames: range, evidence: Callable[[int], Evidence], stature: float
+) -> Iterator[tuple[int, Pose]]:
+    """(frame, Pose) of a thing in `frames`, from a `pose` in the frame before until it is gone.
+
+    `speed` (2,) is in pixels a frame.
+    """
+    speed, rate = np.asarray(speed, float), 0.0
+    reach = FIRST * WINDOW * stature
+    for frame in frames[:LONGEST]:
+        seen = evidence(frame)
+        score, found = _sought(sprite, seen, pose, speed, rate, stature, reach + 0.5 * np.linalg.norm(speed))
+        reach = WINDOW * stature
+        if score < GONE:
+            return
+        speed = 0.5 * speed + 0.5 * np.array([found.x - pose.x, found.y - pose.y])
+        rate = 0.5 * rate + 0.5 * (found.angle - pose.angle)
+        pose = found
+        sprite = sprite.fresh(seen, pose)
+        yield frame, pose
+
+
+def _sought(sprite: Sprite, seen: Evidence, pose: Pose, speed, rate: float, stature, reach) -> tuple[float, Pose]:
+    """The best place in the next frame and its mean evidence: first coarsely, then finely around the best."""
+    reach = int(np.ceil(reach / STEP)) * STEP
+    place, turned = np.rint(np.array([pose.x, pose.y]) + speed).astype(int), pose.angle + rate
+
+    def best(centers: np.ndarray, angles, count: int) -> tuple[float, np.ndarray, float]:
+        stray = np.square(centers - place).sum(1) / (STRAY * stature) ** 2
+        tried = []
+        for angle in angles:
+            gain = sprite.found(seen, centers, angle, count)
+            score = gain - stray - ((angle - turned) / TURN) ** 2
+            at = int(score.argmax())
+            tried.append((score[at], float(gain[at]), centers[at], angle))
+        return max(tried, key=lambda one: one[0])[1:]
+
+    _, center, angle = best(place + _grid(reach, STEP), [turned + turn for turn in TURNS], POINTS)
+    gain, center, angle = best(center + _grid(STEP - 1, 1), [angle + turn for turn in FINE_TURNS], FINE_POINTS)
+    return gain, Pose(int(center[0]), int(center[1]), angle)
+
+
+def _grid(reach: int, step: int) -> np.ndarray:
+    """Offsets (N, 2) up to `reach` in x and y."""
+    offsets = np.arange(-reach, reach + 1, step)
+    return np.stack(np.meshgrid(offsets, offsets), -1).reshape(-1, 2)
+
+
+def learned(sprite: Sprite, poses: dict[int, Pose], evidence: Callable[[int], Evidence], stature: float) -> Sprite:
+    """The sprite with the look and the shape that its frames agree on."""
+    frames = sorted(poses)
+    chosen = [frames[number] for number in np.unique(np.linspace(0, len(frames) - 1, LOOKS).astype(int))]
+    views = [sprite.brought(evidence(frame).picture.astype(np.float32), poses[frame], None) for frame in chosen]
+    look = np.median(views, axis=0)
+    model = Sprite(look, sprite.shape)
+    total = sum(model.evidence(evidence(frame), poses[frame]) for frame in chosen)
+    return Sprite(look, _solid(total, sprite.shape, 0.012 * stature))
+
+
+def _solid(total: np.ndarray, before: np.ndarray, gap: float) -> np.ndarray:
+    """The shape where evidence is positive, of one piece with what was known before, small gaps closed."""
+    import cv2
+
+    mask = cv2.GaussianBlur(total.astype(np.float32), (3, 3), 0) > 0
+    mask = shrunk(grown(mask, gap), gap)
+    _, label = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    kept = np.flatnonzero(np.bincount(label[before & mask], minlength=label.max() + 1) > 0)
+    return np.isin(label, kept[kept > 0])
+
+
+def clarity(sprite: Sprite, poses: dict[int, Pose], evidence: Callable[[int], Evidence]) -> float:
+    """Mean evidence for the thing over its frames: small for what scene and person explain as well."""
+    frames = sorted(poses)[:: max(1, len(poses) // LOOKS)]
+    return float(np.mean([sprite.evidence(evidence(frame), poses[frame])[sprite.shape].mean() for frame in frames]))
+
+
+def followed(
+    mask: np.ndarray, start: int, speed: np.ndarray, frames: range, evidence: Callable[[int], Evidence], stature: float
+) -> list[tuple[int, np.ndarray]]:
+    """(frame, (h, w) bool) of the thing that `mask` (h, w) bool outlines in frame `start`; empty if there is none."""
+    sprite, pose = Sprite.seen(mask, evidence(start).picture, stature)
+    for _ in range(ROUNDS):
+        poses = {start: pose}
+        for step, stop in ((1, frames.stop), (-1, frames.start - 1)):
+            poses |= pursuit(sprite, pose, step * speed, range(start + step, stop, step), evidence, stature)
+        if len(poses) < FEWEST:
+            return []
+        sprite = learned(sprite, poses, evidence, stature)
+        if not sprite.shape.any():
+            return []
+    if clarity(sprite, poses, evidence) < CLEAR:
+        return []
+    return [(frame, sprite.on(pose, mask.shape[::-1])) for frame, pose in poses.items()]
 
 
 class Paths:
-    """Shapes of followed things, frame by frame, in a temporary file."""
+    """Where followed things are, frame by frame, in a temporary file."""
 
     def __init__(self, size: tuple[int, int]):
         self.size, self.store = size, FrameStore()
-        self.found: dict[int, list[tuple[int, np.ndarray]]] = {}
+        self.found: dict[int, list[int]] = {}
 
-    def add(self, frame: int, placed: Placed) -> None:
-        self.found.setdefault(frame, []).append((len(self.store), placed.corner))
-        self.store.append(placed.shape.astype(np.uint8))
+    def add(self, frame: int, mask: np.ndarray) -> None:
+        """Take in a thing's place (h, w) bool."""
+        self.found.setdefault(frame, []).append(len(self.store))
+        self.store.append(mask.astype(np.uint8))
 
     def at(self, frame: int) -> np.ndarray:
         """Where followed things are in a frame, (h, w) bool."""
         mask = np.zeros(self.size[::-1], bool)
-        for index, corner in self.found.get(frame, []):
-            mask |= Placed(self.store[index] > 0, corner).on(self.size)
+        for index in self.found.get(frame, []):
+            mask |= self.store[index] > 0
         return mask
-
-
-def pursuit(follower: Follower, frames: range, evidence: Callable[[int], Evidence | None]) -> Iterator[tuple]:
-    """(frame, Placed) of a thing in `frames`, until it is lost or seen apart again."""
-    for frame in frames[:LONGEST]:
-        seen = evidence(frame)
-        placed = None if seen is None else follower.advance(seen)
-        if placed is None:
-            return
-        mask = placed.on(seen.scene.shape[::-1])
-        if (mask & seen.apart).sum() > SAME * mask.sum():
-            return
-        yield frame, placed

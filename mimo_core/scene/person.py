@@ -18,7 +18,7 @@ UNSURE = 38  # below this nobody is there
 DIFFERENT = 18.0  # levels from the plate: certainly not what lies behind
 TOLERANCE = 6.0  # levels by which a pixel strays from the plate
 SPREAD = 12.0  # levels that the colours of the plate around a pixel span
-SHADOW = 0.5  # the person's shadow darkens the plate at most so much
+SHADOW = 0.3  # the person's shadow darkens the plate at most so much
 SHADOW_COST = 2.0
 SHADOW_NOISE = 3.0  # levels by which sensor noise makes the darkening vary
 SHADOW_TEXTURE = 2.0  # weight of its other variation
@@ -68,6 +68,7 @@ class Odds:
     person: np.ndarray  # the person against the scene
     thing: np.ndarray  # a moving thing against person and scene
     different: np.ndarray  # levels from the plate, in light or in shadow
+    explained: np.ndarray  # log density of each colour, not smoothed, where there are only scene and person
 
     @property
     def is_person(self) -> np.ndarray:
@@ -139,27 +140,28 @@ class Looks:
         thing = self.things.log_density(bins) - THING_COST
         belief = log_odds(view.soft)
         radius = max(2, round(0.012 * view.stature))
-        against_plate, against_person = thing - plate, thing - person - np.minimum(belief, 0)
-        against_person = np.where(view.near_person, against_person, LIMIT)
+        as_person = np.where(view.near_person, person + np.minimum(belief, 0), -np.inf)
+        against_plate, against_person = thing - plate, np.minimum(thing - as_person, LIMIT)
         return Odds(
             person=_gathered(person - plate + belief, view.picture, radius),
             thing=_gathered(np.minimum(against_plate, against_person), view.picture, radius),
             different=np.minimum(away, shadow),
+            explained=np.maximum(plate, as_person),
         )
 
 
 def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:
     """How far each pixel is from the plate in shadow, in levels (h, w).
 
-    A shadow keeps the plate's hue and its texture: the darkening varies slowly. Another thing of the same hue does not.
+    A shadow keeps the plate's hue and its texture: the darkening has no detail. Another thing of the same hue does not.
     """
     import cv2
 
     here, there = picture.astype(np.float32), plate.astype(np.float32)
     scale = (here * there).sum(-1) / np.maximum(np.square(there).sum(-1), 1)
     hue = np.linalg.norm(here - scale.clip(SHADOW, 1)[..., None] * there, axis=-1)
-    mean, square = cv2.blur(scale, (7, 7)), cv2.blur(scale * scale, (7, 7))
-    texture = np.sqrt(np.maximum(square - mean * mean, 0)) * there.mean(-1)
+    fine = scale - cv2.blur(scale, (3, 3))
+    texture = np.sqrt(cv2.blur(fine * fine, (3, 3))) * there.mean(-1)
     return hue + SHADOW_TEXTURE * np.maximum(texture - SHADOW_NOISE, 0)
 
 

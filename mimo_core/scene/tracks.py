@@ -12,6 +12,7 @@ STEP = 0.2  # of the stature: how far from its predicted place a thing may be fo
 RESIZE = 0.1  # cost of a thing that changes its area by a factor e, in statures
 MEMORY = 3  # frames after which a thing that was lost is another one
 WHOLE = 0.85  # of its largest area among the last few frames: a smaller sighting is cut
+SEED = 2e-3  # of the squared stature: the area from which a thing is followed
 APART = 2  # frames in which a thing must be seen off the person to be surely a thing
 OWN = 0.5  # a thing never seen apart is the person's if this share of it has the colours of a body part beside it
 
@@ -41,16 +42,16 @@ class _Track:
         speed = (last.center - before.center) / (last.frame - before.frame)
         return last.center + speed * (frame - last.frame)
 
-    def last_whole(self, step: int) -> Iterator[tuple[Sighting, np.ndarray, int]]:
-        """The whole sightings after which, in a direction of time, it is not whole in the next frame."""
-        whole = {seen.frame: seen for seen in self.sightings if seen.whole}
-        for frame, seen in whole.items():
-            if frame + step in whole:
-                continue
-            before = [whole[other] for other in range(frame - step, frame - 4 * step, -step) if other in whole]
-            speed = (seen.center - before[-1].center) / abs(frame - before[-1].frame) if before else np.zeros(2)
-            best = max([seen, *before], key=lambda one: one.area)
-            yield (seen if seen.area > WHOLE * best.area else best), speed, step
+    def is_seed(self, area: float) -> bool:
+        """Whether enough of it is seen, in colours that are not the person's, to follow it."""
+        return len(self.sightings) >= APART and self.seed()[0].area >= area and self.seed()[0].own < OWN
+
+    def seed(self) -> tuple[Sighting, np.ndarray]:
+        """The sighting that shows most of the thing, and its speed (2,) a frame there."""
+        best = max(self.sightings, key=lambda seen: seen.area * (1 - seen.own) * (2 if seen.whole else 1))
+        near = [seen for seen in self.sightings if abs(seen.frame - best.frame) <= MEMORY]
+        first, last = near[0], near[-1]
+        return best, (last.center - first.center) / max(last.frame - first.frame, 1)
 
     @property
     def is_in_front(self) -> bool:
@@ -88,13 +89,11 @@ class Tracks:
                 if distance < STEP:
                     yield distance + RESIZE * abs(np.log(sighting.area / area)), track, sighting
 
-    def starts(self) -> Iterator[tuple[Sighting, np.ndarray, int]]:
-        """Where things that were seen whole come near the person: sighting, speed (2,) a frame, direction in time."""
-        for track in self.tracks:
-            if sum(seen.whole for seen in track.sightings) < APART:
-                continue
-            for step in (1, -1):
-                yield from track.last_whole(step)
+    def seeds(self) -> list[tuple[Sighting, np.ndarray]]:
+        """For each thing, those seen longest first, where most of it is seen, and its speed (2,) a frame there."""
+        tracks = [track for track in self.tracks if track.is_seed(SEED * self.stature**2)]
+        tracks.sort(key=lambda track: -sum(seen.area for seen in track.sightings))
+        return [track.seed() for track in tracks]
 
     def in_front(self) -> dict[int, list[int]]:
         """For each frame the labels of the things that pass in front of the person, also while they are off it."""
