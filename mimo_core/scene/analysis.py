@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -25,6 +26,7 @@ WORKING_STATURE = 230  # pixels of a standing body at working size
 LONGEST = 640  # pixels of the longer side at working size
 BUSY = 0.03  # of the stature: what lies so near the first guess of the person may be the person
 ROUNDS = 2  # the second one knows what the first one labelled
+CACHED = 32  # frames kept at hand while a thing is followed
 KNOWN = 0.5  # share of a component that a followed thing covers to be that thing
 LEAST_DENSITY = -28.0  # log densities are kept from here up
 SPECK = 1e-3  # of the squared stature: smaller pieces of person are noise
@@ -111,7 +113,7 @@ class Analysis:
             scenery = scenery.without(looks.holds_still(scenery, self.stature))
         for _ in range(ROUNDS):
             looks, fixed, labels = self._labelled(canvas, scenery, looks, fixed, plate, paths, tick)
-            paths = self._followed(canvas, labels)
+            self._follow(canvas, labels, paths)
         yield from self._kept(canvas, fixed, labels, paths)
 
     def _scenery(self, canvas: Canvas, plate: Clip | None, tick) -> CoarsePlate:
@@ -187,10 +189,10 @@ class Analysis:
         around = grown(person, 2)
         return person, np.where(around, odds.person, -8.0)
 
-    def _followed(self, canvas: Canvas, labels: _Labels) -> Paths:
-        """Where rigid things are in all frames, learned from those in which something of them was seen."""
-        paths = Paths(self.size)
+    def _follow(self, canvas: Canvas, labels: _Labels, paths: Paths) -> None:
+        """Add to `paths` where rigid things are in all frames, learned from those in which some of them was seen."""
 
+        @lru_cache(maxsize=CACHED)
         def evidence(frame: int) -> Evidence:
             return labels.evidence(frame, canvas.start, self.pictures[frame], self.boxes[frame])
 
@@ -204,7 +206,6 @@ class Analysis:
             if any(self._touches(labels, frame - canvas.start, frame, placed) for frame, placed in places):
                 for frame, placed in places:
                     paths.add(frame, placed)
-        return paths
 
     def _touches(self, labels: _Labels, index: int, frame: int, thing: np.ndarray) -> bool:
         """Whether a thing (h, w) bool comes near the person in a frame."""

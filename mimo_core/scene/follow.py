@@ -20,9 +20,10 @@ PEAK = -3 * np.log(NOISE * np.sqrt(2 * np.pi))
 UNKNOWN = -16.0  # log density of a colour of which nothing else is known
 EVIDENCE = 5.0  # the most that one pixel of one frame says for or against
 COST = 1.5  # of a pixel of the thing in one frame: what the person or scene explains well enough is theirs
-WINDOW = 0.08  # of the stature: how far from its predicted place a thing is sought, beside half its speed
+WINDOW = (
+    0.08  # of the stature: how far from its predicted place a thing is sought, beside half its speed, at a cost of 1
+)
 FIRST = 2.0  # times as far in the first frame, when its speed is not known well
-STRAY = 0.08  # of the stature: a thing that strays so far from its predicted place costs 1
 TURNS = (-0.12, 0.0, 0.12)  # radians a frame by which a thing may change how fast it turns
 FINE_TURNS = (-0.06, 0.0, 0.06)
 TURN = 0.3  # radians: such a change costs 1
@@ -35,7 +36,7 @@ FRESH = 0.15  # weight of the newest frame in the look
 LOOKS = 24  # frames from which the shape of a thing is learned
 ROUNDS = 2  # of following it and learning its shape
 FEWEST = 3  # frames in which a thing must be found
-CLEAR = 1.0  # mean evidence of a thing over its frames, its cost taken off
+CLEAR = 0.5  # mean evidence of a thing over its frames, its cost taken off
 LONGEST = 60  # frames that a thing is followed in one direction
 
 
@@ -129,7 +130,8 @@ class Sprite:
 
 
 def _likelihood(difference: np.ndarray, explained: np.ndarray) -> np.ndarray:
-    return (PEAK - np.square(difference / NOISE).sum(-1) / 2 - explained).clip(-EVIDENCE, EVIDENCE)
+    squares = np.einsum("...c,...c", difference, difference)
+    return (PEAK - squares / (2 * NOISE**2) - explained).clip(-EVIDENCE, EVIDENCE)
 
 
 def pursuit(
@@ -143,7 +145,7 @@ def pursuit(
     reach = FIRST * WINDOW * stature
     for frame in frames[:LONGEST]:
         seen = evidence(frame)
-        score, found = _sought(sprite, seen, pose, speed, rate, stature, reach + 0.5 * np.linalg.norm(speed))
+        score, found = _sought(sprite, seen, pose, speed, rate, reach + 0.5 * np.linalg.norm(speed))
         reach = WINDOW * stature
         if score < GONE:
             return
@@ -154,13 +156,13 @@ def pursuit(
         yield frame, pose
 
 
-def _sought(sprite: Sprite, seen: Evidence, pose: Pose, speed, rate: float, stature, reach) -> tuple[float, Pose]:
+def _sought(sprite: Sprite, seen: Evidence, pose: Pose, speed, rate: float, reach) -> tuple[float, Pose]:
     """The best place in the next frame and its mean evidence: first coarsely, then finely around the best."""
     reach = int(np.ceil(reach / STEP)) * STEP
     place, turned = np.rint(np.array([pose.x, pose.y]) + speed).astype(int), pose.angle + rate
 
     def best(centers: np.ndarray, angles, count: int) -> tuple[float, np.ndarray, float]:
-        stray = np.square(centers - place).sum(1) / (STRAY * stature) ** 2
+        stray = np.square(centers - place).sum(1) / reach**2
         tried = []
         for angle in angles:
             gain = sprite.found(seen, centers, angle, count)
