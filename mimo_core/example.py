@@ -14,12 +14,14 @@ FOLDER = Path(__file__).parent / "assets" / "example"
 
 @dataclass(frozen=True)
 class Example:
-    """A clip of somebody dancing while a ball flies past, somebody else's picture, and another dance."""
+    """A clip of a dance while a ball flies past, somebody else's picture, another dance, and a place for it."""
 
     name: str
     video: Path
     character: Path
     motion_file: Path
+    scene: Path
+    foreground: Path  # RGBA
 
     def motion(self) -> Motion:
         """The dance: 3 seconds, before a camera that stands still."""
@@ -28,4 +30,5 @@ class Example:
 
 def example_shots() -> tuple[Example, ...]:
     """All examples, the one to start with first."""
-    return (Example("dance", FOLDER / "shot.mp4", FOLDER / "character.png", FOLDER / "motion.safetensors"),)
+    names = ("shot.mp4", "character.png", "motion.safetensors", "scene.jpg", "foreground.png")
+    return (Example("dance", *(FOLDER / name for name in names)),)

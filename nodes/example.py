@@ -1,6 +1,8 @@
-"""The node that everything can be tried with: a shot, a character and a motion that ship with the pack."""
+"""The node that everything can be tried with: a shot, a character, a motion and a place that ship with the pack."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import torch
 from comfy_api.latest import InputImpl, io
@@ -20,7 +22,7 @@ class MimoExample(io.ComfyNode):
             node_id="MIMO_Example",
             display_name="Example Shot (MIMO)",
             category="MIMO",
-            description="A short clip, a character and a motion that ship with the pack, to try every node with.",
+            description="A short clip, a character, a motion and a place, which ship with the pack, to try nodes with.",
             inputs=[
                 io.Combo.Input("shot", options=names, default=names[0], tooltip="Which of the shots that ship."),
             ],
@@ -37,6 +39,14 @@ class MimoExample(io.ComfyNode):
                     display_name="motion",
                     tooltip="Another dance. Put Load Motion in its place for your own.",
                 ),
+                io.Image.Output(
+                    display_name="scene_picture",
+                    tooltip="A place for that dance, by the same camera. Put Load Image in its place for your own.",
+                ),
+                io.Image.Output(
+                    display_name="foreground",
+                    tooltip="A bush with an alpha channel, to stand in front. To foreground of Scene From Picture.",
+                ),
             ],
         )
 
@@ -45,7 +55,12 @@ class MimoExample(io.ComfyNode):
         shots = {example.name: example for example in example_shots()}
         check_choice("shot", shot, shots)
         example = shots[shot]
-        character = torch.from_numpy(read_picture(example.character)).float() / 255
+        pictures = [image_from(path) for path in (example.character, example.scene, example.foreground)]
         motion = example.motion()
-        shown = motion_shown(motion, progress=node_progress())
-        return io.NodeOutput(InputImpl.VideoFromFile(str(example.video)), character[None], motion, ui=shown)
+        outputs = (InputImpl.VideoFromFile(str(example.video)), pictures[0], motion, *pictures[1:])
+        return io.NodeOutput(*outputs, ui=motion_shown(motion, progress=node_progress()))
+
+
+def image_from(path: Path) -> torch.Tensor:
+    """A picture file as IMAGE (1, H, W, C)."""
+    return torch.from_numpy(read_picture(path)).float()[None] / 255

@@ -9,7 +9,10 @@ from mimo_core.picture import read_picture
 
 def test_the_example_ships_whole_and_is_smaller_than_2_mb():
     example = example_shots()[0]
-    assert all(path.is_file() for path in (example.video, example.character, example.motion_file))
+    assert all(
+        path.is_file()
+        for path in (example.video, example.character, example.motion_file, example.scene, example.foreground)
+    )
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 2e6
 
 
@@ -31,3 +34,10 @@ def test_the_motion_fits_the_clip_s_frame_and_moves_every_limb():
     assert motion.frames == 72 and motion.fps == 24
     spread = motion.person.pose().std(0).norm(dim=1)
     assert (spread[[1, 2, 16, 17, 18, 19]] > 0.1).all()  # hips, shoulders, elbows
+
+
+def test_the_place_fits_the_motions_camera_and_something_stands_in_front_of_it():
+    example = example_shots()[0]
+    place, thing = read_picture(example.scene), read_picture(example.foreground)
+    assert (place.shape[1], place.shape[0]) == (thing.shape[1], thing.shape[0]) == example.motion().camera.size
+    assert 0.01 < (thing[..., 3] > 127).mean() < 0.3

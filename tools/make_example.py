@@ -15,8 +15,9 @@ from mimo_core.motion.files import save_motion
 from mimo_core.synthetic import character_picture, shot
 
 
-STAGE, DRIVER, CHARACTER, DANCE = 2019, 3001, 3022, 2006  # seeds, chosen by eye
+STAGE, DRIVER, CHARACTER, DANCE, BUSH = 2019, 3001, 3022, 2006, 5013  # seeds, chosen by eye
 SIZE, FPS = (384, 512), 24
+NEARER = 1.35
 
 
 def main():
@@ -26,10 +27,23 @@ def main():
                 performance="dance", samples=4)  # fmt: skip
     encode(example.video, made.frames)
     Image.fromarray(character_picture(CHARACTER, size=640, samples=4).image).save(example.character, optimize=True)
-    dance = shot(DANCE, size=SIZE, frames=72, fps=FPS, camera="fixed", performance="dance", samples=1)
+    dance = shot(DANCE, size=SIZE, frames=72, fps=FPS, camera="fixed", performance="dance", place="park", samples=1)
     save_motion(example.motion_file, dance.motion)
+    Image.fromarray(dance.background[0]).save(example.scene, quality=88, optimize=True)
+    cut_out(shot(BUSH, size=SIZE, frames=1, camera="fixed", passing="fixed", place="park")).save(
+        example.foreground, optimize=True
+    )
     for path in sorted(example.video.parent.iterdir()):
         print(f"{path.name:20} {path.stat().st_size / 1e3:8.0f} kB")
+
+
+def cut_out(made) -> Image.Image:
+    """What stands in front in the first frame of a shot, in RGBA, and nearer than it was."""
+    alpha = made.occluder[0][..., None]
+    picture = Image.fromarray(np.concatenate([made.plate[0] * (alpha > 0), alpha], -1), "RGBA")
+    width, height = (round(side / NEARER) for side in SIZE)
+    left, top = (SIZE[0] - width) // 2, SIZE[1] - height
+    return picture.resize(SIZE, Image.Resampling.LANCZOS, (left, top, left + width, top + height))
 
 
 def encode(path: Path, frames: np.ndarray):
