@@ -12,7 +12,7 @@ from ..mimo_core.denoise.config import NOISES
 from ..mimo_core.denoise.noise import frame_noise, official_noise
 from ..mimo_core.errors import InputError
 from .media import clip_from, node_progress
-from .models import NO_CHECKPOINT, checkpoint_names, checkpoint_path
+from .models import checkpoint_names, checkpoint_path
 from .sockets import BEHAVIOURS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, advanced, check_choice
 
 
@@ -39,7 +39,8 @@ class MimoLoadModel(io.ComfyNode):
                     "checkpoint",
                     options=names,
                     default=names[0],
-                    tooltip="A merged file in models/mimo, or the denoising_unet of the four official files there.",
+                    tooltip="mimo-tiny ships with the pack: a demonstration at 128 px, trained on synthetic people. "
+                    "Others are merged files in models/mimo, or the denoising_unet of the four official files there.",
                 ),
                 io.Combo.Input(
                     "precision",
@@ -64,8 +65,6 @@ class MimoLoadModel(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, checkpoint, precision):
-        if checkpoint == NO_CHECKPOINT:
-            return checkpoint
         status = os.stat(checkpoint_path(checkpoint))
         return f"{precision} {status.st_mtime_ns} {status.st_size}"
 

@@ -10,11 +10,12 @@ import folder_paths
 from ..mimo_core.denoise import official_files
 from ..mimo_core.denoise.checkpoints import OFFICIAL
 from ..mimo_core.errors import InputError
-from ..mimo_core.weights import command, models_folder
+from ..mimo_core.weights import ASSETS, command, models_folder
 
 
 FOLDERS = {"mimo": {".npy", ".pth", ".safetensors"}, "smpl": {".npz", ".pkl", ".safetensors"}}
-NO_CHECKPOINT = "(none in models/mimo)"
+FETCHED = ("vae", "clip_vision")  # folders of ComfyUI's own into which `fetch` puts something, too
+BUILT_IN = "mimo-tiny (built in)"
 
 
 def register_folders() -> None:
@@ -24,23 +25,30 @@ def register_folders() -> None:
         folder_paths.add_model_folder_path(name, str(models_folder() / name))  # where `fetch` puts files
         paths, known = folder_paths.folder_names_and_paths[name]
         folder_paths.folder_names_and_paths[name] = (paths, set(known) | suffixes)
+    for name in FETCHED:
+        folder_paths.add_model_folder_path(name, str(models_folder() / name))
 
 
 def checkpoint_names() -> list[str]:
-    """What Load MIMO offers: merged files, and the first of each four official ones. Never empty."""
+    """What Load MIMO offers: the one that ships, merged files, and the first of each four official ones."""
     names = [Path(name) for name in folder_paths.get_filename_list("mimo")]
     official = [name for name in names if name.stem == OFFICIAL[0]]
     merged = [name for name in names if name.suffix == ".safetensors" and name.stem not in OFFICIAL]
-    return [name.as_posix() for name in merged + official] or [NO_CHECKPOINT]
+    return [BUILT_IN, *(name.as_posix() for name in merged + official)]
 
 
 def checkpoint_path(name: str) -> Path:
     """Where a listed checkpoint lies."""
-    if name not in checkpoint_names() or name == NO_CHECKPOINT:
+    if name == BUILT_IN:
+        path = ASSETS / "mimo-tiny.safetensors"
+        if not path.is_file():
+            raise InputError(f"{path} is missing: the pack is not whole. Install it again.")
+        return path
+    if name not in checkpoint_names():
         raise InputError(
             f"There is no MIMO checkpoint {name} in models/mimo. Get the official files with "
             f"{command('fetch', 'mimo')}, or copy {', '.join(f'{part}.pth' for part in OFFICIAL)} or a merged file to "
-            "models/mimo, and press R."
+            f"models/mimo, and press R. Or choose {BUILT_IN}."
         )
     return Path(folder_paths.get_full_path_or_raise("mimo", name))
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 from comfy_api.latest import io
 
 from ..mimo_core.body.render import STYLES, render_motion
+from ..mimo_core.clip import Clip
+from ..mimo_core.denoise.segments import BLACK, network_frames
+from ..mimo_core.errors import InputError
 from .batches import batches_from
 from .media import node_progress, preview
 from .models import official_body_code
-from .sockets import MimoIdentity, MimoMotion, MimoScene, check_choice
+from .sockets import MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice
 
 
 COLOURS = ("auto", "official")
 BACK_SIDES = ("mirror", "diffuse")
+HINT_SIZE = 512  # pixels; ControlNet scales its pictures to the sampler's anyway
 
 
 class MimoRenderMotion(io.ComfyNode):
@@ -29,6 +34,12 @@ class MimoRenderMotion(io.ComfyNode):
                     "scene",
                     optional=True,
                     tooltip="Gives the pictures its size. Without it they have the size of the motion's camera.",
+                ),
+                MimoPlan.Input(
+                    "plan",
+                    optional=True,
+                    tooltip="From MIMO Conditioning. The pictures are then the squares that the sampler draws, as "
+                    "Apply ControlNet needs them. Give the scene, too.",
                 ),
                 io.Combo.Input(
                     "style",
@@ -52,14 +63,33 @@ class MimoRenderMotion(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, motion, style, colours, scene=None) -> io.NodeOutput:
+    def execute(cls, motion, style, colours, scene=None, plan=None) -> io.NodeOutput:
         check_choice("style", style, STYLES)
         check_choice("colours", colours, COLOURS)
         size = None if scene is None else (scene.width, scene.height)
         body, colors = official_body_code() if style == "body code" and colours == "official" else (None, None)
         drawn = render_motion(motion, body=body, style=style, size=size, colors=colors, progress=node_progress())
-        images, mask = batches_from(drawn, motion.frames)
+        count = motion.frames
+        if plan is not None:
+            drawn, count = _squares(drawn, plan, motion, size or motion.camera.size), len(plan.network_frames)
+        images, mask = batches_from(drawn, count)
         return io.NodeOutput(images, mask, ui=preview(images, cls))
+
+
+def _squares(drawn, plan, motion, size):
+    """Pairs of picture and mask, cut out as the denoiser's frames are, in its order."""
+    if plan.frames > motion.frames or (plan.width, plan.height) != tuple(size):
+        raise InputError(
+            f"The plan is of {plan.frames} frames of {plan.width}x{plan.height}, these pictures are {motion.frames} of "
+            f"{size[0]}x{size[1]}. Give the motion and the scene that MIMO Conditioning got."
+        )
+    # Both side by side, so that the motion is drawn once.
+    pairs = Clip.from_frames(np.concatenate([frame, mask[..., None].repeat(3, -1)], 1) for frame, mask in drawn)
+    pictures, masks = (
+        network_frames(pairs.computed(lambda k, part=part: pairs[k][:, part]), plan, HINT_SIZE, fill=BLACK)
+        for part in (slice(size[0]), slice(size[0], None))
+    )
+    return ((np.array(picture), np.array(mask[..., 0])) for picture, mask in zip(pictures, masks, strict=True))
 
 
 class MimoDecodeProxy(io.ComfyNode):

@@ -2,6 +2,7 @@
 
 import importlib
 
+import numpy as np
 import pytest
 import torch
 
@@ -58,7 +59,7 @@ def images(film):
 
 
 class TestRenderMotion:
-    @pytest.mark.parametrize("style", ["body code", "openpose", "depth", "normal", "mask"])
+    @pytest.mark.parametrize("style", ["body code", "openpose", "depth", "normal", "mask", "scail"])
     def test_every_style_gives_a_picture_and_a_mask_a_frame(self, run, motion, style):
         images, mask = run("MIMO_RenderMotion", motion=motion, style=style).args
         assert images.shape == (4, 64, 96, 3)
@@ -83,6 +84,26 @@ class TestRenderMotion:
         folder_paths.add_model_folder_path("mimo", str(folders / "models"))
         with pytest.raises(ValueError, match=r"Copy an SMPL or SMPL-H file"):
             run("MIMO_RenderMotion", motion=motion, colours="official")
+
+    def test_with_a_plan_the_pictures_are_the_denoisers_squares(self, run, core, motion):
+        """What a ControlNet is told must lie where the body code lies."""
+        images, mask = run("MIMO_RenderMotion", motion=motion).args
+        regions = core("denoise.regions")
+        plan = regions.plan_clip((255 * images.numpy()).round().astype(np.uint8))
+        plan = core("denoise.segments").segment(plan, 1, 2)
+        squares, square_masks = run("MIMO_RenderMotion", motion=motion, plan=plan).args
+        assert squares.shape == (2, 512, 512, 3) and square_masks.shape == (2, 512, 512)
+        for (frame, region), square, square_mask in zip(plan.network_frames, squares, square_masks, strict=True):
+            side = max(region.width, region.height)
+            reduced = torch.nn.functional.interpolate(square.movedim(-1, 0)[None], (side, side), mode="area")[0]
+            assert abs(float(reduced.sum() / region.crop(images[frame]).sum()) - 1) < 0.05
+            assert abs(float(square_mask.mean() * side**2 / region.crop(mask[frame]).sum()) - 1) < 0.05
+
+    def test_a_plan_of_another_scene_is_refused_with_both_sizes(self, run, core, motion):
+        regions = core("denoise.regions")
+        context = regions.Context(0, 0, 4, regions.Region(0, 0, 8, 8))
+        with pytest.raises(ValueError, match="4 frames of 32x32.*4 of 96x64"):
+            run("MIMO_RenderMotion", motion=motion, plan=regions.ClipPlan((context,), 32, 32))
 
     def test_a_handful_of_frames_is_shown(self, run, motion):
         shown = run("MIMO_RenderMotion", motion=motion).ui
@@ -311,9 +332,10 @@ class TestEncodeIdentity:
 
 class TestExample:
     def test_it_gives_a_video_a_character_and_a_motion(self, run):
-        video, character, motion = run("MIMO_Example").args
+        video, character, motion, picture, foreground = run("MIMO_Example").args
         assert min(video.get_dimensions()) >= 256
-        assert character.shape[0] == 1
+        assert character.shape[0] == picture.shape[0] == 1
+        assert foreground.shape == (*picture.shape[:3], 4)
         assert motion.person.visible.all()
 
 

@@ -71,6 +71,16 @@ def used_in_templates() -> set[str]:
     return {node["type"] for template in templates for node in template["nodes"]}
 
 
+def without_texts(node: dict) -> dict:
+    """A node of ComfyUI's own with its types, names and options, but not its sentences, which are under its licence."""
+    kept = {key: node[key] for key in ("input", "input_order", "output", "output_name", "output_node", "python_module")}
+    for group in kept["input"].values():
+        for entry in group.values():
+            for options in entry[1:]:
+                options.pop("tooltip", None)
+    return kept
+
+
 def write(path: Path, content: dict) -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=True) + "\n")
     print(f"wrote {path.relative_to(ROOT)}: {', '.join(content)}")
@@ -91,7 +101,7 @@ def main(url: str) -> int:
     write(NODES, frozen)
     for node in ours.values():
         node["python_module"] = "custom_nodes.mimo"  # whatever the folder of the checkout is called
-    core = {name: known[name] for name in sorted(used_in_templates() & known.keys() - ours.keys())}
+    core = {name: without_texts(known[name]) for name in sorted(used_in_templates() & known.keys() - ours.keys())}
     write(OBJECT_INFO, ours | core)
     return 0
 
