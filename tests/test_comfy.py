@@ -18,6 +18,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TWINS = sorted(path for path in (ROOT / "workflows" / "api").glob("*_*.json"))
+WITHOUT_FILES = [path for path in TWINS if not path.stem.endswith("_needs_files")]
+TINY_MODEL = ROOT / "mimo_core" / "assets" / "mimo-tiny.safetensors"
 pytestmark = pytest.mark.comfy
 
 
@@ -135,9 +137,11 @@ class TestOffer:
 
 
 class TestTemplates:
-    @pytest.mark.parametrize("path", TWINS, ids=lambda path: path.stem)
+    @pytest.mark.parametrize("path", WITHOUT_FILES, ids=lambda path: path.stem)
     def test_it_runs_with_empty_folders_and_gives_something_that_moves(self, server, path):
-        entry = server.run(json.loads(path.read_text()))
+        if "mimo-tiny" in path.read_text() and not TINY_MODEL.is_file():
+            pytest.skip("mimo-tiny is not in this checkout")
+        entry = server.result(server.submit(json.loads(path.read_text())), seconds=600)
         assert entry["status"]["status_str"] == "success", entry["status"]["messages"][-1]
         saved = [file for output in entry["outputs"].values() for file in output.get("images", [])]
         (video,) = [file for file in saved if file["type"] == "output" and file["filename"].endswith(".mp4")]

@@ -4,49 +4,57 @@
 """
 
 import json
-from pathlib import Path
 
 import pytest
 
+from tests.template_prompts import (
+    MANIFEST,
+    MUTED,
+    NOTES,
+    OBJECT_INFO,
+    SEEDS,
+    TEMPLATES,
+    is_widget,
+    prompt_of,
+    sockets,
+    values,
+    widgets,
+    working,
+)
 
-ROOT = Path(__file__).resolve().parents[1]
-TEMPLATES = sorted((ROOT / "workflows").glob("*.json"))
-OBJECT_INFO = json.loads((ROOT / "tests" / "data" / "object_info.json").read_text())
-NOTES = {"Note", "MarkdownNote"}  # the page's own; the server does not know them
-WIDGETS = {"BOOLEAN", "COMBO", "FLOAT", "INT", "STRING"}
+
+NEEDS_FILES = [path for path in TEMPLATES if path.stem.endswith("_needs_files")]
 
 
 @pytest.fixture(params=TEMPLATES, ids=lambda path: path.stem)
-def template(request):
-    return json.loads(request.param.read_text())
+def path(request):
+    return request.param
 
 
-@pytest.fixture(params=TEMPLATES, ids=lambda path: path.stem)
-def twins(request):
-    api = request.param.parent / "api" / request.param.name
-    return json.loads(request.param.read_text()), json.loads(api.read_text())
+@pytest.fixture
+def template(path):
+    return json.loads(path.read_text())
+
+
+@pytest.fixture
+def entry(path):
+    """What the manifest says of a template."""
+    (found,) = [entry for entry in MANIFEST if entry["file"] == path.name]
+    return found
+
+
+@pytest.fixture
+def twin(path):
+    return json.loads((path.parent / "api" / path.name).read_text())
 
 
 def by_id(template):
     return {node["id"]: node for node in template["nodes"]}
 
 
-def working(template):
-    return [node for node in template["nodes"] if node["type"] not in NOTES]
-
-
-def sockets(node):
-    """Type and options of every input of a node, by name, required ones first."""
-    groups = OBJECT_INFO[node["type"]]["input"]
-    return groups.get("required", {}) | groups.get("optional", {})
-
-
-def widgets(node):
-    return {name: (kind, options) for name, (kind, options) in sockets(node).items() if is_widget(kind)}
-
-
-def is_widget(kind):
-    return kind in WIDGETS or isinstance(kind, list)
+def note_of(template):
+    (note,) = [node for node in template["nodes"] if node["type"] in NOTES]
+    return note["widgets_values"][0]
 
 
 def options_of(kind, options):
@@ -80,12 +88,11 @@ class TestGraph:
         assert template["last_link_id"] >= max(link[0] for link in template["links"])
 
     def test_it_is_small_grouped_and_explained(self, template):
-        assert len(template["nodes"]) <= 8
-        assert len(template["groups"]) >= 2
+        assert len(template["nodes"]) <= 22
+        assert len(template["groups"]) >= 3
         assert all(group["title"] for group in template["groups"])
-        notes = [node for node in template["nodes"] if node["type"] in NOTES]
-        assert len(notes) == 1
-        assert "Load" in notes[0]["widgets_values"][0]
+        assert "### Your own files" in note_of(template) or "### Good to know" in note_of(template)
+        assert "Load Image" in note_of(template) or "Load Video" in note_of(template)
 
     def test_every_working_node_lies_in_a_group_and_none_lie_on_each_other(self, template):
         groups = [group["bounding"] for group in template["groups"]]
@@ -118,22 +125,29 @@ class TestNodes:
 
     def test_every_required_input_is_linked_or_a_widget(self, template):
         for node in working(template):
-            required = OBJECT_INFO[node["type"]]["input"].get("required", {})
+            required = {name: sockets(node)[name] for name in OBJECT_INFO[node["type"]]["input"].get("required", {})}
             open_sockets = [name for name, (kind, _) in required.items() if not is_widget(kind)]
             assert set(open_sockets) <= linked(node), node["type"]
 
-    def test_every_widget_has_its_value_and_it_is_allowed(self, template):
+    def test_every_widget_has_its_value_and_it_is_allowed(self, template, entry):
+        brought = {file["file"] for file in entry.get("files", [])}
         for node in working(template):
-            values = node.get("widgets_values", [])
-            assert len(values) == len(widgets(node)), node["type"]
-            for value, (name, (kind, options)) in zip(values, widgets(node).items(), strict=True):
-                assert _is_allowed(value, kind, options), f"{node['type']}.{name} = {value!r}"
+            for name, value in values(node).items():
+                kind, options = widgets(node)[name]
+                assert value in brought or _is_allowed(value, kind, options), f"{node['type']}.{name} = {value!r}"
+
+    def test_seeds_are_fixed(self, template):
+        for node in working(template):
+            assert all(value == 42 for name, value in values(node).items() if name in SEEDS)
+
+    def test_every_node_says_which_pack_it_is_from(self, template):
+        """So that ComfyUI offers to install what is missing."""
+        for node in working(template):
+            ours = node["type"].startswith("MIMO_")
+            assert node["properties"]["cnr_id"] == ("mimo-character" if ours else "comfy-core")
 
     def test_every_node_of_ours_is_used_somewhere(self):
         used = {node["type"] for path in TEMPLATES for node in json.loads(path.read_text())["nodes"]}
-        # The denoiser's nodes are in graphs of the tests until weights ship that a template can run with.
-        graphs = (ROOT / "tests" / "graphs").glob("*.json")
-        used |= {node["class_type"] for path in graphs for node in json.loads(path.read_text()).values()}
         assert {name for name in OBJECT_INFO if name.startswith("MIMO_")} <= used
 
     def test_the_frozen_nodes_are_those_of_the_pack(self, node_classes):
@@ -149,33 +163,43 @@ def _is_allowed(value, kind, options):
 
 
 class TestTwins:
-    def test_the_api_form_holds_the_same_nodes(self, twins):
-        page, api = twins
-        assert {str(node["id"]): node["type"] for node in working(page)} == {
-            name: node["class_type"] for name, node in api.items()
-        }
+    def test_the_api_form_is_what_the_page_would_send(self, template, twin):
+        sent = {name: {"class_type": node["class_type"], "inputs": node["inputs"]} for name, node in twin.items()}
+        assert sent == prompt_of(template)
 
-    def test_the_api_form_holds_the_same_links(self, twins):
-        page, api = twins
-        nodes = by_id(page)
-        drawn = {
-            (str(target), nodes[target]["inputs"][into]["name"], str(source), out)
-            for _, source, out, target, into, _ in page["links"]
-        }
-        sent = {
-            (name, entry, *value)
-            for name, node in api.items()
-            for entry, value in node["inputs"].items()
-            if isinstance(value, list)
-        }
-        assert sent == drawn
+    def test_what_is_muted_is_a_whole_group_that_the_note_explains(self, template):
+        muted = [node for node in working(template) if node["mode"] == MUTED]
+        if muted:
+            (group,) = [group for group in template["groups"] if "(muted)" in group["title"]]
+            inside = [node for node in working(template) if _contains(group["bounding"], (*node["pos"], *node["size"]))]
+            assert inside == muted
+            assert "Set Group Nodes to Always" in note_of(template)
+            assert len(prompt_of(template, muted=True)) == len(working(template))
 
-    def test_the_api_form_holds_the_same_values(self, twins):
-        page, api = twins
-        for node in working(page):
-            sent = api[str(node["id"])]["inputs"]
-            drawn = dict(zip(widgets(node), node.get("widgets_values", []), strict=True))
-            assert {name: sent[name] for name in drawn} == drawn
+
+class TestFiles:
+    """Templates that need files say so in their name, and name every file, its folder and its source."""
+
+    def test_the_manifest_gives_the_class_by_the_name(self, path, entry):
+        assert entry["class"] == ("needs files" if path in NEEDS_FILES else "ships")
+        assert bool(entry.get("files")) == (path in NEEDS_FILES)
+
+    @pytest.mark.parametrize("path", NEEDS_FILES, ids=lambda path: path.stem)
+    def test_the_note_lists_every_file_with_its_folder_and_link(self, template, entry):
+        for file in entry["files"]:
+            assert file["file"] in note_of(template)
+            assert file["folder"] in note_of(template)
+            assert file["url"] in note_of(template)
+
+    @pytest.mark.parametrize("path", NEEDS_FILES, ids=lambda path: path.stem)
+    def test_loaders_name_their_files_for_the_page_to_offer(self, template, entry):
+        urls = {file["file"]: file["url"] for file in entry["files"]}
+        loaders = [node for node in working(template) if "models" in node["properties"]]
+        assert loaders
+        for node in loaders:
+            offered = node["properties"]["models"]
+            assert all(urls[model["name"]] == model["url"] for model in offered)
+            assert {model["name"] for model in offered} & set(values(node).values())
 
 
 class TestFolder:
@@ -193,6 +217,5 @@ class TestFolder:
 
     def test_the_manifest_lists_them_all(self):
         """It lies in api/, because ComfyUI offers every .json of workflows/ as a template."""
-        listed = json.loads((ROOT / "workflows" / "api" / "manifest.json").read_text())["templates"]
-        assert [entry["file"] for entry in listed] == [path.name for path in TEMPLATES]
-        assert all(entry["title"] and entry["description"] for entry in listed)
+        assert [entry["file"] for entry in MANIFEST] == [path.name for path in TEMPLATES]
+        assert all(entry["title"] and entry["description"] for entry in MANIFEST)

@@ -1,0 +1,59 @@
+"""Templates read without a page: their nodes and sockets, and the prompt that Run would send."""
+
+import json
+from pathlib import Path
+
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATES = sorted((ROOT / "workflows").glob("*.json"))
+OBJECT_INFO = json.loads((ROOT / "tests" / "data" / "object_info.json").read_text())
+MANIFEST = json.loads((ROOT / "workflows" / "api" / "manifest.json").read_text())["templates"]
+NOTES = {"Note", "MarkdownNote"}  # the page's own; the server does not know them
+WIDGETS = {"BOOLEAN", "COMBO", "FLOAT", "INT", "STRING"}
+SEEDS = {"seed", "noise_seed"}  # the page puts "control after generate" behind these
+MUTED = 2
+
+
+def working(template):
+    return [node for node in template["nodes"] if node["type"] not in NOTES]
+
+
+def sockets(node):
+    """Type and options of every input of a node, by name, required ones first."""
+    groups = OBJECT_INFO[node["type"]]["input"]
+    described = groups.get("required", {}) | groups.get("optional", {})
+    return {name: (kind, options[0] if options else {}) for name, (kind, *options) in described.items()}
+
+
+def is_widget(kind):
+    return isinstance(kind, list) or kind in WIDGETS
+
+
+def widgets(node):
+    return {name: (kind, options) for name, (kind, options) in sockets(node).items() if is_widget(kind)}
+
+
+def values(node):
+    """What the widgets of a node hold, by name, without what the page adds."""
+    held, found = list(node.get("widgets_values") or []), {}
+    for name in widgets(node):
+        found[name] = held.pop(0)
+        if name in SEEDS:
+            assert held.pop(0) == "fixed", f"{node['type']} would draw another seed at every run"
+    assert not held, f"{node['type']} holds more than its widgets: {held}"
+    return found
+
+
+def prompt_of(template, *, muted=False):
+    """The prompt (API form) of a template; with `muted` as if its muted nodes were switched on."""
+    nodes = {node["id"]: node for node in working(template) if muted or node["mode"] != MUTED}
+    links = {number: (source, out) for number, source, out, *_ in template["links"]}
+    prompt = {}
+    for node in nodes.values():
+        inputs = values(node)
+        for entry in node.get("inputs", []):
+            source, out = links.get(entry.get("link"), (None, None))
+            if source in nodes:
+                inputs[entry["name"]] = [str(source), out]
+        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return prompt

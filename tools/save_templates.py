@@ -1,0 +1,161 @@
+"""Save the templates of workflows/ and their API twins from the page of a running ComfyUI.
+
+    python tools/save_templates.py http://127.0.0.1:8188 [NAME ...]
+
+What they hold is in tools/templates/. The page itself makes the nodes, joins them and writes the files, so that
+they are what a user would have saved. Needs `playwright` and a Chromium; CHROMIUM names one that is installed.
+A server that knows the files which a template names writes what the page shows; any server writes the same values.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+from templates import TEMPLATES
+from templates.parts import Group, Node, Template
+
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS = ROOT / "workflows"
+PACK, CORE = {"cnr_id": "mimo-character", "ver": "0.1.0"}, {"cnr_id": "comfy-core"}
+TITLE, GAP, COLUMN_GAP, MARGIN, HEAD, GROUP_GAP = 30, 30, 50, 20, 60, 40  # pixels of the canvas
+VIEW = [0.85, 80, 110]  # scale and offset: notes stay readable, and most of the first row is in sight
+READY = "window.app?.graph && Object.keys(window.LiteGraph?.registered_node_types ?? {}).length > 100"
+
+SIZES = """nodes => nodes.map(({type, widgets}) => {
+  const node = LiteGraph.createNode(type)
+  if (!node) throw new Error('the page knows no node ' + type)
+  app.graph.add(node)
+  const size = [...node.computeSize()]
+  app.graph.remove(node)
+  return size
+})"""
+
+BUILD = """async ({nodes, links, groups, view}) => {
+  const graph = app.graph, made = {}
+  graph.clear()
+  for (const entry of nodes) {
+    const node = LiteGraph.createNode(entry.type)
+    graph.add(node)
+    made[entry.key] = node
+    node.pos = entry.pos
+    node.setSize(entry.size)
+    node.mode = entry.mode
+    if (entry.title) node.title = entry.title
+    Object.assign(node.properties, entry.properties)
+    for (const [name, value] of Object.entries(entry.widgets)) {
+      const widget = name === 'text' ? node.widgets[0] : node.widgets.find(one => one.name === name)
+      if (!widget) throw new Error(`${entry.key} has no widget ${name}: ${node.widgets.map(one => one.name)}`)
+      widget.value = value
+    }
+  }
+  for (const [from, out, to, into] of links) {
+    const slot = made[from].outputs.findIndex(one => one.name === out)
+    const target = made[to].inputs.findIndex(one => one.name === into)
+    if (slot < 0 || target < 0) throw new Error(`no socket for ${from}.${out} > ${to}.${into}`)
+    if (!made[from].connect(slot, made[to], target)) throw new Error(`${from}.${out} does not fit ${to}.${into}`)
+  }
+  for (const entry of groups) {
+    const group = new LiteGraph.LGraphGroup(entry.title)
+    group.color = entry.colour
+    group.font_size = 24
+    graph.add(group)
+    group.pos = entry.box.slice(0, 2)
+    group.size = entry.box.slice(2)
+  }
+  app.canvas.ds.scale = view[0]
+  app.canvas.ds.offset[0] = view[1]
+  app.canvas.ds.offset[1] = view[2]
+  app.canvas.setDirty(true, true)
+  await new Promise(done => setTimeout(done, 500))
+  const {workflow, output} = await app.graphToPrompt()
+  return JSON.stringify({workflow, output})  // playwright would turn undefined into null
+}"""
+
+
+def placed(template: Template, least: dict[str, list[float]]) -> tuple[list[dict], list[dict]]:
+    """Nodes and groups with their places: columns side by side in a group, groups side by side in a row."""
+    nodes, groups, top = [], [], 0
+    for row in template.rows:
+        left, tallest = 0, 0
+        for group in row:
+            width, height = _place(group, least, left, top, nodes)
+            box = [left, top, width, height]
+            groups.append({"title": group.title, "colour": group.colour, "box": box})
+            left, tallest = left + width + GROUP_GAP, max(tallest, height)
+        top += tallest + GROUP_GAP
+    return nodes, groups
+
+
+def _place(group: Group, least, left: int, top: int, nodes: list[dict]) -> tuple[int, int]:
+    x, tallest = left + MARGIN, 0
+    for column in group.columns:
+        y, widest = top + HEAD + TITLE, 0
+        for node in column:
+            size = [round(max(a, b)) for a, b in zip(node.size, least[node.key], strict=True)]
+            nodes.append(_entry(node, [x, y], size, group.muted))
+            y, widest = y + size[1] + TITLE + GAP, max(widest, size[0])
+        x, tallest = x + widest + COLUMN_GAP, max(tallest, y - GAP - TITLE)
+    return x - COLUMN_GAP + MARGIN - left, tallest + MARGIN - top
+
+
+def _entry(node: Node, pos, size, muted: bool) -> dict:
+    entry = {"key": node.key, "type": node.type, "pos": pos, "size": size, "widgets": node.widgets, "title": node.title}
+    properties = dict(PACK if node.type.startswith("MIMO_") else {} if node.type == "MarkdownNote" else CORE)
+    if node.files:
+        properties["models"] = [
+            {"name": file["file"], "url": file["url"], "directory": file["folder"].partition("/")[2]}
+            for file in node.files
+        ]
+    return entry | {"mode": 2 if muted else 0, "properties": properties}
+
+
+def save(page, template: Template) -> None:
+    flat = [node for row in template.rows for group in row for column in group.columns for node in column]
+    sizes = page.evaluate(SIZES, [{"type": node.type} for node in flat])
+    nodes, groups = placed(template, {node.key: size for node, size in zip(flat, sizes, strict=True)})
+    links = [(*a.split("."), *b.split(".")) for a, _, b in (link.partition(" > ") for link in template.links)]
+    saved = json.loads(page.evaluate(BUILD, {"nodes": nodes, "links": links, "groups": groups, "view": VIEW}))
+    _write(WORKFLOWS / f"{template.name}.json", saved["workflow"])
+    _write(WORKFLOWS / "api" / f"{template.name}.json", saved["output"])
+
+
+def _write(path: Path, content) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    print(f"wrote {path.relative_to(ROOT)}")
+
+
+def write_manifest() -> None:
+    entries = [
+        {
+            "file": f"{template.name}.json",
+            "title": template.title,
+            "description": template.description,
+            "class": "needs files" if template.files else "ships",
+            **({"files": [dict(file) for file in template.files]} if template.files else {}),
+        }
+        for template in TEMPLATES
+    ]
+    _write(WORKFLOWS / "api" / "manifest.json", {"templates": entries})
+
+
+def main(url: str, names: list[str]) -> None:
+    write_manifest()
+    with sync_playwright() as browsers:
+        browser = browsers.chromium.launch(executable_path=os.environ.get("CHROMIUM"))
+        page = browser.new_page(viewport={"width": 1920, "height": 1080}, locale="en-US")
+        page.goto(url)
+        page.wait_for_function(READY, timeout=60_000)
+        page.wait_for_timeout(4000)  # the settings of a fresh profile come late
+        for template in TEMPLATES:
+            if not names or template.name in names:
+                save(page, template)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1].rstrip("/"), sys.argv[2:])

@@ -1,0 +1,18 @@
+"""What the templates hold. `tools/save_templates.py` has the page of a running ComfyUI make them."""
+
+from .bridges import EDIT_MOTION, MOTION_FILES, WAN_ANIMATE
+from .denoise import CONTROLNET_AND_LORA, LONG_CLIP, OFFICIAL_WEIGHTS
+from .start import ANIMATE, NEW_SCENE, REPLACE
+
+
+TEMPLATES = (
+    REPLACE,
+    ANIMATE,
+    NEW_SCENE,
+    CONTROLNET_AND_LORA,
+    LONG_CLIP,
+    OFFICIAL_WEIGHTS,
+    MOTION_FILES,
+    WAN_ANIMATE,
+    EDIT_MOTION,
+)

@@ -1,0 +1,218 @@
+"""Templates of the denoiser: ControlNet and LoRA, long clips, the official weights."""
+
+from .files import CLIP_VISION, CONTROLNET, LORA, NETWORKS, OFFICIAL, SCENE_TEMPLATE, SDC, SMPL, VAE
+from .parts import BLUE, GREEN, GREY, PURPLE, SHOWN, SMALL, Node, Template, group, save_video, start
+
+
+LOADERS = [
+    Node("load", "MIMO_LoadModel", widgets={"checkpoint": "denoising_unet.pth"}, files=NETWORKS),
+    Node("vae", "VAELoader", widgets={"vae_name": VAE["file"]}, files=(VAE,)),
+    Node("clip_vision", "CLIPVisionLoader", widgets={"clip_name": CLIP_VISION["file"]}, files=(CLIP_VISION,)),
+]
+CONTROL_FILES = (*OFFICIAL, SDC, SMPL, CONTROLNET, LORA)
+CONTROLNET_AND_LORA = Template(
+    "4_controlnet_and_lora_needs_files",
+    "ControlNet and LoRA on the official weights",
+    "A character replaced with the official MIMO weights, a LoRA, and an OpenPose ControlNet that sees MIMO's squares.",
+    files=CONTROL_FILES,
+    rows=(
+        (
+            start("4_controlnet_and_lora_needs_files", *CONTROL_FILES),
+            group(
+                "2  Models",
+                GREY,
+                [
+                    *LOADERS,
+                    Node("lora", "LoraLoaderModelOnly", widgets={"lora_name": LORA["file"], "strength_model": 0.8}),
+                    Node(
+                        "net",
+                        "ControlNetLoader",
+                        widgets={"control_net_name": CONTROLNET["file"]},
+                        files=(CONTROLNET,),
+                    ),
+                ],
+            ),
+            group(
+                "3  Take the shot apart",
+                BLUE,
+                [Node("pose", "MIMO_EstimatePose", SHOWN), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+                [Node("scene", "MIMO_SeparateScene", SHOWN)],
+            ),
+            group(
+                "4  Draw",
+                PURPLE,
+                [
+                    Node("conditioning", "MIMO_Conditioning", widgets={"size": 512, "length": 24}),
+                    Node("hints", "MIMO_RenderMotion", SHOWN, {"style": "openpose"}),
+                ],
+                [
+                    Node("control", "ControlNetApplyAdvanced", widgets={"strength": 0.6}),
+                    Node("guide", "CFGGuider", widgets={"cfg": 3.5}),
+                    Node("noise", "MIMO_Noise", widgets={"seed": 42, "control_after_generate": "fixed"}),
+                    Node("ddim", "KSamplerSelect", widgets={"sampler_name": "ddim"}),
+                    Node("steps", "BasicScheduler", widgets={"scheduler": "simple", "steps": 25}),
+                ],
+                [Node("sampler", "SamplerCustomAdvanced"), Node("decode", "VAEDecode")],
+            ),
+            group(
+                "5  Put it together",
+                GREEN,
+                [Node("composite", "MIMO_Composite", SHOWN), save_video("video", "mimo_controlnet")],
+            ),
+        ),
+    ),
+    links=(
+        "example.video > pose.clip",
+        "example.video > scene.clip",
+        "pose.motion > scene.motion",
+        "example.character > identity.character",
+        "vae.VAE > identity.vae",
+        "clip_vision.CLIP_VISION > identity.clip_vision",
+        "load.model > lora.model",
+        "lora.MODEL > conditioning.model",
+        "vae.VAE > conditioning.vae",
+        "identity.identity > conditioning.identity",
+        "pose.motion > conditioning.motion",
+        "scene.scene > conditioning.scene",
+        "pose.motion > hints.motion",
+        "scene.scene > hints.scene",
+        "conditioning.plan > hints.plan",
+        "conditioning.positive > control.positive",
+        "conditioning.negative > control.negative",
+        "net.CONTROL_NET > control.control_net",
+        "hints.images > control.image",
+        "conditioning.model > guide.model",
+        "control.positive > guide.positive",
+        "control.negative > guide.negative",
+        "conditioning.model > steps.model",
+        "noise.noise > sampler.noise",
+        "guide.GUIDER > sampler.guider",
+        "ddim.SAMPLER > sampler.sampler",
+        "steps.SIGMAS > sampler.sigmas",
+        "conditioning.latent > sampler.latent_image",
+        "sampler.output > decode.samples",
+        "vae.VAE > decode.vae",
+        "scene.scene > composite.scene",
+        "decode.IMAGE > composite.images",
+        "conditioning.plan > composite.plan",
+        "composite.video > video.video",
+    ),
+)
+
+
+SEGMENT_LINKS = (
+    "windows.model > sampler{k}.model",
+    "load.vae > sampler{k}.vae",
+    "identity.identity > sampler{k}.identity",
+    "pose.motion > sampler{k}.motion",
+    "scene.scene > sampler{k}.scene",
+    "scene.scene > composite{k}.scene",
+    "sampler{k}.images > composite{k}.images",
+    "sampler{k}.plan > composite{k}.plan",
+    "composite{k}.images > join.image{k}",
+)
+
+
+def _segment(number: int, start: int) -> Node:
+    widgets = {"seed": 42, "control_after_generate": "fixed", "steps": 8, "start": start, "length": 16}
+    return Node(f"sampler{number}", "MIMO_Sampler", widgets=widgets, title=f"MIMO Sampler, segment {number}")
+
+
+LONG_CLIP = Template(
+    "5_long_clip",
+    "A long clip in segments and windows",
+    "Two segments of a clip, drawn one after the other in overlapping windows, and joined.",
+    rows=(
+        (
+            start("5_long_clip"),
+            group(
+                "2  Take the shot apart",
+                BLUE,
+                [Node("pose", "MIMO_EstimatePose", SMALL), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+                [
+                    Node("scene", "MIMO_SeparateScene", SMALL),
+                    Node("load", "MIMO_LoadModel"),
+                    Node("windows", "MIMO_ContextWindows", widgets={"overlap": 4}),
+                ],
+            ),
+            group("3  Draw two segments", PURPLE, [_segment(1, 0), _segment(2, 16)]),
+            group(
+                "4  Put them together",
+                GREEN,
+                [Node("composite1", "MIMO_Composite", SHOWN), Node("composite2", "MIMO_Composite", SHOWN)],
+                [
+                    Node("join", "ImageBatch"),
+                    Node("create", "CreateVideo", widgets={"fps": 24}),
+                    save_video("video", "mimo_long"),
+                ],
+            ),
+        ),
+    ),
+    links=(
+        "example.video > pose.clip",
+        "example.video > scene.clip",
+        "pose.motion > scene.motion",
+        "example.character > identity.character",
+        "load.vae > identity.vae",
+        "load.clip_vision > identity.clip_vision",
+        "load.model > windows.model",
+        *(link.format(k=1) for link in SEGMENT_LINKS),
+        *(link.format(k=2) for link in SEGMENT_LINKS),
+        "join.IMAGE > create.images",
+        "create.VIDEO > video.video",
+    ),
+)
+
+
+OFFICIAL_FILES = (*OFFICIAL, SCENE_TEMPLATE)
+OFFICIAL_WEIGHTS = Template(
+    "6_official_weights_needs_files",
+    "The official weights in an official scene",
+    "The official MIMO weights put a character into a scene template of the release. No SMPL file is needed.",
+    files=OFFICIAL_FILES,
+    rows=(
+        (
+            start("6_official_weights_needs_files", *OFFICIAL_FILES),
+            group("2  Models", GREY, LOADERS),
+            group(
+                "3  Who and where",
+                BLUE,
+                [
+                    Node("template", "MIMO_LoadTemplate", SMALL, {"folder": SCENE_TEMPLATE["file"]}),
+                    Node("identity", "MIMO_EncodeIdentity", SMALL),
+                ],
+            ),
+            group(
+                "4  Draw",
+                PURPLE,
+                [
+                    Node(
+                        "sampler",
+                        "MIMO_Sampler",
+                        widgets={"seed": 42, "control_after_generate": "fixed", "size": 512, "length": 24},
+                    )
+                ],
+            ),
+            group(
+                "5  Put it together",
+                GREEN,
+                [Node("composite", "MIMO_Composite", SHOWN)],
+                [save_video("video", "mimo_official")],
+            ),
+        ),
+    ),
+    links=(
+        "example.character > identity.character",
+        "vae.VAE > identity.vae",
+        "clip_vision.CLIP_VISION > identity.clip_vision",
+        "load.model > sampler.model",
+        "vae.VAE > sampler.vae",
+        "identity.identity > sampler.identity",
+        "template.body_code > sampler.motion",
+        "template.scene > sampler.scene",
+        "template.scene > composite.scene",
+        "sampler.images > composite.images",
+        "sampler.plan > composite.plan",
+        "composite.video > video.video",
+    ),
+)

@@ -1,0 +1,85 @@
+"""What templates are made of: nodes in columns, columns in groups, groups in rows, and what joins them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+AMBER, BLUE, PURPLE, GREEN, GREY = "#a98a4a", "#4a7fa5", "#8a6aa5", "#5f8f6a", "#6b6b75"
+DOCS = "https://github.com/mimo-character/mimo-character/blob/main/docs"
+PLAIN = (300, 0)  # as wide as this and as high as the widgets need
+SMALL, SHOWN = (300, 380), (300, 470)  # with room for the pictures that the node shows
+NOTE_WIDTH, LETTERS, LINE = 380, 58, 19  # pixels, letters in a line of a note, pixels of a line
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the page. `widgets` are those that differ from the defaults; `size` is the least it gets."""
+
+    key: str
+    type: str
+    size: tuple[int, int] = PLAIN
+    widgets: Mapping = field(default_factory=dict)
+    title: str = ""
+    files: tuple[Mapping, ...] = ()  # models that the page offers to download where they are missing
+
+
+@dataclass(frozen=True)
+class Group:
+    title: str
+    colour: str
+    columns: tuple[tuple[Node, ...], ...]
+    muted: bool = False  # switched off when the template is opened
+
+
+@dataclass(frozen=True)
+class Template:
+    """`files` are what the user has to bring; a template that names some ends in `_needs_files`."""
+
+    name: str
+    title: str
+    description: str
+    rows: tuple[tuple[Group, ...], ...]
+    links: tuple[str, ...]
+    files: tuple[Mapping, ...] = ()
+
+
+def group(title: str, colour: str, *columns: list[Node], muted: bool = False) -> Group:
+    return Group(title, colour, tuple(map(tuple, columns)), muted)
+
+
+def note(name: str, *files: Mapping) -> Node:
+    """The text of notes/<name>.md, with the table of files in it."""
+    text = Path(__file__).with_name("notes").joinpath(f"{name}.md").read_text().strip()
+    text = text.replace("{docs}", DOCS).replace("{files}", table(*files))
+    return Node("note", "MarkdownNote", (NOTE_WIDTH, _height(text)), {"text": text}, "Read me")
+
+
+def _height(text: str) -> int:
+    """Pixels that a note needs, about. Links count by what is shown of them."""
+    shown = [line.partition("](")[0] if line.startswith("|") else line for line in text.splitlines()]
+    return 60 + LINE * sum(max(math.ceil(len(line) / LETTERS), 1) for line in shown)
+
+
+def table(*files: Mapping) -> str:
+    lines = ["| file | folder |", "| --- | --- |"]
+    for entry in files:
+        name = f"[{entry['file']}]({entry['url']})" if entry["url"] else entry["file"]
+        lines.append(f"| {name}, {entry['size']} | `{entry['folder']}` |")
+    return "\n".join(lines)
+
+
+def start(name: str, *files: Mapping) -> Group:
+    return group("1  Start", AMBER, [Node("example", "MIMO_Example", (NOTE_WIDTH, 150)), note(name, *files)])
+
+
+def save_video(key: str, prefix: str) -> Node:
+    return Node(key, "SaveVideo", (340, 560), {"filename_prefix": f"video/{prefix}"})
+
+
+def ksampler(steps: int = 25, cfg: float = 2.0, sampler: str = "ddim") -> Node:
+    widgets = {"seed": 42, "control_after_generate": "fixed", "steps": steps, "cfg": cfg, "sampler_name": sampler}
+    return Node("sampler", "KSampler", (300, 430), widgets | {"scheduler": "simple"})
