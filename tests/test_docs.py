@@ -1,0 +1,74 @@
+"""The pages: what they link to exists, help has its parts, pictures are small."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.template_prompts import NOTES, TEMPLATES
+
+
+ROOT = Path(__file__).resolve().parents[1]
+HELP = sorted((ROOT / "web" / "docs").glob("*.md"))
+PAGES = [*HELP, *sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+LINK = re.compile(r"\]\(([^)\s#]+)(#[^)\s]*)?\)")
+REPOSITORY = "https://github.com/mimo-character/mimo-character/blob/main/"
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_a_page_links_to_exists(page):
+    links = [link for link, _ in LINK.findall(page.read_text()) if "://" not in link and not link.startswith("mailto:")]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_what_a_templates_note_links_to_exists(path):
+    notes = [node for node in json.loads(path.read_text())["nodes"] if node["type"] in NOTES]
+    links = [link for note in notes for link, _ in LINK.findall(note["widgets_values"][0])]
+    ours = [link.removeprefix(REPOSITORY) for link in links if link.startswith(REPOSITORY)]
+    assert ours or path.stem.endswith("_needs_files")
+    assert [link for link in ours if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", HELP, ids=lambda page: page.stem)
+def test_a_help_page_has_its_parts_and_a_small_picture(page):
+    text = page.read_text()
+    assert text.startswith("# ")
+    assert "\n## Inputs" in text
+    assert "\n## Typical mistakes" in text
+    assert "\n## Wire next" in text
+    (picture,) = re.findall(r"!\[[^\]]+\]\((pictures/[^)]+)\)", text)
+    assert 500 < (page.parent / picture).stat().st_size < 60_000
+
+
+def test_every_widget_and_socket_stands_on_its_help_page(node_classes):
+    absent = []
+    for name, node in node_classes.items():
+        text = (ROOT / "web" / "docs" / f"{name}.md").read_text()
+        if "As on **MIMO Conditioning**" in text:
+            text += (ROOT / "web" / "docs" / "MIMO_Conditioning.md").read_text()
+        absent += [f"{name}.{entry.id}" for entry in node.GET_SCHEMA().inputs or [] if entry.id not in text]
+    assert absent == []
+
+
+class TestComplaints:
+    PAGE = (ROOT / "docs" / "complaints.md").read_text()
+
+    def test_there_are_twenty_five_each_with_a_test(self):
+        rows = re.findall(r"^\| (\d+) \|.*\| ([^|]+) \|$", self.PAGE, re.MULTILINE)
+        assert [int(number) for number, _ in rows] == list(range(1, 26))
+        assert all("`test_" in tests for _, tests in rows)
+
+    def test_the_tests_that_it_names_exist(self):
+        for file, group in re.findall(r"`(test_\w+\.py)(?:::(\w+))?`", self.PAGE):
+            text = (ROOT / "tests" / file).read_text()
+            assert not group or f"class {group}" in text, f"{file}::{group}"
+
+    def test_the_files_that_it_names_exist(self):
+        for name in re.findall(r"`((?:mimo_core|nodes|tools|workflows)[\w/.]*)`", self.PAGE):
+            assert (ROOT / name).exists(), name

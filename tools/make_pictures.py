@@ -1,0 +1,265 @@
+"""Make the pictures of the node help, the docs, the README and the templates, all from what ships.
+
+    python tools/make_pictures.py [NAME ...]
+
+Names are those of the functions below that are marked with @picture; without one all are made. mimo-tiny's own results
+come into `templates` and `denoiser` once it lies in mimo_core/assets.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from mimo_core.body.render import STYLES, render_motion
+from mimo_core.clip import Clip
+from mimo_core.denoise.noise import frame_noise
+from mimo_core.denoise.regions import plan_clip
+from mimo_core.denoise.segments import BLACK, WHITE, network_frames
+from mimo_core.denoise.windows import fixed_windows
+from mimo_core.example import example_shots
+from mimo_core.motion import edit
+from mimo_core.motion.cameras import following_camera
+from mimo_core.motion.place import place
+from mimo_core.motion.retarget import retarget
+from mimo_core.picture import read_picture
+from mimo_core.pose.overlay import draw_overlay
+from mimo_core.replace import animate_character, replace_character
+from mimo_core.scene.picture import scene_from_picture
+from mimo_core.sheet import contact_sheet
+
+
+ROOT = Path(__file__).resolve().parents[1]
+HELP, DOCS, TEMPLATES = ROOT / "web" / "docs" / "pictures", ROOT / "docs" / "pictures", ROOT / "workflows"
+HEIGHT = 200  # of a strip
+SIDE = 320  # of a template's picture
+SHOWN = 22  # a frame in which the ball passes in front
+PICTURES: dict[str, Callable[[], None]] = {}
+
+
+def picture(make: Callable[[], None]) -> Callable[[], None]:
+    PICTURES[make.__name__] = make
+    return make
+
+
+@functools.cache
+def shot() -> Clip:
+    return Clip.from_file(example_shots()[0].video)
+
+
+@functools.cache
+def character() -> np.ndarray:
+    return read_picture(example_shots()[0].character)
+
+
+@functools.cache
+def replaced():
+    """The example's job, and its frames with the character's coverage."""
+    job = replace_character(shot(), character())
+    return job, list(job.drawn)
+
+
+@functools.cache
+def animated():
+    """The example's dance in the example's place."""
+    example = example_shots()[0]
+    motion = example.motion()
+    thing = read_picture(example.foreground)
+    scene = scene_from_picture(
+        read_picture(example.scene), foreground=thing, width=384, height=512, length=motion.frames
+    )
+    job = animate_character(character(), motion, scene)
+    return job, [frame for frame, _ in job.drawn]
+
+
+@functools.cache
+def drawn(style: str) -> tuple[np.ndarray, ...]:
+    """Some frames of the example's dance in a style."""
+    return styled(example_shots()[0].motion()[30:70:10], style)
+
+
+def styled(motion, style: str) -> tuple[np.ndarray, ...]:
+    return tuple(frame for frame, _ in render_motion(motion, style=style))
+
+
+def grey(mask: np.ndarray) -> np.ndarray:
+    return np.repeat(mask[..., None], 3, -1)
+
+
+def flat(image: np.ndarray, ground: int = 200) -> np.ndarray:
+    """RGBA on grey."""
+    alpha = image[..., 3:] / 255
+    return (image[..., :3] * alpha + ground * (1 - alpha)).astype(np.uint8)
+
+
+def strip(name: str, *pictures: np.ndarray, folder: Path = HELP, height: int = HEIGHT) -> None:
+    write(folder / f"{name}.jpg", contact_sheet([pictures], height))
+
+
+def write(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(image).save(path, quality=82, optimize=True)
+    print(f"{path.relative_to(ROOT)} {path.stat().st_size / 1e3:.0f} kB")
+
+
+@picture
+def start():
+    example = example_shots()[0]
+    pictures = (shot()[SHOWN], character()[..., :3], drawn("body code")[1], read_picture(example.scene))
+    strip("MIMO_Example", *pictures, flat(read_picture(example.foreground)))
+
+
+@picture
+def motion():
+    job, _ = replaced()
+    strip("MIMO_EstimatePose", *(draw_overlay(shot()[k], job.motion, k) for k in (4, SHOWN, 40)))
+    strip("MIMO_LoadMotion", *drawn("body code"))
+    strip("MIMO_SaveMotion", *drawn("normal"))
+    strip("MIMO_RenderMotion", *(drawn(style)[2] for style in STYLES))
+
+
+@picture
+def edits():
+    """Every pair: a motion before and after."""
+    job, _ = replaced()
+    dance = example_shots()[0].motion()[30:70:10]
+    strip("MIMO_EditMotion", *drawn("body code")[:2], *styled(edit.mirror(dance), "body code")[:2])
+    broad = torch.tensor([3.0, 3.0] + 8 * [0.0])
+    strip("MIMO_RetargetMotion", *drawn("normal")[2:], *styled(retarget(dance, broad), "normal")[2:])
+    placed = place(dance, turn=60)
+    near = replace(placed, camera=following_camera(placed.person, placed.camera, placed.fps))
+    strip("MIMO_PlaceMotion", *drawn("body code")[2:], *styled(near, "body code")[2:])
+    layers, dark = job.scene, shot()[SHOWN] // 4
+    cut = [np.where(mask[SHOWN][..., None] > 127, shot()[SHOWN], dark) for mask in (layers.person, layers.occluder)]
+    strip("MIMO_ReviewLayers", layers.plate[SHOWN], *cut)
+
+
+@picture
+def scene():
+    job, _ = replaced()
+    layers = job.scene
+    masks = (grey(layers.person[SHOWN]), grey(layers.occluder[SHOWN]))
+    strip("MIMO_SeparateScene", shot()[SHOWN], layers.plate[SHOWN], *masks)
+    example, (_, frames) = example_shots()[0], animated()
+    pictures = (read_picture(example.scene), flat(read_picture(example.foreground)), frames[60])
+    strip("MIMO_SceneFromPicture", *pictures)
+    code = next(render_motion(job.motion[SHOWN : SHOWN + 1], size=(shot().width, shot().height)))[0]
+    occluder = np.where(layers.occluder[SHOWN][..., None] > 127, shot()[SHOWN], 0)
+    for node in ("MIMO_LoadTemplate", "MIMO_SaveTemplate"):
+        strip(node, shot()[SHOWN], code, layers.plate[SHOWN], occluder)
+
+
+@picture
+def identity():
+    job, frames = replaced()
+    made = job.identity
+    strip("MIMO_EncodeIdentity", character()[..., :3], made.picture, grey(made.matte))
+    strip("MIMO_DecodeProxy", character()[..., :3], *(frames[k][0] for k in (4, 30, 40)))
+    strip("MIMO_Composite", job.scene.plate[SHOWN], frames[SHOWN][0], grey(frames[SHOWN][1]))
+
+
+@picture
+def denoiser():
+    job, _ = replaced()
+    code = Clip.from_frames(frame for frame, _ in render_motion(job.motion, size=(shot().width, shot().height)))
+    plan = plan_clip(code)
+    squares = [
+        next(network_frames(clip, plan, 256, fill=fill)) for clip, fill in ((code, BLACK), (job.scene.plate, WHITE))
+    ]
+    strip("MIMO_Conditioning", *squares, job.identity.picture)
+    strip("MIMO_LoadModel", job.identity.picture, squares[0])
+    strip("MIMO_ContextWindows", windows_chart(32, 16, 4), height=120)
+    noise = frame_noise(42, range(4), 32, 32)[:, :3].numpy().transpose(0, 2, 3, 1)
+    noise = np.kron((noise * 48 + 128).clip(0, 255).astype(np.uint8), np.ones((1, 8, 8, 1), np.uint8))
+    strip("MIMO_Noise", *noise, height=120)
+    strip("MIMO_Sampler", *squares, job.identity.picture, noise[0])
+
+
+def windows_chart(frames: int, window: int, overlap: int) -> np.ndarray:
+    """Frames from left to right, a row for each window that sees them."""
+    windows = fixed_windows(frames, size=window, overlap=overlap)
+    chart = np.full((len(windows) * 40 + 20, frames * 20 + 20, 3), 245, np.uint8)
+    for row, members in enumerate(windows):
+        for frame in members:
+            chart[row * 40 + 12 : row * 40 + 46, frame * 20 + 12 : frame * 20 + 28] = (74, 127, 165)
+    return chart
+
+
+@picture
+def templates():
+    job, frames = replaced()
+    _, dances = animated()
+    thumbnail("1_replace_a_character", shot()[SHOWN], frames[SHOWN][0])
+    thumbnail("2_animate_from_a_motion", character()[..., :3], drawn("body code")[1])
+    thumbnail("3_new_scene", drawn("body code")[2], dances[50])
+    thumbnail("4_controlnet_and_lora_needs_files", drawn("openpose")[2], drawn("normal")[2])
+    thumbnail("5_long_clip", frames[8][0], frames[24][0], frames[40][0])
+    thumbnail("6_official_weights_needs_files", drawn("body code")[2], job.scene.plate[SHOWN])
+    thumbnail("7_motion_files_and_control_videos", shot()[SHOWN], drawn("depth")[1])
+    thumbnail("8_wan_animate_needs_files", drawn("openpose")[1], grey(job.scene.person[SHOWN]))
+    thumbnail("9_edit_and_place_a_motion", drawn("body code")[3], drawn("body code")[3][:, ::-1])
+
+
+def thumbnail(name: str, *pictures: np.ndarray) -> None:
+    """Pictures side by side, cut to a square."""
+    width = SIDE // len(pictures)
+    parts = [cover(image, width, SIDE) for image in pictures]
+    write(TEMPLATES / f"{name}.jpg", cover(np.hstack(parts), SIDE, SIDE))
+
+
+def cover(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """The middle of a picture, scaled to fill the size."""
+    scale = max(width / image.shape[1], height / image.shape[0])
+    size = (max(round(image.shape[1] * scale), width), max(round(image.shape[0] * scale), height))
+    scaled = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    return scaled[top : top + height, left : left + width]
+
+
+@picture
+def bridges():
+    job, _ = replaced()
+    some = (10, SHOWN, 40)
+    size = (shot().width, shot().height)
+
+    def rendered(style):
+        return [next(render_motion(job.motion[k : k + 1], style=style, size=size))[0] for k in some]
+
+    blue = [np.where(job.scene.person[k][..., None] > 127, (0, 0, 255), 255).astype(np.uint8) for k in some]
+    rows = [[shot()[k] for k in some], rendered("scail"), blue]
+    write(DOCS / "scail.jpg", contact_sheet([sum(rows, [])], 180))
+    rows = [rendered("openpose"), rendered("depth"), [grey(job.scene.person[k]) for k in some]]
+    write(DOCS / "animatediff.jpg", contact_sheet([sum(rows, [])], 180))
+    rows = [rendered("openpose"), [job.scene.plate[k] for k in some], [grey(job.scene.person[k]) for k in some]]
+    write(DOCS / "wan_animate.jpg", contact_sheet([sum(rows, [])], 180))
+
+
+@picture
+def readme():
+    """The README's moving picture: clip, character's picture and result, twelve frames a second."""
+    job, frames = replaced()
+    _, dances = animated()
+    height, steps = 288, range(0, len(shot()), 2)
+    face = cover(character()[..., :3], round(height * 0.75), height)
+    pages = [
+        np.hstack([
+            cover(shot()[k], 216, height), face, cover(frames[k][0], 216, height), cover(dances[k + 24], 216, height),
+        ])
+        for k in steps
+    ]  # fmt: skip
+    first, *rest = map(Image.fromarray, pages)
+    path = ROOT / "docs" / "replace.webp"
+    first.save(path, save_all=True, append_images=rest, duration=83, loop=0, quality=60, method=6)
+    print(f"{path.relative_to(ROOT)} {path.stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or PICTURES:
+        PICTURES[name]()
