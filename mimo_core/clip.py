@@ -134,6 +134,11 @@ class Masks(_Frames):
         """The same value everywhere."""
         return cls(_Repeated(np.full((height, width), value, np.uint8), length))
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether it is known, without reading them, that all masks are empty."""
+        return isinstance(self.source, _Repeated) and not self.source.frame.any()
+
     def computed(self, mask_at: Callable[[int], np.ndarray]) -> Masks:
         """Masks of the same size and number that are made when they are read."""
         return Masks(_Computed(mask_at, len(self), self.source.shape))

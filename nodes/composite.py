@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..mimo_core.color_match import COLOR_MATCHES
 from ..mimo_core.composite import composite, coverage
 from ..mimo_core.denoise.paste import drawn_areas, paste_back
-from ..mimo_core.denoise.segments import lasting
+from ..mimo_core.denoise.segments import layers_behind_and_before
 from .batches import batch_from, kept, new_batch
 from .media import alpha_of, clip_from, masks_from, node_progress, preview, sound_from, video_in_temp
 from .models import edge_masks
@@ -116,8 +116,6 @@ class MimoComposite(io.ComfyNode):
 def _pasted(scene, squares, plan, behaviour, progress):
     """Frames, areas where the character was drawn, and their number, for the part of the clip that a plan covers."""
     given = edge_masks() if behaviour == "official" else None
-    plate, source, occluder = (
-        lasting(layer, plan.frames, is_still=scene.is_still) for layer in (scene.plate, scene.source, scene.occluder)
-    )
-    frames = paste_back(plan, squares, plate, source=source, occluder=occluder, edge_masks=given, progress=progress)
-    return frames, drawn_areas(plan, occluder, given), plan.frames - plan.first
+    layers = layers_behind_and_before(scene, plan.frames)
+    frames = paste_back(plan, squares, **layers, edge_masks=given, progress=progress)
+    return frames, drawn_areas(plan, layers["occluder"], given), plan.frames - plan.first

@@ -260,6 +260,7 @@ def _folder_paths():
         return next(os.path.join(p, file) for p in module.folder_names_and_paths[name][0] if Path(p, file).is_file())
 
     module.add_model_folder_path = add_model_folder_path
+    module.get_folder_paths = lambda name: list(module.folder_names_and_paths[name][0])
     module.get_filename_list = get_filename_list
     module.get_full_path_or_raise = get_full_path_or_raise
 

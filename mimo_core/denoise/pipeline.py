@@ -25,7 +25,7 @@ from .paste import drawn_areas, paste_back
 from .reference import ReferenceFeatures, ReferenceKeys
 from .regions import ClipPlan
 from .sampling import Conditions, sample
-from .segments import joined, lasting, split
+from .segments import joined, layers_behind_and_before, split
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,8 @@ class MimoDecoder:
         parts = split(pictures.plan, window=self.window, overlap=self.overlap, windows_each=how.segment)
         plan = joined(parts)
         squares = watch.iterate("denoise", self._squares(pictures, parts, reference, token))
-        plate, source, occluder = (
-            lasting(layer, plan.frames, is_still=scene.is_still)
-            for layer in (scene.plate, scene.source, scene.occluder)
-        )
         masks = self.edge_masks() if how.behaviour == "official" and self.edge_masks is not None else None
-        frames = paste_back(plan, squares, plate, source=source, occluder=occluder, edge_masks=masks)
+        frames = paste_back(plan, squares, **layers_behind_and_before(scene, plan.frames), edge_masks=masks)
         return zip(frames, drawn_areas(plan, edge_masks=masks), strict=True)
 
     @property

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ..clip import Clip
 from ..errors import InputError
+from ..scene.scene import Scene
 from .paste import network_input
 from .regions import ClipPlan, Context
 from .windows import fixed_windows
@@ -85,6 +86,19 @@ def lasting(layer, frames: int, *, is_still: bool) -> Sequence[NDArray]:
             f"The scene has {len(layer)} frames but the plan goes to {frames}. Give the scene it was made of."
         )
     return layer
+
+
+def layers_behind_and_before(scene: Scene, frames: int) -> dict[str, Sequence[NDArray] | None]:
+    """What `paste_back` lays its squares between: background, and source and occluder if anything passes in front.
+
+    Without an occluder they are None: the official release rounds otherwise where it has one to lay over.
+    """
+    plate, source, occluder = (
+        lasting(layer, frames, is_still=scene.is_still) for layer in (scene.plate, scene.source, scene.occluder)
+    )
+    if scene.occluder.is_blank:
+        return {"background": plate, "source": None, "occluder": None}
+    return {"background": plate, "source": source, "occluder": occluder}
 
 
 def network_frames(clip: Clip, plan: ClipPlan, size: int, *, fill: int) -> Iterator[NDArray]:
