@@ -87,11 +87,12 @@ class TestPortrait:
         fitted = fit_portrait(seen.motion, seen.landmarks, picture.mask)
         assert misplaced(fitted, picture.motion) < 0.93 * misplaced(seen.motion, picture.motion)
 
-    def test_somebody_who_poses_stands_upright(self):
+    def test_somebody_who_poses_stands_upright_with_straight_limbs(self):
         picture = character_picture(3, size=320)
         seen = estimate_picture(picture.image, focal=2.4 * 320)
         lean, upright = (
-            float(motion.person.global_orient[0, 0])
-            for motion in (seen.motion, fit_portrait(seen.motion, seen.landmarks, picture.mask))
+            motion.person.pose()[0] for motion in (seen.motion, fit_portrait(seen.motion, seen.landmarks, picture.mask))
         )
-        assert lean > 0.1 and abs(upright) < 0.06
+        limbs = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("hip", "knee", "elbow")]
+        assert lean[0, 0] > 0.1 and abs(upright[0, 0]) < 0.06
+        assert upright[limbs].norm(dim=1).sum() < 1.0

@@ -27,7 +27,8 @@ UNKNOWNS = 3 + 3 * len(FREE)  # a frame's translation and turns
 PIXEL_SIGMA = 0.016  # metres at the person's depth
 PIXEL_OUTLIER = 0.08  # metres: a landmark this far off counts half as much (Geman-McClure)
 WORLD_SIGMA = (0.08, 0.08, 0.15)  # metres, along the camera's axes; depth is guessed
-POSING_SIGMA = (0.08, 0.08, 0.5)
+POSING_SIGMA = (0.08, 0.08, 0.25)
+STRAIGHT, POSING_SPREAD = ("spine", "neck", "hip", "knee", "elbow"), 0.4  # of the usual: they bend little in depth
 UPRIGHT_SIGMA = 0.1  # radians by which somebody who poses leans forward or back
 WORLD_OUTLIER = 0.2
 BETA_SIGMA = 1.0
@@ -88,7 +89,7 @@ def refine(
             normal = _add_upright(normal, stance)
         if outline is not None:
             normal = _add_outline(normal, outline, stance, is_shape_free)
-        normal = _add_habits(normal, stance)
+        normal = _add_habits(normal, stance, is_posing)
         frame_right = normal.frame_right - _acceleration_gradient(stance, acceleration)
         if held:
             normal.frames[:held] += 1e12 * torch.eye(UNKNOWNS, dtype=torch.float64)
@@ -200,8 +201,11 @@ def _add_outline(normal: Normal, outline: Outline, stance: Stance, is_shape_free
     )
 
 
-def _add_habits(normal: Normal, stance: Stance) -> Normal:
+def _add_habits(normal: Normal, stance: Stance, is_posing: bool) -> Normal:
     usual, spread, low, high = habit_tables(FREE)
+    if is_posing:
+        at = _of_kinds(STRAIGHT)
+        usual[at], spread[at] = 0, POSING_SPREAD * spread[at]
     turns = axis_angle_from_matrix(stance.rotations[:, FREE])
     beyond = turns - turns.clamp(low, high)
     stiffness = spread**-2 + (beyond != 0) / BEYOND**2
@@ -212,6 +216,12 @@ def _add_habits(normal: Normal, stance: Stance) -> Normal:
     normal.frames[:, index[:, :, None], index[:, None, :]] += blocks
     normal.frame_right[:, 3:] -= (derivative.mT @ pull[..., None]).flatten(1)
     return normal
+
+
+def _of_kinds(kinds: tuple[str, ...]) -> list[int]:
+    """Places in FREE of the joints of some kinds."""
+    names = {number: name for name, number in JOINT.items()}
+    return [at for at, joint in enumerate(FREE) if names[joint].split("_")[-1].rstrip("123") in kinds]
 
 
 def _log_derivative(turns: Tensor) -> Tensor:
