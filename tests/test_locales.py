@@ -1,0 +1,45 @@
+"""Translations of the nodes: complete, about nodes and sockets that exist, and honest about who made them."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+
+LOCALES = Path(__file__).resolve().parents[1] / "locales"
+LANGUAGES = sorted(path.name for path in LOCALES.iterdir() if path.is_dir())
+FOREIGN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+UNCHANGED = {"x", "y", "z", "cfg", "VAE"}  # names that are the same everywhere
+
+
+@pytest.fixture(params=LANGUAGES)
+def translated(request):
+    return json.loads((LOCALES / request.param / "nodeDefs.json").read_text(encoding="utf-8"))
+
+
+def test_chinese_and_japanese_are_there():
+    assert {"ja", "zh"} <= set(LANGUAGES)
+
+
+def test_every_node_widget_and_output_has_its_entry_and_nothing_else_has(translated, node_classes):
+    assert set(translated) == set(node_classes)
+    for name, node in node_classes.items():
+        schema = node.GET_SCHEMA()
+        assert set(translated[name]["inputs"]) == {entry.id for entry in schema.inputs or []}, name
+        assert set(translated[name]["outputs"]) == {str(k) for k in range(len(schema.outputs or []))}, name
+
+
+def test_names_and_sentences_are_in_the_language(translated):
+    for node in translated.values():
+        entries = [*node["inputs"].values(), *node["outputs"].values()]
+        sentences = [node["description"], *(entry["tooltip"] for entry in entries)]
+        assert all(FOREIGN.search(text) and text.endswith("\u3002") for text in sentences)
+        assert all(FOREIGN.search(entry["name"]) or entry["name"] in UNCHANGED | {"CLIP Vision"} for entry in entries)
+        assert FOREIGN.search(node["display_name"]) and "MIMO" in node["display_name"]
+
+
+def test_the_page_says_that_a_machine_made_them():
+    rows = (LOCALES / "README.md").read_text()
+    for language in LANGUAGES:
+        assert re.search(rf"`{language}/nodeDefs.json` \| (machine-made|.*read by)", rows)
