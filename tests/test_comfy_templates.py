@@ -26,8 +26,17 @@ from tests.tiny_networks import random_weights
 
 pytestmark = pytest.mark.comfy
 TINY_MODEL = ROOT / "mimo_core" / "assets" / "mimo-tiny.safetensors"
-# What weights alone do not tell is official: the heads and groups. CLIP ViT-L's token has 768 numbers.
-CONFIG = replace(tiny_comfy.CONFIG, heads=8, norm_groups=32, motion_heads=8, cross_attention_dim=768, motion_frames=32)
+# What weights alone do not tell is official: heads and groups. CLIP ViT-L's token has 768 numbers, and ComfyUI takes
+# a ControlNet of unknown size to have heads of 64 channels.
+CONFIG = replace(
+    tiny_comfy.CONFIG,
+    block_out_channels=(64, 128, 256, 256),
+    heads=8,
+    norm_groups=32,
+    motion_heads=8,
+    cross_attention_dim=768,
+    motion_frames=32,
+)
 FEWER = {"MIMO_Sampler": {"size": 64, "length": 6, "steps": 1}, "MIMO_Conditioning": {"size": 64, "length": 6}}
 FEWER |= {"BasicScheduler": {"steps": 1}, "KSampler": {"steps": 1}}
 
@@ -79,7 +88,9 @@ def write_clip_vision(path):
 
 
 def write_controlnet(path):
-    state = tiny_comfy.controlnet(context_dim=768).control_model.state_dict()
+    state = tiny_comfy.controlnet(
+        model_channels=64, num_heads=-1, num_head_channels=64, context_dim=768
+    ).control_model.state_dict()
     save_file({name: value.contiguous() for name, value in state.items()}, path)
 
 
@@ -89,7 +100,7 @@ STAND_INS = {f"{name}.pth": write_network for name in (*NETWORKS, "motion_module
     "sdc_info.npy": lambda path: np.save(path, np.random.default_rng(0).integers(60, 256, (6890, 3), np.uint8)),
     "SMPL_NEUTRAL.npz": lambda path: write_body(path, family_arrays(24)),
     "control_v11p_sd15_openpose_fp16.safetensors": write_controlnet,
-    "my_style_sd15.safetensors": lambda path: save_file(tiny_comfy.lora(768), path),
+    "my_style_sd15.safetensors": lambda path: save_file(tiny_comfy.lora(CONFIG), path),
     "mimo_template": lambda path: write_template(path),
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.template_prompts import NOTES, TEMPLATES
+from tools import list_messages
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,3 +73,25 @@ class TestComplaints:
     def test_the_files_that_it_names_exist(self):
         for name in re.findall(r"`((?:mimo_core|nodes|tools|workflows)[\w/.]*)`", self.PAGE):
             assert (ROOT / name).exists(), name
+
+
+class TestMessages:
+    def test_every_message_stands_on_the_page_with_its_cure(self):
+        """`python tools/list_messages.py` writes the page again."""
+        text = list_messages.PAGE.read_text(encoding="utf-8")
+        assert text == list_messages.page(text)
+
+    @pytest.mark.parametrize(
+        ("message", "fact", "cure"),
+        [
+            ("... is empty. Give one.", "... is empty.", "Give one."),
+            ("... has ... GB free. Make room.", "... has ... GB free.", "Make room."),
+            ("There is no file ....", "There is no file ....", "Check the name and the folder. In ComfyUI press R."),
+        ],
+    )
+    def test_the_cure_is_the_messages_own_or_that_of_its_kind(self, message, fact, cure):
+        assert list_messages.fact_and_cure(message) == (fact, cure)
+
+    def test_a_message_without_a_cure_is_refused(self):
+        with pytest.raises(LookupError, match="no cure for: Oh dear"):
+            list_messages.fact_and_cure("Oh dear me.")

@@ -109,13 +109,14 @@ def clip_vision(folder, width=CONFIG.cross_attention_dim):
     return clip
 
 
-def lora(cross_attention_dim=CONFIG.cross_attention_dim):
+def lora(config=CONFIG):
     """A LoRA for Stable Diffusion 1.5 in kohya's names, for three layers."""
     generator = torch.Generator().manual_seed(0)
+    narrow, widest = config.block_out_channels[0], config.block_out_channels[-1]
     targets = {
-        "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q": (32, 32),
-        "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_v": (128, cross_attention_dim),
-        "lora_unet_up_blocks_1_attentions_2_transformer_blocks_0_ff_net_0_proj": (1024, 128),
+        "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q": (narrow, narrow),
+        "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_v": (widest, config.cross_attention_dim),
+        "lora_unet_up_blocks_1_attentions_2_transformer_blocks_0_ff_net_0_proj": (8 * widest, widest),
     }
     weights = {}
     for name, (rows, columns) in targets.items():
