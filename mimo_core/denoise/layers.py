@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clip import Clip
+from ..clip import Clip, Masks
+from ..composite import composite
 from ..errors import InputError
 from ..identity.identity import Identity
 from ..motion.motion import Motion
@@ -38,11 +39,16 @@ def occluder(identity: Identity, motion: Motion | Clip, scene: Scene, frames: in
 
 
 def proxy(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) -> Clip:
-    """The character as the proxy draws it, in front of the plate."""
+    """The character as the proxy draws it, before the plate and behind what passes in front."""
     if isinstance(motion, Clip):
         raise InputError("These weights also read the proxy, which needs the motion itself. Connect it, not body code.")
-    drawn = _Drawn(Proxy.from_identity(identity), retarget(motion, identity), plate(identity, motion, scene, frames))
-    return replace(scene.plate, source=drawn)
+    return drawn_by(Proxy.from_identity(identity), retarget(motion, identity), scene)
+
+
+def drawn_by(drawn: Proxy, motion: Motion, scene: Scene) -> Clip:
+    """A proxy in a scene. Nothing of the source is looked at: the network should not lean on the person who goes."""
+    ground = lasting_clip(scene.plate, motion.frames, is_still=scene.is_still)
+    return replace(scene.plate, source=_Drawn(drawn, motion, ground, scene))
 
 
 def over(picture: NDArray, alpha: NDArray, ground: NDArray | int) -> NDArray:
@@ -65,10 +71,10 @@ def check_count(name: str, found: int, wanted: int) -> None:
 
 
 class _Drawn:
-    """Frames of the proxy over a plate, drawn when they are read."""
+    """Frames of the proxy in a scene, drawn when they are read."""
 
-    def __init__(self, proxy: Proxy, motion: Motion, plate: Clip):
-        self.proxy, self.motion, self.plate = proxy, motion, plate
+    def __init__(self, proxy: Proxy, motion: Motion, plate: Clip, scene: Scene):
+        self.proxy, self.motion, self.plate, self.scene = proxy, motion, plate, scene
         self.shape = (plate.height, plate.width, 3)
 
     def __len__(self) -> int:
@@ -76,8 +82,12 @@ class _Drawn:
 
     def read(self, start: int, stop: int) -> Iterator[NDArray]:
         drawn = self.proxy.render(self.motion[start:stop], size=(self.plate.width, self.plate.height))
-        for (picture, alpha), ground in zip(drawn, self.plate.read(start, stop), strict=True):
-            yield over(picture, alpha, ground)
+        grounds = self.plate.read(start, stop)
+        for frame, ((picture, alpha), ground) in enumerate(zip(drawn, grounds, strict=True), start):
+            front = self.scene.occluder[0 if self.scene.is_still else frame]
+            layers = Clip.from_array(ground[None]), Masks.from_array(front[None])
+            bare = Scene(layers[0], layers[0], Masks.constant(0, 1, *ground.shape[:2]), layers[1])
+            yield next(composite(bare, [picture], [alpha], color_match="none", shadow=0))
 
 
 LAYERS = {"plate": Layer(plate, WHITE), "occluder": Layer(occluder, BLACK), "proxy": Layer(proxy, WHITE)}
