@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     main = argparse.ArgumentParser(prog="mimo", description="Controllable character video: MIMO.")
     commands = main.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_replace, _animate, _pose, _separate, _render, _fetch, _convert, _doctor, _bench):
+    for add in (_replace, _animate, _pose, _separate, _render, _fetch, _convert, _train, _doctor, _bench):
         add(commands)
     return main
 
@@ -141,6 +141,19 @@ def _convert(commands) -> None:
     command = _command(commands, "convert", convert, summary, "mimo convert models/mimo --out mimo.safetensors")
     command.add_argument("folder", type=Path, metavar="DIR", help="the folder with the official .pth files")
     _add_output(command, "the file to write (.safetensors)")
+
+
+def _train(commands) -> None:
+    summary = "Train a MIMO on synthetic shots or real clips, or train one further. Goes on where it was stopped."
+    example = "mimo train --config configs/mimo-tiny.yaml --out runs/mimo-tiny --minutes 60"
+    command = _command(commands, "train", train, summary, example)
+    command.add_argument("--config", required=True, type=Path, metavar="YAML", help="what to train; see configs/")
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="samples, states, logs, checkpoint")
+    command.add_argument("--samples", type=Path, metavar="DIR", help="where samples lie; default: inside DIR")
+    command.add_argument("--minutes", type=float, default=0, help="stop cleanly after so many; 0 = when it is done")
+    command.add_argument("--smoke", action="store_true", help="30 steps of every stage on 8 clips")
+    command.add_argument("--precision", choices=["no", "bf16", "fp16"], default="no", help="mixed precision")
+    command.add_argument("--cpu", action="store_true", help="leave GPUs alone")
 
 
 def _doctor(commands) -> None:
@@ -276,6 +289,24 @@ def convert(options) -> None:
     refuse_existing(options.out, force=options.force)
     merge(options.folder, options.out, progress=_bar("convert", unit="file"))
     _say(f"wrote {options.out}")
+
+
+def train(options) -> None:
+    from .training.run import train as train_run
+    from .training.settings import read_run
+
+    run = read_run(options.config)
+    done = train_run(
+        run.smoke() if options.smoke else run,
+        options.out,
+        samples=options.samples,
+        minutes=options.minutes,
+        precision=options.precision,
+        on_cpu=options.cpu,
+        progress_of=_bar,
+    )
+    reached = "done" if done else "stopped after its minutes; the same command goes on"
+    _say(f"{run.name}: {reached}; its checkpoint is {options.out / run.name}.safetensors")
 
 
 def doctor(options) -> None:

@@ -1,0 +1,1 @@
+"""Training: samples from synthetic shots or real clips, the stages, and the loop that runs them."""
