@@ -9,6 +9,7 @@ KINDS = {
     "quality": "Compare every stage with the exact truth of synthetic shots.",
     "parity": "Compare the networks with the official numbers in a folder of fixtures.",
     "denoise": "Measure the denoiser's speed and memory against a plain variant.",
+    "tiny": "Compare what the shipped model draws with the exact truth of unseen synthetic shots.",
 }
 
 
