@@ -15,10 +15,14 @@ RUN := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m
 .PHONY: demo test lint clean
 
 demo: $(VENV)/ready
-	@echo "== The main job on the example that ships: demo/replace.mp4, demo/replace.png, demo/animate.mp4, demo/animate.png"
+	@echo "== The main job on the example that ships: demo/replace.mp4, demo/mimo-tiny.mp4, demo/animate.mp4, sheets as .png"
+	@echo "== demo/side_by_side.mp4 shows source, proxy and mimo-tiny, a small denoiser that we trained on synthetic people"
 	@mkdir -p demo
 	$(RUN) mimo_core replace --out demo/replace.mp4 --sheet demo/replace.png --force
+	$(RUN) mimo_core replace --decoder mimo --out demo/mimo-tiny.mp4 --sheet demo/mimo-tiny.png --force
 	$(RUN) mimo_core animate --out demo/animate.mp4 --sheet demo/animate.png --force
+	PYTHONPATH=. $(BIN)/python tools/side_by_side.py demo/side_by_side.mp4 \
+	    mimo_core/assets/example/shot.mp4 demo/replace.mp4 demo/mimo-tiny.mp4
 
 test: $(VENV)/ready-dev
 	$(RUN) pytest -q
@@ -37,8 +41,8 @@ $(VENV)/ready: requirements.txt
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready pyproject.toml
-	@echo "== Adding the packages of the tests: pytest, ruff (20 MB)."
-	$(BIN)/pip install --quiet 'pytest>=8' 'ruff>=0.6' "tomli>=2; python_version < '3.11'"
+	@echo "== Adding the packages of the tests: pytest, ruff, accelerate, TensorBoard (30 MB)."
+	$(BIN)/pip install --quiet 'pytest>=8' 'ruff>=0.6' 'accelerate>=1.0' 'tensorboard>=2.15' "tomli>=2; python_version < '3.11'"
 	@touch $@
 
 clean:

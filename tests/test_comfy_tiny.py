@@ -1,0 +1,77 @@
+"""The weights that ship, in a real ComfyUI: what a user gets straight after install."""
+
+import importlib
+
+import numpy as np
+import pytest
+import torch
+
+
+pytestmark = pytest.mark.comfy
+FRAMES, SIDE = 4, 128
+
+
+@pytest.fixture(scope="module")
+def part(pack):
+    return lambda name: importlib.import_module(f"{pack.__name__}.{name}")
+
+
+@pytest.fixture(scope="module")
+def run(node_classes):
+    def execute(name, **given):
+        inputs = node_classes[name].GET_SCHEMA().inputs
+        defaults = {entry.id: entry.as_dict().get("default") for entry in inputs if not entry.optional}
+        return node_classes[name].execute(**({k: v for k, v in defaults.items() if v is not None} | given)).args
+
+    return execute
+
+
+@pytest.fixture(scope="module")
+def loaded(run):
+    return run("MIMO_LoadModel")
+
+
+@pytest.fixture(scope="module")
+def motion(part):
+    shot = part("mimo_core.synthetic").shot(1700, size=SIDE, frames=FRAMES)
+    return shot.motion
+
+
+@pytest.fixture(scope="module")
+def drawn(run, part, loaded, motion):
+    """Frames (F, S, S, 3) that the one-node road draws on a green ground."""
+    model, vae, clip_vision = loaded
+    picture = part("mimo_core.synthetic").character_picture(1701, size=256).image
+    character = torch.from_numpy(picture)[None].float() / 255
+    identity = run("MIMO_EncodeIdentity", character=character, vae=vae, clip_vision=clip_vision)[0]
+    scene = part("mimo_core.scene.picture").scene_from_picture(
+        None, color=(40, 120, 60), width=SIDE, height=SIDE, fps=12
+    )
+    sockets = {"model": model, "vae": vae, "identity": identity, "motion": motion, "scene": scene}
+    with torch.inference_mode():  # as ComfyUI runs every node
+        return run("MIMO_Sampler", steps=8, **sockets)[0]
+
+
+class TestBuiltIn:
+    def test_it_is_the_first_choice(self, node_classes):
+        names = node_classes["MIMO_LoadModel"].GET_SCHEMA().inputs[0].options
+        assert names[0] == "mimo-tiny (built in)"
+
+    def test_it_brings_all_parts_and_its_own_numbers(self, loaded, part):
+        model, vae, clip_vision = loaded
+        how = part("nodes.comfy_model").trained(model)
+        assert (how.size, how.window, how.steps, how.cfg, how.colours) == (128, 16, 25, 2.0, "free")
+        assert how.licence == "Apache-2.0"
+        assert model.model_options["context_handler"].context_length == how.window
+        encoded = clip_vision.encode_image(torch.rand(1, 64, 64, 3), crop=False).image_embeds
+        assert encoded.shape[-1] == model.model.diffusion_model.config.cross_attention_dim
+        assert vae.encode(torch.rand(1, 64, 64, 3)).shape == (1, 4, 8, 8)
+
+    def test_it_draws_somebody_and_keeps_the_ground(self, drawn, part, motion):
+        pictures = (drawn.numpy() * 255).round().astype(np.uint8)
+        assert pictures.shape == (FRAMES, SIDE, SIDE, 3)
+        off = np.abs(pictures.astype(int) - (40, 120, 60)).max(-1)
+        share = (off > 40).mean((1, 2))
+        assert (share > 0.02).all()
+        assert (share < 0.6).all()
+        assert np.median(off) < 25
