@@ -51,6 +51,13 @@ class MimoEstimatePose(io.ComfyNode):
                     tooltip="A box around the person, one per frame or one for all, from a detector node. Of several "
                     "in a frame, person says which.",
                 ),
+                io.MultiType.Input(
+                    "poses",
+                    [io.Custom("MHR_POSE_DATA"), io.Custom("NLFPRED"), io.Custom("POSE_KEYPOINT")],
+                    optional=True,
+                    tooltip="Poses that SAM 3D Body, NLF or an OpenPose node found in this clip, in place of the "
+                    "estimator. Of several people, person says which.",
+                ),
                 io.Combo.Input(
                     "estimator",
                     options=list(ESTIMATORS),
@@ -99,28 +106,41 @@ class MimoEstimatePose(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip, estimator, person, smoothing, fps, focal, person_mask=None, boxes=None) -> io.NodeOutput:
+    def execute(
+        cls, clip, estimator, person, smoothing, fps, focal, person_mask=None, boxes=None, poses=None
+    ) -> io.NodeOutput:
         from ..mimo_core.pose.estimate import draw_overlay
-        from ..mimo_core.replace import found_person
+        from ..mimo_core.pose.neighbours import motion_from_poses
 
         check_choice("estimator", estimator, ESTIMATORS)
         progress = node_progress()
         clip = clip_from(clip, fps=fps, progress=progress)
-        found = found_person(
-            clip,
-            person=person,
-            boxes=boxes_from(boxes, len(clip), person),
-            person_mask=person_from(person_mask, len(clip), person),
-            smoothing=smoothing,
-            focal=focal,
-            progress=progress,
-        )
-        MASKS[found.motion] = found.masks
-        show_notes((*clip.notes, *found.notes), cls)
-        drawn = (draw_overlay(frame, found.motion, index) for index, frame in enumerate(clip))
+        how = {"person": person, "smoothing": smoothing, "focal": focal, "progress": progress}
+        if poses is None:
+            motion, notes = _estimated(clip, boxes, person_mask, **how)
+        else:
+            size, rate = (clip.width, clip.height), float(clip.fps)
+            motion, notes = motion_from_poses(poses, frames=len(clip), size=size, fps=rate, **how), ()
+        show_notes((*clip.notes, *notes), cls)
+        drawn = (draw_overlay(frame, motion, index) for index, frame in enumerate(clip))
         images = batch_from(tracked(drawn, len(clip), progress), len(clip))
-        shown = motion_shown(found.motion, clip=clip, progress=progress)
-        return io.NodeOutput(found.motion, images, ui=preview(images, cls).as_dict() | shown)
+        shown = motion_shown(motion, clip=clip, progress=progress)
+        return io.NodeOutput(motion, images, ui=preview(images, cls).as_dict() | shown)
+
+
+def _estimated(clip: Clip, boxes, person_mask, *, person: int, **how) -> tuple[Motion, tuple[str, ...]]:
+    """The motion that the estimator finds, and what it has to say."""
+    from ..mimo_core.replace import found_person
+
+    found = found_person(
+        clip,
+        person=person,
+        boxes=boxes_from(boxes, len(clip), person),
+        person_mask=person_from(person_mask, len(clip), person),
+        **how,
+    )
+    MASKS[found.motion] = found.masks
+    return found.motion, found.notes
 
 
 def person_from(value, frames: int, person: int | None = None) -> Masks | None:

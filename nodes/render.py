@@ -59,11 +59,17 @@ class MimoRenderMotion(io.ComfyNode):
             outputs=[
                 io.Image.Output(display_name="images", tooltip="One picture per frame, on black. 12 bytes a pixel."),
                 io.Mask.Output(display_name="mask", tooltip="White where the body is."),
+                io.Custom("POSE_KEYPOINT").Output(
+                    display_name="keypoints",
+                    tooltip="18 points a frame as OpenPose nodes know them, in pixels of the whole picture.",
+                ),
             ],
         )
 
     @classmethod
     def execute(cls, motion, style, colours, scene=None, plan=None) -> io.NodeOutput:
+        from ..mimo_core.pose.neighbours import openpose_keypoints
+
         check_choice("style", style, STYLES)
         check_choice("colours", colours, COLOURS)
         size = None if scene is None else (scene.width, scene.height)
@@ -73,7 +79,8 @@ class MimoRenderMotion(io.ComfyNode):
         if plan is not None:
             drawn, count = _squares(drawn, plan, motion, size or motion.camera.size), len(plan.network_frames)
         images, mask = batches_from(drawn, count)
-        return io.NodeOutput(images, mask, ui=preview(images, cls))
+        keypoints = openpose_keypoints(motion, size=size)
+        return io.NodeOutput(images, mask, keypoints, ui=preview(images, cls))
 
 
 def _squares(drawn, plan, motion, size):

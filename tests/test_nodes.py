@@ -61,9 +61,10 @@ def images(film):
 class TestRenderMotion:
     @pytest.mark.parametrize("style", ["body code", "openpose", "depth", "normal", "mask", "scail"])
     def test_every_style_gives_a_picture_and_a_mask_a_frame(self, run, motion, style):
-        images, mask = run("MIMO_RenderMotion", motion=motion, style=style).args
+        images, mask, keypoints = run("MIMO_RenderMotion", motion=motion, style=style).args
         assert images.shape == (4, 64, 96, 3)
         assert mask.shape == (4, 64, 96)
+        assert [frame["canvas_width"] for frame in keypoints] == [96] * 4
         assert images.max() > 0.2
         assert 0.02 < mask.mean() < 0.5
 
@@ -131,6 +132,15 @@ class TestEstimatePose:
     def test_a_mask_of_another_size_is_refused_with_both_sizes(self, run, images):
         with pytest.raises(ValueError, match="32x32.*192x192"):
             run("MIMO_EstimatePose", clip=images, person_mask=torch.ones(6, 32, 32))
+
+    def test_poses_of_another_node_take_the_place_of_the_estimator(self, run, motion, images):
+        keypoints = run("MIMO_RenderMotion", motion=motion).args[2]
+        plain = torch.full((4, 64, 96, 3), 0.5)  # in which the estimator would find nobody
+        found, overlay = run("MIMO_EstimatePose", clip=plain, poses=keypoints).args
+        assert found.person.visible.all()
+        assert overlay.shape == plain.shape
+        with pytest.raises(ValueError, match="4 frames but the clip has 6"):
+            run("MIMO_EstimatePose", clip=images, poses=keypoints)
 
     def test_a_box_for_all_frames_and_a_single_frame_work(self, run, images):
         motion, overlay = run("MIMO_EstimatePose", clip=images[:1], boxes=(0, 0, 192, 192)).args
@@ -373,7 +383,7 @@ class TestComposite:
 
     @pytest.fixture
     def drawn(self, run, motion):
-        return run("MIMO_RenderMotion", motion=motion).args
+        return run("MIMO_RenderMotion", motion=motion).args[:2]
 
     def test_the_character_lies_in_the_scene_and_the_rest_is_the_scene(self, run, scene, drawn, close):
         images, mask = drawn

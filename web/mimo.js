@@ -5,6 +5,7 @@ import { app } from "../../scripts/app.js";
 
 const MOTION_HEIGHT = 250;
 const LAYERS_HEIGHT = 420;
+const MOTION_FILE = /\.(npz|safetensors|bvh|glb|pt|pth|pkl|joblib)$/i;
 
 function language() {
   return app.ui.settings.getSettingValue("Comfy.Locale") ?? "en";
@@ -84,9 +85,35 @@ function reviewLayers(node) {
   after(node, "onConfigure", () => view.then((opened) => opened.reread()));
 }
 
+// Motion files dropped on Load Motion go to ComfyUI's input folder. The page itself takes only pictures and sound.
+function takeMotionFiles(node) {
+  const file = node.widgets.find((widget) => widget.name === "file");
+  node.onDragOver = (event) => [...(event.dataTransfer?.items ?? [])].some((item) => item.kind === "file");
+  node.onDragDrop = async (event) => {
+    const dropped = [...event.dataTransfer.files].find((each) => MOTION_FILE.test(each.name));
+    if (!dropped) return false;
+    const body = new FormData();
+    body.append("image", dropped, dropped.name);
+    const reply = await api.fetchApi("/upload/image", { method: "POST", body });
+    if (!reply.ok) {
+      const detail = `${dropped.name}: ${reply.status} ${reply.statusText}`;
+      app.extensionManager?.toast?.add({ severity: "error", summary: "Load Motion (MIMO)", detail, life: 8000 });
+      return true;
+    }
+    const { name, subfolder } = await reply.json();
+    const value = subfolder ? `${subfolder}/${name}` : name;
+    if (!file.options.values.includes(value)) file.options.values = [value, ...file.options.values];
+    file.value = value;
+    file.callback?.(value);
+    app.graph.setDirtyCanvas(true, true);
+    return true;
+  };
+}
+
 app.registerExtension({
   name: "mimo.viewers",
   nodeCreated(node) {
+    if (node.comfyClass === "MIMO_LoadMotion") takeMotionFiles(node);
     if (node.comfyClass === "MIMO_ReviewLayers") reviewLayers(node);
     else if (node.comfyClass?.startsWith("MIMO_")) showMotions(node);
   },

@@ -1,0 +1,154 @@
+"""Keypoints in the picture lifted into space: how far a limb points in depth follows from how short it looks.
+
+After Taylor (2000), with one scale a frame and bones of average length. Whether a limb points towards the camera or
+away cannot be seen; knees and hands are taken to be in front of the body. It is a start for the fit, which keeps the
+keypoints where they are in the picture; motion in depth stays a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..body.openpose import POINTS
+from ..errors import InputError
+from ..motion.edit import smoothed_path
+from .blazepose import (
+    ANKLES,
+    EARS,
+    ELBOWS,
+    EYES,
+    HEELS,
+    HIPS,
+    INDICES,
+    KNEES,
+    LANDMARKS,
+    MOUTH,
+    NOSE,
+    PINKIES,
+    SHOULDERS,
+    THUMBS,
+    TOES,
+    WRISTS,
+)
+from .landmarks import Landmarks
+from .rig import free_rig
+
+
+OPENPOSE = {  # OpenPose's point: BlazePose's landmark
+    "nose": NOSE,
+    **{
+        f"{side}_{name}": pair[number]
+        for number, side in enumerate(("left", "right"))
+        for name, pair in {
+            "shoulder": SHOULDERS, "elbow": ELBOWS, "wrist": WRISTS, "hip": HIPS, "knee": KNEES, "ankle": ANKLES,
+            "eye": EYES, "ear": EARS,
+        }.items()
+    },
+}  # fmt: skip
+SURE = 0.3  # score above which a keypoint counts
+CALM = 0.15  # seconds: window over which the scale is averaged
+NORMALISED = 2.0  # coordinates all below this are shares of the canvas
+
+
+def openpose_landmarks(value: Sequence, *, frames: int, size: tuple[int, int], fps: float, person: int) -> Landmarks:
+    """POSE_KEYPOINT for a clip as landmarks with a guess of their depth. Raises InputError where it does not fit."""
+    if len(value) != frames:
+        raise InputError(
+            f"POSE_KEYPOINT has {len(value)} frames but the clip has {frames}. Make it from the same clip."
+        )
+    points = torch.zeros(frames, len(POINTS), 3)
+    for frame, entry in enumerate(value):
+        points[frame] = _points(entry, frame, size, person)
+    pixels, confidence = torch.zeros(frames, LANDMARKS, 2), torch.zeros(frames, LANDMARKS)
+    for number, name in enumerate(POINTS):
+        if name in OPENPOSE:
+            pixels[:, OPENPOSE[name]] = points[:, number, :2]
+            confidence[:, OPENPOSE[name]] = points[:, number, 2].clamp(0, 1)
+    trunk = confidence[:, [*SHOULDERS, *HIPS]] > SURE
+    found = trunk.sum(1) >= 3
+    if not found.any():
+        raise InputError(f"POSE_KEYPOINT shows no person {person} with shoulders and hips in any frame.")
+    world = _lifted(pixels, confidence, found, fps)
+    return Landmarks(pixels, world, confidence, torch.where(found, confidence.amax(1), 0.0))
+
+
+def _points(entry: Mapping, frame: int, size: tuple[int, int], person: int) -> Tensor:
+    """Points (18, 3) of one person in pixels of the clip; zeros where there is none."""
+    people = entry.get("people") if isinstance(entry, Mapping) else None
+    if people is None:
+        raise InputError(f"POSE_KEYPOINT has no people in frame {frame}. Connect the keypoints of a pose node.")
+    if person >= len(people):
+        return torch.zeros(len(POINTS), 3)
+    flat = np.asarray(people[person].get("pose_keypoints_2d") or [0.0] * 3 * len(POINTS), np.float32)
+    if flat.ndim != 1 or len(flat) != 3 * len(POINTS) or not np.isfinite(flat).all():
+        raise InputError(
+            f"POSE_KEYPOINT holds {flat.shape} numbers in frame {frame}; 18 points of x, y, score are read."
+        )
+    points = torch.from_numpy(flat).view(-1, 3).clone()
+    width, height = float(entry.get("canvas_width") or size[0]), float(entry.get("canvas_height") or size[1])
+    if float(points[:, :2].max()) <= NORMALISED:
+        points[:, :2] *= torch.tensor([width, height])
+    points[:, :2] *= torch.tensor([size[0] / width, size[1] / height])
+    return points
+
+
+def _lifted(pixels: Tensor, confidence: Tensor, found: Tensor, fps: float) -> Tensor:
+    """Landmarks (F, 33, 3) in metres about the hips, in camera axes."""
+    rest = free_rig().rest(torch.zeros(10, dtype=torch.float64)).float()
+    scale = _scale(pixels, confidence, rest, found, fps)[:, None]
+    flat = (pixels - pixels[:, HIPS].mean(1, keepdim=True)) / scale[..., None]
+    left, right = (flat[:, [SHOULDERS[side], HIPS[side]]] for side in (0, 1))
+    # The person's left is on the right of the picture where they face the camera.
+    front = torch.where((left - right).mean(1)[:, 0] >= 0, -1.0, 1.0)
+    depth = torch.zeros(pixels.shape[:2])
+    towards = flat[:, NOSE, 0] - flat[:, SHOULDERS, 0].mean(1)
+    turn = torch.where(confidence[:, NOSE] > SURE, towards.sign(), 0.0)
+    for pair in (SHOULDERS, HIPS):
+        half = 0.5 * turn * _hidden(flat, rest, *pair)
+        depth[:, pair[0]], depth[:, pair[1]] = half, -half
+    for start, end, sign in ((HIPS, KNEES, 1), (KNEES, ANKLES, -1), (SHOULDERS, ELBOWS, 1), (ELBOWS, WRISTS, 1)):
+        for side in (0, 1):
+            a, b = start[side], end[side]
+            depth[:, b] = depth[:, a] + sign * front * _hidden(flat, rest, a, b)
+    world = torch.cat([flat, depth[..., None]], 2)
+    _add_ends(world, front)
+    return world
+
+
+def _scale(pixels: Tensor, confidence: Tensor, rest: Tensor, found: Tensor, fps: float) -> Tensor:
+    """Pixels a metre (F,): the second longest look of a bone, because perspective only makes bones shorter."""
+    bones = [(SHOULDERS[0], SHOULDERS[1]), *zip(SHOULDERS, HIPS, strict=True), *zip(HIPS, KNEES, strict=True)]
+    bones += [*zip(KNEES, ANKLES, strict=True), *zip(SHOULDERS, ELBOWS, strict=True)]
+    looks = []
+    for a, b in bones:
+        is_sure = (confidence[:, a] > SURE) & (confidence[:, b] > SURE)
+        look = (pixels[:, a] - pixels[:, b]).norm(dim=1) / (rest[a] - rest[b]).norm()
+        looks.append(torch.where(is_sure, look, 0.0))
+    scale = torch.stack(looks).topk(2, dim=0).values[1]
+    usual = scale[found].median().clamp_min(1e-3)
+    scale = torch.where(found & (scale > 0.2 * usual), scale, usual)
+    return smoothed_path(scale[:, None], CALM * fps)[:, 0].clamp_min(0.1 * usual)
+
+
+def _hidden(flat: Tensor, rest: Tensor, a: int, b: int) -> Tensor:
+    """How far a bone reaches in depth, (F,): what its length leaves beside its look."""
+    length = (rest[a] - rest[b]).norm()
+    return (length**2 - (flat[:, a] - flat[:, b]).square().sum(1)).clamp_min(0).sqrt()
+
+
+def _add_ends(world: Tensor, front: Tensor):
+    """Face, hands and feet, of which the keypoints show nothing or little in depth."""
+    ahead = torch.stack([torch.zeros_like(front), torch.zeros_like(front), front], 1)
+    down = world.new_tensor([0.0, 1.0, 0.0])
+    world[:, NOSE] += 0.10 * ahead
+    for side in (0, 1):
+        world[:, MOUTH[side]] = world[:, NOSE] + 0.04 * down
+        fore = torch.nn.functional.normalize(world[:, WRISTS[side]] - world[:, ELBOWS[side]], dim=1)
+        for fingers, offset in ((INDICES, 0.02), (THUMBS, 0.03), (PINKIES, -0.02)):
+            world[:, fingers[side]] = world[:, WRISTS[side]] + 0.08 * fore + offset * ahead
+        world[:, HEELS[side]] = world[:, ANKLES[side]] + 0.06 * down - 0.04 * ahead
+        world[:, TOES[side]] = world[:, ANKLES[side]] + 0.07 * down + 0.14 * ahead

@@ -1,0 +1,217 @@
+"""Poses in the forms of other ComfyUI packs, as motions, and motions as theirs.
+
+`MHR_POSE_DATA` of core's SAM 3D Body: a dict with `frames`, a list per frame of dicts with `pred_keypoints_3d` (70, 3)
+in metres about the root, `pred_cam_t` (3) and `focal_length`, in camera axes. `NLFPRED`: a dict with
+`joints3d_nonparam`, one batch of frames with (people, 24, 3) millimetres in camera space. `POSE_KEYPOINT`: a list of
+frames with `people`, whose `pose_keypoints_2d` is x, y, score, in pixels of the canvas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..body.model import free_body
+from ..body.openpose import POINTS, openpose_points
+from ..body.stature import of_stature, stature_of
+from ..camera import Camera
+from ..errors import InputError
+from ..motion.motion import Motion, Person
+from ..motion.rotations import matrix_from_axis_angle
+from ..progress import Progress, silent
+from .blazepose import LANDMARKS
+from .fit import fit
+from .joints import motion_from_joints
+from .landmarks import Landmarks
+from .lift import openpose_landmarks
+from .rig import Stance, free_rig
+
+
+# BlazePose's landmark: the keypoint of MHR's 70 that lies at the same place. Fingers are their knuckles.
+MHR_KEYPOINTS = {
+    0: 0, 2: 1, 5: 2, 7: 3, 8: 4, 11: 5, 12: 6, 13: 7, 14: 8, 15: 62, 16: 41, 17: 61, 18: 40, 19: 49, 20: 28, 21: 44,
+    22: 23, 23: 9, 24: 10, 25: 11, 26: 12, 27: 13, 28: 14, 29: 17, 30: 20, 31: 15, 32: 18,
+}  # fmt: skip
+MHR_COUNT, NLF_COUNT = 70, 24
+MOUTH = (9, 10)
+NEAREST = 0.2  # metres: a person closer to the camera than this is a mistake
+FRAMES_AT_ONCE = 32
+
+
+def motion_from_poses(
+    value,
+    *,
+    frames: int,
+    size: tuple[int, int],
+    fps: float,
+    person: int = 0,
+    smoothing: float = 1.0,
+    focal: float = 0.0,
+    progress: Progress = silent,
+) -> Motion:
+    """The motion that MHR_POSE_DATA, NLFPRED or POSE_KEYPOINT tell of a clip of `size` (width, height).
+
+    Frames with fewer people than asked for are invisible. Raises InputError where the value is none of these, has
+    another length than the clip, or shows nobody.
+    """
+    if isinstance(value, Mapping) and "joints3d_nonparam" in value:
+        joints, found = _nlf_joints(value, frames, person)
+        camera = Camera.for_size(*size, focal=focal)
+        return motion_from_joints(joints, found, camera, fps=fps, smoothing=smoothing)
+    if isinstance(value, Mapping) and "frames" in value:
+        landmarks, seen_focal = _mhr_landmarks(value, frames, size, person, focal)
+        camera = Camera.for_size(*size, focal=seen_focal)
+        motion = fit(landmarks, camera, fps=fps, smoothing=smoothing, progress=progress)
+        return motion.with_person(_in_metres(motion.person, landmarks, camera))
+    if _is_list(value):
+        landmarks = openpose_landmarks(value, frames=frames, size=size, fps=fps, person=person)
+        return fit(landmarks, Camera.for_size(*size, focal=focal), fps=fps, smoothing=smoothing, progress=progress)
+    raise InputError("These poses are none of MHR_POSE_DATA (SAM 3D Body), NLFPRED (NLF) and POSE_KEYPOINT (OpenPose).")
+
+
+def openpose_keypoints(
+    motion: Motion, *, size: tuple[int, int] | None = None, progress: Progress = silent
+) -> list[dict]:
+    """POSE_KEYPOINT: the 18 points of OpenPose of the first person, in pixels; unseen points are zeros.
+
+    `size` is (width, height) of the picture, the camera's own if left out.
+    """
+    camera = motion.camera.scaled(*size) if size else motion.camera
+    width, height = camera.size
+    people = []
+    for start in range(0, motion.frames, FRAMES_AT_ONCE):
+        frames = slice(start, min(start + FRAMES_AT_ONCE, motion.frames))
+        posed = free_body().pose(motion.person, frames)
+        points, seen = openpose_points(free_body(), posed, lambda world, at=frames: camera.view(world, at))
+        seen = seen & (points[..., 2] > NEAREST) & motion.person.visible[frames, None]
+        pixels = camera.pixels(points)
+        rows = torch.where(seen[..., None], torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1), 0.0)
+        people += rows.flatten(1).tolist()
+        progress(frames.stop, motion.frames)
+    return [
+        {
+            "canvas_width": width,
+            "canvas_height": height,
+            "people": [_openpose_person(row)] if any(row) else [],
+        }
+        for row in people
+    ]
+
+
+def _openpose_person(row: list[float]) -> dict:
+    others = ("face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d")
+    return {"pose_keypoints_2d": row[: 3 * len(POINTS)]} | dict.fromkeys(others)
+
+
+def _nlf_joints(value: Mapping, frames: int, person: int) -> tuple[Tensor, Tensor]:
+    """Joints (F, 24, 3) in metres and which frames show the person."""
+    batches = value["joints3d_nonparam"]
+    listed = batches[0] if len(batches) == 1 and _is_list(batches[0]) else batches
+    _check_length("NLFPRED", len(listed), frames)
+    joints, found = torch.zeros(frames, NLF_COUNT, 3), torch.zeros(frames, dtype=torch.bool)
+    for frame, people in enumerate(listed):
+        people = _tensor(people).reshape(-1, *np.shape(people)[-2:]) if len(people) else torch.zeros(0, NLF_COUNT, 3)
+        if people.shape[1:] != (NLF_COUNT, 3):
+            raise InputError(f"NLFPRED holds {tuple(people.shape)} in frame {frame}; (people, 24, 3) is read.")
+        if person < len(people) and torch.isfinite(people[person]).all() and people[person].any():
+            joints[frame], found[frame] = people[person] / 1000, True
+    return joints, found
+
+
+def _mhr_landmarks(
+    value: Mapping, frames: int, size: tuple[int, int], person: int, focal: float
+) -> tuple[Landmarks, float]:
+    _check_length("MHR_POSE_DATA", len(value["frames"]), frames)
+    world = torch.zeros(frames, LANDMARKS, 3)  # in camera space, not only centred anywhere
+    pixels = torch.zeros(frames, LANDMARKS, 2)
+    score = torch.zeros(frames)
+    confidence = torch.zeros(LANDMARKS)
+    confidence[list(MHR_KEYPOINTS)] = 1.0
+    confidence[list(MOUTH)] = 1.0
+    center = torch.tensor(size) / 2
+    focals = []
+    for frame, people in enumerate(value["frames"]):
+        if person >= len(people):
+            continue
+        points, place, seen_focal = _mhr_person(people[person], frame)
+        world[frame, list(MHR_KEYPOINTS)] = points[list(MHR_KEYPOINTS.values())]
+        _add_mouth(world[frame])
+        world[frame] += place
+        in_camera = world[frame]
+        pixels[frame] = in_camera[:, :2] / in_camera[:, 2:].clamp_min(NEAREST) * seen_focal + center
+        focals.append(seen_focal)
+        score[frame] = 1.0
+    if not focals:
+        raise InputError(f"MHR_POSE_DATA shows no person {person} in any frame. Set person to 0, or detect again.")
+    return Landmarks(pixels, world, confidence.repeat(frames, 1), score), focal or float(np.median(focals))
+
+
+def _in_metres(person: Person, landmarks: Landmarks, camera: Camera) -> Person:
+    """The fitted person at the stature and the place that metric 3D keypoints tell; the fit itself knows no scale."""
+    body, rig, used = free_body(), free_rig(), list(MHR_KEYPOINTS)
+    depth = landmarks.world[..., 2:].double()
+    places = torch.cat([(landmarks.pixels - torch.tensor(camera.center)) / camera.focal * depth, depth], -1)
+    places = (places * torch.tensor([1.0, -1.0, -1.0]))[:, used]
+    turns = matrix_from_axis_angle(person.pose().double())
+
+    def points_of(betas: Tensor) -> Tensor:
+        return rig.place(Stance(turns, person.transl.double(), betas.double())).points[:, used]
+
+    size = [
+        (each - each.mean(1, keepdim=True)).norm(dim=2).mean(1)[landmarks.found].median()
+        for each in (places, points_of(person.betas))
+    ]
+    betas = of_stature(body, person.betas, stature_of(body, person.betas) * float(size[0] / size[1]))
+    shift = (places - points_of(betas)).mean(1)
+    known = landmarks.found.nonzero()[:, 0]
+    nearest = known[(torch.arange(len(shift))[:, None] - known).abs().argmin(1)]
+    return replace(person, betas=betas, transl=(person.transl + shift[nearest]).float())
+
+
+def _mhr_person(entry: Mapping, frame: int) -> tuple[Tensor, Tensor, float]:
+    missing = [key for key in ("pred_keypoints_3d", "pred_cam_t", "focal_length") if key not in entry]
+    if missing:
+        raise InputError(f"MHR_POSE_DATA lacks {', '.join(missing)} in frame {frame}.")
+    points, place = _tensor(entry["pred_keypoints_3d"]), _tensor(entry["pred_cam_t"]).flatten()
+    focal = float(_tensor(entry["focal_length"]).flatten()[0])
+    if points.shape != (MHR_COUNT, 3) or place.shape != (3,):
+        raise InputError(
+            f"MHR_POSE_DATA holds {tuple(points.shape)} keypoints in frame {frame}; ({MHR_COUNT}, 3) is read."
+        )
+    if not (torch.isfinite(points).all() and torch.isfinite(place).all() and 0 < focal < 1e6):
+        raise InputError(f"MHR_POSE_DATA holds NaN, or no focal length, in frame {frame}. Estimate it again.")
+    return points, place, focal
+
+
+def _add_mouth(points: Tensor):
+    """Put BlazePose's mouth where it lies at rest between ears and nose; MHR's 70 keypoints have none."""
+    rest = free_rig().rest(torch.zeros(10, dtype=torch.float64)).float()
+    theirs, ours = _face_frame(points), _face_frame(rest)
+    for landmark in MOUTH:
+        points[landmark] = theirs @ torch.linalg.solve(ours, rest[landmark] - rest[0]) + points[0]
+
+
+def _face_frame(points: Tensor) -> Tensor:
+    """Columns (3, 3): from ear to ear, from between them to the nose, and across both."""
+    across = points[7] - points[8]
+    out = points[0] - (points[7] + points[8]) / 2
+    return torch.stack([across, out, torch.linalg.cross(across, out) / across.norm().clamp_min(1e-6)], 1)
+
+
+def _tensor(value) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.detach().cpu().float()
+    return torch.from_numpy(np.asarray(value, np.float32))
+
+
+def _is_list(value) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def _check_length(name: str, found: int, frames: int):
+    if found != frames:
+        raise InputError(f"{name} has {found} frames but the clip has {frames}. Make both from one clip.")
