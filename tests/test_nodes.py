@@ -88,7 +88,7 @@ class TestRenderMotion:
 
     def test_with_a_plan_the_pictures_are_the_denoisers_squares(self, run, core, motion):
         """What a ControlNet is told must lie where the body code lies."""
-        images, mask = run("MIMO_RenderMotion", motion=motion).args
+        images, mask, _ = run("MIMO_RenderMotion", motion=motion).args
         regions = core("denoise.regions")
         plan = regions.plan_clip((255 * images.numpy()).round().astype(np.uint8))
         plan = core("denoise.segments").segment(plan, 1, 2)
