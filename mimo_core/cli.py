@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from .denoise.options import add_options, segments_folder
@@ -53,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     main = argparse.ArgumentParser(prog="mimo", description="Controllable character video: MIMO.")
     commands = main.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_replace, _animate, _pose, _separate, _render, _fetch, _convert, _train, _doctor, _bench):
+    for add in (_replace, _animate, _pose, _separate, _render, _fetch, _convert, _shots, _train, _doctor, _bench):
         add(commands)
     return main
 
@@ -156,6 +152,22 @@ def _train(commands) -> None:
     command.add_argument("--cpu", action="store_true", help="leave GPUs alone")
 
 
+def _shots(commands) -> None:
+    summary = "Make synthetic shots with exact truth as WebDataset shards, for training. A stopped run goes on."
+    command = _command(commands, "shots", shots, summary, "mimo shots --out shots --seeds 100000-100999 --size 128")
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder of the shards")
+    command.add_argument(
+        "--seeds", default="100000-100999", help="first and last seed, one a shot; default %(default)s"
+    )
+    command.add_argument("--size", type=int, default=256, help="pixels of the square shots, default %(default)s")
+    command.add_argument("--frames", type=int, default=16, help="frames of a shot, default %(default)s")
+    command.add_argument("--fps", type=float, default=12, help="frames a second, default %(default)s")
+    command.add_argument("--pictures", type=Path, metavar="DIR", help="your backgrounds, in half of the shots")
+    command.add_argument("--motions", type=Path, metavar="DIR", help="your motion files, in half of the shots")
+    command.add_argument("--workers", type=int, default=1, help="processes that draw, default %(default)s")
+    command.add_argument("--plain", action="store_true", help="the plain shots that the benches measure with")
+
+
 def _doctor(commands) -> None:
     _command(commands, "doctor", doctor, "Print versions, devices, weights and usable back ends.", "mimo doctor")
 
@@ -230,7 +242,7 @@ def pose(options) -> None:
 def separate(options) -> None:
     from .clip import Clip
     from .motion.files import save_motion
-    from .output import refuse_existing
+    from .output import refuse_existing, whole_folder
     from .replace import found_person
     from .scene.separate import separate as take_apart
 
@@ -238,7 +250,7 @@ def separate(options) -> None:
     clip = Clip.from_file(options.clip, progress=_bar("open"))
     found = found_person(clip, person=options.person, progress=_bar("pose"))
     scene = take_apart(clip, motion=found.motion, coarse=found.masks, progress=_bar("scene"))
-    with _whole_folder(options.out) as folder:
+    with whole_folder(options.out, of=LAYER_FILES) as folder:
         _write_layers(folder, scene)
         save_motion(folder / "motion.npz", found.motion)
         (folder / "report.txt").write_text(scene.report.text() + "\n")
@@ -307,6 +319,18 @@ def train(options) -> None:
     )
     reached = "done" if done else "stopped after its minutes; the same command goes on"
     _say(f"{run.name}: {reached}; its checkpoint is {options.out / run.name}.safetensors")
+
+
+def shots(options) -> None:
+    from .bench.table import parse_seeds
+    from .synthetic import Variety
+    from .synthetic.shards import Recipe, write_shards
+
+    seeds = parse_seeds(options.seeds)
+    variety = None if options.plain else Variety.of_folders(pictures=options.pictures, motions=options.motions)
+    recipe = Recipe(seeds[0], seeds[-1], options.size, options.frames, options.fps, variety=variety)
+    files = write_shards(options.out, recipe, workers=options.workers, progress=_bar("shots", unit="shot"))
+    _say(f"wrote {len(files)} shards of {recipe.each} shots in {options.out}")
 
 
 def doctor(options) -> None:
@@ -419,29 +443,6 @@ def _write_layers(folder: Path, scene) -> None:
         frames = (np.repeat(mask[..., None], 3, -1) for mask in getattr(scene, name))
         write_video(folder / f"{name}.mp4", frames, fps=scene.fps, total=scene.frames, progress=_bar(name))
     write_video(folder / "plate.mp4", scene.plate, fps=scene.fps, total=scene.frames, progress=_bar("plate"))
-
-
-@contextmanager
-def _whole_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its place when all went well."""
-    if not path.resolve().parent.is_dir():
-        raise InputError(f"There is no folder {path.parent}. Make it first.")
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.resolve().parent))
-    try:
-        yield partial
-        if path.is_dir():
-            _remove_layers(path)
-        partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _remove_layers(path: Path) -> None:
-    """Remove a folder that `separate` wrote. A folder with anything else in it is refused."""
-    foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in LAYER_FILES)
-    if foreign:
-        raise InputError(f"{path} holds other files ({', '.join(foreign[:3])}). Give the name of a new folder.")
-    shutil.rmtree(path)
 
 
 def _bar(name: str, unit: str = "frame") -> Progress:

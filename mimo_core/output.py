@@ -3,6 +3,8 @@
 import errno
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +33,32 @@ def whole_file(path) -> Iterator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path, *, of: set[str]) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its place when all went well.
+
+    What lies there is replaced if it holds nothing but files named in `of`; a folder with anything else is refused.
+    """
+    path = Path(path)
+    if not path.resolve().parent.is_dir():
+        raise InputError(f"There is no folder {path.parent}. Make it first.")
+    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.resolve().parent))
+    try:
+        yield partial
+        if path.is_dir():
+            _remove_folder(path, of)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _remove_folder(path: Path, of: set[str]) -> None:
+    foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in of)
+    if foreign:
+        raise InputError(f"{path} holds other files ({', '.join(foreign[:3])}). Give the name of a new folder.")
+    shutil.rmtree(path)
 
 
 def refuse_existing(path, *, force: bool) -> Path:

@@ -105,12 +105,13 @@ class TestBadInput:
         self.expect(["animate", "--scene", "octarine", "--out", tmp_path / "a.mp4"], capsys, "octarine", "a picture")
 
     def test_a_folder_with_other_files_is_never_removed(self, tmp_path, capsys, empty_lawn):
-        from mimo_core.cli import _remove_layers
+        from mimo_core.cli import LAYER_FILES
         from mimo_core.errors import InputError
+        from mimo_core.output import whole_folder
 
         (tmp_path / "thesis.txt").write_text("three years of work")
-        with pytest.raises(InputError, match=r"thesis\.txt"):
-            _remove_layers(tmp_path)
+        with pytest.raises(InputError, match=r"thesis\.txt"), whole_folder(tmp_path, of=LAYER_FILES):
+            pass
         assert (tmp_path / "thesis.txt").exists()
 
     @pytest.mark.parametrize("size", ["768", "0x10", "axb", "99999x99999"])

@@ -14,7 +14,7 @@ from ..body.stature import stature_of
 from ..errors import InputError
 from ..motion.choreography import Footing
 from ..motion.edit import resample
-from ..motion.files import OWN, load_motion
+from ..motion.files import READ, load_motion
 from ..motion.motion import Motion
 
 
@@ -40,9 +40,9 @@ class Captured:
 
 def motion_files(folder: Path) -> tuple[Path, ...]:
     """All motion files under a folder, in order."""
-    found = tuple(sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in OWN))
+    found = tuple(sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in READ))
     if not found:
-        raise InputError(f"There are no motion files ({', '.join(OWN)}) under {folder}.")
+        raise InputError(f"There are no motion files ({', '.join(READ)}) under {folder}.")
     return found
 
 

@@ -40,11 +40,11 @@ class Fabric:
 
 def dye(rng: np.random.Generator) -> np.ndarray:
     """A colour that cloth has."""
-    if rng.random() < 0.45:
+    if rng.random() < 0.5:
         return np.clip(np.array(NEUTRALS[rng.integers(len(NEUTRALS))]) * rng.uniform(0.85, 1.15), 0, 1).astype(
             np.float32
         )
-    return colour(rng.random(), rng.uniform(0.3, 0.9), rng.uniform(0.3, 0.95))
+    return colour(rng.random(), rng.uniform(0.25, 0.85), rng.uniform(0.3, 0.95))
 
 
 def fabric(rng: np.random.Generator, *, pattern: str | None = None) -> Fabric:

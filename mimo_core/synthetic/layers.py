@@ -38,7 +38,9 @@ def compose(seed: int, stage: Stage, actor: Actor, figure: Figure) -> dict[str, 
         pictures = _layers(stage, actor, figure, frame, rays, view)
         noise = rng.standard_normal((height, width, 3), dtype=np.float32)
         for name in PICTURES:
-            if stage.optics is None:
+            if name == "background" and pictures["background"] is pictures["plate"]:
+                layers[name][frame] = layers["plate"][frame]
+            elif stage.optics is None:
                 layers[name][frame] = np.clip(np.rint(pictures[name] * 255 + grain * noise), 0, 255)
             else:
                 layers[name][frame] = stage.optics.expose(pictures[name], noise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,12 +70,13 @@ class Outfit:
 
     def volume(self) -> np.ndarray:
         """Metres by which hair and clothes stand off the body, (V,)."""
-        return self._layers()[0]
+        return self._layers[0]
 
     def sheets(self) -> list[Sheet]:
         """The separate pieces; the layer of each is the number of what is worn, from 1."""
-        return self._layers()[1]
+        return self._layers[1]
 
+    @functools.cached_property
     def _layers(self) -> tuple[np.ndarray, list[Sheet]]:
         place = Place.of_body()
         off, sheets = np.zeros(len(place.points)), []

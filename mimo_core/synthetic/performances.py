@@ -76,9 +76,11 @@ def _sit(rng, angles: Angles):
 
 
 def _sit_on_the_floor(rng, angles: Angles):
-    crossed = rng.random() < 0.5
-    angles.add("hip", "both", x=-88.0 if not crossed else -72.0, z=8 if not crossed else 42, y=0 if not crossed else 30)
-    angles.add("knee", "both", x=12.0 if not crossed else 105.0)
+    """Legs stretched out on the floor, together or wide, the knees a little up."""
+    for side in ("left", "right"):
+        knee = rng.uniform(4, 30)
+        angles.add("hip", side, x=-88 - 0.55 * knee, z=rng.uniform(2, 34), y=rng.uniform(0, 20))
+        angles.add("knee", side, x=knee)
     angles.add("spine1", x=rng.uniform(-4, 14))
     angles.add("head", y=20 * np.sin(_cycle(rng, angles.times, 0.1, 0.4)))
     _gesture(rng, angles, ("low", "chest", "reach", "hip"))

@@ -48,7 +48,7 @@ def hanging(
         reach = (np.abs(near[:, 0]).max(), near[:, 2].max(), -near[:, 2].min())
         widest = tuple(max(w * 0.97, r) for w, r in zip(widest, reach, strict=True))
         step = np.floor(part * tiers) / max(tiers, 1) if tiers else part
-        off = 0.006 + room + flare * (0.5 * part**1.2 + 0.5 * step if tiers else part**1.2)
+        off = 0.01 + room + flare * (0.5 * part**1.2 + 0.5 * step if tiers else part**1.2)
         off += puff * np.sin(np.pi * min(part * 1.15, 1))
         depth = np.where(np.cos(around) > 0, widest[1], widest[2]) + off
         crease = 1 + fold * max(flare, 0.02) * part * np.sin(folds * around)

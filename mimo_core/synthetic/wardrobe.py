@@ -25,16 +25,21 @@ def _trousers(name, hem=ANKLE, thick=0.008, loose=0.0, details=(), waist=WAIST, 
     return Item(name, "trousers", Cover((waist, hem)), thick, loose, details, **more)
 
 
-def _skirt(name, hem, *, flare=0.05, details=(), more=(), top=WAIST, lining=True, pattern=None, gloss=0.03, **shape):
+def _lining(hem: float, flare: float, shape: dict) -> float:
+    """How far down the legs have a skirt's colour, where tight cloth might show them."""
+    return hem - 0.05 if flare < 0.06 and "gap" not in shape else min(hem, 0.2)
+
+
+def _skirt(name, hem, *, flare=0.05, details=(), more=(), top=WAIST, pattern=None, gloss=0.03, **shape):
     hang = piece("hanging", top, hem, flare=flare, **shape)
-    zone = Cover((top, min(hem, 0.2))) if lining else None
+    zone = Cover((top, _lining(hem, flare, shape)))
     return Item(name, "skirt", zone, 0.006, 0.0, details, (hang, *more), pattern, gloss=gloss)
 
 
 def _dress(name, hem, sleeve=None, neckline="crew", *, flare=0.06, details=(), top=-0.3, more=(), opening=0.0,
            gloss=0.03, pattern=None, thick=0.007, **shape):  # fmt: skip
     arms = None if sleeve is None else (-1.0, sleeve)
-    zone = Cover((-1.2, min(hem, 0.2)), arms, neckline, opening)
+    zone = Cover((-1.2, _lining(hem, flare, shape)), arms, neckline, opening)
     hang = piece("hanging", top, hem, flare=flare, **shape)
     return Item(name, "dress", zone, thick, 0.0, details, (hang, *more), pattern, gloss=gloss)
 
