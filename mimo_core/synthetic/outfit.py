@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from .appearance import HAIRS, SKINS
-from .details import DARK, DETAILS, Canvas
+from .canvas import DARK, Canvas
+from .details import DETAILS
 from .fabrics import EMBLEMS, Fabric, dye, fabric
 from .faces import BEARDS as BEARD_SHAPES
 from .faces import GLASSES as GLASSES_SHAPES
