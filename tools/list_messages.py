@@ -39,8 +39,8 @@ CURES = {
         "Such a file could run code, so it is not opened. Export it as `.npz` or `.safetensors`."
     ),
     r"damaged|cut off|truncated|no (BVH|binary glTF|npz|npy|zip|motion|body|result)|not a pickle|longer than|hangs? on|"
-    r"a block|stands where|does not fit|do not fit|declares|garbles|do not rise|no number|no dictionary|no table|"
-    r"holds something else|compressed in a way|is no array|bind matrices": (
+    r"a block|not valid|stands where|does not fit|do not fit|declares|garbles|do not rise|no number|no dictionary|"
+    r"no table|holds something else|compressed in a way|is no array|is read|bind matrices": (
         "The file is broken, or another kind of file. Get or export it again."
     ),
     r"NaN|infinit": "Check the program or node that made it, and export it again.",
@@ -48,7 +48,7 @@ CURES = {
     r"seems to be|belongs to no network|is not what its name says|is no body file|is not a|of this version": (
         "Another file lies under this name. Choose the right one, or get it again."
     ),
-    r"lacks|has no|without|names? for each|not in its list|no entry|Nobody was": (
+    r"lacks|has no|holds no|without|names? for each|not in its list|no entry|Nobody was|shows no": (
         "Choose another one, or make it anew with what is missing."
     ),
     r"shape differs|frames but|the (first|noise)|fewer|frames to|equally many|of one size|same number": (
