@@ -12,6 +12,7 @@ from tests.template_prompts import (
     MUTED,
     NOTES,
     OBJECT_INFO,
+    ROOT,
     SEEDS,
     TEMPLATES,
     is_widget,
@@ -219,3 +220,41 @@ class TestFolder:
         """It lies in api/, because ComfyUI offers every .json of workflows/ as a template."""
         assert [entry["file"] for entry in MANIFEST] == [path.name for path in TEMPLATES]
         assert all(entry["title"] and entry["description"] for entry in MANIFEST)
+
+
+class TestBlueprint:
+    """One node for a whole pipeline, which cores from 0.3.67 on offer among the subgraphs."""
+
+    BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
+
+    @pytest.fixture(params=BLUEPRINTS, ids=lambda path: path.stem)
+    def blueprint(self, request):
+        return json.loads(request.param.read_text())
+
+    def test_there_is_one(self):
+        assert [path.stem for path in self.BLUEPRINTS] == ["MIMO character pipeline"]
+
+    def test_it_is_a_single_node_of_the_subgraph_that_it_holds(self, blueprint):
+        (node,), (subgraph,) = blueprint["nodes"], blueprint["definitions"]["subgraphs"]
+        assert node["type"] == subgraph["id"]
+        assert node["title"] == subgraph["name"] == "MIMO character pipeline"
+        assert [entry["name"] for entry in node["inputs"]] == ["clip", "character"]
+        assert [entry["name"] for entry in node["outputs"]] == ["video"]
+
+    def test_inside_every_socket_that_must_be_is_joined_to_one_that_exists(self, blueprint):
+        (subgraph,) = blueprint["definitions"]["subgraphs"]
+        inside, inputs, outputs = by_id(subgraph), -10, -20  # what the page calls the border
+        for link in subgraph["links"]:
+            if link["origin_id"] != inputs:
+                leaves = inside[link["origin_id"]]["outputs"][link["origin_slot"]]
+                assert leaves["type"] == link["type"]
+            else:
+                assert link["origin_slot"] < len(subgraph["inputs"])
+            if link["target_id"] != outputs:
+                assert inside[link["target_id"]]["inputs"][link["target_slot"]]["link"] == link["id"]
+            else:
+                assert link["target_slot"] < len(subgraph["outputs"])
+        for node in subgraph["nodes"]:
+            required = OBJECT_INFO[node["type"]]["input"].get("required", {})
+            assert {name for name in required if not is_widget(sockets(node)[name][0])} <= linked(node)
+            assert values(node).keys() == widgets(node).keys()

@@ -1,4 +1,4 @@
-"""Save the templates of workflows/ and their API twins from the page of a running ComfyUI.
+"""Save the templates of workflows/, their API twins, and the blueprint, from the page of a running ComfyUI.
 
     python tools/save_templates.py http://127.0.0.1:8188 [NAME ...]
 
@@ -17,12 +17,14 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 from templates import TEMPLATES
 from templates.parts import Group, Node, Template
+from templates.start import REPLACE
 
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = ROOT / "workflows"
 PACK, CORE = {"cnr_id": "mimo-character", "ver": "0.1.0"}, {"cnr_id": "comfy-core"}
 TITLE, GAP, COLUMN_GAP, MARGIN, HEAD, GROUP_GAP = 30, 30, 50, 20, 60, 40  # pixels of the canvas
+BLUEPRINT = "MIMO character pipeline"
 VIEW = [0.85, 80, 110]  # scale and offset: notes stay readable, and most of the first row is in sight
 READY = "window.app?.graph && Object.keys(window.LiteGraph?.registered_node_types ?? {}).length > 100"
 
@@ -42,6 +44,7 @@ BUILD = """async ({nodes, links, groups, view}) => {
     const node = LiteGraph.createNode(entry.type)
     graph.add(node)
     made[entry.key] = node
+    node.title_key = entry.key  // not saved
     node.pos = entry.pos
     node.setSize(entry.size)
     node.mode = entry.mode
@@ -74,6 +77,18 @@ BUILD = """async ({nodes, links, groups, view}) => {
   await new Promise(done => setTimeout(done, 500))
   const {workflow, output} = await app.graphToPrompt()
   return JSON.stringify({workflow, output})  // playwright would turn undefined into null
+}"""
+
+ENCLOSE = """({inner, outer, name}) => {
+  const nodes = new Map(app.graph.nodes.map(node => [node.title_key ?? node.id, node]))
+  const {subgraph, node} = app.graph.convertToSubgraph(new Set(inner.map(key => nodes.get(key))))
+  for (const key of outer) app.graph.remove(nodes.get(key))
+  for (const group of [...app.graph.groups]) app.graph.remove(group)
+  subgraph.name = node.title = name
+  node.pos = [0, 0]
+  app.canvas.ds.scale = 1
+  app.canvas.ds.offset[0] = app.canvas.ds.offset[1] = 100
+  return JSON.stringify(app.graph.serialize())
 }"""
 
 
@@ -118,13 +133,35 @@ def save(page, template: Template) -> None:
     flat = [node for row in template.rows for group in row for column in group.columns for node in column]
     sizes = page.evaluate(SIZES, [{"type": node.type} for node in flat])
     nodes, groups = placed(template, {node.key: size for node, size in zip(flat, sizes, strict=True)})
-    links = [(*a.split("."), *b.split(".")) for a, _, b in (link.partition(" > ") for link in template.links)]
+    links = _sockets(template.links)
     saved = json.loads(page.evaluate(BUILD, {"nodes": nodes, "links": links, "groups": groups, "view": VIEW}))
     _write(WORKFLOWS / f"{template.name}.json", saved["workflow"])
     _write(WORKFLOWS / "api" / f"{template.name}.json", saved["output"])
 
 
+def save_blueprint(page) -> None:
+    """The replacing graph as one node: clip and character in, video out. Newer cores offer it in their menu."""
+    inner, outer = ("pose", "identity", "scene", "proxy", "composite"), ("example", "video")
+    flat = [node for row in REPLACE.rows for group in row for column in group.columns for node in column]
+    kept = [node for node in flat if node.key in inner + outer]
+    sizes = page.evaluate(SIZES, [{"type": node.type} for node in kept])
+    links = [link.replace("review.scene >", "scene.scene >") for link in REPLACE.links]
+    links = [link for link in links if {end.partition(".")[0] for end in link.split(" > ")} <= {*inner, *outer}]
+    entries = [
+        _entry(node, [400 * k, 0], [round(side) for side in size], False)
+        for k, (node, size) in enumerate(zip(kept, sizes, strict=True))
+    ]
+    page.evaluate(BUILD, {"nodes": entries, "links": _sockets(links), "groups": [], "view": VIEW})
+    what = {"inner": inner, "outer": outer, "name": BLUEPRINT}
+    _write(ROOT / "subgraphs" / f"{BLUEPRINT}.json", json.loads(page.evaluate(ENCLOSE, what)))
+
+
+def _sockets(links) -> list[tuple[str, ...]]:
+    return [(*a.split("."), *b.split(".")) for a, _, b in (link.partition(" > ") for link in links)]
+
+
 def _write(path: Path, content) -> None:
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     print(f"wrote {path.relative_to(ROOT)}")
 
@@ -154,6 +191,8 @@ def main(url: str, names: list[str]) -> None:
         for template in TEMPLATES:
             if not names or template.name in names:
                 save(page, template)
+        if not names or BLUEPRINT in names:
+            save_blueprint(page)
         browser.close()
 
 
