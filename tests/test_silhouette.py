@@ -44,7 +44,7 @@ class TestOutline:
     def test_on_its_own_outline_a_body_is_asked_to_be_no_more_than_dressed(self):
         stance = Stance.of(standing().person)
         outline = outline_of(stance, CAMERA, [mask_of(standing())])
-        residuals = outline.rows(stance, FREE, is_shape_free=False)[1][outline.weight > 0.2]
+        residuals = outline.rows(stance, FREE)[1][outline.weight > 0.2]
         assert len(residuals) > 50
         assert residuals.min() > -0.002 and residuals.max() < HAIR + 0.002
         assert residuals.median() == pytest.approx(CLOTHES, abs=0.002)
@@ -52,7 +52,7 @@ class TestOutline:
     def test_a_body_beside_its_mask_is_asked_to_move_there(self):
         stance = Stance.of(standing(side=0.03).person)
         outline = outline_of(stance, CAMERA, [mask_of(standing())])
-        rows, residuals = outline.rows(stance, FREE, is_shape_free=False)
+        rows, residuals = outline.rows(stance, FREE)
         weighted = rows * outline.weight[..., None]
         step = torch.linalg.lstsq(weighted[0, :, :3], -(residuals * outline.weight)[0, :, None]).solution[:, 0]
         assert -0.035 < step[0] < -0.015  # far demands count for less, so it takes a few steps
@@ -62,11 +62,11 @@ class TestOutline:
     def test_derivatives_are_those_of_small_steps(self, unknown):
         stance = Stance.of(standing().person)
         outline = outline_of(stance, CAMERA, [mask_of(standing(arm=-0.9))])
-        rows, residuals = outline.rows(stance, FREE, is_shape_free=True)
+        rows, residuals = outline.rows(stance, FREE)
         step = torch.zeros(1, rows.shape[-1], dtype=torch.float64)
         step[0, unknown] = 1e-5
         moved = stance.moved(FREE, step[:, 3:-10].unflatten(1, (-1, 3)), step[:, :3], step[0, -10:])
-        change = (outline.rows(moved, FREE, is_shape_free=True)[1] - residuals) / 1e-5
+        change = (outline.rows(moved, FREE)[1] - residuals) / 1e-5
         kept = outline.weight > 0
         # Only the mean distance, which turns lines of sight into metres, is taken as constant.
         assert (change - rows[..., unknown])[kept].abs().max() < 0.02

@@ -88,7 +88,7 @@ def refine(
         if is_posing:
             normal = _add_upright(normal, stance)
         if outline is not None:
-            normal = _add_outline(normal, outline, stance, is_shape_free)
+            normal = _add_outline(normal, outline, stance)
         normal = _add_habits(normal, stance, is_posing)
         frame_right = normal.frame_right - _acceleration_gradient(stance, acceleration)
         if held:
@@ -186,8 +186,8 @@ def _add_upright(normal: Normal, stance: Stance) -> Normal:
     return normal
 
 
-def _add_outline(normal: Normal, outline: Outline, stance: Stance, is_shape_free: bool) -> Normal:
-    rows, residuals = outline.rows(stance, FREE, is_shape_free=is_shape_free)
+def _add_outline(normal: Normal, outline: Outline, stance: Stance) -> Normal:
+    rows, residuals = outline.rows(stance, FREE)
     weight = outline.weight.sqrt() / OUTLINE_SIGMA
     rows, residuals = rows * weight[..., None], residuals * weight
     squared = rows.mT @ rows

@@ -25,7 +25,6 @@ REACH = 0.06  # of the person's height: how far the outline may be off
 ODD = 0.02  # of the height: an outline this far off counts a quarter, for wide clothes and what the mask has lost
 SHOWN = 0.7  # share of a part that the mask must show for its outline to count
 POOL, POINTS = 900, 112  # vertices that may be asked, and that are asked in one frame
-FRAMES_AT_ONCE = 8
 CLOTHES, HAIR = 0.01, 0.022  # metres by which they usually stand off the body
 BARE = ("wrist", "hand")
 
@@ -39,22 +38,17 @@ class Outline:
     target: Tensor  # (F, POINTS) where along `direction` the line of sight should be, as a share of the distance
     weight: Tensor  # (F, POINTS) 0 to 1
 
-    def __getitem__(self, frames) -> Outline:
-        return Outline(self.points[frames], self.direction[frames], self.target[frames], self.weight[frames])
-
     def vertices(self) -> Tensor:
         """(F, POINTS) long, numbers of the body's vertices."""
         return _pool()[self.points]
 
-    def rows(self, stance: Stance, joints: tuple[int, ...], *, is_shape_free: bool) -> tuple[Tensor, Tensor]:
+    def rows(self, stance: Stance, joints: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Derivatives (F, POINTS, N) by shift, turns of `joints` and shape, and residuals (F, POINTS) in metres."""
         rig = outline_rig()
         everywhere = rig.place(stance)
         placed = everywhere.of(self.points)
         frames, count = self.points.shape
-        shape = torch.zeros(frames, count, 3, 10, dtype=torch.float64)
-        if is_shape_free:
-            shape = rig.shape_derivatives(everywhere)[torch.arange(frames)[:, None], self.points]
+        shape = rig.shape_derivatives(everywhere)[torch.arange(frames)[:, None], self.points]
         shift = torch.eye(3, dtype=torch.float64).expand(frames, count, 3, 3)
         turns = rig.turn_derivatives(placed, joints, self.points).flatten(3)
         derivatives = torch.cat([shift, turns, shape], -1)
@@ -70,17 +64,14 @@ def outline_of(stance: Stance, camera: Camera, masks: Iterable[NDArray]) -> Outl
     """Compare the outline of the body in a stance of F frames with masks (H, W) uint8, one a frame."""
     scale = min(1.0, SIDE / max(camera.size))
     small = camera.scaled(*(max(1, round(length * scale)) for length in camera.size))
-    body = free_body()
-    found, masks = [], iter(masks)
-    for start in range(0, len(stance), FRAMES_AT_ONCE):
-        part = stance[start : start + FRAMES_AT_ONCE]
-        vertices = _vertices(part)
-        seen = small.view(vertices)
-        raster = rasterize(seen, body.faces, focal=small.focal, center=small.center, size=small.size)
-        normals = small.view(vertices + vertex_normals(vertices, body.faces)) - seen
-        for frame in range(len(part)):
-            mask = _resized(next(masks), small.size)
-            found.append(_asked(seen[frame], normals[frame], raster.face[frame].numpy(), mask, small))
+    body, vertices = free_body(), _vertices(stance)
+    seen = small.view(vertices)
+    raster = rasterize(seen, body.faces, focal=small.focal, center=small.center, size=small.size)
+    normals = small.view(vertices + vertex_normals(vertices, body.faces)) - seen
+    found = [
+        _asked(seen[frame], normals[frame], raster.face[frame].numpy(), _resized(mask, small.size), small)
+        for frame, mask in zip(range(len(stance)), masks, strict=True)
+    ]
     return Outline(*(torch.stack(values) for values in zip(*found, strict=True)))
 
 
