@@ -9,7 +9,7 @@ from mimo_core.body.model import free_body
 from mimo_core.body.skeleton import JOINT
 from mimo_core.camera import Camera
 from mimo_core.errors import InputError
-from mimo_core.motion.cameras import facing, pelvis_path
+from mimo_core.motion.cameras import facing, following_camera, pelvis_path
 from mimo_core.motion.ground import contacts_of, floor_of, in_place, on_the_floor, soles_of
 from mimo_core.motion.join import join, loop
 from mimo_core.motion.motion import Motion, Person
@@ -115,7 +115,14 @@ class TestJoin:
         whole = join(standing(), standing(betas=betas)).person
         torch.testing.assert_close(whole.betas, torch.zeros(10))
 
-    def test_a_moving_camera_stops_at_its_last_place(self):
+    def test_a_moving_camera_goes_along_with_the_person(self):
+        first, second = standing(48, slide=2.0), standing(48, slide=2.0)
+        follow = following_camera(first.person, first.camera, 24.0)
+        whole = join(Motion(first.people, 24.0, follow), second, blend=0)
+        middle = whole.camera.project(pelvis_path(whole.person)[:, None])[:, 0, 0]
+        assert (middle - 32).abs().max() < 3
+
+    def test_a_moving_camera_stops_where_the_person_stands(self):
         matrices = torch.eye(4).repeat(24, 1, 1)
         matrices[:, 0, 3] = torch.arange(24.0)
         first = Motion(standing().people, 24.0, Camera(50.0, (32, 24), (64, 48), matrices))

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from ..body.model import free_body
+from ..camera import Camera
 from ..errors import InputError
-from .cameras import facing, pelvis_of, pelvis_path
-from .edit import LONGEST, resample
+from .cameras import CALM, facing, pelvis_of, pelvis_path
+from .edit import LONGEST, resample, smoothed_path
 from .ground import floor_of
 from .motion import Motion, Person
 from .place import turned
@@ -19,6 +20,7 @@ from .retarget import retarget
 from .rotations import axis_angle_from_quaternion, matrix_from_axis_angle, quaternion_from_axis_angle, slerp
 
 
+STILL = 1e-4  # a camera whose numbers change by less stands still
 CLEARLY = 0.5  # a pose that differs from the beginning by less than this share of what the last one does
 
 
@@ -26,7 +28,8 @@ def join(first: Motion, second: Motion, *, blend: float = 0.3) -> Motion:
     """`second` after `first`, starting on the spot and in the direction where it ends; one person, the first's camera.
 
     `blend` seconds of the two are cross-faded, so the length is the sum less these. The second motion comes on the
-    first's body, floor and frame rate. A camera that moves stops at its last place.
+    first's body, floor and frame rate. A camera that stands still goes on standing; one that moves goes along with the
+    person from where it ends.
     """
     if not 0 <= blend <= 10:
         raise InputError(f"The blend must lie between 0 and 10 seconds, got {blend:g}.")
@@ -39,11 +42,7 @@ def join(first: Motion, second: Motion, *, blend: float = 0.3) -> Motion:
     meet = min(first.frames - fade, first.frames - 1)  # where the second one starts
     after = _continued(second.person, before, meet)
     whole = _faded(before, after, fade)
-    extrinsics = first.camera.camera_from_world
-    if extrinsics is not None:
-        held = extrinsics[-1:].expand(count - len(extrinsics), 4, 4)
-        extrinsics = torch.cat([extrinsics, held])
-    return Motion((whole,), first.fps, replace(first.camera, camera_from_world=extrinsics))
+    return Motion((whole,), first.fps, _going_on(first.camera, whole, first.fps))
 
 
 def loop(motion: Motion, times: int, *, blend: float = 0.3) -> Motion:
@@ -75,6 +74,19 @@ def _best_end(person: Person, fade: int) -> int:
     costs = {start: float((turns[start : start + len(first)] - first).square().mean()) for start in starts}
     best = min(costs, key=costs.get, default=last)
     return person.frames if not costs or costs[best] >= CLEARLY * costs[last] else best + fade
+
+
+def _going_on(camera: Camera, person: Person, fps: float) -> Camera:
+    """The camera of the first frames, for all frames of the person."""
+    known = camera.camera_from_world
+    if known is None:
+        return camera
+    matrix = known[-1:].repeat(person.frames - len(known), 1, 1)
+    if (known - known[:1]).abs().max() > STILL:
+        way = smoothed_path(pelvis_path(person), CALM * fps)
+        shift = way[len(known) :] - way[len(known) - 1]
+        matrix[:, :3, 3] -= (matrix[:, :3, :3] @ shift[..., None])[..., 0]
+    return replace(camera, camera_from_world=torch.cat([known, matrix]))
 
 
 def _on_the_body_of(person: Person, motion: Motion) -> Motion:
