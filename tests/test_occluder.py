@@ -79,8 +79,9 @@ class TestFollowing:
         seen = [self.frame(ball, colour) for ball in truth]
         mask = truth[start] if piece is None else truth[start] & piece
         speed = np.subtract(places[1], places[0])
-        found = followed(mask, start, speed, range(len(places)), lambda frame: seen[frame], STATURE)
-        return {frame: (mask & truth[frame]).sum() / (mask | truth[frame]).sum() for frame, mask in found}
+        thing = followed(mask, start, speed, range(len(places)), lambda frame: seen[frame], STATURE)
+        masks = thing.places(self.SIZE)
+        return {frame: (mask & truth[frame]).sum() / (mask | truth[frame]).sum() for frame, mask in masks}
 
     def test_a_ball_that_crosses_the_torso_stays_whole(self):
         overlaps = self.overlaps([(20 + 6 * k, 40) for k in range(14)], (200, 30, 30))
@@ -104,13 +105,13 @@ class TestFollowing:
             ball[15:90, 50:75] = False
             seen.append(self.frame(ball, (200, 30, 30)))
         first = self.disc(*places[0])
-        found = followed(first, 0, np.array([6.0, 0.0]), range(14), lambda frame: seen[frame], STATURE)
-        assert found and not any(self.disc(62, 40, 4)[mask].any() for _, mask in found)
+        thing = followed(first, 0, np.array([6.0, 0.0]), range(14), lambda frame: seen[frame], STATURE)
+        assert not any(self.disc(62, 40, 4)[mask].any() for _, mask in thing.places(self.SIZE))
 
     def test_what_the_scene_explains_is_no_thing(self):
         seen = self.frame(self.disc(20, 40), (200, 30, 30))
         still = Evidence(seen.picture, np.full_like(seen.explained, -10.0))
-        assert followed(self.disc(20, 40), 0, np.zeros(2), range(6), lambda frame: still, STATURE) == []
+        assert followed(self.disc(20, 40), 0, np.zeros(2), range(6), lambda frame: still, STATURE) is None
 
 
 class TestFixedThings:

@@ -12,6 +12,7 @@ from mimo_core.errors import InputError
 from mimo_core.scene.filters import grown
 from mimo_core.scene.scene import Doubt, SceneReport
 from mimo_core.scene.separate import separate
+from mimo_core.synthetic import shot as synthetic_shot
 
 
 FRAMES, HEIGHT, WIDTH = 12, 96, 128
@@ -124,6 +125,15 @@ class TestGivenLayers:
     def test_an_unknown_camera_is_refused(self, clip):
         with pytest.raises(InputError, match="auto, none, pan, homography"):
             separate(clip, camera="drone")
+
+
+class TestAGapInTheFirstGuess:
+    def test_the_body_that_bridges_it_shows_where_the_person_is(self):
+        made = synthetic_shot(0, size=128, frames=8)
+        coarse = made.visible.copy()
+        coarse[4] = 0
+        scene = separate(Clip.from_array(made.frames), motion=made.motion, coarse=Masks.from_array(coarse))
+        assert iou(scene.person[4] > 127, made.visible[4] > 127) > 0.85
 
 
 class TestNobody:

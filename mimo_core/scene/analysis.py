@@ -27,6 +27,7 @@ LONGEST = 640  # pixels of the longer side at working size
 BUSY = 0.03  # of the stature: what lies so near the first guess of the person may be the person
 ROUNDS = 2  # the second one knows what the first one labelled
 CACHED = 32  # frames kept at hand while a thing is followed
+BRIDGED = 128  # mask value of a body that was not seen but must be there
 KNOWN = 0.5  # share of a component that a followed thing covers to be that thing
 LEAST_DENSITY = -28.0  # log densities are kept from here up
 SPECK = 1e-3  # of the squared stature: smaller pieces of person are noise
@@ -78,7 +79,7 @@ class Analysis:
         tracker = CameraTracker()
         for picture, mask, body in zip(self.clip, self.guess, self.bodies(), strict=True):
             small = cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA)
-            soft = cv2.resize(mask, self.size, interpolation=cv2.INTER_AREA)
+            soft = _guess(cv2.resize(mask, self.size, interpolation=cv2.INTER_AREA), body)
             self.pictures.append(small)
             self.soft.append(soft)
             somebody = soft > UNSURE if body is None else (soft > UNSURE) | body.silhouette
@@ -113,7 +114,7 @@ class Analysis:
             scenery = scenery.without(looks.holds_still(scenery, self.stature))
         for _ in range(ROUNDS):
             looks, fixed, labels = self._labelled(canvas, scenery, looks, fixed, plate, paths, tick)
-            self._follow(canvas, labels, paths)
+            paths = self._followed(canvas, labels)
         yield from self._kept(canvas, fixed, labels, paths)
 
     def _scenery(self, canvas: Canvas, plate: Clip | None, tick) -> CoarsePlate:
@@ -189,23 +190,25 @@ class Analysis:
         around = grown(person, 2)
         return person, np.where(around, odds.person, -8.0)
 
-    def _follow(self, canvas: Canvas, labels: _Labels, paths: Paths) -> None:
-        """Add to `paths` where rigid things are in all frames, learned from those in which some of them was seen."""
+    def _followed(self, canvas: Canvas, labels: _Labels) -> Paths:
+        """Where rigid things are in all frames, learned from those in which some of them was seen."""
 
         @lru_cache(maxsize=CACHED)
         def evidence(frame: int) -> Evidence:
             return labels.evidence(frame, canvas.start, self.pictures[frame], self.boxes[frame])
 
-        frames = range(canvas.start, canvas.stop)
+        frames, paths = range(canvas.start, canvas.stop), Paths(self.size)
         for seen, speed in labels.tracks.seeds():
             mask = np.zeros(self.size[::-1], bool)
             _cut(mask, self.boxes[seen.frame])[:] = labels.store[seen.frame - canvas.start][1] == seen.number
             if (mask & paths.at(seen.frame)).sum() > KNOWN * mask.sum():
                 continue
-            places = followed(mask, seen.frame, speed, frames, evidence, self.stature)
-            if any(self._touches(labels, frame - canvas.start, frame, placed) for frame, placed in places):
-                for frame, placed in places:
-                    paths.add(frame, placed)
+            thing = followed(mask, seen.frame, speed, frames, evidence, self.stature)
+            places = [] if thing is None else list(thing.places(self.size))
+            if any(self._touches(labels, frame - canvas.start, frame, place) for frame, place in places):
+                for frame, place in places:
+                    paths.add(frame, place)
+        return paths
 
     def _touches(self, labels: _Labels, index: int, frame: int, thing: np.ndarray) -> bool:
         """Whether a thing (h, w) bool comes near the person in a frame."""
@@ -259,6 +262,15 @@ class _Labels:
     def append_nothing(self, frame: int) -> None:
         self.tracks.add(frame, [])
         self.store.append(np.zeros((3, 1, 1), np.uint8))
+
+
+def _guess(soft: np.ndarray, body: Body | None) -> np.ndarray:
+    """The first guess (h, w) uint8; where it has nobody, the body that the motion bridges the gap with."""
+    import cv2
+
+    if body is None or (soft > UNSURE).any():
+        return soft
+    return cv2.GaussianBlur(body.silhouette.astype(np.uint8) * BRIDGED, (5, 5), 0)
 
 
 def _coded(density: np.ndarray) -> np.ndarray:

@@ -20,9 +20,7 @@ PEAK = -3 * np.log(NOISE * np.sqrt(2 * np.pi))
 UNKNOWN = -16.0  # log density of a colour of which nothing else is known
 EVIDENCE = 5.0  # the most that one pixel of one frame says for or against
 COST = 1.5  # of a pixel of the thing in one frame: what the person or scene explains well enough is theirs
-WINDOW = (
-    0.08  # of the stature: how far from its predicted place a thing is sought, beside half its speed, at a cost of 1
-)
+WINDOW = 0.08  # of the stature: how far from its predicted place a thing is sought, beside half its speed; costs 1
 FIRST = 2.0  # times as far in the first frame, when its speed is not known well
 TURNS = (-0.12, 0.0, 0.12)  # radians a frame by which a thing may change how fast it turns
 FINE_TURNS = (-0.06, 0.0, 0.06)
@@ -36,7 +34,7 @@ FRESH = 0.15  # weight of the newest frame in the look
 LOOKS = 24  # frames from which the shape of a thing is learned
 ROUNDS = 2  # of following it and learning its shape
 FEWEST = 3  # frames in which a thing must be found
-CLEAR = 0.5  # mean evidence of a thing over its frames, its cost taken off
+CLEAR = 0.9  # mean evidence of a thing over its frames, its cost taken off
 LONGEST = 60  # frames that a thing is followed in one direction
 
 
@@ -145,6 +143,9 @@ def pursuit(
     reach = FIRST * WINDOW * stature
     for frame in frames[:LONGEST]:
         seen = evidence(frame)
+        height, width = seen.explained.shape
+        if not (0 <= pose.x + speed[0] < width and 0 <= pose.y + speed[1] < height):
+            return
         score, found = _sought(sprite, seen, pose, speed, rate, reach + 0.5 * np.linalg.norm(speed))
         reach = WINDOW * stature
         if score < GONE:
@@ -210,23 +211,34 @@ def clarity(sprite: Sprite, poses: dict[int, Pose], evidence: Callable[[int], Ev
     return float(np.mean([sprite.evidence(evidence(frame), poses[frame])[sprite.shape].mean() for frame in frames]))
 
 
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """A sprite and where it is in the frames in which it was found."""
+
+    sprite: Sprite
+    poses: dict[int, Pose]
+
+    def places(self, size: tuple[int, int]) -> Iterator[tuple[int, np.ndarray]]:
+        """(frame, (h, w) bool) for frames of `size` (width, height)."""
+        for frame, pose in self.poses.items():
+            yield frame, self.sprite.on(pose, size)
+
+
 def followed(
     mask: np.ndarray, start: int, speed: np.ndarray, frames: range, evidence: Callable[[int], Evidence], stature: float
-) -> list[tuple[int, np.ndarray]]:
-    """(frame, (h, w) bool) of the thing that `mask` (h, w) bool outlines in frame `start`; empty if there is none."""
+) -> Thing | None:
+    """The thing that `mask` (h, w) bool outlines in frame `start`; None if it is explained without a thing."""
     sprite, pose = Sprite.seen(mask, evidence(start).picture, stature)
     for _ in range(ROUNDS):
         poses = {start: pose}
         for step, stop in ((1, frames.stop), (-1, frames.start - 1)):
             poses |= pursuit(sprite, pose, step * speed, range(start + step, stop, step), evidence, stature)
         if len(poses) < FEWEST:
-            return []
+            return None
         sprite = learned(sprite, poses, evidence, stature)
         if not sprite.shape.any():
-            return []
-    if clarity(sprite, poses, evidence) < CLEAR:
-        return []
-    return [(frame, sprite.on(pose, mask.shape[::-1])) for frame, pose in poses.items()]
+            return None
+    return Thing(sprite, poses) if clarity(sprite, poses, evidence) > CLEAR else None
 
 
 class Paths:

@@ -27,6 +27,7 @@ EDGE_SHARE = 0.02  # of the body's height: the hole in the plate reaches so far 
 FAINT = 26  # mask values from here on count as person when the hole is cut
 CALM_FRAMES = 6  # of a canvas teach the grain of the source
 JUMP = 1.6  # factor by which the person's area may change between frames before it is doubted
+RIM = 0.42  # of the soft mask: the blurred rim of a moving thing is the thing's
 PAINTED = 0.4  # share of a frame's hole that may be painted before it is doubted
 
 
@@ -209,7 +210,7 @@ class _Separation:
         hole = np.zeros(source.shape[:2], bool)
         _cut(hole, box)[:] = grown(person > FAINT, self.reach)
         if not hole.any():
-            self._nobody(frame)
+            self._nobody(frame, box, occluder)
             return
         front = np.zeros(source.shape[:2], np.uint8)
         _cut(front, box)[:] = occluder
@@ -222,9 +223,11 @@ class _Separation:
         self.occluders.append(box, occluder)
         self._count(frame, patch, person, occluder)
 
-    def _nobody(self, frame: int) -> None:
-        for store in (self.patches, self.masks, self.occluders):
-            store.append(None, None)
+    def _nobody(self, frame: int, box=None, occluder: np.ndarray | None = None) -> None:
+        """Leave a frame as it is; what passes in front of the person may hide all of them."""
+        self.patches.append(None, None)
+        self.masks.append(None, None)
+        self.occluders.append(box, occluder)
         self.tally.area.append(0)
         self.tally.doubts.append(Doubt(frame, "nobody was found"))
 
@@ -234,8 +237,11 @@ class _Separation:
         right, bottom = min(round(x1 * step[0]), self.clip.width), min(round(y1 * step[1]), self.clip.height)
         return round(x0 * step[0]), round(y0 * step[1]), right, bottom
 
-    def _refined(self, mask: np.ndarray, picture: np.ndarray) -> np.ndarray:
-        """A soft mask of the working size on the edges of the full picture (h, w, 3), `edge` pixels soft, uint8."""
+    def _refined(self, mask: np.ndarray, picture: np.ndarray, *, outline: float = 0.5) -> np.ndarray:
+        """A soft mask of the working size on the edges of the full picture (h, w, 3), `edge` pixels soft, uint8.
+
+        Its outline is where the mask reaches `outline`.
+        """
         import cv2
 
         if not mask.any():
@@ -243,7 +249,7 @@ class _Separation:
         large = cv2.resize(mask, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
         if self.work.scale < 0.9:
             large = guided(large, picture, max(2, round(1.5 / self.work.scale)), 1e-4)
-        steep = ((large - 0.5) * 3 + 0.5).clip(0, 1)
+        steep = ((large - outline) * 3 + 0.5).clip(0, 1)
         if self.edge:
             steep = cv2.GaussianBlur(steep, (0, 0), self.edge / 3)
         return (steep * 255 + 0.5).astype(np.uint8)
@@ -255,7 +261,7 @@ class _Separation:
             return self._refined_like(
                 nearer_than(_cut(self.given.depth[frame], box), person, self.work.full_stature), here
             )
-        moving = self._refined(layers.thing, here)
+        moving = self._refined(layers.thing, here, outline=RIM)
         fixed = self._refined(layers.fixed, here).astype(np.uint16) * (255 - person) // 255
         return np.maximum(moving, fixed).astype(np.uint8)
 
