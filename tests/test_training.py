@@ -12,6 +12,7 @@ from mimo_core.denoise.checkpoints import open_checkpoint
 from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.sampling import Conditions, sample
 from mimo_core.errors import InputError
+from mimo_core.synthetic import shards, shot
 from mimo_core.training import distillation
 from mimo_core.training.autoencoder import AutoencoderStage, fresh_autoencoder, normalized, psnr_of
 from mimo_core.training.denoiser import DenoiserStage, Mimo, Told, cumulative_signal, min_snr
@@ -22,7 +23,8 @@ from mimo_core.training.latents import Latents, encode_shards, key_of
 from mimo_core.training.loop import Step, fit
 from mimo_core.training.lora import add_lora, lora_tensors
 from mimo_core.training.samples import NAMES, Sample, Shards, write_shards
-from mimo_core.training.settings import DataSettings, Run, StageSettings, read_run
+from mimo_core.training.settings import STAGES, DataSettings, Run, StageSettings, read_run
+from mimo_core.training.shard_samples import shard_sample
 from mimo_core.training.synthetic_samples import jittered, synthetic_sample
 
 
@@ -73,7 +75,7 @@ def encoders():
 @pytest.fixture(scope="module")
 def latents(folder, encoders):
     encode_shards(folder, *encoders, layers=LAYERS)
-    return Latents(folder, key_of(*encoders))
+    return Latents(folder, key_of(encoders[0].encoder, encoders[1]))
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +119,16 @@ class TestSamples:
 
         write_shards(folder, never, CLIPS, each=2, recorded={})
 
-    def test_a_jittered_motion_stays_near_the_true_one(self):
-        from mimo_core.synthetic import shot
+    def test_shots_in_shards_become_samples(self, tmp_path):
+        recipe = shards.Recipe(30, 31, size=SIZE, frames=2, picture=128, each=1, variety=None)
+        shards.write_shards(tmp_path / "shards", recipe)
+        made = shard_sample(1, folder=tmp_path / "shards", size=SIZE, frames=2)
+        assert np.array_equal(made.frames, shot(31, size=SIZE, frames=2).frames)
+        assert (made.body_code > 0).any()
+        with pytest.raises(InputError, match="holds 2 shots, clip 4"):
+            shard_sample(3, folder=tmp_path / "shards", size=SIZE, frames=2)
 
+    def test_a_jittered_motion_stays_near_the_true_one(self):
         true = shot(7, size=32, frames=6).motion
         off = jittered(true, np.random.default_rng(0)).person
         step = (off.body_pose - true.person.body_pose).abs()
@@ -400,8 +409,7 @@ class TestTraining:
 
         pytest.importorskip("accelerate")
         pytest.importorskip("tensorboard")
-        stages = dict.fromkeys(("autoencoder", "image encoder", "images", "clips", "few steps", "lora"), FAST)
-        stages = {name: replace(each, steps=2, batch=1, frames=2) for name, each in stages.items()}
+        stages = {name: replace(FAST, steps=2, batch=1, frames=2) for name in STAGES}
         stages["image encoder"] = replace(FAST, steps=2, batch=2)
         run = Run(
             "smoke", data=DataSettings(clips=2, size=SIZE, frames=2), networks=NETWORKS, layers=LAYERS, stages=stages

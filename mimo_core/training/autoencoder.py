@@ -30,9 +30,8 @@ class AutoencoderStage:
     With `frozen` the encoder stays: latents that exist remain right while the decoder learns on.
     """
 
-    name = "autoencoder"
-
     def __init__(self, shards: Shards, *, batch: int = 8, crop: int = 64, frozen: bool = False):
+        self.name = "decoder" if frozen else "autoencoder"
         self.network = fresh_autoencoder()
         self.network.encoder.requires_grad_(not frozen)
         self.shards, self.batch, self.crop = shards, batch, crop

@@ -52,7 +52,7 @@ def described(run: Run) -> str:
     stages = ", ".join(f"{name} {stage.steps} x {stage.batch}" for name, stage in run.stages.items())
     data = run.data
     clips = f"{data.clips} {data.kind} clips of {data.frames} frames at {data.size} px, seed {data.seed}"
-    return f"mimo train, {run.name}: {clips}; steps x batch: {stages}"
+    return f"mimo train, {run.name}: {clips}; steps x batch: {stages}" + (f"; {run.note}" if run.note else "")
 
 
 def networks_of(checkpoint: Path | Checkpoint, run: Run) -> Mimo:

@@ -41,7 +41,7 @@ def encode_shards(
     """
     from safetensors.torch import save_file
 
-    key, device = key_of(autoencoder, image_encoder), next(autoencoder.parameters()).device
+    key, device = key_of(autoencoder.encoder, image_encoder), next(autoencoder.parameters()).device
     paths = sorted(Path(folder).glob(SHARD.format(0).replace("00000", "*")))[part[0] :: part[1]]
     for done, path in enumerate(paths, 1):
         out = path.with_name(path.name.replace("samples", "latents"))

@@ -52,15 +52,18 @@ class Training:
     def make_samples(self) -> None:
         """Draw or decompose the clips, shared out among the processes."""
         from .real_samples import real_sample
+        from .shard_samples import shard_sample
         from .synthetic_samples import synthetic_sample
 
         data = self.run.data
         if data.kind == "synthetic":
-            make = partial(synthetic_sample, seed=data.seed, size=data.size, frames=data.frames)
+            make = partial(synthetic_sample, seed=data.seed, size=data.size, frames=data.frames, is_rich=data.is_rich)
+        elif data.kind == "shards":
+            make = partial(shard_sample, folder=Path(data.folder), size=data.size, frames=data.frames)
         elif data.kind == "folder":
             make = partial(real_sample, folder=Path(data.folder), seed=data.seed, size=data.size, frames=data.frames)
         else:
-            raise InputError(f"There is no data of the kind {data.kind!r}. Choose synthetic or folder.")
+            raise InputError(f"There is no data of the kind {data.kind!r}. Choose synthetic, shards or folder.")
         recorded = {"kind": data.kind, "seed": data.seed, "size": data.size, "frames": data.frames}
         write_shards(
             self.samples, make, data.clips, recorded=recorded, part=self._part(), progress=self.progress_of("samples")
@@ -83,6 +86,13 @@ class Training:
     def clips(self) -> Report:
         stage = self._denoiser_stage("clips", self._after("images"), motion=True)
         return self._fitted(stage, self.run.stages["clips"], self.export)
+
+    def decoder(self) -> Report:
+        """The autoencoder's decoder alone, longer, while the latents stay what the denoiser has learned."""
+        settings = self.run.stages["decoder"]
+        stage = AutoencoderStage(Shards(self.samples), batch=settings.batch, frozen=True)
+        self._load("autoencoder", stage.network)
+        return self._fitted(stage, settings, lambda name: self.export("clips"))
 
     def few_steps(self) -> Report:
         settings, networks = self.run.stages["few steps"], self._after("images", "clips")
@@ -140,7 +150,7 @@ class Training:
             progress=self.progress_of("latents"),
         )
         self.accelerator.wait_for_everyone()
-        return Latents(self.samples, key_of(autoencoder, image_encoder))
+        return Latents(self.samples, key_of(autoencoder.encoder, image_encoder))
 
     def _started(self) -> Mimo:
         torch.manual_seed(self.run.seed)
@@ -149,6 +159,8 @@ class Training:
     def _autoencoder(self) -> nn.Module:
         network = fresh_autoencoder()
         self._load("autoencoder", network)
+        if (self._place("decoder") / STATE).is_file():
+            self._load("decoder", network)
         return network.eval().requires_grad_(False)
 
     def _image_encoder(self) -> nn.Module:

@@ -11,7 +11,7 @@ from ..denoise.config import MimoConfig
 from ..errors import InputError
 
 
-STAGES = ("autoencoder", "image encoder", "images", "clips", "few steps", "lora")
+STAGES = ("autoencoder", "image encoder", "images", "clips", "decoder", "few steps", "lora")
 SMOKE = 30  # steps of every stage, to see that all is well
 
 
@@ -42,14 +42,15 @@ class StageSettings:
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Where samples come from: our synthetic shots, or a folder of real clips and pictures of the people in them."""
+    """Where samples come from: our synthetic shots (synthetic, or shards of them), or a folder of real clips."""
 
     kind: str = "synthetic"
     clips: int = 1200
     seed: int = 0
     size: int = 128  # pixels
     frames: int = 16
-    folder: str = ""  # of real clips
+    folder: str = ""  # of shards or clips
+    is_rich: bool = False  # shots of all variety; else plain ones, as those of the benches
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Run:
     steps: int = 25  # of sampling
     cfg: float = 2.0
     licence: str = ""
+    note: str = ""  # what the checkpoint's metadata should say beside the settings, such as a commit
 
     def smoke(self) -> Run:
         """The same with a few steps and clips."""

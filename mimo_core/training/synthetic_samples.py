@@ -14,6 +14,7 @@ from ..motion.motion import Motion
 from ..proxy.proxy import Proxy
 from ..scene.scene import Scene
 from ..synthetic import Shot, character_picture, shot
+from ..synthetic.variety import Variety
 from .regions import square_region_of
 from .samples import Sample, clip_of, sample_of
 
@@ -28,23 +29,23 @@ ESTIMATED, JITTERED, CUT = 1 / 12, 0.5, 0.4  # shares of the samples
 TURN, SHIFT = 0.05, 0.012  # radians and metres by which a jittered motion is off
 
 
-def synthetic_sample(number: int, *, seed: int = 0, size: int = 128, frames: int = 16) -> Sample:
+def synthetic_sample(number: int, *, seed: int = 0, size: int = 128, frames: int = 16, is_rich: bool = False) -> Sample:
     """Sample `number` of the endless data set of `seed`; the same whoever makes it."""
     rng = np.random.default_rng((seed, number))
     character = FIRST_SEED + (seed * 1_000_003 + number // CLIPS_EACH) % 1_000_000_000
     place = FIRST_SEED + (seed * 1_000_003 + number) % 1_000_000_000
-    made = shot(place, size=round(size * OVERSIZE), frames=frames, fps=FPS, character=character, samples=1)
-    identity, proxy = character_of(character)
+    variety, side = Variety() if is_rich else None, round(size * OVERSIZE)
+    made = shot(place, size=side, frames=frames, fps=FPS, character=character, samples=1, variety=variety)
+    identity, proxy = character_of(character, is_rich)
     motion = _told_motion(made, rng)
-    side = made.frames.shape[1]
     region = square_region_of(motion, side, side) if rng.random() < CUT else None
     return sample_of(made.frames, true_scene(made), made.visible, motion, identity, proxy, size=size, region=region)
 
 
 @lru_cache(maxsize=2)
-def character_of(seed: int):
+def character_of(seed: int, is_rich: bool = False):
     """The identity of a synthetic character and its proxy."""
-    identity = encode_identity(character_picture(seed, size=PICTURE).image)
+    identity = encode_identity(character_picture(seed, size=PICTURE, variety=Variety() if is_rich else None).image)
     return identity, Proxy.from_identity(identity, texture=TEXTURE)
 
 
