@@ -55,6 +55,7 @@ def _official(file: str, size: str) -> WeightFile:
 FILES = (
     WeightFile("body.safetensors", "body.safetensors", "nothing", "Apache-2.0, data CC0"),
     WeightFile("blazepose", "blazepose", "motions from files, masks at the sockets", "Apache-2.0"),
+    WeightFile("mimo-tiny.safetensors", "mimo-tiny.safetensors", "the proxy; any MIMO checkpoint", "Apache-2.0"),
     _official("denoising_unet.pth", "3.4 GB in float32"),
     _official("motion_module.pth", "1.8 GB in float32"),
     _official("reference_unet.pth", "3.4 GB in float32"),
