@@ -15,7 +15,7 @@ from mimo_core.motion.files import save_motion
 from mimo_core.synthetic import character_picture, shot
 
 
-STAGE, DRIVER, CHARACTER, DANCE, BUSH = 2019, 3001, 3022, 2006, 5013  # seeds, chosen by eye
+STAGE, DRIVER, CHARACTER, DANCE, BUSH = 2019, 3001, 3022, 2012, 5013  # seeds, chosen by eye
 SIZE, FPS = (384, 512), 24
 NEARER = 1.35
 
