@@ -79,7 +79,7 @@ class MimoRenderMotion(io.ComfyNode):
         if plan is not None:
             drawn, count = _squares(drawn, plan, motion, size or motion.camera.size), len(plan.network_frames)
         images, mask = batches_from(drawn, count)
-        keypoints = openpose_keypoints(motion, size=size)
+        keypoints = openpose_keypoints(motion, size=size, progress=node_progress())
         return io.NodeOutput(images, mask, keypoints, ui=preview(images, cls))
 
 
