@@ -1,7 +1,7 @@
 """Templates of motions and of layers for others: motion files, control videos, scene templates, Wan-Animate."""
 
 from .files import WAN_TEXT, WAN_UNET, WAN_VAE, WAN_VISION
-from .parts import BLUE, GREEN, GREY, PURPLE, SHOWN, SMALL, Node, Template, group, ksampler, save_video, start
+from .parts import BLUE, GREEN, GREY, MOVING, PURPLE, SHOWN, SMALL, Node, Template, group, ksampler, save_video, start
 
 
 MOTION_FILES = Template(
@@ -14,7 +14,7 @@ MOTION_FILES = Template(
             group(
                 "2  A clip becomes a motion file",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", SHOWN), Node("save", "MIMO_SaveMotion")],
+                [Node("pose", "MIMO_EstimatePose", MOVING), Node("save", "MIMO_SaveMotion")],
             ),
             group(
                 "3  A clip becomes a scene template",
@@ -26,7 +26,7 @@ MOTION_FILES = Template(
                 "4  A motion file becomes a control video",
                 PURPLE,
                 [
-                    Node("load", "MIMO_LoadMotion", widgets={"file": "dance [example]"}),
+                    Node("load", "MIMO_LoadMotion", (340, 420), widgets={"file": "dance [example]"}),
                     Node("render", "MIMO_RenderMotion", SHOWN, {"style": "openpose"}),
                 ],
                 [Node("create", "CreateVideo", widgets={"fps": 24}), save_video("video", "mimo_control")],
@@ -60,12 +60,12 @@ EDIT_MOTION = Template(
                 "2  Edit, retarget, place",
                 BLUE,
                 [
-                    Node("edit", "MIMO_EditMotion", SHOWN, {"start": 24, "speed": 0.8, "loop": 2, "mirror": True}),
+                    Node("edit", "MIMO_EditMotion", MOVING, {"start": 24, "speed": 0.8, "loop": 2, "mirror": True}),
                     Node("identity", "MIMO_EncodeIdentity", SMALL),
                 ],
                 [
-                    Node("retarget", "MIMO_RetargetMotion", SMALL),
-                    Node("place", "MIMO_PlaceMotion", SHOWN, {"turn": 20.0, "camera": "follow"}),
+                    Node("retarget", "MIMO_RetargetMotion", (340, 460)),
+                    Node("place", "MIMO_PlaceMotion", MOVING, {"turn": 20.0, "camera": "follow"}),
                 ],
             ),
             group(
@@ -133,7 +133,7 @@ WAN_ANIMATE = Template(
                 "3  Take the shot apart",
                 BLUE,
                 [
-                    Node("pose", "MIMO_EstimatePose", SHOWN),
+                    Node("pose", "MIMO_EstimatePose", MOVING),
                     Node("skeleton", "MIMO_RenderMotion", SHOWN, {"style": "openpose"}),
                 ],
                 [Node("scene", "MIMO_SeparateScene", SHOWN)],

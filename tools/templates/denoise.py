@@ -1,7 +1,7 @@
 """Templates of the denoiser: ControlNet and LoRA, long clips, the official weights."""
 
 from .files import CLIP_VISION, CONTROLNET, LORA, NETWORKS, OFFICIAL, SCENE_TEMPLATE, SDC, SMPL, VAE
-from .parts import BLUE, GREEN, GREY, PURPLE, SHOWN, SMALL, Node, Template, group, save_video, start
+from .parts import BLUE, GREEN, GREY, MOVING, PURPLE, SHOWN, SMALL, Node, Template, group, save_video, start
 
 
 LOADERS = [
@@ -35,7 +35,7 @@ CONTROLNET_AND_LORA = Template(
             group(
                 "3  Take the shot apart",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", SHOWN), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+                [Node("pose", "MIMO_EstimatePose", MOVING), Node("identity", "MIMO_EncodeIdentity", SMALL)],
                 [Node("scene", "MIMO_SeparateScene", SHOWN)],
             ),
             group(
@@ -128,7 +128,7 @@ LONG_CLIP = Template(
             group(
                 "2  Take the shot apart",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", SMALL), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+                [Node("pose", "MIMO_EstimatePose", MOVING), Node("identity", "MIMO_EncodeIdentity", SMALL)],
                 [
                     Node("scene", "MIMO_SeparateScene", SMALL),
                     Node("load", "MIMO_LoadModel"),

@@ -1,6 +1,21 @@
 """Templates that need nothing but what ships: replace, animate, a new scene."""
 
-from .parts import BLUE, GREEN, GREY, PURPLE, SHOWN, SMALL, Group, Node, Template, group, ksampler, save_video, start
+from .parts import (
+    BLUE,
+    GREEN,
+    GREY,
+    MOVING,
+    PURPLE,
+    SHOWN,
+    SMALL,
+    Group,
+    Node,
+    Template,
+    group,
+    ksampler,
+    save_video,
+    start,
+)
 
 
 MIDDLE = 30  # a frame of the example's dance: at its beginning half the dancer is out of sight
@@ -62,8 +77,8 @@ REPLACE = Template(
             group(
                 "2  Take the shot apart",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", SHOWN), Node("identity", "MIMO_EncodeIdentity", SMALL)],
-                [Node("scene", "MIMO_SeparateScene", SHOWN), Node("review", "MIMO_ReviewLayers", SMALL)],
+                [Node("pose", "MIMO_EstimatePose", MOVING), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+                [Node("scene", "MIMO_SeparateScene", SHOWN), Node("review", "MIMO_ReviewLayers", (480, 480))],
             ),
             PROXY,
             _put_together("mimo_replace"),
