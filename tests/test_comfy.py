@@ -39,6 +39,8 @@ class Server:
         options = ["--cpu", "--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(base)]
         options += ["--temp-directory", str(base), "--database-url", f"sqlite:///{base}/comfyui.db"]
         options += ["--disable-api-nodes", "--disable-auto-launch"]
+        if front_end := os.environ.get("FRONT_END"):
+            options += ["--front-end-root", front_end]
         environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONDONTWRITEBYTECODE": "1"}
         self.log = (base / "log").open("w")
         self.process = subprocess.Popen(

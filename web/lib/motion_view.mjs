@@ -163,7 +163,7 @@ export class MotionView {
 
     renderer.begin(width, height, colors.back);
     if (this.hasPicture) this.#drawPicture(clip, rows, target, frame);
-    if (isThere && !this.isThroughCamera) renderer.drawShadow(clip, arrays, bones, described.floor, colors.shadow);
+    if (isThere && !this.isThroughCamera) renderer.drawShadow(clip, arrays, bones, described.floor);
     if (!this.isThroughCamera) {
       renderer.drawLines(clip, floorLines(target, described.floor), colors.line, 0.22);
       renderer.drawLines(clip, this.#frustum(rows), colors.line, 0.8);
@@ -218,7 +218,7 @@ export class MotionView {
     const back = rgb(style.getPropertyValue("--comfy-input-bg") || "#222");
     const line = rgb(style.getPropertyValue("--input-text") || "#ddd");
     const isDark = back[0] + back[1] + back[2] < 1.5;
-    return { back, line, shadow: back.map((v) => v * 0.72), body: isDark ? [0.74, 0.77, 0.82] : [0.62, 0.66, 0.72] };
+    return { back, line, body: isDark ? [0.74, 0.77, 0.82] : [0.62, 0.66, 0.72] };
   }
 
   #forget() {

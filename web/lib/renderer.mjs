@@ -23,7 +23,7 @@ void main() {
 
 const BODY_FRAGMENT = `#version 300 es
 precision mediump float;
-uniform vec4 color; // alpha 0: flat
+uniform vec4 color; // alpha below 1: a shadow
 uniform vec3 planted;
 uniform vec2 feet; // 1 where the left, the right foot is planted
 in vec3 facing; in float side;
@@ -32,7 +32,7 @@ void main() {
   bool isPlanted = side > 0.5 && (side < 1.5 ? feet.x : feet.y) > 0.5;
   float light = 0.5 + 0.5 * dot(normalize(facing), normalize(vec3(0.35, 0.8, 0.5)));
   vec3 lit = isPlanted ? planted * (0.75 + 0.35 * light) : color.rgb * (0.35 + 0.75 * light);
-  seen = vec4(color.a > 0.5 ? lit : color.rgb, 1.0);
+  seen = color.a < 1.0 ? color : vec4(lit, 1.0);
 }`;
 
 const LINE_VERTEX = `#version 300 es
@@ -61,6 +61,7 @@ void main() { seen = vec4(texture(picture, uv).rgb, 1.0); }`;
 
 const NO_SHADOW = [0, 0, 0, 1e9];
 const LIGHT = [-0.35, -1, -0.2];
+const SHADE = 0.4;
 
 let shared = null;
 let users = 0;
@@ -69,7 +70,7 @@ let users = 0;
 export function borrow() {
   if (!shared) {
     const canvas = document.createElement("canvas");
-    const gl = canvas.getContext("webgl2", { antialias: true, alpha: false, powerPreference: "low-power" });
+    const gl = canvas.getContext("webgl2", { antialias: true, alpha: false, stencil: true, powerPreference: "low-power" });
     if (!gl) return null;
     shared = new Renderer(canvas, gl);
   }
@@ -179,7 +180,7 @@ class Renderer {
     gl.enable(gl.SCISSOR_TEST);
     gl.scissor(0, 0, width, height);
     gl.clearColor(red, green, blue, 1);
-    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT | gl.STENCIL_BUFFER_BIT);
   }
 
   // Copy what was drawn since `begin` onto a canvas of that size.
@@ -198,12 +199,20 @@ class Renderer {
     });
   }
 
-  drawShadow(clip, arrays, bones, floor, color) {
+  // The shadow on the floor. Each pixel is darkened once, however many triangles fall on it.
+  drawShadow(clip, arrays, bones, floor) {
     const { gl, body } = this;
     gl.depthMask(false); // the floor's lines lie in the same plane and are drawn over it
+    gl.enable(gl.STENCIL_TEST);
+    gl.stencilFunc(gl.EQUAL, 0, 255);
+    gl.stencilOp(gl.KEEP, gl.KEEP, gl.INCR);
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
     this.#skinned(clip, arrays, bones, [...LIGHT, floor], () => {
-      gl.uniform4f(gl.getUniformLocation(body, "color"), ...color, 0);
+      gl.uniform4f(gl.getUniformLocation(body, "color"), 0, 0, 0, SHADE);
     });
+    gl.disable(gl.BLEND);
+    gl.disable(gl.STENCIL_TEST);
     gl.depthMask(true);
   }
 
