@@ -2,8 +2,8 @@
 
     python tools/make_pictures.py [NAME ...]
 
-Names are those of the functions below that are marked with @picture; without one all are made. mimo-tiny's own results
-come into `templates` and `denoiser` once it lies in mimo_core/assets.
+Names are those of the functions below that are marked with @picture; without one all are made. Results are the proxy's;
+of what the denoiser draws only the inputs are shown.
 """
 
 from __future__ import annotations
@@ -195,12 +195,14 @@ def windows_chart(frames: int, window: int, overlap: int) -> np.ndarray:
 @picture
 def templates():
     job, frames = replaced()
-    _, dances = animated()
+    example = example_shots()[0]
+    thing = read_picture(example.foreground)
+    place = np.where(thing[..., 3:] > 127, thing[..., :3], read_picture(example.scene))
     thumbnail("1_replace_a_character", shot()[SHOWN], frames[SHOWN][0])
     thumbnail("2_animate_from_a_motion", character()[..., :3], drawn("body code")[1])
-    thumbnail("3_new_scene", drawn("body code")[2], dances[50])
+    thumbnail("3_new_scene", drawn("body code")[2], place)
     thumbnail("4_controlnet_and_lora_needs_files", drawn("openpose")[2], drawn("normal")[2])
-    thumbnail("5_long_clip", frames[8][0], frames[24][0], frames[40][0])
+    thumbnail("5_long_clip", shot()[8], shot()[24], shot()[40])
     thumbnail("6_official_weights_needs_files", drawn("body code")[2], job.scene.plate[SHOWN])
     thumbnail("7_motion_files_and_control_videos", shot()[SHOWN], drawn("depth")[1])
     thumbnail("8_wan_animate_needs_files", drawn("openpose")[1], grey(job.scene.person[SHOWN]))
