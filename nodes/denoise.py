@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..mimo_core.denoise.config import NOISES
 from ..mimo_core.denoise.noise import frame_noise, official_noise
 from ..mimo_core.errors import InputError
-from .media import clip_from, node_progress
+from .media import clip_from, node_progress, preview
 from .models import checkpoint_names, checkpoint_path
 from .sockets import BEHAVIOURS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, advanced, check_choice
 
@@ -256,7 +256,7 @@ class MimoSampler(io.ComfyNode):
             seed=seed,
         )
         images = decoded(sockets["vae"], samples, node_progress())
-        return io.NodeOutput(images, made.plan, made.latent | {"samples": samples})
+        return io.NodeOutput(images, made.plan, made.latent | {"samples": samples}, ui=preview(images, cls))
 
 
 class FrameNoise:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.browser import lacking
+
 
 ROOT = Path(__file__).resolve().parents[1]
 COMFYUI_PATH = os.environ.get("COMFYUI_PATH")
@@ -22,6 +24,7 @@ TOLERANCE = {
 
 def pytest_collection_modifyitems(items):
     missing = {
+        "browser": lacking(),
         "comfy": None if COMFYUI_PATH else "COMFYUI_PATH is not set",
         "gpu": None if torch.cuda.is_available() else "there is no CUDA device",
     }
@@ -29,6 +32,14 @@ def pytest_collection_modifyitems(items):
         for mark, reason in missing.items():
             if reason and mark in item.keywords:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter):
+    reason = lacking()
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum("browser" in report.keywords for report in skipped)
+    if count and reason:
+        terminalreporter.write_line(f"{count} browser tests skipped: {reason}")
 
 
 @pytest.fixture(scope="session")

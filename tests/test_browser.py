@@ -1,0 +1,400 @@
+"""The viewers and the templates in ComfyUI's own page, drawn by a real browser.
+
+The page is the static front end (FRONT_END, else the installed comfyui-frontend-package) with recorded node
+descriptions; results are given to nodes as a server would. Screenshots go to SCREENSHOTS.
+"""
+
+import base64
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mimo_core.clip import Clip, Masks
+from mimo_core.scene.review import Reviewed, review
+from mimo_core.scene.scene import Doubt, Scene, SceneReport
+from mimo_core.scene.strokes import read_strokes
+from mimo_core.synthetic.shot import shot
+from mimo_core.view.layers import layers_view
+from mimo_core.view.motion import motion_view
+from tests import browser
+from tests.front_end import ROOT, FrontEnd, static_folder
+
+
+pytestmark = pytest.mark.browser
+TEMPLATES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
+FRAMES, WIDTH, HEIGHT = 24, 320, 240
+DOUBT = "the person's mask changes its size at once"
+# The time and the frame shown at every animation frame, until eight other frames have been shown.
+WATCHED = """new Promise((done) => {
+  const seen = [], count = root.querySelector(".count");
+  const look = (now) => {
+    seen.push([now, Number(count.textContent.split(" ")[1])]);
+    if (seen.filter(([, frame], k) => k && frame !== seen[k - 1][1]).length < 8) requestAnimationFrame(look);
+    else done(seen);
+  };
+  requestAnimationFrame(look);
+})"""
+
+
+@pytest.fixture(scope="module")
+def film():
+    return shot(7, size=(WIDTH, HEIGHT), frames=FRAMES, fps=24)
+
+
+@pytest.fixture(scope="module")
+def scene(film):
+    layers = Clip.from_array(film.plate, 24), Masks.from_array(film.visible), Masks.from_array(film.occluder)
+    return Scene(Clip.from_array(film.frames, 24), *layers, SceneReport(doubts=(Doubt(10, DOUBT), Doubt(11, DOUBT))))
+
+
+@pytest.fixture(scope="module")
+def results(film, scene, tmp_path_factory):
+    """What the nodes would hand to the page, and the folder in which its files lie."""
+    temp = tmp_path_factory.mktemp("temp")
+    for name in ("motion", "layers"):
+        (temp / name).mkdir()
+    confidence, bridged = film.motion.person.confidence.clone(), film.motion.person.bridged.clone()
+    confidence[4:6], bridged[12:15] = 0.2, True
+    motion = film.motion.with_person(replace(film.motion.person, confidence=confidence, bridged=bridged))
+    shown = motion_view(motion, temp / "motion", clip=scene.source) | {"subfolder": "motion"}
+    layers = layers_view(Reviewed(scene), temp / "layers") | {"subfolder": "layers"}
+    return {"temp": temp, "motion": {"mimo_motion": [shown]}, "layers": {"mimo_layers": [layers]}}
+
+
+@pytest.fixture(scope="module")
+def site(results):
+    served = FrontEnd(static_folder(), results["temp"])
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        opened = player.chromium.launch(executable_path=browser.chromium(), args=browser.OPTIONS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module", params=browser.renderers())
+def opened(request, chrome, site):
+    found = browser.Tab(chrome, site.url, renderer=request.param)
+    found.renderer = request.param
+    yield found
+    found.page.close()
+
+
+@pytest.fixture
+def tab(opened):
+    """The page with an empty graph. No error of ours may be heard while a test uses it."""
+    opened.clear()
+    opened.errors.clear()
+    yield opened
+    assert opened.ours() == []
+
+
+class View:
+    """A viewer on a node, as a person sees and uses it."""
+
+    def __init__(self, tab, node):
+        self.tab, self.node = tab, node
+        self.find = (
+            f"(app.graph.nodes ?? app.graph._nodes).find((n) => String(n.id) === '{node}')"
+            ".widgets.find((w) => w.type === 'MIMO_VIEW').element"
+        )
+        tab.wait(
+            f"() => {{ const app = window.app; return {self.find}.shadowRoot?.querySelector('.count')?.textContent }}"
+        )
+
+    def read(self, script):
+        """An expression of `root`, the viewer's shadow root."""
+        return self.tab.run(f"((root) => {script})({self.find}.shadowRoot)")
+
+    @property
+    def frame(self):
+        return int(self.read("root.querySelector('.count').textContent").split()[1])
+
+    @property
+    def note(self):
+        return self.read("root.querySelector('.note').textContent")
+
+    def key(self, *keys):
+        self.tab.run(f"({self.find}.focus(), null)")
+        for key in keys:
+            self.tab.page.keyboard.press(key)
+        self.settle()
+
+    def settle(self):
+        """Let the view draw what was asked for."""
+        self.tab.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))")
+
+    def press(self, text):
+        self.read(
+            f"([...root.querySelectorAll('button')].find((b) => b.textContent === {json.dumps(text)}).click(), null)"
+        )
+        self.settle()
+
+    def box(self, selector):
+        """x, y, width and height of a part of the view on the screen."""
+        script = "((b) => [b.x, b.y, b.width, b.height])(root.querySelector(%s).getBoundingClientRect())"
+        return self.read(script % json.dumps(selector))
+
+    def pixels(self, selector="canvas:not(.line)"):
+        """(H, W, 3) of a canvas."""
+        address = self.read(f"root.querySelector({json.dumps(selector)}).toDataURL()")
+        picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+        return np.array(picture.convert("RGB")).astype(int)
+
+    def drawn(self, selector="canvas:not(.line)", colors=50):
+        """The pixels, once something has been drawn."""
+        for _ in range(100):
+            found = self.pixels(selector)
+            if len(np.unique(found.reshape(-1, 3), axis=0)) > colors:
+                return found
+            self.tab.page.wait_for_timeout(200)
+        raise AssertionError(f"{selector} stays empty")
+
+
+class TestMotionViewer:
+    @pytest.fixture
+    def view(self, tab, results):
+        found = View(tab, tab.add("MIMO_EstimatePose", results["motion"]))
+        found.drawn()
+        return found
+
+    def test_a_body_is_drawn_and_its_planted_feet_are_lit(self, view, film):
+        contacts = film.motion.person.contacts.any(1)
+        planted = int(contacts.nonzero()[0, 0])
+        view.key("v", "Home", *["ArrowRight"] * planted)
+        assert view.frame == planted
+        red, green, blue = np.moveaxis(view.pixels(), -1, 0)
+        assert ((red > 150) & (red > 2 * blue)).sum() > 10
+        assert "foot planted" in view.note
+
+    def test_the_driving_camera_sees_the_body_where_the_person_is(self, view, film):
+        """The body is naked and bald, the person dressed, so the outlines differ; but not by much."""
+        view.key("v", "c", "Home")
+        picture = view.pixels()
+        body = np.abs(picture - picture[2, 2]).sum(-1) > 60
+        height, width = body.shape
+        scale = min(width / WIDTH, height / HEIGHT)
+        y, x = np.mgrid[:height, :width] + 0.5
+        column = ((x - (width - scale * WIDTH) / 2) / scale).astype(int).clip(0, WIDTH - 1)
+        row = ((y - (height - scale * HEIGHT) / 2) / scale).astype(int).clip(0, HEIGHT - 1)
+        person = film.person[0][row, column] > 127
+        assert (body & person).sum() / (body | person).sum() > 0.6
+
+    def test_the_driving_frames_hang_behind_the_body(self, view, film):
+        view.key("c", "Home")
+        view.tab.page.wait_for_timeout(500)
+        picture, (height, width) = view.drawn(), view.pixels().shape[:2]
+        scale = min(width / WIDTH, height / HEIGHT)
+        left, top = round((width - scale * WIDTH) / 2), round((height - scale * HEIGHT) / 2)
+        corner = picture[top + 8 : top + 30, left + 8 : left + 30].mean((0, 1))
+        size = int(30 / scale)
+        np.testing.assert_allclose(corner, film.frames[0][:size, :size].mean((0, 1)), atol=25)
+
+    def test_keys_go_through_the_frames(self, view):
+        view.key("Home", "ArrowRight", "ArrowRight")
+        assert view.frame == 2
+        view.key("ArrowLeft", "ArrowLeft", "ArrowLeft")
+        assert view.frame == FRAMES - 1
+        view.key("Home", "Shift+ArrowRight")
+        assert (view.frame, "low confidence" in view.note) == (4, True)
+        view.key("Shift+ArrowRight")
+        assert (view.frame, "bridged" in view.note) == (12, True)
+
+    def test_it_plays_at_its_frame_rate(self, view):
+        """However seldom a busy machine draws: the frame that is drawn belongs to the time at which it is drawn."""
+        view.key("Home", "Space")
+        drawn = np.array(view.read(WATCHED))
+        view.key("Space")
+        changed = np.flatnonzero(np.diff(drawn[:, 1])) + 1
+        phase = drawn[changed, 0] * 24 / 1000 - drawn[changed, 1]
+        around = np.exp(2j * np.pi * phase / FRAMES)
+        off = np.angle(around / around.mean()) * FRAMES / (2 * np.pi)
+        assert np.ptp(off) < 1.5
+
+    def test_the_time_line_can_be_scrubbed(self, view):
+        x, y, width, height = view.box(".line")
+        mouse = view.tab.page.mouse
+        mouse.move(x + width * 0.1, y + height / 2)
+        mouse.down()
+        mouse.move(x + width * 0.501, y + height / 2, steps=3)
+        mouse.up()
+        view.settle()
+        assert view.frame == FRAMES // 2
+
+    def test_dragging_turns_the_view_and_not_the_node(self, view):
+        place = f"(app.graph.nodes ?? app.graph._nodes).find((n) => String(n.id) === '{view.node}').pos"
+        before, at = view.pixels(), view.tab.run(f"[...{place}]")
+        x, y, width, height = view.box("canvas:not(.line)")
+        mouse = view.tab.page.mouse
+        mouse.move(x + width / 2, y + height / 2)
+        mouse.down()
+        mouse.move(x + width * 0.8, y + height / 2, steps=4)
+        mouse.up()
+        view.settle()
+        assert np.abs(view.pixels() - before).max() > 60
+        assert view.tab.run(f"[...{place}]") == at
+
+    def test_it_looks_as_it_should(self, view):
+        view.key("Home", "ArrowRight")
+        view.tab.page.wait_for_timeout(500)
+        view.tab.shoot(f"motion_viewer_{view.tab.renderer}")
+
+    def test_files_that_are_gone_are_said_to_be(self, tab, results):
+        gone = {"mimo_motion": [results["motion"]["mimo_motion"][0] | {"subfolder": "gone"}]}
+        view = View(tab, tab.add("MIMO_LoadMotion", gone))
+        tab.page.wait_for_timeout(1000)
+        assert view.read("root.querySelector('.message').textContent") == "The files of this view are gone. Run again."
+        tab.errors.clear()  # the browser itself reports the 404
+
+    def test_it_goes_with_its_node(self, tab, results):
+        """The only WebGL context of the page is given back with the last viewer."""
+        view = View(tab, tab.add("MIMO_LoadMotion", results["motion"]))
+        view.drawn()
+        tab.run(
+            "(async () => { const { borrow, release } = await import('/extensions/mimo/lib/renderer.mjs');"
+            " window.watched = borrow().gl; release(); })()"
+        )
+        tab.run(f"(window.host = {view.find}, null)")
+        tab.run("app.graph.clear()")
+        tab.wait("() => window.watched.isContextLost()")
+        assert tab.run("window.host.shadowRoot.childElementCount") == 0
+
+    def test_many_viewers_share_one_context(self, tab, results):
+        views = [View(tab, tab.add("MIMO_LoadMotion", results["motion"], (20 + 340 * k, 40))) for k in range(3)]
+        assert all(view.drawn().std() > 5 for view in views)
+
+
+class TestReviewLayers:
+    @pytest.fixture
+    def view(self, tab, results):
+        found = View(tab, tab.add("MIMO_ReviewLayers", results["layers"]))
+        for number in range(1, 5):
+            found.drawn(self.panel(number))
+        return found
+
+    @staticmethod
+    def panel(number):
+        return f"figure:nth-child({number}) canvas"
+
+    def paint(self, view, number, start, stop, key=None):
+        """Draw a line on a panel between two places in pixels of the scene."""
+        x, y, width, height = view.box(self.panel(number))
+        scale = min(width / WIDTH, height / HEIGHT)
+        left, top = x + (width - scale * WIDTH) / 2, y + (height - scale * HEIGHT) / 2
+        page = view.tab.page
+        if key:
+            page.keyboard.down(key)
+        page.mouse.move(left + start[0] * scale, top + start[1] * scale)
+        page.mouse.down()
+        page.mouse.move(left + stop[0] * scale, top + stop[1] * scale, steps=6)
+        page.mouse.up()
+        if key:
+            page.keyboard.up(key)
+        view.settle()
+
+    def strokes(self, view):
+        node = f"(app.graph.nodes ?? app.graph._nodes).find((n) => String(n.id) === '{view.node}')"
+        return view.tab.run(f"{node}.widgets.find((w) => w.name === 'strokes').value")
+
+    def test_a_line_drawn_on_the_person_is_a_stroke_in_pixels_of_the_scene(self, view):
+        view.key("Home", "ArrowRight")
+        self.paint(view, 2, (40, 60), (120, 60))
+        ((layer, frame, mode, radius, points),) = json.loads(self.strokes(view))
+        assert (layer, frame, mode, radius) == ("person", 1, "add", 24)
+        np.testing.assert_allclose(points, [[40, 60], [120, 60]], atol=3)
+
+    def test_the_library_takes_what_the_page_wrote(self, view, scene):
+        view.key("Home")
+        self.paint(view, 3, (40, 60), (120, 90))
+        reviewed = review(scene, read_strokes(self.strokes(view), scene.frames))
+        assert reviewed.scene.occluder[0][75, 80] == 255
+
+    def test_alt_and_the_other_tool_remove(self, view):
+        self.paint(view, 2, (40, 60), (60, 60), key="Alt")
+        view.press("Remove")
+        self.paint(view, 2, (40, 60), (60, 60))
+        assert [stroke[2] for stroke in json.loads(self.strokes(view))] == ["remove", "remove"]
+
+    def test_what_is_painted_is_seen_at_once(self, view):
+        before = view.pixels(self.panel(4))
+        self.paint(view, 2, (40, 40), (40, 90))
+        after = view.pixels(self.panel(4))
+        grey = np.abs(after - (150, 154, 162)).max(-1) < 6
+        changed = np.abs(after - before).max(-1) > 30
+        assert (grey & changed).sum() > 1000
+        view.tab.shoot(f"review_layers_{view.tab.renderer}")
+
+    def test_the_plate_and_the_composite_take_no_paint(self, view):
+        self.paint(view, 1, (40, 60), (120, 60))
+        self.paint(view, 4, (40, 60), (120, 60))
+        assert json.loads(self.strokes(view)) == []
+
+    def test_strokes_can_be_taken_back_and_painted_again(self, view):
+        self.paint(view, 2, (40, 60), (60, 60))
+        painted = self.strokes(view)
+        view.key("Control+z")
+        assert json.loads(self.strokes(view)) == []
+        view.key("Control+y")
+        assert self.strokes(view) == painted
+        view.press("Clear frame")
+        assert json.loads(self.strokes(view)) == []
+
+    def test_strokes_travel_with_the_workflow_and_the_prompt(self, view):
+        tab = view.tab
+        self.paint(view, 2, (40, 60), (60, 60))
+        painted = self.strokes(view)
+        workflow, prompt = tab.run("app.graphToPrompt().then(({ workflow, output }) => [workflow, output])")
+        assert prompt[view.node]["inputs"]["strokes"] == painted
+        (node,) = workflow["nodes"]
+        assert node["widgets_values"] == [painted]
+        tab.clear()
+        tab.open(workflow)
+        again = View(tab, tab.run("String((app.graph.nodes ?? app.graph._nodes)[0].id)"))
+        assert self.strokes(again) == painted
+
+    def test_no_more_is_painted_than_a_workflow_takes(self, view):
+        node = f"(app.graph.nodes ?? app.graph._nodes).find((n) => String(n.id) === '{view.node}')"
+        full = json.dumps([["person", 0, "add", 5, [[k % 300, k % 200] for k in range(2150)]]], separators=(",", ":"))
+        full = full[:-2] + "," + ",".join("[1,1]" for _ in range((19_990 - len(full)) // 6)) + "]]]"
+        assert 19_950 < len(full) < 20_000
+        view.tab.run(f"({node}.widgets.find((w) => w.name === 'strokes').value = given, null)", full)
+        view.tab.run(f"({node}.onConfigure?.({{}}), null)")
+        view.settle()
+        self.paint(view, 2, (40, 60), (60, 62))
+        assert self.strokes(view) == full
+
+    def test_frames_in_doubt_say_why(self, view):
+        view.key("Home", "Shift+ArrowRight")
+        assert view.frame == 10
+        assert DOUBT in view.note
+
+    def test_a_panel_can_be_made_large(self, view):
+        width = view.box(self.panel(2))[2]
+        x, y, w, h = view.box(self.panel(2))
+        view.tab.page.mouse.dblclick(x + w / 2, y + h / 2)
+        view.settle()
+        assert view.box(self.panel(2))[2] > 1.5 * width
+
+
+class TestTemplates:
+    @pytest.mark.parametrize("name", TEMPLATES)
+    def test_it_opens_whole_and_becomes_its_prompt(self, tab, name):
+        workflow, api = browser.template(name)
+        tab.open(workflow)
+        tab.fit()
+        tab.shoot(f"template_{name}_{tab.renderer}")
+        missing = "(app.graph.nodes ?? app.graph._nodes).filter((n) => n.has_errors).map((n) => n.type)"
+        assert tab.run(missing) == []
+        prompt = tab.run("app.graphToPrompt().then(({ output }) => output)")
+        sent = {number: (node["class_type"], node["inputs"]) for number, node in prompt.items()}
+        assert sent == {number: (node["class_type"], node["inputs"]) for number, node in api.items()}
