@@ -1,6 +1,7 @@
 """The denoiser as a MODEL inside a real ComfyUI: what stock samplers, patches and loaders do to it and with it."""
 
 import importlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -203,6 +204,28 @@ class TestControl:
         out = sample(made.model, *apply_control(*told, tiny_comfy.controlnet(), hints))
         assert differs(out, sample(made.model, *apply_control(*made.conds, tiny_comfy.controlnet(), hints)))
         assert torch.equal(sample(made.model, *told), made.latents)
+
+    def test_a_file_that_the_stock_loader_opens(self, native, tmp_path, spy):
+        """Two levels as wide as Stable Diffusion 1.5's first, by which the loader knows a ControlNet for it."""
+        import folder_paths
+        from safetensors.torch import save_file
+
+        import nodes
+
+        shape = {"model_channels": 320, "context_dim": 768, "num_heads": 8, "num_res_blocks": [1, 1]}
+        shape |= {"channel_mult": (1, 1), "transformer_depth": [1, 0]}
+        save_file(tiny_comfy.controlnet(**shape).control_model.state_dict(), tmp_path / "control.safetensors")
+        folder_paths.add_model_folder_path("controlnet", str(tmp_path))
+        folder_paths.filename_list_cache.clear()
+        (net,) = nodes.ControlNetLoader().load_controlnet("control.safetensors")
+
+        wide = {"block_out_channels": (320, 320), "layers_per_block": 1, "heads": 8, "cross_attention_dim": 768}
+        model = native.build(tiny_comfy.checkpoint(config=replace(CONFIG, **wide, norm_groups=32)))
+        conds = tiny_comfy.conditions(native, model, 2)
+        without = sample(model, *conds, frames=2, steps=1)
+        out = sample(model, *apply_control(*conds, net, frame_hints(2)), frames=2, steps=1)
+        assert differs(out, without)
+        assert len(spy[-1].control["output"]) == 4 and len(spy[-1].control["middle"]) == 1
 
     def test_a_controlnet_for_another_text_encoder_is_refused(self, made):
         conds = apply_control(*made.conds, tiny_comfy.controlnet(context_dim=48), frame_hints(FRAMES))

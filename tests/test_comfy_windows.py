@@ -62,6 +62,12 @@ class TestLaws:
         model = windowed(local.model, size, overlap, schedule)
         assert torch.equal(sample(model, *local.conds, frames=FRAMES), local.latents)
 
+    @pytest.mark.parametrize("size", [2, 3])
+    def test_so_do_short_windows_where_the_deepest_level_has_more_than_one_pixel(self, native, local, windowed, size):
+        conds, latent = tiny_comfy.conditions(native, local.model, 5, size=128), tiny_comfy.empty_latent(5, 128)
+        whole = sample(local.model, *conds, latent=latent, steps=1)
+        assert torch.equal(sample(windowed(local.model, size, 1), *conds, latent=latent, steps=1), whole)
+
     def test_with_two_controlnets_too(self, local, windowed):
         conds = apply_control(*local.conds, tiny_comfy.controlnet(1), frame_hints(FRAMES), end=0.5)
         conds = apply_control(*conds, tiny_comfy.controlnet(6), frame_hints(FRAMES), strength=0.7)

@@ -21,10 +21,10 @@ CONFIG = MimoConfig(
 SIZE = 64  # pixels
 
 
-def checkpoint(*, frame_local=False, trained=None, **extras):
+def checkpoint(*, config=CONFIG, frame_local=False, trained=None, **extras):
     """A tiny MIMO with random weights. A frame-local one has motion modules that add nothing."""
     built = {
-        name: random_weights(make(CONFIG), seed).state_dict() for seed, (name, make) in enumerate(NETWORKS.items())
+        name: random_weights(make(config), seed).state_dict() for seed, (name, make) in enumerate(NETWORKS.items())
     }
     built["denoising_unet"]["conv_out.weight"] *= 0.3
     if frame_local:
@@ -32,7 +32,7 @@ def checkpoint(*, frame_local=False, trained=None, **extras):
             if "temporal_transformer.proj_out" in name:
                 weight.zero_()
     trained = trained or Trained(size=SIZE, window=8, overlap=2, steps=2, cfg=3.5, colours="free")
-    return Checkpoint(CONFIG, trained, **built, extras=extras)
+    return Checkpoint(config, trained, **built, extras=extras)
 
 
 def controlnet(seed=1, **changed):
@@ -141,7 +141,8 @@ def _filled(network, seed):
 def conditions(module, model, frames, *, seed=5, size=SIZE):
     """(positive, negative) of a clip of random latents and body code. `module` is the pack's `nodes.comfy_model`."""
     generator = torch.Generator().manual_seed(seed)
-    token = torch.randn(1, 1, CONFIG.cross_attention_dim, generator=generator)
+    width = model.model.diffusion_model.config.cross_attention_dim
+    token = torch.randn(1, 1, width, generator=generator)
     character = torch.randn(1, 4, size // 8, size // 8, generator=generator)
     background = 4 * torch.randn(frames, 4, size // 8, size // 8, generator=generator)
     body_code = torch.randint(0, 256, (frames, size, size, 3), generator=generator).to(torch.uint8)
