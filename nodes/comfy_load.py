@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import tempfile
 from pathlib import Path
 
@@ -11,13 +10,12 @@ import comfy.clip_vision
 import comfy.sd
 import torch
 
+from ..mimo_core.denoise.autoencoder import taesd_names
 from ..mimo_core.denoise.checkpoints import open_checkpoint
+from ..mimo_core.denoise.image_encoder import vision_shape
 from ..mimo_core.errors import InputError
 from .comfy_model import build
 from .comfy_windows import with_windows
-
-
-CLIP_HEAD = 64  # channels of one head in every CLIP
 
 
 def load_checkpoint(path: Path, dtype: torch.dtype | None = None):
@@ -26,7 +24,7 @@ def load_checkpoint(path: Path, dtype: torch.dtype | None = None):
     how, extras = checkpoint.trained, checkpoint.extras
     model = with_windows(build(checkpoint, dtype=dtype), how.window, how.overlap)
     model.cached_patcher_init = (load_model, (path, dtype))
-    vae = comfy.sd.VAE(sd=dict(extras["vae"])) if "vae" in extras else None
+    vae = comfy.sd.VAE(sd=taesd_names(extras["vae"])) if "vae" in extras else None
     clip_vision = clip_vision_from(extras["clip_vision"]) if "clip_vision" in extras else None
     return model, vae, clip_vision
 
@@ -41,22 +39,7 @@ def clip_vision_from(state):
     known = comfy.clip_vision.load_clipvision_from_sd(dict(state))
     if known is not None:
         return known
-    patch = state["vision_model.embeddings.patch_embedding.weight"]
-    positions = len(state["vision_model.embeddings.position_embedding.weight"])
-    inner = state["vision_model.encoder.layers.0.mlp.fc1.weight"]
-    layers = {name.split(".")[3] for name in state if name.startswith("vision_model.encoder.layers.")}
-    shape = {
-        "model_type": "clip_vision_model",
-        "hidden_act": "quick_gelu",
-        "hidden_size": len(patch),
-        "intermediate_size": len(inner),
-        "num_attention_heads": max(len(patch) // CLIP_HEAD, 1),
-        "num_hidden_layers": len(layers),
-        "num_channels": patch.shape[1],
-        "patch_size": patch.shape[-1],
-        "image_size": math.isqrt(positions - 1) * patch.shape[-1],
-        "projection_dim": len(state["visual_projection.weight"]),
-    }
+    shape = {"model_type": "clip_vision_model"} | vision_shape(state)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "config.json")
         path.write_text(json.dumps(shape))

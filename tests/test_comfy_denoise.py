@@ -11,6 +11,7 @@ import torch
 from mimo_core.denoise.checkpoints import save_checkpoint
 from tests import tiny_comfy
 from tests.test_comfy_windows import custom_sample
+from tests.tiny_networks import tiny_autoencoder
 
 
 pytestmark = pytest.mark.comfy
@@ -104,6 +105,38 @@ class TestLoad:
             run("MIMO_ContextWindows", model=world.model, window=9, overlap=2, schedule="fixed")
         with pytest.raises(ValueError, match="overlap of 4"):
             run("MIMO_ContextWindows", model=world.model, window=4, overlap=4, schedule="fixed")
+
+
+class TestLibrary:
+    """What the command line draws with sees the same as ComfyUI's own networks."""
+
+    @pytest.mark.parametrize("kind", ["kl", "tiny", "tiny by diffusers' names"])
+    def test_its_autoencoders_are_comfyuis(self, part, kind):
+        import comfy.sd
+
+        library = part("mimo_core.denoise.autoencoder")
+        if kind == "kl":
+            theirs = tiny_comfy.vae()
+            state = {f"first_stage_model.{name}": w for name, w in theirs.first_stage_model.state_dict().items()}
+        else:
+            state = tiny_comfy.small_vae() | {"vae_scale": torch.tensor(0.18215), "vae_shift": torch.tensor(0.0)}
+            if kind != "tiny":
+                state = tiny_autoencoder().state_dict()
+            theirs = comfy.sd.VAE(sd=library.taesd_names(state), dtype=torch.float32)
+        ours = library.Autoencoder.from_tensors(state)
+        pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 48, 3), np.uint8)
+        latents = ours.encode(pictures)
+        expected = theirs.encode(torch.from_numpy(pictures).float() / 255)
+        torch.testing.assert_close(latents, expected, rtol=1e-3, atol=1e-3)
+        decoded = (theirs.decode(latents) * 255).round().numpy()
+        assert np.abs(ours.decode(latents) - decoded).max() <= 1
+
+    def test_its_image_encoder_is_comfyuis(self, part, tmp_path):
+        library, theirs = part("mimo_core.denoise.image_encoder"), tiny_comfy.clip_vision(tmp_path)
+        picture = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
+        ours = library.token_of(library.image_encoder(theirs.get_sd()), picture)
+        expected = theirs.encode_image(torch.from_numpy(picture).float()[None] / 255, crop=False).image_embeds
+        torch.testing.assert_close(ours, expected.float().cpu(), rtol=1e-3, atol=1e-3)
 
 
 class TestIdentity:
@@ -266,6 +299,10 @@ class TestBadInput:
     def test_frames_that_are_not_there(self, world, run):
         with pytest.raises(ValueError, match="Frames 4 to 13 are not all in the clip"):
             run("MIMO_Conditioning", **(DEFAULTS | {"start": 4, "length": 10}), **world.sockets)
+
+    def test_a_clip_without_frames(self, world, run):
+        with pytest.raises(ValueError, match="at least one frame"):
+            run("MIMO_Conditioning", **DEFAULTS, **(world.sockets | {"motion": torch.zeros(0, HEIGHT, WIDTH, 3)}))
 
     def test_another_number_of_frames_than_the_scene(self, world, part, run):
         with pytest.raises(ValueError, match="scene has 6 frames but the motion has 4"):

@@ -49,7 +49,10 @@ class Autoencoder:
 
         Those of AutoencoderKL are the mean of its distribution, as in the official release.
         """
-        return torch.cat(self._by_parts(self._encoded, torch.from_numpy(pictures), "encode")) / self.scale + self.shift
+        latents = torch.cat(self._by_parts(self._encoded, torch.from_numpy(pictures), "encode"))
+        if not torch.isfinite(latents).all():
+            raise InputError("The VAE's latents are NaN or infinite: its weights are damaged. Fetch it again.")
+        return latents / self.scale + self.shift
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> NDArray:
@@ -65,7 +68,7 @@ class Autoencoder:
     def _decoded(self, latents: Tensor) -> Tensor:
         pixels = self.network.decode(latents.to(self.device, torch.float32)).sample
         if not torch.isfinite(pixels).all():
-            raise InputError("The VAE's pictures are NaN or infinite: its weights or the latents are damaged.")
+            raise InputError("The VAE's pictures are NaN or infinite: its weights are damaged. Fetch it again.")
         return ((pixels / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).cpu()
 
     def _by_parts(self, run, rows: Tensor, verb: str) -> list[Tensor]:
