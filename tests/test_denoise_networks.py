@@ -1,6 +1,8 @@
 """The three networks: names, shapes and constants of the official ones, and the laws that the shortcuts must keep."""
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -198,3 +200,15 @@ class TestPoseGuider:
         features = guider(frames)
         assert features.shape == (3, 32, 5, 7)
         assert_close(features[1:2], guider(frames[1:2]), rtol=0, atol=1e-6)
+
+
+@pytest.mark.skipif("MIMO_INDUCTOR" not in os.environ, reason="MIMO_INDUCTOR is not set: compiling takes half a minute")
+def test_inductor_compiles_it_to_the_same_numbers():
+    denoiser = random_weights(Denoiser(replace(TINY, block_out_channels=(32, 32)))).requires_grad_(False)
+    generator = torch.Generator().manual_seed(0)
+    x, pose = torch.randn(4, 8, 8, 8, generator=generator), torch.randn(2, 32, 8, 8, generator=generator)
+    call = (x, torch.full((4,), 500.0), torch.randn(1, 1, TINY.cross_attention_dim, generator=generator))
+    options = {"pose": pose, "transformer_options": {"cond_or_uncond": [1, 0]}}
+    with torch.no_grad():
+        expected = denoiser(*call, **options)
+        assert_close(torch.compile(denoiser, backend="inductor")(*call, **options), expected, rtol=0, atol=2e-5)

@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "troubleshooting.md"
 MARK = "<!-- From here on written by tools/list_messages.py -->"
+ERRORS = ("InputError", "OutOfMemory")
 SECTIONS = {  # the first that a file's path begins with
     "nodes/": "Nodes",
     "mimo_core/pose": "Pose",
@@ -67,7 +68,7 @@ def messages() -> Iterator[tuple[str, str]]:
     """(file, message) of every InputError, with `...` for what is filled in."""
     for path in sorted([*(ROOT / "mimo_core").rglob("*.py"), *(ROOT / "nodes").glob("*.py")]):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "InputError" and node.args:
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS and node.args:
                 text = " ".join(_text(node.args[0]).split())
                 if len(re.findall(r"[A-Za-z]{2,}", text)) >= 3:
                     yield path.relative_to(ROOT).as_posix(), text
