@@ -82,23 +82,31 @@ def opencv_remedy() -> str:
 
 
 def weights() -> list[str]:
+    """Every weight file: whether it is there, its folder, source and licence, and what works without it."""
     from .weights import FILES, locate, models_folder
 
     lines = [f"in the package and in {models_folder()}"]
     for entry in FILES:
-        without = f"  without it works: {entry.without}"
-        lines.append(f"found    {entry.name}" if locate(entry) else f"missing  {entry.name:<28}{without}")
+        folder = "in the package" if entry.ships else entry.path.rpartition("/")[0] or entry.path
+        lines.append(f"{'found' if locate(entry) else 'missing':<9}{entry.name:<28}{folder}")
+        lines.append(f"         {entry.source}, licence: {entry.licence}")
+        if not locate(entry):
+            lines.append(f"         without it works: {entry.without}")
     return lines
 
 
 def back_ends() -> list[str]:
-    has = {name: importlib.util.find_spec(name) is not None for name in ("ai_edge_litert", "smplx", "diffusers")}
+    has = {
+        name: importlib.util.find_spec(name) is not None
+        for name in ("ai_edge_litert", "smplx", "diffusers", "transformers")
+    }
     networks = Path(__file__).parent / "assets" / "blazepose"
+    mimo = has["diffusers"] and has["transformers"]
     pose = has["ai_edge_litert"] and (networks / "pose_landmark_full.tflite").is_file()
     return [
         f"pose: BlazePose on LiteRT {'usable' if pose else 'not usable, install ai-edge-litert'}",
         "body: the free body usable; "
         + ("SMPL, SMPL-H and SMPL-X files usable" if has["smplx"] else "SMPL files need the package smplx"),
         "scene: classical plate and occluder usable",
-        "decoder: proxy usable",
+        f"decoder: proxy usable, mimo {'usable' if mimo else 'not usable, install diffusers and transformers'}",
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mimo_core import doctor, weights
 from tests.template_prompts import NOTES, TEMPLATES
 from tools import list_messages
 
@@ -55,6 +56,17 @@ def test_every_widget_and_socket_stands_on_its_help_page(node_classes):
             text += (ROOT / "web" / "docs" / "MIMO_Conditioning.md").read_text()
         absent += [f"{name}.{entry.id}" for entry in node.GET_SCHEMA().inputs or [] if entry.id not in text]
     assert absent == []
+
+
+def test_readme_help_and_doctor_name_every_file_of_the_denoiser():
+    """Each with its folder, source, licence and what works without it."""
+    readme, help_page = (ROOT / "README.md").read_text(), (ROOT / "web" / "docs" / "MIMO_LoadModel.md").read_text()
+    report = "\n".join(doctor.weights())
+    for entry in weights.group("mimo"):
+        folder = entry.path.rpartition("/")[0]
+        for text in (readme, help_page, report):
+            assert all(part in text for part in (entry.name, folder, entry.source, entry.licence)), entry.name
+        assert entry.without in readme and entry.without in help_page
 
 
 class TestComplaints:
