@@ -1,7 +1,7 @@
 """Templates of the denoiser: ControlNet and LoRA, long clips, the official weights."""
 
 from .files import CLIP_VISION, CONTROLNET, LORA, NETWORKS, OFFICIAL, SCENE_TEMPLATE, SDC, SMPL, VAE
-from .parts import BLUE, GREEN, GREY, MOVING, PURPLE, SHOWN, SMALL, Node, Template, group, save_video, start
+from .parts import BLUE, DRAWING, GREEN, GREY, MOVING, PURPLE, SHOWN, SMALL, Node, Template, group, save_video, start
 
 
 LOADERS = [
@@ -115,7 +115,7 @@ SEGMENT_LINKS = (
 
 def _segment(number: int, start: int) -> Node:
     widgets = {"seed": 42, "control_after_generate": "fixed", "steps": 8, "start": start, "length": 16}
-    return Node(f"sampler{number}", "MIMO_Sampler", widgets=widgets, title=f"MIMO Sampler, segment {number}")
+    return Node(f"sampler{number}", "MIMO_Sampler", DRAWING, widgets, title=f"MIMO Sampler, segment {number}")
 
 
 LONG_CLIP = Template(
@@ -135,7 +135,7 @@ LONG_CLIP = Template(
                     Node("windows", "MIMO_ContextWindows", widgets={"overlap": 4}),
                 ],
             ),
-            group("3  Draw two segments", PURPLE, [_segment(1, 0), _segment(2, 16)]),
+            group("3  Draw two segments", PURPLE, [_segment(1, 0)], [_segment(2, 16)]),
             group(
                 "4  Put them together",
                 GREEN,
@@ -189,7 +189,8 @@ OFFICIAL_WEIGHTS = Template(
                     Node(
                         "sampler",
                         "MIMO_Sampler",
-                        widgets={"seed": 42, "control_after_generate": "fixed", "size": 512, "length": 24},
+                        DRAWING,
+                        {"seed": 42, "control_after_generate": "fixed", "size": 512, "length": 24},
                     )
                 ],
             ),

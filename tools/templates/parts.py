@@ -12,6 +12,7 @@ AMBER, BLUE, PURPLE, GREEN, GREY = "#a98a4a", "#4a7fa5", "#8a6aa5", "#5f8f6a", "
 DOCS = "https://github.com/mimo-character/mimo-character/blob/main/docs"
 PLAIN = (300, 0)  # as wide as this and as high as the widgets need
 SMALL, SHOWN = (300, 380), (300, 470)  # with room for the pictures that the node shows
+DRAWING = (300, 720)  # with room for what a sampler shows
 MOVING = (340, 800)  # with room for a motion's viewer, and for pictures
 NOTE_WIDTH, LETTERS, LINE = 380, 58, 19  # pixels, letters in a line of a note, pixels of a line
 

@@ -2,6 +2,7 @@
 
 from .parts import (
     BLUE,
+    DRAWING,
     GREEN,
     GREY,
     MOVING,
@@ -33,7 +34,7 @@ def _denoiser(prefix: str, start: int) -> Group:
         "5  The MIMO denoiser (muted). Right-click here: Set Group Nodes to Always",
         GREY,
         [Node("load", "MIMO_LoadModel")],
-        [Node("sampler", "MIMO_Sampler", widgets=widgets)],
+        [Node("sampler", "MIMO_Sampler", DRAWING, widgets)],
         [Node("drawn", "MIMO_Composite", SHOWN)],
         [save_video("drawn_video", f"{prefix}_denoised")],
         muted=True,
