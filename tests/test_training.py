@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from mimo_core.denoise.autoencoder import SCALE, Autoencoder, taesd_names
 from mimo_core.denoise.checkpoints import open_checkpoint
 from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.sampling import Conditions, sample
@@ -19,7 +20,7 @@ from mimo_core.training.denoiser import DenoiserStage, Mimo, Told, cumulative_si
 from mimo_core.training.distillation import FewStepsStage
 from mimo_core.training.export import export, networks_of
 from mimo_core.training.image_encoder import ImageEncoderStage, fresh_image_encoder
-from mimo_core.training.latents import Latents, encode_shards, key_of
+from mimo_core.training.latents import Encoders, Latents, encode_shards
 from mimo_core.training.loop import Step, fit
 from mimo_core.training.lora import add_lora, lora_tensors
 from mimo_core.training.samples import NAMES, Sample, Shards, write_shards
@@ -74,8 +75,9 @@ def encoders():
 
 @pytest.fixture(scope="module")
 def latents(folder, encoders):
-    encode_shards(folder, *encoders, layers=LAYERS)
-    return Latents(folder, key_of(encoders[0].encoder, encoders[1]))
+    both = Encoders(Autoencoder(encoders[0], SCALE), encoders[1])
+    encode_shards(folder, both, layers=LAYERS)
+    return Latents(folder, both.key)
 
 
 @pytest.fixture(scope="module")
@@ -243,8 +245,6 @@ class TestAutoencoder:
         assert float((middle - normalized(flat)[:, :, 24:40, 24:40]).abs().mean()) < 0.2
 
     def test_it_has_the_shape_that_comfyui_knows(self):
-        from mimo_core.denoise.autoencoder import Autoencoder, taesd_names
-
         network = fresh_autoencoder()
         pictures = np.random.default_rng(0).integers(0, 255, (1, 32, 32, 3)).astype(np.uint8)
         opened = Autoencoder.from_tensors(taesd_names(network.state_dict()))
@@ -283,6 +283,12 @@ class TestLatents:
             Latents(folder, "another")
         assert len(latents) == CLIPS
         assert latents.read("frames", 1, [0, 3]).shape == (2, 4, SIZE // 8, SIZE // 8)
+
+    def test_they_do_not_depend_on_the_decoder(self, encoders):
+        first, other = (Encoders(Autoencoder(fresh_autoencoder(), SCALE), encoders[1]) for _ in range(2))
+        assert first.key != other.key
+        other.autoencoder.network.encoder.load_state_dict(first.autoencoder.network.encoder.state_dict())
+        assert first.key == other.key
 
     def test_they_are_the_autoencoder_s(self, folder, latents, encoders):
         with torch.no_grad():
@@ -333,21 +339,17 @@ class TestLora:
         assert all(".parametrizations.weight.0." in name for name in learned)
 
 
-class TestExport:
-    @pytest.fixture(scope="class")
-    def out(self, encoders, tmp_path_factory):
-        run = Run(
-            "tiny",
-            data=DataSettings(size=SIZE, frames=FRAMES),
-            networks=NETWORKS,
-            layers=LAYERS,
-            window=FRAMES,
-            steps=2,
-        )
-        out = tmp_path_factory.mktemp("export") / "tiny.safetensors"
-        export(run, networks(), out, autoencoder=encoders[0], image_encoder=encoders[1])
-        return out
+@pytest.fixture(scope="module")
+def out(encoders, tmp_path_factory):
+    """The checkpoint of networks that nothing was taught."""
+    data = DataSettings(size=SIZE, frames=FRAMES)
+    run = Run("tiny", data=data, networks=NETWORKS, layers=LAYERS, window=FRAMES, steps=2)
+    out = tmp_path_factory.mktemp("export") / "tiny.safetensors"
+    export(run, networks(), out, autoencoder=encoders[0], image_encoder=encoders[1])
+    return out
 
+
+class TestExport:
     def test_the_result_is_a_checkpoint_with_its_numbers(self, out):
         checkpoint = open_checkpoint(out)
         assert checkpoint.trained.layers == LAYERS

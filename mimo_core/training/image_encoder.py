@@ -80,13 +80,6 @@ def fresh_image_encoder(width: int) -> nn.Module:
     return CLIPVisionModelWithProjection(shape)
 
 
-@torch.no_grad()
-def token(network: nn.Module, picture: np.ndarray) -> Tensor:
-    """The embedding (1, D) of a square picture (S, S, 3) uint8, as the denoiser reads it."""
-    device = next(network.parameters()).device
-    return network(pixel_values=clip_input(picture).to(device)).image_embeds.float().cpu()
-
-
 def _small(picture: np.ndarray) -> np.ndarray:
     import cv2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +12,42 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
+from ..denoise.autoencoder import SCALE, Autoencoder
+from ..denoise.image_encoder import token_of
 from ..errors import InputError
 from ..progress import Progress, silent
-from .autoencoder import normalized
-from .image_encoder import token
 from .samples import SHARD, Shards
 
 
 ENCODED = "latents-{:05d}.safetensors"
-PICTURES = ("frames", "plate", "proxy", "occluder")
 KEY = "mimo_latents"  # in the head of a file: of which encoders its latents are
-AT_ONCE = 16
 
 
-@torch.no_grad()
+@dataclass(frozen=True, eq=False)
+class Encoders:
+    """What turns pictures into latents and characters into tokens: trained here, or given."""
+
+    autoencoder: Autoencoder
+    image_encoder: nn.Module
+
+    @property
+    def key(self) -> str:
+        """A name for the weights that latents and tokens depend on: the decoder's are not among them."""
+        parts = {name: part for name, part in self.autoencoder.network.named_children() if "decod" not in name}
+        return key_of(*(parts[name] for name in sorted(parts) if name != "post_quant_conv"), self.image_encoder)
+
+    def latents(self, pictures: np.ndarray) -> Tensor:
+        """(n, 4, h, w) as the denoiser works on them, of pictures (n, H, W, 3) uint8."""
+        return self.autoencoder.encode(np.ascontiguousarray(pictures)) * SCALE
+
+    def token(self, picture: np.ndarray) -> Tensor:
+        """(1, D) of a square picture (S, S, 3) uint8."""
+        return token_of(self.image_encoder, picture)
+
+
 def encode_shards(
     folder: Path,
-    autoencoder: nn.Module,
-    image_encoder: nn.Module,
+    encoders: Encoders,
     *,
     layers: tuple[str, ...],
     part: tuple[int, int] = (0, 1),
@@ -41,15 +60,13 @@ def encode_shards(
     """
     from safetensors.torch import save_file
 
-    key, device = key_of(autoencoder.encoder, image_encoder), next(autoencoder.parameters()).device
+    key = encoders.key
     paths = sorted(Path(folder).glob(SHARD.format(0).replace("00000", "*")))[part[0] :: part[1]]
     for done, path in enumerate(paths, 1):
         out = path.with_name(path.name.replace("samples", "latents"))
         if _key(out) != key:
             shards = Shards.of_files([path])
-            rows = [
-                _encoded(shards, number, autoencoder, image_encoder, layers, device) for number in range(len(shards))
-            ]
+            rows = [_encoded(shards, number, encoders, layers) for number in range(len(shards))]
             tensors = {name: torch.stack([row[name] for row in rows]).half().contiguous() for name in rows[0]}
             partial = out.with_name(out.name + ".part")
             save_file(tensors, partial, metadata={KEY: key})
@@ -57,19 +74,14 @@ def encode_shards(
         progress(done, len(paths))
 
 
-def _encoded(shards: Shards, number: int, autoencoder, image_encoder, layers, device) -> dict[str, Tensor]:
+def _encoded(shards: Shards, number: int, encoders: Encoders, layers: tuple[str, ...]) -> dict[str, Tensor]:
     reference = shards.read(number, "reference")
-    row = {"reference": _latents(autoencoder, reference[None], device)[0], "token": token(image_encoder, reference)}
+    row = {"reference": encoders.latents(reference[None])[0], "token": encoders.token(reference).cpu()}
     for name in ("frames", *layers):
-        row[name] = _latents(autoencoder, shards.read(number, name), device)
+        row[name] = encoders.latents(shards.read(number, name))
     visible = torch.from_numpy(shards.read(number, "visible"))[:, None].float() / 255
     side = row["frames"].shape[-1]
     return row | {"visible": adaptive_avg_pool2d(visible, side)}
-
-
-def _latents(autoencoder: nn.Module, pictures: np.ndarray, device) -> Tensor:
-    parts = torch.from_numpy(np.ascontiguousarray(pictures)).split(AT_ONCE)
-    return torch.cat([autoencoder.encoder(normalized(part).to(device)).float().cpu() for part in parts])
 
 
 def key_of(*networks: nn.Module) -> str:

@@ -13,6 +13,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..denoise.autoencoder import SCALE, Autoencoder
+from ..denoise.checkpoints import open_checkpoint
+from ..denoise.image_encoder import image_encoder
+from ..denoise.layers import LAYERS
+from ..denoise.state_files import read_tensors
 from ..errors import InputError
 from ..progress import Progress
 from .autoencoder import AutoencoderStage, fresh_autoencoder
@@ -20,7 +25,7 @@ from .denoiser import DenoiserStage, Mimo, Told
 from .distillation import FewStepsStage
 from .export import described, export, networks_of
 from .image_encoder import ImageEncoderStage, fresh_image_encoder
-from .latents import Latents, encode_shards, key_of
+from .latents import Encoders, Latents, encode_shards
 from .loop import STATE, Report, fit
 from .lora import add_lora, save_lora
 from .samples import Shards, write_shards
@@ -117,7 +122,14 @@ class Training:
         few = name == "few steps"
         run = replace(self.run, name=f"{self.run.name}-few-steps", steps=FEW, cfg=1.0) if few else self.run
         out = self.folder / f"{run.name}.safetensors"
-        export(run, networks, out, autoencoder=self._autoencoder(), image_encoder=self._image_encoder())
+        stages = self.run.stages
+        export(
+            run,
+            networks,
+            out,
+            autoencoder=self._trained_autoencoder() if "autoencoder" in stages else None,
+            image_encoder=self._trained_image_encoder() if "image encoder" in stages else None,
+        )
         return out
 
     def _denoiser_stage(self, name: str, networks: Mimo, *, motion: bool) -> DenoiserStage:
@@ -139,31 +151,51 @@ class Training:
         return networks
 
     def _latents(self) -> Latents:
-        autoencoder, image_encoder = self._autoencoder(), self._image_encoder()
-        device = self.accelerator.device
+        encoders = self._encoders()
         encode_shards(
             self.samples,
-            autoencoder.to(device),
-            image_encoder.to(device),
-            layers=tuple(name for name in ("plate", "proxy", "occluder") if name in self.run.layers),
+            encoders,
+            layers=tuple(name for name in LAYERS if name in self.run.layers),
             part=self._part(),
             progress=self.progress_of("latents"),
         )
         self.accelerator.wait_for_everyone()
-        return Latents(self.samples, key_of(autoencoder.encoder, image_encoder))
+        return Latents(self.samples, encoders.key)
+
+    def _encoders(self) -> Encoders:
+        """The stages' own, else those of the run's files, else those that the checkpoint to start from brings."""
+        device = self.accelerator.device
+        if "autoencoder" in self.run.stages:
+            autoencoder = Autoencoder(self._trained_autoencoder().to(device), SCALE)
+        else:
+            autoencoder = Autoencoder.from_tensors(self._given("vae", self.run.vae), device)
+        if "image encoder" in self.run.stages:
+            return Encoders(autoencoder, self._trained_image_encoder().to(device))
+        return Encoders(autoencoder, image_encoder(self._given("clip_vision", self.run.image_encoder), device))
+
+    def _given(self, part: str, file: str) -> Mapping[str, torch.Tensor]:
+        if file:
+            return read_tensors(Path(file))
+        extras = open_checkpoint(Path(self.run.start)).extras if self.run.start else {}
+        if part not in extras:
+            raise InputError(
+                f"There is no {part} to encode with. Name a file in the configuration (vae, image_encoder), or list "
+                "the stages autoencoder and image encoder."
+            )
+        return extras[part]
 
     def _started(self) -> Mimo:
         torch.manual_seed(self.run.seed)
         return networks_of(Path(self.run.start), self.run) if self.run.start else Mimo(self.run.networks)
 
-    def _autoencoder(self) -> nn.Module:
+    def _trained_autoencoder(self) -> nn.Module:
         network = fresh_autoencoder()
         self._load("autoencoder", network)
         if (self._place("decoder") / STATE).is_file():
             self._load("decoder", network)
         return network.eval().requires_grad_(False)
 
-    def _image_encoder(self) -> nn.Module:
+    def _trained_image_encoder(self) -> nn.Module:
         network = fresh_image_encoder(self.run.networks.cross_attention_dim)
         self._load("image encoder", network)
         return network.eval().requires_grad_(False)

@@ -64,6 +64,8 @@ class Run:
     layers: tuple[str, ...] = ("plate",)  # whose latents lie beside the noise
     stages: Mapping[str, StageSettings] = field(default_factory=dict)
     start: str = ""  # a MIMO checkpoint whose weights are trained further
+    vae: str = ""  # files to encode with, where their stages are left out and `start` brings none
+    image_encoder: str = ""
     window: int = 16
     steps: int = 25  # of sampling
     cfg: float = 2.0
