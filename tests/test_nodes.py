@@ -92,7 +92,7 @@ class TestRenderMotion:
         regions = core("denoise.regions")
         plan = regions.plan_clip((255 * images.numpy()).round().astype(np.uint8))
         plan = core("denoise.segments").segment(plan, 1, 2)
-        squares, square_masks = run("MIMO_RenderMotion", motion=motion, plan=plan).args
+        squares, square_masks, _ = run("MIMO_RenderMotion", motion=motion, plan=plan).args
         assert squares.shape == (2, 512, 512, 3) and square_masks.shape == (2, 512, 512)
         for (frame, region), square, square_mask in zip(plan.network_frames, squares, square_masks, strict=True):
             side = max(region.width, region.height)
