@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,6 +68,10 @@ class TestRoundTrip:
         assert (joints(back) - joints(motion)).norm(dim=-1).max() < 1e-3
         assert degrees_between(motion, back).max() < 0.1
         torch.testing.assert_close(back.person.betas, motion.person.betas, atol=1e-2, rtol=0)
+
+    def test_a_byte_order_mark_before_bvh(self, tmp_path, text):
+        (tmp_path / "m.bvh").write_bytes(b"\xef\xbb\xbf" + text.encode())
+        assert load_motion(tmp_path / "m.bvh").frames == 7
 
     def test_a_whole_frame_rate_comes_back_whole(self, tmp_path, motion):
         """A frame time is a rounded number; a thousandth off would be a frame after 40 seconds."""
@@ -221,11 +226,18 @@ class TestRefusedBvh:
             ("Xposition", "Wposition", "'Wposition' is no channel"),
             ("ROOT", "LIMB", "'LIMB' stands where a joint"),
             ("HIERARCHY", "HIERARCHY }", "closes that was not open"),
+            ("HIERARCHY", "HIERARCHY CHANNELS 1 Xposition", "outside of a joint"),
+            ("End Site\n", "End Site { CHANNELS 1 Xposition }\n", "outside of a joint"),
         ],
     )
     def test_a_damaged_file(self, text, old, new, message):
         with pytest.raises(InputError, match=message):
             read_bvh(text.replace(old, new, 1), file="m.bvh")
+
+    def test_frames_without_channels_ask_for_no_memory(self):
+        text = "HIERARCHY ROOT hips { OFFSET 0 0 0 } MOTION Frames: 1000000000000000 Frame Time: 0.04"
+        with pytest.raises(InputError, match="no channels"):
+            read_bvh(text, file="m.bvh")
 
     def test_nan_in_the_motion(self, text):
         lines = text.splitlines()
@@ -271,11 +283,20 @@ class TestRefusedGlb:
             (lambda d: d.update(nodes=[]), "0 nodes"),
             (lambda d: d.update(accessors=[]), "do not fit together"),
             (lambda d: d.update(skins=[{"joints": [10**6]}]), "do not fit together"),
+            (lambda d: d["nodes"][3].update(matrix=[1.0, 0.0, 0.0]), "do not fit together"),
+            (lambda d: d["accessors"][-1].update(count=float("inf")), "do not fit together"),
         ],
     )
     def test_a_damaged_file(self, content, change, message):
         with pytest.raises(InputError, match=message):
             read_glb(changed(content, change), file="m.glb")
+
+    def test_a_long_animation_of_many_nodes_asks_for_no_memory(self, motion):
+        from mimo_core.motion.glb_writer import write_glb
+
+        slow = write_glb(replace(motion, fps=0.1))
+        with pytest.raises(InputError, match="60 seconds, which is too long"):
+            read_glb(changed(slow, lambda d: d["nodes"].extend({} for _ in range(19_000))), file="m.glb")
 
     def test_fuzzed_bytes_never_raise_anything_else(self, content):
         rng = np.random.default_rng(0)

@@ -50,7 +50,7 @@ def amass_arrays(width=156, **changes):
 
 
 class TestOwnFiles:
-    @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+    @pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".NPZ", ".Safetensors"])
     @pytest.mark.parametrize("hands", [True, False])
     @pytest.mark.parametrize("is_moving", [True, False])
     def test_everything_survives(self, tmp_path, suffix, hands, is_moving):

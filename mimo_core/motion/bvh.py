@@ -38,6 +38,8 @@ def read_bvh(text: str, *, file: str) -> Take:
     joints = _hierarchy(words, file)
     frames, seconds = _header(words, file)
     columns = sum(len(joint.channels) for joint in joints)
+    if not columns:
+        raise InputError(f"{file} has no channels: nothing in it moves. Export it with its animation.")
     if frames * columns > MOST_VALUES:
         raise InputError(f"{file} declares {frames} frames of {columns} values; at most {MOST_VALUES} are read.")
     try:
@@ -95,6 +97,8 @@ def _hierarchy(words: Iterator[str], file: str) -> list[_Joint]:
             if line[-1] >= 0:
                 joints[line[-1]].offset = offset
         elif word == "CHANNELS":
+            if line[-1] < 0:
+                raise InputError(f"{file} is damaged: channels stand outside of a joint.")
             count = int(_number(words, file))
             joints[line[-1]].channels = [_channel(words, file) for _ in range(min(max(count, 0), 6))]
         elif word == "MOTION":

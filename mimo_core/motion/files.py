@@ -69,7 +69,7 @@ def save_motion(path: Path | str, motion: Motion) -> None:
             "bodies": [person.body for person in motion.people],
         }
     )
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         _replace(path, lambda file: _write_npz(file, arrays, header))
         return
     from safetensors.torch import save
@@ -92,7 +92,7 @@ def load_motion(path: Path | str) -> Motion:
     if path.stat().st_size > LARGEST:
         raise InputError(f"{path.name} has {path.stat().st_size >> 20} MB; at most {LARGEST >> 20} MB are read.")
     if suffix == ".bvh":
-        return motion_of(read_bvh(path.read_text("utf-8", "replace"), file=path.name), file=path.name)
+        return motion_of(read_bvh(path.read_text("utf-8-sig", "replace"), file=path.name), file=path.name)
     if suffix == ".glb":
         return motion_of(read_glb(path.read_bytes(), file=path.name), file=path.name)
     if suffix in TORCH:

@@ -100,7 +100,7 @@ def read_glb(content: bytes, *, file: str) -> Take:
         parents = _parents(nodes, file)
         animated = _animated(glb, nodes, parents)
         return _first_known(glb, animated)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{file} is damaged: its parts do not fit together ({error!r}).") from error
@@ -130,7 +130,7 @@ def _animated(glb: Glb, nodes: list[Mapping], parents: tuple[int, ...]) -> _Anim
     if not any(keys):
         raise InputError(f"{glb.file} has no animation. Export it with its animation.")
     chosen = max((key for key in keys if key), key=lambda key: max(times[-1] - times[0] for times, *_ in key.values()))
-    times, fps = _frame_times(chosen, glb.file)
+    times, fps = _frame_times(chosen, len(nodes), glb.file)
     local = [_local(node, number, chosen, times) for number, node in enumerate(nodes)]
     resting = [_local(node, number, {}, times[:1]) for number, node in enumerate(nodes)]
     names = tuple(str(node.get("name", f"node {number}")) for number, node in enumerate(nodes))
@@ -155,14 +155,14 @@ def _keys(glb: Glb, animation: Mapping) -> dict[tuple[int, str], tuple]:
     return found
 
 
-def _frame_times(keys: Mapping, file: str) -> tuple[np.ndarray, float]:
+def _frame_times(keys: Mapping, nodes: int, file: str) -> tuple[np.ndarray, float]:
     start = min(times[0] for times, *_ in keys.values())
     end = max(times[-1] for times, *_ in keys.values())
     densest = max((times for times, *_ in keys.values()), key=len)
     gap = float(np.median(np.diff(densest))) if len(densest) > 1 else 0.0
     fps = frame_rate(gap) if gap > 0 and SLOWEST <= 1 / gap <= FASTEST else USUAL
     count = round((end - start) * fps) + 1
-    if not np.isfinite(end - start) or count * len(keys) * 16 > MOST_VALUES:
+    if not np.isfinite(end - start) or count * nodes * 16 > MOST_VALUES:
         raise InputError(f"{file} has an animation of {end - start:.0f} seconds, which is too long. Cut it.")
     return start + np.arange(count) / fps, fps
 
