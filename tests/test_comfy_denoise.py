@@ -26,7 +26,11 @@ def part(pack):
 
 @pytest.fixture(scope="module")
 def run(node_classes):
-    return lambda node, **inputs: node_classes[node].execute(**inputs).args
+    def execute(node, **inputs):
+        with torch.inference_mode():  # as ComfyUI runs every node
+            return node_classes[node].execute(**inputs).args
+
+    return execute
 
 
 @pytest.fixture(scope="module")
