@@ -3,20 +3,13 @@
 
 const BODY_VERTEX = `#version 300 es
 uniform mat4 clip;
-uniform vec4 bones[72]; // three rows for each of 24 joints
 uniform vec4 flatten; // a shadow: w is the height of the floor, xyz the way of the light; w = 1e9 is no shadow
-in vec3 rest; in vec3 normal; in uvec4 bone; in vec4 weight; in float foot;
+in vec3 place; in vec3 normal; in float foot;
 out vec3 facing; out float side;
 void main() {
-  vec4 x = vec4(0.0), y = vec4(0.0), z = vec4(0.0);
-  for (int k = 0; k < 4; k++) {
-    int at = 3 * int(bone[k]);
-    x += weight[k] * bones[at]; y += weight[k] * bones[at + 1]; z += weight[k] * bones[at + 2];
-  }
-  vec4 here = vec4(rest, 1.0);
-  vec3 world = vec3(dot(x, here), dot(y, here), dot(z, here));
-  facing = vec3(dot(x.xyz, normal), dot(y.xyz, normal), dot(z.xyz, normal));
+  facing = normal;
   side = foot;
+  vec3 world = place;
   if (flatten.w < 1e8) world += flatten.xyz * (world.y - flatten.w);
   gl_Position = clip * vec4(world, 1.0);
 }`;
@@ -135,31 +128,43 @@ class Renderer {
     const vao = gl.createVertexArray();
     gl.bindVertexArray(vao);
     const buffers = [];
-    const fill = (target, values) => {
+    const fill = (target, values, use = gl.STATIC_DRAW) => {
       const buffer = gl.createBuffer();
       gl.bindBuffer(target, buffer);
-      gl.bufferData(target, values, gl.STATIC_DRAW);
+      gl.bufferData(target, values, use);
       buffers.push(buffer);
+      return buffer;
     };
-    const attribute = (name, values, size, kind, isNormalized) => {
+    const attribute = (name, values, size, kind, use) => {
       const place = gl.getAttribLocation(this.body, name);
-      fill(gl.ARRAY_BUFFER, values);
+      const buffer = fill(gl.ARRAY_BUFFER, values, use);
       gl.enableVertexAttribArray(place);
-      gl.vertexAttribPointer(place, size, kind, isNormalized, 0, 0);
+      gl.vertexAttribPointer(place, size, kind, false, 0, 0);
+      return buffer;
     };
-    attribute("rest", arrays.rest, 3, gl.FLOAT, false);
-    attribute("normal", arrays.normals, 3, gl.BYTE, true);
-    attribute("weight", arrays.weights, 4, gl.UNSIGNED_BYTE, true);
-    attribute("foot", arrays.foot, 1, gl.UNSIGNED_BYTE, false);
-    fill(gl.ARRAY_BUFFER, arrays.bones);
-    const bone = gl.getAttribLocation(this.body, "bone");
-    gl.enableVertexAttribArray(bone);
-    gl.vertexAttribIPointer(bone, 4, gl.UNSIGNED_BYTE, 0, 0);
+    const [places, normals] = [new Float32Array(arrays.rest.length), new Float32Array(arrays.rest.length)];
+    const placeBuffer = attribute("place", places, 3, gl.FLOAT, gl.DYNAMIC_DRAW);
+    const normalBuffer = attribute("normal", normals, 3, gl.FLOAT, gl.DYNAMIC_DRAW);
+    attribute("foot", arrays.foot, 1, gl.UNSIGNED_BYTE, gl.STATIC_DRAW);
     fill(gl.ELEMENT_ARRAY_BUFFER, arrays.faces);
     gl.bindVertexArray(null);
-    found = { vao, buffers };
+    found = { vao, buffers, places, normals, placeBuffer, normalBuffer, start: -1 };
     this.bodies.set(arrays, found);
     return found;
+  }
+
+  // The buffers of a body, moved by `bones`, a part of its transforms.
+  #posed(arrays, bones) {
+    const { gl } = this;
+    const body = this.#bodyOf(arrays);
+    if (body.start === bones.byteOffset) return body;
+    skin(arrays, bones, body.places, body.normals);
+    gl.bindBuffer(gl.ARRAY_BUFFER, body.placeBuffer);
+    gl.bufferSubData(gl.ARRAY_BUFFER, 0, body.places);
+    gl.bindBuffer(gl.ARRAY_BUFFER, body.normalBuffer);
+    gl.bufferSubData(gl.ARRAY_BUFFER, 0, body.normals);
+    body.start = bones.byteOffset;
+    return body;
   }
 
   forget(arrays) {
@@ -220,11 +225,12 @@ class Renderer {
     const { gl, body } = this;
     gl.useProgram(body);
     gl.uniformMatrix4fv(gl.getUniformLocation(body, "clip"), false, clip);
-    gl.uniform4fv(gl.getUniformLocation(body, "bones"), bones);
     gl.uniform4f(gl.getUniformLocation(body, "flatten"), ...flatten);
     more();
-    gl.bindVertexArray(this.#bodyOf(arrays).vao);
+    gl.bindVertexArray(this.#posed(arrays, bones).vao);
+    gl.enable(gl.CULL_FACE); // the body is closed, and so is its shadow
     gl.drawElements(gl.TRIANGLES, arrays.faces.length, gl.UNSIGNED_SHORT, 0);
+    gl.disable(gl.CULL_FACE);
     gl.bindVertexArray(null);
   }
 
@@ -271,5 +277,24 @@ class Renderer {
     gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
     gl.disableVertexAttribArray(place);
     gl.disableVertexAttribArray(at);
+  }
+}
+
+// Linear blend skinning: places and normals of a body at rest, moved by 24 rows of 3x4. It is done here and not in a
+// shader, because most who look at a motion without a graphics card wait for the vertices.
+function skin({ rest, normals, bones, weights }, transforms, places, facing) {
+  places.fill(0);
+  facing.fill(0);
+  for (let influence = 0; influence < bones.length; influence++) {
+    const weight = weights[influence] / 255;
+    if (weight === 0) continue;
+    const at = 3 * (influence >> 2); // four influences a vertex
+    const x = rest[at], y = rest[at + 1], z = rest[at + 2];
+    const nx = normals[at], ny = normals[at + 1], nz = normals[at + 2];
+    for (let row = 0, m = 12 * bones[influence]; row < 3; row++, m += 4) {
+      const a = transforms[m], b = transforms[m + 1], c = transforms[m + 2];
+      places[at + row] += weight * (a * x + b * y + c * z + transforms[m + 3]);
+      facing[at + row] += weight * (a * nx + b * ny + c * nz);
+    }
   }
 }
