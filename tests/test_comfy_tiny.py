@@ -75,3 +75,16 @@ class TestBuiltIn:
         assert (share > 0.02).all()
         assert (share < 0.6).all()
         assert np.median(off) < 25
+
+
+class TestTrainedLora:
+    def test_comfyui_finds_every_weight_that_it_changes(self, loaded, part):
+        """What `mimo train` writes at the stage lora goes through Load LoRA as it is."""
+        import comfy.sd
+
+        lora = part("mimo_core.training.lora")
+        denoiser = part("mimo_core.denoise.denoiser").Denoiser(loaded[0].model.diffusion_model.config)
+        lora.add_lora(denoiser, rank=2)
+        tensors = {name: torch.ones_like(tensor) for name, tensor in lora.lora_tensors(denoiser).items()}
+        changed, _ = comfy.sd.load_lora_for_models(loaded[0], None, tensors, 1.0, 0)
+        assert len(changed.patches) == len(tensors) // 2
