@@ -155,6 +155,19 @@ class TestHiddenSide:
         skin = np.abs(rgb[trunk].astype(float) - (220, 170, 140)).max(2) < 25
         assert skin.mean() < 0.03
 
+    def test_a_thumb_beside_the_fitted_hand_does_not_stick_to_the_thigh(self):
+        hanging = person(left_shoulder=(0, 0, -84), right_shoulder=(0, 0, 84))
+        identity = identity_of(hanging)
+        joints = CAMERA.project(BODY.pose(hanging).joints)[0]
+        (x, y), inwards = joints[JOINT["left_hand"]].tolist(), joints[JOINT["left_hip"]] - joints[JOINT["left_hand"]]
+        thumb = (round(x + 7 * float(torch.sign(inwards[0]))), round(y))
+        cv2.circle(identity.picture, thumb, 3, (220, 170, 140), -1)
+        rgb, alpha = rendered(Proxy.from_identity(identity), motion_of(person()))
+        thigh = np.s_[thumb[1] - 6 : thumb[1] + 6, thumb[0] - 8 : thumb[0] + 8]
+        skin = (np.abs(rgb[thigh].astype(float) - (220, 170, 140)).max(2) < 60) & (alpha[thigh] > 0)
+        assert identity.matte[thumb[::-1]] == 255 and (alpha[thigh] > 0).any()
+        assert skin.sum() < 3
+
     def test_diffusing_paints_no_pattern_on_the_back(self):
         identity = identity_of(person())
         chest = np.s_[95:125, 118:138]

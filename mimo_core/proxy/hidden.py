@@ -17,6 +17,7 @@ from .texture import TRUSTED, Baked
 
 BACK_SIDES = ("mirror", "diffuse")
 NEIGHBORS = 12  # seen texels of the head that decide about a hidden one
+SCATTERED = 400  # seen texels of the head, so far apart that neighbours do not all lie on one line
 LEAST = 50  # seen texels that are enough to go by
 FAR = 0.04  # metres to the best stand-in on the same limb from which the other limb is asked
 INWARDS = 0.85  # the side of a limb takes what lies a little further in, not the last pixels of the outline
@@ -58,8 +59,10 @@ def _grow_head(surface: Surface, shown: NDArray, trusted: NDArray, colors: NDArr
     beside = np.flatnonzero(head & trusted)
     if len(beside) >= LEAST:
         target = np.flatnonzero(head & ~surface.hair & ~trusted)
-        # The median leaves out a drawing's outlines.
-        colors[target] = np.median(_nearest(surface, shown, beside, target), 1)
+        scattered = beside[:: max(1, len(beside) // SCATTERED)]
+        around = np.sort(_nearest(surface, shown, scattered, target), 1)
+        # The middle half leaves out a drawing's outlines.
+        colors[target] = around[:, NEIGHBORS // 4 : -NEIGHBORS // 4].mean(1)
     visible = np.flatnonzero(surface.hair & trusted)
     if len(visible) < LEAST:
         return

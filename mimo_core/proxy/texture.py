@@ -9,14 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..body.model import vertex_normals
+from ..body.model import free_body, vertex_normals
+from ..body.raster import Raster
+from ..body.skeleton import JOINT
 from ..identity.continuation import continued
 from .atlas import Atlas
-from .outline import Picture
+from .outline import HANDS, Picture
 
 
 FACING = (0.2, 0.45)  # cosine between surface and line of sight: unseen below, trusted above
 EDGE = 0.012  # of the person's height: texels of a covered part so near to what covers it are not trusted
+HAND_EDGE = 0.03  # the same around hands, whose fingers the fit spreads otherwise
 TRUSTED = 0.5  # of 1: texels seen that well stand in for others
 SLACK = 0.015  # metres a texel may lie behind the visible surface
 
@@ -53,6 +56,7 @@ def bake(atlas: Atlas, vertices: Tensor, faces: Tensor, picture: Picture, colors
     seen = np.clip((facing.numpy() - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
     seen *= _remap(_trusted_matte(picture.matte), x, y, cv2.INTER_LINEAR)
     seen *= _uncovered(points[:, 2].numpy(), raster.depth[0].numpy(), x, y, EDGE * len(picture.matte))
+    seen *= _away_from_hands(raster, atlas, x, y, HAND_EDGE * len(picture.matte))
     return Baked(np.clip(sampled, 0, 255), seen)
 
 
@@ -95,3 +99,14 @@ def _uncovered(depth: NDArray, surface: NDArray, x: NDArray, y: NDArray, margin:
     open_air = np.clip((0.09 - before) / 0.03, 0, 1)
     touching = depth < _remap(local, x, y, cv2.INTER_NEAREST) + 4 * SLACK
     return visible * open_air * touching
+
+
+def _away_from_hands(raster: Raster, atlas: Atlas, x: NDArray, y: NDArray, margin: float) -> NDArray:
+    """0 for texels (N,), except of the arms, that the picture shows within `margin` pixels of a hand, else 1."""
+    import cv2
+
+    parts = free_body().face_parts.numpy()
+    is_hand, is_arm = np.isin(parts, HANDS), np.isin(parts, [*HANDS, JOINT["left_elbow"], JOINT["right_elbow"]])
+    away = np.where(is_hand[raster.face[0].numpy()] & raster.mask[0].numpy(), 0, 1).astype(np.uint8)
+    distance = cv2.distanceTransform(away, cv2.DIST_L2, 5)
+    return is_arm[atlas.face.numpy()] | (_remap(distance, x, y, cv2.INTER_NEAREST) > margin)
