@@ -105,7 +105,7 @@ class TestBadInput:
         self.expect(["animate", "--scene", "octarine", "--out", tmp_path / "a.mp4"], capsys, "octarine", "a picture")
 
     def test_a_folder_with_other_files_is_never_removed(self, tmp_path, capsys, empty_lawn):
-        from mimo_core.cli import LAYER_FILES
+        from mimo_core.cli.layers import LAYER_FILES
         from mimo_core.errors import InputError
         from mimo_core.output import whole_folder
 
