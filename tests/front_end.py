@@ -43,7 +43,7 @@ class FrontEnd:
     def __init__(self, static: Path, temp: Path, settings: dict | None = None):
         known = json.loads((ROOT / "tests" / "data" / "object_info.json").read_text())
         self.answers = {
-            "object_info": known,
+            "object_info": {name: whole(name, node) for name, node in known.items()},
             "settings": SETTINGS | (settings or {}),
             "users": {"storage": "server", "migrated": True},
             "extensions": ["/extensions/mimo/mimo.js"],
@@ -80,6 +80,13 @@ class FrontEnd:
                 if file.is_file() and file.resolve().is_relative_to(folder.resolve()):
                     return file
         return None
+
+
+def whole(name: str, node: dict) -> dict:
+    """A recorded description with what the page insists on; the texts of stock nodes are not recorded."""
+    lists = [False] * len(node["output"])
+    texts = {"name": name, "display_name": name, "description": "", "category": "stock", "output_is_list": lists}
+    return texts | node
 
 
 class _Handler(BaseHTTPRequestHandler):
