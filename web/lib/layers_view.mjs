@@ -189,7 +189,7 @@ export class LayersView {
     this.painting = null;
     const strokes = [...this.strokes, stroke];
     if (JSON.stringify(strokes).length > LONGEST) {
-      this.player.note.textContent = this.texts.full;
+      this.player.say(this.texts.full);
       this.player.redraw();
       return;
     }
@@ -210,12 +210,12 @@ export class LayersView {
   #keep(wanted) {
     const strokes = (this.strokes ?? []).filter(wanted);
     this.undone = [];
-    this.player.say("");
     this.#write(strokes);
   }
 
   #write(strokes) {
     this.strokes = strokes;
+    this.player.say("");
     this.store.write(JSON.stringify(strokes));
     this.#changed();
   }

@@ -81,7 +81,9 @@ export class Player {
     this.sizes.observe(this.stage);
     this.sight = new IntersectionObserver(([entry]) => {
       this.isSeen = entry.isIntersecting;
-      if (this.isSeen) this.#tick();
+      if (!this.isSeen) return;
+      this.redraw(); // what changed while it was out of sight
+      this.#tick();
     });
     this.sight.observe(this.host);
   }
