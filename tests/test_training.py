@@ -121,6 +121,28 @@ class TestSamples:
 
         write_shards(folder, never, CLIPS, each=2, recorded={})
 
+    def test_samples_of_a_smaller_run_are_completed(self, tmp_path):
+        def make(number):
+            return sample_like(np.random.default_rng(number))
+
+        write_shards(tmp_path, make, 1, each=2, recorded={"size": SIZE})
+        write_shards(tmp_path, make, 3, each=2, recorded={"size": SIZE})
+        assert len(Shards(tmp_path)) == 3
+
+    def test_their_latents_are_completed_too(self, tmp_path, encoders):
+        both = Encoders(Autoencoder(encoders[0], SCALE), encoders[1])
+        for count in (1, 2):
+            write_shards(
+                tmp_path, lambda number: sample_like(np.random.default_rng(number)), count, each=2, recorded={}
+            )
+            encode_shards(tmp_path, both, layers=LAYERS)
+            held = Latents(tmp_path, both.key)
+            assert len(held.tensors["reference"]) == count
+
+    def test_samples_made_with_other_settings_are_refused(self, folder):
+        with pytest.raises(InputError, match="made with kind blocks, not spheres"):
+            write_shards(folder, sample_like, CLIPS, each=2, recorded={"kind": "spheres"})
+
     def test_shots_in_shards_become_samples(self, tmp_path):
         recipe = shards.Recipe(30, 31, size=SIZE, frames=2, picture=128, each=1, variety=None)
         shards.write_shards(tmp_path / "shards", recipe)

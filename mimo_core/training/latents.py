@@ -16,7 +16,7 @@ from ..denoise.autoencoder import SCALE, Autoencoder
 from ..denoise.image_encoder import token_of
 from ..errors import InputError
 from ..progress import Progress, silent
-from .samples import SHARD, Shards
+from .samples import SHARD, Shards, count_in
 
 
 ENCODED = "latents-{:05d}.safetensors"
@@ -64,8 +64,8 @@ def encode_shards(
     paths = sorted(Path(folder).glob(SHARD.format(0).replace("00000", "*")))[part[0] :: part[1]]
     for done, path in enumerate(paths, 1):
         out = path.with_name(path.name.replace("samples", "latents"))
-        if _key(out) != key:
-            shards = Shards.of_files([path])
+        shards = Shards.of_files([path])
+        if _key(out) != key or _count(out) != len(shards):
             rows = [_encoded(shards, number, encoders, layers) for number in range(len(shards))]
             tensors = {name: torch.stack([row[name] for row in rows]).half().contiguous() for name in rows[0]}
             partial = out.with_name(out.name + ".part")
@@ -100,6 +100,13 @@ def _key(path: Path) -> str | None:
         return None
     with safe_open(path, "pt") as file:
         return (file.metadata() or {}).get(KEY)
+
+
+def _count(path: Path) -> int:
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        return count_in(file)
 
 
 class Latents:

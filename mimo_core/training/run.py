@@ -69,7 +69,8 @@ class Training:
             make = partial(real_sample, folder=Path(data.folder), seed=data.seed, size=data.size, frames=data.frames)
         else:
             raise InputError(f"There is no data of the kind {data.kind!r}. Choose synthetic, shards or folder.")
-        recorded = {"kind": data.kind, "seed": data.seed, "size": data.size, "frames": data.frames}
+        names = ("kind", "seed", "size", "frames", "folder", "is_rich")
+        recorded = {name: getattr(data, name) for name in names}
         write_shards(
             self.samples, make, data.clips, recorded=recorded, part=self._part(), progress=self.progress_of("samples")
         )

@@ -104,6 +104,7 @@ def write_shards(
 ) -> None:
     """Write samples 0 to `count` - 1 to `folder`, `each` of them to a file. Files that are there already are kept.
 
+    A file with fewer samples than its share, of a smaller run, is made again; one that was made otherwise is refused.
     recorded: how they were made, written into every file
     part: (this worker, number of workers); workers share the files out among them
     """
@@ -114,13 +115,37 @@ def write_shards(
     shards = range(worker, -(-count // each), workers)
     for done, shard in enumerate(shards, 1):
         path = folder / SHARD.format(shard)
-        if not path.is_file():
-            samples = [make(number) for number in range(shard * each, min((shard + 1) * each, count))]
+        numbers = range(shard * each, min((shard + 1) * each, count))
+        if _held(path, recorded) < len(numbers):
+            samples = [make(number) for number in numbers]
             arrays = {name: np.stack([getattr(sample, name) for sample in samples]) for name in NAMES}
             partial = path.with_name(path.name + ".part")
             save_file(arrays, partial, metadata={METADATA: json.dumps(recorded)})
             os.replace(partial, path)
         progress(done, len(shards))
+
+
+def _held(path: Path, recorded: dict) -> int:
+    """How many samples a file holds, 0 where there is none. Raises InputError if they were made in another way."""
+    from safetensors import safe_open
+
+    if not path.is_file():
+        return 0
+    with safe_open(path, "np") as file:
+        noted = json.loads(file.metadata()[METADATA])
+        count = count_in(file)
+    for name in noted.keys() & recorded.keys():
+        if noted[name] != recorded[name]:
+            raise InputError(
+                f"The samples in {path.parent} were made with {name} {noted[name]}, not {recorded[name]}. Name a new "
+                "folder, or give that setting again."
+            )
+    return count
+
+
+def count_in(file) -> int:
+    """How many samples an open safetensors file of samples or latents holds."""
+    return file.get_slice("reference").get_shape()[0]
 
 
 class Shards:
@@ -144,7 +169,7 @@ class Shards:
 
         self.files = [safe_open(path, "np") for path in files]
         self.recorded = json.loads(self.files[0].metadata()[METADATA])
-        counts = [file.get_slice("reference").get_shape()[0] for file in self.files]
+        counts = [count_in(file) for file in self.files]
         self.places = [(file, row) for file, count in enumerate(counts) for row in range(count)]
 
     def __len__(self) -> int:
