@@ -14,6 +14,7 @@ import numpy as np
 from ..body.skeleton import JOINT
 
 
+SIDES = (("left", 0.0), ("right", 0.5))  # of a step, and how much of a cycle later
 LIMITS = {  # degrees about x, y, z, left side
     "hip": ((-115, 35), (-40, 40), (-15, 50)),
     "knee": ((0, 135), (0, 0), (0, 0)),
@@ -127,6 +128,27 @@ class Angles:
                         low, high = -high, -low
                     values[:, number, axis] = np.clip(values[:, number, axis], low, high)
         return values
+
+
+def closed_curve(phase: np.ndarray, values) -> np.ndarray:
+    """A smooth closed curve through `values`, evenly spread over phases 0 to 1."""
+    from scipy.interpolate import CubicSpline
+
+    knots = np.linspace(0, 1, len(values) + 1)
+    return CubicSpline(knots, [*values, values[0]], bc_type="periodic")(phase % 1.0)
+
+
+def curve_through(times: np.ndarray, *keys: tuple[float, float]) -> np.ndarray:
+    """A curve through (second, value) that comes to rest at each key and stays at the first and the last one."""
+    from scipy.interpolate import PchipInterpolator
+
+    moments, values = zip(*keys, strict=True)
+    return PchipInterpolator(moments, values)(np.clip(times, moments[0], moments[-1]))
+
+
+def wave_of(phase: np.ndarray) -> np.ndarray:
+    """A sine wave that begins at phase 0 and repeats after 1."""
+    return np.sin(2 * np.pi * phase)
 
 
 @dataclass(frozen=True, eq=False)
