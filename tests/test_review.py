@@ -92,6 +92,7 @@ class TestReadStrokes:
             ('[["person", 9, "add", 3, [[1, 1]]]]', "frame 9 but the scene has 9 frames"),
             ('[["person", true, "add", 3, [[1, 1]]]]', "frame True"),
             ('[["person", 0, "add", 0, [[1, 1]]]]', "radius of stroke 0"),
+            (f'[["person", 0, "add", 1{"0" * 400}, [[1, 1]]]]', "radius of stroke 0"),
             ('[["person", 0, "add", 3, []]]', "needs points"),
             ('[["person", 0, "add", 3, [[1, NaN]]]]', "needs points"),
             ('[["person", 0, "add", 3, [[1, 1, 1]]]]', "needs points"),

@@ -415,6 +415,7 @@ class TestSettings:
             ("stages: {pictures: {}}", "pictures"),
             ("data: {clip: 3}", "there is no clip"),
             ("seed: many", "whole number"),
+            ("cfg: [2.0]", "cfg must be a number"),
             ("- a", "names and values"),
             ("a: [", "not valid YAML"),
         ],

@@ -73,7 +73,7 @@ def _stroke(number: int, entry, frames: int) -> Stroke:
 
 
 def _is_number(value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -math.inf < value < math.inf
 
 
 def _is_point(value) -> bool:

@@ -112,7 +112,7 @@ def _made(kind, values: Mapping, where: str):
         raise InputError(f"{where}: there is no {', '.join(unknown)}. Known are {', '.join(known)}.")
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     for name, value in values.items():
-        if "float" in str(known[name].type) and isinstance(value, (int, str)):
+        if "float" in str(known[name].type) and not isinstance(value, float):
             values[name] = _number(value, f"{where}, {name}")
         elif str(known[name].type) == "int" and not isinstance(value, int):
             raise InputError(f"{where}: {name} must be a whole number, got {value!r}.")
@@ -123,5 +123,5 @@ def _number(value, where: str) -> float:
     """YAML takes 1e-3 for text."""
     try:
         return float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         raise InputError(f"{where} must be a number, got {value!r}.") from None
