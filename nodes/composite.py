@@ -8,6 +8,7 @@ from ..mimo_core.color_match import COLOR_MATCHES
 from ..mimo_core.composite import composite, coverage
 from ..mimo_core.denoise.paste import drawn_areas, paste_back
 from ..mimo_core.denoise.segments import layers_behind_and_before
+from ..mimo_core.errors import InputError
 from .batches import batch_from, kept, new_batch
 from .media import alpha_of, clip_from, masks_from, node_progress, preview, sound_from, video_in_temp
 from .models import edge_masks
@@ -33,13 +34,14 @@ class MimoComposite(io.ComfyNode):
                     "mask",
                     optional=True,
                     tooltip="Coverage of the character. Without it the alpha channel of the pictures counts, "
-                    "or they cover the whole scene.",
+                    "or they cover the whole scene. With a plan, the squares count only in and closely around it, and "
+                    "the rest of the scene stays sharp.",
                 ),
                 MimoPlan.Input(
                     "plan",
                     optional=True,
                     tooltip="From MIMO Conditioning or MIMO Sampler. The squares go back where they were cut out; "
-                    "mask, colour match, feather and shadow are not used then.",
+                    "colour match, feather and shadow are not used then.",
                 ),
                 io.Audio.Input(
                     "audio",
@@ -93,7 +95,8 @@ class MimoComposite(io.ComfyNode):
         progress = node_progress()
         character = clip_from(images, progress=progress)
         if plan is not None:
-            frames, areas, length = _pasted(scene, character, plan, behaviour, progress)
+            near = _near(scene, masks_from(mask, plan.frames), plan)
+            frames, areas, length = _pasted(scene, character, plan, behaviour, near, progress)
             sound = None if plan.first else scene.sound
         else:
             length = len(character)
@@ -113,9 +116,23 @@ class MimoComposite(io.ComfyNode):
         return io.NodeOutput(video, pictures, batch_from(areas, length), ui=preview(pictures, cls))
 
 
-def _pasted(scene, squares, plan, behaviour, progress):
+def _near(scene, masks, plan):
+    """Coverage for every frame of a plan, once it fits the scene."""
+    if masks is None:
+        return None
+    if (masks.width, masks.height) != (scene.width, scene.height):
+        raise InputError(
+            f"The mask is {masks.width}x{masks.height} but the scene is {scene.width}x{scene.height}. "
+            "Draw the character in the size of the scene, or resize it."
+        )
+    if len(masks) < plan.frames:
+        raise InputError(f"There are {len(masks)} masks but the plan goes to frame {plan.frames}. Give one per frame.")
+    return masks
+
+
+def _pasted(scene, squares, plan, behaviour, near, progress):
     """Frames, areas where the character was drawn, and their number, for the part of the clip that a plan covers."""
     given = edge_masks() if behaviour == "official" else None
     layers = layers_behind_and_before(scene, plan.frames)
-    frames = paste_back(plan, squares, **layers, edge_masks=given, progress=progress)
-    return frames, drawn_areas(plan, layers["occluder"], given), plan.frames - plan.first
+    frames = paste_back(plan, squares, **layers, edge_masks=given, within=near, progress=progress)
+    return frames, drawn_areas(plan, layers["occluder"], given, near), plan.frames - plan.first

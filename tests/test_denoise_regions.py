@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mimo_core.denoise.paste import EDGE_NAMES, edge_mask, edge_name, network_input, paste_back
+from mimo_core.denoise.paste import EDGE_NAMES, drawn_areas, edge_mask, edge_name, network_input, paste_back
 from mimo_core.denoise.regions import ClipPlan, Context, Region, plan_clip
 from mimo_core.errors import InputError
 
@@ -101,6 +101,20 @@ class TestPasteBack:
         made = [network_input(frame, region, fill=255) for frame in background]
         result = np.stack(list(paste_back(one_context(region=region), made, background)))
         assert np.abs(result.astype(int) - background).max() <= 1
+
+    def test_within_a_mask_and_its_close_surroundings_only_the_squares_count(self):
+        background = np.random.default_rng(0).integers(100, 255, (3, HEIGHT, WIDTH, 3), np.uint8)
+        made = [np.zeros((40, 40, 3), np.uint8)] * 3
+        within = np.zeros((3, HEIGHT, WIDTH), np.uint8)
+        within[:2, 45:60, 60:80] = 255
+        result = np.stack(list(paste_back(one_context(), made, background, within=within)))
+        areas = np.stack(list(drawn_areas(one_context(), within=within)))
+        assert (result[:2, 45:60, 60:80] <= 2).all()
+        far = np.ones((HEIGHT, WIDTH), bool)
+        far[40:65, 55:85] = False
+        np.testing.assert_array_equal(result[:, far], background[:, far])
+        np.testing.assert_array_equal(result[2], background[2])  # nobody there
+        assert (areas[:2, 45:60, 60:80] >= 252).all() and not areas[:, far].any() and not areas[2].any()
 
     def test_a_full_occluder_shows_the_source(self):
         source = np.full((3, HEIGHT, WIDTH, 3), 77, np.uint8)

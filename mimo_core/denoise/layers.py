@@ -51,6 +51,12 @@ def drawn_by(drawn: Proxy, motion: Motion, scene: Scene) -> Clip:
     return replace(scene.plate, source=_Drawn(drawn, motion, ground, scene))
 
 
+def proxy_coverage(identity: Identity, motion: Motion, scene: Scene) -> Masks:
+    """Where the proxy covers the scene: the outline that weights which read it were trained to fill."""
+    drawn = Proxy.from_identity(identity).render(retarget(motion, identity), size=(scene.width, scene.height))
+    return Masks.from_frames(alpha for _, alpha in drawn)
+
+
 def over(picture: NDArray, alpha: NDArray, ground: NDArray | int) -> NDArray:
     """`picture` (H, W, 3) uint8 where `alpha` (H, W) uint8 is full, `ground` where it is 0."""
     share = alpha[..., None].astype(np.float32) / 255

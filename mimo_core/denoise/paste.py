@@ -14,10 +14,12 @@ from PIL import Image
 from ..errors import InputError
 from ..identity.prepare import pad_to_square, square_padding
 from ..progress import Progress, silent
+from ..scene.filters import grown
 from .regions import ClipPlan, Region
 
 
 RAMP = 0.08  # of the region's side, at borders inside the frame
+MARGIN = 0.03  # of the region's side: how far around a character's mask the generated pixels count
 EDGE_NAMES = (
     "up_down_left_right",
     "left_right_up",
@@ -89,6 +91,7 @@ def paste_back(
     source: Sequence[NDArray] | None = None,
     occluder: Sequence[NDArray] | None = None,
     edge_masks: Mapping[str, NDArray] | None = None,
+    within: Sequence[NDArray] | None = None,
     progress: Progress = silent,
 ) -> Iterator[NDArray]:
     """The frames of the clip, (H, W, 3) uint8, one at a time.
@@ -96,6 +99,8 @@ def paste_back(
     generated: square network frames (S, S, 3) uint8 in the order of `plan.network_frames`
     background, source: frames (H, W, 3) uint8; `source` is seen where `occluder` (H, W) uint8 is above 0
     edge_masks: masks (H, W) uint8 by `EDGE_NAMES`; without them `edge_mask` makes them
+    within: coverage (H, W) uint8 of the character in every frame; generated pixels count in and closely around it, and
+        the background keeps its own sharpness. Without it the whole squares count, as officially.
 
     A frame that two contexts made is a cross-fade: with n shared frames, (i + 1) / (n + 1) of the later one in its i-th
     frame; officially always (i + 1) / 5, which is the same for 4.
@@ -112,7 +117,7 @@ def paste_back(
             picture = next(generated, None)
             if picture is None:
                 raise InputError(f"There are fewer generated frames than the plan's {len(plan.network_frames)}.")
-            pasted = _pasted(picture, context.region, mask, background[frame])
+            pasted = _pasted(picture, context.region, _near(mask, within, frame, context.region), background[frame])
             if occluder is not None:
                 alpha = occluder[frame][..., None].astype(np.float64) / 255
                 pasted = pasted * (1 - alpha) + source[frame] * alpha
@@ -127,13 +132,16 @@ def paste_back(
 
 
 def drawn_areas(
-    plan: ClipPlan, occluder: Sequence[NDArray] | None = None, edge_masks: Mapping[str, NDArray] | None = None
+    plan: ClipPlan,
+    occluder: Sequence[NDArray] | None = None,
+    edge_masks: Mapping[str, NDArray] | None = None,
+    within: Sequence[NDArray] | None = None,
 ) -> Iterator[NDArray]:
     """Where `paste_back` shows generated pixels, (H, W) uint8 for every frame of the plan; at cross-fades, the last."""
     for frame in range(plan.first, plan.frames):
         context = [context for context in plan.contexts if frame in context.frames][-1]
         area = np.zeros((plan.height, plan.width), np.float32)
-        mask = _mask_of(context.region, plan, edge_masks)
+        mask = _near(_mask_of(context.region, plan, edge_masks), within, frame, context.region)
         if mask is not None:
             context.region.crop(area)[:] = mask
         if occluder is not None:
@@ -147,6 +155,17 @@ def _mask_of(region: Region, plan: ClipPlan, edge_masks: Mapping[str, NDArray] |
     if edge_masks is None:
         return edge_mask(region, plan.width, plan.height)
     return given_edge_mask(edge_masks[edge_name(region, plan.width, plan.height)], region)
+
+
+def _near(mask: NDArray | None, within: Sequence[NDArray] | None, frame: int, region: Region) -> NDArray | None:
+    """The mask of a region (h, w) where the character of a frame is near, softly."""
+    if mask is None or within is None:
+        return mask
+    import cv2
+
+    margin = MARGIN * max(region.width, region.height)
+    around = grown(region.crop(within[frame]) > 127, margin).astype(np.float32)
+    return mask * cv2.GaussianBlur(around, (0, 0), margin / 3, borderType=cv2.BORDER_REPLICATE)
 
 
 def _pasted(picture: NDArray, region: Region, mask: NDArray | None, background: NDArray) -> NDArray:

@@ -20,6 +20,7 @@ from .checkpoints import Networks
 from .conditioning import ClipPictures, OfficialBody, Part, clip_pictures, reference_latents, token_of, with_networks
 from .image_encoder import token_of as embedding_of
 from .kept import KeptSegments
+from .layers import proxy_coverage
 from .noise import frame_noise, official_noise
 from .paste import drawn_areas, paste_back
 from .reference import ReferenceFeatures, ReferenceKeys
@@ -77,8 +78,13 @@ class MimoDecoder:
         plan = joined(parts)
         squares = watch.iterate("denoise", self._squares(pictures, parts, reference, token))
         masks = self.edge_masks() if how.behaviour == "official" and self.edge_masks is not None else None
-        frames = paste_back(plan, squares, **layers_behind_and_before(scene, plan.frames), edge_masks=masks)
-        return zip(frames, drawn_areas(plan, edge_masks=masks), strict=True)
+        near = None
+        if how.behaviour == "fixed" and "proxy" in self.networks.trained.layers:
+            with watch.stage("character"):
+                near = proxy_coverage(identity, motion, scene)
+        layers = layers_behind_and_before(scene, plan.frames)
+        frames = paste_back(plan, squares, **layers, edge_masks=masks, within=near)
+        return zip(frames, drawn_areas(plan, edge_masks=masks, within=near), strict=True)
 
     @property
     def window(self) -> int:

@@ -19,17 +19,14 @@ from .parts import (
 )
 
 
-MIDDLE = 30  # a frame of the example's dance: at its beginning half the dancer is out of sight
-
-
 def _put_together(prefix: str, **widgets) -> Group:
     composite = Node("composite", "MIMO_Composite", SHOWN, widgets)
     return group("4  Put it together", GREEN, [composite], [save_video("video", prefix)])
 
 
-def _denoiser(prefix: str, start: int) -> Group:
+def _denoiser(prefix: str) -> Group:
     """The MIMO denoiser beside the proxy, switched off until somebody wants to wait for it."""
-    widgets = {"seed": 42, "control_after_generate": "fixed", "start": start, "length": 16}
+    widgets = {"seed": 42, "control_after_generate": "fixed", "length": 16}
     return group(
         "5  The MIMO denoiser (muted). Right-click here: Set Group Nodes to Always",
         GREY,
@@ -66,6 +63,7 @@ DENOISER_LINKS = (
     "scene.scene > drawn.scene",
     "sampler.images > drawn.images",
     "sampler.plan > drawn.plan",
+    "proxy.mask > drawn.mask",
     "drawn.video > drawn_video.video",
 )
 REPLACE = Template(
@@ -84,7 +82,7 @@ REPLACE = Template(
             PROXY,
             _put_together("mimo_replace"),
         ),
-        (_denoiser("mimo_replace", 0),),
+        (_denoiser("mimo_replace"),),
     ),
     links=(
         "example.video > pose.clip",
@@ -112,7 +110,7 @@ ANIMATE = Template(
             PROXY,
             _put_together("mimo_animate", colour_match="none"),
         ),
-        (_denoiser("mimo_animate", MIDDLE),),
+        (_denoiser("mimo_animate"),),
     ),
     links=(
         "example.motion > scene.motion",
@@ -139,9 +137,10 @@ NEW_SCENE = Template(
                 PURPLE,
                 [
                     Node("load", "MIMO_LoadModel"),
-                    Node("conditioning", "MIMO_Conditioning", widgets={"start": MIDDLE, "length": 16}),
+                    Node("conditioning", "MIMO_Conditioning", widgets={"length": 16}),
                 ],
                 [ksampler(), Node("decode", "VAEDecode")],
+                [Node("body", "MIMO_RenderMotion", SMALL, {"style": "mask"})],
             ),
             _put_together("mimo_scene"),
         ),
@@ -150,6 +149,9 @@ NEW_SCENE = Template(
         "example.scene_picture > scene.picture",
         "example.foreground > scene.foreground",
         "example.motion > scene.motion",
+        "example.motion > body.motion",
+        "scene.scene > body.scene",
+        "body.mask > composite.mask",
         "example.character > identity.character",
         "load.vae > identity.vae",
         "load.clip_vision > identity.clip_vision",
