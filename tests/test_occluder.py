@@ -40,6 +40,27 @@ class TestTracks:
         tracks.add(0, [seen(0, 50.0, touches=True, own=0.1)])
         assert tracks.in_front() == {0: [1]}
 
+    def shoe_beside_a_ball(self, shoe):
+        """A white ball that drops on the person, with a piece of a white shoe below it in the frames `shoe` of 20."""
+        tracks = Tracks(STATURE)
+        for frame in range(20):
+            ball = seen(frame, 30.0 + frame, touches=frame > 4, number=1)
+            sole = seen(frame, 52.0, touches=True, own=0.3, number=2, area=30)
+            tracks.add(frame, [ball, sole] if frame in shoe else [ball])
+        return tracks
+
+    def test_a_shoe_in_the_colour_of_the_ball_that_a_step_shows_is_the_persons(self):
+        tracks = self.shoe_beside_a_ball(range(8, 13))
+        assert tracks.in_front() == {frame: [1] for frame in range(20)}
+        assert tracks.persons() == {frame: [2] for frame in range(8, 13)}
+        assert [sighting.number for sighting, _ in tracks.seeds()] == [1]
+
+    @pytest.mark.parametrize("there", [range(5), range(15, 20), range(2, 19)])
+    def test_what_lies_on_the_person_for_long_or_at_an_end_of_the_clip_is_a_thing(self, there):
+        tracks = self.shoe_beside_a_ball(there)
+        assert tracks.persons() == {}
+        assert all(2 in tracks.in_front()[frame] for frame in there)
+
     def test_two_things_that_meet_keep_their_tracks(self):
         tracks = Tracks(STATURE)
         for frame in range(6):

@@ -221,7 +221,7 @@ class Analysis:
         """The labels of a round as layers; of the moving things those that pass in front of the person."""
         import cv2
 
-        in_front = labels.tracks.in_front()
+        in_front, persons = labels.tracks.in_front(), labels.tracks.persons()
         for frame in range(canvas.start, canvas.stop):
             box = self.boxes[frame]
             if box is None:
@@ -231,7 +231,8 @@ class Analysis:
             passes = np.isin(label, in_front.get(frame, [])) | _cut(paths.at(frame), box)
             thing = _soft(passes)
             # What was taken for a thing but belongs to the person fills its place in the mask.
-            own = (label > 0) & ~passes & (_cut(self.soft[frame], box) > 127)
+            likely = np.isin(label, persons.get(frame, [])) | (_cut(self.soft[frame], box) > 127)
+            own = (label > 0) & ~passes & likely
             person = np.where(own, 255, np.minimum(person, 255 - thing)).astype(np.uint8)
             alpha = canvas.lookup(fixed, frame, box, flags=cv2.INTER_LINEAR) * 255
             yield Layers(box, person, thing, alpha.astype(np.uint8))

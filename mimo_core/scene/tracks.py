@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ MEMORY = 3  # frames after which a thing that was lost is another one
 WHOLE = 0.85  # of its largest area among the last few frames: a smaller sighting is cut
 SEED = 2e-3  # of the squared stature: the area from which a thing is followed
 APART = 2  # frames in which a thing must be seen off the person to be surely a thing
+BRIEF = 12  # frames: what appears on the person and vanishes there within so few is the person's
 OWN = 0.5  # a thing never seen apart is the person's if this share of it has the colours of a body part beside it
 
 
@@ -53,10 +54,18 @@ class _Track:
         first, last = near[0], near[-1]
         return best, (last.center - first.center) / max(last.frame - first.frame, 1)
 
-    @property
-    def is_in_front(self) -> bool:
-        """Whether it touches the person at some time, and is no part of them."""
-        if not any(seen.touches for seen in self.sightings):
+    def is_persons(self, frames: range) -> bool:
+        """Whether it appears on the person and vanishes there soon, within `frames`: the sole of a white shoe.
+
+        A thing comes from aside. What is there when `frames` begin or end may have come before or go later.
+        """
+        first, last = self.sightings[0].frame, self.sightings[-1].frame
+        brief = frames.start < first and last < frames.stop - 1 and last - first < BRIEF
+        return brief and all(seen.touches for seen in self.sightings)
+
+    def is_in_front(self, frames: range) -> bool:
+        """Whether it touches the person at some time within `frames`, and is no part of them."""
+        if not any(seen.touches for seen in self.sightings) or self.is_persons(frames):
             return False
         apart = sum(not seen.touches for seen in self.sightings)
         return apart >= APART or float(np.mean([seen.own for seen in self.sightings])) < OWN
@@ -67,8 +76,11 @@ class Tracks:
 
     def __init__(self, stature: float):
         self.stature, self.tracks = stature, []
+        self.frames = range(0)
 
     def add(self, frame: int, sightings: list[Sighting]) -> None:
+        """Take in the sightings of the next frame."""
+        self.frames = range(self.frames.start if self.frames else frame, frame + 1)
         left = list(sightings)
         alive = [track for track in self.tracks if frame - track.sightings[-1].frame <= MEMORY]
         pairs = sorted(self._pairs(frame, alive, left), key=lambda pair: pair[0])
@@ -91,15 +103,23 @@ class Tracks:
 
     def seeds(self) -> list[tuple[Sighting, np.ndarray]]:
         """For each thing, those seen longest first, where most of it is seen, and its speed (2,) a frame there."""
-        tracks = [track for track in self.tracks if track.is_seed(SEED * self.stature**2)]
+        area = SEED * self.stature**2
+        tracks = [track for track in self.tracks if track.is_seed(area) and not track.is_persons(self.frames)]
         tracks.sort(key=lambda track: -sum(seen.area for seen in track.sightings))
         return [track.seed() for track in tracks]
 
     def in_front(self) -> dict[int, list[int]]:
         """For each frame the labels of the things that pass in front of the person, also while they are off it."""
-        found: dict[int, list[int]] = {}
-        for track in self.tracks:
-            if track.is_in_front:
-                for sighting in track.sightings:
-                    found.setdefault(sighting.frame, []).append(sighting.number)
-        return found
+        return _numbers(track for track in self.tracks if track.is_in_front(self.frames))
+
+    def persons(self) -> dict[int, list[int]]:
+        """For each frame the labels of what was taken for a thing and is a part of the person."""
+        return _numbers(track for track in self.tracks if track.is_persons(self.frames))
+
+
+def _numbers(tracks: Iterable[_Track]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for track in tracks:
+        for sighting in track.sightings:
+            found.setdefault(sighting.frame, []).append(sighting.number)
+    return found
