@@ -27,6 +27,22 @@ SETTINGS = {
 }
 SYSTEM = {"os": "posix", "python_version": "3", "embedded_python": False, "comfyui_version": "0.3.64", "argv": []}
 WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
+# Front end 1.27 asks these for the names of model files, and gives up where one is not there.
+LOADERS = (
+    "CheckpointLoaderSimple",
+    "CLIPLoader",
+    "CLIPVisionLoader",
+    "ControlNetLoader",
+    "GLIGENLoader",
+    "ImageOnlyCheckpointLoader",
+    "LoraLoader",
+    "LoraLoaderModelOnly",
+    "StyleModelLoader",
+    "UNETLoader",
+    "UpscaleModelLoader",
+    "VAELoader",
+)
+NOTHING = {"input": {}, "output": [], "output_name": [], "output_node": False, "python_module": "nodes"}
 
 
 def static_folder() -> Path | None:
@@ -41,7 +57,8 @@ class FrontEnd:
     """The page on a port of its own; `temp` holds what /view gives out."""
 
     def __init__(self, static: Path, temp: Path, settings: dict | None = None):
-        known = json.loads((ROOT / "tests" / "data" / "object_info.json").read_text())
+        known = dict.fromkeys(LOADERS, NOTHING)
+        known |= json.loads((ROOT / "tests" / "data" / "object_info.json").read_text())
         self.answers = {
             "object_info": {name: whole(name, node) for name, node in known.items()},
             "settings": SETTINGS | (settings or {}),
