@@ -133,6 +133,12 @@ class TestShape:
         assert moved.strokes[0].radius == pytest.approx(4)
 
 
+    def test_an_area_larger_than_any_picture_is_refused_before_it_is_drawn(self):
+        strokes = read_strokes('[["person", 0, "add", 4, [[-60000, -60000], [60000, 60000]]]]', 2)
+        with pytest.raises(InputError, match="120010x120010 pixels.*Clear them"):
+            shapes_of(strokes)
+
+
 class TestCarry:
     def test_a_stroke_painted_twice_follows_the_thing_between(self, frames, square):
         strokes = read(scribble(square[0], 0), scribble(square[8], 8))

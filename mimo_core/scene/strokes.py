@@ -11,6 +11,7 @@ from itertools import groupby
 import numpy as np
 
 from ..errors import InputError
+from ..video import MAX_PIXELS
 
 
 LAYERS = ("person", "occluder")
@@ -125,7 +126,10 @@ class Shape:
 
 
 def shapes_of(strokes: Iterable[Stroke]) -> list[Shape]:
-    """The painted areas. Strokes join where they touch, unless one of the other mode was painted in between."""
+    """The painted areas. Strokes join where they touch, unless one of the other mode was painted in between.
+
+    Raises InputError for an area that no picture can hold.
+    """
     numbered = sorted(enumerate(strokes), key=lambda entry: (entry[1].layer, entry[1].frame, entry[0]))
     shapes = []
     for _, run in groupby(numbered, key=lambda entry: (entry[1].layer, entry[1].frame, entry[1].mode)):
@@ -133,8 +137,19 @@ def shapes_of(strokes: Iterable[Stroke]) -> list[Shape]:
         for entry in run:
             joined = [area for area in areas if any(_touch(entry[1], other) for _, other in area)]
             areas = [area for area in areas if area not in joined] + [[*sum(joined, []), entry]]
-        shapes += [Shape(tuple(stroke for _, stroke in area), area[0][0]) for area in areas]
+        shapes += [_within_limits(Shape(tuple(stroke for _, stroke in area), area[0][0])) for area in areas]
     return shapes
+
+
+def _within_limits(shape: Shape) -> Shape:
+    """Refuse what no picture can hold, before memory is taken for it."""
+    x0, y0, x1, y1 = shape.box()
+    if (x1 - x0) * (y1 - y0) > MAX_PIXELS:
+        raise InputError(
+            f"Strokes on frame {shape.frame} reach over {x1 - x0}x{y1 - y0} pixels; the limit is "
+            f"{MAX_PIXELS / 1e6:.0f} megapixels. Clear them in Review Layers."
+        )
+    return shape
 
 
 def _touch(a: Stroke, b: Stroke) -> bool:
