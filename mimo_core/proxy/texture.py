@@ -19,7 +19,7 @@ from .outline import HANDS, Picture
 
 FACING = (0.2, 0.45)  # cosine between surface and line of sight: unseen below, trusted above
 EDGE = 0.012  # of the person's height: texels of a covered part so near to what covers it are not trusted
-HAND_EDGE = 0.03  # the same around hands, whose fingers the fit spreads otherwise
+HAND_EDGE = 0.025  # the same around hands, whose fingers the fit spreads otherwise
 TRUSTED = 0.5  # of 1: texels seen that well stand in for others
 SLACK = 0.015  # metres a texel may lie behind the visible surface
 
