@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,9 @@ class TestBadInput:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_stopping_half_way_leaves_no_file(tmp_path, how):
     command = [sys.executable, "-m", "mimo_core", "animate", "--out", str(tmp_path / "a.mp4"), "--size", "640x480"]
-    job = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    # Tests that a shell runs in the background ignore SIGINT, and so would the command that they start.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    job = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     for _ in range(1200):  # until the first frames are being written
         if any(tmp_path.iterdir()) or job.poll() is not None:
             break
