@@ -67,7 +67,7 @@ def unannounced(broken: dict[str, list[str]], changelog: str, migrations: str) -
 
 def used_in_templates() -> set[str]:
     """Types of all nodes in the templates."""
-    templates = [json.loads(path.read_text()) for path in (ROOT / "workflows").glob("*_*.json")]
+    templates = [json.loads(path.read_text("utf-8")) for path in (ROOT / "workflows").glob("*_*.json")]
     return {node["type"] for template in templates for node in template["nodes"]}
 
 

@@ -162,7 +162,7 @@ def _sockets(links) -> list[tuple[str, ...]]:
 
 def _write(path: Path, content) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
     print(f"wrote {path.relative_to(ROOT)}")
 
 

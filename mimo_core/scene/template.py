@@ -49,7 +49,7 @@ def _config(folder: Path) -> dict:
     if not path.is_file():
         raise InputError(f"The template {folder.name} lacks config.json. Copy the whole folder.")
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text("utf-8"))
         crop = config["time_crop"]
         return {"fps": float(config["fps"]), "start": int(crop["start_idx"]), "end": int(crop["end_idx"])}
     except (KeyError, TypeError, ValueError) as error:

@@ -86,7 +86,7 @@ def read_run(path: Path) -> Run:
     import yaml
 
     try:
-        described = yaml.safe_load(Path(path).read_text())
+        described = yaml.safe_load(Path(path).read_text("utf-8"))
     except FileNotFoundError:
         raise InputError(f"There is no training configuration at {path}. configs/ holds some to start from.") from None
     except yaml.YAMLError as error:
