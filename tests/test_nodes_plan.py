@@ -48,8 +48,8 @@ def mask_files(samples, tmp_path, pack):
 def composed(node_classes, folders):
     """IMAGE of the node as uint8 (F, H, W, 3)."""
 
-    def run(scene, squares, plan, behaviour):
-        options = {"colour_match": "none", "feather": 4, "shadow": 0.5, "behaviour": behaviour}
+    def run(scene, squares, plan, behaviour, mask=None):
+        options = {"colour_match": "none", "feather": 4, "shadow": 0.5, "behaviour": behaviour, "mask": mask}
         images = torch.from_numpy(squares).float() / 255
         made = node_classes["MIMO_Composite"].execute(scene=scene, images=images, plan=plan, **options).args[1]
         return (made * 255).round().to(torch.uint8).numpy()
@@ -111,3 +111,30 @@ def test_without_the_files_official_names_the_missing_one_and_fixed_makes_its_ow
     assert made[0, 0] == 255 and made[-1, -1] == 0
     row = made[0, : WIDTH - MARGIN].astype(int)
     assert (np.diff(row) <= 0).all() and row[0] == 255 and row[-1] < 128
+
+
+def test_a_mask_keeps_the_squares_to_the_character_and_the_rest_is_the_plate(part, composed):
+    plan, region = plan_of(part, "inner")
+    black, white = np.zeros((1, HEIGHT, WIDTH, 3), np.uint8), np.full((1, 16, 16, 3), 255, np.uint8)
+    mask = torch.zeros(1, HEIGHT, WIDTH)
+    middle = slice(HEIGHT // 2 - 4, HEIGHT // 2 + 4), slice(WIDTH // 2 - 4, WIDTH // 2 + 4)
+    mask[(0, *middle)] = 1
+    made = composed(layers(part, black, black), white, plan, "fixed", mask)[0, ..., 0]
+    assert made[middle].min() > 250
+    assert np.count_nonzero(made) < 2 * mask.sum() < region.width * region.height
+
+
+@pytest.mark.parametrize(
+    ("frames", "height", "message"),
+    [
+        (1, HEIGHT // 2, "The mask is .* but the scene is"),
+        (2, HEIGHT, "There are 2 masks but the plan goes to frame 3"),
+    ],
+)
+def test_a_mask_that_does_not_fit_the_plan_is_refused(part, composed, frames, height, message):
+    regions = part("denoise.regions")
+    context = regions.Context(0, 0, 3, regions.Region(0, 0, WIDTH, HEIGHT))
+    plan = regions.ClipPlan((context,), WIDTH, HEIGHT)
+    black, squares = np.zeros((3, HEIGHT, WIDTH, 3), np.uint8), np.zeros((3, 16, 16, 3), np.uint8)
+    with pytest.raises(ValueError, match=message):
+        composed(layers(part, black, black), squares, plan, "fixed", torch.ones(frames, height, WIDTH))
