@@ -57,12 +57,7 @@ export class LayersView {
 
   #addTools() {
     const { texts } = this;
-    const tool = (text, title, press) => {
-      const button = element("button", { textContent: text, title });
-      button.addEventListener("click", press);
-      this.player.tools.append(button);
-      return button;
-    };
+    const tool = (...given) => this.player.tool(...given);
     this.addButton = tool(texts.add, texts.addHint, () => this.#choose("add"));
     this.removeButton = tool(texts.remove, texts.removeHint, () => this.#choose("remove"));
     this.brush = element("input", { type: "range", min: "2", max: "100", value: "24", title: texts.brush });

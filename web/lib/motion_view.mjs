@@ -32,12 +32,7 @@ export class MotionView {
 
   #addTools() {
     const { texts } = this;
-    const tool = (text, title, press) => {
-      const button = element("button", { textContent: text, title });
-      button.addEventListener("click", press);
-      this.player.tools.append(button);
-      return button;
-    };
+    const tool = (...given) => this.player.tool(...given);
     this.cameraButton = tool(texts.camera, texts.cameraHint, () => this.#toggle("isThroughCamera"));
     this.pictureButton = tool(texts.picture, texts.pictureHint, () => this.#toggle("hasPicture"));
     tool(texts.reset, texts.resetHint, () => this.#reset());

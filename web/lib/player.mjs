@@ -63,6 +63,14 @@ export class Player {
     this.root.replaceChildren(element("style", { textContent: STYLE }), this.stage, this.line, row);
   }
 
+  // A button among the tools of a view.
+  tool(text, title, press) {
+    const button = element("button", { textContent: text, title });
+    button.addEventListener("click", press);
+    this.tools.append(button);
+    return button;
+  }
+
   #listen() {
     const { signal } = this.end;
     const on = (target, kind, then, options = {}) => target.addEventListener(kind, then, { signal, ...options });
