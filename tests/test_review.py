@@ -132,7 +132,6 @@ class TestShape:
         np.testing.assert_allclose(moved.strokes[0].points, [[50, 50], [50, 58]], atol=1e-9)
         assert moved.strokes[0].radius == pytest.approx(4)
 
-
     def test_an_area_larger_than_any_picture_is_refused_before_it_is_drawn(self):
         strokes = read_strokes('[["person", 0, "add", 4, [[-60000, -60000], [60000, 60000]]]]', 2)
         with pytest.raises(InputError, match="120010x120010 pixels.*Clear them"):

@@ -18,7 +18,7 @@ from mimo_core.training import distillation
 from mimo_core.training.autoencoder import AutoencoderStage, fresh_autoencoder, normalized, psnr_of
 from mimo_core.training.denoiser import DenoiserStage, Mimo, Told, cumulative_signal, min_snr
 from mimo_core.training.distillation import FewStepsStage
-from mimo_core.training.export import export, networks_of
+from mimo_core.training.export import clip_vision_tensors, export, networks_of, vae_tensors
 from mimo_core.training.image_encoder import ImageEncoderStage, fresh_image_encoder
 from mimo_core.training.latents import Encoders, Latents, encode_shards
 from mimo_core.training.loop import Step, fit
@@ -189,6 +189,18 @@ class TestLoop:
     def test_it_stops_when_the_time_is_over_and_keeps_what_it_has(self, latents, accelerator, tmp_path):
         report = fit(stage(latents), FAST, tmp_path, accelerator=accelerator, until=0.0)
         assert (report.step, report.is_finished) == (0, False)
+
+    def test_it_does_not_go_on_with_other_settings(self, latents, accelerator, tmp_path):
+        fit(stage(latents), replace(FAST, steps=2), tmp_path, accelerator=accelerator, recorded={"layers": "plate"})
+        before = (tmp_path / "state.pt").read_bytes()
+        for changed in ({"lr": 1e-4}, {"ema": 0.5}):
+            with pytest.raises(InputError, match=f"{next(iter(changed))} .*, not .*new folder"):
+                fit(stage(latents), replace(FAST, **changed), tmp_path, accelerator=accelerator)
+        with pytest.raises(InputError, match="layers plate, not proxy"):
+            fit(stage(latents), FAST, tmp_path, accelerator=accelerator, recorded={"layers": "proxy"})
+        assert (tmp_path / "state.pt").read_bytes() == before
+        longer = fit(stage(latents), replace(FAST, steps=3), tmp_path, accelerator=accelerator)
+        assert longer.step == 3
 
     def test_a_fixed_batch_is_overfitted(self, latents, accelerator, tmp_path):
         one = stage(latents, dropped=0.0)
@@ -367,7 +379,8 @@ def out(encoders, tmp_path_factory):
     data = DataSettings(size=SIZE, frames=FRAMES)
     run = Run("tiny", data=data, networks=NETWORKS, layers=LAYERS, window=FRAMES, steps=2)
     out = tmp_path_factory.mktemp("export") / "tiny.safetensors"
-    export(run, networks(), out, autoencoder=encoders[0], image_encoder=encoders[1])
+    extras = {"vae": vae_tensors(encoders[0]), "clip_vision": clip_vision_tensors(encoders[1])}
+    export(run, networks(), out, extras=extras)
     return out
 
 
@@ -395,6 +408,33 @@ class TestExport:
         wide = networks_of(out, run).denoising_unet.conv_in.weight
         assert wide.shape[1] == 16
         assert not wide[:, 12:].any()
+
+    def test_what_it_brings_is_trained_further_or_stays(self, out, tmp_path):
+        """A run that starts from a checkpoint goes on with its autoencoder and keeps its image encoder."""
+        from mimo_core.training.run import train
+
+        pytest.importorskip("accelerate")
+        pytest.importorskip("tensorboard")
+        fast = replace(FAST, steps=2, batch=1, frames=2)
+        data = DataSettings(clips=2, size=SIZE, frames=2)
+        run = Run("more", data=data, networks=NETWORKS, layers=LAYERS, start=str(out), stages={"clips": fast})
+        before = open_checkpoint(out)
+        for folder, stages, changed in (
+            ("denoiser", ("clips",), ""),
+            ("decoder", ("clips", "decoder"), "taesd_decoder."),
+            ("autoencoder", ("autoencoder", "clips"), "taesd_"),
+        ):
+            run = replace(run, stages=dict.fromkeys(stages, fast))
+            assert train(run, tmp_path / folder, samples=tmp_path / "samples", on_cpu=True)
+            after = open_checkpoint(tmp_path / folder / "more.safetensors")
+            assert all(torch.equal(*pair) for pair in zip(*map(clip_vision_of, (before, after)), strict=True))
+            names = [name for name in before.extras["vae"] if name.endswith(".weight")]
+            moved = {name for name in names if not torch.equal(before.extras["vae"][name], after.extras["vae"][name])}
+            assert moved == {name for name in names if changed and name.startswith(changed)}
+
+
+def clip_vision_of(checkpoint) -> list[torch.Tensor]:
+    return [tensor for _, tensor in sorted(checkpoint.extras["clip_vision"].items())]
 
 
 class TestSettings:

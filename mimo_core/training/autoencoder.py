@@ -27,12 +27,21 @@ LATENTS_FROM_COLOURS = torch.tensor([[1.4, 1.8, 1.2], [5.0, -1.0, -4.0], [-3.5, 
 class AutoencoderStage:
     """Learns to bring pictures through four channels an eighth as wide, on squares of `crop` pixels cut from samples.
 
-    With `frozen` the encoder stays: latents that exist remain right while the decoder learns on.
+    It goes on with `network` if one is given. With `frozen` the encoder stays: latents that exist remain right while
+    the decoder learns on.
     """
 
-    def __init__(self, shards: Shards, *, batch: int = 8, crop: int = 64, frozen: bool = False):
+    def __init__(
+        self,
+        shards: Shards,
+        network: nn.Module | None = None,
+        *,
+        batch: int = 8,
+        crop: int = 64,
+        frozen: bool = False,
+    ):
         self.name = "decoder" if frozen else "autoencoder"
-        self.network = fresh_autoencoder()
+        self.network = (fresh_autoencoder() if network is None else network).requires_grad_(True)
         self.network.encoder.requires_grad_(not frozen)
         self.shards, self.batch, self.crop = shards, batch, crop
 

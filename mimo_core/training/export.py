@@ -19,17 +19,13 @@ def export(
     networks: Mimo,
     out: Path,
     *,
-    autoencoder: nn.Module | None = None,
-    image_encoder: nn.Module | None = None,
+    extras: Mapping[str, Mapping[str, Tensor]],
     dtype: torch.dtype = torch.float16,
 ) -> Checkpoint:
-    """Write the networks as one file that Load MIMO and `--checkpoint` open, with how they were trained in its head."""
-    extras: dict[str, Mapping[str, Tensor]] = {}
-    if autoencoder is not None:
-        extras["vae"] = taesd_names(autoencoder.state_dict())
-    if image_encoder is not None:
-        state = image_encoder.state_dict()
-        extras["clip_vision"] = {name: tensor for name, tensor in state.items() if not name.endswith("position_ids")}
+    """Write the networks as one file that Load MIMO and `--checkpoint` open, with how they were trained in its head.
+
+    extras: the tensors of the autoencoder ("vae") and of the image encoder ("clip_vision") that go with them
+    """
     states = {name: getattr(networks, name).state_dict() for name in NETWORKS}
     trained = Trained(
         size=run.data.size,
@@ -45,6 +41,15 @@ def export(
     checkpoint = Checkpoint(networks.config, trained, **states, extras=extras)
     save_checkpoint(checkpoint, out, dtype=dtype)
     return checkpoint
+
+
+def vae_tensors(autoencoder: nn.Module) -> dict[str, Tensor]:
+    """An AutoencoderTiny by the names that ComfyUI knows."""
+    return taesd_names(autoencoder.state_dict())
+
+
+def clip_vision_tensors(image_encoder: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in image_encoder.state_dict().items() if not name.endswith("position_ids")}
 
 
 def described(run: Run) -> str:

@@ -17,11 +17,12 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from ..progress import Progress, silent
 from .settings import StageSettings
 
 
-STATE = "state.pt"  # weights, their average, the optimizer and the step
+STATE = "state.pt"  # weights, their average, the optimizer, the step and the settings
 
 
 class Stage(Protocol):
@@ -71,6 +72,7 @@ def fit(
     *,
     accelerator,
     seed: int = 0,
+    recorded: Mapping[str, object] | None = None,
     until: float = math.inf,
     log: Callable[[int, Mapping[str, float]], None] = lambda step, scalars: None,
     show: Callable[[int, Tensor], None] = lambda step, picture: None,
@@ -79,13 +81,15 @@ def fit(
     """Train to `settings.steps`, or until `time.monotonic()` passes `until`; continue what lies in `folder`.
 
     Afterwards `stage.network` holds the averaged weights (EMA). The state in `folder` is written every
-    `settings.save_every` steps and at the end, whole or not at all.
+    `settings.save_every` steps and at the end, whole or not at all. A state of other settings is refused with an
+    InputError; `recorded` says what counts as a setting beside the stage's own.
     """
+    told = settings.recorded() | {"seed": seed} | dict(recorded or {})
     network = stage.network.to(accelerator.device)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, settings.lr, betas=(0.9, 0.99), weight_decay=settings.weight_decay)
     average = Average(network, settings.ema)
-    first = _resumed(folder / STATE, network, optimizer, average)
+    first = _resumed(folder / STATE, told, network, optimizer, average)
     optimizer = accelerator.prepare(optimizer)
     losses = []
     for number in range(first, settings.steps):
@@ -99,7 +103,7 @@ def fit(
         log(number, {"loss": loss, "lr": optimizer.param_groups[0]["lr"], **scalars})
         done = number + 1
         if done % settings.save_every == 0 and done < settings.steps and accelerator.is_main_process:
-            _save(folder / STATE, done, network, optimizer, average)
+            _save(folder / STATE, done, told, network, optimizer, average)
         if done % settings.show_every == 0 and accelerator.is_main_process:
             with average.in_place_of(network):
                 picture = stage.pictures()
@@ -108,7 +112,7 @@ def fit(
         progress(done, settings.steps)
     reached = first + len(losses)
     if accelerator.is_main_process and losses:
-        _save(folder / STATE, reached, network, optimizer, average)
+        _save(folder / STATE, reached, told, network, optimizer, average)
     average.write(network)
     return Report(reached, tuple(losses), reached >= settings.steps)
 
@@ -174,13 +178,28 @@ class Average:
                     weight.copy_(kept[name])
 
 
+def _check_told(folder: Path, before: Mapping[str, object], now: Mapping[str, object]) -> None:
+    """Refuse to go on with other settings than a state was trained with."""
+    changed = [name for name in before.keys() & now.keys() if before[name] != now[name]]
+    if changed:
+        listed = ", ".join(f"{name} {before[name]}, not {now[name]}" for name in sorted(changed))
+        raise InputError(
+            f"The stage in {folder} was trained with {listed}. Give those settings again, or name a new folder."
+        )
+
+
 def _trained(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
 
 
-def _save(path: Path, step: int, network, optimizer, average: Average) -> None:
-    weights = {name: weight.detach() for name, weight in _trained(network)}
-    state = {"step": step, "weights": weights, "average": average.weights, "optimizer": optimizer.state_dict()}
+def _save(path: Path, step: int, told: Mapping[str, object], network, optimizer, average: Average) -> None:
+    state = {
+        "step": step,
+        "told": dict(told),
+        "weights": {name: weight.detach() for name, weight in _trained(network)},
+        "average": average.weights,
+        "optimizer": optimizer.state_dict(),
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
@@ -190,11 +209,12 @@ def _save(path: Path, step: int, network, optimizer, average: Average) -> None:
         part.unlink(missing_ok=True)
 
 
-def _resumed(path: Path, network, optimizer, average: Average) -> int:
+def _resumed(path: Path, told: Mapping[str, object], network, optimizer, average: Average) -> int:
     """Load what lies at `path`; the number of the step to go on with."""
     if not path.is_file():
         return 0
     state = torch.load(path, map_location="cpu", weights_only=True)
+    _check_told(path.parent, state.get("told", {}), told)
     with torch.no_grad():
         for name, weight in _trained(network):
             weight.copy_(state["weights"][name])

@@ -23,7 +23,7 @@ from ..progress import Progress
 from .autoencoder import AutoencoderStage, fresh_autoencoder
 from .denoiser import DenoiserStage, Mimo, Told
 from .distillation import FewStepsStage
-from .export import described, export, networks_of
+from .export import clip_vision_tensors, described, export, networks_of, vae_tensors
 from .image_encoder import ImageEncoderStage, fresh_image_encoder
 from .latents import Encoders, Latents, encode_shards
 from .loop import STATE, Report, fit
@@ -78,7 +78,8 @@ class Training:
 
     def autoencoder(self) -> Report:
         settings = self.run.stages["autoencoder"]
-        return self._fit(AutoencoderStage(Shards(self.samples), batch=settings.batch), settings)
+        stage = AutoencoderStage(Shards(self.samples), self._begun_autoencoder(), batch=settings.batch)
+        return self._fit(stage, settings)
 
     def image_encoder(self) -> Report:
         settings = self.run.stages["image encoder"]
@@ -96,8 +97,8 @@ class Training:
     def decoder(self) -> Report:
         """The autoencoder's decoder alone, longer, while the latents stay what the denoiser has learned."""
         settings = self.run.stages["decoder"]
-        stage = AutoencoderStage(Shards(self.samples), batch=settings.batch, frozen=True)
-        self._load("autoencoder", stage.network)
+        network = self._trained_autoencoder()
+        stage = AutoencoderStage(Shards(self.samples), network, batch=settings.batch, frozen=True)
         return self._fitted(stage, settings, lambda name: self.export("clips"))
 
     def few_steps(self) -> Report:
@@ -123,14 +124,12 @@ class Training:
         few = name == "few steps"
         run = replace(self.run, name=f"{self.run.name}-few-steps", steps=FEW, cfg=1.0) if few else self.run
         out = self.folder / f"{run.name}.safetensors"
-        stages = self.run.stages
-        export(
-            run,
-            networks,
-            out,
-            autoencoder=self._trained_autoencoder() if "autoencoder" in stages else None,
-            image_encoder=self._trained_image_encoder() if "image encoder" in stages else None,
-        )
+        extras = dict(self._brought())
+        if {"autoencoder", "decoder"} & set(self.run.stages):
+            extras["vae"] = vae_tensors(self._trained_autoencoder())
+        if "image encoder" in self.run.stages:
+            extras["clip_vision"] = clip_vision_tensors(self._trained_image_encoder())
+        export(run, networks, out, extras=extras)
         return out
 
     def _denoiser_stage(self, name: str, networks: Mimo, *, motion: bool) -> DenoiserStage:
@@ -166,7 +165,7 @@ class Training:
     def _encoders(self) -> Encoders:
         """The stages' own, else those of the run's files, else those that the checkpoint to start from brings."""
         device = self.accelerator.device
-        if "autoencoder" in self.run.stages:
+        if {"autoencoder", "decoder"} & set(self.run.stages):
             autoencoder = Autoencoder(self._trained_autoencoder().to(device), SCALE)
         else:
             autoencoder = Autoencoder.from_tensors(self._given("vae", self.run.vae), device)
@@ -177,7 +176,7 @@ class Training:
     def _given(self, part: str, file: str) -> Mapping[str, torch.Tensor]:
         if file:
             return read_tensors(Path(file))
-        extras = open_checkpoint(Path(self.run.start)).extras if self.run.start else {}
+        extras = self._brought()
         if part not in extras:
             raise InputError(
                 f"There is no {part} to encode with. Name a file in the configuration (vae, image_encoder), or list "
@@ -185,13 +184,31 @@ class Training:
             )
         return extras[part]
 
+    def _brought(self) -> Mapping[str, Mapping[str, torch.Tensor]]:
+        """What the checkpoint to start from holds beside its networks."""
+        return open_checkpoint(Path(self.run.start)).extras if self.run.start else {}
+
     def _started(self) -> Mimo:
         torch.manual_seed(self.run.seed)
         return networks_of(Path(self.run.start), self.run) if self.run.start else Mimo(self.run.networks)
 
+    def _begun_autoencoder(self) -> nn.Module:
+        """The tiny autoencoder that the checkpoint to start from brings, or a new one."""
+        brought = self._brought().get("vae")
+        if brought is None:
+            return fresh_autoencoder()
+        network = Autoencoder.from_tensors(brought).network
+        if not isinstance(network, type(fresh_autoencoder())):
+            raise InputError(
+                f"{self.run.start} brings a {type(network).__name__}, and the stages autoencoder and decoder train an "
+                "AutoencoderTiny. Leave these stages out."
+            )
+        return network.to(memory_format=torch.channels_last)
+
     def _trained_autoencoder(self) -> nn.Module:
-        network = fresh_autoencoder()
-        self._load("autoencoder", network)
+        network = self._begun_autoencoder()
+        if "autoencoder" in self.run.stages:
+            self._load("autoencoder", network)
         if (self._place("decoder") / STATE).is_file():
             self._load("decoder", network)
         return network.eval().requires_grad_(False)
@@ -215,6 +232,17 @@ class Training:
     def _part(self) -> tuple[int, int]:
         return self.accelerator.process_index, self.accelerator.num_processes
 
+    def _recorded(self, stage) -> dict[str, str]:
+        """What a stage depends on beside its own settings."""
+        depends = {"start": self.run.start}
+        if not isinstance(stage, AutoencoderStage):
+            depends |= {"networks": str(self.run.networks)}
+        if isinstance(stage, DenoiserStage):
+            depends |= {"layers": ", ".join(self.run.layers)}
+        if isinstance(stage, FewStepsStage):
+            depends |= {"cfg": str(self.run.cfg)}
+        return depends
+
     def _fit(self, stage, settings: StageSettings) -> Report:
         with _logged(self._place(stage.name), is_on=self.accelerator.is_main_process) as (log, show):
             return fit(
@@ -223,6 +251,7 @@ class Training:
                 self._place(stage.name),
                 accelerator=self.accelerator,
                 seed=self.run.seed,
+                recorded=self._recorded(stage),
                 until=self.until,
                 log=log,
                 show=show,

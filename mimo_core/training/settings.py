@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from ..denoise.config import MimoConfig
@@ -12,6 +12,7 @@ from ..errors import InputError
 
 
 STAGES = ("autoencoder", "image encoder", "images", "clips", "decoder", "few steps", "lora")
+MAY_CHANGE = ("steps", "save_every", "show_every")  # settings that a stage may go on with
 SMOKE = 30  # steps of every stage, to see that all is well
 
 
@@ -31,6 +32,10 @@ class StageSettings:
     rank: int = 8  # of a LoRA
     save_every: int = 200
     show_every: int = 200
+
+    def recorded(self) -> dict[str, int | float]:
+        """What must stay the same when a stage goes on."""
+        return {name: value for name, value in asdict(self).items() if name not in MAY_CHANGE}
 
     def schedule(self, step: int) -> float:
         """The share of `lr` at a step: a linear start, then a cosine."""
