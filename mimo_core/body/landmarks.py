@@ -105,12 +105,13 @@ def place_of(name: str) -> Place:
     """The place of any of the 33 landmarks; those of the right side mirror those of the left."""
     if name in PLACES:
         return PLACES[name]
-    left = PLACES[_other_side(name)]
+    left = PLACES[other_side(name)]
     x, y, z = left.offset
-    return Place(_other_side(left.joint), (-x, y, z), tuple(_other_side(bone) for bone in left.bones))
+    return Place(other_side(left.joint), (-x, y, z), tuple(other_side(bone) for bone in left.bones))
 
 
-def _other_side(name: str) -> str:
+def other_side(name: str) -> str:
+    """The name of the same thing on the body's other side."""
     if "left" in name:
         return name.replace("left", "right")
     return name.replace("right", "left")

@@ -17,6 +17,7 @@ from .blazepose import Pose, find_people, shared_networks
 from .fit import fit
 from .landmarks import Landmarks
 from .overlay import draw_overlay
+from .sides import with_steady_sides
 from .tracking import track
 
 
@@ -69,7 +70,7 @@ def estimate(
             progress(len(poses), total)
 
     stored = Masks.from_frames(masks())
-    landmarks = Landmarks.from_poses(poses)
+    landmarks = with_steady_sides(Landmarks.from_poses(poses), float(clip.fps))
     camera = Camera.for_size(clip.width, clip.height, focal)
 
     def fit_progress(done: int, windows: int, preview=None):
