@@ -1,20 +1,24 @@
 """The fit is pulled onto the outline of a mask, on bodies whose pose is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from mimo_core.bench.pose import true_landmarks
 from mimo_core.body.model import free_body
 from mimo_core.body.raster import rasterize
 from mimo_core.body.skeleton import JOINT
 from mimo_core.camera import Camera
+from mimo_core.clip import Masks
 from mimo_core.motion.motion import Motion, Person
 from mimo_core.pose.estimate import estimate_picture
-from mimo_core.pose.fit import fit_portrait
+from mimo_core.pose.fit import fit, fit_portrait
 from mimo_core.pose.refine import FREE
 from mimo_core.pose.rig import Stance
 from mimo_core.pose.silhouette import CLOTHES, HAIR, outline_of
-from mimo_core.synthetic.shot import character_picture
+from mimo_core.synthetic.shot import character_picture, shot
 
 
 SIDE = 256
@@ -96,3 +100,47 @@ class TestPortrait:
         limbs = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("hip", "knee", "elbow")]
         assert lean[0, 0] > 0.1 and abs(upright[0, 0]) < 0.06
         assert upright[limbs].norm(dim=1).sum() < 1.0
+
+
+@pytest.fixture(scope="module")
+def shown():
+    return shot(2, size=128, frames=18, samples=1)
+
+
+@pytest.fixture(scope="module")
+def seen(shown):
+    """Landmarks that lie two pixels beside the person all the time, as a network's habit may be."""
+    exact = true_landmarks(shown.motion)
+    return replace(exact, pixels=exact.pixels + torch.tensor([2.0, 0.0]))
+
+
+class TestClip:
+    def test_masks_draw_the_body_back_onto_the_person(self, shown, seen):
+        camera = Camera.for_size(128, 128)
+        blind = fit(seen, camera, fps=shown.fps)
+        looking = fit(seen, camera, fps=shown.fps, masks=Masks.from_array(shown.visible))
+        without, with_masks = (across(motion, shown.motion) for motion in (blind, looking))
+        assert without == pytest.approx(2, abs=0.4)
+        assert with_masks < 0.7 * without
+
+    def test_where_nobody_is_shown_nothing_is_asked(self, shown, seen):
+        camera = Camera.for_size(128, 128)
+        nothing = fit(seen, camera, fps=shown.fps, masks=Masks.constant(0, 18, 128, 128))
+        assert across(nothing, shown.motion) == pytest.approx(
+            across(fit(seen, camera, fps=shown.fps), shown.motion), abs=0.1
+        )
+
+    def test_a_clip_is_compared_frame_by_frame_however_long_it_is(self, shown):
+        stance, camera = Stance.of(shown.motion.person), Camera.for_size(128, 128)
+        together = outline_of(stance, camera, shown.visible)
+        apart = [outline_of(stance[at : at + 1], camera, shown.visible[at : at + 1]) for at in range(len(stance))]
+        for name in ("points", "direction", "target", "weight"):
+            torch.testing.assert_close(
+                getattr(together, name), torch.cat([getattr(one, name) for one in apart]), rtol=0, atol=1e-6
+            )
+
+
+def across(found: Motion, truth: Motion) -> float:
+    """Mean distance of the joints from their true places across the picture, left or right, pixels."""
+    places = [motion.camera.project(free_body().pose(motion.person).joints) for motion in (found, truth)]
+    return float((places[0] - places[1])[..., 0].mean())

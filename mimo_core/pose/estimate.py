@@ -76,7 +76,8 @@ def estimate(
     def fit_progress(done: int, windows: int, preview=None):
         progress(frames + (total - frames) * done // windows, total, preview)
 
-    motion = fit(landmarks, camera, fps=float(clip.fps), smoothing=smoothing, progress=fit_progress)
+    outlines = stored if person_mask is None else person_mask
+    motion = fit(landmarks, camera, fps=float(clip.fps), masks=outlines, smoothing=smoothing, progress=fit_progress)
     progress(total, total)
     return Estimate(motion, stored, landmarks, _notes(clip, motion, person, focal, boxes is person_mask is None))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body.skeleton import JOINT
 from ..camera import Camera
+from ..clip import Masks
 from ..errors import InputError
 from ..motion.motion import Motion, Person
 from ..motion.rotations import (
@@ -24,7 +27,7 @@ from .inverse_kinematics import rotations_from_landmarks
 from .landmarks import Landmarks, bridged_gaps
 from .refine import Plants, rays, refine, upright
 from .rig import Rig, Stance, free_rig
-from .silhouette import outline_of
+from .silhouette import outline_of, small_masks
 
 
 WINDOW = 192  # frames that are solved at once
@@ -32,6 +35,7 @@ LOOKAHEAD = 24  # frames behind a window that are solved with it and then again
 HELD = 2  # frames before a window that its accelerations lean on
 SHAPE_FRAMES = 120  # frames of a long clip that tell the shape
 STEPS, PLANT_STEPS = 8, 4
+OUTLINE_ROUNDS, OUTLINE_STEPS = 2, 3
 PORTRAIT_ROUNDS, PORTRAIT_STEPS = 4, 3
 DOUBT = 3  # power of the confidence that a landmark counts with
 UNSEEN = 0.1  # a joint whose landmarks are less certain than this comes from the prior
@@ -42,16 +46,18 @@ def fit(
     camera: Camera,
     *,
     fps: float,
+    masks: Masks | None = None,
     smoothing: float = 1.0,
     rig: Rig | None = None,
     progress: Progress = silent,
 ) -> Motion:
     """Fit the free body to landmarks of F frames, seen by a camera that stands in the origin.
 
-    `smoothing` weighs accelerations; 0 leaves every frame to itself. Frames without landmarks are bridged in gaps of
-    up to half a second; in longer gaps the person is invisible and keeps the nearest pose. What no landmark shows
-    follows the prior and has joint confidence 0. Distances are those of a body of average size: one camera cannot
-    tell a small person close by from a large one far away.
+    `masks` show the person in every frame; the outline of the body is drawn towards theirs. `smoothing` weighs
+    accelerations; 0 leaves every frame to itself. Frames without landmarks are bridged in gaps of up to half a second;
+    in longer gaps the person is invisible and keeps the nearest pose. What no landmark shows follows the prior and has
+    joint confidence 0. Distances are those of a body of average size: one camera cannot tell a small person close by
+    from a large one far away.
     """
     if camera.camera_from_world is not None:
         raise InputError("The fit needs a camera that stands still in the origin; it got one with extrinsics.")
@@ -73,8 +79,8 @@ def fit(
     contacts = find_contacts(rig.place(stance).points, found, fps)
     plants = plants_at(rig.place(stance).points, contacts)
     stance = _solve_windows(
-        rig, stance, seen, camera, windows, plants=plants, progress=progress, done=len(windows), total=total,
-        steps=PLANT_STEPS, **options,
+        rig, stance, seen, camera, windows, plants=plants, masks=masks, progress=progress, done=len(windows),
+        total=total, steps=PLANT_STEPS, **options,
     )  # fmt: skip
     return Motion((_person(stance, landmarks, contacts, bridged),), float(fps), camera)
 
@@ -82,19 +88,10 @@ def fit(
 def fit_portrait(motion: Motion, landmarks: Landmarks, matte: NDArray) -> Motion:
     """Bring the body of somebody who poses for a picture, one frame, onto the outline of their matte (H, W) uint8."""
     person, seen = motion.person, _observed(landmarks)
-    stance = Stance.of(person)
-    for _ in range(PORTRAIT_ROUNDS):
-        outline = outline_of(stance, motion.camera, [matte])
-        stance = refine(
-            free_rig(),
-            stance,
-            seen,
-            motion.camera,
-            fps=motion.fps,
-            outline=outline,
-            is_posing=True,
-            steps=PORTRAIT_STEPS,
-        )
+    stance = _onto_outline(
+        free_rig(), Stance.of(person), seen, motion.camera, [matte], rounds=PORTRAIT_ROUNDS, steps=PORTRAIT_STEPS,
+        fps=motion.fps, is_posing=True,
+    )  # fmt: skip
     return motion.with_person(_person(stance, landmarks, person.contacts, person.bridged))
 
 
@@ -161,18 +158,37 @@ def _with_shape(rig: Rig, stance: Stance, seen: Landmarks, camera: Camera, fps: 
 
 def _solve_windows(
     rig: Rig, stance: Stance, seen: Landmarks, camera: Camera, windows, *, plants: Plants | None = None,
-    progress: Progress, done: int = 0, total: int, **options,
+    masks: Masks | None = None, progress: Progress, done: int = 0, total: int, steps: int, **options,
 ) -> Stance:  # fmt: skip
     for start, first, last, stop in windows:
         frames = slice(start, stop)
         part = None if plants is None else Plants(plants.points, plants.targets[frames], plants.held[frames])
-        solved = refine(rig, stance[frames], seen[frames], camera, plants=part, held=first - start, **options)
+        told = (rig, stance[frames], seen[frames], camera)
+        options = options | {"plants": part, "held": first - start}
+        if masks is None:
+            solved = refine(*told, steps=steps, **options)
+        else:
+            solved = _onto_outline(
+                *told, masks.read(start, stop), rounds=OUTLINE_ROUNDS, steps=OUTLINE_STEPS, **options
+            )
         rotations, transl = stance.rotations.clone(), stance.transl.clone()
         rotations[first:last] = solved.rotations[first - start : last - start]
         transl[first:last] = solved.transl[first - start : last - start]
         stance = Stance(rotations, transl, solved.betas)
         done += 1
         progress(done, total)
+    return stance
+
+
+def _onto_outline(
+    rig: Rig, stance: Stance, seen: Landmarks, camera: Camera, masks: Iterable[NDArray], *, rounds: int, steps: int,
+    **options,
+) -> Stance:  # fmt: skip
+    """Refine in turns with looking where masks want the outline of the body."""
+    masks = small_masks(masks, camera)
+    for _ in range(rounds):
+        outline = outline_of(stance, camera, masks)
+        stance = refine(rig, stance, seen, camera, outline=outline, steps=steps, **options)
     return stance
 
 

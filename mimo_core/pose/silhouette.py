@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,6 +24,7 @@ SIDE = 320  # pixels of the longer side at which masks are compared
 REACH = 0.06  # of the person's height: how far the outline may be off
 ODD = 0.02  # of the height: an outline this far off counts a quarter, for wide clothes and what the mask has lost
 SHOWN = 0.7  # share of a part that the mask must show for its outline to count
+AT_ONCE = 16  # frames in memory
 POOL, POINTS = 900, 112  # vertices that may be asked, and that are asked in one frame
 CLOTHES, HAIR = 0.01, 0.022  # metres by which they usually stand off the body
 BARE = ("wrist", "hand")
@@ -62,17 +63,38 @@ class Outline:
 
 def outline_of(stance: Stance, camera: Camera, masks: Iterable[NDArray]) -> Outline:
     """Compare the outline of the body in a stance of F frames with masks (H, W) uint8, one a frame."""
-    scale = min(1.0, SIDE / max(camera.size))
-    small = camera.scaled(*(max(1, round(length * scale)) for length in camera.size))
-    body, vertices = free_body(), _vertices(stance)
-    seen = small.view(vertices)
-    raster = rasterize(seen, body.faces, focal=small.focal, center=small.center, size=small.size)
-    normals = small.view(vertices + vertex_normals(vertices, body.faces)) - seen
-    found = [
-        _asked(seen[frame], normals[frame], raster.face[frame].numpy(), _resized(mask, small.size), small)
-        for frame, mask in zip(range(len(stance)), masks, strict=True)
-    ]
+    small = _small(camera)
+    masks, found = iter(small_masks(masks, camera)), []
+    for start in range(0, len(stance), AT_ONCE):
+        found += _compared(stance[start : start + AT_ONCE], small, masks)
     return Outline(*(torch.stack(values) for values in zip(*found, strict=True)))
+
+
+def small_masks(masks: Iterable[NDArray], camera: Camera) -> list[NDArray]:
+    """Masks of what a camera sees (H, W) uint8 at the size at which they are compared: smaller, if they are larger."""
+    import cv2
+
+    size = _small(camera).size
+    return [
+        mask if mask.shape == size[::-1] else cv2.resize(mask, size, interpolation=cv2.INTER_AREA) for mask in masks
+    ]
+
+
+def _small(camera: Camera) -> Camera:
+    scale = min(1.0, SIDE / max(camera.size))
+    return camera.scaled(*(max(1, round(length * scale)) for length in camera.size))
+
+
+def _compared(stance: Stance, camera: Camera, masks: Iterator[NDArray]) -> list[tuple[Tensor, ...]]:
+    """What is asked in each of a few frames. `masks` yields that many."""
+    body, vertices = free_body(), _vertices(stance)
+    seen = camera.view(vertices)
+    raster = rasterize(seen, body.faces, focal=camera.focal, center=camera.center, size=camera.size)
+    normals = camera.view(vertices + vertex_normals(vertices, body.faces)) - seen
+    return [
+        _asked(seen[frame], normals[frame], raster.face[frame].numpy(), next(masks), camera)
+        for frame in range(len(stance))
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -111,12 +133,6 @@ def _vertices(stance: Stance) -> Tensor:
     rest, joints = body.shape(stance.betas.float())
     transforms = world_from_rest(stance.rotations.float(), joints, body.parents)
     return blend(rest, body.weights, transforms) + stance.transl.float()[:, None]
-
-
-def _resized(mask: NDArray, size: tuple[int, int]) -> NDArray:
-    import cv2
-
-    return mask if mask.shape == size[::-1] else cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
 
 
 def _asked(vertices: Tensor, normals: Tensor, face: NDArray, mask: NDArray, camera: Camera) -> tuple[Tensor, ...]:
