@@ -187,6 +187,18 @@ class TestCharacters:
         both = (panned.visible > 250) & (other.visible > 250)
         assert np.abs(panned.frames[both].astype(int) - other.frames[both]).mean() > 15
 
+    @pytest.mark.parametrize("performance", ["walk", "run"])
+    def test_another_character_stands_where_the_first_one_stands(self, performance):
+        """What carries the first one carries the other in the same place, whatever their legs."""
+        options = {"size": 16, "frames": 24, "samples": 1, "performance": performance}
+        mine, theirs = (shot(5, character=seed, **options).motion.person for seed in (5, 505))
+        ankles = [JOINT["left_ankle"], JOINT["right_ankle"]]
+        here, there = (free_body().pose(person).joints[:, ankles] for person in (mine, theirs))
+        both = mine.contacts & theirs.contacts
+        carries = both & (both.sum(1, keepdim=True) == 1)  # two feet at once would ask for legs of the same length
+        assert carries.sum() >= 3
+        assert (here - there)[..., [0, 2]].norm(dim=2)[carries].max() < 0.02
+
     def test_another_character_has_the_stature_of_the_first(self, panned):
         other = shot(15, size=32, frames=1, character=515, samples=1)
         assert (

@@ -159,10 +159,12 @@ class Footing:
     contacts: np.ndarray
 
 
-def stand(feet: np.ndarray, lift: np.ndarray, *, fps: float) -> Footing:
+def stand(feet: np.ndarray, lift: np.ndarray, *, fps: float, shifts: np.ndarray | None = None) -> Footing:
     """Put a body on the floor y = 0 and let the foot that carries it stay where it is, so that steps move the body.
 
     `feet` (F, 2, N, 3) are points of the left and right sole of the body at the origin, `lift` (F,) metres in the air.
+    With `shifts` (F, 2, 2), metres along x and z from each foot of the body at the origin to where it should stand, the
+    foot that carries it stands there.
     """
     height = feet[..., 1].min(2)  # (F, 2)
     lowest = height.min(1)
@@ -170,9 +172,12 @@ def stand(feet: np.ndarray, lift: np.ndarray, *, fps: float) -> Footing:
     ground = feet.mean(2)[..., [0, 2]]  # (F, 2, 2)
     carries = np.exp(-np.minimum(height, 0.3) / 0.012)
     carries = carries / carries.sum(1, keepdims=True)
-    step = ((carries[1:] + carries[:-1])[..., None] / 2 * np.diff(ground, axis=0)).sum(1)
-    path = -np.concatenate([np.zeros((1, 2)), np.cumsum(step, 0)])
-    path -= path.mean(0)
+    if shifts is None:
+        step = ((carries[1:] + carries[:-1])[..., None] / 2 * np.diff(ground, axis=0)).sum(1)
+        path = -np.concatenate([np.zeros((1, 2)), np.cumsum(step, 0)])
+        path -= path.mean(0)
+    else:
+        path = (carries[..., None] * shifts).sum(1)
     transl = np.stack([path[:, 0], lift - lowest, path[:, 1]], 1)
     placed = ground + path[:, None]
     speed = np.linalg.norm(np.gradient(placed, axis=0), axis=-1) * fps if len(feet) > 1 else np.zeros(height.shape)

@@ -35,7 +35,10 @@ class Actor:
 
 
 def act(worn: Look | Outfit, performance: Performance | Captured, fps: float, *, like: Actor | None = None) -> Actor:
-    """Dress a character and let it perform, standing on the floor; at the stature of `like` if given."""
+    """Dress a character and let it perform, standing on the floor.
+
+    With `like` it does what that one does: at the same stature, with its feet where that one's feet stand.
+    """
     betas, body = worn.betas, free_body()
     if like is not None:
         betas = of_stature(body, betas, stature_of(body, like.person.betas))
@@ -43,21 +46,29 @@ def act(worn: Look | Outfit, performance: Performance | Captured, fps: float, *,
     rotations = torch.from_numpy(performance.rotations())
     frames = len(rotations)
     person = Person(betas, rotations[:, 0], rotations[:, 1:].flatten(1), torch.zeros(frames, 3))
-    transforms = body.pose(person).transforms
-    posed = skinned(dressed, transforms)
-    footing = _footing(performance, betas, dressed, posed, fps)
+    placed = body.pose(person)
+    posed = skinned(dressed, placed.transforms)
+    shifts = None if like is None else _ankles(body.pose(like.person).joints) - _ankles(placed.joints)
+    footing = _footing(performance, betas, dressed, posed, fps, shifts)
     transl = torch.from_numpy(footing.transl)
     person = replace(person, transl=transl, contacts=torch.from_numpy(footing.contacts))
     return Actor(worn, dressed, person, posed.moved(transl))
 
 
-def _footing(performance: Performance | Captured, betas, dressed: Dressed, posed: Posing, fps: float) -> Footing:
+def _footing(
+    performance: Performance | Captured, betas, dressed: Dressed, posed: Posing, fps: float, shifts: np.ndarray | None
+) -> Footing:
     if isinstance(performance, Captured):
         return performance.footing(posed.vertices, stature_of(free_body(), betas))
     feet = torch.stack([posed.vertices[:, _soles(dressed, side)] for side in ("left", "right")], 1)
     if performance.rests_on_body:
         return rest(posed.vertices, feet)
-    return stand(feet.numpy(), performance.lift, fps=fps)
+    return stand(feet.numpy(), performance.lift, fps=fps, shifts=shifts)
+
+
+def _ankles(joints: torch.Tensor) -> np.ndarray:
+    """Where the ankles of joints (F, 24, 3) are over the ground, (F, 2, 2)."""
+    return joints[:, [JOINT["left_ankle"], JOINT["right_ankle"]]][..., [0, 2]].numpy()
 
 
 def rest(vertices: torch.Tensor, feet: torch.Tensor) -> Footing:
