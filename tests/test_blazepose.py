@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import mimo_core.pose
+from mimo_core.clip import Clip
 from mimo_core.errors import InputError
 from mimo_core.pose.blazepose import (
     BlazePose,
@@ -21,7 +22,7 @@ from mimo_core.pose.blazepose import (
     shared_networks,
     weighted_suppression,
 )
-from mimo_core.pose.tracking import box_of, track
+from mimo_core.pose.tracking import box_of, look_back, track
 from mimo_core.synthetic import shot
 
 
@@ -201,6 +202,28 @@ class TestTracking:
     def test_a_person_who_leaves_is_missed_and_found_again(self, made):
         frames = [made.frames[0], made.plate[0], made.plate[1], made.frames[1]]
         assert [pose is not None for pose in track(frames)] == [True, False, False, True]
+
+    def test_a_person_whom_the_detector_does_not_see_is_looked_for_where_they_were(self, made, monkeypatch):
+        """Half hidden people are lost for a frame, and the detector is blind to them."""
+        frames = [made.frames[0], made.plate[0], made.frames[1]]
+        networks = shared_networks()
+        first = networks.detect(frames[0])
+        monkeypatch.setattr(networks, "detect", lambda frame, **_: first if frame is frames[0] else [])
+        monkeypatch.setattr(networks, "detect_all", lambda frame, **_: [])
+        assert [pose is not None for pose in track(frames, networks=networks)] == [True, False, True]
+
+    def test_frames_before_a_person_was_found_are_filled_backwards(self, made):
+        clip = Clip.from_array(made.frames)
+        poses = list(track(made.frames))
+        earlier = look_back(clip, [None, None, *poses[2:]])
+        assert set(earlier) == {0, 1}
+        for number, pose in earlier.items():
+            assert np.abs(pose.pixels - poses[number].pixels).mean() < 3
+        assert look_back(clip, poses) == look_back(clip, [*poses[:2], None, None]) == {}
+
+    def test_nobody_is_filled_in_where_nobody_was(self, made):
+        clip = Clip.from_array(np.concatenate([made.plate[:2], made.frames[:2]]))
+        assert look_back(clip, list(track(clip))) == {}
 
     def test_nobody_is_invented(self, made):
         assert list(track(made.plate)) == [None] * 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from .fit import fit
 from .landmarks import Landmarks
 from .overlay import draw_overlay
 from .sides import with_steady_sides
-from .tracking import track
+from .tracking import look_back, track
 
 
 __all__ = ["Estimate", "draw_overlay", "estimate", "estimate_picture", "find_people"]
@@ -70,6 +70,10 @@ def estimate(
             progress(len(poses), total)
 
     stored = Masks.from_frames(masks())
+    is_free = boxes is person_mask is None
+    if is_free and (earlier := look_back(clip, poses)):
+        stored = _with_earlier(stored, earlier)
+        poses = [earlier.get(frame, pose) for frame, pose in enumerate(poses)]
     landmarks = with_steady_sides(Landmarks.from_poses(poses), float(clip.fps))
     camera = Camera.for_size(clip.width, clip.height, focal)
 
@@ -79,7 +83,7 @@ def estimate(
     outlines = stored if person_mask is None else person_mask
     motion = fit(landmarks, camera, fps=float(clip.fps), masks=outlines, smoothing=smoothing, progress=fit_progress)
     progress(total, total)
-    return Estimate(motion, stored, landmarks, _notes(clip, motion, person, focal, boxes is person_mask is None))
+    return Estimate(motion, stored, landmarks, _notes(clip, motion, person, focal, is_free))
 
 
 def estimate_picture(
@@ -92,6 +96,12 @@ def estimate_picture(
     """The same for one RGB picture (H, W, 3) uint8: a motion of one frame. Nobody found is no error, see `is_found`."""
     masks = None if person_mask is None else Masks.from_array(person_mask[None])
     return estimate(Clip.from_array(picture[None]), person=person, person_mask=masks, focal=focal)
+
+
+def _with_earlier(masks: Masks, earlier: Mapping[int, Pose]) -> Masks:
+    """Masks of the same clip, those of some poses in their frames."""
+    size = masks.width, masks.height
+    return masks.computed(lambda frame: earlier[frame].frame_mask(*size) if frame in earlier else masks[frame])
 
 
 def _check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None, smoothing: float, focal: float):

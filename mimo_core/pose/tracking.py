@@ -6,14 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 
 import numpy as np
+import torch
 
+from ..clip import Clip
 from ..errors import InputError
+from ..motion.runs import runs_of
 from .blazepose import BlazePose, Detection, Pose, Region, shared_networks
 
 
 PRESENT = 0.5  # a pose with a lower score is no person
 JUMP = 0.5  # a person who moves further in one frame, in sizes of the region, is another person
 GROWTH = 1.6  # the same for the size of the region
+RETRY = 12  # frames for which the region of a lost person is looked into again, before the detector is asked
 MEMORY = 24  # frames for which a lost person is looked for near the place where they were last seen
 MASK_LEVEL = 128
 
@@ -31,7 +35,8 @@ def track(
     `person` counts the people of the frame where tracking starts, the largest first. `boxes` (F, 4), as x0, y0, x1, y1
     in pixels, or a `person_mask` per frame (H, W) uint8 say where the person is instead; an empty box or mask says that
     they are not there. From frame to frame the landmark network finds the region of the next frame itself; the detector
-    runs only when the person was lost.
+    runs only when the person was lost. It is blind to people who are half hidden, so the place where they were last
+    seen is looked into again for a while.
     """
     if person < 0:
         raise InputError(f"People are counted from 0, the largest first; got person {person}.")
@@ -42,7 +47,7 @@ def track(
     last: Pose | None = None
     age = 0
     for frame, box in zip(frames, boxes if is_guided else repeat(None), strict=is_guided):
-        pose = _followed(networks, frame, last) if last is not None and age == 0 else None
+        pose = _followed(networks, frame, last) if last is not None and age <= RETRY else None
         if is_guided:
             box = _valid(box)
             if box is None or (pose is not None and not _belongs(pose.next_region, box)):
@@ -55,6 +60,22 @@ def track(
         age = 0 if pose is not None else age + 1
         last = pose or last
         yield pose
+
+
+def look_back(clip: Clip, poses: Sequence[Pose | None], *, networks: BlazePose | None = None) -> dict[int, Pose]:
+    """Poses of frames before those in which a person was found at last, by number, where they can be followed back."""
+    networks = networks or shared_networks()
+    earlier = {}
+    for start, stop in runs_of(torch.tensor([pose is None for pose in poses], dtype=torch.bool)):
+        first = max(start, stop - RETRY)
+        pose = poses[stop] if stop < len(poses) else None
+        frames = list(clip.read(first, stop)) if pose is not None else []
+        for number in reversed(range(first, first + len(frames))):
+            pose = _followed(networks, frames[number - first], pose)
+            if pose is None:
+                break
+            earlier[number] = pose
+    return earlier
 
 
 def box_of(mask: np.ndarray) -> np.ndarray | None:
