@@ -137,6 +137,18 @@ class TestAGapInTheFirstGuess:
 
 
 class TestNobody:
+    def test_somebody_who_was_overlooked_for_a_while_does_not_become_scenery(self):
+        """Who is found from some frame on stood there before, and hides the scene there."""
+        frames, plate, people, _ = shot()
+        order = [0] * 9 + [2, 3, 4]
+        frames, people, guess = frames[order], people[order], sloppy(people)[order]
+        guess[:8] = 0
+        scene = separate(Clip.from_array(frames), coarse=Masks.from_array(guess), camera="none")
+        hidden = people[0] > 127
+        shown = np.abs(scene.plate[8].astype(float) - plate)[hidden].mean()
+        assert np.abs(frames[0].astype(float) - plate)[hidden].mean() > 60
+        assert shown < 12
+
     def test_an_empty_mask_leaves_the_source_and_says_so(self):
         frames = shot()[0][:3]
         empty = Masks.constant(0, 3, HEIGHT, WIDTH)

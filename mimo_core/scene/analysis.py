@@ -30,6 +30,7 @@ CACHED = 32  # frames kept at hand while a thing is followed
 BRIDGED = 128  # mask value of a body that was not seen but must be there
 KNOWN = 0.5  # share of a component that a followed thing covers to be that thing
 LEAST_DENSITY = -28.0  # log densities are kept from here up
+OVERLOOKED = 12  # frames before or after one with a person in which that one may have been overlooked
 SPECK = 1e-3  # of the squared stature: smaller pieces of person are noise
 
 
@@ -92,6 +93,19 @@ class Analysis:
     def _busy(self, soft: np.ndarray) -> np.ndarray:
         return grown(soft > UNSURE, BUSY * self.stature)
 
+    def hidden(self, frame: int) -> np.ndarray:
+        """Where a person may hide the scene, (h, w) bool: near the first guess.
+
+        Where nobody was found in a frame but shortly before or after, all around that place: nobody vanishes.
+        """
+        busy = self._busy(self.soft[frame])
+        near = range(max(frame - OVERLOOKED, 0), min(frame + OVERLOOKED + 1, len(self.boxes)))
+        if self.boxes[frame] is None:
+            seen = [other for other in near if self.boxes[other] is not None]
+            for other in sorted(seen, key=lambda other: abs(other - frame))[:1]:
+                _cut(busy, self.boxes[other])[:] = True
+        return busy
+
     def full_boxes(self) -> list[tuple[int, int, int, int] | None]:
         """Where the person and their surroundings are in each frame of the clip."""
         limit = np.array([self.clip.width, self.clip.height] * 2)
@@ -120,7 +134,7 @@ class Analysis:
     def _scenery(self, canvas: Canvas, plate: Clip | None, tick) -> CoarsePlate:
         survey = Survey(canvas, self.stature)
         for frame, body in zip(range(canvas.first, canvas.last), self.bodies(canvas.first, canvas.last), strict=True):
-            survey.add(self.pictures[frame], self._busy(self.soft[frame]), body, frame)
+            survey.add(self.pictures[frame], self.hidden(frame), body, frame)
             if canvas.start <= frame < canvas.stop:
                 tick(None)
         return survey.plate()

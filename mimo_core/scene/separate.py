@@ -188,10 +188,10 @@ class _Separation:
         import cv2
 
         work = self.work
-        busy = np.zeros(work.size[::-1], bool)
         if layers is None:
-            busy = work.soft[frame] > FAINT
+            busy = work.hidden(frame)
         else:
+            busy = np.zeros(work.size[::-1], bool)
             x0, y0, x1, y1 = layers.box
             busy[y0:y1, x0:x1] = (layers.person > FAINT) | (layers.thing > FAINT)
         busy = grown(busy, 1.2 * EDGE_SHARE * work.stature + 1)
