@@ -427,6 +427,7 @@ class TestExport:
             run = replace(run, stages=dict.fromkeys(stages, fast))
             assert train(run, tmp_path / folder, samples=tmp_path / "samples", on_cpu=True)
             after = open_checkpoint(tmp_path / folder / "more.safetensors")
+            assert after.trained.source.endswith(f". Before: {before.trained.source}")
             assert all(torch.equal(*pair) for pair in zip(*map(clip_vision_of, (before, after)), strict=True))
             names = [name for name in before.extras["vae"] if name.endswith(".weight")]
             moved = {name for name in names if not torch.equal(before.extras["vae"][name], after.extras["vae"][name])}

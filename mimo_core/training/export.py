@@ -20,11 +20,13 @@ def export(
     out: Path,
     *,
     extras: Mapping[str, Mapping[str, Tensor]],
+    before: str = "",
     dtype: torch.dtype = torch.float16,
 ) -> Checkpoint:
     """Write the networks as one file that Load MIMO and `--checkpoint` open, with how they were trained in its head.
 
     extras: the tensors of the autoencoder ("vae") and of the image encoder ("clip_vision") that go with them
+    before: how the checkpoint came to be that they started from
     """
     states = {name: getattr(networks, name).state_dict() for name in NETWORKS}
     trained = Trained(
@@ -35,7 +37,7 @@ def export(
         cfg=run.cfg,
         colours="free",
         layers=run.layers,
-        source=described(run),
+        source=described(run, before),
         licence=run.licence,
     )
     checkpoint = Checkpoint(networks.config, trained, **states, extras=extras)
@@ -52,12 +54,16 @@ def clip_vision_tensors(image_encoder: nn.Module) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in image_encoder.state_dict().items() if not name.endswith("position_ids")}
 
 
-def described(run: Run) -> str:
-    """How a model came to be, in one sentence for its metadata."""
+def described(run: Run, before: str = "") -> str:
+    """How a model came to be, in one sentence for its metadata, and what it was `before`."""
     stages = ", ".join(f"{name} {stage.steps} x {stage.batch}" for name, stage in run.stages.items())
     data = run.data
     clips = f"{data.clips} {data.kind} clips of {data.frames} frames at {data.size} px, seed {data.seed}"
-    return f"mimo train, {run.name}: {clips}; steps x batch: {stages}" + (f"; {run.note}" if run.note else "")
+    return (
+        f"mimo train, {run.name}: {clips}; steps x batch: {stages}"
+        + (f"; {run.note}" if run.note else "")
+        + (f". Before: {before}" if before else "")
+    )
 
 
 def networks_of(checkpoint: Path | Checkpoint, run: Run) -> Mimo:

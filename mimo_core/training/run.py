@@ -114,7 +114,9 @@ class Training:
         stage = self._denoiser_stage("lora", networks, motion=True)
         out = self.folder / f"{self.run.name}-lora.safetensors"
         return self._fitted(
-            stage, settings, lambda name: save_lora(networks.denoising_unet, out, source=described(self.run))
+            stage,
+            settings,
+            lambda name: save_lora(networks.denoising_unet, out, source=described(self.run, self._before())),
         )
 
     def export(self, name: str) -> Path:
@@ -129,7 +131,7 @@ class Training:
             extras["vae"] = vae_tensors(self._trained_autoencoder())
         if "image encoder" in self.run.stages:
             extras["clip_vision"] = clip_vision_tensors(self._trained_image_encoder())
-        export(run, networks, out, extras=extras)
+        export(run, networks, out, extras=extras, before=self._before())
         return out
 
     def _denoiser_stage(self, name: str, networks: Mimo, *, motion: bool) -> DenoiserStage:
@@ -188,6 +190,10 @@ class Training:
         """What the checkpoint to start from holds beside its networks."""
         return open_checkpoint(Path(self.run.start)).extras if self.run.start else {}
 
+    def _before(self) -> str:
+        """How the checkpoint to start from came to be."""
+        return open_checkpoint(Path(self.run.start)).trained.source if self.run.start else ""
+
     def _started(self) -> Mimo:
         torch.manual_seed(self.run.seed)
         return networks_of(Path(self.run.start), self.run) if self.run.start else Mimo(self.run.networks)
@@ -234,7 +240,7 @@ class Training:
 
     def _recorded(self, stage) -> dict[str, str]:
         """What a stage depends on beside its own settings."""
-        depends = {"start": self.run.start}
+        depends = {"start": Path(self.run.start).name}
         if not isinstance(stage, AutoencoderStage):
             depends |= {"networks": str(self.run.networks)}
         if isinstance(stage, DenoiserStage):
