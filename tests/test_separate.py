@@ -149,6 +149,15 @@ class TestNobody:
         assert np.abs(frames[0].astype(float) - plate)[hidden].mean() > 60
         assert shown < 12
 
+    def test_a_given_mask_that_shows_nobody_is_believed(self):
+        """Frames just after the person has gone are the only ones that show what they hid."""
+        frames, plate, people, _ = shot()
+        frames = np.concatenate([frames[[0] * 6], np.stack([plate] * 3)])
+        masks = np.concatenate([people[[0] * 6], np.zeros((3, HEIGHT, WIDTH), np.uint8)])
+        scene = separate(Clip.from_array(frames), person=Masks.from_array(masks), camera="none")
+        hidden = people[0] > 127
+        assert np.abs(scene.plate[0].astype(float) - plate)[hidden].mean() < 3
+
     def test_an_empty_mask_leaves_the_source_and_says_so(self):
         frames = shot()[0][:3]
         empty = Masks.constant(0, 3, HEIGHT, WIDTH)

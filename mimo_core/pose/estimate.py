@@ -71,7 +71,7 @@ def estimate(
 
     stored = Masks.from_frames(masks())
     is_free = boxes is person_mask is None
-    if is_free and (earlier := look_back(clip, poses)):
+    if is_free and (earlier := look_back(clip, poses, tick=lambda: progress(frames, total))):
         stored = _with_earlier(stored, earlier)
         poses = [earlier.get(frame, pose) for frame, pose in enumerate(poses)]
     landmarks = with_steady_sides(Landmarks.from_poses(poses), float(clip.fps))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 
 import numpy as np
@@ -62,8 +62,17 @@ def track(
         yield pose
 
 
-def look_back(clip: Clip, poses: Sequence[Pose | None], *, networks: BlazePose | None = None) -> dict[int, Pose]:
-    """Poses of frames before those in which a person was found at last, by number, where they can be followed back."""
+def look_back(
+    clip: Clip,
+    poses: Sequence[Pose | None],
+    *,
+    networks: BlazePose | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> dict[int, Pose]:
+    """Poses of frames before those in which a person was found at last, by number, where they can be followed back.
+
+    `tick` is called for every frame that is looked at; it may raise.
+    """
     networks = networks or shared_networks()
     earlier = {}
     for start, stop in runs_of(torch.tensor([pose is None for pose in poses], dtype=torch.bool)):
@@ -71,6 +80,7 @@ def look_back(clip: Clip, poses: Sequence[Pose | None], *, networks: BlazePose |
         pose = poses[stop] if stop < len(poses) else None
         frames = list(clip.read(first, stop)) if pose is not None else []
         for number in reversed(range(first, first + len(frames))):
+            tick()
             pose = _followed(networks, frames[number - first], pose)
             if pose is None:
                 break

@@ -96,11 +96,12 @@ class Analysis:
     def hidden(self, frame: int) -> np.ndarray:
         """Where a person may hide the scene, (h, w) bool: near the first guess.
 
-        Where nobody was found in a frame but shortly before or after, all around that place: nobody vanishes.
+        Where nobody was found in a frame but shortly before or after, all around that place: nobody vanishes. A mask
+        that was given is believed.
         """
         busy = self._busy(self.soft[frame])
         near = range(max(frame - OVERLOOKED, 0), min(frame + OVERLOOKED + 1, len(self.boxes)))
-        if self.boxes[frame] is None:
+        if self.boxes[frame] is None and not self.is_given:
             seen = [other for other in near if self.boxes[other] is not None]
             for other in sorted(seen, key=lambda other: abs(other - frame))[:1]:
                 _cut(busy, self.boxes[other])[:] = True
@@ -226,7 +227,7 @@ class Analysis:
 
     def _touches(self, labels: _Labels, index: int, frame: int, thing: np.ndarray) -> bool:
         """Whether a thing (h, w) bool comes near the person in a frame."""
-        if self.boxes[frame] is None:
+        if self.boxes[frame] is None and not self.is_given:
             return False
         near = grown(labels.store[index][0] > 127, TOUCH * self.stature)
         return bool((near & _cut(thing, self.boxes[frame])).any())

@@ -90,8 +90,8 @@ def shot(
 
     `character` puts another seed's character into it: same performance, place, camera and passing things; body shape
     (at the first one's stature, which no picture tells), hair and clothes of the other, whose feet stand where the
-    first one's stand. `camera`, `passing`, `place`
-    and `performance` choose what the seed would; `samples` squared rays are drawn a pixel.
+    first one's stand. `camera`, `passing`, `place` and `performance` choose what the seed would; `samples` squared rays
+    are drawn a pixel.
 
     Of six seeds in a row three have a panning camera and two something that moves elsewhere; nothing, a fixed thing
     and a moving thing in front take turns every six seeds.
