@@ -14,7 +14,7 @@ from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.sampling import Conditions, sample
 from mimo_core.errors import InputError
 from mimo_core.synthetic import shards, shot
-from mimo_core.training import distillation
+from mimo_core.training import distillation, real_samples
 from mimo_core.training.autoencoder import AutoencoderStage, fresh_autoencoder, normalized, psnr_of
 from mimo_core.training.denoiser import DenoiserStage, Mimo, Told, cumulative_signal, min_snr
 from mimo_core.training.distillation import FewStepsStage
@@ -23,10 +23,12 @@ from mimo_core.training.image_encoder import ImageEncoderStage, fresh_image_enco
 from mimo_core.training.latents import Encoders, Latents, encode_shards
 from mimo_core.training.loop import Step, fit
 from mimo_core.training.lora import add_lora, lora_tensors
+from mimo_core.training.real_samples import real_sample
 from mimo_core.training.samples import NAMES, Sample, Shards, write_shards
 from mimo_core.training.settings import STAGES, DataSettings, Run, StageSettings, read_run
 from mimo_core.training.shard_samples import shard_sample
 from mimo_core.training.synthetic_samples import jittered, synthetic_sample
+from mimo_core.video_writer import write_video
 
 
 SIZE, FRAMES, CLIPS = 64, 4, 4
@@ -151,6 +153,25 @@ class TestSamples:
         assert (made.body_code > 0).any()
         with pytest.raises(InputError, match="holds 2 shots, clip 4"):
             shard_sample(3, folder=tmp_path / "shards", size=SIZE, frames=2)
+
+    def test_real_clips_become_samples(self, tmp_path):
+        """A clip of a folder, taken apart by our own estimator and separator."""
+        made = shot(2, size=256, frames=4)
+        write_video(tmp_path / "clip.mp4", made.frames, fps=made.fps)
+        sample = real_sample(0, folder=tmp_path, size=64, frames=3)
+        shown = sample.visible > 127
+        assert 0.02 < shown.mean() < 0.6
+        assert (sample.body_code.max(-1) > 0)[shown].mean() > 0.7  # the body stands where the person is
+        apart = np.abs(sample.frames.astype(int) - sample.plate).max(-1)
+        assert np.median(apart[shown]) > 25 and np.median(apart[~shown]) < 3  # and is gone from the plate
+        again = real_sample(0, folder=tmp_path, size=64, frames=3)
+        assert np.array_equal(sample.frames, again.frames) and np.array_equal(sample.plate, again.plate)
+
+    def test_a_folder_whose_clips_show_nobody_is_refused(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(real_samples, "TRIES", 2)
+        write_video(tmp_path / "clip.mp4", shot(2, size=64, frames=3).plate, fps=12)
+        with pytest.raises(InputError, match="2 clips of .* none showed a person in 3 frames"):
+            real_sample(0, folder=tmp_path, size=32, frames=3)
 
     def test_a_jittered_motion_stays_near_the_true_one(self):
         true = shot(7, size=32, frames=6).motion
