@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -63,10 +63,10 @@ class Outline:
 
 def outline_of(stance: Stance, camera: Camera, masks: Iterable[NDArray]) -> Outline:
     """Compare the outline of the body in a stance of F frames with masks (H, W) uint8, one a frame."""
-    small = _small(camera)
-    masks, found = iter(small_masks(masks, camera)), []
+    small, masks, found = _small(camera), small_masks(masks, camera), []
     for start in range(0, len(stance), AT_ONCE):
-        found += _compared(stance[start : start + AT_ONCE], small, masks)
+        frames = slice(start, start + AT_ONCE)
+        found += _compared(stance[frames], small, masks[frames])
     return Outline(*(torch.stack(values) for values in zip(*found, strict=True)))
 
 
@@ -85,15 +85,15 @@ def _small(camera: Camera) -> Camera:
     return camera.scaled(*(max(1, round(length * scale)) for length in camera.size))
 
 
-def _compared(stance: Stance, camera: Camera, masks: Iterator[NDArray]) -> list[tuple[Tensor, ...]]:
-    """What is asked in each of a few frames. `masks` yields that many."""
+def _compared(stance: Stance, camera: Camera, masks: list[NDArray]) -> list[tuple[Tensor, ...]]:
+    """What is asked in each of a few frames."""
     body, vertices = free_body(), _vertices(stance)
     seen = camera.view(vertices)
     raster = rasterize(seen, body.faces, focal=camera.focal, center=camera.center, size=camera.size)
     normals = camera.view(vertices + vertex_normals(vertices, body.faces)) - seen
     return [
-        _asked(seen[frame], normals[frame], raster.face[frame].numpy(), next(masks), camera)
-        for frame in range(len(stance))
+        _asked(seen[frame], normals[frame], raster.face[frame].numpy(), mask, camera)
+        for frame, mask in zip(range(len(stance)), masks, strict=True)
     ]
 
 

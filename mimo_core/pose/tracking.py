@@ -17,7 +17,7 @@ from .blazepose import BlazePose, Detection, Pose, Region, shared_networks
 PRESENT = 0.5  # a pose with a lower score is no person
 JUMP = 0.5  # a person who moves further in one frame, in sizes of the region, is another person
 GROWTH = 1.6  # the same for the size of the region
-RETRY = 12  # frames for which the region of a lost person is looked into again, before the detector is asked
+RETRY = 12  # frames for which the region of a lost person is looked into again, also where the detector sees nobody
 MEMORY = 24  # frames for which a lost person is looked for near the place where they were last seen
 MASK_LEVEL = 128
 

@@ -200,11 +200,13 @@ class Training:
 
     def _begun_autoencoder(self) -> nn.Module:
         """The tiny autoencoder that the checkpoint to start from brings, or a new one."""
+        from diffusers import AutoencoderTiny
+
         brought = self._brought().get("vae")
         if brought is None:
             return fresh_autoencoder()
         network = Autoencoder.from_tensors(brought).network
-        if not isinstance(network, type(fresh_autoencoder())):
+        if not isinstance(network, AutoencoderTiny):
             raise InputError(
                 f"{self.run.start} brings a {type(network).__name__}, and the stages autoencoder and decoder train an "
                 "AutoencoderTiny. Leave these stages out."
