@@ -27,6 +27,7 @@ demo: $(VENV)/ready
 test: $(VENV)/ready-dev
 	$(RUN) pytest -q
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 
 lint: $(VENV)/ready-dev
 	$(BIN)/ruff check .
@@ -41,8 +42,8 @@ $(VENV)/ready: requirements.txt
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready pyproject.toml
-	@echo "== Adding the packages of the tests: pytest, ruff, accelerate, TensorBoard (30 MB)."
-	$(BIN)/pip install --quiet 'pytest>=8' 'ruff>=0.6' 'accelerate>=1.0' 'tensorboard>=2.15' "tomli>=2; python_version < '3.11'"
+	@echo "== Adding the packages of the tests, the extra "dev" of pyproject.toml (150 MB)."
+	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
 
 clean:

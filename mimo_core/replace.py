@@ -9,11 +9,11 @@ from typing import Protocol
 
 import numpy as np
 
-from .clip import Clip
-from .composite import composite
+from .compositing.composite import composite
 from .errors import InputError
 from .identity.encode import encode_identity
 from .identity.identity import Identity
+from .media.clip import Clip
 from .motion.motion import Motion
 from .motion.retarget import retarget
 from .pose.estimate import Estimate, estimate

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..mimo_core.color_match import COLOR_MATCHES
-from ..mimo_core.composite import composite, coverage
+from ..mimo_core.compositing.color_match import COLOR_MATCHES
+from ..mimo_core.compositing.composite import composite, coverage
 from ..mimo_core.denoise.paste import drawn_areas, paste_back
 from ..mimo_core.denoise.segments import layers_behind_and_before
 from ..mimo_core.errors import InputError

@@ -9,7 +9,6 @@ import torch
 from comfy.model_management import get_torch_device
 from torch import Tensor
 
-from ..mimo_core.clip import Clip
 from ..mimo_core.denoise.conditioning import (
     ENCODED_AT_ONCE,
     Part,
@@ -23,6 +22,7 @@ from ..mimo_core.denoise.memory import in_memory
 from ..mimo_core.denoise.regions import ClipPlan
 from ..mimo_core.errors import InputError
 from ..mimo_core.identity.identity import Identity
+from ..mimo_core.media.clip import Clip
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import Progress, silent
 from ..mimo_core.scene.scene import Scene

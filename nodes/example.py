@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import InputImpl, io
 
 from ..mimo_core.example import example_shots
-from ..mimo_core.picture import read_picture
+from ..mimo_core.media.picture import read_picture
 from .media import node_progress
 from .sockets import MimoMotion, check_choice
 from .views import motion_shown

@@ -13,11 +13,11 @@ import numpy as np
 from comfy_api.latest import InputImpl, ui
 from torch import Tensor
 
-from ..mimo_core.clip import DEFAULT_FPS, Clip, Masks, eight_bit
 from ..mimo_core.errors import InputError
+from ..mimo_core.media.clip import DEFAULT_FPS, Clip, Masks, eight_bit
+from ..mimo_core.media.video import Sound
+from ..mimo_core.media.video_writer import write_video
 from ..mimo_core.progress import Progress
-from ..mimo_core.video import Sound
-from ..mimo_core.video_writer import write_video
 
 
 PREVIEWS = 4  # pictures shown on a node

@@ -10,7 +10,7 @@ import folder_paths
 from ..mimo_core.denoise import official_files
 from ..mimo_core.denoise.checkpoints import OFFICIAL
 from ..mimo_core.errors import InputError
-from ..mimo_core.weights import ASSETS, command, models_folder
+from ..mimo_core.weights.files import ASSETS, command, models_folder
 
 
 FOLDERS = {"mimo": {".npy", ".pth", ".safetensors"}, "smpl": {".npz", ".pkl", ".safetensors"}}

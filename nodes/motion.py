@@ -9,9 +9,9 @@ from weakref import WeakKeyDictionary
 import folder_paths
 from comfy_api.latest import io, ui
 
-from ..mimo_core.clip import Clip, Masks
 from ..mimo_core.errors import InputError
 from ..mimo_core.example import example_shots
+from ..mimo_core.media.clip import Clip, Masks
 from ..mimo_core.motion.builtin import builtin_motion, builtin_names
 from ..mimo_core.motion.files import READ, WRITTEN, load_motion, save_motion
 from ..mimo_core.motion.motion import Motion

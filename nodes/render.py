@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from comfy_api.latest import io
 
-from ..mimo_core.body.render import STYLES, render_motion
-from ..mimo_core.clip import Clip
 from ..mimo_core.denoise.segments import BLACK, network_frames
 from ..mimo_core.errors import InputError
+from ..mimo_core.media.clip import Clip
+from ..mimo_core.render.styles import STYLES, render_motion
 from .batches import batches_from
 from .media import node_progress, preview
 from .models import official_body_code

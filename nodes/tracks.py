@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..mimo_core.clip import Masks
 from ..mimo_core.errors import InputError
+from ..mimo_core.media.clip import Masks
 
 
 @dataclass(frozen=True, eq=False)

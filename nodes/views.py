@@ -9,7 +9,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ..mimo_core.clip import Clip
+from ..mimo_core.media.clip import Clip
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import Progress
 from ..mimo_core.scene.review import Reviewed

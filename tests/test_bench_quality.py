@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mimo_core.bench import quality
-from mimo_core.bench.table import Row, parse_seeds, report
-from mimo_core.clip import Masks
 from mimo_core.errors import InputError
+from mimo_core.media.clip import Masks
 from mimo_core.scene.scene import Scene
-from mimo_core.synthetic import shot
+from mimo_lab.bench import quality
+from mimo_lab.bench.table import Row, parse_seeds, report
+from mimo_lab.synthetic import shot
 
 
 @pytest.fixture(scope="module")

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mimo_core.bench import tiny
-from mimo_core.bench.tiny_measures import (
+from mimo_lab.bench import tiny
+from mimo_lab.bench.tiny_measures import (
     differs,
     part_colours,
     recognised,
     sharpness,
     warping_error,
 )
-from mimo_core.bench.tiny_sheet import write_sheet
-from mimo_core.synthetic import shot
+from mimo_lab.bench.tiny_sheet import write_sheet
+from mimo_lab.synthetic import shot
 
 
 SIZE = 64

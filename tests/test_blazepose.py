@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import mimo_core.pose
-from mimo_core.clip import Clip
 from mimo_core.errors import InputError
+from mimo_core.media.clip import Clip
 from mimo_core.pose.blazepose import (
     BlazePose,
     Region,
@@ -23,7 +23,7 @@ from mimo_core.pose.blazepose import (
     weighted_suppression,
 )
 from mimo_core.pose.tracking import box_of, look_back, track
-from mimo_core.synthetic import shot
+from mimo_lab.synthetic import shot
 
 
 ASSETS = Path(mimo_core.pose.__file__).parent.parent / "assets" / "blazepose"

@@ -17,10 +17,10 @@ from mimo_core.body import files
 from mimo_core.body.colors import colors_of, read_official_colors
 from mimo_core.body.files import open_body, read_npy
 from mimo_core.body.model import free_body
+from mimo_core.body.person import Person
 from mimo_core.body.pickles import unpickle
 from mimo_core.body.skeleton import PARENTS, family_joints
 from mimo_core.errors import InputError
-from mimo_core.motion.motion import Person
 
 
 smplx = pytest.importorskip("smplx")
@@ -470,10 +470,11 @@ for module in pkgutil.walk_packages(mimo_core.__path__, "mimo_core."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 from mimo_core.body.files import open_body
-from mimo_core.body.render import render_motion
-from mimo_core.camera import Camera
+from mimo_core.render.styles import render_motion
+from mimo_core.geometry.camera import Camera
 from mimo_core.errors import InputError
-from mimo_core.motion.motion import Motion, Person
+from mimo_core.motion.motion import Motion
+from mimo_core.body.person import Person
 still = Person(torch.zeros(10), torch.zeros(1, 3), torch.zeros(1, 69), torch.tensor([[0, 0.3, -3]]))
 (frame, mask), = render_motion(Motion((still,), 24.0, Camera.for_size(64, 64)))
 assert mask.any()

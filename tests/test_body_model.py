@@ -8,9 +8,9 @@ import torch
 from safetensors import safe_open
 
 from mimo_core.body.model import FRAMES_AT_ONCE, FREE_BODY, free_body, vertex_normals
+from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT, MIRRORED
-from mimo_core.body.skinning import matrix_from_axis_angle
-from mimo_core.motion.motion import Person
+from mimo_core.geometry.rotations import matrix_from_axis_angle
 
 
 @pytest.fixture(scope="module")

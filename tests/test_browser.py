@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mimo_core.clip import Clip, Masks
+from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.review import Reviewed, review
 from mimo_core.scene.scene import Doubt, Scene, SceneReport
 from mimo_core.scene.strokes import read_strokes
-from mimo_core.synthetic.shot import shot
 from mimo_core.view.layers import layers_view
 from mimo_core.view.motion import motion_view
+from mimo_lab.synthetic.shot import shot
 from tests import browser
 from tests.front_end import ROOT, FrontEnd, static_folder
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mimo_core.camera import Camera
 from mimo_core.errors import InputError
+from mimo_core.geometry.camera import Camera
 
 
 POINT = torch.tensor([[[0.1, 0.0, -2.0]]])  # 10 cm to the right, 2 m in front of the camera in the origin

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mimo_core.cli import parser, run
-from mimo_core.clip import write_video
+from mimo_core.media.clip import write_video
 
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mimo_core.clip import Clip, Masks
 from mimo_core.errors import InputError
-from mimo_core.store import FrameStore
+from mimo_core.media.clip import Clip, Masks
+from mimo_core.media.store import FrameStore
 
 
 def numbered_frames(count, height=6, width=8):

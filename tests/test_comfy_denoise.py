@@ -45,7 +45,7 @@ def world(part, tmp_path_factory):
     picture = generator.integers(0, 256, (64, 64, 3), np.uint8)
     identity = part("mimo_core.identity.identity").Identity(picture, np.full((64, 64), 255, np.uint8))
     identity = part("nodes.conditioning").encode_views(identity, vae=vae, clip_vision=clip_vision)
-    clip = part("mimo_core.clip")
+    clip = part("mimo_core.media.clip")
     plate = clip.Clip.from_array(generator.integers(0, 256, (FRAMES, HEIGHT, WIDTH, 3), np.uint8))
     nobody = clip.Masks.constant(0, FRAMES, HEIGHT, WIDTH)
     scene = part("mimo_core.scene.scene").Scene(plate, plate, nobody, nobody)
@@ -388,7 +388,7 @@ class TestBadInput:
 
 
 def still_scene(part):
-    clip = part("mimo_core.clip")
+    clip = part("mimo_core.media.clip")
     plate = clip.Clip.still(np.full((128, 96, 3), 200, np.uint8), 1)
     nobody = clip.Masks.constant(0, 1, 128, 96)
     return part("mimo_core.scene.scene").Scene(plate, plate, nobody, nobody, is_still=True)

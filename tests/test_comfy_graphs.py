@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mimo_core.body.render import render_motion
-from mimo_core.clip import Clip, Masks
 from mimo_core.denoise.checkpoints import save_checkpoint
 from mimo_core.example import example_shots
+from mimo_core.media.clip import Clip, Masks
+from mimo_core.render.styles import render_motion
 from mimo_core.scene.scene import Scene
 from mimo_core.scene.template import save_template
 from tests import tiny_comfy

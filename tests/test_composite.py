@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mimo_core.clip import Clip, Masks
-from mimo_core.color_match import match_tone
-from mimo_core.composite import composite, coverage
+from mimo_core.compositing.color_match import match_tone
+from mimo_core.compositing.composite import composite, coverage
 from mimo_core.errors import InputError
+from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.picture import scene_from_picture
 from mimo_core.scene.scene import Scene
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from mimo_core.bench import denoise
-from mimo_core.bench.table import Row
+from mimo_lab.bench import denoise
+from mimo_lab.bench.table import Row
 from tests.tiny_networks import TINY
 
 

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from mimo_core.cli import run
-from mimo_core.clip import Clip, Masks
 from mimo_core.denoise.autoencoder import Autoencoder
 from mimo_core.denoise.checkpoints import build, open_checkpoint, save_checkpoint
 from mimo_core.denoise.image_encoder import image_encoder
@@ -22,6 +21,7 @@ from mimo_core.denoise.pipeline import MimoDecoder, Settings
 from mimo_core.errors import InputError
 from mimo_core.example import example_shots
 from mimo_core.identity.identity import Identity
+from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
 from mimo_core.progress import silent
 from mimo_core.scene.scene import Scene

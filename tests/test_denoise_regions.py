@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from mimo_core.denoise.paste import EDGE_NAMES, drawn_areas, edge_mask, edge_name, network_input, paste_back
-from mimo_core.denoise.regions import ClipPlan, Context, Region, plan_clip
+from mimo_core.denoise.regions import ClipPlan, Context, plan_clip
 from mimo_core.errors import InputError
+from mimo_core.geometry.box import Box
 
 
 HEIGHT, WIDTH = 120, 160
@@ -62,7 +63,7 @@ class TestEdgeMask:
     @pytest.mark.parametrize("name", EDGE_NAMES)
     def test_it_fades_at_borders_inside_the_frame_only(self, name):
         touched = name.split("_")
-        region = Region(
+        region = Box(
             0 if "left" in touched else 10,
             0 if "up" in touched else 10,
             WIDTH if "right" in touched else 110,
@@ -76,12 +77,12 @@ class TestEdgeMask:
         assert {border for border, value in ends.items() if value == 1} == set(touched) - {"inner"}
 
     def test_the_ramp_is_linear_over_eight_percent(self):
-        row = edge_mask(Region(10, 0, 110, HEIGHT), WIDTH, HEIGHT)[60]
+        row = edge_mask(Box(10, 0, 110, HEIGHT), WIDTH, HEIGHT)[60]
         np.testing.assert_allclose(row[:9], [*((np.arange(8) + 0.5) / 8), 1], rtol=1e-6)
 
 
 def one_context(frames=3, region=None):
-    region = region or Region(40, 20, 104, 84)
+    region = region or Box(40, 20, 104, 84)
     return ClipPlan((Context(0, 0, frames, region),), WIDTH, HEIGHT)
 
 
@@ -97,7 +98,7 @@ class TestPasteBack:
 
     def test_the_cropped_background_as_network_output_gives_the_background(self):
         background = np.random.default_rng(0).integers(0, 255, (3, HEIGHT, WIDTH, 3), np.uint8)
-        region = Region(40, 0, 104, 53)
+        region = Box(40, 0, 104, 53)
         made = [network_input(frame, region, fill=255) for frame in background]
         result = np.stack(list(paste_back(one_context(region=region), made, background)))
         assert np.abs(result.astype(int) - background).max() <= 1
@@ -124,7 +125,7 @@ class TestPasteBack:
         np.testing.assert_array_equal(np.stack(list(result)), source)
 
     def test_shared_frames_cross_fade_by_fifths(self):
-        region = Region(0, 0, WIDTH, HEIGHT)
+        region = Box(0, 0, WIDTH, HEIGHT)
         plan = ClipPlan((Context(0, 0, 6, region), Context(2, 6, 8, region)), WIDTH, HEIGHT)
         made = [np.full((160, 160, 3), 0, np.uint8)] * 6 + [np.full((160, 160, 3), 200, np.uint8)] * 6
         result = list(paste_back(plan, made, np.zeros((8, HEIGHT, WIDTH, 3), np.uint8)))
@@ -132,7 +133,7 @@ class TestPasteBack:
 
     def test_a_frame_comes_out_as_soon_as_no_later_one_can_change_it(self):
         made = iter([np.zeros((40, 40, 3), np.uint8)] * 6)
-        region = Region(40, 20, 104, 84)
+        region = Box(40, 20, 104, 84)
         plan = ClipPlan((Context(0, 0, 3, region), Context(1, 3, 4, region)), WIDTH, HEIGHT)
         frames = paste_back(plan, made, np.zeros((4, HEIGHT, WIDTH, 3), np.uint8))
         left = []
@@ -142,7 +143,7 @@ class TestPasteBack:
 
     def test_frames_of_two_contexts_fade_evenly_and_officially_by_fifths(self):
         region, squares = (
-            Region(0, 0, WIDTH, WIDTH),
+            Box(0, 0, WIDTH, WIDTH),
             [np.full((16, 16, 3), grey, np.uint8) for grey in (0,) * 3 + (90,) * 3],
         )
         for behaviour, expected in (("fixed", [0, 30, 60, 90]), ("official", [0, 18, 36, 90])):

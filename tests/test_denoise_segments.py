@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from mimo_core.clip import Clip
 from mimo_core.denoise.paste import drawn_areas, paste_back
-from mimo_core.denoise.regions import ClipPlan, Context, Region
+from mimo_core.denoise.regions import ClipPlan, Context
 from mimo_core.denoise.segments import BLACK, lasting, network_frames, segment
 from mimo_core.errors import InputError
+from mimo_core.geometry.box import Box
+from mimo_core.media.clip import Clip
 
 
-LEFT, RIGHT = Region(0, 0, 16, 16), Region(16, 8, 48, 40)
+LEFT, RIGHT = Box(0, 0, 16, 16), Box(16, 8, 48, 40)
 PLAN = ClipPlan((Context(0, 0, 6, LEFT), Context(2, 6, 10, RIGHT)), 48, 40)
 
 

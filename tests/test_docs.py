@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mimo_core import doctor, weights
+from mimo_core.cli import doctor
+from mimo_core.weights import files as weights
 from tests.template_prompts import NOTES, TEMPLATES
 from tools import list_messages
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from mimo_core.bench.pose import joint_error
-from mimo_core.clip import Clip, Masks
 from mimo_core.errors import InputError
+from mimo_core.media.clip import Clip, Masks
 from mimo_core.pose.estimate import draw_overlay, estimate, estimate_picture, find_people
-from mimo_core.synthetic import shot
+from mimo_lab.bench.pose import joint_error
+from mimo_lab.synthetic import shot
 
 
 @pytest.fixture(scope="module")

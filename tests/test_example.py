@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from mimo_core.clip import Clip
 from mimo_core.example import FOLDER, example_shots
-from mimo_core.picture import read_picture
+from mimo_core.media.clip import Clip
+from mimo_core.media.picture import read_picture
 
 
 def test_the_example_ships_whole_and_is_smaller_than_2_mb():

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from mimo_core.errors import InputError
-from mimo_core.fetch import fetch, install
-from mimo_core.weights import FILES, WeightFile, locate, models_folder, table
+from mimo_core.weights.fetch import fetch, install
+from mimo_core.weights.files import FILES, WeightFile, locate, models_folder, table
 
 
 CONTENT = bytes(range(256)) * 4096

@@ -5,19 +5,20 @@ import functools
 import pytest
 import torch
 
-from mimo_core.bench.pose import joint_error, true_landmarks, with_noise
 from mimo_core.body.landmarks import LANDMARKS, PLACES, derive, landmark_weights, place_of
 from mimo_core.body.model import free_body
+from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
-from mimo_core.camera import Camera
 from mimo_core.errors import InputError
-from mimo_core.motion.motion import Motion, Person
-from mimo_core.motion.rotations import matrix_from_axis_angle
+from mimo_core.geometry.camera import Camera
+from mimo_core.geometry.rotations import matrix_from_axis_angle
+from mimo_core.motion.motion import Motion
 from mimo_core.pose.contacts import find_contacts, slides
 from mimo_core.pose.fit import WINDOW, closed_form, fit, joint_confidence
 from mimo_core.pose.inverse_kinematics import rotations_from_landmarks
 from mimo_core.pose.landmarks import Landmarks, bridged_gaps
 from mimo_core.pose.rig import Stance, free_rig
+from mimo_lab.bench.pose import joint_error, true_landmarks, with_noise
 
 
 CAMERA = Camera.for_size(512, 512)

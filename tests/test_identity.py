@@ -11,7 +11,7 @@ from mimo_core.identity.continuation import continued
 from mimo_core.identity.encode import encode_identity
 from mimo_core.identity.matte import matte_from_mask, matte_of_object
 from mimo_core.identity.picture import colors_and_alpha, given_mask
-from mimo_core.synthetic.shot import character_picture
+from mimo_lab.synthetic.shot import character_picture
 
 
 @pytest.fixture(scope="module")

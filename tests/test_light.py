@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from mimo_core.body.model import free_body, vertex_normals
+from mimo_core.body.person import Person
 from mimo_core.body.raster import interpolate, rasterize
-from mimo_core.camera import Camera
-from mimo_core.clip import Clip, Masks
+from mimo_core.geometry.camera import Camera
 from mimo_core.identity.identity import Identity
-from mimo_core.motion.motion import Motion, Person
+from mimo_core.media.clip import Clip, Masks
+from mimo_core.motion.motion import Motion
 from mimo_core.proxy.light import Light, light_of_scene
 from mimo_core.proxy.proxy import Proxy
 from mimo_core.scene.scene import Scene

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mimo_core.bench.measures import dilate, iou, psnr, ssim
+from mimo_lab.bench.measures import dilate, iou, psnr, ssim
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from mimo_core.camera import Camera
+from mimo_core.body.person import Person
 from mimo_core.errors import InputError
-from mimo_core.motion.motion import Motion, Person
+from mimo_core.geometry.camera import Camera
+from mimo_core.motion.motion import Motion
 
 
 def person(frames=4, **changes):

@@ -74,7 +74,7 @@ class TestWhatTheyDo:
 
     def test_who_turns_around_faces_front_again(self):
         root = builtin_motion("turn around").person.global_orient
-        from mimo_core.motion.rotations import matrix_from_axis_angle
+        from mimo_core.geometry.rotations import matrix_from_axis_angle
 
         front = matrix_from_axis_angle(root)[..., 2]
         angle = np.unwrap(np.arctan2(front[:, 0].numpy(), front[:, 2].numpy()))

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from mimo_core.body.model import free_body
-from mimo_core.camera import Camera
-from mimo_core.clip import Clip
+from mimo_core.body.person import Person
 from mimo_core.errors import InputError
+from mimo_core.geometry.camera import Camera
+from mimo_core.geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from mimo_core.media.clip import Clip
 from mimo_core.motion.edit import at_speed, cut, mirror, resample, reverse, smooth
-from mimo_core.motion.motion import Motion, Person
-from mimo_core.motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from mimo_core.motion.motion import Motion
 
 
 def wave(frames=24, fps=24.0, **changes):

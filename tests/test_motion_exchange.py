@@ -12,15 +12,16 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from mimo_core.body.model import free_body
+from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT, JOINTS
-from mimo_core.camera import Camera
 from mimo_core.errors import InputError
+from mimo_core.geometry.camera import Camera
+from mimo_core.geometry.rotations import matrix_from_axis_angle
 from mimo_core.motion.bvh import read_bvh
 from mimo_core.motion.files import load_motion, save_motion
 from mimo_core.motion.glb import read_glb
 from mimo_core.motion.ground import floor_of
-from mimo_core.motion.motion import Motion, Person
-from mimo_core.motion.rotations import matrix_from_axis_angle
+from mimo_core.motion.motion import Motion
 from mimo_core.motion.take import motion_of
 from tests.skeletons import CMU, LIMBS, MIXAMO, bvh_text, directions, forward, glb_bytes, key_poses, packed_glb
 

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from mimo_core.body.model import free_body
-from mimo_core.camera import Camera
+from mimo_core.body.person import PER_FRAME, Person
 from mimo_core.errors import InputError
+from mimo_core.geometry.camera import Camera
+from mimo_core.geometry.rotations import matrix_from_axis_angle
 from mimo_core.motion.amass import PELVIS, from_amass, to_amass
 from mimo_core.motion.files import load_motion, save_amass, save_motion
-from mimo_core.motion.motion import PER_FRAME, Motion, Person
-from mimo_core.motion.rotations import matrix_from_axis_angle
+from mimo_core.motion.motion import Motion
 
 
 FRAMES = 5

@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from mimo_core.body.model import free_body
+from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
-from mimo_core.camera import Camera
 from mimo_core.errors import InputError
+from mimo_core.geometry.camera import Camera
 from mimo_core.motion.cameras import facing, following_camera, pelvis_path
 from mimo_core.motion.ground import contacts_of, floor_of, in_place, on_the_floor, soles_of
 from mimo_core.motion.join import join, loop
-from mimo_core.motion.motion import Motion, Person
+from mimo_core.motion.motion import Motion
 from mimo_core.motion.place import place
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from mimo_core.body.model import free_body
-from mimo_core.camera import Camera
+from mimo_core.body.person import Person
 from mimo_core.errors import InputError
+from mimo_core.geometry.camera import Camera
 from mimo_core.motion.cameras import (
     Stand,
     fixed_camera,
@@ -17,7 +18,7 @@ from mimo_core.motion.cameras import (
     viewer_camera,
     with_lens,
 )
-from mimo_core.motion.motion import Motion, Person
+from mimo_core.motion.motion import Motion
 from mimo_core.motion.place import place, scaled
 
 

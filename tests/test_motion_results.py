@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from mimo_core.errors import InputError
+from mimo_core.geometry.rotations import matrix_from_axis_angle
 from mimo_core.motion import joblib_file
 from mimo_core.motion.cameras import pelvis_path
 from mimo_core.motion.files import load_motion
 from mimo_core.motion.joblib_file import read_joblib
-from mimo_core.motion.rotations import matrix_from_axis_angle
 
 
 FRAMES = 6

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from mimo_lab.synthetic import shot
+
 
 @pytest.fixture(scope="module")
 def core(node_classes):
@@ -42,14 +44,14 @@ def motion(core):
     pose[:, 3 * 14 + 1] = torch.linspace(-0.5, 0.5, 4)
     place = torch.tensor([[0.0, 0.1, -3.0]]).repeat(4, 1)
     person = core("motion.motion").Person(torch.zeros(10), torch.zeros(4, 3), pose, place)
-    camera = core("camera").Camera.for_size(96, 64, focal=60.0)
+    camera = core("geometry.camera").Camera.for_size(96, 64, focal=60.0)
     return core("motion.motion").Motion((person,), 24.0, camera)
 
 
 @pytest.fixture(scope="module")
 def film(core):
     """A synthetic shot of six frames with its truth."""
-    return core("synthetic.shot").shot(1, size=192, frames=6)
+    return shot(1, size=192, frames=6)
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +99,12 @@ class TestRenderMotion:
         for (frame, region), square, square_mask in zip(plan.network_frames, squares, square_masks, strict=True):
             side = max(region.width, region.height)
             reduced = torch.nn.functional.interpolate(square.movedim(-1, 0)[None], (side, side), mode="area")[0]
-            assert abs(float(reduced.sum() / region.crop(images[frame]).sum()) - 1) < 0.05
-            assert abs(float(square_mask.mean() * side**2 / region.crop(mask[frame]).sum()) - 1) < 0.05
+            assert abs(float(reduced.sum() / region.cut(images[frame]).sum()) - 1) < 0.05
+            assert abs(float(square_mask.mean() * side**2 / region.cut(mask[frame]).sum()) - 1) < 0.05
 
     def test_a_plan_of_another_scene_is_refused_with_both_sizes(self, run, core, motion):
         regions = core("denoise.regions")
-        context = regions.Context(0, 0, 4, regions.Region(0, 0, 8, 8))
+        context = regions.Context(0, 0, 4, regions.Box(0, 0, 8, 8))
         with pytest.raises(ValueError, match="4 frames of 32x32.*4 of 96x64"):
             run("MIMO_RenderMotion", motion=motion, plan=regions.ClipPlan((context,), 32, 32))
 
@@ -166,7 +168,7 @@ class TestSeparateScene:
     def test_after_the_estimator_it_works_on_the_same_masks_as_the_library(self, run, core, images, close):
         motion, _ = run("MIMO_EstimatePose", clip=images[:3]).args
         person = run("MIMO_SeparateScene", clip=images[:3], motion=motion).args[2]
-        clip = core("clip").Clip.from_array(images[:3])
+        clip = core("media.clip").Clip.from_array(images[:3])
         found = core("pose.estimate").estimate(clip)
         wanted = core("scene.separate").separate(clip, motion=found.motion, coarse=found.masks).person
         close(person, torch.stack([torch.from_numpy(mask).float() / 255 for mask in wanted]))
@@ -275,7 +277,7 @@ class TestRetargetMotion:
         (walk,) = run("MIMO_LoadMotion", file="walk [built in]").args
         betas, still = torch.tensor([0.0, 2.0, *[0.0] * 8]), torch.zeros(1, 3)
         person = core("motion.motion").Person(betas, still, torch.zeros(1, 69), still)
-        fitted = core("motion.motion").Motion((person,), 24.0, core("camera").Camera.for_size(16, 16))
+        fitted = core("motion.motion").Motion((person,), 24.0, core("geometry.camera").Camera.for_size(16, 16))
         square = torch.zeros(16, 16, 3, dtype=torch.uint8).numpy()
         identity = core("identity.identity").Identity(square, square[..., 0], fitted)
         (moved,) = run("MIMO_RetargetMotion", motion=walk, identity=identity).args

@@ -26,7 +26,7 @@ def boxes(node_classes):
 
 @pytest.fixture(scope="module")
 def writer(node_classes):
-    return importlib.import_module("pack_under_test.mimo_core.video_writer")
+    return importlib.import_module("pack_under_test.mimo_core.media.video_writer")
 
 
 @pytest.fixture

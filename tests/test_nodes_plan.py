@@ -58,7 +58,7 @@ def composed(node_classes, folders):
 
 
 def layers(part, source, plate, occluder=None):
-    clip, masks = part("clip").Clip, part("clip").Masks
+    clip, masks = part("media.clip").Clip, part("media.clip").Masks
     nobody = masks.constant(0, len(source), *source.shape[1:3])
     front = nobody if occluder is None else masks.from_array(occluder)
     return part("scene.scene").Scene(clip.from_array(source), clip.from_array(plate), nobody, front)
@@ -68,7 +68,7 @@ def layers(part, source, plate, occluder=None):
 def test_whole_clips_are_exactly_the_officials(part, samples, mask_files, composed, name):
     clip = {key.split(".", 1)[1]: samples[1][key] for key in samples[1].files if key.startswith(f"{name}.")}
     case = json.loads((SAMPLES / "roi.json").read_text())["driver_runs"][name]
-    kept = part("denoise.template").time_crop(case["fps"], *case["time_crop"], len(clip["sdc"]))
+    kept = part("scene.template_rules").time_crop(case["fps"], *case["time_crop"], len(clip["sdc"]))
     body_code, source, plate = (clip[layer][kept.start : kept.stop] for layer in ("sdc", "vid", "bk"))
     occluder = clip["occ"][kept.start : kept.stop, ..., 0] if "occ" in clip else None
     plan = part("denoise.regions").plan_clip(body_code, behaviour="official")
@@ -79,7 +79,7 @@ def test_whole_clips_are_exactly_the_officials(part, samples, mask_files, compos
 def plan_of(part, name):
     """A region that touches the borders of the frame that a mask is named after."""
     regions, touched = part("denoise.regions"), name.split("_")
-    region = regions.Region(
+    region = regions.Box(
         0 if "left" in touched else MARGIN,
         0 if "up" in touched else MARGIN,
         WIDTH - (0 if "right" in touched else MARGIN),
@@ -133,7 +133,7 @@ def test_a_mask_keeps_the_squares_to_the_character_and_the_rest_is_the_plate(par
 )
 def test_a_mask_that_does_not_fit_the_plan_is_refused(part, composed, frames, height, message):
     regions = part("denoise.regions")
-    context = regions.Context(0, 0, 3, regions.Region(0, 0, WIDTH, HEIGHT))
+    context = regions.Context(0, 0, 3, regions.Box(0, 0, WIDTH, HEIGHT))
     plan = regions.ClipPlan((context,), WIDTH, HEIGHT)
     black, squares = np.zeros((3, HEIGHT, WIDTH, 3), np.uint8), np.zeros((3, 16, 16, 3), np.uint8)
     with pytest.raises(ValueError, match=message):

@@ -10,7 +10,7 @@ import torch
 @pytest.fixture
 def scene(pack):
     part = lambda name: importlib.import_module(f"{pack.__name__}.mimo_core.{name}")  # noqa: E731
-    clip = part("clip")
+    clip = part("media.clip")
     source = clip.Clip.from_array(np.random.default_rng(0).integers(0, 256, (5, 32, 48, 3), np.uint8), 30)
     nobody = clip.Masks.constant(0, 5, 32, 48)
     return part("scene.scene").Scene(source, source, nobody, nobody)

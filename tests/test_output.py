@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FULL_DISK = """
 import resource, signal, sys
 import numpy as np
-from mimo_core.clip import write_video
+from mimo_core.media.clip import write_video
 from mimo_core.errors import InputError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from mimo_core.bench import parity
 from mimo_core.errors import InputError
+from mimo_lab.bench import parity
 
 
 SAMPLES = Path(__file__).parent / "data" / "parity"

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from mimo_core.body.model import free_body
-from mimo_core.body.openpose import POINTS
 from mimo_core.body.skeleton import JOINT
-from mimo_core.body.skinning import matrix_from_axis_angle
 from mimo_core.errors import InputError
+from mimo_core.geometry.rotations import matrix_from_axis_angle
 from mimo_core.motion.builtin import builtin_motion
 from mimo_core.pose.neighbours import MHR_KEYPOINTS, motion_from_poses, openpose_keypoints
 from mimo_core.pose.rig import Stance, free_rig
+from mimo_core.render.openpose import POINTS
 
 
 NAN = {"pred_keypoints_3d": torch.full((70, 3), math.nan), "pred_cam_t": [0, 0, 3], "focal_length": 9}

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from mimo_core.body.model import free_body
+from mimo_core.body.person import Person
 from mimo_core.body.raster import interpolate, rasterize
 from mimo_core.body.skeleton import JOINT
-from mimo_core.camera import Camera
 from mimo_core.errors import InputError
+from mimo_core.geometry.camera import Camera
 from mimo_core.identity.identity import Identity
-from mimo_core.motion.motion import Motion, Person
+from mimo_core.motion.motion import Motion
 from mimo_core.proxy.card import card_corners
 from mimo_core.proxy.outline import Picture, clothed
 from mimo_core.proxy.proxy import Proxy

@@ -6,13 +6,14 @@ import torch
 
 from mimo_core.body.colors import colors_of, normalized, point_colors
 from mimo_core.body.model import free_body
-from mimo_core.body.openpose import COLORS, POINTS
-from mimo_core.body.render import FARTHEST, STYLES, render_motion
-from mimo_core.body.scail import BEHIND, LIMBS, RADIUS, SPECULAR
+from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
-from mimo_core.camera import Camera
 from mimo_core.errors import InputError
-from mimo_core.motion.motion import Motion, Person
+from mimo_core.geometry.camera import Camera
+from mimo_core.motion.motion import Motion
+from mimo_core.render.openpose import COLORS, POINTS
+from mimo_core.render.scail import BEHIND, LIMBS, RADIUS, SPECULAR
+from mimo_core.render.styles import FARTHEST, STYLES, render_motion
 
 
 SIZE = 96

@@ -6,11 +6,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from mimo_core.clip import Clip
 from mimo_core.errors import InputError
 from mimo_core.example import example_shots
+from mimo_core.media.clip import Clip
+from mimo_core.media.picture import read_picture
 from mimo_core.motion.motion import Motion
-from mimo_core.picture import read_picture
 from mimo_core.replace import animate_character, replace_character
 from mimo_core.scene.picture import scene_from_picture
 

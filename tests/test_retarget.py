@@ -5,12 +5,13 @@ import torch
 from torch.testing import assert_close
 
 from mimo_core.body.model import free_body
+from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
 from mimo_core.body.stature import stature_of
-from mimo_core.camera import Camera
 from mimo_core.errors import InputError
+from mimo_core.geometry.camera import Camera
 from mimo_core.identity.identity import Identity
-from mimo_core.motion.motion import Motion, Person
+from mimo_core.motion.motion import Motion
 from mimo_core.motion.retarget import retarget
 
 

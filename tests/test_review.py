@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from mimo_core.clip import Clip, Masks
 from mimo_core.errors import InputError
+from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.carry import carry
 from mimo_core.scene.review import review
 from mimo_core.scene.scene import Doubt, Scene, SceneReport

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mimo_core.motion.rotations import (
+from mimo_core.geometry.rotations import (
     axis_angle_from_matrix,
     axis_angle_from_quaternion,
     matrix_from_axis_angle,

@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from mimo_core.clip import Clip
 from mimo_core.errors import InputError
+from mimo_core.media.clip import Clip
 from mimo_core.scene.picture import fitted_picture, scene_from_picture
 
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from mimo_core.clip import Clip, Masks, write_video
 from mimo_core.errors import InputError
+from mimo_core.media.clip import Clip, Masks, write_video
 from mimo_core.scene.scene import Scene
 from mimo_core.scene.template import load_template, save_template
 

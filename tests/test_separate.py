@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mimo_core.clip import Clip, Masks
 from mimo_core.errors import InputError
+from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.filters import grown
 from mimo_core.scene.scene import Doubt, SceneReport
 from mimo_core.scene.separate import separate
-from mimo_core.synthetic import shot as synthetic_shot
+from mimo_lab.synthetic import shot as synthetic_shot
 
 
 FRAMES, HEIGHT, WIDTH = 12, 96, 128
@@ -203,7 +203,7 @@ def test_neighbouring_doubts_of_one_reason_are_one_line():
     "MIMO_JUGGLE" not in os.environ or not (DATA / "juggle_ball.json").exists(), reason="MIMO_JUGGLE names no clip"
 )
 def test_the_ball_of_the_juggling_clip_stays_whole_over_another_character():
-    from mimo_core.composite import composite
+    from mimo_core.compositing.composite import composite
     from mimo_core.pose.estimate import estimate
 
     clip = Clip.from_file(os.environ["MIMO_JUGGLE"])

@@ -8,8 +8,8 @@ import pytest
 from mimo_core.cli import run
 from mimo_core.errors import InputError
 from mimo_core.motion.files import load_motion
-from mimo_core.synthetic import Variety, shot
-from mimo_core.synthetic.shards import FIELDS, Recipe, read_shards, write_shards
+from mimo_lab.synthetic import Variety, shot
+from mimo_lab.synthetic.shards import FIELDS, Recipe, read_shards, write_shards
 
 
 RECIPE = Recipe(300, 304, size=32, frames=2, each=2, picture=32, variety=Variety())

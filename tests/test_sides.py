@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from mimo_core.bench.pose import true_landmarks
 from mimo_core.body.landmarks import LANDMARKS
 from mimo_core.pose.landmarks import Landmarks
 from mimo_core.pose.sides import MIRRORED, swapped, with_steady_sides
-from mimo_core.synthetic import shot
+from mimo_lab.bench.pose import true_landmarks
+from mimo_lab.synthetic import shot
 
 
 FRAMES, FPS = 24, 12.0

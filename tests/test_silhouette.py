@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from mimo_core.bench.pose import true_landmarks
 from mimo_core.body.model import free_body
+from mimo_core.body.person import Person
 from mimo_core.body.raster import rasterize
 from mimo_core.body.skeleton import JOINT
-from mimo_core.camera import Camera
-from mimo_core.clip import Masks
-from mimo_core.motion.motion import Motion, Person
+from mimo_core.geometry.camera import Camera
+from mimo_core.media.clip import Masks
+from mimo_core.motion.motion import Motion
 from mimo_core.pose.estimate import estimate_picture
 from mimo_core.pose.fit import fit, fit_portrait
 from mimo_core.pose.refine import FREE
 from mimo_core.pose.rig import Stance
 from mimo_core.pose.silhouette import CLOTHES, HAIR, outline_of
-from mimo_core.synthetic.shot import character_picture, shot
+from mimo_lab.bench.pose import true_landmarks
+from mimo_lab.synthetic.shot import character_picture, shot
 
 
 SIDE = 256

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mimo_core.sheet import contact_sheet, spread
+from mimo_core.media.sheet import contact_sheet, spread
 from mimo_core.stopwatch import Stopwatch
 
 

@@ -12,9 +12,9 @@ from mimo_core.body.skeleton import JOINT
 from mimo_core.body.stature import stature_of
 from mimo_core.errors import InputError
 from mimo_core.motion.choreography import LIMITS
-from mimo_core.synthetic import character_picture, shot
-from mimo_core.synthetic.motions import KINDS, perform
-from mimo_core.synthetic.streams import stream
+from mimo_lab.synthetic import character_picture, shot
+from mimo_lab.synthetic.motions import KINDS, perform
+from mimo_lab.synthetic.streams import stream
 
 
 PINNED = Path(__file__).parent / "data" / "default_shots.npz"

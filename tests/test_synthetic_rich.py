@@ -7,17 +7,17 @@ import torch
 from mimo_core.body.model import free_body
 from mimo_core.body.skeleton import JOINT
 from mimo_core.errors import InputError
+from mimo_core.media.picture import write_picture
 from mimo_core.motion.choreography import LIMITS
 from mimo_core.motion.files import save_motion
-from mimo_core.picture import write_picture
-from mimo_core.synthetic import Variety, character_picture, shot
-from mimo_core.synthetic.actor import act
-from mimo_core.synthetic.cameras import RICH_CAMERAS, film_freely
-from mimo_core.synthetic.optics import BLOCK, Optics, smear
-from mimo_core.synthetic.outfit import WARDROBE, outfit, shape, wearing
-from mimo_core.synthetic.performances import RICH_KINDS, perform_richly
-from mimo_core.synthetic.shot import picture_of
-from mimo_core.synthetic.streams import stream
+from mimo_lab.synthetic import Variety, character_picture, shot
+from mimo_lab.synthetic.actor import act
+from mimo_lab.synthetic.cameras import RICH_CAMERAS, film_freely
+from mimo_lab.synthetic.optics import BLOCK, Optics, smear
+from mimo_lab.synthetic.outfit import WARDROBE, outfit, shape, wearing
+from mimo_lab.synthetic.performances import RICH_KINDS, perform_richly
+from mimo_lab.synthetic.shot import picture_of
+from mimo_lab.synthetic.streams import stream
 
 
 CLEAN = Variety(optics=False)

@@ -13,22 +13,22 @@ from mimo_core.denoise.checkpoints import open_checkpoint
 from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.sampling import Conditions, sample
 from mimo_core.errors import InputError
-from mimo_core.synthetic import shards, shot
-from mimo_core.training import distillation, real_samples
-from mimo_core.training.autoencoder import AutoencoderStage, fresh_autoencoder, normalized, psnr_of
-from mimo_core.training.denoiser import DenoiserStage, Mimo, Told, cumulative_signal, min_snr
-from mimo_core.training.distillation import FewStepsStage
-from mimo_core.training.export import clip_vision_tensors, export, networks_of, vae_tensors
-from mimo_core.training.image_encoder import ImageEncoderStage, fresh_image_encoder
-from mimo_core.training.latents import Encoders, Latents, encode_shards
-from mimo_core.training.loop import Step, fit
-from mimo_core.training.lora import add_lora, lora_tensors
-from mimo_core.training.real_samples import real_sample
-from mimo_core.training.samples import NAMES, Sample, Shards, write_shards
-from mimo_core.training.settings import STAGES, DataSettings, Run, StageSettings, read_run
-from mimo_core.training.shard_samples import shard_sample
-from mimo_core.training.synthetic_samples import jittered, synthetic_sample
-from mimo_core.video_writer import write_video
+from mimo_core.media.video_writer import write_video
+from mimo_lab.synthetic import shards, shot
+from mimo_lab.training import distillation, real_samples
+from mimo_lab.training.autoencoder import AutoencoderStage, fresh_autoencoder, normalized, psnr_of
+from mimo_lab.training.denoiser import DenoiserStage, Mimo, Told, cumulative_signal, min_snr
+from mimo_lab.training.distillation import FewStepsStage
+from mimo_lab.training.export import clip_vision_tensors, export, networks_of, vae_tensors
+from mimo_lab.training.image_encoder import ImageEncoderStage, fresh_image_encoder
+from mimo_lab.training.latents import Encoders, Latents, encode_shards
+from mimo_lab.training.loop import Step, fit
+from mimo_lab.training.lora import add_lora, lora_tensors
+from mimo_lab.training.real_samples import real_sample
+from mimo_lab.training.samples import NAMES, Sample, Shards, write_shards
+from mimo_lab.training.settings import STAGES, DataSettings, Run, StageSettings, read_run
+from mimo_lab.training.shard_samples import shard_sample
+from mimo_lab.training.synthetic_samples import jittered, synthetic_sample
 
 
 SIZE, FRAMES, CLIPS = 64, 4, 4
@@ -276,7 +276,7 @@ class TestDenoiser:
         one = stage(latents)
         batch = one.batch(Step(0, torch.Generator().manual_seed(0), torch.device("cpu")))
         noisy, when = torch.randn_like(batch.frames), torch.full((len(batch.frames),), 500)
-        from mimo_core.training.denoiser import predict
+        from mimo_lab.training.denoiser import predict
 
         other = replace(batch, reference=batch.reference + 1, token=batch.token + 1)
         with torch.no_grad():
@@ -417,7 +417,7 @@ class TestExport:
         assert set(checkpoint.extras) == {"vae", "clip_vision"}
 
     def test_it_samples(self, out):
-        from mimo_core.bench.tiny import TinyModel
+        from mimo_lab.bench.tiny import TinyModel
 
         model = TinyModel.open(out)
         conditions = Conditions(layers=torch.zeros(3, 8, 8, 8), token=torch.zeros(1, 1, 16))
@@ -432,7 +432,7 @@ class TestExport:
 
     def test_what_it_brings_is_trained_further_or_stays(self, out, tmp_path):
         """A run that starts from a checkpoint goes on with its autoencoder and keeps its image encoder."""
-        from mimo_core.training.run import train
+        from mimo_lab.training.run import train
 
         pytest.importorskip("accelerate")
         pytest.importorskip("tensorboard")
@@ -492,7 +492,7 @@ class TestSettings:
 class TestTraining:
     def test_a_smoke_run_of_all_stages_ends_with_a_checkpoint(self, tmp_path):
         """The command itself, at a size that is trained in seconds."""
-        from mimo_core.training.run import train
+        from mimo_lab.training.run import train
 
         pytest.importorskip("accelerate")
         pytest.importorskip("tensorboard")

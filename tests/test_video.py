@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pytest
 
-from mimo_core.clip import Clip, Sound, write_video
 from mimo_core.errors import InputError
-from mimo_core.video import steady_rate
+from mimo_core.media.clip import Clip, Sound, write_video
+from mimo_core.media.video import steady_rate
 
 
 def moving_square(count=12, height=48, width=64):

@@ -10,10 +10,11 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from mimo_core.body.model import free_body
+from mimo_core.body.person import Person
 from mimo_core.body.skinning import blend
-from mimo_core.camera import Camera
-from mimo_core.clip import Clip, Masks
-from mimo_core.motion.motion import Motion, Person
+from mimo_core.geometry.camera import Camera
+from mimo_core.media.clip import Clip, Masks
+from mimo_core.motion.motion import Motion
 from mimo_core.scene.review import Reviewed
 from mimo_core.scene.scene import Doubt, Scene, SceneReport
 from mimo_core.view.layers import layers_view, runs

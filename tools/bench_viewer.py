@@ -58,8 +58,8 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 def measure(frames: int) -> tuple[list[float], list[int]]:
     """Milliseconds of each frame, and the size of the view."""
-    from mimo_core.clip import Clip
     from mimo_core.example import example_shots
+    from mimo_core.media.clip import Clip
     from mimo_core.view.motion import motion_view
 
     with tempfile.TemporaryDirectory() as folder:

@@ -28,9 +28,9 @@ SECTIONS = {  # the first that a file's path begins with
     "mimo_core/identity": "Characters",
     "mimo_core/proxy": "Proxy",
     "mimo_core/denoise": "Denoiser and its weights",
-    "mimo_core/training": "Training",
-    "mimo_core/synthetic": "Synthetic shots",
-    "mimo_core/bench": "Command line",
+    "mimo_lab/training": "Training",
+    "mimo_lab/synthetic": "Synthetic shots",
+    "mimo_lab/bench": "Command line",
     "mimo_core/cli": "Command line",
     "mimo_core/": "Video, pictures and files",
 }

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mimo_core.example import example_shots
 from mimo_core.motion.files import save_motion
-from mimo_core.synthetic import character_picture, shot
+from mimo_lab.synthetic import character_picture, shot
 
 
 STAGE, DRIVER, CHARACTER, DANCE, BUSH = 2019, 3001, 3022, 2012, 5013  # seeds, chosen by eye
@@ -47,7 +47,7 @@ def cut_out(made) -> Image.Image:
 
 
 def encode(path: Path, frames: np.ndarray):
-    """H.264, smaller than mimo_core.video_writer makes it: this file lies in the repository."""
+    """H.264, smaller than mimo_core.media.video_writer makes it: this file lies in the repository."""
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(FPS), options={"crf": "20", "preset": "veryslow"})
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mimo_core.body.render import render_motion
 from mimo_core.example import example_shots
+from mimo_core.render.styles import render_motion
 
 
 SIDE, FINE = 400, 3  # the registry takes squares of at most 400 pixels

@@ -18,22 +18,22 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mimo_core.body.render import STYLES, render_motion
-from mimo_core.clip import Clip
 from mimo_core.denoise.noise import frame_noise
 from mimo_core.denoise.regions import plan_clip
 from mimo_core.denoise.segments import BLACK, WHITE, network_frames
 from mimo_core.denoise.windows import fixed_windows
 from mimo_core.example import example_shots
+from mimo_core.media.clip import Clip
+from mimo_core.media.picture import read_picture
+from mimo_core.media.sheet import contact_sheet
 from mimo_core.motion import edit
 from mimo_core.motion.cameras import following_camera
 from mimo_core.motion.place import place
 from mimo_core.motion.retarget import retarget
-from mimo_core.picture import read_picture
 from mimo_core.pose.overlay import draw_overlay
+from mimo_core.render.styles import STYLES, render_motion
 from mimo_core.replace import animate_character, replace_character
 from mimo_core.scene.picture import scene_from_picture
-from mimo_core.sheet import contact_sheet
 
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mimo_core.clip import Clip, write_video
-from mimo_core.picture import write_picture
-from mimo_core.sheet import contact_sheet, spread
+from mimo_core.media.clip import Clip, write_video
+from mimo_core.media.picture import write_picture
+from mimo_core.media.sheet import contact_sheet, spread
 
 
 GAP = 8

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..body.person import Person
 from ..errors import InputError
-from ..motion.motion import Person
 from .model import BodyModel
 from .skeleton import JOINT
 

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..body.person import Person
 from ..errors import InputError
-from ..motion.motion import Person
+from ..geometry.rotations import matrix_from_axis_angle
 from .skeleton import PARENTS, family_joints, family_parts
-from .skinning import blend, matrix_from_axis_angle, world_from_rest
+from .skinning import blend, world_from_rest
 
 
 FREE_BODY = Path(__file__).parent.parent / "assets" / "body.safetensors"

@@ -6,24 +6,6 @@ import torch
 from torch import Tensor
 
 
-def matrix_from_axis_angle(axis_angle: Tensor) -> Tensor:
-    """Rotation vectors (..., 3) in radians to matrices (..., 3, 3).
-
-    Convention: column vectors, right-handed, so (0, 0, pi/2) turns +X into +Y. Smooth through the zero rotation.
-    """
-    square = (axis_angle * axis_angle).sum(-1)[..., None, None]
-    small = square < 1e-6  # below it the two Taylor terms are exact to float32
-    safe = torch.where(small, torch.ones_like(square), square)
-    angle = safe.sqrt()
-    sine = torch.where(small, 1 - square / 6, angle.sin() / angle)
-    cosine = torch.where(small, 0.5 - square / 24, (1 - angle.cos()) / safe)
-    x, y, z = axis_angle.unbind(-1)
-    zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
-    identity = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
-    return identity + sine * cross + cosine * (cross @ cross)
-
-
 def world_from_rest(rotations: Tensor, joints: Tensor, parents: tuple[int, ...]) -> Tensor:
     """Joint rotations (F, J, 3, 3) about rest joints (J, 3) or (F, J, 3) to rigid transforms (F, J, 4, 4).
 

@@ -10,23 +10,24 @@ from ..denoise.options import segments_folder
 from ..errors import InputError
 from .character import add_animate, add_replace
 from .installation import add_convert, add_doctor, add_fetch
+from .lab import add_lab_commands
 from .layers import add_pose, add_render, add_separate
-from .training import add_shots, add_train
 
 
 BAD_INPUT, INTERRUPTED = 2, 130
 COMMANDS = (
-    add_replace, add_animate, add_pose, add_separate, add_render, add_fetch, add_convert, add_shots, add_train,
-    add_doctor,
+    add_replace, add_animate, add_pose, add_separate, add_render, add_fetch, add_convert, add_doctor,
+    add_lab_commands,
 )  # fmt: skip
 
 
 def run(arguments: list[str]) -> int:
     """Run one command. Bad input is one line on stderr and exit code 2; Ctrl-C and SIGTERM leave no file."""
     signal.signal(signal.SIGTERM, _interrupt)
-    own = arguments[:1] if arguments[:1] == ["bench"] else arguments  # `bench` parses what follows itself
-    options = parser().parse_args(own)
-    options.rest = arguments[len(own) :]
+    options, rest = parser().parse_known_args(arguments)
+    if rest and not getattr(options, "takes_rest", False):
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
     try:
         return options.command(options) or 0
     except InputError as error:
@@ -51,17 +52,6 @@ def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     main = argparse.ArgumentParser(prog="mimo", description="Controllable character video: MIMO.")
     commands = main.add_subparsers(required=True, metavar="COMMAND")
-    for add in (*COMMANDS, _bench):
+    for add in COMMANDS:
         add(commands)
     return main
-
-
-def _bench(commands) -> None:
-    command = commands.add_parser("bench", help="Measure quality, parity and speed.", add_help=False)
-    command.set_defaults(command=bench, name="bench")
-
-
-def bench(options) -> int:
-    from ..bench import run as run_bench
-
-    return run_bench(options.rest)

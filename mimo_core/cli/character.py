@@ -44,7 +44,7 @@ def _add_character(command) -> None:
 
 
 def replace(options) -> None:
-    from ..clip import Clip
+    from ..media.clip import Clip
     from ..replace import replace_character
 
     _check_outputs(options)
@@ -95,7 +95,7 @@ def _watch():
 
 
 def _character(options):
-    from ..picture import read_picture
+    from ..media.picture import read_picture
 
     return read_picture(options.character or _example().character)
 
@@ -110,8 +110,8 @@ def _scene(text: str, width: int, height: int, fps):
     """A scene from a file name, a colour, or "none" for white."""
     from PIL import ImageColor
 
-    from ..clip import Clip
-    from ..picture import PICTURE_SUFFIXES, read_picture
+    from ..media.clip import Clip
+    from ..media.picture import PICTURE_SUFFIXES, read_picture
     from ..scene.picture import scene_from_picture
 
     size = {"width": width, "height": height, "fps": fps}
@@ -141,9 +141,9 @@ def _decoder(options, driver: Path):
 
 def _write(job, options, watch, *, fps, sound, length, source=None, notes=()) -> None:
     """Draw a job into its video and contact sheet, and say where the time went."""
-    from ..clip import Clip, write_video
-    from ..picture import write_picture
-    from ..sheet import contact_sheet, spread
+    from ..media.clip import Clip, write_video
+    from ..media.picture import write_picture
+    from ..media.sheet import contact_sheet, spread
 
     with watch.stage("encode"):
         frames = (frame for frame, _ in job.drawn)

@@ -29,8 +29,8 @@ def add_doctor(commands) -> None:
 
 
 def fetch(options) -> None:
-    from .. import fetch as downloads
-    from ..weights import FILES, group, models_folder
+    from ..weights import fetch as downloads
+    from ..weights.files import FILES, group, models_folder
 
     entries = group(options.group)
     if not entries:
@@ -62,6 +62,6 @@ def convert(options) -> None:
 
 
 def doctor(options) -> None:
-    from ..doctor import report
+    from .doctor import report
 
     print(report())

@@ -38,7 +38,7 @@ def add_render(commands) -> None:
 
 
 def pose(options) -> None:
-    from ..clip import Clip
+    from ..media.clip import Clip
     from ..motion.files import check_writable, is_motion, open_motion, save_motion
     from ..output import refuse_existing
     from ..replace import found_person
@@ -58,7 +58,7 @@ def pose(options) -> None:
 
 
 def separate(options) -> None:
-    from ..clip import Clip
+    from ..media.clip import Clip
     from ..motion.files import save_motion
     from ..output import refuse_existing, whole_folder
     from ..replace import found_person
@@ -78,7 +78,7 @@ def separate(options) -> None:
 def _write_layers(folder: Path, scene) -> None:
     import numpy as np
 
-    from ..clip import write_video
+    from ..media.clip import write_video
 
     for name in ("person", "occluder"):
         frames = (np.repeat(mask[..., None], 3, -1) for mask in getattr(scene, name))
@@ -87,10 +87,10 @@ def _write_layers(folder: Path, scene) -> None:
 
 
 def render(options) -> None:
-    from ..body.render import render_motion
-    from ..clip import write_video
+    from ..media.clip import write_video
     from ..motion.files import open_motion
     from ..output import refuse_existing
+    from ..render.styles import render_motion
 
     refuse_existing(options.out, force=options.force)
     motion = open_motion(options.motion)

@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..fetch import sha256_of
 from ..progress import Progress, silent
-from ..weights import command
+from ..weights.fetch import sha256_of
+from ..weights.files import command
 from .config import MimoConfig
 from .denoiser import Denoiser
 from .pose_guider import PoseGuider

@@ -19,13 +19,13 @@ from torch import Tensor
 
 from ..body.colors import foreign_share, point_colors
 from ..body.model import BodyModel, free_body
-from ..body.render import render_motion
-from ..clip import Clip
 from ..errors import InputError
 from ..identity.identity import Identity
 from ..identity.prepare import vae_input
+from ..media.clip import Clip
 from ..motion.motion import Motion
 from ..progress import Progress, part_of, silent, tracked
+from ..render.styles import render_motion
 from ..scene.scene import Scene
 from .autoencoder import SCALE
 from .checkpoints import Trained

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .. import __version__
-from ..fetch import sha256_of
 from ..output import whole_file
+from ..weights.fetch import sha256_of
 from .regions import ClipPlan
 
 

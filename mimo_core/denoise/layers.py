@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clip import Clip, Masks
-from ..composite import composite
+from ..compositing.composite import composite
 from ..errors import InputError
 from ..identity.identity import Identity
+from ..media.clip import Clip, Masks
 from ..motion.motion import Motion
 from ..motion.retarget import retarget
 from ..proxy.proxy import Proxy

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..progress import Progress
-from ..weights import ASSETS, FILES, command, locate, models_folder
+from ..weights.files import ASSETS, FILES, command, locate, models_folder
 from .config import NOISES, SAMPLERS
 
 

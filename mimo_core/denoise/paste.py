@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
+from ..geometry.box import Box
 from ..identity.prepare import pad_to_square, square_padding
 from ..progress import Progress, silent
 from ..scene.filters import grown
-from .regions import ClipPlan, Region
+from .regions import ClipPlan, cut_region
 
 
 RAMP = 0.08  # of the region's side, at borders inside the frame
@@ -40,12 +41,12 @@ EDGE_NAMES = (
 )
 
 
-def network_input(frame: NDArray, region: Region, *, fill: int) -> NDArray:
+def network_input(frame: NDArray, region: Box, *, fill: int) -> NDArray:
     """The region of a frame (H, W, 3), padded to a square: black (0) around body code, white (255) around pictures."""
-    return pad_to_square(region.crop(frame), fill=fill)
+    return pad_to_square(cut_region(frame, region), fill=fill)
 
 
-def edge_name(region: Region, width: int, height: int) -> str:
+def edge_name(region: Box, width: int, height: int) -> str:
     """Which borders of the frame a region touches, in the words of the official masks."""
     touched = {
         "left": region.left <= 0,
@@ -57,7 +58,7 @@ def edge_name(region: Region, width: int, height: int) -> str:
     return next(name for name in EDGE_NAMES if set(name.split("_")) - {"inner"} == borders)
 
 
-def edge_mask(region: Region, width: int, height: int) -> NDArray:
+def edge_mask(region: Box, width: int, height: int) -> NDArray:
     """How much of the generated pixels counts, (h, w) float32: a linear ramp at each border inside the frame.
 
     The ramp is 8 % of the region wide; over borders that the frame cuts off there is none. The official masks are
@@ -76,7 +77,7 @@ def _ramp(length: int, start_touches: bool, end_touches: bool) -> NDArray:
     return np.minimum(1, np.minimum(rising, falling))
 
 
-def given_edge_mask(mask: NDArray, region: Region) -> NDArray:
+def given_edge_mask(mask: NDArray, region: Box) -> NDArray:
     """An edge mask (H, W) uint8 from a file at the region's size, (h, w) float32."""
     import cv2
 
@@ -143,13 +144,13 @@ def drawn_areas(
         area = np.zeros((plan.height, plan.width), np.float32)
         mask = _near(_mask_of(context.region, plan, edge_masks), within, frame, context.region)
         if mask is not None:
-            context.region.crop(area)[:] = mask
+            cut_region(area, context.region)[:] = mask
         if occluder is not None:
             area *= 1 - occluder[frame].astype(np.float32) / 255
         yield (area * 255 + 0.5).astype(np.uint8)
 
 
-def _mask_of(region: Region, plan: ClipPlan, edge_masks: Mapping[str, NDArray] | None) -> NDArray | None:
+def _mask_of(region: Box, plan: ClipPlan, edge_masks: Mapping[str, NDArray] | None) -> NDArray | None:
     if not region.area:
         return None
     if edge_masks is None:
@@ -157,18 +158,18 @@ def _mask_of(region: Region, plan: ClipPlan, edge_masks: Mapping[str, NDArray] |
     return given_edge_mask(edge_masks[edge_name(region, plan.width, plan.height)], region)
 
 
-def _near(mask: NDArray | None, within: Sequence[NDArray] | None, frame: int, region: Region) -> NDArray | None:
+def _near(mask: NDArray | None, within: Sequence[NDArray] | None, frame: int, region: Box) -> NDArray | None:
     """The mask of a region (h, w) where the character of a frame is near, softly."""
     if mask is None or within is None:
         return mask
     import cv2
 
     margin = MARGIN * max(region.width, region.height)
-    around = grown(region.crop(within[frame]) > 127, margin).astype(np.float32)
+    around = grown(cut_region(within[frame], region) > 127, margin).astype(np.float32)
     return mask * cv2.GaussianBlur(around, (0, 0), margin / 3, borderType=cv2.BORDER_REPLICATE)
 
 
-def _pasted(picture: NDArray, region: Region, mask: NDArray | None, background: NDArray) -> NDArray:
+def _pasted(picture: NDArray, region: Box, mask: NDArray | None, background: NDArray) -> NDArray:
     """Float32 frame: the network's picture in its region, faded into the background by the mask."""
     frame = background.astype(np.float32)
     if mask is None:
@@ -178,6 +179,6 @@ def _pasted(picture: NDArray, region: Region, mask: NDArray | None, background: 
     side = -(-side // 16) * 16
     square = np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
     inside = square[top : top + region.height, left : left + region.width]
-    target = region.crop(frame)
+    target = cut_region(frame, region)
     target[:] = inside * mask[..., None] + target * (1 - mask[..., None])
     return frame

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..geometry.box import Box
 from .windows import context_windows, official_windows
 
 
@@ -20,43 +21,12 @@ OVERLAP = 4  # frames that a context repeats of the one before
 BODY_LUMA = 10  # a body code darker than this is codec noise
 
 
-@dataclass(frozen=True)
-class Region:
-    """A rectangle of pixels, right and bottom exclusive."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def width(self) -> int:
-        return self.right - self.left
-
-    @property
-    def height(self) -> int:
-        return self.bottom - self.top
-
-    @property
-    def area(self) -> int:
-        return self.width * self.height
-
-    def union(self, other: Region) -> Region:
-        return Region(
-            min(self.left, other.left),
-            min(self.top, other.top),
-            max(self.right, other.right),
-            max(self.bottom, other.bottom),
-        )
-
-    def crop(self, picture: NDArray) -> NDArray:
-        """The region of a picture (H, W, ...). An empty region gives all but the last row and column, as officially."""
-        if not self.area:
-            return picture[:-1, :-1]
-        return picture[self.top : self.bottom, self.left : self.right]
+EMPTY = Box(0, 0, 0, 0)
 
 
-EMPTY = Region(0, 0, 0, 0)
+def cut_region(picture: NDArray, region: Box) -> NDArray:
+    """The region of a picture (H, W, ...), a view. An empty one leaves out the last row and column, as officially."""
+    return region.cut(picture) if region.area else picture[:-1, :-1]
 
 
 @dataclass(frozen=True)
@@ -66,7 +36,7 @@ class Context:
     first: int
     start: int
     stop: int
-    region: Region
+    region: Box
 
     @property
     def frames(self) -> range:
@@ -92,7 +62,7 @@ class ClipPlan:
         return self.contexts[-1].stop
 
     @property
-    def network_frames(self) -> list[tuple[int, Region]]:
+    def network_frames(self) -> list[tuple[int, Box]]:
         """(frame of the clip, its region) for every frame that the network makes; shared frames come twice."""
         return [(frame, context.region) for context in self.contexts for frame in context.frames]
 
@@ -115,9 +85,9 @@ def plan_clip(body_code: Iterable[NDArray], *, behaviour: str = "fixed", overlap
     return ClipPlan(tuple(contexts), width, height, behaviour)
 
 
-def clip_region(body_code: Iterable[NDArray]) -> Region:
+def clip_region(body_code: Iterable[NDArray]) -> Box:
     """One region around the body in all frames, not square: what the release uses without a scene."""
-    union = Region(10000, 10000, 0, 0)
+    union = Box(10000, 10000, 0, 0)
     for frame in body_code:
         region = body_region(body_mask(frame))
         union = union.union(region)
@@ -138,28 +108,25 @@ def clean_mask(mask: NDArray) -> NDArray:
     return cv2.morphologyEx(closed, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, (2, 2)))
 
 
-def body_region(mask: NDArray) -> Region:
+def body_region(mask: NDArray) -> Box:
     """The rectangle of a mask with 10 % of its height above and below and 5 % of its width at the sides."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    box = Box.of_mask(mask)
+    if box is None:
         return EMPTY
-    left, top, right, bottom = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-    across, down = int(0.05 * (right - left)), int(0.1 * (bottom - top))
-    height, width = mask.shape
-    return Region(max(left - across, 0), max(top - down, 0), min(right + across, width), min(bottom + down, height))
+    return box.expanded(int(0.05 * box.width), int(0.1 * box.height), *mask.shape)
 
 
-def even(region: Region) -> Region:
+def even(region: Box) -> Box:
     """Even in width and height by one more pixel right and down, which may lie outside the frame."""
-    return Region(region.left, region.top, region.right + region.width % 2, region.bottom + region.height % 2)
+    return Box(region.left, region.top, region.right + region.width % 2, region.bottom + region.height % 2)
 
 
-def square_region(region: Region, width: int, height: int) -> Region:
+def square_region(region: Box, width: int, height: int) -> Box:
     """A square around the region with a side divisible by 16, cut off where it leaves the frame."""
     region = even(region)
     side = -(-max(region.width, region.height) // 16) * 16
     across, down = side - region.width, side - region.height
-    return Region(
+    return Box(
         max(region.left - across // 2, 0),
         max(region.top - down // 2, 0),
         min(region.right + across - across // 2, width),
@@ -167,7 +134,7 @@ def square_region(region: Region, width: int, height: int) -> Region:
     )
 
 
-def _contexts(regions: Sequence[Region], overlap: int) -> list[Context]:
+def _contexts(regions: Sequence[Box], overlap: int) -> list[Context]:
     """A new context where an earlier frame's region would be less than half of the common one."""
     if not any(region.area for region in regions):
         raise InputError(
@@ -194,9 +161,9 @@ def _contexts(regions: Sequence[Region], overlap: int) -> list[Context]:
     return contexts
 
 
-def _official_contexts(regions: Sequence[Region], overlap: int) -> list[Context]:
+def _official_contexts(regions: Sequence[Box], overlap: int) -> list[Context]:
     contexts: list[Context] = []
-    start, union = 0, Region(10000, 10000, 0, 0)
+    start, union = 0, Box(10000, 10000, 0, 0)
 
     def close(stop: int) -> None:
         first = start - min(overlap, len(contexts[-1].frames)) if contexts else start

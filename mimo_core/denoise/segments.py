@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..clip import Clip
 from ..errors import InputError
+from ..media.clip import Clip
 from ..scene.scene import Scene
 from .paste import network_input
 from .regions import ClipPlan, Context

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import InputError
-from ..weights import command
+from ..weights.files import command
 
 
 PICKLED = (".pth", ".pt", ".ckpt", ".bin")

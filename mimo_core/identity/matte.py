@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.box import mask_height
 from .continuation import continued
 
 
@@ -101,12 +102,7 @@ def _core(mask: NDArray) -> NDArray:
 
     inside = (mask > 200).astype(np.uint8)
     radius = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
-    return radius > 0.01 * _extent(mask)
-
-
-def _extent(mask: NDArray) -> float:
-    rows = np.flatnonzero((mask > 127).any(1))
-    return float(rows[-1] - rows[0] + 1) if len(rows) else float(len(mask))
+    return radius > 0.01 * (mask_height(mask > 127) or len(mask))
 
 
 def _seeds_by_color(backdrop: Backdrop, core: NDArray) -> NDArray:
@@ -125,7 +121,7 @@ def _seeds_near(mask: NDArray, core: NDArray) -> NDArray:
 
     outside = cv2.distanceTransform((mask < 100).astype(np.uint8), cv2.DIST_L2, 5)
     seeds = np.where(mask > 127, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    seeds[outside > 0.03 * _extent(mask)] = cv2.GC_BGD
+    seeds[outside > 0.03 * (mask_height(mask > 127) or len(mask))] = cv2.GC_BGD
     seeds[core] = cv2.GC_FGD
     return seeds
 

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import InputError
+from ..geometry.box import Box
 
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -25,20 +26,18 @@ def on_white(picture: NDArray, matte: NDArray) -> NDArray:
     return (picture * alpha + 255 * (1 - alpha)).astype(np.uint8)
 
 
-def matte_box(matte: NDArray) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) around every pixel of the matte above 0, ends exclusive.
+def matte_box(matte: NDArray) -> Box:
+    """The box around every pixel of the matte above 0.
 
     A margin of 5 % of the height is added above and below, inside the picture; none at the sides.
     """
-    rows, columns = np.flatnonzero(matte.any(1)), np.flatnonzero(matte.any(0))
-    if not len(rows):
+    box = Box.of_mask(matte)
+    if box is None:
         raise InputError(
             f"The character's matte is empty: none of its {matte.shape[1]}x{matte.shape[0]} pixels is above 0. "
             "Use a picture with one person in it, or give a mask."
         )
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    margin = int(0.05 * (bottom - top))
-    return int(columns[0]), max(top - margin, 0), int(columns[-1]) + 1, min(bottom + margin, len(matte))
+    return box.expanded(0, int(0.05 * box.height), *matte.shape)
 
 
 def crop_to_matte(picture: NDArray, matte: NDArray) -> tuple[NDArray, NDArray]:
@@ -48,8 +47,8 @@ def crop_to_matte(picture: NDArray, matte: NDArray) -> tuple[NDArray, NDArray]:
             f"The picture is {picture.shape[1]}x{picture.shape[0]} but its matte is {matte.shape[1]}x{matte.shape[0]}. "
             "Give a matte of the picture's size."
         )
-    left, top, right, bottom = matte_box(matte)
-    return picture[top:bottom, left:right], matte[top:bottom, left:right]
+    box = matte_box(matte)
+    return box.cut(picture), box.cut(matte)
 
 
 def square_padding(height: int, width: int, multiple: int = 16) -> tuple[int, int, int, int]:

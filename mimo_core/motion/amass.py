@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..body.person import Person
 from ..errors import InputError
+from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from .cameras import camera_in_front
-from .motion import Motion, Person
-from .rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from .motion import Motion
 
 
 RATES = ("mocap_framerate", "mocap_frame_rate", "fps")  # spellings in use

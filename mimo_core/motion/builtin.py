@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..camera import Camera
+from ..body.person import Person
 from ..errors import InputError
+from ..geometry.camera import Camera
 from . import gaits, gestures
 from .cameras import Stand, fixed_camera, following_camera
 from .choreography import Angles, Performance, stand
 from .edit import smoothed_path
 from .ground import on_the_floor, sole_points
-from .motion import Motion, Person
+from .motion import Motion
 
 
 FPS = 30.0

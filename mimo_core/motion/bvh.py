@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .rotations import matrix_from_axis_angle
+from ..geometry.rotations import matrix_from_axis_angle
 from .take import Take, frame_rate
 
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..body.model import free_body
-from ..camera import Camera
+from ..body.person import Person
 from ..errors import InputError
+from ..geometry.camera import Camera
+from ..geometry.rotations import matrix_from_axis_angle
 from .edit import smoothed_path
-from .motion import Person
-from .rotations import matrix_from_axis_angle
 
 
 PICTURE = 1024  # pixels, of the camera that a motion without one gets

@@ -7,10 +7,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ..body.person import Person
 from ..body.skeleton import MIRRORED
 from ..errors import InputError
-from .motion import Motion, Person
-from .rotations import (
+from ..geometry.rotations import (
     axis_angle_from_quaternion,
     matrix_from_quaternion,
     quaternion_from_axis_angle,
@@ -18,6 +18,7 @@ from .rotations import (
     slerp,
     unwound,
 )
+from .motion import Motion
 from .runs import runs_of
 
 

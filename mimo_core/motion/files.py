@@ -15,15 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..camera import Camera
+from ..body.person import PER_FRAME, Person
 from ..errors import InputError
+from ..geometry.camera import Camera
 from . import amass, results
 from .builtin import builtin_motion, builtin_names
 from .bvh import read_bvh, write_bvh
 from .glb import read_glb
 from .glb_writer import write_glb
 from .joblib_file import LARGEST, read_joblib
-from .motion import PER_FRAME, Motion, Person
+from .motion import Motion
 from .take import motion_of, take_of
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..errors import InputError
+from ..geometry.rotations import matrix_from_quaternion, slerp
 from .bones import find_bones
-from .rotations import matrix_from_quaternion, slerp
 from .take import Take, frame_rate
 
 

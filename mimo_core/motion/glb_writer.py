@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..body.model import BodyModel, free_body, vertex_normals
 from ..body.skeleton import JOINTS, PARENTS
+from ..geometry.rotations import quaternion_from_axis_angle, unwound
 from .glb import BIN_CHUNK, JSON_CHUNK, MAGIC, VERSION
 from .motion import Motion
-from .rotations import quaternion_from_axis_angle, unwound
 
 
 INFLUENCES = 4  # joints a vertex, what every reader takes

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from ..body.model import free_body
+from ..body.person import Person
 from ..body.skeleton import JOINT
-from ..body.skinning import blend, matrix_from_axis_angle, world_from_rest
+from ..body.skinning import blend, world_from_rest
+from ..geometry.rotations import matrix_from_axis_angle
 from .edit import smoothed_path
 from .legs import LEGS, foot_of, reach, skeleton_of, stretch_of, with_legs
-from .motion import Motion, Person
+from .motion import Motion
 from .runs import runs_of
 
 

@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 
 from ..body.model import free_body
-from ..camera import Camera
+from ..body.person import Person
 from ..errors import InputError
+from ..geometry.camera import Camera
+from ..geometry.rotations import axis_angle_from_quaternion, matrix_from_axis_angle, quaternion_from_axis_angle, slerp
 from .cameras import CALM, facing, pelvis_of, pelvis_path
 from .edit import LONGEST, resample, smoothed_path
 from .ground import floor_of
-from .motion import Motion, Person
+from .motion import Motion
 from .place import turned
 from .retarget import retarget
-from .rotations import axis_angle_from_quaternion, matrix_from_axis_angle, quaternion_from_axis_angle, slerp
 
 
 STILL = 1e-4  # a camera whose numbers change by less stands still

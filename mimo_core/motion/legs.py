@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from ..body.model import BodyModel
+from ..body.person import Person
 from ..body.skeleton import JOINT
-from ..body.skinning import matrix_from_axis_angle, world_from_rest
-from .motion import Person
-from .rotations import axis_angle_from_matrix
+from ..body.skinning import world_from_rest
+from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 
 
 LEGS = tuple(tuple(JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")) for side in ("left", "right"))

@@ -8,11 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..body.skinning import matrix_from_axis_angle
+from ..body.person import Person
 from ..errors import InputError
+from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from .cameras import floor_under, pelvis_of, pelvis_path
-from .motion import Motion, Person
-from .rotations import axis_angle_from_matrix
+from .motion import Motion
 
 
 LARGEST = 100.0

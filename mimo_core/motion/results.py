@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from ..body.model import free_body
-from ..camera import Camera
+from ..body.person import Person
 from ..errors import InputError
+from ..geometry.camera import Camera
+from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from .cameras import camera_in_front, pelvis_path
-from .motion import Motion, Person
-from .rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from .motion import Motion
 
 
 FPS = 30.0  # none of these files says; GVHMR resamples to it

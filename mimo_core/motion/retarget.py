@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from ..body.model import BodyModel, free_body
+from ..body.person import Person
 from ..body.stature import of_stature, stature_of
 from ..errors import InputError
 from .legs import LEGS, Skeleton, leg_length, reach, skeleton_of, stretch_of, with_legs
-from .motion import Motion, Person
+from .motion import Motion
 
 
 SWING = 0.03  # metres above the lower ankle from which a foot carries less and less weight

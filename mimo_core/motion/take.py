@@ -9,14 +9,21 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..body.model import free_body
+from ..body.person import Person
 from ..body.skeleton import JOINT, JOINTS, PARENTS
-from ..body.skinning import matrix_from_axis_angle, world_from_rest
+from ..body.skinning import world_from_rest
 from ..errors import InputError
+from ..geometry.rotations import (
+    axis_angle_from_matrix,
+    matrix_from_axis_angle,
+    matrix_from_quaternion,
+    quaternion_from_matrix,
+    slerp,
+)
 from .bones import SIDES, Bones, find_bones
 from .cameras import camera_in_front
 from .ground import contacts_of, floor_of, soles_of
-from .motion import Motion, Person
-from .rotations import axis_angle_from_matrix, matrix_from_quaternion, quaternion_from_matrix, slerp
+from .motion import Motion
 
 
 # Joints whose bone points at another joint; all others keep their angle to the body at rest.

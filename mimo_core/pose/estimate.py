@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..camera import Camera
-from ..clip import Clip, Masks
 from ..errors import InputError
+from ..geometry.camera import Camera
+from ..media.clip import Clip, Masks
 from ..motion.motion import Motion
 from ..motion.runs import runs_of
 from ..progress import Progress, silent

@@ -8,17 +8,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..body.person import Person
 from ..body.skeleton import JOINT
-from ..camera import Camera
-from ..clip import Masks
 from ..errors import InputError
-from ..motion.motion import Motion, Person
-from ..motion.rotations import (
+from ..geometry.camera import Camera
+from ..geometry.rotations import (
     axis_angle_from_matrix,
     matrix_from_quaternion,
     quaternion_from_matrix,
     slerp,
 )
+from ..media.clip import Masks
+from ..motion.motion import Motion
 from ..motion.runs import runs_of
 from ..progress import Progress, silent
 from .blazepose import EARS, INDICES, NOSE, PINKIES, TOES

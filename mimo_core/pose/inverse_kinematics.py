@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..body.skeleton import JOINT, PARENTS
-from ..motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from .blazepose import (
     ANKLES,
     EARS,

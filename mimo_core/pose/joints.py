@@ -9,13 +9,14 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..body.model import free_body
+from ..body.person import Person
 from ..body.skeleton import JOINT, PARENTS
 from ..body.stature import of_stature, stature_of
-from ..camera import Camera
 from ..errors import InputError
+from ..geometry.camera import Camera
+from ..geometry.rotations import axis_angle_from_matrix
 from ..motion.edit import smooth
-from ..motion.motion import Motion, Person
-from ..motion.rotations import axis_angle_from_matrix
+from ..motion.motion import Motion
 from .inverse_kinematics import STRAIGHT
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..body.openpose import POINTS
 from ..errors import InputError
 from ..motion.edit import smoothed_path
+from ..render.openpose import POINTS
 from .blazepose import (
     ANKLES,
     EARS,

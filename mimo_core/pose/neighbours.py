@@ -16,13 +16,14 @@ import torch
 from torch import Tensor
 
 from ..body.model import free_body
-from ..body.openpose import POINTS, openpose_points
+from ..body.person import Person
 from ..body.stature import of_stature, stature_of
-from ..camera import Camera
 from ..errors import InputError
-from ..motion.motion import Motion, Person
-from ..motion.rotations import matrix_from_axis_angle
+from ..geometry.camera import Camera
+from ..geometry.rotations import matrix_from_axis_angle
+from ..motion.motion import Motion
 from ..progress import Progress, silent
+from ..render.openpose import POINTS, openpose_points
 from .blazepose import LANDMARKS
 from .fit import fit
 from .joints import motion_from_joints

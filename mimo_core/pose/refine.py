@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ..body.skeleton import JOINT
-from ..camera import Camera
-from ..motion.rotations import axis_angle_from_matrix
+from ..geometry.camera import Camera
+from ..geometry.rotations import axis_angle_from_matrix
 from .landmarks import Landmarks
 from .limits import BEYOND, habit_tables
 from .rig import Placed, Rig, Stance

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from ..body.landmarks import landmark_weights
 from ..body.model import BodyModel, free_body
+from ..body.person import Person
 from ..body.skeleton import PARENTS
-from ..motion.motion import Person
-from ..motion.rotations import matrix_from_axis_angle
+from ..geometry.rotations import matrix_from_axis_angle
 
 
 @dataclass(frozen=True, eq=False)

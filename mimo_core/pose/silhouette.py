@@ -16,7 +16,8 @@ from ..body.outline import SIDEWAYS, near_edge, outline_offsets
 from ..body.raster import rasterize
 from ..body.skeleton import JOINT
 from ..body.skinning import blend, world_from_rest
-from ..camera import Camera
+from ..geometry.box import mask_height
+from ..geometry.camera import Camera
 from .rig import Rig, Stance
 
 
@@ -141,7 +142,7 @@ def _asked(vertices: Tensor, normals: Tensor, face: NDArray, mask: NDArray, came
     body = (face >= 0).astype(np.uint8) * 255
     pixels, across = camera.pixels(vertices[pool]).numpy(), normals[pool, :2].numpy()
     length = np.linalg.norm(across, axis=1)
-    height = _extent(body)
+    height = mask_height(body) or 1
     rim = np.flatnonzero((length > SIDEWAYS) & near_edge(body, pixels) & _is_shown(face, mask)[pool])
     rim = rim[:: -(-len(rim) // POINTS)] if len(rim) else rim
     points, direction = torch.zeros(POINTS, dtype=torch.long), torch.zeros(POINTS, 2, dtype=torch.float64)
@@ -159,11 +160,6 @@ def _asked(vertices: Tensor, normals: Tensor, face: NDArray, mask: NDArray, came
     target[:count] = torch.from_numpy((wanted * unit).sum(1))
     weight[:count] = torch.from_numpy(certain / (1 + (offset / (ODD * height)) ** 2) ** 2)
     return points, direction, target, weight
-
-
-def _extent(mask: NDArray) -> int:
-    rows = np.flatnonzero(mask.any(1))
-    return rows[-1] - rows[0] + 1 if len(rows) else 1
 
 
 def _is_shown(face: NDArray, mask: NDArray) -> NDArray:

@@ -8,8 +8,9 @@ from itertools import repeat
 import numpy as np
 import torch
 
-from ..clip import Clip
 from ..errors import InputError
+from ..geometry.box import Box
+from ..media.clip import Clip
 from ..motion.runs import runs_of
 from .blazepose import BlazePose, Detection, Pose, Region, shared_networks
 
@@ -90,11 +91,8 @@ def look_back(
 
 def box_of(mask: np.ndarray) -> np.ndarray | None:
     """The box (x0, y0, x1, y1) of what a mask (H, W) uint8 selects, or None where it selects nothing."""
-    selected = mask >= MASK_LEVEL
-    columns, rows = np.flatnonzero(selected.any(0)), np.flatnonzero(selected.any(1))
-    if not len(columns):
-        return None
-    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)
+    box = Box.of_mask(mask >= MASK_LEVEL)
+    return None if box is None else np.array(box, np.float64)
 
 
 def choose(detections: list[Detection], person: int, last: Pose | None) -> Detection | None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body.model import free_body
-from ..camera import Camera
+from ..geometry.camera import Camera
 from .atlas import Atlas
 from .outline import Picture, clothed
 from .texture import Baked, bake, clean_colors

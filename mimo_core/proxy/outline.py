@@ -18,7 +18,8 @@ from ..body.model import free_body, vertex_normals
 from ..body.outline import SIDEWAYS, near_edge, outline_offsets
 from ..body.raster import Raster, rasterize
 from ..body.skeleton import JOINT
-from ..camera import Camera
+from ..geometry.box import mask_height
+from ..geometry.camera import Camera
 
 
 REACH = 0.05  # of the person's height on the picture: how far the outline may move
@@ -76,17 +77,12 @@ def _asked(vertices: Tensor, normals: Tensor, faces: Tensor, picture: Picture) -
     length = np.linalg.norm(direction, axis=1)
     rim = np.flatnonzero((length > SIDEWAYS) & near_edge(body, pixels))
     direction = direction[rim] / length[rim, None]
-    reach = REACH * _extent(picture.matte)
+    reach = REACH * mask_height(picture.matte > 127)
     offset, certain = outline_offsets(picture.matte, body, pixels[rim], direction, reach=reach)
     rim, offset = rim[certain], offset[certain]
     metres = offset * vertices[rim, 2].numpy() / picture.camera.focal
     weight = 1 / (1 + (offset / (0.5 * reach)) ** 2)
     return rim, metres, weight
-
-
-def _extent(matte: NDArray) -> float:
-    rows = np.flatnonzero((matte > 127).any(1))
-    return float(rows[-1] - rows[0] + 1)
 
 
 def _smoothest(normals: Tensor, edges: NDArray, rigid: NDArray, asked, stiffness: float) -> Tensor:

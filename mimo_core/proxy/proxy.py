@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body.model import free_body, vertex_normals
+from ..body.person import Person
 from ..errors import InputError
 from ..identity.identity import Identity
-from ..motion.motion import Motion, Person
+from ..motion.motion import Motion
 from ..motion.retarget import retarget
 from ..progress import Progress, silent, tracked
 from .atlas import free_body_atlas

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..body.model import BodyModel
 from ..body.raster import interpolate
 from ..body.skeleton import JOINT
-from ..camera import Camera
+from ..geometry.camera import Camera
 from ..identity.continuation import continued
 from .outline import Picture
 from .skin import Sheet, Skin, at_rest

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body.model import BodyModel
+from ..body.person import Person
 from ..body.raster import Raster, rasterize
-from ..body.skinning import blend, matrix_from_axis_angle, world_from_rest
-from ..camera import Camera
-from ..motion.motion import Person
+from ..body.skinning import blend, world_from_rest
+from ..geometry.box import Box
+from ..geometry.camera import Camera
+from ..geometry.rotations import matrix_from_axis_angle
 
 
 SAMPLES = 2  # per pixel and axis
@@ -79,17 +81,15 @@ def draw(
     width, height = camera.size
     rgb, alpha = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
     seen = [camera.view(points[None], slice(frame, frame + 1))[0] for points in vertices]
-    box = _box(torch.cat(seen), camera)
+    box = _visible_box(torch.cat(seen), camera)
     if box is None:
         return rgb, alpha
-    left, top, right, bottom = box
-    window = rgb[top:bottom, left:right], alpha[top:bottom, left:right]
-    window[0][:], window[1][:] = _straight(_samples(sheets, seen, shades or [None] * len(sheets), camera, box))
+    box.cut(rgb)[:], box.cut(alpha)[:] = _straight(_samples(sheets, seen, shades or [None] * len(sheets), camera, box))
     return rgb, alpha
 
 
-def _box(vertices: Tensor, camera: Camera) -> tuple[int, int, int, int] | None:
-    """(left, top, right, bottom) of what can be seen of vertices (V, 3), with room to bleed; None if nothing can."""
+def _visible_box(vertices: Tensor, camera: Camera) -> Box | None:
+    """The box of what can be seen of vertices (V, 3), with room to bleed; None if nothing can."""
     front = vertices[vertices[:, 2] > 0.05]
     if not len(front):
         return None
@@ -99,10 +99,10 @@ def _box(vertices: Tensor, camera: Camera) -> tuple[int, int, int, int] | None:
     high = torch.minimum(pixels.amax(0).ceil() + BLEED, limit)
     if not (low < high).all():
         return None
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+    return Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 
-def _samples(sheets: Sequence[Sheet], seen: list[Tensor], shades: Sequence[Tensor | None], camera, box) -> NDArray:
+def _samples(sheets: Sequence[Sheet], seen: list[Tensor], shades: Sequence[Tensor | None], camera, box: Box) -> NDArray:
     """Premultiplied RGBA (h * SAMPLES, w * SAMPLES, 4) float32 0..255 of a box, nearer skins over farther ones."""
     left, top, right, bottom = box
     size = ((right - left) * SAMPLES, (bottom - top) * SAMPLES)

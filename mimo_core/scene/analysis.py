@@ -8,9 +8,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..clip import Clip, Masks
+from ..geometry.box import Box
+from ..media.clip import Clip, Masks
+from ..media.store import FrameStore
 from ..motion.motion import Motion
-from ..store import FrameStore
 from .background import Canvas
 from .camera_motion import CameraPath, CameraTracker
 from .filters import grown
@@ -84,7 +85,7 @@ class Analysis:
             self.pictures.append(small)
             self.soft.append(soft)
             somebody = soft > UNSURE if body is None else (soft > UNSURE) | body.silhouette
-            self.boxes.append(_box(somebody, 1.6 * REACH * self.stature))
+            self.boxes.append(Box.of_mask(somebody, round(1.6 * REACH * self.stature)))
             if camera != "none":
                 tracker.add(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), self._busy(soft).astype(np.uint8))
             tick(picture)
@@ -104,17 +105,14 @@ class Analysis:
         if self.boxes[frame] is None and not self.is_given:
             seen = [other for other in near if self.boxes[other] is not None]
             for other in sorted(seen, key=lambda other: abs(other - frame))[:1]:
-                _cut(busy, self.boxes[other])[:] = True
+                self.boxes[other].cut(busy)[:] = True
         return busy
 
-    def full_boxes(self) -> list[tuple[int, int, int, int] | None]:
+    def full_boxes(self) -> list[Box | None]:
         """Where the person and their surroundings are in each frame of the clip."""
-        limit = np.array([self.clip.width, self.clip.height] * 2)
-        step = limit / np.array(self.size * 2)
-        return [
-            None if box is None else tuple(int(side) for side in np.minimum(np.round(np.array(box) * step), limit))
-            for box in self.boxes
-        ]
+        width, height = self.clip.width, self.clip.height
+        step = width / self.size[0], height / self.size[1]
+        return [box and box.scaled(*step, height, width) for box in self.boxes]
 
     def layers(self, canvas: Canvas, plate: Clip | None, tick: Callable[[np.ndarray], None]) -> Iterator[Layers | None]:
         """Take apart the frames of a canvas at working size, `canvas.start` to `canvas.stop`."""
@@ -159,11 +157,11 @@ class Analysis:
 
         picture, known = lookup(scenery.picture, cv2.INTER_LINEAR), lookup(scenery.known.astype(np.uint8)) > 0
         if plate is not None:
-            picture = _cut(cv2.resize(plate[frame], self.size, interpolation=cv2.INTER_AREA), box)
+            picture = box.cut(cv2.resize(plate[frame], self.size, interpolation=cv2.INTER_AREA))
             known = np.ones_like(known)
         return View(
-            picture=np.ascontiguousarray(_cut(self.pictures[frame], box)),
-            soft=np.ascontiguousarray(_cut(self.soft[frame], box)),
+            picture=np.ascontiguousarray(box.cut(self.pictures[frame])),
+            soft=np.ascontiguousarray(box.cut(self.soft[frame])),
             plate=np.ascontiguousarray(picture),
             known=known,
             still=lookup(scenery.still.astype(np.uint8)) > 0,
@@ -183,7 +181,7 @@ class Analysis:
                 labels.append_nothing(frame)
                 continue
             odds = looks.odds(view)
-            followed = _cut(paths.at(frame), self.boxes[frame])
+            followed = self.boxes[frame].cut(paths.at(frame))
             # Where the person was overlooked, what moves may be the person.
             thing = (things(view, odds) & view.has_person) | followed
             person, person_odds = self._person(view, odds, thing)
@@ -191,7 +189,7 @@ class Analysis:
                 learned.relearn(view, person, thing)
             for total, found in zip((seen.over, seen.person), seen.evidence(view, odds, thing), strict=True):
                 whole = np.zeros(self.size[::-1], np.uint8)
-                _cut(whole, self.boxes[frame])[:] = found
+                self.boxes[frame].cut(whole)[:] = found
                 total += canvas.project(whole, frame, flags=cv2.INTER_NEAREST)
             labels.append(frame, view, looks, odds, alpha_of(person_odds), person, thing, self.boxes[frame])
         return learned, fixed_things(scenery.picture, scenery.known, seen, self.stature), labels
@@ -215,7 +213,7 @@ class Analysis:
         frames, paths = range(canvas.start, canvas.stop), Paths(self.size)
         for seen, speed in labels.tracks.seeds():
             mask = np.zeros(self.size[::-1], bool)
-            _cut(mask, self.boxes[seen.frame])[:] = labels.store[seen.frame - canvas.start][1] == seen.number
+            self.boxes[seen.frame].cut(mask)[:] = labels.store[seen.frame - canvas.start][1] == seen.number
             if (mask & paths.at(seen.frame)).sum() > KNOWN * mask.sum():
                 continue
             thing = followed(mask, seen.frame, speed, frames, evidence, self.stature)
@@ -230,7 +228,7 @@ class Analysis:
         if self.boxes[frame] is None and not self.is_given:
             return False
         near = grown(labels.store[index][0] > 127, TOUCH * self.stature)
-        return bool((near & _cut(thing, self.boxes[frame])).any())
+        return bool((near & self.boxes[frame].cut(thing)).any())
 
     def _kept(self, canvas: Canvas, fixed: np.ndarray, labels: _Labels, paths: Paths) -> Iterator[Layers | None]:
         """The labels of a round as layers; of the moving things those that pass in front of the person."""
@@ -243,10 +241,10 @@ class Analysis:
                 yield None
                 continue
             person, label = labels.store[frame - canvas.start][:2]
-            passes = np.isin(label, in_front.get(frame, [])) | _cut(paths.at(frame), box)
+            passes = np.isin(label, in_front.get(frame, [])) | box.cut(paths.at(frame))
             thing = _soft(passes)
             # What was taken for a thing but belongs to the person fills its place in the mask.
-            likely = np.isin(label, persons.get(frame, [])) | (_cut(self.soft[frame], box) > 127)
+            likely = np.isin(label, persons.get(frame, [])) | (box.cut(self.soft[frame]) > 127)
             own = (label > 0) & ~passes & likely
             person = np.where(own, 255, np.minimum(person, 255 - thing)).astype(np.uint8)
             alpha = canvas.lookup(fixed, frame, box, flags=cv2.INTER_LINEAR) * 255
@@ -272,7 +270,7 @@ class _Labels:
         """What a frame shows, and how well scene and person explain it."""
         explained = np.full(picture.shape[:2], np.nan, np.float32)
         if box is not None:
-            _cut(explained, box)[:] = _decoded(self.store[frame - start][2])
+            box.cut(explained)[:] = _decoded(self.store[frame - start][2])
         return Evidence(picture, explained)
 
     def append_nothing(self, frame: int) -> None:
@@ -303,18 +301,3 @@ def _soft(mask: np.ndarray) -> np.ndarray:
     import cv2
 
     return cv2.GaussianBlur(mask.astype(np.uint8) * 255, (3, 3), 0)
-
-
-def _box(mask: np.ndarray, margin: float) -> tuple[int, int, int, int] | None:
-    """The box of a mask with a margin, or None if it is empty."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return None
-    margin, (height, width) = round(margin), mask.shape
-    x0, y0 = max(int(columns[0]) - margin, 0), max(int(rows[0]) - margin, 0)
-    return x0, y0, min(int(columns[-1]) + 1 + margin, width), min(int(rows[-1]) + 1 + margin, height)
-
-
-def _cut(picture: np.ndarray, box) -> np.ndarray:
-    x0, y0, x1, y1 = box
-    return picture[y0:y1, x0:x1]

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..clip import Clip
+from ..media.clip import Clip
+from ..media.store import FrameStore
 from ..progress import Progress, silent
-from ..store import FrameStore
 from .strokes import Moments, Place, Shape, Stroke, shapes_of
 
 

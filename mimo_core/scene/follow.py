@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..store import FrameStore
+from ..media.store import FrameStore
 from .filters import grown, shrunk
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..clip import Clip, Masks
 from ..errors import InputError
+from ..media.clip import Clip, Masks
 
 
 ASPECT_TOLERANCE = 0.02

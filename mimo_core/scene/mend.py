@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..clip import Clip, Masks
+from ..geometry.box import Box
+from ..media.clip import Clip, Masks
+from ..media.store import FrameStore
 from ..progress import Progress, silent
-from ..store import FrameStore
 from .background import NEIGHBOURS, BackgroundSamples, Canvas, plan_canvases
 from .camera_motion import CameraPath, CameraTracker
 from .filters import grown
@@ -94,8 +95,8 @@ class _Mending:
         free = grown(old & ~new, 1.5 * self.reach + 1) & ~hole
         if not (again | free).any():
             return _Change(None, None, None)
-        box = _box(again | free, round(self.reach) + 2)
-        return _Change(box, _cut(again, box) if again.any() else None, _cut(free, box))
+        box = Box.of_mask(again | free, round(self.reach) + 2)
+        return _Change(box, box.cut(again) if again.any() else None, box.cut(free))
 
     def path(self, first: int, last: int) -> CameraPath:
         """The camera over the whole clip, followed from `first` to `last`; the frames outside stand for themselves."""
@@ -127,7 +128,7 @@ class _Mending:
             if change.hole is None:
                 continue
             hole = np.zeros((self.scene.height, self.scene.width), bool)
-            _cut(hole, change.box)[:] = change.hole
+            change.box.cut(hole)[:] = change.hole
             here = np.where(hole[..., None], self.scene.source[frame], self.scene.plate[frame])
             patch = fill(here, hole, background, frame, front=self.occluder[frame], feather=0.4 * self.reach)
             patches[frame] = (patch.box, patch.pixels)
@@ -145,7 +146,7 @@ class _Mending:
             blocked = np.maximum(self.scene.occluder[frame], self.occluder[frame]) > 0
             hole = np.zeros(blocked.shape, np.uint8)
             if frame in changes and changes[frame].hole is not None:
-                _cut(hole, changes[frame].box)[:] = changes[frame].hole
+                changes[frame].box.cut(hole)[:] = changes[frame].hole
                 wanted |= canvas.project(hole, frame, flags=cv2.INTER_NEAREST) > 0
             blocked = grown(blocked, 2) | (hole > 0)
             free = canvas.project(blocked.astype(np.uint8), frame, flags=cv2.INTER_NEAREST, border=1) == 0
@@ -169,10 +170,10 @@ class _Mending:
             if frame in patches:
                 box, pixels = patches[frame]
                 hole = np.zeros(plate.shape[:2], bool)
-                _cut(hole, change.box)[:] = change.hole
-                _cut(plate, box)[_cut(hole, box)] = pixels[_cut(hole, box)]
-            here = _cut(plate, change.box)
-            here[change.free] = _cut(self.scene.source[frame], change.box)[change.free]
+                change.box.cut(hole)[:] = change.hole
+                box.cut(plate)[box.cut(hole)] = pixels[box.cut(hole)]
+            here = change.box.cut(plate)
+            here[change.free] = change.box.cut(self.scene.source[frame])[change.free]
             places[frame] = len(store), change.box
             store.append(here)
 
@@ -180,20 +181,7 @@ class _Mending:
             plate = self.scene.plate[index]
             if index in places:
                 number, box = places[index]
-                _cut(plate, box)[:] = store[number]
+                box.cut(plate)[:] = store[number]
             return plate
 
         return self.scene.plate.computed(frame_at)
-
-
-def _box(mask: np.ndarray, margin: int) -> tuple[int, int, int, int]:
-    import cv2
-
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    bottom, right = mask.shape
-    return max(x - margin, 0), max(y - margin, 0), min(x + width + margin, right), min(y + height + margin, bottom)
-
-
-def _cut(picture: np.ndarray, box) -> np.ndarray:
-    x0, y0, x1, y1 = box
-    return picture[y0:y1, x0:x1]

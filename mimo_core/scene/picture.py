@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..clip import DEFAULT_FPS, Clip, Masks
 from ..errors import InputError
+from ..media.clip import DEFAULT_FPS, Clip, Masks
 from .scene import Scene, SceneReport
 
 

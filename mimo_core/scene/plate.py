@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..geometry.box import Box
 from .background import BackgroundSamples, Canvas
 from .inpaint import paint_unseen
 
@@ -54,9 +55,9 @@ def fill(
     over `feather` pixels from the rim of the hole, where the source must still be free of the person.
     """
     box = _box_around(hole)
-    inside, alpha = _cut(hole, box), _cut(front, box)
+    inside, alpha = box.cut(hole), box.cut(front)
     others = alpha > 0
-    here = _cut(source, box)
+    here = box.cut(source)
     picture, seen, reach = _looked_up(background, frame, box)
     free = ~inside & ~others & reach
     if not background.canvas.is_shift:
@@ -83,19 +84,11 @@ def own_color(source: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return np.where(solid[..., None], source, continued(source.astype(np.float32), solid.astype(np.float32)))
 
 
-def _box_around(hole: np.ndarray) -> tuple[int, int, int, int]:
+def _box_around(hole: np.ndarray) -> Box:
     """The hole's box with room around it from which light is taken."""
-    import cv2
-
-    x, y, width, height = cv2.boundingRect(hole.astype(np.uint8))
-    margin = max(8, round(0.06 * max(width, height)))
-    bottom, right = hole.shape
-    return max(x - margin, 0), max(y - margin, 0), min(x + width + margin, right), min(y + height + margin, bottom)
-
-
-def _cut(picture: np.ndarray, box) -> np.ndarray:
-    x0, y0, x1, y1 = box
-    return picture[y0:y1, x0:x1]
+    box = Box.of_mask(hole)
+    margin = max(8, round(0.06 * max(box.width, box.height)))
+    return box.expanded(margin, margin, *hole.shape)
 
 
 def _looked_up(background: Background, frame: int, box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

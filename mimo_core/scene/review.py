@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..clip import Masks
+from ..media.clip import Masks
 from ..progress import Progress, silent
 from .carry import Span, carry
 from .mend import mended_plate

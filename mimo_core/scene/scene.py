@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from ..clip import Clip, Masks, Sound
 from ..errors import InputError
+from ..media.clip import Clip, Masks, Sound
 
 
 @dataclass(frozen=True)

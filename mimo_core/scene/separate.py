@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..clip import Clip, Masks
 from ..errors import InputError
+from ..media.clip import Clip, Masks
+from ..media.store import FrameStore
 from ..motion.motion import Motion
 from ..progress import Progress, silent
-from ..store import FrameStore
 from .analysis import Analysis, Layers
 from .background import BackgroundSamples, Canvas, canvas_of, plan_canvases
 from .camera_motion import check_camera
@@ -201,23 +201,22 @@ class _Separation:
         if layers is None:
             self._nobody(frame)
             return
-        box = self._full_box(layers.box)
-        here = _cut(source, box)
-        person = (
-            self._refined(layers.person, here) if self.given.person is None else _cut(self.given.person[frame], box)
-        )
+        step = self.clip.width / self.work.size[0], self.clip.height / self.work.size[1]
+        box = layers.box.scaled(*step, self.clip.height, self.clip.width)
+        here = box.cut(source)
+        person = self._refined(layers.person, here) if self.given.person is None else box.cut(self.given.person[frame])
         occluder = self._occluder(frame, here, layers, person, box)
         hole = np.zeros(source.shape[:2], bool)
-        _cut(hole, box)[:] = grown(person > FAINT, self.reach)
+        box.cut(hole)[:] = grown(person > FAINT, self.reach)
         if not hole.any():
             self._nobody(frame, box, occluder)
             return
         front = np.zeros(source.shape[:2], np.uint8)
-        _cut(front, box)[:] = occluder
+        box.cut(front)[:] = occluder
         if background is not None:
             patch = fill(source, hole, background, frame, front=front, feather=0.4 * self.reach)
         else:
-            patch = Patch(box, np.where(_cut(hole, box)[..., None], _cut(self.given.plate[frame], box), here), 1, 0)
+            patch = Patch(box, np.where(box.cut(hole)[..., None], box.cut(self.given.plate[frame]), here), 1, 0)
         self.patches.append(patch.box, patch.pixels)
         self.masks.append(box, person)
         self.occluders.append(box, occluder)
@@ -230,12 +229,6 @@ class _Separation:
         self.occluders.append(box, occluder)
         self.tally.area.append(0)
         self.tally.doubts.append(Doubt(frame, "nobody was found"))
-
-    def _full_box(self, box) -> tuple[int, int, int, int]:
-        x0, y0, x1, y1 = box
-        step = self.clip.width / self.work.size[0], self.clip.height / self.work.size[1]
-        right, bottom = min(round(x1 * step[0]), self.clip.width), min(round(y1 * step[1]), self.clip.height)
-        return round(x0 * step[0]), round(y0 * step[1]), right, bottom
 
     def _refined(self, mask: np.ndarray, picture: np.ndarray, *, outline: float = 0.5) -> np.ndarray:
         """A soft mask of the working size on the edges of the full picture (h, w, 3), `edge` pixels soft, uint8.
@@ -256,10 +249,10 @@ class _Separation:
 
     def _occluder(self, frame: int, here: np.ndarray, layers: Layers, person: np.ndarray, box) -> np.ndarray:
         if self.given.occluder is not None:
-            return _cut(self.given.occluder[frame], box)
+            return box.cut(self.given.occluder[frame])
         if self.given.depth is not None:
             return self._refined_like(
-                nearer_than(_cut(self.given.depth[frame], box), person, self.work.full_stature), here
+                nearer_than(box.cut(self.given.depth[frame]), person, self.work.full_stature), here
             )
         moving = self._refined(layers.thing, here, outline=RIM)
         fixed = self._refined(layers.fixed, here).astype(np.uint16) * (255 - person) // 255
@@ -311,14 +304,14 @@ class _Patches:
         """The frame of the clip with its part replaced."""
         frame = self.clip[index]
         if self.boxes[index] is not None:
-            _cut(frame, self.boxes[index])[:] = self.store[index]
+            self.boxes[index].cut(frame)[:] = self.store[index]
         return frame
 
     def mask(self, index: int, clip: Clip) -> np.ndarray:
         """The part on an empty mask."""
         mask = np.zeros((clip.height, clip.width), np.uint8)
         if self.boxes[index] is not None:
-            _cut(mask, self.boxes[index])[:] = self.store[index]
+            self.boxes[index].cut(mask)[:] = self.store[index]
         return mask
 
 
@@ -336,8 +329,3 @@ class _Stored:
         if self.boxes[index] is None:
             return None
         return Layers(self.boxes[index], *self.store[index])
-
-
-def _cut(picture: np.ndarray, box) -> np.ndarray:
-    x0, y0, x1, y1 = box
-    return picture[y0:y1, x0:x1]

@@ -11,7 +11,7 @@ from itertools import groupby
 import numpy as np
 
 from ..errors import InputError
-from ..video import MAX_PIXELS
+from ..media.video import MAX_PIXELS
 
 
 LAYERS = ("person", "occluder")

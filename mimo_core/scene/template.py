@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..clip import Clip, Masks, write_video
-from ..denoise.template import TEMPLATE_FPS, kept_frames, time_crop
 from ..errors import InputError
+from ..media.clip import Clip, Masks, write_video
 from ..progress import Progress, silent
 from .scene import Scene
+from .template_rules import TEMPLATE_FPS, kept_frames, time_crop
 
 
 def load_template(folder: Path, *, progress: Progress = silent) -> tuple[Scene, Clip]:

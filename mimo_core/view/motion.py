@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..body.model import BodyModel, free_body, vertex_normals
 from ..body.skeleton import JOINT
-from ..clip import Clip
+from ..media.clip import Clip
 from ..motion.motion import Motion
 from ..progress import Progress, silent, tracked
 from .layers import runs

@@ -1,0 +1,112 @@
+"""What this machine has and lacks."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import sys
+from pathlib import Path
+
+
+PACKAGES = (
+    "torch",
+    "diffusers",
+    "transformers",
+    "tokenizers",
+    "huggingface-hub",
+    "safetensors",
+    "numpy",
+    "scipy",
+    "Pillow",
+    "av",
+    "ai-edge-litert",
+    "smplx",
+    "comfyui-frontend-package",
+)
+OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
+
+
+def report() -> str:
+    """A page for a person: versions, devices, OpenCV, weights and back ends."""
+    parts = [("Versions", versions()), ("Devices", devices()), ("OpenCV", opencv()), ("Weights", weights())]
+    parts.append(("Back ends", back_ends()))
+    return "\n\n".join(f"{title}\n" + "\n".join(f"  {line}" for line in lines) for title, lines in parts)
+
+
+def versions() -> list[str]:
+    from .. import __version__
+
+    lines = [f"{'mimo':<26}{__version__}", f"{'Python':<26}{platform.python_version()} ({sys.executable})"]
+    return lines + [f"{name:<26}{version_of(name) or 'missing'}" for name in PACKAGES]
+
+
+def version_of(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def devices() -> list[str]:
+    import torch
+
+    lines = [f"CPU, {torch.get_num_threads()} threads for torch"]
+    for index in range(torch.cuda.device_count()):
+        found = torch.cuda.get_device_properties(index)
+        lines.append(f"GPU {index}: {found.name}, {found.total_memory / 2**30:.0f} GiB")
+    if torch.backends.mps.is_available():
+        lines.append("Apple GPU (mps)")
+    return lines
+
+
+def opencv() -> list[str]:
+    """Every distribution that installs a `cv2`: they overwrite each other."""
+    found = [f"{name} {version}" for name in OPENCV if (version := version_of(name))]
+    if not found:
+        return [f"missing. Install it: {sys.executable} -m pip install opencv-python"]
+    try:
+        import cv2
+    except ImportError as error:
+        return [*found, f"does not import: {error}. {opencv_remedy()}"]
+    lines = [*found, f"imports as {cv2.__version__}"]
+    if len(found) > 1:
+        lines.append(f"{len(found)} distributions share one folder; keep one of them if cv2 misbehaves.")
+    return lines
+
+
+def opencv_remedy() -> str:
+    """What to do when cv2 misses a system library such as libGL."""
+    pip = f"{sys.executable} -m pip"
+    return f"On a machine without a screen: {pip} uninstall -y opencv-python; {pip} install opencv-python-headless"
+
+
+def weights() -> list[str]:
+    """Every weight file: whether it is there, its folder, source and licence, and what works without it."""
+    from ..weights.files import FILES, locate, models_folder
+
+    lines = [f"in the package and in {models_folder()}"]
+    for entry in FILES:
+        folder = "in the package" if entry.ships else entry.path.rpartition("/")[0] or entry.path
+        lines.append(f"{'found' if locate(entry) else 'missing':<9}{entry.name:<28}{folder}")
+        lines.append(f"         {entry.source}, licence: {entry.licence}")
+        if not locate(entry):
+            lines.append(f"         without it works: {entry.without}")
+    return lines
+
+
+def back_ends() -> list[str]:
+    has = {
+        name: importlib.util.find_spec(name) is not None
+        for name in ("ai_edge_litert", "smplx", "diffusers", "transformers")
+    }
+    networks = Path(__file__).parent / "assets" / "blazepose"
+    mimo = has["diffusers"] and has["transformers"]
+    pose = has["ai_edge_litert"] and (networks / "pose_landmark_full.tflite").is_file()
+    return [
+        f"pose: BlazePose on LiteRT {'usable' if pose else 'not usable, install ai-edge-litert'}",
+        "body: the free body usable; "
+        + ("SMPL, SMPL-H and SMPL-X files usable" if has["smplx"] else "SMPL files need the package smplx"),
+        "scene: classical plate and occluder usable",
+        f"decoder: proxy usable, mimo {'usable' if mimo else 'not usable, install diffusers and transformers'}",
+    ]

@@ -1,0 +1,278 @@
+"""`mimo bench tiny`: the denoiser's own pictures, before compositing, against the exact truth of synthetic shots.
+
+Every shot puts a character whom no training has seen into an unseen motion and scene. The network gets the true motion
+and the true layers, and of the character one picture, to which our own estimator fits the body.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mimo_core.denoise.autoencoder import SCALE, Autoencoder
+from mimo_core.denoise.checkpoints import Networks, Trained, build, open_checkpoint
+from mimo_core.denoise.conditioning import ClipPictures, Part, clip_pictures, reference_latents, token_of, with_networks
+from mimo_core.denoise.image_encoder import image_encoder
+from mimo_core.denoise.image_encoder import token_of as embedding_of
+from mimo_core.denoise.noise import frame_noise
+from mimo_core.denoise.options import default_checkpoint
+from mimo_core.denoise.reference import ReferenceKeys
+from mimo_core.denoise.regions import ClipPlan, Context
+from mimo_core.denoise.sampling import Conditions, sample
+from mimo_core.geometry.box import Box
+from mimo_core.identity.encode import encode_identity
+from mimo_core.motion.retarget import retarget
+
+from ..synthetic import Shot, character_picture, shot
+from .measures import dilate, iou, psnr, ssim
+from .quality import CHARACTER, PICTURE, true_scene
+from .table import Row, parse_seeds, report, say
+from .tiny_measures import RIVALS, differs, part_colours, recognised, sharpness, warping_error
+
+
+FRAMES = 16
+NEAR = 4  # pixels around the person that do not count as scene
+TRAINED_ON = range(4_100_012, 4_100_132)  # some of the characters that the built-in model was trained on
+TARGETS = {
+    "person PSNR": 20.0,
+    "person SSIM": 0.70,
+    "person PSNR above mean colour": 3.0,
+    "person PSNR above proxy": -1.0,
+    "silhouette IoU": 0.75,
+    "silhouette IoU, poses shuffled": 0.45,
+    "right character among 10": 0.9,
+    "scene PSNR": 24.0,
+    "scene PSNR below reconstruction": 2.0,
+    "warping error against frames alone": 0.6,
+    "sharpness against truth": 0.7,
+}
+AT_MOST = {"silhouette IoU, poses shuffled", "scene PSNR below reconstruction", "warping error against frames alone"}
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument("--seeds", default="2000-2031", help="first and last seed, default 2000-2031")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="a merged MIMO file; default: the built-in one")
+    parser.add_argument("--steps", type=int, default=0, help="0 = as trained")
+    parser.add_argument("--cfg", type=float, default=0, help="0 = as trained")
+    parser.add_argument("--sheet", type=Path, metavar="PNG", help="also write a contact sheet")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+def run(arguments) -> int:
+    seeds = parse_seeds(arguments.seeds)
+    model = TinyModel.open(arguments.checkpoint or default_checkpoint())
+    model = model.sampled_as(steps=arguments.steps, cfg=arguments.cfg)
+    drawn = []
+    for done, seed in enumerate(seeds, 1):
+        start = time.monotonic()
+        drawn.append(draw(model, seed))
+        say(f"seed {seed}: {drawn[-1].summary()} ({time.monotonic() - start:.0f} s, {done}/{len(seeds)})")
+    if arguments.sheet:
+        from .tiny_sheet import write_sheet
+
+        write_sheet(arguments.sheet, drawn)
+    return report(rows(drawn), seeds, model.trained.size, as_json=arguments.json)
+
+
+@dataclass(frozen=True, eq=False)
+class TinyModel:
+    """A MIMO with its autoencoder and image encoder, and how it is sampled."""
+
+    networks: Networks
+    autoencoder: Autoencoder
+    encoder: torch.nn.Module
+
+    @classmethod
+    def open(cls, path: Path) -> TinyModel:
+        checkpoint = open_checkpoint(path)
+        return cls(
+            build(checkpoint, dtype=torch.float32),
+            Autoencoder.from_tensors(checkpoint.extras["vae"]),
+            image_encoder(checkpoint.extras["clip_vision"]),
+        )
+
+    @property
+    def trained(self) -> Trained:
+        return self.networks.trained
+
+    def sampled_as(self, *, steps: int, cfg: float) -> TinyModel:
+        """The same model with other numbers, where they are not 0."""
+        how = replace(self.trained, steps=steps or self.trained.steps, cfg=cfg or self.trained.cfg)
+        return replace(self, networks=replace(self.networks, trained=how))
+
+    @torch.no_grad()
+    def reference(self, identity) -> tuple[ReferenceKeys, torch.Tensor]:
+        """Keys of the character's picture, and its token."""
+        identity = with_networks(identity, embed=lambda view: embedding_of(self.encoder, view))
+        token = token_of(identity, self.networks.denoiser.config.cross_attention_dim)
+        latent = reference_latents(identity, self.autoencoder.encode, size=self.trained.size) * SCALE
+        return self.networks.denoiser.project(self.networks.reference_unet(latent[:1], token[:1])), token[:1]
+
+    def frames(self, pictures: ClipPictures, reference, token, windows, *, seed: int) -> np.ndarray:
+        """(F, S, S, 3) uint8 that the networks draw of a whole clip."""
+        body_code, guider = pictures.body_code_squares(pictures.plan), self.networks.pose_guider
+        side, how = pictures.size // 8, self.trained
+        conditions = Conditions(
+            layers=pictures.latents(pictures.plan, self.autoencoder.encode) * SCALE,
+            token=token,
+            reference=reference,
+            pose=lambda rows: guider.of_uint8(body_code[rows]),
+        )
+        latents = sample(
+            self.networks.denoiser,
+            frame_noise(seed, range(len(body_code)), side, side),
+            conditions,
+            windows=windows,
+            steps=how.steps,
+            cfg=how.cfg,
+            windows_at_once=how.window // len(windows[0]),
+        )
+        return self.autoencoder.decode(latents / SCALE)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """One shot as it should be, as the network drew it, and what it is compared with. Frames are uint8."""
+
+    seed: int
+    truth: Shot
+    character: np.ndarray  # the picture on white
+    driver: np.ndarray
+    frames: np.ndarray
+    alone: np.ndarray  # every frame sampled without the others
+    proxy: np.ndarray
+    nearest: np.ndarray  # the true shot with the training character that looks most like this one
+    reconstructed: np.ndarray  # the truth through the autoencoder
+    found: int  # which of the rivals, of whom 0 is right, is the most alike
+
+    def summary(self) -> str:
+        values = per_shot(self)
+        shown = ("person PSNR", "person PSNR above proxy", "silhouette IoU", "scene PSNR")
+        return ", ".join(f"{name} {np.nanmean(values[name]):.2f}" for name in shown)
+
+
+def draw(model: TinyModel, seed: int) -> Drawn:
+    """Let the model draw the shot of a seed, with the character of seed + 500."""
+    size, character = model.trained.size, seed + CHARACTER
+    made = shot(seed, size=size, frames=FRAMES)
+    truth = shot(seed, size=size, frames=FRAMES, character=character)
+    identity = encode_identity(character_picture(character, size=PICTURE).image)
+    motion, scene = retarget(made.motion, identity), true_scene(made)
+    pictures = clip_pictures(identity, motion, scene, model.trained, Part(size=size), official=None)
+    whole = Context(0, 0, FRAMES, Box(0, 0, size, size))
+    pictures = replace(pictures, plan=ClipPlan((whole,), size, size))
+    reference, token = model.reference(identity)
+    together, apart = [list(range(FRAMES))], [[frame] for frame in range(FRAMES)]
+    frames, alone = (model.frames(pictures, reference, token, windows, seed=seed) for windows in (together, apart))
+    rivals = [truth.frames] + [
+        shot(seed, size=size, frames=FRAMES, character=character + other, samples=1).frames
+        for other in range(1, RIVALS)
+    ]
+    return Drawn(
+        seed=seed,
+        truth=truth,
+        character=identity.picture,
+        driver=made.frames,
+        frames=frames,
+        alone=alone,
+        proxy=proxy_frames(identity, motion, scene),
+        nearest=shot(seed, size=size, frames=FRAMES, character=nearest_trained(identity.picture)).frames,
+        reconstructed=model.autoencoder.decode(model.autoencoder.encode(truth.frames)),
+        found=recognised(part_colours(frames, truth), [part_colours(rival, truth) for rival in rivals]),
+    )
+
+
+def proxy_frames(identity, motion, scene) -> np.ndarray:
+    """The proxy in the scene, behind what passes in front: what a user gets without any network."""
+    from mimo_core.compositing.composite import composite
+    from mimo_core.proxy.proxy import Proxy
+
+    images, masks = zip(*Proxy.from_identity(identity).render(motion, size=(scene.width, scene.height)), strict=True)
+    return np.stack(list(composite(scene, images, masks)))
+
+
+_characters: dict[int, np.ndarray] = {}
+
+
+def nearest_trained(picture: np.ndarray) -> int:
+    """The training character whose picture is the most alike, by its colours at 32 x 32 pixels."""
+    import cv2
+
+    from mimo_core.identity.prepare import crop_to_matte, on_white, pad_to_square
+
+    def small(square: np.ndarray) -> np.ndarray:
+        return cv2.resize(square, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+    for seed in TRAINED_ON:
+        if seed not in _characters:
+            known = character_picture(seed, size=128)
+            _characters[seed] = small(pad_to_square(crop_to_matte(on_white(known.image, known.mask), known.mask)[0]))
+    wanted = small(picture)
+    return min(_characters, key=lambda seed: float(((_characters[seed] - wanted) ** 2).mean()))
+
+
+def per_shot(drawn: Drawn) -> dict[str, list[float]]:
+    """The measures that are means over frames."""
+    truth, values = drawn.truth, defaultdict(list)
+    visible = truth.visible > 127
+    mean = truth.frames[visible].mean(0) if visible.any() else np.zeros(3)
+    share = truth.visible[..., None] / 255
+    filled = np.rint(truth.plate * (1 - share) + mean * share).astype(np.uint8)
+    rivals = {"mean colour": filled, "proxy": drawn.proxy, "nearest training character": drawn.nearest}
+    for frame in range(FRAMES):
+        shown, picture, wanted = visible[frame], drawn.frames[frame], truth.frames[frame]
+        scene = ~dilate(truth.person[frame] > 127, NEAR)
+        level, kept = psnr(picture, wanted, scene), psnr(drawn.reconstructed[frame], wanted, scene)
+        values["scene PSNR"].append(level)
+        values["scene PSNR, baseline"].append(kept)
+        values["scene PSNR below reconstruction"].append(kept - level)
+        if not shown.any():
+            continue
+        values["person PSNR"].append(psnr(picture, wanted, shown))
+        values["person PSNR, baseline"].append(psnr(drawn.reconstructed[frame], wanted, shown))
+        values["person SSIM"].append(ssim(picture, wanted, shown))
+        values["person SSIM, baseline"].append(ssim(drawn.proxy[frame], wanted, shown))
+        for name, rival in rivals.items():
+            other = psnr(rival[frame], wanted, shown)
+            values[f"person PSNR above {name}"].append(values["person PSNR"][-1] - other)
+            values[f"person PSNR above {name}, baseline"].append(other)
+        values["silhouette IoU"].append(iou(differs(picture, truth.plate[frame]), shown))
+        passed = differs(drawn.reconstructed[frame], truth.plate[frame])
+        values["silhouette IoU, baseline"].append(iou(passed, shown))
+    return values
+
+
+def rows(drawn: list[Drawn]) -> dict[str, Row]:
+    """All measures over all shots."""
+    tally = defaultdict(list)
+    for number, one in enumerate(drawn):
+        for name, values in per_shot(one).items():
+            tally[name] += values
+        other = drawn[(number + 1) % len(drawn)].truth.visible > 127
+        pairs = zip(one.frames, one.truth.plate, other, strict=True)
+        tally["silhouette IoU, poses shuffled"] += [iou(differs(frame, plate), shown) for frame, plate, shown in pairs]
+        tally["right character among 10"].append(float(one.found == 0))
+        tally["right character among 10, baseline"].append(1 / RIVALS)
+        tally["sharpness against truth"].append(
+            sharpness(one.frames, one.truth) / sharpness(one.truth.frames, one.truth)
+        )
+        error, alone, true = (warping_error(frames, one.truth) for frames in (one.frames, one.alone, one.truth.frames))
+        tally["warping error against frames alone"].append(error / alone)
+        tally["warping error against frames alone, baseline"].append(true / alone)
+    return {name: _row(name, tally) for name in tally if not name.endswith(", baseline")}
+
+
+def _row(name: str, tally) -> Row:
+    baseline = tally.get(f"{name}, baseline")
+    return Row(
+        float(np.nanmean(tally[name])),
+        TARGETS.get(name),
+        None if baseline is None else float(np.nanmean(baseline)),
+        at_most=name in AT_MOST,
+        unit="dB" * ("PSNR" in name),
+    )

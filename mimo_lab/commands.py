@@ -1,0 +1,80 @@
+"""The commands of the laboratory: `mimo shots`, `mimo train` and `mimo bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mimo_core.cli.terminal import bar, command_of, say
+
+
+def add_shots(commands) -> None:
+    summary = "Make synthetic shots with exact truth as WebDataset shards, for training. A stopped run goes on."
+    command = command_of(commands, "shots", shots, summary, "mimo shots --out shots --seeds 100000-100999 --size 128")
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder of the shards")
+    command.add_argument(
+        "--seeds", default="100000-100999", help="first and last seed, one a shot; default %(default)s"
+    )
+    command.add_argument("--size", type=int, default=256, help="pixels of the square shots, default %(default)s")
+    command.add_argument("--frames", type=int, default=16, help="frames of a shot, default %(default)s")
+    command.add_argument("--fps", type=float, default=12, help="frames a second, default %(default)s")
+    command.add_argument("--pictures", type=Path, metavar="DIR", help="your backgrounds, in half of the shots")
+    command.add_argument("--motions", type=Path, metavar="DIR", help="your motion files, in half of the shots")
+    command.add_argument("--workers", type=int, default=1, help="processes that draw, default %(default)s")
+    command.add_argument("--plain", action="store_true", help="the plain shots that the benches measure with")
+
+
+def add_train(commands) -> None:
+    summary = "Train a MIMO on synthetic shots or real clips, or train one further. Goes on where it was stopped."
+    example = "mimo train --config configs/mimo-tiny.yaml --out runs/mimo-tiny --minutes 60"
+    command = command_of(commands, "train", train, summary, example)
+    command.add_argument("--config", required=True, type=Path, metavar="YAML", help="what to train; see configs/")
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="samples, states, logs, checkpoint")
+    command.add_argument("--samples", type=Path, metavar="DIR", help="where samples lie; default: inside DIR")
+    command.add_argument("--minutes", type=float, default=0, help="stop cleanly after so many; 0 = when it is done")
+    command.add_argument("--smoke", action="store_true", help="30 steps of every stage on 8 clips")
+    command.add_argument("--precision", choices=["no", "bf16", "fp16"], default="no", help="mixed precision")
+    command.add_argument("--cpu", action="store_true", help="leave GPUs alone")
+
+
+def shots(options) -> None:
+    from .bench.table import parse_seeds
+    from .synthetic import Variety
+    from .synthetic.shards import Recipe, write_shards
+
+    seeds = parse_seeds(options.seeds)
+    variety = None if options.plain else Variety.of_folders(pictures=options.pictures, motions=options.motions)
+    recipe = Recipe(seeds[0], seeds[-1], options.size, options.frames, options.fps, variety=variety)
+    files = write_shards(options.out, recipe, workers=options.workers, progress=bar("shots", unit="shot"))
+    say(f"wrote {len(files)} shards of {recipe.each} shots in {options.out}")
+
+
+def train(options) -> None:
+    from .training.run import train as train_run
+    from .training.settings import read_run
+
+    run = read_run(options.config)
+    done = train_run(
+        run.smoke() if options.smoke else run,
+        options.out,
+        samples=options.samples,
+        minutes=options.minutes,
+        precision=options.precision,
+        on_cpu=options.cpu,
+        progress_of=bar,
+    )
+    reached = "done" if done else "stopped after its minutes; the same command goes on"
+    say(f"{run.name}: {reached}; its checkpoint is {options.out / run.name}.safetensors")
+
+
+def add_bench(commands) -> None:
+    command = commands.add_parser("bench", help="Measure quality, parity and speed.", add_help=False)
+    command.set_defaults(command=bench, name="bench", takes_rest=True)
+
+
+def bench(options) -> int:
+    from .bench import run as run_bench
+
+    return run_bench(options.rest)
+
+
+COMMANDS = (add_shots, add_train, add_bench)

@@ -1,0 +1,86 @@
+"""A dressed character that performs: body, clothes, motion, feet on the floor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from mimo_core.body.model import free_body
+from mimo_core.body.person import Person
+from mimo_core.body.skeleton import JOINT
+from mimo_core.body.stature import of_stature, stature_of
+from mimo_core.motion.choreography import Footing, Performance, stand
+
+from .appearance import Look
+from .captured import Captured
+from .figure import Posing, skinned
+from .garments import Dressed, dress
+from .outfit import Outfit
+
+
+@dataclass(frozen=True, eq=False)
+class Actor:
+    """A dressed character in action."""
+
+    look: Look | Outfit
+    dressed: Dressed
+    person: Person
+    posed: Posing
+
+    @property
+    def points(self) -> np.ndarray:
+        """The surface in the world, (F, V, 3)."""
+        return self.posed.vertices.numpy()
+
+
+def act(worn: Look | Outfit, performance: Performance | Captured, fps: float, *, like: Actor | None = None) -> Actor:
+    """Dress a character and let it perform, standing on the floor.
+
+    With `like` it does what that one does: at the same stature, with its feet where that one's feet stand.
+    """
+    betas, body = worn.betas, free_body()
+    if like is not None:
+        betas = of_stature(body, betas, stature_of(body, like.person.betas))
+    dressed = dress(betas, worn.volume(), worn.sheets())
+    rotations = torch.from_numpy(performance.rotations())
+    frames = len(rotations)
+    person = Person(betas, rotations[:, 0], rotations[:, 1:].flatten(1), torch.zeros(frames, 3))
+    placed = body.pose(person)
+    posed = skinned(dressed, placed.transforms)
+    shifts = None if like is None else _ankles(body.pose(like.person).joints) - _ankles(placed.joints)
+    footing = _footing(performance, betas, dressed, posed, fps, shifts)
+    transl = torch.from_numpy(footing.transl)
+    person = replace(person, transl=transl, contacts=torch.from_numpy(footing.contacts))
+    return Actor(worn, dressed, person, posed.moved(transl))
+
+
+def _footing(
+    performance: Performance | Captured, betas, dressed: Dressed, posed: Posing, fps: float, shifts: np.ndarray | None
+) -> Footing:
+    if isinstance(performance, Captured):
+        return performance.footing(posed.vertices, stature_of(free_body(), betas))
+    feet = torch.stack([posed.vertices[:, _soles(dressed, side)] for side in ("left", "right")], 1)
+    if performance.rests_on_body:
+        return rest(posed.vertices, feet)
+    return stand(feet.numpy(), performance.lift, fps=fps, shifts=shifts)
+
+
+def _ankles(joints: torch.Tensor) -> np.ndarray:
+    """Where the ankles of joints (F, 24, 3) are over the ground, (F, 2, 2)."""
+    return joints[:, [JOINT["left_ankle"], JOINT["right_ankle"]]][..., [0, 2]].numpy()
+
+
+def rest(vertices: torch.Tensor, feet: torch.Tensor) -> Footing:
+    """Put bodies (F, V, 3) at the origin on the floor by whatever of them is lowest."""
+    transl = torch.zeros(len(vertices), 3)
+    transl[:, 1] = -vertices[..., 1].amin(1)
+    low = feet[..., 1].amin(2) + transl[:, 1:2]
+    return Footing(transl.numpy(), (low < 0.02).numpy())
+
+
+def _soles(dressed: Dressed, side: str) -> torch.Tensor:
+    """The lowest 40 vertices of a foot, so that both sides have as many."""
+    weight = dressed.weights[:, JOINT[f"{side}_ankle"]] + dressed.weights[:, JOINT[f"{side}_foot"]]
+    return torch.where(weight > 0.6, dressed.rest[:, 1], 1e3).topk(40, largest=False).indices

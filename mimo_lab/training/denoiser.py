@@ -1,0 +1,177 @@
+"""Stages 1 and 2: the denoiser with its reference UNet and pose guider, on single frames, then on clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mimo_core.denoise.config import MimoConfig
+from mimo_core.denoise.denoiser import Denoiser
+from mimo_core.denoise.pose_guider import PoseGuider
+from mimo_core.denoise.reference import ReferenceFeatures
+from mimo_core.denoise.reference_unet import ReferenceUNet
+from mimo_core.denoise.sampling import NOISE_SCHEDULE
+
+from .latents import Latents
+from .loop import Step
+
+
+GAMMA = 5.0  # of min-SNR
+CONDITIONAL, UNCONDITIONAL = 0, 1
+
+
+class Mimo(nn.Module):
+    """The three networks that are trained together, by the names of a checkpoint's parts."""
+
+    def __init__(self, config: MimoConfig):
+        super().__init__()
+        self.denoising_unet = Denoiser(config)
+        self.reference_unet = ReferenceUNet(config)
+        self.pose_guider = PoseGuider(config)
+        start_unguided(self)
+
+    @property
+    def config(self) -> MimoConfig:
+        return self.denoising_unet.config
+
+
+def start_unguided(networks: Mimo) -> None:
+    """Begin with body codes and motion modules that add nothing, as ControlNet and AnimateDiff do."""
+    for layer in (networks.pose_guider.conv_out, *motion_outputs(networks.denoising_unet)):
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+
+
+def levels(denoiser: Denoiser) -> list[nn.Module]:
+    return [*denoiser.down_blocks, denoiser.mid_block, *denoiser.up_blocks]
+
+
+def motion_outputs(denoiser: Denoiser) -> list[nn.Linear]:
+    modules = [module for level in levels(denoiser) for module in level.motion_modules or ()]
+    return [module.temporal_transformer.proj_out for module in modules]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Clips of equally many frames, one after the other, and what the denoiser is told about them."""
+
+    frames: Tensor  # (N F, 4, h, w) latents to learn
+    layers: Tensor  # (N F, 4 per layer, h, w)
+    body_code: Tensor  # (N F, S, S, 3) uint8
+    visible: Tensor  # (N F, 1, h, w)
+    reference: Tensor  # (N, 4, h, w)
+    token: Tensor  # (N, 1, D)
+
+    @property
+    def clips(self) -> int:
+        return len(self.reference)
+
+
+@dataclass(frozen=True)
+class Told:
+    """How clips are drawn from the data, and what of them is held back."""
+
+    clips: int = 4
+    frames: int = 4
+    in_order: bool = False  # neighbouring frames, or any
+    dropped: float = 0.1  # share of clips that are not told who it is: neither reference nor token
+    person: float = 2.0  # how much more the person's pixels count than the scene's
+
+
+class DenoiserStage:
+    """Trains v with min-SNR weights and zero terminal SNR.
+
+    Without motion modules (stage 1) frames are apart; with them (stage 2) a clip's frames share their noise level.
+    """
+
+    def __init__(self, name: str, networks: Mimo, data: Latents, layers: tuple[str, ...], told: Told, *, motion: bool):
+        self.name, self.network, self.data, self.layers, self.told = name, networks, data, layers, told
+        self.motion, self.signal = motion, cumulative_signal()
+        if not motion:
+            for level in levels(networks.denoising_unet):
+                level.motion_modules = None
+
+    def loss(self, step: Step) -> tuple[Tensor, Mapping[str, float]]:
+        batch = self.batch(step)
+        rows, each = len(batch.frames), len(batch.frames) // batch.clips
+        chosen = step.integers(1000, batch.clips).repeat_interleave(each) if self.motion else step.integers(1000, rows)
+        chosen = chosen.to(step.device)
+        signal = self.signal.to(step.device)[chosen][:, None, None, None]
+        noise = step.normal(*batch.frames.shape)
+        noisy = signal.sqrt() * batch.frames + (1 - signal).sqrt() * noise
+        wanted = signal.sqrt() * noise - (1 - signal).sqrt() * batch.frames
+        told = batch.clips - int((step.uniform(batch.clips) < self.told.dropped).sum())
+        found = predict(self.network, noisy, chosen, batch, told=told)
+        error = (found.float() - wanted).square() * (1 + self.told.person * batch.visible)
+        weight = min_snr(signal)
+        x0 = (signal.sqrt() * noisy - (1 - signal).sqrt() * found.detach().float() - batch.frames).square()
+        late = (chosen > 500).float()[:, None, None, None]
+        return (weight * error).mean(), {
+            "x0 from noise": float((x0 * late).sum() / (late.sum() * x0[0].numel() + 1e-6))
+        }
+
+    def batch(self, step: Step) -> Batch:
+        """Clips of the data, all different if there are enough."""
+        data, told = self.data, self.told
+        numbers = torch.randperm(len(data), generator=step.generator)[: told.clips].tolist()
+        picked = [(number, self._frames(step)) for number in numbers]
+
+        def stacked(name: str) -> Tensor:
+            return torch.cat([data.read(name, number, frames) for number, frames in picked])
+
+        reference, token = data.reference(numbers)
+        return Batch(
+            frames=stacked("frames").to(step.device),
+            layers=torch.cat([stacked(name) for name in self.layers], 1).to(step.device),
+            body_code=torch.cat([data.body_code(number, frames) for number, frames in picked]).to(step.device),
+            visible=stacked("visible").to(step.device),
+            reference=reference.to(step.device),
+            token=token.to(step.device),
+        )
+
+    def _frames(self, step: Step) -> list[int]:
+        count, told = self.data.frames, self.told
+        if told.in_order:
+            first = int(step.integers(count - told.frames + 1, 1))
+            return list(range(first, first + told.frames))
+        return torch.randperm(count, generator=step.generator)[: told.frames].tolist()
+
+    def pictures(self) -> None:
+        return None
+
+
+def predict(networks: Mimo, noisy: Tensor, timesteps: Tensor, batch: Batch, *, told: int) -> Tensor:
+    """v of noisy latents (N F, 4, h, w). The first `told` clips are told who it is."""
+    features = networks.reference_unet(batch.reference[:told], batch.token[:told]) if told else None
+    token = batch.token.clone()
+    token[told:] = 0
+    each = len(noisy) // batch.clips
+    kinds = [CONDITIONAL] * told + [UNCONDITIONAL] * (batch.clips - told)
+    body_code = batch.body_code.permute(0, 3, 1, 2).float() / 255
+    return networks.denoising_unet(
+        torch.cat([noisy, batch.layers], 1),
+        timesteps,
+        token.repeat_interleave(each, 0),
+        transformer_options={"cond_or_uncond": kinds},
+        pose=networks.pose_guider(body_code),
+        reference=ReferenceFeatures(features.banks) if told else None,
+    )
+
+
+def cumulative_signal() -> Tensor:
+    """The share of the signal's variance (1000,) at every timestep: 0 at the last, as at sampling."""
+    import diffusers
+
+    return diffusers.DDIMScheduler(**NOISE_SCHEDULE).alphas_cumprod
+
+
+def min_snr(signal: Tensor, gamma: float = GAMMA) -> Tensor:
+    """The weight of an error of v: that of x0 counts 1 + min(SNR, gamma).
+
+    Hang et al. 2023 weigh x0 by min(SNR, gamma), which leaves out the step of pure noise, where sampling begins.
+    """
+    snr = signal / (1 - signal).clamp_min(1e-8)
+    return (1 + snr.clamp_max(gamma)) / (1 + snr)

@@ -1,0 +1,224 @@
+"""The training loop: one for all stages, on one CPU or many GPUs, resumed exactly after a kill.
+
+What a step sees depends on (seed, stage, step, process) alone, so a run that was killed goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from mimo_core.errors import InputError
+from mimo_core.progress import Progress, silent
+
+from .settings import StageSettings
+
+
+STATE = "state.pt"  # weights, their average, the optimizer, the step and the settings
+
+
+class Stage(Protocol):
+    """What a stage trains, and on what."""
+
+    name: str
+    network: nn.Module  # holds what is trained; parameters that do not require gradients stay as they are
+
+    def loss(self, step: Step) -> tuple[Tensor, Mapping[str, float]]:
+        """The loss of one step on this process, and scalars for the log."""
+
+    def pictures(self) -> Tensor | None:
+        """A grid (3, H, W) in 0..1 that shows how far the training has come."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of one process, with the randomness that belongs to it."""
+
+    number: int
+    generator: torch.Generator  # on the CPU, so that every device draws the same
+    device: torch.device
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.generator).to(self.device)
+
+    def uniform(self, *shape: int) -> Tensor:
+        return torch.rand(shape, generator=self.generator).to(self.device)
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        return torch.randint(high, shape, generator=self.generator)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where a stage stands when the loop returns."""
+
+    step: int
+    losses: tuple[float, ...]  # of the steps of this call
+    is_finished: bool
+
+
+def fit(
+    stage: Stage,
+    settings: StageSettings,
+    folder: Path,
+    *,
+    accelerator,
+    seed: int = 0,
+    recorded: Mapping[str, object] | None = None,
+    until: float = math.inf,
+    log: Callable[[int, Mapping[str, float]], None] = lambda step, scalars: None,
+    show: Callable[[int, Tensor], None] = lambda step, picture: None,
+    progress: Progress = silent,
+) -> Report:
+    """Train to `settings.steps`, or until `time.monotonic()` passes `until`; continue what lies in `folder`.
+
+    Afterwards `stage.network` holds the averaged weights (EMA). The state in `folder` is written every
+    `settings.save_every` steps and at the end, whole or not at all. A state of other settings is refused with an
+    InputError; `recorded` says what counts as a setting beside the stage's own.
+    """
+    told = settings.recorded() | {"seed": seed} | dict(recorded or {})
+    network = stage.network.to(accelerator.device)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, settings.lr, betas=(0.9, 0.99), weight_decay=settings.weight_decay)
+    average = Average(network, settings.ema)
+    first = _resumed(folder / STATE, told, network, optimizer, average)
+    optimizer = accelerator.prepare(optimizer)
+    losses = []
+    for number in range(first, settings.steps):
+        if time.monotonic() > until:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = settings.lr * settings.schedule(number)
+        loss, scalars = _step(stage, number, trained, optimizer, accelerator, seed=seed, clip=settings.clip)
+        average.update(network, number)
+        losses.append(loss)
+        log(number, {"loss": loss, "lr": optimizer.param_groups[0]["lr"], **scalars})
+        done = number + 1
+        if done % settings.save_every == 0 and done < settings.steps and accelerator.is_main_process:
+            _save(folder / STATE, done, told, network, optimizer, average)
+        if done % settings.show_every == 0 and accelerator.is_main_process:
+            with average.in_place_of(network):
+                picture = stage.pictures()
+            if picture is not None:
+                show(done, picture)
+        progress(done, settings.steps)
+    reached = first + len(losses)
+    if accelerator.is_main_process and losses:
+        _save(folder / STATE, reached, told, network, optimizer, average)
+    average.write(network)
+    return Report(reached, tuple(losses), reached >= settings.steps)
+
+
+def _step(stage, number, trained, optimizer, accelerator, *, seed, clip) -> tuple[float, Mapping[str, float]]:
+    generator = torch.Generator().manual_seed(_mixed(seed, stage.name, number, accelerator.process_index))
+    step = Step(number, generator, accelerator.device)
+    with accelerator.autocast():
+        loss, scalars = stage.loss(step)
+    accelerator.backward(loss)
+    _shared(trained, accelerator)
+    accelerator.clip_grad_norm_(trained, clip)
+    optimizer.step()
+    optimizer.zero_grad()
+    return float(loss.detach()), scalars
+
+
+def _shared(trained: list[nn.Parameter], accelerator) -> None:
+    """Mean gradients over the processes. The networks of a stage have several entrances, which DDP would not follow."""
+    if accelerator.num_processes == 1:
+        return
+    for parameter in trained:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        parameter.grad = accelerator.reduce(parameter.grad, reduction="mean")
+
+
+def _mixed(seed: int, name: str, number: int, process: int) -> int:
+    """One seed of 63 bits for a step; neighbours share nothing."""
+    import hashlib
+
+    digest = hashlib.sha256(f"{seed} {name} {number} {process}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+class Average:
+    """An exponential moving average of the trained weights, with a short memory at the start."""
+
+    def __init__(self, network: nn.Module, decay: float):
+        self.decay = decay
+        self.weights = {name: weight.detach().clone() for name, weight in _trained(network)}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, weight in _trained(network):
+            self.weights[name].lerp_(weight.detach(), 1 - decay)
+
+    @torch.no_grad()
+    def write(self, network: nn.Module) -> None:
+        for name, weight in _trained(network):
+            weight.copy_(self.weights[name])
+
+    @contextlib.contextmanager
+    def in_place_of(self, network: nn.Module) -> Iterator[None]:
+        kept = {name: weight.detach().clone() for name, weight in _trained(network)}
+        self.write(network)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, weight in _trained(network):
+                    weight.copy_(kept[name])
+
+
+def _check_told(folder: Path, before: Mapping[str, object], now: Mapping[str, object]) -> None:
+    """Refuse to go on with other settings than a state was trained with."""
+    changed = [name for name in before.keys() & now.keys() if before[name] != now[name]]
+    if changed:
+        listed = ", ".join(f"{name} {before[name]}, not {now[name]}" for name in sorted(changed))
+        raise InputError(
+            f"The stage in {folder} was trained with {listed}. Give those settings again, or name a new folder."
+        )
+
+
+def _trained(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    return [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
+
+
+def _save(path: Path, step: int, told: Mapping[str, object], network, optimizer, average: Average) -> None:
+    state = {
+        "step": step,
+        "told": dict(told),
+        "weights": {name: weight.detach() for name, weight in _trained(network)},
+        "average": average.weights,
+        "optimizer": optimizer.state_dict(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        torch.save(state, part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _resumed(path: Path, told: Mapping[str, object], network, optimizer, average: Average) -> int:
+    """Load what lies at `path`; the number of the step to go on with."""
+    if not path.is_file():
+        return 0
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    _check_told(path.parent, state.get("told", {}), told)
+    with torch.no_grad():
+        for name, weight in _trained(network):
+            weight.copy_(state["weights"][name])
+            average.weights[name].copy_(state["average"][name])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["step"]
