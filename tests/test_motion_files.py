@@ -2,6 +2,7 @@
 
 import pickle
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,13 @@ from mimo_core.body.person import PER_FRAME, Person
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.geometry.rotations import matrix_from_axis_angle
+from mimo_core.media.clip import Masks
 from mimo_core.motion.amass import PELVIS, from_amass, to_amass
+from mimo_core.motion.edit import at_speed, mirror, resample, reverse, smooth
 from mimo_core.motion.files import load_motion, save_amass, save_motion
 from mimo_core.motion.motion import Motion
+from mimo_core.motion.place import place
+from mimo_core.motion.seen import SeenMasks
 
 
 FRAMES = 5
@@ -227,3 +232,49 @@ class TestAmass:
         assert pixels.min() > 0 and pixels.max() < 1024
         front = motion.camera.camera_from_world[0, :3, :3] @ torch.tensor([0.0, 0.0, 1.0])
         assert front[2] < -0.99
+
+
+def soft_masks(width=40, height=30):
+    return np.random.default_rng(4).integers(0, 256, (FRAMES, height, width)).astype(np.uint8)
+
+
+class TestMasksThatTheEstimatorSaw:
+    @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+    def test_come_back_from_a_file_to_the_last_bit(self, tmp_path, suffix):
+        masks = soft_masks()
+        motion = replace(random_motion(), seen=SeenMasks.from_masks(Masks.from_array(masks)))
+        save_motion(tmp_path / f"m{suffix}", motion)
+        seen = load_motion(tmp_path / f"m{suffix}").seen.masks()
+        assert (len(seen), seen.width, seen.height) == (FRAMES, 40, 30)
+        assert np.array_equal(np.stack(list(seen)), masks)
+        assert np.array_equal(seen[3], masks[3])
+
+    def test_are_cut_with_the_motion(self):
+        masks = soft_masks()
+        motion = replace(random_motion(), seen=SeenMasks.from_masks(Masks.from_array(masks)))
+        assert np.array_equal(np.stack(list(motion[1:3].seen.masks())), masks[1:3])
+
+    def test_go_where_the_person_is_no_longer_where_they_were_seen(self):
+        motion = replace(random_motion(), seen=SeenMasks.from_masks(Masks.from_array(soft_masks())))
+        assert smooth(motion).seen is motion.seen
+        for changed in (reverse(motion), mirror(motion), at_speed(motion, 2), resample(motion, 12), place(motion)):
+            assert changed.seen is None
+
+    def test_of_another_length_are_refused(self):
+        seen = SeenMasks.from_masks(Masks.from_array(soft_masks()))
+        with pytest.raises(InputError, match="5 frames but was seen with 4 masks"):
+            replace(random_motion(), seen=seen.index(slice(4)))
+
+    def test_that_lie_about_their_size_are_refused(self, tmp_path):
+        seen = SeenMasks.from_masks(Masks.from_array(soft_masks()))
+        with pytest.raises(InputError, match="not 20x30"):
+            replace(seen, width=20).mask(0)
+        with pytest.raises(InputError, match="megapixels"):
+            replace(seen, width=10_000_000)
+        content, lengths = seen.arrays()
+        with pytest.raises(InputError, match="do not fit"):
+            SeenMasks.from_arrays(content, lengths + 1, width=40, height=30, name="m.npz")
+
+    def test_a_motion_without_them_stays_without(self, tmp_path):
+        save_motion(tmp_path / "m.npz", random_motion())
+        assert load_motion(tmp_path / "m.npz").seen is None

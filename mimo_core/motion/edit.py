@@ -59,7 +59,7 @@ def _sampled(motion: Motion, count: int, step: float) -> Motion:
     camera = motion.camera
     if camera.camera_from_world is not None:
         camera = replace(camera, camera_from_world=_cameras_at(camera.camera_from_world, times))
-    return replace(motion, people=people, camera=camera)
+    return replace(motion, people=people, camera=camera, seen=None)
 
 
 def mirror(motion: Motion) -> Motion:
@@ -72,7 +72,7 @@ def mirror(motion: Motion) -> Motion:
         center=(camera.size[0] - camera.center[0], camera.center[1]),
         camera_from_world=None if extrinsics is None else flip.to(extrinsics) @ extrinsics @ flip.to(extrinsics),
     )
-    return replace(motion, people=tuple(_mirrored(person) for person in motion.people), camera=camera)
+    return replace(motion, people=tuple(_mirrored(person) for person in motion.people), camera=camera, seen=None)
 
 
 def smooth(motion: Motion, strength: float = 1.0) -> Motion:
@@ -94,7 +94,7 @@ def reverse(motion: Motion) -> Motion:
     people = tuple(person.index(backwards) for person in motion.people)
     extrinsics = motion.camera.camera_from_world
     camera = replace(motion.camera, camera_from_world=None if extrinsics is None else extrinsics[backwards])
-    return replace(motion, people=people, camera=camera)
+    return replace(motion, people=people, camera=camera, seen=None)
 
 
 def at_speed(motion: Motion, speed: float) -> Motion:

@@ -25,6 +25,7 @@ from .glb import read_glb
 from .glb_writer import write_glb
 from .joblib_file import LARGEST, read_joblib
 from .motion import Motion
+from .seen import LARGEST_PACKED, SeenMasks
 from .take import motion_of, take_of
 
 
@@ -60,16 +61,17 @@ def save_motion(path: Path | str, motion: Motion) -> None:
         _replace(path, lambda file: file.write(content))
         return
     arrays = {name: value.detach().cpu().contiguous() for name, value in _arrays(motion).items()}
-    header = json.dumps(
-        {
-            "format": FORMAT,
-            "fps": motion.fps,
-            "focal": motion.camera.focal,
-            "center": motion.camera.center,
-            "size": motion.camera.size,
-            "bodies": [person.body for person in motion.people],
-        }
-    )
+    about = {
+        "format": FORMAT,
+        "fps": motion.fps,
+        "focal": motion.camera.focal,
+        "center": motion.camera.center,
+        "size": motion.camera.size,
+        "bodies": [person.body for person in motion.people],
+    }
+    if motion.seen is not None:
+        about["seen"] = (motion.seen.width, motion.seen.height)
+    header = json.dumps(about)
     if path.suffix.lower() == ".npz":
         _replace(path, lambda file: _write_npz(file, arrays, header))
         return
@@ -172,6 +174,10 @@ def _arrays(motion: Motion) -> dict[str, Tensor]:
                 arrays[f"{number}.{name}"] = getattr(person, name)
     if motion.camera.camera_from_world is not None:
         arrays["camera_from_world"] = motion.camera.camera_from_world
+    if motion.seen is not None:
+        content, lengths = motion.seen.arrays()
+        arrays["seen"] = torch.from_numpy(content.copy())
+        arrays["seen.lengths"] = torch.from_numpy(lengths)
     return arrays
 
 
@@ -262,7 +268,19 @@ def _motion(path: Path, arrays: Mapping[str, _Array], header: dict | None) -> Mo
     if "camera_from_world" in arrays:
         extrinsics = torch.from_numpy(_read(path, arrays, "camera_from_world", limit=(MOST_FRAMES, 4, 4))).float()
     people = tuple(_person(path, arrays, number, body) for number, body in enumerate(bodies))
-    return Motion(people, fps, Camera(focal, center, size, extrinsics))
+    return Motion(people, fps, Camera(focal, center, size, extrinsics), _seen_masks(path, arrays, header))
+
+
+def _seen_masks(path: Path, arrays: Mapping[str, _Array], header: dict) -> SeenMasks | None:
+    if header.get("seen") is None:
+        return None
+    try:
+        width, height = (int(side) for side in header["seen"])
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{path.name} is damaged: its header garbles the size of the masks ({error}).") from error
+    content = _read(path, arrays, "seen", limit=(LARGEST_PACKED,))
+    lengths = _read(path, arrays, "seen.lengths", limit=(MOST_FRAMES,))
+    return SeenMasks.from_arrays(content, lengths, width=width, height=height, name=path.name)
 
 
 def _person(path: Path, arrays: Mapping[str, _Array], number: int, body: str) -> Person:

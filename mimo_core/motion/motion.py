@@ -7,15 +7,22 @@ from dataclasses import dataclass, replace
 from ..body.person import Person
 from ..errors import InputError
 from ..geometry.camera import Camera
+from .seen import SeenMasks
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """People moving in front of a camera, at a frame rate."""
+    """People moving in front of a camera, at a frame rate.
+
+    `seen` holds the masks of the first person in the clip that the motion was taken from, one per frame, where an
+    estimator made the motion. Edits that change the time or the place of the person drop it. Raises InputError where
+    people, camera and masks differ in their number of frames.
+    """
 
     people: tuple[Person, ...]
     fps: float
     camera: Camera
+    seen: SeenMasks | None = None
 
     def __post_init__(self):
         if not self.people:
@@ -30,6 +37,8 @@ class Motion:
         cameras = self.camera.camera_from_world
         if cameras is not None and len(cameras) != self.frames:
             raise InputError(f"The motion has {self.frames} frames but its camera has {len(cameras)}.")
+        if self.seen is not None and len(self.seen) != self.frames:
+            raise InputError(f"The motion has {self.frames} frames but was seen with {len(self.seen)} masks.")
 
     @property
     def person(self) -> Person:
@@ -43,7 +52,8 @@ class Motion:
     def __getitem__(self, frames: slice) -> Motion:
         """Some of the frames. An empty slice is an error."""
         people = tuple(person.index(frames) for person in self.people)
-        return replace(self, people=people, camera=self.camera.slice(frames))
+        seen = None if self.seen is None else self.seen.index(frames)
+        return replace(self, people=people, camera=self.camera.slice(frames), seen=seen)
 
     def with_person(self, person: Person) -> Motion:
         """The same camera and frame rate with another first person."""

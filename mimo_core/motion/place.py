@@ -28,7 +28,7 @@ def place(motion: Motion, *, shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
         raise InputError("The place and the turn of a motion must be finite numbers.")
     about = pelvis_path(motion.person)[0]
     people = tuple(turned(person, turn, about=about, shift=torch.tensor(shift)) for person in motion.people)
-    return replace(motion, people=people)
+    return replace(motion, people=people, seen=None)
 
 
 def turned(person: Person, turn: float, *, about: Tensor, shift: Tensor) -> Person:
@@ -54,4 +54,4 @@ def scaled(motion: Motion, scale: float) -> Motion:
     matrix = motion.camera.extrinsics().expand(motion.frames, 4, 4).clone()
     seen = (matrix[:, :3, :3] @ anchor) + matrix[:, :3, 3]  # the anchor in camera space
     matrix[:, :3, 3] += seen * (1 / scale - 1)
-    return replace(motion, camera=replace(motion.camera, camera_from_world=matrix))
+    return replace(motion, camera=replace(motion.camera, camera_from_world=matrix), seen=None)
