@@ -1,5 +1,6 @@
 """The camera: one worked number per convention."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,6 +24,13 @@ def test_up_in_the_world_is_up_in_the_picture():
 def test_a_scaled_camera_sees_the_same_at_another_size():
     camera = Camera(500.0, (250.0, 130.0), (512, 256))
     torch.testing.assert_close(camera.scaled(1024, 512).project(POINT), camera.project(POINT) * 2)
+
+
+def test_a_camera_follows_every_size_whose_sides_were_rounded():
+    random = np.random.default_rng(0)
+    for width, height, scale in zip(*random.integers(16, 4097, (2, 2000)), random.uniform(0.01, 1, 2000), strict=True):
+        size = tuple(max(1, round(side * scale)) for side in (int(width), int(height)))
+        assert Camera.for_size(int(width), int(height)).scaled(*size).size == size
 
 
 def test_scaling_to_another_shape_is_refused():

@@ -2,13 +2,16 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mimo_core.errors import InputError
+from mimo_core.geometry.camera import Camera
 from mimo_core.media.clip import Clip, Masks
+from mimo_core.scene.analysis import working_scale
 from mimo_core.scene.filters import grown
 from mimo_core.scene.scene import Doubt, SceneReport
 from mimo_core.scene.separate import separate
@@ -134,6 +137,25 @@ class TestAGapInTheFirstGuess:
         coarse[4] = 0
         scene = separate(Clip.from_array(made.frames), motion=made.motion, coarse=Masks.from_array(coarse))
         assert iou(scene.person[4] > 127, made.visible[4] > 127) > 0.85
+
+
+class TestEverySizeOfAVideo:
+    def test_the_fitted_body_is_drawn_at_the_working_size_of_every_frame_size(self):
+        random = np.random.default_rng(0)
+        for width, height in random.integers(1, 4097, (2000, 2)).tolist():
+            stature = float(random.uniform(0, 3 * height))
+            scale = working_scale(width, height, stature)
+            size = round(width * scale), round(height * scale)
+            assert min(size) >= min(8, width, height)
+            assert Camera.for_size(width, height).scaled(*size).size == size
+
+    def test_a_wide_clip_whose_working_height_is_rounded_is_taken_apart(self):
+        made = synthetic_shot(0, size=128, frames=2)
+        frames = np.stack([np.pad(frame, ((0, 0), (0, 180), (0, 0)), mode="edge") for frame in made.frames])[:, 1:]
+        coarse = np.pad(made.visible, ((0, 0), (0, 0), (0, 180)))[:, 1:]
+        near = replace(made.motion, camera=replace(made.motion.camera, focal=560.0, size=(308, 127)))
+        scene = separate(Clip.from_array(frames), motion=near, coarse=Masks.from_array(coarse))
+        assert scene.frames == 2
 
 
 class TestNobody:

@@ -66,9 +66,13 @@ class Camera:
         return replace(self, camera_from_world=self.camera_from_world[frames])
 
     def scaled(self, width: int, height: int) -> Camera:
-        """The same view for pictures of another size. The aspect ratio must be kept to within a pixel."""
+        """The same view for pictures of another size.
+
+        The aspect ratio must be kept as well as whole pixels allow: width and height may each be off by one pixel from
+        a common scale, as sizes are when both sides are rounded. Raises InputError for another shape.
+        """
         scale = height / self.size[1]
-        if abs(self.size[0] * scale - width) > 1.0:
+        if abs(self.size[0] * height - width * self.size[1]) > self.size[0] + self.size[1]:
             raise InputError(
                 f"Cannot scale a {self.size[0]}x{self.size[1]} camera to {width}x{height}: the shape differs."
             )

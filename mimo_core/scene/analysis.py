@@ -25,6 +25,7 @@ from .tracks import Tracks
 
 WORKING_STATURE = 230  # pixels of a standing body at working size
 LONGEST = 640  # pixels of the longer side at working size
+SHORTEST = 8  # pixels of the shorter side at working size
 BUSY = 0.03  # of the stature: what lies so near the first guess of the person may be the person
 ROUNDS = 2  # the second one knows what the first one labelled
 CACHED = 32  # frames kept at hand while a thing is followed
@@ -33,6 +34,15 @@ KNOWN = 0.5  # share of a component that a followed thing covers to be that thin
 LEAST_DENSITY = -28.0  # log densities are kept from here up
 OVERLOOKED = 12  # frames before or after one with a person in which that one may have been overlooked
 SPECK = 1e-3  # of the squared stature: smaller pieces of person are noise
+
+
+def working_scale(width: int, height: int, stature: float) -> float:
+    """By how much frames of `width` x `height` with a body `stature` pixels tall are shrunk: at most 1.
+
+    No side becomes shorter than SHORTEST unless it is already, so that the shape stays.
+    """
+    scale = min(WORKING_STATURE / max(stature, 1), LONGEST / max(width, height))
+    return min(1.0, max(scale, SHORTEST / min(width, height)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +61,8 @@ class Analysis:
     def __init__(self, clip: Clip, motion: Motion | None, guess: Masks, *, is_given: bool):
         self.clip, self.motion, self.guess, self.is_given = clip, motion, guess, is_given
         self.full_stature = self._stature()
-        self.scale = min(1.0, WORKING_STATURE / max(self.full_stature, 1), LONGEST / max(clip.width, clip.height))
-        self.size = tuple(max(8, round(side * self.scale)) for side in (clip.width, clip.height))
+        self.scale = working_scale(clip.width, clip.height, self.full_stature)
+        self.size = tuple(round(side * self.scale) for side in (clip.width, clip.height))
         self.stature = max(self.full_stature * self.scale, 16.0)
         self.pictures, self.soft = FrameStore(), FrameStore()
         self.boxes: list[tuple[int, int, int, int] | None] = []
