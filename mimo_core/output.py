@@ -1,10 +1,12 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
 import errno
 import os
+import platform
+import re
 import secrets
 import shutil
-import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,25 +14,24 @@ from pathlib import Path
 from .errors import InputError
 
 
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
+NO_FILE = (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST, errno.ENAMETOOLONG)
+
+
 @contextmanager
 def whole_file(path) -> Iterator[Path]:
     """A temporary name in the folder of `path`, with its suffix. It takes the place of `path` when all went well;
-    after an error, Ctrl-C or Cancel nothing is left."""
+    after an error, Ctrl-C or Cancel nothing is left, and what a killed process left is removed the next time.
+
+    Raises InputError if the folder is missing, full or write-protected.
+    """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent}. Make it first.")
-    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    partial = _reserve_name(path)
     try:
-        yield partial
-        os.replace(partial, path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-            raise InputError(
-                f"No room to write {path.name} in {path.parent}: {error.strerror}. Free some space."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EROFS):
-            raise InputError(f"{path.parent} cannot be written to: {error.strerror}. Choose another folder.") from error
-        raise
+        with _explain_errors(path):
+            yield partial
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -39,30 +40,89 @@ def whole_file(path) -> Iterator[Path]:
 def whole_folder(path, *, of: set[str]) -> Iterator[Path]:
     """A temporary folder beside `path` that takes its place when all went well.
 
-    What lies there is replaced if it holds nothing but files named in `of`; a folder with anything else is refused.
+    What lies there is replaced if it holds nothing but files named in `of`. Raises InputError for a folder that holds
+    anything else, and where the folder around it is missing, full or write-protected.
     """
-    path = Path(path)
-    if not path.resolve().parent.is_dir():
-        raise InputError(f"There is no folder {path.parent}. Make it first.")
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.resolve().parent))
+    path = Path(path).absolute()
+    partial = _reserve_name(path)
     try:
-        yield partial
-        if path.is_dir():
-            _remove_folder(path, of)
-        partial.rename(path)
+        with _explain_errors(path):
+            partial.mkdir()
+            yield partial
+            _replace_folder(partial, path, of)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _remove_folder(path: Path, of: set[str]) -> None:
+def _replace_folder(partial: Path, path: Path, of: set[str]) -> None:
+    """Move a folder to its place. The one that was there goes aside first, so that a kill loses neither."""
+    if not path.is_dir():
+        partial.rename(path)
+        return
     foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in of)
     if foreign:
         raise InputError(f"{path} holds other files ({', '.join(foreign[:3])}). Give the name of a new folder.")
-    shutil.rmtree(path)
+    aside = partial.with_name(partial.name + ".old")
+    path.rename(aside)
+    partial.rename(path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _reserve_name(path: Path) -> Path:
+    """A hidden name beside `path` that tells which process uses it. Those of processes that are gone are removed."""
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent}. Make it first.")
+    machine = f"{zlib.crc32(platform.node().encode()):08x}"
+    # A long name with 20 characters more could be too long for the file system.
+    stem = path.stem[:100]
+    _remove_leftovers(
+        path.parent, rf"\.{re.escape(stem)}\.{machine}-(\d+)-[0-9a-f]{{8}}{re.escape(path.suffix)}(\.old)?"
+    )
+    return path.with_name(f".{stem}.{machine}-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+
+
+def _remove_leftovers(folder: Path, pattern: str) -> None:
+    for entry in os.scandir(folder):
+        found = re.fullmatch(pattern, entry.name)
+        if not found or _is_running(int(found[1])):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            Path(entry.path).unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":  # os.kill would end the process there
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+@contextmanager
+def _explain_errors(path: Path) -> Iterator[None]:
+    """Turn what the system says about a full or protected folder into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise InputError(
+                f"No room to write {path.name} in {path.parent}: {error.strerror}. Free some space."
+            ) from error
+        if error.errno in FORBIDDEN:
+            raise InputError(f"{path.parent} cannot be written to: {error.strerror}. Choose another folder.") from error
+        if error.errno in NO_FILE:
+            raise InputError(f"Cannot write {path}: {error.strerror}. Give another name.") from error
+        raise
 
 
 def refuse_existing(path, *, force: bool) -> Path:
-    """`path`, unless something lies there and `force` is not given."""
+    """`path`. Raises InputError if something lies there and `force` is not given."""
     path = Path(path)
     if path.exists() and not force:
         raise InputError(f"{path} exists already. Give another name, or --force to replace it.")

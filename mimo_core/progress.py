@@ -20,13 +20,13 @@ def silent(done: int, total: int, preview=None) -> None:
     """Report nothing."""
 
 
-def tracked(items: Iterable[Item], total: int, progress: Progress) -> Iterator[Item]:
+def track_progress(items: Iterable[Item], total: int, progress: Progress) -> Iterator[Item]:
     """Yield `items` and report each one after it has been worked on."""
     for done, item in enumerate(items, 1):
         yield item
         progress(done, total)
 
 
-def part_of(progress: Progress, number: int, parts: int) -> Progress:
+def scale_progress(progress: Progress, number: int, parts: int) -> Progress:
     """`progress` of the whole, for part `number` of `parts` equal ones."""
     return lambda done, total, preview=None: progress(number * total + done, parts * total, preview)

@@ -57,12 +57,12 @@ class ProxyDecoder:
             light = light_of_scene(scene, motion)
             motion = retarget(motion, identity)
         drawn = watch.iterate("character", proxy.render(motion, size=(scene.width, scene.height), light=light))
-        images, masks, shown = _split(drawn)
+        images, masks, shown = _unzip_pairs(drawn)
         frames = composite(scene, images, masks, color_match=color_match)
         return zip(watch.iterate("composite", frames), shown, strict=False)
 
 
-def quiet(stage: str) -> Progress:
+def ignore_stages(stage: str) -> Progress:
     """Report no stage."""
     return silent
 
@@ -75,7 +75,7 @@ def replace_character(
     person: int = 0,
     decoder: Decoder | None = None,
     color_match: str = "mean",
-    progress_of: Callable[[str], Progress] = quiet,
+    progress_of: Callable[[str], Progress] = ignore_stages,
     watch: Stopwatch | None = None,
 ) -> Job:
     """Put the character of a picture (H, W, 3 or 4) into the place of a person in a clip.
@@ -87,7 +87,7 @@ def replace_character(
     with watch.stage("identity"):
         identity = encode_identity(character)
     with watch.stage("pose"):
-        found = found_person(clip, person=person, progress=progress_of("pose"))
+        found = find_person(clip, person=person, progress=progress_of("pose"))
     if scene is None:
         with watch.stage("scene"):
             scene = separate(clip, motion=found.motion, coarse=found.masks, progress=progress_of("scene"))
@@ -105,7 +105,7 @@ def animate_character(
     color_match: str = "none",
     watch: Stopwatch | None = None,
 ) -> Job:
-    """Let the character of a picture do a motion in a scene."""
+    """Let the character of a picture (H, W, 3 or 4) do a motion in a scene. Drawing runs while `drawn` is read."""
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identity = encode_identity(character)
@@ -114,15 +114,15 @@ def animate_character(
     return Job(drawn, scene, motion, identity, identity.notes)
 
 
-def found_person(clip: Clip, *, person: int = 0, progress: Progress = silent, **options) -> Estimate:
-    """`estimate`, but an InputError if nobody is seen in the whole clip."""
+def find_person(clip: Clip, *, person: int = 0, progress: Progress = silent, **options) -> Estimate:
+    """`estimate` a motion (F frames). Raises InputError if nobody is seen in the whole clip."""
     found = estimate(clip, person=person, progress=progress, **options)
     if found.is_found:
         return found
     raise InputError(f"{found.notes[0]} Crop the clip closer to the person, give boxes or a mask, or set person to 0.")
 
 
-def _split(pairs: Iterator[tuple]) -> tuple[Iterator, Iterator, Iterator]:
+def _unzip_pairs(pairs: Iterator[tuple]) -> tuple[Iterator, Iterator, Iterator]:
     """The first and, twice, the second of every pair, for readers that keep in step.
 
     `itertools.tee` would keep 57 pairs alive, 200 MB at 1280x720.

@@ -44,7 +44,7 @@ class Stopwatch:
             self.seconds[self._open[-1]] = self.seconds.get(self._open[-1], 0.0) + now - self._since
         self._since = now
 
-    def table(self, frames: int) -> str:
+    def format_table(self, frames: int) -> str:
         """One line per stage: seconds in all, and milliseconds a frame."""
         rows = [*self.seconds.items(), ("in all", sum(self.seconds.values()))]
         return "\n".join(f"{name:<12}{seconds:8.1f} s{1000 * seconds / frames:8.0f} ms/frame" for name, seconds in rows)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mimo_core.cli.terminal import bar, command_of, say
+from mimo_core.cli.terminal import declare_command, print_lines, start_bar
 
 
 def add_shots(commands) -> None:
     summary = "Make synthetic shots with exact truth as WebDataset shards, for training. A stopped run goes on."
-    command = command_of(commands, "shots", shots, summary, "mimo shots --out shots --seeds 100000-100999 --size 128")
+    command = declare_command(
+        commands, "shots", shots, summary, "mimo shots --out shots --seeds 100000-100999 --size 128"
+    )
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder of the shards")
     command.add_argument(
         "--seeds", default="100000-100999", help="first and last seed, one a shot; default %(default)s"
@@ -26,7 +28,7 @@ def add_shots(commands) -> None:
 def add_train(commands) -> None:
     summary = "Train a MIMO on synthetic shots or real clips, or train one further. Goes on where it was stopped."
     example = "mimo train --config configs/mimo-tiny.yaml --out runs/mimo-tiny --minutes 60"
-    command = command_of(commands, "train", train, summary, example)
+    command = declare_command(commands, "train", train, summary, example)
     command.add_argument("--config", required=True, type=Path, metavar="YAML", help="what to train; see configs/")
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="samples, states, logs, checkpoint")
     command.add_argument("--samples", type=Path, metavar="DIR", help="where samples lie; default: inside DIR")
@@ -44,8 +46,8 @@ def shots(options) -> None:
     seeds = parse_seeds(options.seeds)
     variety = None if options.plain else Variety.of_folders(pictures=options.pictures, motions=options.motions)
     recipe = Recipe(seeds[0], seeds[-1], options.size, options.frames, options.fps, variety=variety)
-    files = write_shards(options.out, recipe, workers=options.workers, progress=bar("shots", unit="shot"))
-    say(f"wrote {len(files)} shards of {recipe.each} shots in {options.out}")
+    files = write_shards(options.out, recipe, workers=options.workers, progress=start_bar("shots", unit="shot"))
+    print_lines(f"wrote {len(files)} shards of {recipe.each} shots in {options.out}")
 
 
 def train(options) -> None:
@@ -60,10 +62,10 @@ def train(options) -> None:
         minutes=options.minutes,
         precision=options.precision,
         on_cpu=options.cpu,
-        progress_of=bar,
+        progress_of=start_bar,
     )
     reached = "done" if done else "stopped after its minutes; the same command goes on"
-    say(f"{run.name}: {reached}; its checkpoint is {options.out / run.name}.safetensors")
+    print_lines(f"{run.name}: {reached}; its checkpoint is {options.out / run.name}.safetensors")
 
 
 def add_bench(commands) -> None:

@@ -21,33 +21,33 @@ from ..mimo_core.errors import InputError
 LARGE = 0.25  # of the free memory
 
 
-def batch_from(frames: Iterable[np.ndarray], count: int) -> Tensor:
+def make_batch(frames: Iterable[np.ndarray], count: int) -> Tensor:
     """`count` pictures (H, W, 3) as IMAGE, or masks (H, W) as MASK."""
-    return batches_from(((frame,) for frame in frames), count)[0]
+    return make_batches(((frame,) for frame in frames), count)[0]
 
 
-def batches_from(drawn: Iterable[tuple[np.ndarray, ...]], count: int) -> list[Tensor]:
+def make_batches(drawn: Iterable[tuple[np.ndarray, ...]], count: int) -> list[Tensor]:
     """`count` tuples of picture and mask as one batch each."""
     batches = None
     for index, layers in enumerate(drawn):
-        batches = batches or [new_batch(count, *layer.shape) for layer in layers]
+        batches = batches or [allocate_batch(count, *layer.shape) for layer in layers]
         for batch, layer in zip(batches, layers, strict=True):
-            put(batch, index, layer)
+            put_frame(batch, index, layer)
     return batches
 
 
-def kept(frames: Iterable[np.ndarray], batch: Tensor) -> Iterator[np.ndarray]:
+def copy_to_batch(frames: Iterable[np.ndarray], batch: Tensor) -> Iterator[np.ndarray]:
     """Pass frames on, and keep each in a batch."""
     for index, frame in enumerate(frames):
-        put(batch, index, frame)
+        put_frame(batch, index, frame)
         yield frame
 
 
-def put(batch: Tensor, index: int, frame: np.ndarray) -> None:
+def put_frame(batch: Tensor, index: int, frame: np.ndarray) -> None:
     torch.div(torch.from_numpy(frame), 255, out=batch[index])
 
 
-def new_batch(*shape: int) -> Tensor:
+def allocate_batch(*shape: int) -> Tensor:
     """An uninitialised float batch. One that is large for the free memory is a mapped file, paged in and out."""
     size = 4 * math.prod(shape)
     if size < LARGE * comfy.model_management.get_free_memory(torch.device("cpu")):

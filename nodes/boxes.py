@@ -7,7 +7,7 @@ from numbers import Real
 from ..mimo_core.errors import InputError
 
 
-def boxes_from(value, frames: int, person: int = 0) -> list[tuple[float, ...] | None] | None:
+def parse_boxes(value, frames: int, person: int = 0) -> list[tuple[float, ...] | None] | None:
     """One box (x0, y0, x1, y1) in pixels per frame, or None in a frame without any. A single box stands for all.
 
     Where detectors found several, `person` counts them from the largest in the first frame that has any; in every other
@@ -17,14 +17,14 @@ def boxes_from(value, frames: int, person: int = 0) -> list[tuple[float, ...] | 
         return None
     value = value.tolist() if hasattr(value, "tolist") else value
     entries = [value] if _is_box(value) else list(value)
-    found = [_all_corners(entry, frame) for frame, entry in enumerate(entries)]
+    found = [_collect_boxes(entry, frame) for frame, entry in enumerate(entries)]
     if not any(found):
         raise InputError("None of the boxes holds anything. Lower the detector's threshold, or leave boxes open.")
-    boxes = _followed(found, person)
+    boxes = _follow_box(found, person)
     return boxes * frames if len(boxes) == 1 else boxes
 
 
-def _followed(found: list[list[tuple[float, ...]]], person: int) -> list[tuple[float, ...] | None]:
+def _follow_box(found: list[list[tuple[float, ...]]], person: int) -> list[tuple[float, ...] | None]:
     boxes, last = [], None
     for frame, candidates in enumerate(found):
         if candidates and last is None:
@@ -33,22 +33,22 @@ def _followed(found: list[list[tuple[float, ...]]], person: int) -> list[tuple[f
                     f"Frame {frame} has {len(candidates)} boxes, so there is no person {person}. People are counted "
                     "from 0, the largest first."
                 )
-            last = sorted(candidates, key=_area, reverse=True)[min(person, len(candidates) - 1)]
+            last = sorted(candidates, key=_measure_area, reverse=True)[min(person, len(candidates) - 1)]
         elif candidates:
-            last = max(candidates, key=lambda box, last=last: _overlap(box, last))
+            last = max(candidates, key=lambda box, last=last: _measure_overlap(box, last))
         boxes.append(last if candidates else None)
     return boxes
 
 
-def _all_corners(entry, frame: int) -> list[tuple[float, ...]]:
+def _collect_boxes(entry, frame: int) -> list[tuple[float, ...]]:
     """The boxes of one frame: a box, a list of them, or nothing."""
     if entry is None:
         return []
     if _is_box(entry):
-        return [_corners(entry, frame)]
+        return [_read_corners(entry, frame)]
     if not isinstance(entry, (list, tuple)):
         raise InputError(f"Frame {frame} has {entry!r} in place of a box of four numbers.")
-    return [corners for one in entry for corners in _all_corners(one, frame)]
+    return [corners for one in entry for corners in _collect_boxes(one, frame)]
 
 
 def _is_box(value) -> bool:
@@ -57,7 +57,7 @@ def _is_box(value) -> bool:
     )
 
 
-def _corners(box, frame: int) -> tuple[float, ...]:
+def _read_corners(box, frame: int) -> tuple[float, ...]:
     if isinstance(box, dict):
         missing = [name for name in ("x", "y", "width", "height") if name not in box]
         if missing:
@@ -69,13 +69,13 @@ def _corners(box, frame: int) -> tuple[float, ...]:
     return tuple(box)
 
 
-def _area(box) -> float:
+def _measure_area(box) -> float:
     return max(box[2] - box[0], 0) * max(box[3] - box[1], 0)
 
 
-def _overlap(a, b) -> float:
+def _measure_overlap(a, b) -> float:
     """Intersection over union, and where nothing overlaps, the nearer the less below 0."""
-    shared = _area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
+    shared = _measure_area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
     if shared:
-        return shared / (_area(a) + _area(b) - shared)
+        return shared / (_measure_area(a) + _measure_area(b) - shared)
     return -abs(a[0] + a[2] - b[0] - b[2]) - abs(a[1] + a[3] - b[1] - b[3])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..mimo_core.compositing.color_match import COLOR_MATCHES
-from ..mimo_core.compositing.composite import composite, coverage
+from ..mimo_core.compositing.composite import composite, compute_coverage
 from ..mimo_core.denoise.paste import drawn_areas, paste_back
 from ..mimo_core.denoise.segments import layers_behind_and_before
 from ..mimo_core.errors import InputError
-from .batches import batch_from, kept, new_batch
-from .media import alpha_of, clip_from, masks_from, node_progress, preview, sound_from, video_in_temp
+from .batches import allocate_batch, copy_to_batch, make_batch
+from .media import extract_alpha, make_progress, show_preview, to_clip, to_masks, to_sound, write_temp_video
 from .models import edge_masks
 from .sockets import BEHAVIOURS, MimoPlan, MimoScene, advanced, check_choice
 
@@ -92,28 +92,28 @@ class MimoComposite(io.ComfyNode):
     ) -> io.NodeOutput:
         check_choice("colour_match", colour_match, COLOR_MATCHES)
         check_choice("behaviour", behaviour, BEHAVIOURS)
-        progress = node_progress()
-        character = clip_from(images, progress=progress)
+        progress = make_progress()
+        character = to_clip(images, progress=progress)
         if plan is not None:
-            near = _near(scene, masks_from(mask, plan.frames), plan)
+            near = _near(scene, to_masks(mask, plan.frames), plan)
             frames, areas, length = _pasted(scene, character, plan, behaviour, near, progress)
             sound = None if plan.first else scene.sound
         else:
             length = len(character)
-            masks = masks_from(alpha_of(images) if mask is None else mask, length)
+            masks = to_masks(extract_alpha(images) if mask is None else mask, length)
             frames = composite(
                 scene, character, masks, color_match=colour_match, feather=feather, shadow=shadow, progress=progress
             )
-            areas, sound = coverage(scene, masks), scene.sound
-        pictures = new_batch(length, scene.height, scene.width, 3)
-        video = video_in_temp(
-            kept(frames, pictures),
+            areas, sound = compute_coverage(scene, masks), scene.sound
+        pictures = allocate_batch(length, scene.height, scene.width, 3)
+        video = write_temp_video(
+            copy_to_batch(frames, pictures),
             width=scene.width,
             height=scene.height,
             fps=scene.fps,
-            sound=sound_from(audio) or sound,
+            sound=to_sound(audio) or sound,
         )
-        return io.NodeOutput(video, pictures, batch_from(areas, length), ui=preview(pictures, cls))
+        return io.NodeOutput(video, pictures, make_batch(areas, length), ui=show_preview(pictures, cls))
 
 
 def _near(scene, masks, plan):

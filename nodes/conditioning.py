@@ -26,7 +26,7 @@ from ..mimo_core.media.clip import Clip
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import Progress, silent
 from ..mimo_core.scene.scene import Scene
-from .batches import new_batch
+from .batches import allocate_batch
 from .comfy_model import CLIP, ClipConditions, reference_features, trained
 from .comfy_windows import windows_of, with_windows
 from .models import official_body_code
@@ -113,7 +113,7 @@ def decoded(vae, latents: Tensor, progress: Progress = silent) -> Tensor:
     """The IMAGE of latents (F, 4, h, w), made a few frames at a time."""
     count, (height, width) = len(latents), latents.shape[2:]
     told = f"where the VAE should decode {8 * width}x{8 * height} pixels in tiles. Lower the size"
-    images = new_batch(count, 8 * height, 8 * width, 3)
+    images = allocate_batch(count, 8 * height, 8 * width, 3)
     for start in range(0, count, ENCODED_AT_ONCE):
         few = latents[start : start + ENCODED_AT_ONCE]
         pictures = in_memory(lambda rows: vae.decode(rows), [few], get_torch_device(), told=told)

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..mimo_core.denoise.config import NOISES
 from ..mimo_core.denoise.noise import frame_noise, official_noise
 from ..mimo_core.errors import InputError
-from .media import clip_from, node_progress, preview
+from .media import make_progress, show_preview, to_clip
 from .models import checkpoint_names, checkpoint_path
 from .sockets import BEHAVIOURS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, advanced, check_choice
 
@@ -255,8 +255,8 @@ class MimoSampler(io.ComfyNode):
             callback=latent_preview.prepare_callback(made.model, steps),
             seed=seed,
         )
-        images = decoded(sockets["vae"], samples, node_progress())
-        return io.NodeOutput(images, made.plan, made.latent | {"samples": samples}, ui=preview(images, cls))
+        images = decoded(sockets["vae"], samples, make_progress())
+        return io.NodeOutput(images, made.plan, made.latent | {"samples": samples}, ui=show_preview(images, cls))
 
 
 class FrameNoise:
@@ -278,10 +278,10 @@ def conditioned(size, start, length, behaviour, *, model, vae, identity, motion,
     from .conditioning import Part, condition
 
     check_choice("behaviour", behaviour, BEHAVIOURS)
-    part, progress = Part(size, start, length, behaviour), node_progress()
+    part, progress = Part(size, start, length, behaviour), make_progress()
     if isinstance(motion, torch.Tensor):
-        motion = clip_from(motion, progress=progress)
-    start_clip = None if start_images is None else clip_from(start_images, progress=progress)
+        motion = to_clip(motion, progress=progress)
+    start_clip = None if start_images is None else to_clip(start_images, progress=progress)
     return condition(model, vae, identity, motion, scene, part, text=text, start_clip=start_clip, progress=progress)
 
 

@@ -9,7 +9,7 @@ from comfy_api.latest import InputImpl, io
 
 from ..mimo_core.example import example_shots
 from ..mimo_core.media.picture import read_picture
-from .media import node_progress
+from .media import make_progress
 from .sockets import MimoMotion, check_choice
 from .views import motion_shown
 
@@ -58,7 +58,7 @@ class MimoExample(io.ComfyNode):
         pictures = [image_from(path) for path in (example.character, example.scene, example.foreground)]
         motion = example.motion()
         outputs = (InputImpl.VideoFromFile(str(example.video)), pictures[0], motion, *pictures[1:])
-        return io.NodeOutput(*outputs, ui=motion_shown(motion, progress=node_progress()))
+        return io.NodeOutput(*outputs, ui=motion_shown(motion, progress=make_progress()))
 
 
 def image_from(path: Path) -> torch.Tensor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from .batches import batch_from
-from .media import picture_from, preview, show_notes
+from .batches import make_batch
+from .media import show_notes, show_preview, to_picture
 from .sockets import MimoIdentity
 
 
@@ -58,14 +58,14 @@ class MimoEncodeIdentity(io.ComfyNode):
         from ..mimo_core.identity.encode import encode_identity
 
         identity = encode_identity(
-            picture_from(character, "character"),
-            mask=None if mask is None else picture_from(mask, "mask"),
-            back=None if back_view is None else picture_from(back_view, "back_view"),
+            to_picture(character, "character"),
+            mask=None if mask is None else to_picture(mask, "mask"),
+            back=None if back_view is None else to_picture(back_view, "back_view"),
         )
         if vae is not None or clip_vision is not None:
             from .conditioning import encode_views
 
             identity = encode_views(identity, vae=vae, clip_vision=clip_vision)
         show_notes(identity.notes, cls)
-        crop = batch_from([identity.picture], 1)
-        return io.NodeOutput(identity, crop, ui=preview(crop, cls))
+        crop = make_batch([identity.picture], 1)
+        return io.NodeOutput(identity, crop, ui=show_preview(crop, cls))

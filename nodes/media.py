@@ -14,7 +14,7 @@ from comfy_api.latest import InputImpl, ui
 from torch import Tensor
 
 from ..mimo_core.errors import InputError
-from ..mimo_core.media.clip import DEFAULT_FPS, Clip, Masks, eight_bit
+from ..mimo_core.media.clip import DEFAULT_FPS, Clip, Masks, to_uint8
 from ..mimo_core.media.video import Sound
 from ..mimo_core.media.video_writer import write_video
 from ..mimo_core.progress import Progress
@@ -23,7 +23,7 @@ from ..mimo_core.progress import Progress
 PREVIEWS = 4  # pictures shown on a node
 
 
-def node_progress() -> Progress:
+def make_progress() -> Progress:
     """The progress bar of the node that runs. It raises when the user presses Cancel.
 
     The library's previews are not passed on: the page would go on showing the last of them in place of the node's
@@ -37,7 +37,7 @@ def node_progress() -> Progress:
     return report
 
 
-def clip_from(value, *, fps: float = 0.0, progress: Progress) -> Clip:
+def to_clip(value, *, fps: float = 0.0, progress: Progress) -> Clip:
     """An IMAGE batch (wrapped, not copied) or a VIDEO (read from its file when needed) as a clip.
 
     `fps` 0 keeps the rate of a VIDEO and takes 24 for IMAGE.
@@ -45,7 +45,7 @@ def clip_from(value, *, fps: float = 0.0, progress: Progress) -> Clip:
     if isinstance(value, Tensor):
         return Clip.from_array(value, Fraction(fps).limit_denominator(1001) if fps else DEFAULT_FPS)
     clip = _clip_of_video(value, progress)
-    return clip.resampled(fps) if fps else clip
+    return clip.resample(fps) if fps else clip
 
 
 def _clip_of_video(video, progress: Progress) -> Clip:
@@ -65,17 +65,17 @@ def _is_trimmed(video) -> bool:
 
 
 def _clip_of_components(components) -> Clip:
-    return Clip.from_array(components.images, Fraction(components.frame_rate), sound_from(components.audio))
+    return Clip.from_array(components.images, Fraction(components.frame_rate), to_sound(components.audio))
 
 
-def sound_from(audio) -> Sound | None:
+def to_sound(audio) -> Sound | None:
     """AUDIO as sound. Of a batch, the first."""
     if audio is None:
         return None
     return Sound(samples=audio["waveform"][0].float().cpu().numpy(), rate=int(audio["sample_rate"]))
 
 
-def masks_from(mask: Tensor | None, frames: int) -> Masks | None:
+def to_masks(mask: Tensor | None, frames: int) -> Masks | None:
     """MASK (F, H, W), or (H, W), as masks. A single one stands for all frames."""
     if mask is None:
         return None
@@ -83,20 +83,20 @@ def masks_from(mask: Tensor | None, frames: int) -> Masks | None:
     return Masks.from_array(mask.expand(frames, -1, -1) if len(mask) == 1 else mask)
 
 
-def alpha_of(images: Tensor) -> Tensor | None:
+def extract_alpha(images: Tensor) -> Tensor | None:
     """The alpha channel of IMAGE as MASK, where it has one."""
     return images[..., 3] if images.shape[-1] == 4 else None
 
 
-def picture_from(images: Tensor, name: str) -> np.ndarray:
+def to_picture(images: Tensor, name: str) -> np.ndarray:
     """The one picture (H, W, C) of an IMAGE, or (H, W) of a MASK, uint8."""
     images = images[None] if images.ndim == 2 else images
     if len(images) != 1:
         raise InputError(f"{name} takes one picture, got {len(images)}. Pick one with Image From Batch.")
-    return eight_bit(images[0])
+    return to_uint8(images[0])
 
 
-def preview(batch: Tensor, node):
+def show_preview(batch: Tensor, node):
     """A handful of the pictures or masks, spread over the clip, for the node to show."""
     chosen = batch[sorted({round(k * (len(batch) - 1) / (PREVIEWS - 1)) for k in range(PREVIEWS)})]
     return ui.PreviewImage(chosen, cls=node) if batch.ndim == 4 else ui.PreviewMask(chosen, cls=node)
@@ -109,11 +109,11 @@ def show_notes(notes: Iterable[str], node) -> None:
         server.PromptServer.instance.send_progress_text("\n".join(notes), node.hidden.unique_id)
 
 
-def video_in_temp(frames: Iterable[np.ndarray], *, width: int, height: int, **how):
+def write_temp_video(frames: Iterable[np.ndarray], *, width: int, height: int, **settings):
     """Write frames into ComfyUI's temp folder, as VIDEO."""
     folder, name, counter, _, _ = folder_paths.get_save_image_path(
         "mimo", folder_paths.get_temp_directory(), width, height
     )
     path = os.path.join(folder, f"{name}_{counter:05}_.mp4")
-    write_video(path, frames, **how)
+    write_video(path, frames, **settings)
     return InputImpl.VideoFromFile(path)

@@ -15,12 +15,12 @@ from ..mimo_core.media.clip import Clip, Masks
 from ..mimo_core.motion.builtin import builtin_motion, builtin_names
 from ..mimo_core.motion.files import READ, WRITTEN, load_motion, save_motion
 from ..mimo_core.motion.motion import Motion
-from ..mimo_core.progress import tracked
-from .batches import batch_from
-from .boxes import boxes_from
-from .media import clip_from, masks_from, node_progress, preview, show_notes
+from ..mimo_core.progress import track_progress
+from .batches import make_batch
+from .boxes import parse_boxes
+from .media import make_progress, show_notes, show_preview, to_clip, to_masks
 from .sockets import MimoMotion, advanced, check_choice, clip_input, fps_input, mask_input
-from .tracks import person_of_track
+from .tracks import select_tracked_person
 from .views import motion_shown
 
 
@@ -113,8 +113,8 @@ class MimoEstimatePose(io.ComfyNode):
         from ..mimo_core.pose.neighbours import motion_from_poses
 
         check_choice("estimator", estimator, ESTIMATORS)
-        progress = node_progress()
-        clip = clip_from(clip, fps=fps, progress=progress)
+        progress = make_progress()
+        clip = to_clip(clip, fps=fps, progress=progress)
         how = {"person": person, "smoothing": smoothing, "focal": focal, "progress": progress}
         if poses is None:
             motion, notes = _estimated(clip, boxes, person_mask, **how)
@@ -123,19 +123,19 @@ class MimoEstimatePose(io.ComfyNode):
             motion, notes = motion_from_poses(poses, frames=len(clip), size=size, fps=rate, **how), ()
         show_notes((*clip.notes, *notes), cls)
         drawn = (draw_overlay(frame, motion, index) for index, frame in enumerate(clip))
-        images = batch_from(tracked(drawn, len(clip), progress), len(clip))
+        images = make_batch(track_progress(drawn, len(clip), progress), len(clip))
         shown = motion_shown(motion, clip=clip, progress=progress)
-        return io.NodeOutput(motion, images, ui=preview(images, cls).as_dict() | shown)
+        return io.NodeOutput(motion, images, ui=show_preview(images, cls).as_dict() | shown)
 
 
 def _estimated(clip: Clip, boxes, person_mask, *, person: int, **how) -> tuple[Motion, tuple[str, ...]]:
     """The motion that the estimator finds, and what it has to say."""
-    from ..mimo_core.replace import found_person
+    from ..mimo_core.replace import find_person
 
-    found = found_person(
+    found = find_person(
         clip,
         person=person,
-        boxes=boxes_from(boxes, len(clip), person),
+        boxes=parse_boxes(boxes, len(clip), person),
         person_mask=person_from(person_mask, len(clip), person),
         **how,
     )
@@ -145,7 +145,7 @@ def _estimated(clip: Clip, boxes, person_mask, *, person: int, **how) -> tuple[M
 
 def person_from(value, frames: int, person: int | None = None) -> Masks | None:
     """A MASK, or the person among the objects of a SAM 3 track."""
-    return person_of_track(value, person) if isinstance(value, dict) else masks_from(value, frames)
+    return select_tracked_person(value, person) if isinstance(value, dict) else to_masks(value, frames)
 
 
 def masks_seen_with(motion: Motion | None, clip: Clip) -> Masks | None:
@@ -187,7 +187,7 @@ class MimoLoadMotion(io.ComfyNode):
     def execute(cls, file) -> io.NodeOutput:
         found = motion_file(file)
         motion = load_motion(found) if isinstance(found, Path) else builtin_motion(found)
-        return io.NodeOutput(motion, ui=motion_shown(motion, progress=node_progress()))
+        return io.NodeOutput(motion, ui=motion_shown(motion, progress=make_progress()))
 
 
 class MimoSaveMotion(io.ComfyNode):

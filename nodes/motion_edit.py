@@ -10,7 +10,7 @@ from ..mimo_core.motion import edit, ground, join
 from ..mimo_core.motion.cameras import Stand, fixed_camera, following_camera, viewer_camera, with_lens
 from ..mimo_core.motion.place import place, scaled
 from ..mimo_core.motion.retarget import STATURES, retarget
-from .media import node_progress, show_notes
+from .media import make_progress, show_notes
 from .sockets import MimoIdentity, MimoMotion, advanced, check_choice
 from .views import motion_shown
 
@@ -241,4 +241,4 @@ def _pixels(name: str):
 
 def _seen(motion) -> io.NodeOutput:
     """A motion as a node's result, for the viewer to show."""
-    return io.NodeOutput(motion, ui=motion_shown(motion, progress=node_progress()))
+    return io.NodeOutput(motion, ui=motion_shown(motion, progress=make_progress()))

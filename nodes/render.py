@@ -9,8 +9,8 @@ from ..mimo_core.denoise.segments import BLACK, network_frames
 from ..mimo_core.errors import InputError
 from ..mimo_core.media.clip import Clip
 from ..mimo_core.render.styles import STYLES, render_motion
-from .batches import batches_from
-from .media import node_progress, preview
+from .batches import make_batches
+from .media import make_progress, show_preview
 from .models import official_body_code
 from .sockets import MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice
 
@@ -74,13 +74,13 @@ class MimoRenderMotion(io.ComfyNode):
         check_choice("colours", colours, COLOURS)
         size = None if scene is None else (scene.width, scene.height)
         body, colors = official_body_code() if style == "body code" and colours == "official" else (None, None)
-        drawn = render_motion(motion, body=body, style=style, size=size, colors=colors, progress=node_progress())
+        drawn = render_motion(motion, body=body, style=style, size=size, colors=colors, progress=make_progress())
         count = motion.frames
         if plan is not None:
             drawn, count = _squares(drawn, plan, motion, size or motion.camera.size), len(plan.network_frames)
-        images, mask = batches_from(drawn, count)
-        keypoints = openpose_keypoints(motion, size=size, progress=node_progress())
-        return io.NodeOutput(images, mask, keypoints, ui=preview(images, cls))
+        images, mask = make_batches(drawn, count)
+        keypoints = openpose_keypoints(motion, size=size, progress=make_progress())
+        return io.NodeOutput(images, mask, keypoints, ui=show_preview(images, cls))
 
 
 def _squares(drawn, plan, motion, size):
@@ -93,7 +93,7 @@ def _squares(drawn, plan, motion, size):
     # Both side by side, so that the motion is drawn once.
     pairs = Clip.from_frames(np.concatenate([frame, mask[..., None].repeat(3, -1)], 1) for frame, mask in drawn)
     pictures, masks = (
-        network_frames(pairs.computed(lambda k, part=part: pairs[k][:, part]), plan, HINT_SIZE, fill=BLACK)
+        network_frames(pairs.derive(lambda k, part=part: pairs[k][:, part]), plan, HINT_SIZE, fill=BLACK)
         for part in (slice(size[0]), slice(size[0], None))
     )
     return ((np.array(picture), np.array(mask[..., 0])) for picture, mask in zip(pictures, masks, strict=True))
@@ -140,6 +140,6 @@ class MimoDecodeProxy(io.ComfyNode):
         proxy = Proxy.from_identity(identity, back_side=back_side)
         size = None if scene is None else (scene.width, scene.height)
         light = None if scene is None else light_of_scene(scene, motion)
-        drawn = proxy.render(motion, size=size, light=light, progress=node_progress())
-        images, mask = batches_from(drawn, motion.frames)
-        return io.NodeOutput(images, mask, ui=preview(images, cls))
+        drawn = proxy.render(motion, size=size, light=light, progress=make_progress())
+        images, mask = make_batches(drawn, motion.frames)
+        return io.NodeOutput(images, mask, ui=show_preview(images, cls))

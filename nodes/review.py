@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from .media import node_progress, show_notes
+from .media import make_progress, show_notes
 from .sockets import MimoScene
 from .views import layers_shown
 
@@ -40,7 +40,7 @@ class MimoReviewLayers(io.ComfyNode):
         from ..mimo_core.scene.review import review
         from ..mimo_core.scene.strokes import read_strokes
 
-        progress = node_progress()
+        progress = make_progress()
         reviewed = review(scene, read_strokes(strokes, scene.frames), progress=progress)
         show_notes(reviewed.scene.report.notes[len(scene.report.notes) :], cls)
         return io.NodeOutput(reviewed.scene, ui=layers_shown(reviewed, progress=progress))

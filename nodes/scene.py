@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..mimo_core.progress import tracked
-from .batches import batch_from
-from .media import clip_from, masks_from, node_progress, preview, show_notes
+from ..mimo_core.progress import track_progress
+from .batches import make_batch
+from .media import make_progress, show_notes, show_preview, to_clip, to_masks
 from .motion import masks_seen_with, person_from
 from .sockets import MimoMotion, MimoScene, check_choice, clip_input, fps_input, mask_input
-from .tracks import things_of_track
+from .tracks import merge_tracked_objects
 
 
 CAMERAS = ("auto", "none", "pan", "homography")
@@ -87,21 +87,21 @@ class MimoSeparateScene(io.ComfyNode):
         from ..mimo_core.scene.separate import separate
 
         check_choice("camera", camera, CAMERAS)
-        progress = node_progress()
-        clip = clip_from(clip, fps=fps, progress=progress)
+        progress = make_progress()
+        clip = to_clip(clip, fps=fps, progress=progress)
         scene = separate(
             clip,
             motion=motion,
             coarse=masks_seen_with(motion, clip),
             person=person_from(person, len(clip)),
-            occluder=things_of_track(occluder) if isinstance(occluder, dict) else masks_from(occluder, len(clip)),
-            depth=None if depth is None else clip_from(depth, progress=progress),
-            plate=None if plate is None else clip_from(plate, progress=progress),
+            occluder=merge_tracked_objects(occluder) if isinstance(occluder, dict) else to_masks(occluder, len(clip)),
+            depth=None if depth is None else to_clip(depth, progress=progress),
+            plate=None if plate is None else to_clip(plate, progress=progress),
             camera=camera,
             edge=edge,
             progress=progress,
         )
         show_notes((*clip.notes, *scene.report.notes), cls)
-        pictures = batch_from(tracked(scene.plate, scene.frames, progress), scene.frames)
-        masks = [batch_from(layer, scene.frames) for layer in (scene.person, scene.occluder)]
-        return io.NodeOutput(scene, pictures, *masks, scene.report.text(), ui=preview(pictures, cls))
+        pictures = make_batch(track_progress(scene.plate, scene.frames, progress), scene.frames)
+        masks = [make_batch(layer, scene.frames) for layer in (scene.person, scene.occluder)]
+        return io.NodeOutput(scene, pictures, *masks, scene.report.text(), ui=show_preview(pictures, cls))

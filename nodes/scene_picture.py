@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..mimo_core.errors import InputError
 from ..mimo_core.scene.picture import FITS, scene_from_picture
-from .batches import batch_from
-from .media import clip_from, node_progress, picture_from, preview
+from .batches import make_batch
+from .media import make_progress, show_preview, to_clip, to_picture
 from .sockets import MimoMotion, MimoScene, check_choice, clip_input
 
 
@@ -78,22 +78,22 @@ class MimoSceneFromPicture(io.ComfyNode):
         scene = scene_from_picture(
             picture_or_clip(picture),
             color=colour_from(colour),
-            foreground=None if foreground is None else picture_from(foreground, "foreground"),
-            foreground_mask=None if foreground_mask is None else picture_from(foreground_mask, "foreground_mask"),
+            foreground=None if foreground is None else to_picture(foreground, "foreground"),
+            foreground_mask=None if foreground_mask is None else to_picture(foreground_mask, "foreground_mask"),
             fit=fit,
             width=width,
             height=height,
             length=length or (motion.frames if motion else 0),
             fps=Fraction(motion.fps).limit_denominator(1001) if motion else None,
         )
-        return io.NodeOutput(scene, ui=preview(batch_from([scene.source[0]], 1), cls))
+        return io.NodeOutput(scene, ui=show_preview(make_batch([scene.source[0]], 1), cls))
 
 
 def picture_or_clip(value):
     """An IMAGE of one picture is a still, everything else a clip."""
     if value is None or (isinstance(value, Tensor) and len(value) == 1):
-        return None if value is None else picture_from(value, "picture")
-    return clip_from(value, progress=node_progress())
+        return None if value is None else to_picture(value, "picture")
+    return to_clip(value, progress=make_progress())
 
 
 def colour_from(text: str) -> tuple[int, int, int]:

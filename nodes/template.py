@@ -9,8 +9,8 @@ from comfy_api.latest import io, ui
 
 from ..mimo_core.errors import InputError
 from ..mimo_core.scene.template import load_template, save_template
-from .batches import batch_from
-from .media import clip_from, node_progress, preview
+from .batches import make_batch
+from .media import make_progress, show_preview, to_clip
 from .sockets import MimoScene
 
 
@@ -48,9 +48,9 @@ class MimoLoadTemplate(io.ComfyNode):
             raise InputError(
                 f"There is no template {folder}. Copy a folder with vid, sdc and bk.mp4 to input, press R."
             )
-        scene, body_code = load_template(known[folder], progress=node_progress())
-        images = batch_from(body_code, len(body_code))
-        return io.NodeOutput(scene, images, ui=preview(images, cls))
+        scene, body_code = load_template(known[folder], progress=make_progress())
+        images = make_batch(body_code, len(body_code))
+        return io.NodeOutput(scene, images, ui=show_preview(images, cls))
 
 
 class MimoSaveTemplate(io.ComfyNode):
@@ -80,8 +80,8 @@ class MimoSaveTemplate(io.ComfyNode):
         )
         while (target := Path(parent, f"{name}_{counter:05}_")).exists():
             counter += 1
-        progress = node_progress()
-        save_template(target, scene, clip_from(body_code, progress=progress), progress=progress)
+        progress = make_progress()
+        save_template(target, scene, to_clip(body_code, progress=progress), progress=progress)
         return io.NodeOutput(ui=ui.PreviewText(f"Saved {Path(subfolder, target.name).as_posix()}"))
 
 
@@ -90,5 +90,7 @@ def templates() -> dict[str, Path]:
     found = {}
     for root, mark in ((folder_paths.get_input_directory(), ""), (folder_paths.get_output_directory(), FROM_OUTPUT)):
         for file in sorted(path for depth in ("*", "*/*") for path in Path(root).glob(f"{depth}/sdc.mp4")):
-            found[file.parent.relative_to(root).as_posix() + mark] = file.parent
+            name = file.parent.relative_to(root).as_posix()
+            if not name.startswith(".") and "/." not in name:  # one that is being written
+                found[name + mark] = file.parent
     return found

@@ -45,7 +45,7 @@ class Track:
         """One object, or all of them together, in the size of the clip."""
         chosen = slice(None) if object is None else slice(object, object + 1)
         empty = Masks.constant(0, len(self.packed), *self.size)
-        return empty.computed(lambda frame: self._mask(frame, chosen))
+        return empty.derive(lambda frame: self._mask(frame, chosen))
 
     def _mask(self, frame: int, chosen: slice) -> np.ndarray:
         bits = np.unpackbits(self.packed[frame, chosen], axis=-1, bitorder="little").any(0)
@@ -54,7 +54,7 @@ class Track:
         return 255 * bits[rows.astype(int)[:, None], columns.astype(int)].astype(np.uint8)
 
 
-def person_of_track(value: dict, person: int | None = None) -> Masks:
+def select_tracked_person(value: dict, person: int | None = None) -> Masks:
     """The object `person` of a track; without a number the only one there is."""
     track = Track.of(value)
     if not track.objects:
@@ -68,6 +68,6 @@ def person_of_track(value: dict, person: int | None = None) -> Masks:
     return track.masks(person or 0)
 
 
-def things_of_track(value: dict) -> Masks:
+def merge_tracked_objects(value: dict) -> Masks:
     """All objects of a track together; none at all is an empty mask."""
     return Track.of(value).masks()

@@ -13,18 +13,18 @@ from ..mimo_core.media.clip import Clip
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import Progress
 from ..mimo_core.scene.review import Reviewed
-from ..mimo_core.view.layers import layers_view
-from ..mimo_core.view.motion import motion_view
+from ..mimo_core.view.layers import write_layers_view
+from ..mimo_core.view.motion import write_motion_view
 
 
 def motion_shown(motion: Motion, *, clip: Clip | None = None, progress: Progress) -> dict:
     """A motion for the viewer on its node, with the clip that it was seen in."""
-    return _shown("mimo_motion", lambda folder: motion_view(motion, folder, clip=clip, progress=progress))
+    return _shown("mimo_motion", lambda folder: write_motion_view(motion, folder, clip=clip, progress=progress))
 
 
 def layers_shown(reviewed: Reviewed, *, progress: Progress) -> dict:
     """The layers of a scene for Review Layers."""
-    return _shown("mimo_layers", lambda folder: layers_view(reviewed, folder, progress=progress))
+    return _shown("mimo_layers", lambda folder: write_layers_view(reviewed, folder, progress=progress))
 
 
 def _shown(name: str, write: Callable[[Path], dict]) -> dict:

@@ -17,8 +17,8 @@ from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.review import Reviewed, review
 from mimo_core.scene.scene import Doubt, Scene, SceneReport
 from mimo_core.scene.strokes import read_strokes
-from mimo_core.view.layers import layers_view
-from mimo_core.view.motion import motion_view
+from mimo_core.view.layers import write_layers_view
+from mimo_core.view.motion import write_motion_view
 from mimo_lab.synthetic.shot import shot
 from tests import browser
 from tests.front_end import ROOT, FrontEnd, static_folder
@@ -60,8 +60,8 @@ def results(film, scene, tmp_path_factory):
     confidence, bridged = film.motion.person.confidence.clone(), film.motion.person.bridged.clone()
     confidence[4:6], bridged[12:15] = 0.2, True
     motion = film.motion.with_person(replace(film.motion.person, confidence=confidence, bridged=bridged))
-    shown = motion_view(motion, temp / "motion", clip=scene.source) | {"subfolder": "motion"}
-    layers = layers_view(Reviewed(scene), temp / "layers") | {"subfolder": "layers"}
+    shown = write_motion_view(motion, temp / "motion", clip=scene.source) | {"subfolder": "motion"}
+    layers = write_layers_view(Reviewed(scene), temp / "layers") | {"subfolder": "layers"}
     return {"temp": temp, "motion": {"mimo_motion": [shown]}, "layers": {"mimo_layers": [layers]}}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mimo_core.cli import parser, run
+from mimo_core.cli import build_parser, run_command
 from mimo_core.media.clip import write_video
 
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def commands():
     """Name to argument parser of every command but `bench`, which has a parser of its own."""
-    actions = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    actions = [action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)]
     return {name: command for name, command in actions[0].choices.items() if name != "bench"}
 
 
@@ -37,15 +37,21 @@ class TestHelp:
     @pytest.mark.parametrize("name", list(commands()))
     def test_every_command_shows_a_real_example_that_parses(self, name, capsys):
         with pytest.raises(SystemExit):
-            run([name, "--help"])
+            run_command([name, "--help"])
         example = capsys.readouterr().out.split("example:\n")[1].strip()
         assert example.startswith(f"mimo {name}")
-        parser().parse_args(example.split()[1:])
+        build_parser().parse_args(example.split()[1:])
 
     def test_bench_names_its_kinds(self, capsys):
         with pytest.raises(SystemExit):
-            run(["bench", "--help"])
+            run_command(["bench", "--help"])
         assert "quality" in capsys.readouterr().out
+
+
+def test_the_doctor_finds_the_networks_that_ship():
+    from mimo_core.cli.doctor import list_back_ends
+
+    assert "BlazePose on LiteRT usable" in list_back_ends()[0]
 
 
 class TestMotionFiles:
@@ -53,18 +59,21 @@ class TestMotionFiles:
     def test_pose_brings_a_motion_into_another_format(self, tmp_path, kind):
         from mimo_core.motion.files import load_motion
 
-        assert run(["pose", "wave", "--out", str(tmp_path / f"wave.{kind}")]) == 0
-        assert run(["pose", str(tmp_path / f"wave.{kind}"), "--out", str(tmp_path / "back.npz")]) == 0
+        assert run_command(["pose", "wave", "--out", str(tmp_path / f"wave.{kind}")]) == 0
+        assert run_command(["pose", str(tmp_path / f"wave.{kind}"), "--out", str(tmp_path / "back.npz")]) == 0
         assert load_motion(tmp_path / "back.npz").frames == 132
 
     def test_render_draws_a_motion_that_ships(self, tmp_path):
-        assert run(["render", "bow", "--style", "mask", "--size", "32x32", "--out", str(tmp_path / "bow.mp4")]) == 0
+        assert (
+            run_command(["render", "bow", "--style", "mask", "--size", "32x32", "--out", str(tmp_path / "bow.mp4")])
+            == 0
+        )
         assert (tmp_path / "bow.mp4").stat().st_size > 0
 
 
 class TestBadInput:
     def expect(self, arguments, capsys, *parts):
-        assert run([str(argument) for argument in arguments]) == 2
+        assert run_command([str(argument) for argument in arguments]) == 2
         lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mimo ")]
         assert len(lines) == 1
         for part in parts:
@@ -106,19 +115,19 @@ class TestBadInput:
         self.expect(["animate", "--scene", "octarine", "--out", tmp_path / "a.mp4"], capsys, "octarine", "a picture")
 
     def test_a_folder_with_other_files_is_never_removed(self, tmp_path, capsys, empty_lawn):
-        from mimo_core.cli.layers import LAYER_FILES
+        from mimo_core.cli.stages import SEPARATED_FILES
         from mimo_core.errors import InputError
         from mimo_core.output import whole_folder
 
         (tmp_path / "thesis.txt").write_text("three years of work")
-        with pytest.raises(InputError, match=r"thesis\.txt"), whole_folder(tmp_path, of=LAYER_FILES):
+        with pytest.raises(InputError, match=r"thesis\.txt"), whole_folder(tmp_path, of=SEPARATED_FILES):
             pass
         assert (tmp_path / "thesis.txt").exists()
 
     @pytest.mark.parametrize("size", ["768", "0x10", "axb", "99999x99999"])
     def test_a_bad_size_is_an_argument_error(self, tmp_path, size):
         with pytest.raises(SystemExit) as stop:
-            run(["animate", "--size", size, "--out", str(tmp_path / "a.mp4")])
+            run_command(["animate", "--size", size, "--out", str(tmp_path / "a.mp4")])
         assert stop.value.code == 2
 
 

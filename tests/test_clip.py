@@ -57,8 +57,8 @@ class TestClip:
         clip = {
             "array": plain,
             "spooled": Clip.from_frames(frames),
-            "computed": plain.computed(lambda index: frames[index]),
-            "selected": plain.selected(range(7)),
+            "computed": plain.derive(lambda index: frames[index]),
+            "selected": plain.select(range(7)),
         }[kind]
         assert (len(clip), clip.height, clip.width) == (7, 6, 8)
         assert numbers(clip) == list(range(7))
@@ -92,12 +92,12 @@ class TestClip:
             Clip.from_frames([np.zeros((2, 2, 3), np.uint8), np.zeros((2, 3, 3), np.uint8)])
 
     def test_halving_the_rate_keeps_every_second_frame(self):
-        clip = Clip.from_array(np.stack(numbered_frames(8)), fps=24).resampled(12)
+        clip = Clip.from_array(np.stack(numbered_frames(8)), fps=24).resample(12)
         assert numbers(clip) == [0, 2, 4, 6]
         assert clip.fps == 12
 
     def test_raising_the_rate_repeats_frames_by_the_floor_rule(self):
-        clip = Clip.from_array(np.stack(numbered_frames(4)), fps=24).resampled(36)
+        clip = Clip.from_array(np.stack(numbered_frames(4)), fps=24).resample(36)
         assert numbers(clip) == [0, 0, 1, 2, 2, 3]
 
     def test_a_still_is_the_same_frame_as_long_as_asked(self):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mimo_core.compositing.color_match import match_tone
-from mimo_core.compositing.composite import composite, coverage
+from mimo_core.compositing.composite import composite, compute_coverage
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.picture import scene_from_picture
@@ -156,5 +156,5 @@ class TestStreaming:
         assert seen == [(1, 3), (2, 3)]
 
     def test_coverage_is_the_mask_less_what_is_in_front(self, scene, character):
-        shown = np.stack(list(coverage(scene, character[1])))
+        shown = np.stack(list(compute_coverage(scene, character[1])))
         assert not shown[:, 28:36].any() and (shown[:, 20, 36:44] == 255).all()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from mimo_core.cli import run
+from mimo_core.cli import run_command
 from mimo_core.denoise.autoencoder import Autoencoder
 from mimo_core.denoise.checkpoints import build, open_checkpoint, save_checkpoint
 from mimo_core.denoise.image_encoder import image_encoder
@@ -215,7 +215,7 @@ class TestCommand:
 
     def test_animate_writes_a_clip_and_leaves_no_segments(self, checkpoint_file, tmp_path):
         out = tmp_path / "a.mp4"
-        assert run(self.arguments(checkpoint_file, out, "--fps", 4, "--steps", 1, "--resume")) == 0
+        assert run_command(self.arguments(checkpoint_file, out, "--fps", 4, "--steps", 1, "--resume")) == 0
         assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
         assert len(Clip.from_file(out)) == 12
 
@@ -233,23 +233,23 @@ class TestCommand:
         assert job.returncode == 130 and "run the same command again" in errors
         assert [file.name for file in tmp_path.iterdir()] == ["a.mp4.segments"]
         assert all(file.name.startswith("segment-") for file in segments.iterdir())
-        assert run(arguments) == 0
+        assert run_command(arguments) == 0
         assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
 
     def test_resume_is_refused_for_the_proxy(self, tmp_path, capsys):
-        assert run(["animate", "--resume", "--out", str(tmp_path / "a.mp4")]) == 2
+        assert run_command(["animate", "--resume", "--out", str(tmp_path / "a.mp4")]) == 2
         assert "--resume is for --decoder mimo" in capsys.readouterr().err
 
     def test_missing_official_files_are_answered_with_the_whole_command(self, tmp_path, capsys, monkeypatch):
         monkeypatch.setenv("MIMO_MODELS", str(tmp_path / "models"))
         (tmp_path / "models" / "mimo").mkdir(parents=True)
         arguments = self.arguments(tmp_path / "models" / "mimo", tmp_path / "a.mp4")
-        assert run(arguments) == 2
+        assert run_command(arguments) == 2
         message = capsys.readouterr().err
         assert "denoising_unet.pth" in message and f'"{sys.executable}" -m mimo_core fetch mimo' in message
 
     def test_a_device_that_is_not_there_is_named(self, checkpoint_file, tmp_path, capsys):
-        assert run(self.arguments(checkpoint_file, tmp_path / "a.mp4", "--device", "cuda:7")) == 2
+        assert run_command(self.arguments(checkpoint_file, tmp_path / "a.mp4", "--device", "cuda:7")) == 2
         assert "--device cuda:7 cannot be used" in capsys.readouterr().err
 
 

@@ -398,7 +398,7 @@ class TestComposite:
 
     def test_the_video_has_the_scenes_length_and_rate(self, run, media, scene, drawn):
         video = run("MIMO_Composite", scene=scene, images=drawn[0], mask=drawn[1]).args[0]
-        clip = media.clip_from(video, progress=lambda *_: None)
+        clip = media.to_clip(video, progress=lambda *_: None)
         assert (len(clip), clip.fps, clip.width, clip.height) == (4, 24, 96, 64)
 
     def test_alpha_counts_where_there_is_no_mask(self, run, scene, drawn, close):
@@ -409,7 +409,7 @@ class TestComposite:
     def test_audio_is_laid_under_the_video(self, run, media, scene, drawn):
         audio = {"waveform": torch.zeros(1, 1, 8000), "sample_rate": 48000}
         video = run("MIMO_Composite", scene=scene, images=drawn[0], mask=drawn[1], audio=audio).args[0]
-        assert media.clip_from(video, progress=lambda *_: None).sound is not None
+        assert media.to_clip(video, progress=lambda *_: None).sound is not None
 
     def test_frames_of_another_size_are_refused_and_leave_nothing(self, run, scene, drawn, folders):
         with pytest.raises(ValueError, match="48x32 but the scene is 96x64"):

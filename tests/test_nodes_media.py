@@ -54,54 +54,54 @@ def video_file(tmp_path, writer):
 
 class TestImage:
     def test_a_batch_becomes_a_clip_of_24_frames_a_second(self, media):
-        clip = media.clip_from(ramp(), progress=silent)
+        clip = media.to_clip(ramp(), progress=silent)
         assert (len(clip), clip.width, clip.height, clip.fps) == (3, 24, 16, 24)
         np.testing.assert_array_equal(clip[2], np.full((16, 24, 3), 255, np.uint8))
 
     def test_fps_says_what_the_batch_does_not(self, media):
-        clip = media.clip_from(ramp(), fps=29.97, progress=silent)
+        clip = media.to_clip(ramp(), fps=29.97, progress=silent)
         assert float(clip.fps) == pytest.approx(29.97)
         assert len(clip) == 3
 
     def test_alpha_is_dropped_and_grey_is_repeated(self, media):
         for channels in (1, 4):
-            clip = media.clip_from(ramp(channels=channels), progress=silent)
+            clip = media.to_clip(ramp(channels=channels), progress=silent)
             assert clip[0].shape == (16, 24, 3)
 
     def test_pictures_come_back_as_they_went_in(self, media, batches, close):
         images = ramp(frames=5)
-        clip = media.clip_from(images, progress=silent)
-        close(batches.batch_from(clip, len(clip)), images)
+        clip = media.to_clip(images, progress=silent)
+        close(batches.make_batch(clip, len(clip)), images)
 
     def test_a_batch_where_one_picture_is_wanted_is_refused(self, media):
         with pytest.raises(ValueError, match="character takes one picture, got 3"):
-            media.picture_from(ramp(), "character")
+            media.to_picture(ramp(), "character")
 
 
 class TestVideo:
     def test_a_file_is_streamed_with_its_own_rate(self, media, latest, video_file):
-        clip = media.clip_from(latest.InputImpl.VideoFromFile(str(video_file)), progress=silent)
+        clip = media.to_clip(latest.InputImpl.VideoFromFile(str(video_file)), progress=silent)
         assert (len(clip), clip.width, clip.height, clip.fps) == (6, 24, 16, 30)
         assert abs(int(clip[5].mean()) - 200) <= 2
 
     def test_a_file_in_memory_is_read_too(self, media, latest, video_file):
         video = latest.InputImpl.VideoFromFile(io.BytesIO(video_file.read_bytes()))
-        assert len(media.clip_from(video, progress=silent)) == 6
+        assert len(media.to_clip(video, progress=silent)) == 6
 
     def test_fps_resamples(self, media, latest, video_file):
-        clip = media.clip_from(latest.InputImpl.VideoFromFile(str(video_file)), fps=15, progress=silent)
+        clip = media.to_clip(latest.InputImpl.VideoFromFile(str(video_file)), fps=15, progress=silent)
         assert (len(clip), clip.fps) == (3, 15)
 
     def test_made_of_pictures_it_keeps_them_exactly(self, media, batches, latest, close):
         parts = latest.Types.VideoComponents(images=ramp(), frame_rate=Fraction(25), audio=None)
-        clip = media.clip_from(latest.InputImpl.VideoFromComponents(parts), progress=silent)
+        clip = media.to_clip(latest.InputImpl.VideoFromComponents(parts), progress=silent)
         assert clip.fps == 25
-        close(batches.batch_from(clip, 3), ramp())
+        close(batches.make_batch(clip, 3), ramp())
 
     def test_made_of_pictures_it_keeps_its_sound(self, media, latest):
         audio = {"waveform": torch.zeros(1, 2, 4800), "sample_rate": 48000}
         parts = latest.Types.VideoComponents(images=ramp(), frame_rate=Fraction(25), audio=audio)
-        clip = media.clip_from(latest.InputImpl.VideoFromComponents(parts), progress=silent)
+        clip = media.to_clip(latest.InputImpl.VideoFromComponents(parts), progress=silent)
         assert (clip.sound.rate, clip.sound.samples.shape) == (48000, (2, 4800))
 
     def test_a_trimmed_one_is_taken_as_trimmed(self, media, latest, video_file):
@@ -114,26 +114,26 @@ class TestVideo:
             def get_components(self):
                 return latest.Types.VideoComponents(images=ramp(), frame_rate=Fraction(30), audio=None)
 
-        assert len(media.clip_from(Trimmed(str(video_file)), progress=silent)) == 3
+        assert len(media.to_clip(Trimmed(str(video_file)), progress=silent)) == 3
 
     def test_a_written_one_lies_in_the_temp_folder(self, media, folders):
         frames = (np.full((16, 24, 3), 9, np.uint8) for _ in range(4))
-        video = media.video_in_temp(frames, width=24, height=16, fps=Fraction(24))
+        video = media.write_temp_video(frames, width=24, height=16, fps=Fraction(24))
         assert video.get_dimensions() == (24, 16)
         assert [path.name for path in (folders / "temp").iterdir()] == ["mimo_00001_.mp4"]
 
 
 class TestMask:
     def test_one_mask_without_a_frame_axis_stands_for_all_frames(self, media):
-        masks = media.masks_from(torch.ones(16, 24), 5)
+        masks = media.to_masks(torch.ones(16, 24), 5)
         assert (len(masks), masks[4].min()) == (5, 255)
 
     def test_none_stays_none(self, media):
-        assert media.masks_from(None, 5) is None
+        assert media.to_masks(None, 5) is None
 
     def test_masks_come_back_as_they_went_in(self, media, batches, close):
         masks = torch.arange(48.0).reshape(3, 4, 4) / 255
-        close(batches.batch_from(media.masks_from(masks, 3), 3), masks)
+        close(batches.make_batch(media.to_masks(masks, 3), 3), masks)
 
 
 class TestBoxes:
@@ -149,22 +149,22 @@ class TestBoxes:
         ],
     )
     def test_every_form_in_use_gives_the_same_box_for_every_frame(self, boxes, value):
-        assert boxes.boxes_from(value, 3) == [(1, 2, 4, 8)] * 3
+        assert boxes.parse_boxes(value, 3) == [(1, 2, 4, 8)] * 3
 
     def test_one_box_per_frame_is_kept(self, boxes):
-        assert boxes.boxes_from([(0, 0, 1, 1), (1, 1, 2, 2)], 2) == [(0, 0, 1, 1), (1, 1, 2, 2)]
+        assert boxes.parse_boxes([(0, 0, 1, 1), (1, 1, 2, 2)], 2) == [(0, 0, 1, 1), (1, 1, 2, 2)]
 
     def test_a_frame_in_which_the_detector_found_nothing_has_no_box(self, boxes):
-        assert boxes.boxes_from([[(0, 0, 1, 1)], [], None], 3) == [(0, 0, 1, 1), None, None]
+        assert boxes.parse_boxes([[(0, 0, 1, 1)], [], None], 3) == [(0, 0, 1, 1), None, None]
 
     def test_of_several_the_person_is_counted_from_the_largest_and_then_followed(self, boxes):
         small, large = {"x": 0, "y": 0, "width": 2, "height": 2}, {"x": 9, "y": 0, "width": 4, "height": 4}
         near_small, near_large = (1, 0, 9, 9), (9, 1, 12, 4)
         frames = [[small, large], [near_large, near_small]]
-        assert boxes.boxes_from(frames, 2, person=0) == [(9, 0, 13, 4), near_large]
-        assert boxes.boxes_from(frames, 2, person=1) == [(0, 0, 2, 2), near_small]
+        assert boxes.parse_boxes(frames, 2, person=0) == [(9, 0, 13, 4), near_large]
+        assert boxes.parse_boxes(frames, 2, person=1) == [(0, 0, 2, 2), near_small]
         with pytest.raises(ValueError, match="Frame 0 has 2 boxes, so there is no person 2"):
-            boxes.boxes_from(frames, 2, person=2)
+            boxes.parse_boxes(frames, 2, person=2)
 
     @pytest.mark.parametrize(
         ("value", "message"),
@@ -177,7 +177,7 @@ class TestBoxes:
     )
     def test_what_is_no_box_is_refused(self, boxes, value, message):
         with pytest.raises(ValueError, match=message):
-            boxes.boxes_from(value, 2)
+            boxes.parse_boxes(value, 2)
 
 
 class TestTracks:
@@ -206,32 +206,32 @@ class TestTracks:
 
     def test_an_object_comes_out_where_it_went_in_at_the_clips_size(self, tracks, two):
         for number in (0, 1):
-            masks = tracks.person_of_track(self.packed(two), number)
+            masks = tracks.select_tracked_person(self.packed(two), number)
             assert (len(masks), masks.height, masks.width) == (3, 16, 32)
             wanted = two[:, number].repeat_interleave(2, 1).repeat_interleave(2, 2)
             assert (torch.from_numpy(np.stack(list(masks))) == 255 * wanted).all()
 
     def test_of_things_all_count(self, tracks, two):
-        masks = np.stack(list(tracks.things_of_track(self.packed(two, 8, 16))))
+        masks = np.stack(list(tracks.merge_tracked_objects(self.packed(two, 8, 16))))
         assert ((masks == 255) == two.any(1).numpy()).all()
 
     def test_nothing_followed_is_no_thing_but_no_person_either(self, tracks):
         nothing = {"packed_masks": None, "orig_size": (4, 8), "n_frames": 2, "scores": []}
-        assert not np.stack(list(tracks.things_of_track(nothing))).any()
+        assert not np.stack(list(tracks.merge_tracked_objects(nothing))).any()
         with pytest.raises(ValueError, match="followed nothing"):
-            tracks.person_of_track(nothing)
+            tracks.select_tracked_person(nothing)
 
     def test_several_objects_need_a_choice(self, tracks, two):
         with pytest.raises(ValueError, match="2 objects. Choose the person with SAM3 Track to Mask"):
-            tracks.person_of_track(self.packed(two))
+            tracks.select_tracked_person(self.packed(two))
         with pytest.raises(ValueError, match="no person 2"):
-            tracks.person_of_track(self.packed(two), 2)
+            tracks.select_tracked_person(self.packed(two), 2)
 
     def test_another_dict_is_refused(self, tracks):
         with pytest.raises(ValueError, match="lack packed_masks, orig_size"):
-            tracks.things_of_track({"n_frames": 2})
+            tracks.merge_tracked_objects({"n_frames": 2})
         with pytest.raises(ValueError, match="not bytes"):
-            tracks.things_of_track({"packed_masks": torch.zeros(2, 3), "orig_size": (1, 1), "n_frames": 2})
+            tracks.merge_tracked_objects({"packed_masks": torch.zeros(2, 3), "orig_size": (1, 1), "n_frames": 2})
 
     def test_the_separator_takes_a_track_as_it_takes_masks(self, node_classes):
         images = torch.full((2, 16, 32, 3), 0.5)
@@ -252,14 +252,14 @@ class TestLargeBatches:
     ):
         monkeypatch.setattr("comfy.model_management.get_free_memory", lambda device: 1000)
         frames = [np.full((16, 24, 3), 50 * k, np.uint8) for k in range(5)]
-        batch = batches.batch_from(frames, 5)
+        batch = batches.make_batch(frames, 5)
         close(batch, torch.from_numpy(np.stack(frames)).float() / 255)
         assert list((folders / "temp").iterdir()) == []
 
     def test_what_fits_nowhere_is_refused_before_it_is_begun(self, batches, folders, monkeypatch):
         monkeypatch.setattr("comfy.model_management.get_free_memory", lambda device: 1000)
         with pytest.raises(ValueError, match="more than fits in memory"):
-            batches.new_batch(10**6, 10**6)
+            batches.allocate_batch(10**6, 10**6)
 
 
 class TestProgress:
@@ -276,7 +276,7 @@ class TestProgress:
         monkeypatch.setattr(bar, "hook", cancel, raising=False)
         monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", cancel, raising=False)
         with pytest.raises(Cancelled):
-            media.node_progress()(1, 2, np.zeros((4, 4, 3), np.uint8))
+            media.make_progress()(1, 2, np.zeros((4, 4, 3), np.uint8))
 
     def test_a_cancelled_video_leaves_no_file(self, media, folders):
         def cancel(done, total, preview=None):
@@ -285,11 +285,11 @@ class TestProgress:
 
         frames = (np.zeros((16, 24, 3), np.uint8) for _ in range(4))
         with pytest.raises(KeyboardInterrupt):
-            media.video_in_temp(frames, width=24, height=16, fps=Fraction(24), progress=cancel)
+            media.write_temp_video(frames, width=24, height=16, fps=Fraction(24), progress=cancel)
         assert not [path for path in (folders / "temp").rglob("*") if path.is_file()]
 
 
 class TestPreview:
     @pytest.mark.parametrize(("frames", "shown"), [(1, 1), (2, 2), (4, 4), (100, 4)])
     def test_a_handful_of_frames_is_shown(self, media, folders, frames, shown):
-        assert len(media.preview(ramp(frames), None).as_dict()["images"]) == shown
+        assert len(media.show_preview(ramp(frames), None).as_dict()["images"]) == shown

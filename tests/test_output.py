@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mimo_core.errors import InputError
-from mimo_core.output import refuse_existing, whole_file
+from mimo_core.output import refuse_existing, whole_file, whole_folder
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +46,55 @@ class TestWholeFile:
         with pytest.raises(InputError, match="exists already"):
             refuse_existing(tmp_path / "a.txt", force=False)
         assert refuse_existing(tmp_path / "a.txt", force=True) == tmp_path / "a.txt"
+
+
+KILLED = """
+import os, signal, sys
+from mimo_core.output import whole_file, whole_folder
+make = {"file": whole_file, "folder": lambda path: whole_folder(path, of=set())}[sys.argv[1]]
+with make(sys.argv[2]) as partial:
+    (partial / "half.txt" if partial.is_dir() else partial).write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+class TestWholeFolder:
+    def test_it_appears_whole_or_not_at_all(self, tmp_path):
+        with pytest.raises(RuntimeError), whole_folder(tmp_path / "a", of=set()) as partial:
+            (partial / "half.txt").write_text("half")
+            raise RuntimeError
+        assert list(tmp_path.iterdir()) == []
+        with whole_folder(tmp_path / "a", of=set()) as partial:
+            (partial / "whole.txt").write_text("all of it")
+            assert not (tmp_path / "a").exists()
+        assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["a", "a/whole.txt"]
+
+    def test_one_of_our_own_is_replaced_and_nothing_stays_beside_it(self, tmp_path):
+        for text in ("first", "second"):
+            with whole_folder(tmp_path / "a", of={"layer.txt"}) as partial:
+                (partial / "layer.txt").write_text(text)
+        assert (tmp_path / "a" / "layer.txt").read_text() == "second"
+        assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_a_killed_process_left_goes_when_the_output_is_written_again(tmp_path, kind):
+    result = subprocess.run([sys.executable, "-c", KILLED, kind, str(tmp_path / "a")], cwd=ROOT, check=False)
+    assert result.returncode == -9
+    assert len(list(tmp_path.iterdir())) == 1
+    with whole_file(tmp_path / "a") as running, whole_file(tmp_path / "a") as partial:
+        running.write_text("of a process that still runs")
+        partial.write_text("all of it")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("kind", [whole_file, lambda path: whole_folder(path, of=set())])
+def test_a_name_that_cannot_be_taken_is_an_error_with_a_remedy(tmp_path, kind):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"Cannot write .*a|a holds other files"), kind(tmp_path / "a") as partial:
+        (partial / "c" if partial.is_dir() else partial).write_text("c")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no RLIMIT_FSIZE")

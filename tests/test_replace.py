@@ -28,7 +28,7 @@ def character(example):
 @pytest.fixture(scope="module")
 def replaced(example, character):
     """The first 12 frames of the example, their result, the masks of the character, and the scene."""
-    clip = Clip.from_file(example.video).selected(range(12))
+    clip = Clip.from_file(example.video).select(range(12))
     job = replace_character(clip, character)
     frames, masks = (np.stack(layer) for layer in zip(*job.drawn, strict=True))
     return np.stack(list(clip)), frames, masks, job.scene

@@ -63,5 +63,14 @@ class TestTemplate:
     def test_body_code_of_another_length_is_refused(self, tmp_path):
         scene = shot(4)
         with pytest.raises(InputError, match="body code has 3 frames, the scene 4"):
-            save_template(tmp_path / "t", scene, scene.source.selected(range(3)))
+            save_template(tmp_path / "t", scene, scene.source.select(range(3)))
         assert not (tmp_path / "t").exists()
+
+    def test_one_that_is_cancelled_leaves_no_folder(self, tmp_path):
+        def cancel(done, total, preview=None):
+            if done == 3:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            save_template(tmp_path / "t", shot(4), shot(4).source, progress=cancel)
+        assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from mimo_core.cli import run
+from mimo_core.cli import run_command
 from mimo_core.errors import InputError
 from mimo_core.motion.files import load_motion
 from mimo_lab.synthetic import Variety, shot
@@ -90,7 +90,7 @@ def test_the_package_webdataset_reads_them(written):
 
 def test_the_command_writes_plain_shots_too(tmp_path):
     arguments = ["shots", "--out", tmp_path / "set", "--seeds", "7-8", "--size", "32", "--frames", "2", "--plain"]
-    assert run([str(argument) for argument in arguments]) == 0
+    assert run_command([str(argument) for argument in arguments]) == 0
     first = next(read_shards(sorted((tmp_path / "set").glob("*.tar"))))
     np.testing.assert_array_equal(first["frames.npy"], shot(7, size=32, frames=2).frames)
     assert io.BytesIO(first["character.png"]).read(4) == b"\x89PNG"

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mimo_core.media.sheet import contact_sheet, spread
+from mimo_core.media.sheet import draw_contact_sheet, sample_frames
 from mimo_core.stopwatch import Stopwatch
 
 
@@ -32,15 +32,15 @@ def test_iterating_counts_the_making_and_not_the_using(watch):
 def test_the_table_has_a_row_per_stage_and_a_sum(watch):
     with watch.stage("pose"):
         pass
-    assert "1000 ms/frame" in watch.table(frames=1)
-    assert watch.table(frames=1).splitlines()[-1].startswith("in all")
+    assert "1000 ms/frame" in watch.format_table(frames=1)
+    assert watch.format_table(frames=1).splitlines()[-1].startswith("in all")
 
 
 def test_a_sheet_holds_all_pictures_at_one_height():
-    sheet = contact_sheet([[np.zeros((20, 10, 3), np.uint8)] * 3, [np.zeros((40, 80, 3), np.uint8)]], height=40)
+    sheet = draw_contact_sheet([[np.zeros((20, 10, 3), np.uint8)] * 3, [np.zeros((40, 80, 3), np.uint8)]], height=40)
     assert sheet.shape == (40 + 4 + 40, 80, 3)
 
 
 def test_frames_are_spread_from_first_to_last():
-    assert spread(3, 101) == [0, 50, 100]
-    assert spread(6, 2) == [0, 1]
+    assert sample_frames(3, 101) == [0, 50, 100]
+    assert sample_frames(6, 2) == [0, 1]

@@ -9,7 +9,7 @@ import pytest
 
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip, Sound, write_video
-from mimo_core.media.video import steady_rate
+from mimo_core.media.video import fit_frame_rate
 
 
 def moving_square(count=12, height=48, width=64):
@@ -216,17 +216,17 @@ class TestWriting:
 class TestSteadyRate:
     def test_small_jitter_keeps_every_frame_once(self):
         times = [0.0, 0.041, 0.084, 0.125, 0.166]
-        assert steady_rate(times, Fraction(24)) == (Fraction(24), range(5))
+        assert fit_frame_rate(times, Fraction(24)) == (Fraction(24), range(5))
 
     def test_a_wrong_rate_in_the_header_is_replaced_by_the_measured_one(self):
-        rate, shown = steady_rate([k / 25 for k in range(50)], Fraction(90))
+        rate, shown = fit_frame_rate([k / 25 for k in range(50)], Fraction(90))
         assert (rate, shown) == (Fraction(25), range(50))
 
     def test_time_stamps_that_say_nothing_leave_the_rate_of_the_header(self):
-        assert steady_rate([0.0] * 24, Fraction(24)) == (Fraction(24), range(24))
+        assert fit_frame_rate([0.0] * 24, Fraction(24)) == (Fraction(24), range(24))
 
     def test_a_pause_repeats_the_frame_before_it(self):
-        rate, shown = steady_rate([0.0, 0.1, 0.2, 0.8], Fraction(10))
+        rate, shown = fit_frame_rate([0.0, 0.1, 0.2, 0.8], Fraction(10))
         assert shown == tuple(sorted(shown))
         assert shown.count(2) > 1
         assert float(len(shown) / rate) == pytest.approx(0.8, abs=1 / float(rate))

@@ -17,8 +17,8 @@ from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
 from mimo_core.scene.review import Reviewed
 from mimo_core.scene.scene import Doubt, Scene, SceneReport
-from mimo_core.view.layers import layers_view, runs
-from mimo_core.view.motion import motion_view
+from mimo_core.view.layers import find_intervals, write_layers_view
+from mimo_core.view.motion import write_motion_view
 from mimo_core.view.tiles import Grid, write_sheets
 
 
@@ -76,7 +76,7 @@ class TestSheets:
 class TestRuns:
     @pytest.mark.parametrize(("frames", "found"), [([], []), ([3], [[3, 3]]), ([1, 2, 3, 7, 8], [[1, 3], [7, 8]])])
     def test_neighbours_come_together(self, frames, found):
-        assert runs(frames) == found
+        assert find_intervals(frames) == found
 
 
 class TestLayersView:
@@ -89,12 +89,12 @@ class TestLayersView:
         return Reviewed(Scene(clip, clip, person, occluder, report), painted=(1, 5), carried=(2, 3, 4))
 
     def test_masks_lie_in_red_and_green_exactly(self, reviewed, tmp_path):
-        described = layers_view(reviewed, tmp_path)
+        described = write_layers_view(reviewed, tmp_path)
         sheet = np.array(Image.open(tmp_path / described["files"]["masks"][0]))
         np.testing.assert_array_equal(sheet[10, 10], (200, 40, 0))
 
     def test_the_description_is_short_and_plain_json(self, reviewed, tmp_path):
-        described = layers_view(reviewed, tmp_path)
+        described = write_layers_view(reviewed, tmp_path)
         assert described["doubts"] == {"a": [[2, 3]], "b": [[3, 3]]}
         assert (described["painted"], described["carried"]) == ([[1, 1], [5, 5]], [[2, 4]])
         assert described["size"] == [96, 64]
@@ -102,14 +102,14 @@ class TestLayersView:
 
     def test_progress_runs_once_from_the_first_layer_to_the_last(self, reviewed, tmp_path):
         seen = []
-        layers_view(reviewed, tmp_path, progress=lambda done, total, preview=None: seen.append((done, total)))
+        write_layers_view(reviewed, tmp_path, progress=lambda done, total, preview=None: seen.append((done, total)))
         assert seen == [(done, 3 * FRAMES) for done in range(1, 3 * FRAMES + 1)]
 
 
 class TestMotionView:
     def test_the_page_skins_the_body_as_the_library_does(self, motion, tmp_path):
         """Four bones of eight bits a vertex are enough to a few millimetres."""
-        motion_view(motion, tmp_path)
+        write_motion_view(motion, tmp_path)
         arrays = {name: torch.from_numpy(value) for name, value in load_file(tmp_path / "motion.safetensors").items()}
         weights = torch.zeros(len(arrays["rest"]), 24).scatter_add_(
             1, arrays["bones"].long(), arrays["weights"].float() / 255
@@ -120,30 +120,30 @@ class TestMotionView:
         assert (moved - expected).norm(dim=-1).mean() < 0.003
 
     def test_marks_say_where_the_person_is_unsure_bridged_or_missing(self, motion, tmp_path):
-        described = motion_view(motion, tmp_path)
+        described = write_motion_view(motion, tmp_path)
         assert described["unsure"] == [[10, 11]]
         assert described["bridged"] == [[4, 5]]
         assert described["missing"] == [[6, 7]]
 
     def test_the_floor_is_where_the_feet_are_planted(self, motion, tmp_path):
         lowest = free_body().pose(motion.person, slice(15, None)).vertices[..., 1].amin(1).median()
-        assert motion_view(motion, tmp_path)["floor"] == pytest.approx(float(lowest), abs=0.01)
+        assert write_motion_view(motion, tmp_path)["floor"] == pytest.approx(float(lowest), abs=0.01)
 
     def test_each_foot_is_marked_on_its_own_side(self, motion, tmp_path):
-        motion_view(motion, tmp_path)
+        write_motion_view(motion, tmp_path)
         arrays = load_file(tmp_path / "motion.safetensors")
         assert arrays["rest"][arrays["foot"] == 1, 0].min() > 0  # the body's left is +X
         assert arrays["rest"][arrays["foot"] == 2, 0].max() < 0
 
     def test_the_file_is_compact(self, motion, tmp_path):
-        described = motion_view(motion, tmp_path)
+        described = write_motion_view(motion, tmp_path)
         assert (tmp_path / "motion.safetensors").stat().st_size < 350_000 + 1300 * FRAMES
         assert len(json.dumps(described)) < 1000
 
     def test_the_driving_frames_come_along_where_there_are_some(self, motion, frames, tmp_path):
-        described = motion_view(motion, tmp_path, clip=Clip.from_array(frames))
+        described = write_motion_view(motion, tmp_path, clip=Clip.from_array(frames))
         assert described["files"] == ["frame_0.jpg", "frame_1.jpg"]
-        assert "files" not in motion_view(motion, tmp_path)
+        assert "files" not in write_motion_view(motion, tmp_path)
 
 
 class TestNodes:

@@ -28,7 +28,7 @@ TARGET = 33.0  # milliseconds
 OPTIONS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 PAGE = """<!doctype html><body style="margin: 0"><div id="host" style="width: 360px; height: 290px"></div>"""
 MEASURE = """async ({ described, frames }) => {
-  const { MotionView } = await import("/web/lib/motion_view.mjs");
+  const { MotionView } = await import("/web/lib/write_motion_view.mjs");
   const host = document.getElementById("host");
   const view = new MotionView(host, "en");
   await view.show(described, (file) => `/${described.subfolder}/${file}`);
@@ -60,7 +60,7 @@ def measure(frames: int) -> tuple[list[float], list[int]]:
     """Milliseconds of each frame, and the size of the view."""
     from mimo_core.example import example_shots
     from mimo_core.media.clip import Clip
-    from mimo_core.view.motion import motion_view
+    from mimo_core.view.motion import write_motion_view
 
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
@@ -68,7 +68,9 @@ def measure(frames: int) -> tuple[list[float], list[int]]:
         (base / "view").mkdir()
         (base / "index.html").write_text(PAGE)
         shot = example_shots()[0]
-        described = motion_view(shot.motion(), base / "view", clip=Clip.from_file(shot.video)) | {"subfolder": "view"}
+        described = write_motion_view(shot.motion(), base / "view", clip=Clip.from_file(shot.video)) | {
+            "subfolder": "view"
+        }
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with sync_playwright() as player:

@@ -25,7 +25,7 @@ from mimo_core.denoise.windows import fixed_windows
 from mimo_core.example import example_shots
 from mimo_core.media.clip import Clip
 from mimo_core.media.picture import read_picture
-from mimo_core.media.sheet import contact_sheet
+from mimo_core.media.sheet import draw_contact_sheet
 from mimo_core.motion import edit
 from mimo_core.motion.cameras import following_camera
 from mimo_core.motion.place import place
@@ -100,7 +100,7 @@ def flat(image: np.ndarray, ground: int = 200) -> np.ndarray:
 
 
 def strip(name: str, *pictures: np.ndarray, folder: Path = HELP, height: int = HEIGHT) -> None:
-    write(folder / f"{name}.jpg", contact_sheet([pictures], height))
+    write(folder / f"{name}.jpg", draw_contact_sheet([pictures], height))
 
 
 def write(path: Path, image: np.ndarray) -> None:
@@ -236,11 +236,11 @@ def bridges():
 
     blue = [np.where(job.scene.person[k][..., None] > 127, (0, 0, 255), 255).astype(np.uint8) for k in some]
     rows = [[shot()[k] for k in some], rendered("scail"), blue]
-    write(DOCS / "scail.jpg", contact_sheet([sum(rows, [])], 180))
+    write(DOCS / "scail.jpg", draw_contact_sheet([sum(rows, [])], 180))
     rows = [rendered("openpose"), rendered("depth"), [grey(job.scene.person[k]) for k in some]]
-    write(DOCS / "animatediff.jpg", contact_sheet([sum(rows, [])], 180))
+    write(DOCS / "animatediff.jpg", draw_contact_sheet([sum(rows, [])], 180))
     rows = [rendered("openpose"), [job.scene.plate[k] for k in some], [grey(job.scene.person[k]) for k in some]]
-    write(DOCS / "wan_animate.jpg", contact_sheet([sum(rows, [])], 180))
+    write(DOCS / "wan_animate.jpg", draw_contact_sheet([sum(rows, [])], 180))
 
 
 @picture

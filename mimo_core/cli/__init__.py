@@ -11,22 +11,22 @@ from ..errors import InputError
 from .character import add_animate, add_replace
 from .installation import add_convert, add_doctor, add_fetch
 from .lab import add_lab_commands
-from .layers import add_pose, add_render, add_separate
+from .stages import add_pose, add_render, add_separate
 
 
 BAD_INPUT, INTERRUPTED = 2, 130
-COMMANDS = (
+MAIN_COMMANDS = (
     add_replace, add_animate, add_pose, add_separate, add_render, add_fetch, add_convert, add_doctor,
     add_lab_commands,
 )  # fmt: skip
 
 
-def run(arguments: list[str]) -> int:
+def run_command(arguments: list[str]) -> int:
     """Run one command. Bad input is one line on stderr and exit code 2; Ctrl-C and SIGTERM leave no file."""
     signal.signal(signal.SIGTERM, _interrupt)
-    options, rest = parser().parse_known_args(arguments)
+    options, rest = build_parser().parse_known_args(arguments)
     if rest and not getattr(options, "takes_rest", False):
-        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+        build_parser().error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     try:
         return options.command(options) or 0
@@ -34,11 +34,11 @@ def run(arguments: list[str]) -> int:
         print(f"mimo {options.name}: {error}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print(f"mimo {options.name}: stopped; {_what_is_left(options)}", file=sys.stderr)
+        print(f"mimo {options.name}: stopped; {_describe_remains(options)}", file=sys.stderr)
         return INTERRUPTED
 
 
-def _what_is_left(options) -> str:
+def _describe_remains(options) -> str:
     if getattr(options, "resume", False) and segments_folder(options.out).is_dir():
         return f"finished segments are in {segments_folder(options.out)}: run the same command again to go on."
     return "nothing was written."
@@ -48,10 +48,10 @@ def _interrupt(*_) -> None:
     raise KeyboardInterrupt
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     main = argparse.ArgumentParser(prog="mimo", description="Controllable character video: MIMO.")
     commands = main.add_subparsers(required=True, metavar="COMMAND")
-    for add in COMMANDS:
+    for add in MAIN_COMMANDS:
         add(commands)
     return main

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..denoise.options import add_options
 from ..errors import InputError
-from .terminal import MOTION_HELP, add_output, bar, command_of, say, size_of
+from .terminal import MOTION_HELP, add_output, declare_command, parse_size, print_lines, start_bar
 
 
 SCENE_HELP = "a picture, a video, a colour such as white or #204060, or none for plain white"
@@ -16,7 +16,7 @@ SCENE_HELP = "a picture, a video, a colour such as white or #204060, or none for
 def add_replace(commands) -> None:
     example = "mimo replace --character red-jacket.png --video juggle.mp4 --out result.mp4"
     summary = "Put a character into a video, in the place of a person and with what passes in front kept in front."
-    command = command_of(commands, "replace", replace, summary, example)
+    command = declare_command(commands, "replace", run_replace, summary, example)
     _add_character(command)
     command.add_argument("--video", type=Path, help="the driving video; default: the example that ships")
     command.add_argument("--person", type=int, default=0, help="who to replace, 0 = the largest")
@@ -25,12 +25,12 @@ def add_replace(commands) -> None:
 
 def add_animate(commands) -> None:
     example = "mimo animate --character red-jacket.png --motion dance.npz --scene white --size 768x768 --out dance.mp4"
-    command = command_of(
-        commands, "animate", animate, "Let a character do a motion, in a scene of your choice.", example
+    command = declare_command(
+        commands, "animate", run_animate, "Let a character do a motion, in a scene of your choice.", example
     )
     _add_character(command)
     command.add_argument("--motion", type=Path, help=f"{MOTION_HELP}; default: the example that ships")
-    command.add_argument("--size", type=size_of, metavar="WxH", help="default: as the motion's camera")
+    command.add_argument("--size", type=parse_size, metavar="WxH", help="default: as the motion's camera")
     command.add_argument("--fps", type=float, default=0, help="0 = as the motion says")
     add_output(command, "the video to write")
 
@@ -43,40 +43,40 @@ def _add_character(command) -> None:
     add_options(command)
 
 
-def replace(options) -> None:
+def run_replace(options) -> None:
     from ..media.clip import Clip
     from ..replace import replace_character
 
     _check_outputs(options)
-    character = _character(options)
-    clip = Clip.from_file(options.video or _example().video, progress=bar("open"))
-    scene = _scene(options.scene, clip.width, clip.height, clip.fps) if options.scene else None
-    watch = _watch()
-    decoder = _decoder(options, options.video or _example().video)
+    character = _read_character(options)
+    clip = Clip.from_file(options.video or _find_example().video, progress=start_bar("open"))
+    scene = _make_scene(options.scene, clip.width, clip.height, clip.fps) if options.scene else None
+    watch = _start_watch()
+    decoder = _make_decoder(options, options.video or _find_example().video)
     job = replace_character(
-        clip, character, scene=scene, person=options.person, decoder=decoder, progress_of=bar, watch=watch
+        clip, character, scene=scene, person=options.person, decoder=decoder, progress_of=start_bar, watch=watch
     )
-    _write(job, options, watch, fps=clip.fps, sound=clip.sound, length=len(clip), source=clip, notes=clip.notes)
+    _write_job(job, options, watch, fps=clip.fps, sound=clip.sound, length=len(clip), source=clip, notes=clip.notes)
     _forget_segments(decoder)
 
 
-def animate(options) -> None:
+def run_animate(options) -> None:
     from ..motion.edit import resample
     from ..motion.files import open_motion
     from ..replace import animate_character
 
     _check_outputs(options)
-    motion = open_motion(options.motion) if options.motion else _example().motion()
+    motion = open_motion(options.motion) if options.motion else _find_example().motion()
     if options.fps:
         motion = resample(motion, options.fps)
     if options.size:
         motion = dataclasses.replace(motion, camera=motion.camera.reframed(*options.size))
     width, height = motion.camera.size
-    scene = _scene(options.scene or "none", width, height, motion.fps)
-    watch = _watch()
-    decoder = _decoder(options, options.motion or _example().motion_file)
-    job = animate_character(_character(options), motion, scene, decoder=decoder, watch=watch)
-    _write(job, options, watch, fps=motion.fps, sound=scene.sound, length=motion.frames)
+    scene = _make_scene(options.scene or "none", width, height, motion.fps)
+    watch = _start_watch()
+    decoder = _make_decoder(options, options.motion or _find_example().motion_file)
+    job = animate_character(_read_character(options), motion, scene, decoder=decoder, watch=watch)
+    _write_job(job, options, watch, fps=motion.fps, sound=scene.sound, length=motion.frames)
     _forget_segments(decoder)
 
 
@@ -88,25 +88,25 @@ def _check_outputs(options) -> None:
             refuse_existing(path, force=options.force)
 
 
-def _watch():
+def _start_watch():
     from ..stopwatch import Stopwatch
 
     return Stopwatch()
 
 
-def _character(options):
+def _read_character(options):
     from ..media.picture import read_picture
 
-    return read_picture(options.character or _example().character)
+    return read_picture(options.character or _find_example().character)
 
 
-def _example():
+def _find_example():
     from ..example import example_shots
 
     return example_shots()[0]
 
 
-def _scene(text: str, width: int, height: int, fps):
+def _make_scene(text: str, width: int, height: int, fps):
     """A scene from a file name, a colour, or "none" for white."""
     from PIL import ImageColor
 
@@ -118,7 +118,7 @@ def _scene(text: str, width: int, height: int, fps):
     if Path(text).suffix.lower() in PICTURE_SUFFIXES:
         return scene_from_picture(read_picture(text), **size)
     if Path(text).suffix:
-        return scene_from_picture(Clip.from_file(text, progress=bar("scene")), **size)
+        return scene_from_picture(Clip.from_file(text, progress=start_bar("scene")), **size)
     try:
         color = ImageColor.getrgb("white" if text == "none" else text)[:3]
     except ValueError:
@@ -126,7 +126,7 @@ def _scene(text: str, width: int, height: int, fps):
     return scene_from_picture(None, color=color, **size)
 
 
-def _decoder(options, driver: Path):
+def _make_decoder(options, driver: Path):
     """What draws: None for the proxy, or the denoiser with the options of the command."""
     if options.decoder == "proxy":
         if options.resume:
@@ -135,28 +135,28 @@ def _decoder(options, driver: Path):
     from ..denoise.options import decoder_of
 
     scene = Path(options.scene or "none")
-    files = [options.character or _example().character, driver, *([scene] if scene.is_file() else [])]
-    return decoder_of(options, files, progress=bar("denoise", unit="pass"))
+    files = [options.character or _find_example().character, driver, *([scene] if scene.is_file() else [])]
+    return decoder_of(options, files, progress=start_bar("denoise", unit="pass"))
 
 
-def _write(job, options, watch, *, fps, sound, length, source=None, notes=()) -> None:
+def _write_job(job, options, watch, *, fps, sound, length, source=None, notes=()) -> None:
     """Draw a job into its video and contact sheet, and say where the time went."""
     from ..media.clip import Clip, write_video
     from ..media.picture import write_picture
-    from ..media.sheet import contact_sheet, spread
+    from ..media.sheet import draw_contact_sheet, sample_frames
 
     with watch.stage("encode"):
         frames = (frame for frame, _ in job.drawn)
-        write_video(options.out, frames, fps=fps, sound=sound, total=length, progress=bar("draw"))
+        write_video(options.out, frames, fps=fps, sound=sound, total=length, progress=start_bar("draw"))
     if options.sheet:
         result = Clip.from_file(options.out)
-        rows = [[result[index] for index in spread(6, length)]]
+        rows = [[result[index] for index in sample_frames(6, length)]]
         if source is not None:
-            rows.insert(0, [source[index] for index in spread(6, length)])
-        write_picture(options.sheet, contact_sheet(rows))
+            rows.insert(0, [source[index] for index in sample_frames(6, length)])
+        write_picture(options.sheet, draw_contact_sheet(rows))
     separated = source is not None and not options.scene
     report = [job.scene.report.text()] if separated else []
-    say(*notes, *job.notes, *report, watch.table(length), f"wrote {options.out}")
+    print_lines(*notes, *job.notes, *report, watch.format_table(length), f"wrote {options.out}")
 
 
 def _forget_segments(decoder) -> None:

@@ -27,28 +27,33 @@ PACKAGES = (
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 
 
-def report() -> str:
+def describe_machine() -> str:
     """A page for a person: versions, devices, OpenCV, weights and back ends."""
-    parts = [("Versions", versions()), ("Devices", devices()), ("OpenCV", opencv()), ("Weights", weights())]
-    parts.append(("Back ends", back_ends()))
+    parts = [
+        ("Versions", list_versions()),
+        ("Devices", list_devices()),
+        ("OpenCV", list_opencv()),
+        ("Weights", list_weights()),
+    ]
+    parts.append(("Back ends", list_back_ends()))
     return "\n\n".join(f"{title}\n" + "\n".join(f"  {line}" for line in lines) for title, lines in parts)
 
 
-def versions() -> list[str]:
+def list_versions() -> list[str]:
     from .. import __version__
 
     lines = [f"{'mimo':<26}{__version__}", f"{'Python':<26}{platform.python_version()} ({sys.executable})"]
-    return lines + [f"{name:<26}{version_of(name) or 'missing'}" for name in PACKAGES]
+    return lines + [f"{name:<26}{find_version(name) or 'missing'}" for name in PACKAGES]
 
 
-def version_of(distribution: str) -> str | None:
+def find_version(distribution: str) -> str | None:
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def devices() -> list[str]:
+def list_devices() -> list[str]:
     import torch
 
     lines = [f"CPU, {torch.get_num_threads()} threads for torch"]
@@ -60,9 +65,9 @@ def devices() -> list[str]:
     return lines
 
 
-def opencv() -> list[str]:
+def list_opencv() -> list[str]:
     """Every distribution that installs a `cv2`: they overwrite each other."""
-    found = [f"{name} {version}" for name in OPENCV if (version := version_of(name))]
+    found = [f"{name} {version}" for name in OPENCV if (version := find_version(name))]
     if not found:
         return [f"missing. Install it: {sys.executable} -m pip install opencv-python"]
     try:
@@ -81,7 +86,7 @@ def opencv_remedy() -> str:
     return f"On a machine without a screen: {pip} uninstall -y opencv-python; {pip} install opencv-python-headless"
 
 
-def weights() -> list[str]:
+def list_weights() -> list[str]:
     """Every weight file: whether it is there, its folder, source and licence, and what works without it."""
     from ..weights.files import FILES, locate, models_folder
 
@@ -95,12 +100,12 @@ def weights() -> list[str]:
     return lines
 
 
-def back_ends() -> list[str]:
+def list_back_ends() -> list[str]:
     has = {
         name: importlib.util.find_spec(name) is not None
         for name in ("ai_edge_litert", "smplx", "diffusers", "transformers")
     }
-    networks = Path(__file__).parent / "assets" / "blazepose"
+    networks = Path(__file__).parents[1] / "assets" / "blazepose"
     mimo = has["diffusers"] and has["transformers"]
     pose = has["ai_edge_litert"] and (networks / "pose_landmark_full.tflite").is_file()
     return [

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import InputError
-from .terminal import add_output, bar, command_of, say
+from .terminal import add_output, declare_command, print_lines, start_bar
 
 
 def add_fetch(commands) -> None:
     summary = "Download weight files, resumed and verified. Says first what, from where, how large and which licence."
-    command = command_of(commands, "fetch", fetch, summary, "mimo fetch mimo")
+    command = declare_command(commands, "fetch", run_fetch, summary, "mimo fetch mimo")
     command.add_argument("group", metavar="NAME", help="which files: mimo, smpl or sd15; `mimo doctor` lists them")
     command.add_argument(
         "--from", dest="source", type=Path, metavar="FILE", help="a file of NAME that you have already"
@@ -19,16 +19,21 @@ def add_fetch(commands) -> None:
 
 def add_convert(commands) -> None:
     summary = "Merge the four official checkpoints into one half-precision safetensors file."
-    command = command_of(commands, "convert", convert, summary, "mimo convert models/mimo --out mimo.safetensors")
+    command = declare_command(
+        commands, "convert", run_convert, summary, "mimo convert models/mimo --out mimo.safetensors"
+    )
     command.add_argument("folder", type=Path, metavar="DIR", help="the folder with the official .pth files")
     add_output(command, "the file to write (.safetensors)")
 
 
 def add_doctor(commands) -> None:
-    command_of(commands, "doctor", doctor, "Print versions, devices, weights and usable back ends.", "mimo doctor")
+    declare_command(
+        commands, "doctor", run_doctor, "Print versions, devices, weights and usable back ends.", "mimo doctor"
+    )
 
 
-def fetch(options) -> None:
+def run_fetch(options) -> None:
+    """Download or install a group of weight files. Raises InputError for a name that is not in the table."""
     from ..weights import fetch as downloads
     from ..weights.files import FILES, group, models_folder
 
@@ -41,27 +46,29 @@ def fetch(options) -> None:
         if not entries:
             names = ", ".join(entry.name for entry in group(options.group))
             raise InputError(f"{options.source.name} is no file of {options.group}. Its files are: {names}.")
-        say(f"wrote {downloads.install(entries[0], options.source, models_folder()).path}")
+        print_lines(f"wrote {downloads.install(entries[0], options.source, models_folder()).path}")
         return
     for entry in entries:
-        say(f"{entry.name}: {entry.size or 'size unknown'}, {entry.source}, licence: {entry.licence}, {entry.pinned}")
+        print_lines(
+            f"{entry.name}: {entry.size or 'size unknown'}, {entry.source}, licence: {entry.licence}, {entry.pinned}"
+        )
         if entry.url:
-            fetched = downloads.fetch(entry, models_folder(), progress=bar(entry.name, unit="B"))
-            say(f"wrote {fetched.path}, sha256 {fetched.sha256}{'' if fetched.verified else ' (not pinned)'}")
+            fetched = downloads.fetch(entry, models_folder(), progress=start_bar(entry.name, unit="B"))
+            print_lines(f"wrote {fetched.path}, sha256 {fetched.sha256}{'' if fetched.verified else ' (not pinned)'}")
         else:
-            say(f"  get it by hand and put it at {models_folder() / entry.path}")
+            print_lines(f"  get it by hand and put it at {models_folder() / entry.path}")
 
 
-def convert(options) -> None:
+def run_convert(options) -> None:
     from ..denoise.checkpoints import convert as merge
     from ..output import refuse_existing
 
     refuse_existing(options.out, force=options.force)
-    merge(options.folder, options.out, progress=bar("convert", unit="file"))
-    say(f"wrote {options.out}")
+    merge(options.folder, options.out, progress=start_bar("convert", unit="file"))
+    print_lines(f"wrote {options.out}")
 
 
-def doctor(options) -> None:
-    from .doctor import report
+def run_doctor(options) -> None:
+    from .doctor import describe_machine
 
-    print(report())
+    print(describe_machine())

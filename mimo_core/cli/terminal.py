@@ -12,7 +12,7 @@ from ..progress import Progress
 MOTION_HELP = "a motion file (.npz, .safetensors, .bvh, .glb, .pt, .pkl) or a motion that ships, such as walk"
 
 
-def command_of(commands, name: str, run_it, summary: str, example: str) -> argparse.ArgumentParser:
+def declare_command(commands, name: str, run_it, summary: str, example: str) -> argparse.ArgumentParser:
     """Declare a command whose help ends with an example."""
     raw = argparse.RawDescriptionHelpFormatter
     command = commands.add_parser(
@@ -27,8 +27,8 @@ def add_output(command, help_text: str) -> None:
     command.add_argument("--force", action="store_true", help="replace what lies there")
 
 
-def size_of(text: str) -> tuple[int, int]:
-    """Width and height of WxH, for argparse."""
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height of WxH. Raises ArgumentTypeError for what is no size, or is out of range."""
     try:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError:
@@ -38,7 +38,7 @@ def size_of(text: str) -> tuple[int, int]:
     return width, height
 
 
-def bar(name: str, unit: str = "frame") -> Progress:
+def start_bar(name: str, unit: str = "frame") -> Progress:
     """A progress bar with the time left, on stderr."""
     from tqdm import tqdm
 
@@ -53,7 +53,7 @@ def bar(name: str, unit: str = "frame") -> Progress:
     return progress
 
 
-def say(*lines: str) -> None:
+def print_lines(*lines: str) -> None:
     """Report on stderr, which leaves stdout to results."""
     for line in lines:
         print(line, file=sys.stderr)

@@ -17,10 +17,10 @@ from .color_match import COLOR_MATCHES, Tone, match_tone
 
 
 SHADOW_WIDTH, SHADOW_DEPTH = 0.04, 0.018  # softness across and along the ground, in heights of the character
-SOLE = 0.1  # of the height: the lowest outline within this of the lowest point may stand on the ground
+SOLE_SHARE = 0.1  # of the height: the lowest outline within this of the lowest point may stand on the ground
 LIFT = 0.05  # of the height: a character lifted this far off the ground has hardly a contact shadow left
-DARKEST = 0.75
-LOOKAHEAD = 12  # frames that may be read before the first is given out, to learn the character's colours
+SHADOW_DARKEST = 0.75
+TONE_LOOKAHEAD = 12  # frames that may be read before the first is given out, to learn the character's colours
 
 
 def composite(
@@ -48,24 +48,24 @@ def composite(
         raise InputError(f"shadow lies between 0 and 1 and feather is not negative, got {shadow} and {feather}.")
     for name, layer in (("character frames", images), ("masks", masks)):
         if not scene.is_still and hasattr(layer, "__len__") and len(layer) != scene.frames:
-            raise _wrong_length(scene, len(layer), name)
+            raise _length_error(scene, len(layer), name)
     return _composite(scene, images, masks, color_match, feather, shadow, progress)
 
 
 def _composite(scene: Scene, images, masks, color_match: str, feather: int, shadow: float, progress: Progress):
-    drawn = _checked(scene, images, masks)
-    tone, drawn = _tone(scene, drawn, color_match)
+    drawn = _check_layers(scene, images, masks)
+    tone, drawn = _learn_tone(scene, drawn, color_match)
     ground = _Ground(shadow)
     total = len(images) if hasattr(images, "__len__") else scene.frames
-    for done, (image, mask, source, plate, occluder) in enumerate(_aligned(scene, drawn), 1):
-        alpha = _feathered(mask, feather)
-        under = _with_character(ground.shaded(plate, mask), tone(image), alpha)
-        frame = _with_occluder(under, source, occluder)
+    for done, (image, mask, source, plate, occluder) in enumerate(_align_layers(scene, drawn), 1):
+        alpha = _feather(mask, feather)
+        under = _lay_character(ground.shade(plate, mask), tone(image), alpha)
+        frame = _lay_occluder(under, source, occluder)
         yield frame
         progress(done, max(total, done), frame)
 
 
-def coverage(scene: Scene, masks: Iterable[np.ndarray] | None) -> Iterator[np.ndarray]:
+def compute_coverage(scene: Scene, masks: Iterable[np.ndarray] | None) -> Iterator[np.ndarray]:
     """Where the character can be seen, (H, W) uint8: its coverage less what passes in front."""
     layers = repeat(scene.occluder[0]) if scene.is_still else iter(scene.occluder)
     masks = Masks.constant(255, scene.frames, scene.height, scene.width) if masks is None else masks
@@ -73,11 +73,11 @@ def coverage(scene: Scene, masks: Iterable[np.ndarray] | None) -> Iterator[np.nd
         yield (mask.astype(np.uint16) * (255 - occluder) // 255).astype(np.uint8)
 
 
-def _checked(scene: Scene, images, masks) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _check_layers(scene: Scene, images, masks) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pairs of image and mask, of the scene's size."""
     size = (scene.height, scene.width)
     full = np.full(size, 255, np.uint8)
-    masks = repeat(full) if masks is None else _marked_end(masks)
+    masks = repeat(full) if masks is None else _mark_end(masks)
     for number, (image, mask) in enumerate(zip(images, masks, strict=False)):
         if mask is None:
             raise InputError(f"There are only {number} masks for the character frames. Give one per frame.")
@@ -90,12 +90,12 @@ def _checked(scene: Scene, images, masks) -> Iterator[tuple[np.ndarray, np.ndarr
         yield image[..., :3], mask
 
 
-def _marked_end(masks) -> Iterator[np.ndarray | None]:
+def _mark_end(masks) -> Iterator[np.ndarray | None]:
     yield from masks
     yield None
 
 
-def _aligned(scene: Scene, drawn) -> Iterator[tuple]:
+def _align_layers(scene: Scene, drawn) -> Iterator[tuple]:
     """Image and mask with source, plate and occluder of their frame."""
     layers = (scene.source, scene.plate, scene.occluder)
     if scene.is_still:
@@ -107,32 +107,32 @@ def _aligned(scene: Scene, drawn) -> Iterator[tuple]:
     for count, (source, plate, occluder) in enumerate(zip(*layers, strict=True), 1):
         pair = next(drawn, None)
         if pair is None:
-            raise _wrong_length(scene, count - 1, "character frames")
+            raise _length_error(scene, count - 1, "character frames")
         yield *pair, source, plate, occluder
     if next(drawn, None) is not None:
-        raise _wrong_length(scene, f"more than {count}", "character frames")
+        raise _length_error(scene, f"more than {count}", "character frames")
 
 
-def _wrong_length(scene: Scene, found, name: str) -> InputError:
+def _length_error(scene: Scene, found, name: str) -> InputError:
     return InputError(
         f"The scene has {scene.frames} frames but there are {found} {name}. "
         "Draw the motion that was estimated on this clip, or give a scene of that length."
     )
 
 
-def _tone(scene: Scene, drawn: Iterator, color_match: str) -> tuple[Tone, Iterator]:
+def _learn_tone(scene: Scene, drawn: Iterator, color_match: str) -> tuple[Tone, Iterator]:
     """The colour transform of the clip, learned from its first frames, and all frames."""
     if color_match == "none":
         return Tone.none(), drawn
     first = []
     for pair in drawn:
         first.append(pair)
-        if len(first) == LOOKAHEAD:
+        if len(first) == TONE_LOOKAHEAD:
             break
     return match_tone(scene, first, color_match), chain(first, drawn)
 
 
-def _feathered(mask: np.ndarray, feather: int) -> np.ndarray:
+def _feather(mask: np.ndarray, feather: int) -> np.ndarray:
     """Alpha (H, W) uint8, softer towards the inside, never larger than the mask."""
     import cv2
 
@@ -141,7 +141,7 @@ def _feathered(mask: np.ndarray, feather: int) -> np.ndarray:
     return np.minimum(mask, cv2.GaussianBlur(mask, (0, 0), feather / 4, borderType=cv2.BORDER_REPLICATE))
 
 
-def _with_character(plate: np.ndarray, image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def _lay_character(plate: np.ndarray, image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     box = Box.of_mask(alpha)
     if box is None:
         return plate
@@ -150,7 +150,7 @@ def _with_character(plate: np.ndarray, image: np.ndarray, alpha: np.ndarray) -> 
     return plate
 
 
-def _with_occluder(frame: np.ndarray, source: np.ndarray, occluder: np.ndarray) -> np.ndarray:
+def _lay_occluder(frame: np.ndarray, source: np.ndarray, occluder: np.ndarray) -> np.ndarray:
     """Put the source's pixels back where something is in front. Untouched pixels stay the source."""
     changed = (frame != source).any(-1) & (occluder > 0)
     box = Box.of_mask(changed)
@@ -171,7 +171,7 @@ class _Ground:
     def __init__(self, strength: float):
         self.strength, self.level = strength, None
 
-    def shaded(self, plate: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def shade(self, plate: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """The plate with the shadow of a character of this coverage, on the ground below its lowest outline."""
         box = Box.of_mask(mask > 127)
         if self.strength == 0 or box is None:
@@ -182,7 +182,7 @@ class _Ground:
             return plate
         self.level = bottom if self.level is None else max(bottom, self.level - 0.01 * height)
         lift = (self.level - bottom) / (LIFT * height)
-        density = self._footprint(mask, box, height) * DARKEST * self.strength * np.exp(-lift * lift)
+        density = self._footprint(mask, box, height) * SHADOW_DARKEST * self.strength * np.exp(-lift * lift)
         x0, y0, soft = self._place(box, height)
         part = plate[y0 : y0 + density.shape[0], x0 : x0 + density.shape[1]]
         dark = density[: part.shape[0], : part.shape[1], None]
@@ -193,7 +193,7 @@ class _Ground:
     def _place(self, box: Box, height: float) -> tuple[int, int, int]:
         """Upper left corner of the shadow's window, and its margin."""
         soft = int(3 * SHADOW_WIDTH * height) + 2
-        return max(box.left - soft, 0), max(int(box.bottom - SOLE * height) - soft, 0), soft
+        return max(box.left - soft, 0), max(int(box.bottom - SOLE_SHARE * height) - soft, 0), soft
 
     def _footprint(self, mask: np.ndarray, box: Box, height: float) -> np.ndarray:
         """How much of the light the soles take, (h, w) in 0 to 1, in a window around them."""
@@ -204,7 +204,7 @@ class _Ground:
         rows = np.arange(window.shape[0])[:, None]
         lowest = np.where(window, rows, -1).max(0)
         depth = (box.bottom - y0) - 1 - lowest
-        weight = np.where(lowest >= 0, (1 - depth / (SOLE * height)).clip(0, 1), 0).astype(np.float32)
+        weight = np.where(lowest >= 0, (1 - depth / (SOLE_SHARE * height)).clip(0, 1), 0).astype(np.float32)
         thickness = max(1, round(SHADOW_DEPTH * height))
         soles = (rows > lowest - thickness) & (rows <= lowest) & (lowest >= 0)
         spread = cv2.GaussianBlur(

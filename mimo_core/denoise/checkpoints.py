@@ -6,7 +6,6 @@ Every tensor is accounted for: the classic failure of this family of models is a
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..output import whole_file
 from ..progress import Progress, silent
 from ..weights.fetch import sha256_of
 from ..weights.files import command
@@ -228,12 +228,8 @@ def save_checkpoint(checkpoint: Checkpoint, out: Path, *, dtype: torch.dtype = t
     if overflown := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
         raise InputError(f"{_listed(overflown)} cannot be stored in {dtype}: values overflow. Store it in float32.")
     recorded = {"format": 1, "config": asdict(checkpoint.config), "trained": asdict(checkpoint.trained)}
-    part = out.with_name(out.name + ".part")
-    try:
-        save_file(tensors, part, metadata={METADATA: json.dumps(recorded)})
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(out) as partial:
+        save_file(tensors, partial, metadata={METADATA: json.dumps(recorded)})
 
 
 def _stored(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:

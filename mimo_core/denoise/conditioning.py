@@ -24,7 +24,7 @@ from ..identity.identity import Identity
 from ..identity.prepare import vae_input
 from ..media.clip import Clip
 from ..motion.motion import Motion
-from ..progress import Progress, part_of, silent, tracked
+from ..progress import Progress, scale_progress, silent, track_progress
 from ..render.styles import render_motion
 from ..scene.scene import Scene
 from .autoencoder import SCALE
@@ -76,8 +76,8 @@ class ClipPictures:
         count, made = len(plan.network_frames), []
         for number, (layer, fill) in enumerate(zip(self.layers, self.fills, strict=True)):
             squares = network_frames(layer, plan, self.size, fill=fill)
-            report = part_of(progress, number, len(self.layers))
-            made.append(encoded(encode, tracked(squares, count, report), self.size))
+            report = scale_progress(progress, number, len(self.layers))
+            made.append(encoded(encode, track_progress(squares, count, report), self.size))
         return torch.cat(made, 1)
 
 
@@ -111,7 +111,7 @@ def start_latents(pictures: ClipPictures, start: Clip, encode: Encode, progress:
     """Unscaled latents of frames of the scene's size to begin from, for the whole plan."""
     check_count("The start images", len(start), len(pictures.body_code))
     squares = network_frames(start, pictures.plan, pictures.size, fill=WHITE)
-    return encoded(encode, tracked(squares, len(pictures.plan.network_frames), progress), pictures.size)
+    return encoded(encode, track_progress(squares, len(pictures.plan.network_frames), progress), pictures.size)
 
 
 def views_of(identity: Identity) -> list[NDArray]:

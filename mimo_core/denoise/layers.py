@@ -34,7 +34,7 @@ def plate(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) 
 
 def occluder(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) -> Clip:
     """What passes in front, on black: the occlusion code of the paper."""
-    front = scene.source.computed(lambda index: over(scene.source[index], scene.occluder[index], BLACK))
+    front = scene.source.derive(lambda index: over(scene.source[index], scene.occluder[index], BLACK))
     return lasting_clip(front, frames, is_still=scene.is_still)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..identity.identity import Identity
 from ..motion.motion import Motion
 from ..motion.retarget import retarget
-from ..progress import Progress, part_of, silent
+from ..progress import Progress, scale_progress, silent
 from ..scene.scene import Scene
 from ..stopwatch import Stopwatch
 from .autoencoder import AT_ONCE, SCALE, Autoencoder
@@ -142,7 +142,9 @@ class MimoDecoder:
         for number, part in enumerate(parts):
             latents = self.kept.load(number, part) if self.kept is not None else None
             if latents is None:
-                latents = self._sampled(pictures, part, reference, token, part_of(self.progress, number, len(parts)))
+                latents = self._sampled(
+                    pictures, part, reference, token, scale_progress(self.progress, number, len(parts))
+                )
                 if self.kept is not None:
                     self.kept.save(number, part, latents)
             for few in latents.split(AT_ONCE):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..progress import Progress, part_of, silent
+from ..progress import Progress, scale_progress, silent
 from .config import SAMPLERS
 from .denoiser import Denoiser
 from .memory import in_memory
@@ -118,7 +118,7 @@ def sample(
     ways, device = _ways(windows, windows_at_once), _device(denoiser)
     told = _out_of_memory(windows, noise, _dtype(denoiser))
     for step, timestep in enumerate(timesteps):
-        scaled, report = scheduler.scale_model_input(latents, timestep), part_of(progress, step, len(timesteps))
+        scaled, report = scheduler.scale_model_input(latents, timestep), scale_progress(progress, step, len(timesteps))
         run = partial(predict, denoiser, scaled, timestep, conditions, cfg=cfg, behaviour=behaviour, progress=report)
         velocity = in_memory(run, ways, device, told=told)
         latents = scheduler.step(velocity, timestep, latents, **drawn_on_the_way).prev_sample

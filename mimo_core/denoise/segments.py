@@ -104,6 +104,6 @@ def layers_behind_and_before(scene: Scene, frames: int) -> dict[str, Sequence[ND
 def network_frames(clip: Clip, plan: ClipPlan, size: int, *, fill: int) -> Iterator[NDArray]:
     """Square frames (size, size, 3) uint8 in the order of `plan.network_frames`, scaled as officially by Lanczos."""
     wanted = plan.network_frames
-    for frame, (_, region) in zip(clip.selected(number for number, _ in wanted), wanted, strict=True):
+    for frame, (_, region) in zip(clip.select(number for number, _ in wanted), wanted, strict=True):
         square = Image.fromarray(network_input(frame, region, fill=fill))
         yield np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))

@@ -16,7 +16,7 @@ from .video import Sound, VideoFile, check_size
 from .video_writer import write_video
 
 
-__all__ = ["DEFAULT_FPS", "Clip", "Masks", "Sound", "eight_bit", "three_channels", "write_video"]
+__all__ = ["DEFAULT_FPS", "Clip", "Masks", "Sound", "to_uint8", "to_rgb", "write_video"]
 
 DEFAULT_FPS = Fraction(24)
 
@@ -86,7 +86,7 @@ class Clip(_Frames):
     @classmethod
     def from_frames(cls, frames: Iterable[np.ndarray], fps: Fraction = DEFAULT_FPS, sound: Sound | None = None) -> Clip:
         """Spool frames into a temporary file."""
-        return cls(_Stored.spool(frames), Fraction(fps), sound)
+        return cls(_Spooled.spool(frames), Fraction(fps), sound)
 
     @classmethod
     def still(cls, frame: np.ndarray, length: int, fps: Fraction = DEFAULT_FPS) -> Clip:
@@ -94,23 +94,26 @@ class Clip(_Frames):
         check_size(frame.shape[1], frame.shape[0])
         return cls(_Repeated(frame, length), Fraction(fps))
 
-    def computed(self, frame_at: Callable[[int], np.ndarray]) -> Clip:
+    def derive(self, frame_at: Callable[[int], np.ndarray]) -> Clip:
         """A clip like this one whose frames are made when they are read."""
         return replace(self, source=_Computed(frame_at, len(self), self.source.shape))
 
-    def selected(self, indices: Iterable[int], fps: Fraction | None = None) -> Clip:
+    def select(self, indices: Iterable[int], fps: Fraction | None = None) -> Clip:
         """Some of the frames in another order or number; repeats are cheap when they stand side by side."""
         return replace(self, source=_Selected(self.source, tuple(indices)), fps=Fraction(fps or self.fps))
 
-    def resampled(self, fps) -> Clip:
-        """The same seconds at another frame rate: frame k is source frame floor(k * source fps / fps)."""
+    def resample(self, fps) -> Clip:
+        """The same seconds at another frame rate: frame k is source frame floor(k * source fps / fps).
+
+        Raises InputError for a rate of 0 or less.
+        """
         fps = Fraction(fps).limit_denominator(1001)
         if fps <= 0:
             raise InputError(f"A frame rate must be above 0, got {float(fps):g}.")
         if fps == self.fps:
             return self
         count = max(1, int(len(self) * fps / self.fps))
-        return self.selected((min(int(k * self.fps / fps), len(self) - 1) for k in range(count)), fps)
+        return self.select((min(int(k * self.fps / fps), len(self) - 1) for k in range(count)), fps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +130,7 @@ class Masks(_Frames):
     @classmethod
     def from_frames(cls, masks: Iterable[np.ndarray]) -> Masks:
         """Spool masks into a temporary file."""
-        return cls(_Stored.spool(masks))
+        return cls(_Spooled.spool(masks))
 
     @classmethod
     def constant(cls, value: int, length: int, height: int, width: int) -> Masks:
@@ -139,7 +142,7 @@ class Masks(_Frames):
         """Whether it is known, without reading them, that all masks are empty."""
         return isinstance(self.source, _Repeated) and not self.source.frame.any()
 
-    def computed(self, mask_at: Callable[[int], np.ndarray]) -> Masks:
+    def derive(self, mask_at: Callable[[int], np.ndarray]) -> Masks:
         """Masks of the same size and number that are made when they are read."""
         return Masks(_Computed(mask_at, len(self), self.source.shape))
 
@@ -158,16 +161,16 @@ class _InMemory:
 
     def read(self, start, stop):
         for index in range(start, stop):
-            frame = eight_bit(self.frames[index])
-            yield three_channels(frame) if self.channels else frame
+            frame = to_uint8(self.frames[index])
+            yield to_rgb(frame) if self.channels else frame
 
 
-class _Stored:
+class _Spooled:
     def __init__(self, store: FrameStore, shape: tuple[int, ...]):
         self.store, self.shape = store, shape
 
     @classmethod
-    def spool(cls, frames: Iterable[np.ndarray]) -> _Stored:
+    def spool(cls, frames: Iterable[np.ndarray]) -> _Spooled:
         store, shape = FrameStore(), None
         for frame in frames:
             if shape is not None and frame.shape != shape:
@@ -229,8 +232,8 @@ class _Selected:
             yield frame.copy()
 
 
-def eight_bit(frame) -> np.ndarray:
-    """A frame or mask as uint8: floats in 0..1 are scaled and rounded. NaN is refused."""
+def to_uint8(frame) -> np.ndarray:
+    """A frame or mask as uint8: floats in 0..1 are scaled and rounded. Raises InputError for NaN."""
     if hasattr(frame, "detach"):
         frame = frame.detach().cpu().numpy()
     if frame.dtype == np.uint8:
@@ -242,8 +245,8 @@ def eight_bit(frame) -> np.ndarray:
     return (frame.astype(np.float32).clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def three_channels(frame: np.ndarray) -> np.ndarray:
-    """Grey (H, W, 1) is repeated, alpha (H, W, 4) is dropped."""
+def to_rgb(frame: np.ndarray) -> np.ndarray:
+    """A frame (H, W, 3): grey (H, W, 1) is repeated, alpha (H, W, 4) is dropped. Raises InputError for others."""
     channels = frame.shape[-1]
     if channels == 3:
         return frame

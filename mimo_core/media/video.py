@@ -20,7 +20,7 @@ MAX_PIXELS = 64_000_000
 
 
 def check_size(width: int, height: int) -> None:
-    """Refuse pictures that would not fit in memory."""
+    """Raise InputError for a picture of more than `MAX_PIXELS`, which would not fit in memory."""
     if width * height > MAX_PIXELS:
         raise InputError(
             f"A picture of {width}x{height} has {width * height / 1e6:.0f} megapixels; the limit is 64. "
@@ -79,8 +79,8 @@ class VideoFile:
     def _decoded_from(self, first: int) -> Iterator[tuple[int, object]]:
         """Numbered frames of the file from `first` on, found by their time stamps."""
         number_of = {time: number for number, time in enumerate(self._times)}
-        with opened(self.file, self.name) as container:
-            stream = video_stream(container, self.name)
+        with open_container(self.file, self.name) as container:
+            stream = find_video_stream(container, self.name)
             if first and len(number_of) == len(self._times):
                 container.seek(self._times[first], stream=stream)
             for count, frame in enumerate(self._upright(container, stream)):
@@ -89,7 +89,7 @@ class VideoFile:
                     yield number, frame
 
     def _upright(self, container, stream) -> Iterator:
-        return deinterlaced(stream, container.decode(stream)) if self._interlaced else container.decode(stream)
+        return deinterlace(stream, container.decode(stream)) if self._interlaced else container.decode(stream)
 
     def _rgb(self, frame) -> np.ndarray:
         picture = frame.to_ndarray(format="rgb24", src_colorspace=_colorspace(frame))
@@ -98,8 +98,8 @@ class VideoFile:
     def _examine(self, progress: Progress) -> None:
         self._check_file()
         self._times = array("q")
-        with opened(self.file, self.name) as container:
-            stream = video_stream(container, self.name)
+        with open_container(self.file, self.name) as container:
+            stream = find_video_stream(container, self.name)
             check_size(stream.width, stream.height)
             rate = stream.average_rate or stream.guessed_rate or Fraction(24)
             self.sound = Sound(file=self.file) if container.streams.audio else None
@@ -111,7 +111,7 @@ class VideoFile:
                 progress(len(self._times), max(expected, len(self._times)))
             base = float(stream.time_base)
         self._check_complete(expected, rate)
-        self.fps, self._shown = steady_rate([time * base for time in self._times], rate)
+        self.fps, self._shown = fit_frame_rate([time * base for time in self._times], rate)
         if self._shown != range(len(self._times)):
             self._note(f"The frame rate varies; frames were put on a steady {float(self.fps):.4g} a second.")
 
@@ -165,7 +165,7 @@ class VideoFile:
 
 
 @contextmanager
-def opened(file, name: str):
+def open_container(file, name: str):
     """Open a container for reading, with a clear error for what is not one."""
     import av
 
@@ -181,8 +181,8 @@ def opened(file, name: str):
         yield container
 
 
-def video_stream(container, name: str):
-    """The first video stream, decoding on several threads."""
+def find_video_stream(container, name: str):
+    """The first video stream, decoding on several threads. Raises InputError where there is none."""
     if not container.streams.video:
         raise InputError(f"{name} has no video stream.")
     stream = container.streams.video[0]
@@ -192,7 +192,7 @@ def video_stream(container, name: str):
     return stream
 
 
-def deinterlaced(stream, frames: Iterator) -> Iterator:
+def deinterlace(stream, frames: Iterator) -> Iterator:
     """Frames of an interlaced stream, one for one, through the bwdif filter."""
     import av
 
@@ -219,7 +219,7 @@ def _pulled(graph) -> Iterator:
             return
 
 
-def steady_rate(times: list[float], rate: Fraction) -> tuple[Fraction, range | tuple[int, ...]]:
+def fit_frame_rate(times: list[float], rate: Fraction) -> tuple[Fraction, range | tuple[int, ...]]:
     """Frame rate, and which frame to show at each tick. `times` are seconds in order.
 
     A clip whose frames stray by less than half a tick from a constant rate keeps each frame once. Otherwise tick k

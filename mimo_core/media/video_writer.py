@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import InputError
 from ..output import whole_file
 from ..progress import Progress, silent
-from .video import Sound, opened
+from .video import Sound, open_container
 
 
 COPIED_AUDIO = {"aac", "mp3", "ac3", "eac3", "alac"}  # what every mp4 player takes as it is; the rest becomes AAC
@@ -108,7 +108,7 @@ class SoundTrack:
 
     def _copied(self, container, sound: Sound, stack: ExitStack) -> Iterator:
         self._container = container
-        source = stack.enter_context(opened(sound.file, "The sound"))
+        source = stack.enter_context(open_container(sound.file, "The sound"))
         audio = source.streams.audio[0]
         if audio.codec_context.name in COPIED_AUDIO:
             return self._repacked(source, audio, container.add_stream_from_template(audio))

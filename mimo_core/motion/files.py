@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import zipfile
 import zlib
@@ -18,6 +17,7 @@ from torch import Tensor
 from ..body.person import PER_FRAME, Person
 from ..errors import InputError
 from ..geometry.camera import Camera
+from ..output import whole_file
 from . import amass, results
 from .builtin import builtin_motion, builtin_names
 from .bvh import read_bvh, write_bvh
@@ -187,16 +187,8 @@ def _write_npz(file, arrays: Mapping[str, Tensor], header: str) -> None:
 
 
 def _replace(path: Path, write: Callable) -> None:
-    """Write to a temporary name in the same folder, then rename; on failure nothing is left behind."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            write(file)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"Cannot write {path}: {error.strerror}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as partial, partial.open("wb") as file:
+        write(file)
 
 
 def _open_npz(path: Path) -> tuple[dict[str, _Array], dict | None]:

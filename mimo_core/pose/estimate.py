@@ -101,7 +101,7 @@ def estimate_picture(
 def _with_earlier(masks: Masks, earlier: Mapping[int, Pose]) -> Masks:
     """Masks of the same clip, those of some poses in their frames."""
     size = masks.width, masks.height
-    return masks.computed(lambda frame: earlier[frame].frame_mask(*size) if frame in earlier else masks[frame])
+    return masks.derive(lambda frame: earlier[frame].frame_mask(*size) if frame in earlier else masks[frame])
 
 
 def _check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None, smoothing: float, focal: float):

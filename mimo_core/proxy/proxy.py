@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..identity.identity import Identity
 from ..motion.motion import Motion
 from ..motion.retarget import retarget
-from ..progress import Progress, silent, tracked
+from ..progress import Progress, silent, track_progress
 from .atlas import free_body_atlas
 from .back import with_back
 from .card import card_corners, card_of
@@ -76,7 +76,7 @@ class Proxy:
         camera = motion.camera if size is None else motion.camera.scaled(*size)
         place = self._posed_on_card(motion) if self.card is not None else self._posed_on_skins(motion.person)
         sheets = [self.card] if self.card is not None else [skin.sheet for skin in self.skins]
-        for frame in tracked(range(motion.frames), motion.frames, progress):
+        for frame in track_progress(range(motion.frames), motion.frames, progress):
             if motion.person.visible[frame]:
                 vertices = place(frame)
                 yield draw(sheets, vertices, camera, frame, shades=self._shades(vertices, light))

@@ -39,7 +39,7 @@ def fitted(layer: Clip | Masks | None, clip: Clip, name: str) -> tuple[Clip | Ma
 def _repeated(layer: Clip | Masks, length: int) -> Clip | Masks:
     frame = layer[0]
     if isinstance(layer, Masks):
-        return Masks.constant(0, length, layer.height, layer.width).computed(lambda _: frame.copy())
+        return Masks.constant(0, length, layer.height, layer.width).derive(lambda _: frame.copy())
     return Clip.still(frame, length, layer.fps)
 
 
@@ -52,5 +52,5 @@ def _resized(layer: Clip | Masks, width: int, height: int) -> Clip | Masks:
         return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
 
     if isinstance(layer, Masks):
-        return Masks.constant(0, len(layer), height, width).computed(frame_at)
-    return Clip.still(np.zeros((height, width, 3), np.uint8), len(layer), layer.fps).computed(frame_at)
+        return Masks.constant(0, len(layer), height, width).derive(frame_at)
+    return Clip.still(np.zeros((height, width, 3), np.uint8), len(layer), layer.fps).derive(frame_at)

@@ -184,4 +184,4 @@ class _Mending:
                 box.cut(plate)[:] = store[number]
             return plate
 
-        return self.scene.plate.computed(frame_at)
+        return self.scene.plate.derive(frame_at)

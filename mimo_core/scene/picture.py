@@ -102,13 +102,13 @@ def _foreground(picture, mask, fit: str, size) -> tuple[np.ndarray, np.ndarray] 
 
 
 def _moving(video: Clip, front, fit: str, size, color, length: int, fps) -> Scene:
-    video = video if fps is None else video.resampled(Fraction(fps))
+    video = video if fps is None else video.resample(Fraction(fps))
     length = length or len(video)
     if length != len(video):
-        video = video.selected(index % len(video) for index in range(length))
+        video = video.select(index % len(video) for index in range(length))
     if (video.width, video.height) != size:
         blank = Clip.still(np.zeros((size[1], size[0], 3), np.uint8), length, video.fps)
-        fitted = blank.computed(lambda index, frames=video: fitted_picture(frames[index], size, fit, color))
+        fitted = blank.derive(lambda index, frames=video: fitted_picture(frames[index], size, fit, color))
         video = Clip(fitted.source, video.fps, video.sound)
     return _layered(video, front, is_still=False)
 
@@ -126,5 +126,5 @@ def _layered(plate: Clip, front, *, is_still: bool) -> Scene:
     def covered(frame: np.ndarray) -> np.ndarray:
         return (frame * (1 - share) + over + 0.5).astype(np.uint8)
 
-    source = plate.computed(lambda index: covered(plate[index]))
-    return Scene(source, source, nobody, nobody.computed(lambda _: alpha.copy()), report, is_still)
+    source = plate.derive(lambda index: covered(plate[index]))
+    return Scene(source, source, nobody, nobody.derive(lambda _: alpha.copy()), report, is_still)

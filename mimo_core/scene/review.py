@@ -69,7 +69,7 @@ class _Painted:
                 _paint(mask, mode, box, inside)
             return mask
 
-        return masks.computed(mask_at)
+        return masks.derive(mask_at)
 
     def _at(self, frame: int):
         """Mode, box and signed distance of what is carried to a frame, then of what was painted on it."""

@@ -146,9 +146,9 @@ class _Separation:
         layers = Masks.constant(0, len(self.clip), self.clip.height, self.clip.width)
         return Scene(
             source=self.clip,
-            plate=self.clip.computed(self.patches.frame),
-            person=self.given.person or layers.computed(lambda index: self.masks.mask(index, self.clip)),
-            occluder=self.given.occluder or layers.computed(lambda index: self.occluders.mask(index, self.clip)),
+            plate=self.clip.derive(self.patches.frame),
+            person=self.given.person or layers.derive(lambda index: self.masks.mask(index, self.clip)),
+            occluder=self.given.occluder or layers.derive(lambda index: self.occluders.mask(index, self.clip)),
             report=self._report(notes),
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..media.clip import Clip, Masks, write_video
+from ..output import whole_folder
 from ..progress import Progress, silent
 from .scene import Scene
 from .template_rules import TEMPLATE_FPS, kept_frames, time_crop
@@ -30,10 +31,20 @@ def load_template(folder: Path, *, progress: Progress = silent) -> tuple[Scene, 
 
 
 def save_template(folder: Path, scene: Scene, body_code: Clip, *, progress: Progress = silent) -> None:
-    """Write a scene and its body code as a template of the scene's frame rate. The folder must not exist."""
+    """Write a scene and its body code as a template of the scene's frame rate, all of it or nothing.
+
+    Raises InputError if the folder exists, or where the lengths differ.
+    """
     if len(body_code) != scene.frames:
         raise InputError(f"The body code has {len(body_code)} frames, the scene {scene.frames}. Give both one length.")
-    folder.mkdir(parents=True)
+    if folder.exists():
+        raise InputError(f"{folder} exists already. Give the template another name.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(folder, of=set()) as partial:
+        _write_template(partial, scene, body_code, progress)
+
+
+def _write_template(folder: Path, scene: Scene, body_code: Clip, progress: Progress) -> None:
     grey = (np.repeat(mask[..., None], 3, -1) for mask in scene.occluder)
     layers = {"vid": scene.source, "sdc": body_code, "bk": scene.plate, "occ": grey}
     for name, frames in layers.items():
@@ -65,4 +76,4 @@ def _layer(folder: Path, name: str, config: dict, progress: Progress) -> Clip | 
     cropped = [kept[index] for index in time_crop(config["fps"], config["start"], config["end"], len(kept))]
     if not cropped:
         raise InputError(f"The time crop of {folder.name} leaves no frame of {path.name}. Mend config.json.")
-    return clip.selected(cropped, Fraction(config["fps"]).limit_denominator(1001))
+    return clip.select(cropped, Fraction(config["fps"]).limit_denominator(1001))

@@ -6,23 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
-from ..progress import Progress, silent, tracked
+from ..progress import Progress, silent, track_progress
 from ..scene.review import Reviewed
 from .tiles import Grid, write_sheets
 
 
-LONGEST = 448  # pixels of a picture's longer side
+LAYER_LONGEST = 448  # pixels of a picture's longer side
 
 
-def layers_view(reviewed: Reviewed, folder: Path, *, progress: Progress = silent) -> dict:
+def write_layers_view(reviewed: Reviewed, folder: Path, *, progress: Progress = silent) -> dict:
     """Write source, plate and masks of a scene as sheets into a folder, and describe them in a few numbers.
 
     The sheets of the masks hold the person in red and the occluder in green. Frames in doubt, painted on and carried
     to come as runs of first and last frame.
     """
     scene = reviewed.scene
-    grid = Grid.of(scene.frames, scene.width, scene.height, LONGEST)
-    layers = (("source", scene.source, ".jpg"), ("plate", scene.plate, ".jpg"), ("masks", _masks(scene), ".png"))
+    grid = Grid.of(scene.frames, scene.width, scene.height, LAYER_LONGEST)
+    layers = (("source", scene.source, ".jpg"), ("plate", scene.plate, ".jpg"), ("masks", _color_masks(scene), ".png"))
     total, files = len(layers) * scene.frames, {}
     for number, (name, frames, suffix) in enumerate(layers):
         done = number * scene.frames
@@ -30,7 +30,7 @@ def layers_view(reviewed: Reviewed, folder: Path, *, progress: Progress = silent
         def report(count, _, preview=None, done=done):
             progress(done + count, total)
 
-        files[name] = write_sheets(tracked(frames, scene.frames, report), folder, name, grid, suffix=suffix)
+        files[name] = write_sheets(track_progress(frames, scene.frames, report), folder, name, grid, suffix=suffix)
     doubts: dict[str, list[int]] = {}
     for doubt in scene.report.doubts:
         doubts.setdefault(doubt.reason, []).append(doubt.frame)
@@ -40,18 +40,18 @@ def layers_view(reviewed: Reviewed, folder: Path, *, progress: Progress = silent
         "size": [scene.width, scene.height],
         "grid": vars(grid),
         "files": files,
-        "doubts": {reason: runs(frames) for reason, frames in doubts.items()},
-        "painted": runs(reviewed.painted),
-        "carried": runs(reviewed.carried),
+        "doubts": {reason: find_intervals(frames) for reason, frames in doubts.items()},
+        "painted": find_intervals(reviewed.painted),
+        "carried": find_intervals(reviewed.carried),
     }
 
 
-def _masks(scene):
+def _color_masks(scene):
     for person, occluder in zip(scene.person, scene.occluder, strict=True):
         yield np.dstack([person, occluder, np.zeros_like(person)])
 
 
-def runs(frames) -> list[list[int]]:
+def find_intervals(frames) -> list[list[int]]:
     """Ascending frame numbers as [first, last] of each run."""
     found: list[list[int]] = []
     for frame in frames:

@@ -12,19 +12,19 @@ from ..body.model import BodyModel, free_body, vertex_normals
 from ..body.skeleton import JOINT
 from ..media.clip import Clip
 from ..motion.motion import Motion
-from ..progress import Progress, silent, tracked
-from .layers import runs
+from ..progress import Progress, silent, track_progress
+from .layers import find_intervals
 from .tiles import Grid, write_sheets
 
 
 BONES = 4  # joints that move a vertex, the strongest ones
-CHUNK = 64  # frames posed at once
-LONGEST = 320  # pixels of a driving frame's longer side
-UNSURE = 0.5  # confidence below which a frame is marked
-FEET = {"left": ("left_ankle", "left_foot"), "right": ("right_ankle", "right_foot")}
+POSED_FRAMES = 64  # frames posed at once
+DRIVING_LONGEST = 320  # pixels of a driving frame's longer side
+LOW_CONFIDENCE = 0.5  # confidence below which a frame is marked
+FOOT_JOINTS = {"left": ("left_ankle", "left_foot"), "right": ("right_ankle", "right_foot")}
 
 
-def motion_view(motion: Motion, folder: Path, *, clip: Clip | None = None, progress: Progress = silent) -> dict:
+def write_motion_view(motion: Motion, folder: Path, *, clip: Clip | None = None, progress: Progress = silent) -> dict:
     """Write the first person of a motion as `motion.safetensors`, and the clip it was seen in as sheets, into a folder.
 
     The file holds `rest` (V, 3), `normals` (V, 3) int8, `faces` (T, 3) uint16, `bones` and `weights` (V, 4) uint8,
@@ -33,10 +33,10 @@ def motion_view(motion: Motion, folder: Path, *, clip: Clip | None = None, progr
     """
     from safetensors.numpy import save_file
 
-    arrays, floor = motion_arrays(motion, progress=progress)
+    arrays, floor = build_motion_arrays(motion, progress=progress)
     save_file(arrays, folder / "motion.safetensors")
     person, camera = motion.person, motion.camera
-    unsure = (person.confidence < UNSURE) & person.visible & ~person.bridged
+    unsure = (person.confidence < LOW_CONFIDENCE) & person.visible & ~person.bridged
     described = {
         "file": "motion.safetensors",
         "frames": motion.frames,
@@ -45,29 +45,29 @@ def motion_view(motion: Motion, folder: Path, *, clip: Clip | None = None, progr
         "center": list(camera.center),
         "size": list(camera.size),
         "floor": floor,
-        "unsure": _runs(unsure),
-        "bridged": _runs(person.bridged),
-        "missing": _runs(~person.visible & ~person.bridged),
+        "unsure": _find_intervals(unsure),
+        "bridged": _find_intervals(person.bridged),
+        "missing": _find_intervals(~person.visible & ~person.bridged),
     }
     if clip is not None:
-        grid = Grid.of(len(clip), clip.width, clip.height, LONGEST)
+        grid = Grid.of(len(clip), clip.width, clip.height, DRIVING_LONGEST)
         described["grid"] = vars(grid)
-        described["files"] = write_sheets(tracked(clip, len(clip), progress), folder, "frame", grid)
+        described["files"] = write_sheets(track_progress(clip, len(clip), progress), folder, "frame", grid)
     return described
 
 
-def motion_arrays(motion: Motion, *, progress: Progress = silent) -> tuple[dict[str, np.ndarray], float]:
-    """What `motion_view` writes, and the height of the floor in metres."""
+def build_motion_arrays(motion: Motion, *, progress: Progress = silent) -> tuple[dict[str, np.ndarray], float]:
+    """What `write_motion_view` writes, and the height of the floor in metres."""
     body, person = free_body(), motion.person
     rest, _ = body.shape(body.betas_of(person))
     weights, bones = body.weights.topk(BONES, 1)
     transforms, heights = [], []
-    foot = _feet(body)
-    for start in range(0, motion.frames, CHUNK):
-        posed = body.pose(person, slice(start, start + CHUNK))
+    foot = _assign_feet(body)
+    for start in range(0, motion.frames, POSED_FRAMES):
+        posed = body.pose(person, slice(start, start + POSED_FRAMES))
         transforms.append(posed.transforms[:, :, :3])
         heights.append(posed.vertices[:, foot > 0, 1].amin(1))
-        progress(min(start + CHUNK, motion.frames), motion.frames)
+        progress(min(start + POSED_FRAMES, motion.frames), motion.frames)
     arrays = {
         "rest": rest,
         "normals": (vertex_normals(rest[None], body.faces)[0] * 127).round().to(torch.int8),
@@ -81,24 +81,24 @@ def motion_arrays(motion: Motion, *, progress: Progress = silent) -> tuple[dict[
         "visible": (person.visible | person.bridged).to(torch.uint8),
         "camera_from_world": motion.camera.extrinsics().float(),
     }
-    floor = _floor(torch.cat(heights), person.contacts.any(1), person.visible)
+    floor = _estimate_floor(torch.cat(heights), person.contacts.any(1), person.visible)
     return {name: np.ascontiguousarray(value.numpy()) for name, value in arrays.items()}, floor
 
 
-def _feet(body: BodyModel) -> Tensor:
+def _assign_feet(body: BodyModel) -> Tensor:
     """Which foot a vertex belongs to: 0 none, 1 left, 2 right."""
     feet = torch.zeros(body.vertices, dtype=torch.uint8)
-    for number, joints in enumerate(FEET.values(), 1):
+    for number, joints in enumerate(FOOT_JOINTS.values(), 1):
         feet[torch.isin(body.parts, torch.tensor([JOINT[name] for name in joints]))] = number
     return feet
 
 
-def _floor(heights: Tensor, planted: Tensor, visible: Tensor) -> float:
+def _estimate_floor(heights: Tensor, planted: Tensor, visible: Tensor) -> float:
     """The height on which the soles rest: typical where a foot is planted, else nearly the lowest."""
     if (planted & visible).any():
         return float(heights[planted & visible].median())
     return float(heights[visible].quantile(0.05)) if visible.any() else 0.0
 
 
-def _runs(frames: Tensor) -> list[list[int]]:
-    return runs(frames.nonzero()[:, 0].tolist())
+def _find_intervals(frames: Tensor) -> list[list[int]]:
+    return find_intervals(frames.nonzero()[:, 0].tolist())

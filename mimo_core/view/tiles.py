@@ -50,10 +50,10 @@ def write_sheets(frames: Iterable[np.ndarray], folder: Path, name: str, grid: Gr
         _shrink(frame, grid, sheet[row * grid.height :, column * grid.width :])
         count += 1
         if place == size - 1:
-            files.append(_write(sheet, folder, name, len(files), suffix))
+            files.append(_write_sheet(sheet, folder, name, len(files), suffix))
     if count % size:
         rows = -(-(count % size) // grid.across)
-        files.append(_write(sheet[: rows * grid.height], folder, name, len(files), suffix))
+        files.append(_write_sheet(sheet[: rows * grid.height], folder, name, len(files), suffix))
     return files
 
 
@@ -63,11 +63,11 @@ def _shrink(frame: np.ndarray, grid: Grid, place: np.ndarray) -> None:
     place[: grid.height, : grid.width] = cv2.resize(frame, (grid.width, grid.height), interpolation=cv2.INTER_AREA)
 
 
-def _write(sheet: np.ndarray, folder: Path, name: str, number: int, suffix: str) -> str:
+def _write_sheet(sheet: np.ndarray, folder: Path, name: str, number: int, suffix: str) -> str:
     from PIL import Image
 
     file = f"{name}_{number}{suffix}"
-    how = {"quality": QUALITY} if suffix == ".jpg" else {"compress_level": 3}
+    settings = {"quality": QUALITY} if suffix == ".jpg" else {"compress_level": 3}
     with whole_file(folder / file) as partial:
-        Image.fromarray(sheet).save(partial, **how)
+        Image.fromarray(sheet).save(partial, **settings)
     return file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from mimo_core.denoise.autoencoder import SCALE, Autoencoder
 from mimo_core.denoise.image_encoder import token_of
 from mimo_core.errors import InputError
+from mimo_core.output import whole_file
 from mimo_core.progress import Progress, silent
 
 from .samples import SHARD, Shards, count_in
@@ -69,9 +69,8 @@ def encode_shards(
         if _key(out) != key or _count(out) != len(shards):
             rows = [_encoded(shards, number, encoders, layers) for number in range(len(shards))]
             tensors = {name: torch.stack([row[name] for row in rows]).half().contiguous() for name in rows[0]}
-            partial = out.with_name(out.name + ".part")
-            save_file(tensors, partial, metadata={KEY: key})
-            os.replace(partial, out)
+            with whole_file(out) as partial:
+                save_file(tensors, partial, metadata={KEY: key})
         progress(done, len(paths))
 
 

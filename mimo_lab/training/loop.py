@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from mimo_core.errors import InputError
+from mimo_core.output import whole_file
 from mimo_core.progress import Progress, silent
 
 from .settings import StageSettings
@@ -202,12 +202,8 @@ def _save(path: Path, step: int, told: Mapping[str, object], network, optimizer,
         "optimizer": optimizer.state_dict(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        torch.save(state, part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as partial:
+        torch.save(state, partial)
 
 
 def _resumed(path: Path, told: Mapping[str, object], network, optimizer, average: Average) -> int:

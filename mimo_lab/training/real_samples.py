@@ -64,7 +64,5 @@ def _scaled(clip: Clip, frames, side: int) -> Clip:
     """Some frames in memory, with a shorter side of at most `side` pixels."""
     scale = min(side / min(clip.width, clip.height), 1)
     wide, high = round(clip.width * scale), round(clip.height * scale)
-    pictures = [
-        Image.fromarray(frame).resize((wide, high), Image.Resampling.LANCZOS) for frame in clip.selected(frames)
-    ]
+    pictures = [Image.fromarray(frame).resize((wide, high), Image.Resampling.LANCZOS) for frame in clip.select(frames)]
     return Clip.from_array(np.stack([np.asarray(picture) for picture in pictures]), clip.fps)

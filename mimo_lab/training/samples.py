@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from fractions import Fraction
@@ -19,6 +18,7 @@ from mimo_core.identity.identity import Identity
 from mimo_core.media.clip import Clip
 from mimo_core.motion.motion import Motion
 from mimo_core.motion.retarget import retarget
+from mimo_core.output import whole_file
 from mimo_core.progress import Progress, silent
 from mimo_core.proxy.proxy import Proxy
 from mimo_core.scene.scene import Scene
@@ -119,9 +119,8 @@ def write_shards(
         if _held(path, recorded) < len(numbers):
             samples = [make(number) for number in numbers]
             arrays = {name: np.stack([getattr(sample, name) for sample in samples]) for name in NAMES}
-            partial = path.with_name(path.name + ".part")
-            save_file(arrays, partial, metadata={METADATA: json.dumps(recorded)})
-            os.replace(partial, path)
+            with whole_file(path) as partial:
+                save_file(arrays, partial, metadata={METADATA: json.dumps(recorded)})
         progress(done, len(shards))
 
 

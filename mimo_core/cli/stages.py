@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .terminal import MOTION_HELP, add_output, bar, command_of, say, size_of
+from .terminal import MOTION_HELP, add_output, declare_command, parse_size, print_lines, start_bar
 
 
-LAYER_FILES = {"plate.mp4", "person.mp4", "occluder.mp4", "motion.npz", "report.txt"}
+SEPARATED_FILES = {"plate.mp4", "person.mp4", "occluder.mp4", "motion.npz", "report.txt"}
 
 
 def add_pose(commands) -> None:
     summary = "Estimate the motion of a person in a video, or bring a motion file into another format."
-    command = command_of(commands, "pose", pose, summary, "mimo pose juggle.mp4 --out juggle.npz")
+    command = declare_command(commands, "pose", run_pose, summary, "mimo pose juggle.mp4 --out juggle.npz")
     command.add_argument("clip", type=Path, help=f"a video, or {MOTION_HELP}")
     command.add_argument("--person", type=int, default=0, help="whose, 0 = the largest")
     command.add_argument("--smoothing", type=float, default=1.0, help="0 = none")
@@ -22,7 +22,7 @@ def add_pose(commands) -> None:
 
 def add_separate(commands) -> None:
     summary = "Take a shot apart: plate, person, occluder and a report."
-    command = command_of(commands, "separate", separate, summary, "mimo separate juggle.mp4 --out layers")
+    command = declare_command(commands, "separate", run_separate, summary, "mimo separate juggle.mp4 --out layers")
     command.add_argument("clip", type=Path)
     command.add_argument("--person", type=int, default=0, help="who to take out, 0 = the largest")
     add_output(command, "the folder to write: plate.mp4, person.mp4, occluder.mp4, motion.npz, report.txt")
@@ -30,49 +30,53 @@ def add_separate(commands) -> None:
 
 def add_render(commands) -> None:
     example = "mimo render juggle.npz --style openpose --out openpose.mp4"
-    command = command_of(commands, "render", render, "Draw a motion as a control video.", example)
+    command = declare_command(commands, "render", run_render, "Draw a motion as a control video.", example)
     command.add_argument("motion", type=Path, help=MOTION_HELP)
     command.add_argument("--style", choices=["body code", "openpose", "depth", "normal", "mask"], default="body code")
-    command.add_argument("--size", type=size_of, metavar="WxH", help="default: as the motion's camera")
+    command.add_argument("--size", type=parse_size, metavar="WxH", help="default: as the motion's camera")
     add_output(command, "the video to write")
 
 
-def pose(options) -> None:
+def run_pose(options) -> None:
     from ..media.clip import Clip
     from ..motion.files import check_writable, is_motion, open_motion, save_motion
     from ..output import refuse_existing
-    from ..replace import found_person
+    from ..replace import find_person
 
     refuse_existing(options.out, force=options.force)
     check_writable(options.out)
     if is_motion(options.clip):
         save_motion(options.out, open_motion(options.clip))
-        say(f"wrote {options.out}")
+        print_lines(f"wrote {options.out}")
         return
-    clip = Clip.from_file(options.clip, progress=bar("open"))
-    found = found_person(
-        clip, person=options.person, smoothing=options.smoothing, focal=options.focal, progress=bar("pose")
+    clip = Clip.from_file(options.clip, progress=start_bar("open"))
+    found = find_person(
+        clip,
+        person=options.person,
+        smoothing=options.smoothing,
+        focal=options.focal,
+        progress=start_bar("pose"),
     )
     save_motion(options.out, found.motion)
-    say(*clip.notes, *found.notes, f"wrote {options.out}")
+    print_lines(*clip.notes, *found.notes, f"wrote {options.out}")
 
 
-def separate(options) -> None:
+def run_separate(options) -> None:
     from ..media.clip import Clip
     from ..motion.files import save_motion
     from ..output import refuse_existing, whole_folder
-    from ..replace import found_person
-    from ..scene.separate import separate as take_apart
+    from ..replace import find_person
+    from ..scene.separate import separate
 
     refuse_existing(options.out, force=options.force)
-    clip = Clip.from_file(options.clip, progress=bar("open"))
-    found = found_person(clip, person=options.person, progress=bar("pose"))
-    scene = take_apart(clip, motion=found.motion, coarse=found.masks, progress=bar("scene"))
-    with whole_folder(options.out, of=LAYER_FILES) as folder:
+    clip = Clip.from_file(options.clip, progress=start_bar("open"))
+    found = find_person(clip, person=options.person, progress=start_bar("pose"))
+    scene = separate(clip, motion=found.motion, coarse=found.masks, progress=start_bar("scene"))
+    with whole_folder(options.out, of=SEPARATED_FILES) as folder:
         _write_layers(folder, scene)
         save_motion(folder / "motion.npz", found.motion)
         (folder / "report.txt").write_text(scene.report.text() + "\n", encoding="utf-8")
-    say(*clip.notes, *found.notes, scene.report.text(), f"wrote {options.out}")
+    print_lines(*clip.notes, *found.notes, scene.report.text(), f"wrote {options.out}")
 
 
 def _write_layers(folder: Path, scene) -> None:
@@ -82,11 +86,11 @@ def _write_layers(folder: Path, scene) -> None:
 
     for name in ("person", "occluder"):
         frames = (np.repeat(mask[..., None], 3, -1) for mask in getattr(scene, name))
-        write_video(folder / f"{name}.mp4", frames, fps=scene.fps, total=scene.frames, progress=bar(name))
-    write_video(folder / "plate.mp4", scene.plate, fps=scene.fps, total=scene.frames, progress=bar("plate"))
+        write_video(folder / f"{name}.mp4", frames, fps=scene.fps, total=scene.frames, progress=start_bar(name))
+    write_video(folder / "plate.mp4", scene.plate, fps=scene.fps, total=scene.frames, progress=start_bar("plate"))
 
 
-def render(options) -> None:
+def run_render(options) -> None:
     from ..media.clip import write_video
     from ..motion.files import open_motion
     from ..output import refuse_existing
@@ -95,5 +99,5 @@ def render(options) -> None:
     refuse_existing(options.out, force=options.force)
     motion = open_motion(options.motion)
     frames = (frame for frame, _ in render_motion(motion, style=options.style, size=options.size))
-    write_video(options.out, frames, fps=motion.fps, total=motion.frames, progress=bar("render"))
-    say(f"wrote {options.out}")
+    write_video(options.out, frames, fps=motion.fps, total=motion.frames, progress=start_bar("render"))
+    print_lines(f"wrote {options.out}")
