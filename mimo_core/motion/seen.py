@@ -82,4 +82,4 @@ class SeenMasks:
 
     def masks(self) -> Masks:
         """The masks as stages take them, unpacked when they are read."""
-        return Masks.constant(0, len(self), self.height, self.width).computed(self.mask)
+        return Masks.constant(0, len(self), self.height, self.width).derive(self.mask)
