@@ -256,6 +256,25 @@ class TestWhatIsNotSeen:
         knees = found.person.pose()[:, [JOINT["left_knee"], JOINT["right_knee"]], 0]
         assert knees.abs().max() < 0.8
 
+    def test_legs_that_are_never_seen_hang_from_the_body_wherever_the_network_puts_them(self):
+        truth = true_landmarks(standing(12))
+        confidence, world = truth.confidence.clone(), truth.world.clone()
+        confidence[:, 25:] = 0.25
+        world[:, 25:, 1] = truth.world[:, :1, 1] + 0.2
+        seen = changed(truth, confidence=confidence, world=world)
+        person = fit(seen, CAMERA, fps=FPS).person
+        joints = free_body().pose(person).joints
+        assert (joints[:, 0, 1:2] - joints[:, [JOINT["left_knee"], JOINT["right_knee"]], 1] > 0.3).all()
+        assert (person.joint_confidence[:, [JOINT["left_ankle"], JOINT["right_ankle"]]] == 0).all()
+
+    def test_a_leg_that_is_hidden_for_a_moment_does_not_drop(self):
+        motion = swinging()
+        truth = true_landmarks(motion)
+        confidence = truth.confidence.clone()
+        confidence[12:15, 25::2] = 0.25
+        seen = fit(changed(truth, confidence=confidence), CAMERA, fps=FPS)
+        assert error_of(seen[12:15], motion[12:15]).position < 30
+
     def test_a_face_alone_keeps_the_body_upright_below_it(self):
         truth = true_landmarks(standing(6))
         confidence = truth.confidence.clone()

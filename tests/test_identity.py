@@ -53,6 +53,12 @@ class TestColorsAndAlpha:
     def test_an_opaque_alpha_channel_says_nothing(self):
         assert colors_and_alpha(np.full((6, 5, 4), 255, np.uint8))[1] is None
 
+    @pytest.mark.parametrize(("most", "clear"), [(254, 0), (255, 1)])
+    def test_an_alpha_channel_that_leaves_nearly_all_opaque_says_nothing(self, most, clear):
+        picture = np.full((60, 50, 4), most, np.uint8)
+        picture[0, :clear, 3] = 0
+        assert colors_and_alpha(picture)[1] is None
+
     def test_floats_and_tensors_mean_the_same_as_bytes(self):
         picture = torch.rand(1, 6, 5, 3)
         expected = (picture[0].numpy() * 255 + 0.5).astype(np.uint8)
@@ -148,6 +154,12 @@ class TestEncodeIdentity:
         alpha[:100] = 0
         matte = encode_identity(np.dstack([photograph.image, alpha])).matte
         assert abs(int((matte > 127).sum()) - int((alpha > 127).sum())) < 10
+
+    def test_an_alpha_channel_of_single_clear_pixels_does_not_make_a_cape_of_the_background(self, photograph):
+        alpha = np.full_like(photograph.mask, 255)
+        alpha[0, :20] = 0
+        matte = encode_identity(np.dstack([photograph.image, alpha])).matte
+        assert (matte > 127).mean() < 0.6
 
     def test_an_object_becomes_a_card_and_says_so(self):
         identity = encode_identity(vase())

@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from ..errors import InputError
 
 
+LEAST_CLEAR = 0.01  # share of a picture that an alpha must make clear: one of 99.98 % opaque gave a cape (2026-11-27)
+
+
 def colors_and_alpha(picture) -> tuple[NDArray, NDArray | None]:
-    """RGB uint8 (H, W, 3) and alpha uint8 (H, W) of a picture; the alpha is None where the picture is all opaque.
+    """RGB uint8 (H, W, 3) and alpha uint8 (H, W) of a picture; None for an alpha that leaves nearly all of it opaque.
 
     Takes arrays and tensors, uint8 or float in 0..1, (H, W), (H, W, C) or one picture (1, H, W, C), with 1 (grey),
     2 (grey, alpha), 3 or 4 channels.
@@ -25,7 +28,8 @@ def colors_and_alpha(picture) -> tuple[NDArray, NDArray | None]:
     pixels = as_bytes(pixels)
     colors, alpha = (pixels, None) if pixels.shape[2] % 2 else (pixels[..., :-1], pixels[..., -1])
     colors = np.ascontiguousarray(np.broadcast_to(colors, (*colors.shape[:2], 3)))
-    return colors, None if alpha is None or alpha.min() == 255 else np.ascontiguousarray(alpha)
+    is_matte = alpha is not None and (alpha < 128).mean() >= LEAST_CLEAR
+    return colors, np.ascontiguousarray(alpha) if is_matte else None
 
 
 def given_mask(mask, height: int, width: int) -> NDArray:

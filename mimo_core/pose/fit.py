@@ -29,6 +29,7 @@ from .landmarks import Landmarks, bridged_gaps
 from .refine import Plants, rays, refine, upright
 from .rig import Rig, Stance, free_rig
 from .silhouette import outline_of, small_masks
+from .unseen import drop_unseen_limbs, hang_unseen_limbs
 
 
 WINDOW = 192  # frames that are solved at once
@@ -67,6 +68,7 @@ def fit(
     bridged = bridged_gaps(found, fps)
     if not found.any():
         return _nobody(len(landmarks), camera, fps)
+    landmarks = drop_unseen_limbs(landmarks, fps)
     seen = _observed(landmarks)
     stance = _initial(rig, seen, camera)
     segments = runs_of(found | bridged)
@@ -88,6 +90,7 @@ def fit(
 
 def fit_portrait(motion: Motion, landmarks: Landmarks, matte: NDArray) -> Motion:
     """Bring the body of somebody who poses for a picture, one frame, onto the outline of their matte (H, W) uint8."""
+    landmarks = drop_unseen_limbs(landmarks, motion.fps)
     person, seen = motion.person, _observed(landmarks)
     stance = _onto_outline(
         free_rig(), Stance.of(person), seen, motion.camera, [matte], rounds=PORTRAIT_ROUNDS, steps=PORTRAIT_STEPS,
@@ -110,6 +113,7 @@ def initial_stance(rig: Rig, seen: Landmarks, camera: Camera) -> Stance:
     """The closed form, frame by frame: rotations from the 3D landmarks, translation from both kinds together."""
     betas = torch.zeros(10, dtype=torch.float64)
     rotations = rotations_from_landmarks(upright(seen.world), rig.rest(betas))
+    rotations = hang_unseen_limbs(rotations, seen.confidence)
     stance = Stance(rotations, torch.zeros(len(seen), 3, dtype=torch.float64), betas)
     points, ray = rig.place(stance).points, rays(seen.pixels, camera)
     # A point at p + t projects onto its ray r where (p + t).xy = -r (p + t).z: linear in t.
