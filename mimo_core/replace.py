@@ -15,7 +15,7 @@ from .identity.encode import encode_identity
 from .identity.identity import Identity
 from .media.clip import Clip
 from .motion.motion import Motion
-from .motion.retarget import retarget
+from .motion.retarget import retarget_motion
 from .pose.estimate import Estimate, estimate
 from .progress import Progress, silent
 from .proxy.light import light_of_scene
@@ -55,7 +55,7 @@ class ProxyDecoder:
         with watch.stage("character"):
             proxy = Proxy.from_identity(identity)
             light = light_of_scene(scene, motion)
-            motion = retarget(motion, identity)
+            motion = retarget_motion(motion, identity)
         drawn = watch.iterate("character", proxy.render(motion, size=(scene.width, scene.height), light=light))
         images, masks, shown = _unzip_pairs(drawn)
         frames = composite(scene, images, masks, color_match=color_match)

@@ -13,7 +13,7 @@ from ..mimo_core.errors import InputError
 from ..mimo_core.example import example_shots
 from ..mimo_core.media.clip import Clip, Masks
 from ..mimo_core.motion.builtin import builtin_motion, builtin_names
-from ..mimo_core.motion.files import READ, WRITTEN, load_motion, save_motion
+from ..mimo_core.motion.files import READ_SUFFIXES, WRITTEN_SUFFIXES, load_motion, save_motion
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import track_progress
 from .batches import make_batch
@@ -207,7 +207,7 @@ class MimoSaveMotion(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "format",
-                    options=[suffix.lstrip(".") for suffix in WRITTEN],
+                    options=[suffix.lstrip(".") for suffix in WRITTEN_SUFFIXES],
                     default="npz",
                     tooltip="npz opens in NumPy, safetensors in most AI tools; both hold the whole motion. "
                     "bvh and glb are for Blender and other 3D programs; glb has the skinned body too.",
@@ -218,7 +218,7 @@ class MimoSaveMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, motion, prefix, format) -> io.NodeOutput:
-        check_choice("format", f".{format}", WRITTEN)
+        check_choice("format", f".{format}", WRITTEN_SUFFIXES)
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
             prefix, folder_paths.get_output_directory()
         )
@@ -238,7 +238,7 @@ def motion_files() -> dict[str, Path | str]:
 def _files(folder: str, mark: str) -> dict[str, Path]:
     """Motion files at most one folder deep, by their path relative to `folder` with slashes and a mark behind it."""
     found = [path for pattern in ("*", "*/*") for path in Path(folder).glob(pattern)]
-    found = sorted(path for path in found if path.suffix.lower() in READ and path.is_file())
+    found = sorted(path for path in found if path.suffix.lower() in READ_SUFFIXES and path.is_file())
     return {path.relative_to(folder).as_posix() + mark: path for path in found}
 
 

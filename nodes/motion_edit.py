@@ -7,9 +7,9 @@ from dataclasses import replace
 from comfy_api.latest import io
 
 from ..mimo_core.motion import edit, ground, join
-from ..mimo_core.motion.cameras import Stand, fixed_camera, following_camera, viewer_camera, with_lens
-from ..mimo_core.motion.place import place, scaled
-from ..mimo_core.motion.retarget import STATURES, retarget
+from ..mimo_core.motion.cameras import Viewpoint, change_lens, fixed_camera, following_camera, viewer_camera
+from ..mimo_core.motion.place import place_motion, scale_motion
+from ..mimo_core.motion.retarget import STATURES, retarget_motion
 from .media import make_progress, show_notes
 from .sockets import MimoIdentity, MimoMotion, advanced, check_choice
 from .views import motion_shown
@@ -97,14 +97,14 @@ class MimoEditMotion(io.ComfyNode):
         cls, motion, start, length, speed, loop, mirror, floor_contact, reverse, in_place, smoothing, blend, then=None
     ) -> io.NodeOutput:
         stop = max(min(start + (length or motion.frames), motion.frames), start + 1)
-        motion = edit.at_speed(edit.cut(motion, start, stop), speed)
-        motion = edit.reverse(motion) if reverse else motion
-        motion = edit.mirror(motion) if mirror else motion
-        motion = edit.smooth(motion, smoothing)
-        motion = ground.in_place(motion) if in_place else motion
-        motion = join.loop(motion, loop, blend=blend)
-        motion = motion if then is None else join.join(motion, then, blend=blend)
-        motion = ground.on_the_floor(motion) if floor_contact else motion
+        motion = edit.change_speed(edit.cut_motion(motion, start, stop), speed)
+        motion = edit.reverse_motion(motion) if reverse else motion
+        motion = edit.mirror_motion(motion) if mirror else motion
+        motion = edit.smooth_motion(motion, smoothing)
+        motion = ground.remove_travel(motion) if in_place else motion
+        motion = join.repeat_motion(motion, loop, blend=blend)
+        motion = motion if then is None else join.join_motions(motion, then, blend=blend)
+        motion = ground.hold_feet_on_floor(motion) if floor_contact else motion
         show_notes((length_of(motion),), cls)
         return _seen(motion)
 
@@ -146,10 +146,10 @@ class MimoRetargetMotion(io.ComfyNode):
     @classmethod
     def execute(cls, motion, identity, stature, floor_contact) -> io.NodeOutput:
         check_choice("stature", stature, STATURES)
-        moved = retarget(motion, identity, stature=stature)
+        moved = retarget_motion(motion, identity, stature=stature)
         if identity.motion is None:
             show_notes(("No body was fitted to the character's picture, so the motion is unchanged.",), cls)
-        return _seen(ground.on_the_floor(moved) if floor_contact else moved)
+        return _seen(ground.hold_feet_on_floor(moved) if floor_contact else moved)
 
 
 class MimoPlaceMotion(io.ComfyNode):
@@ -212,18 +212,18 @@ class MimoPlaceMotion(io.ComfyNode):
         height, camera_info=None,
     ) -> io.NodeOutput:  # fmt: skip
         check_choice("camera", camera, CAMERAS)
-        motion = place(motion, shift=(x, y, z), turn=turn)
+        motion = place_motion(motion, shift=(x, y, z), turn=turn)
         size = (width or motion.camera.size[0], height or motion.camera.size[1])
-        lens = with_lens(motion.camera, size=size, field=field_of_view)
+        lens = change_lens(motion.camera, size=size, field=field_of_view)
         person = motion.person
-        stand = Stand(azimuth, elevation, distance, orbit_speed if camera == "orbit" else 0.0)
+        stand = Viewpoint(azimuth, elevation, distance, orbit_speed if camera == "orbit" else 0.0)
         if camera_info is not None:
             lens = viewer_camera(camera_info, person, lens)
         elif camera == "fixed":
             lens = fixed_camera(person, lens, stand)
         elif camera in ("follow", "orbit"):
             lens = following_camera(person, lens, motion.fps, stand)
-        return _seen(scaled(replace(motion, camera=lens), scale))
+        return _seen(scale_motion(replace(motion, camera=lens), scale))
 
 
 def _metres(name: str, tooltip: str):

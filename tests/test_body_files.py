@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from mimo_core.body import files
-from mimo_core.body.colors import colors_of, read_official_colors
+from mimo_core.body.colors import choose_colors, read_official_colors
 from mimo_core.body.files import open_body, read_npy
 from mimo_core.body.model import free_body
 from mimo_core.body.person import Person
@@ -198,7 +198,7 @@ class TestSkinningAgainstSmplx:
 
 class TestForms:
     def test_npz_pkl_and_safetensors_open_alike(self, arrays, tmp_path):
-        models = [open_body(write(tmp_path / f"body{suffix}", arrays[24])) for suffix in files.SUFFIXES]
+        models = [open_body(write(tmp_path / f"body{suffix}", arrays[24])) for suffix in files.BODY_SUFFIXES]
         for name in ("template", "shapedirs", "posedirs", "weights", "joint_regressor", "faces"):
             for model in models[1:]:
                 torch.testing.assert_close(getattr(model, name), getattr(models[0], name), atol=0, rtol=0)
@@ -274,7 +274,7 @@ class TestForms:
         body = open_body(write(tmp_path / "disguised.npz", disguised))
         assert body.name == "free"
         with pytest.raises(InputError, match="belongs to SMPL's vertices"):
-            colors_of(body, torch.rand(6890, 3))
+            choose_colors(body, torch.rand(6890, 3))
 
 
 class Command:
@@ -407,7 +407,7 @@ class TestDamagedFiles:
         with pytest.raises(InputError, match="declares"):
             open_body(path)
 
-    @pytest.mark.parametrize("suffix", files.SUFFIXES)
+    @pytest.mark.parametrize("suffix", files.BODY_SUFFIXES)
     @pytest.mark.parametrize("keep", [0, 1000, -1000])
     def test_a_file_that_is_cut_off_is_refused(self, arrays, tmp_path, suffix, keep):
         path = write(tmp_path / f"body{suffix}", arrays[24])
@@ -453,7 +453,7 @@ class TestColorTable:
     def test_it_fits_an_smpl_file(self, arrays, tmp_path):
         body = open_body(write(tmp_path / "body.npz", arrays[24]))
         table = torch.rand(6890, 3)
-        torch.testing.assert_close(colors_of(body, table), table)
+        torch.testing.assert_close(choose_colors(body, table), table)
 
     def test_a_file_without_the_entry_is_refused(self, tmp_path):
         np.save(tmp_path / "sdc_info.npy", np.array({"smplx": np.zeros((3, 3))}))

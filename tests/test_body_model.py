@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from mimo_core.body.model import FRAMES_AT_ONCE, FREE_BODY, free_body, vertex_normals
+from mimo_core.body.model import FRAMES_SKINNED_AT_ONCE, FREE_BODY, free_body, vertex_normals
 from mimo_core.body.person import Person
-from mimo_core.body.skeleton import JOINT, MIRRORED
+from mimo_core.body.skeleton import JOINT, MIRRORED_JOINT
 from mimo_core.geometry.rotations import matrix_from_axis_angle
 
 
@@ -100,7 +100,7 @@ class TestFreeBody:
                 assert side * body.template[vertex, 0] > 0.02, name
 
     def test_mirroring_swaps_the_parts(self, body):
-        swapped = torch.tensor(MIRRORED)[body.parts]
+        swapped = torch.tensor(MIRRORED_JOINT)[body.parts]
         assert (body.parts[body.mirrored] == swapped).float().mean() > 0.98
 
 
@@ -139,10 +139,12 @@ class TestPosing:
         torch.testing.assert_close(posed.vertices[:, rigid], expected, atol=1e-5, rtol=0)
 
     def test_some_frames_equal_the_same_frames_of_all(self, body):
-        moving = person(FRAMES_AT_ONCE + 3)
+        moving = person(FRAMES_SKINNED_AT_ONCE + 3)
         everything = body.pose(moving).vertices
-        some = body.pose(moving, slice(FRAMES_AT_ONCE - 1, FRAMES_AT_ONCE + 2)).vertices
-        torch.testing.assert_close(some, everything[FRAMES_AT_ONCE - 1 : FRAMES_AT_ONCE + 2], atol=1e-5, rtol=0)
+        some = body.pose(moving, slice(FRAMES_SKINNED_AT_ONCE - 1, FRAMES_SKINNED_AT_ONCE + 2)).vertices
+        torch.testing.assert_close(
+            some, everything[FRAMES_SKINNED_AT_ONCE - 1 : FRAMES_SKINNED_AT_ONCE + 2], atol=1e-5, rtol=0
+        )
 
     def test_shape_values_of_another_body_are_not_used(self, body):
         foreign = body.pose(person(body="smpl")).vertices

@@ -5,7 +5,13 @@ import functools
 import pytest
 import torch
 
-from mimo_core.body.landmarks import LANDMARKS, PLACES, derive, landmark_weights, place_of
+from mimo_core.body.landmarks import (
+    BLAZEPOSE_LANDMARKS,
+    LANDMARK_PLACES,
+    derive_landmark_weights,
+    landmark_place,
+    landmark_weights,
+)
 from mimo_core.body.model import free_body
 from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
@@ -75,9 +81,9 @@ def error_of(motion, truth):
 
 class TestLandmarkTable:
     def test_the_frozen_table_is_what_the_places_give(self):
-        table = derive(free_body())
+        table = derive_landmark_weights(free_body())
         expected = torch.zeros(33, free_body().vertices)
-        for row, name in enumerate(LANDMARKS):
+        for row, name in enumerate(BLAZEPOSE_LANDMARKS):
             for vertex, weight in table[name]:
                 expected[row, vertex] = weight
         vertices = free_body().template
@@ -85,13 +91,13 @@ class TestLandmarkTable:
 
     def test_landmarks_lie_at_their_places(self):
         vertices, joints = free_body().shape(torch.zeros(10))
-        for name, point in zip(LANDMARKS, landmark_weights() @ vertices, strict=True):
-            place = place_of(name)
+        for name, point in zip(BLAZEPOSE_LANDMARKS, landmark_weights() @ vertices, strict=True):
+            place = landmark_place(name)
             assert (point - joints[JOINT[place.joint]] - torch.tensor(place.offset)).norm() < 0.006, name
 
     def test_right_is_the_mirror_of_left(self):
-        points = dict(zip(LANDMARKS, landmark_weights() @ free_body().template, strict=True))
-        for name in PLACES:
+        points = dict(zip(BLAZEPOSE_LANDMARKS, landmark_weights() @ free_body().template, strict=True))
+        for name in LANDMARK_PLACES:
             if name.startswith("left"):
                 mirrored = points[name.replace("left", "right")] * torch.tensor([-1.0, 1, 1])
                 torch.testing.assert_close(points[name], mirrored, atol=2e-3, rtol=0)

@@ -10,8 +10,8 @@ from mimo_core.errors import InputError
 from mimo_core.motion.builtin import builtin_motion, builtin_names
 from mimo_core.motion.cameras import pelvis_path
 from mimo_core.motion.files import load_motion, open_motion, save_motion
-from mimo_core.motion.ground import soles_of
-from mimo_core.motion.join import loop
+from mimo_core.motion.ground import locate_soles
+from mimo_core.motion.join import repeat_motion
 
 
 NAMES = builtin_names()
@@ -25,7 +25,7 @@ class TestEveryMotion:
     @pytest.mark.parametrize("name", NAMES)
     def test_feet_stay_on_the_floor_and_planted_ones_do_not_slide(self, name):
         motion = builtin_motion(name)
-        soles, planted = soles_of(motion.person), motion.person.contacts
+        soles, planted = locate_soles(motion.person), motion.person.contacts
         assert soles.lowest.amin() > -0.005
         assert planted.any(0).all()
         speed = soles.tip.diff(dim=0)[..., [0, 2]].norm(dim=2) * motion.fps
@@ -62,7 +62,7 @@ class TestWhatTheyDo:
         assert 2.0 < speeds[1] < 4.5
 
     def test_a_runner_is_in_the_air_and_a_walker_never(self):
-        heights = {name: soles_of(builtin_motion(name).person).lowest.amin(1) for name in ("walk", "run", "jump")}
+        heights = {name: locate_soles(builtin_motion(name).person).lowest.amin(1) for name in ("walk", "run", "jump")}
         assert heights["walk"].max() < 0.02
         assert heights["run"].max() > 0.03
         assert 0.25 < heights["jump"].max() < 0.45
@@ -87,7 +87,7 @@ class TestWhatTheyDo:
 
     @pytest.mark.parametrize("name", ["walk", "run", "squat", "jumping jacks", "box"])
     def test_repeated_it_goes_on_without_a_hitch(self, name):
-        once, twice = builtin_motion(name), loop(builtin_motion(name), 2)
+        once, twice = builtin_motion(name), repeat_motion(builtin_motion(name), 2)
         fastest = [motion.person.pose()[:, 1:].diff(dim=0).norm(dim=2).amax() for motion in (once, twice)]
         assert fastest[1] < 1.3 * fastest[0]
         if name in ("walk", "run"):

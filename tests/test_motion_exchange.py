@@ -20,9 +20,9 @@ from mimo_core.geometry.rotations import matrix_from_axis_angle
 from mimo_core.motion.bvh import read_bvh
 from mimo_core.motion.files import load_motion, save_motion
 from mimo_core.motion.glb import read_glb
-from mimo_core.motion.ground import floor_of
+from mimo_core.motion.ground import estimate_floor
 from mimo_core.motion.motion import Motion
-from mimo_core.motion.take import motion_of
+from mimo_core.motion.skeletal_animation import motion_from_animation
 from tests.skeletons import CMU, LIMBS, MIXAMO, bvh_text, directions, forward, glb_bytes, key_poses, packed_glb
 
 
@@ -155,14 +155,14 @@ class TestOtherSkeletons:
     @pytest.mark.parametrize("order", ["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"])
     def test_limbs_of_a_cmu_skeleton_point_the_same_way_in_any_order_of_angles(self, order):
         turns, places = key_poses(CMU)
-        motion = motion_of(read_bvh(bvh_text(CMU, turns, places, order=order), file="m.bvh"), file="m.bvh")
+        motion = motion_from_animation(read_bvh(bvh_text(CMU, turns, places, order=order), file="m.bvh"), file="m.bvh")
         assert limb_errors(motion, directions(forward(CMU, turns, places)[1])).max() < 3
         assert motion.fps == 120
 
     @pytest.mark.parametrize("unit", [1.0, 0.01])
     def test_a_mixamo_skeleton_in_centimetres_or_metres(self, unit):
         turns, places = key_poses(MIXAMO, seed=1)
-        motion = motion_of(read_bvh(bvh_text(MIXAMO, turns, places, unit=unit), file="m.bvh"), file="m.bvh")
+        motion = motion_from_animation(read_bvh(bvh_text(MIXAMO, turns, places, unit=unit), file="m.bvh"), file="m.bvh")
         assert limb_errors(motion, directions(forward(MIXAMO, turns, places)[1])).max() < 3
         way = motion.person.transl[-1, 0] - motion.person.transl[0, 0]
         assert 0.7 < way < 1.2  # as far as the legs are long, in metres
@@ -173,7 +173,7 @@ class TestOtherSkeletons:
             for name, (parent, offset) in MIXAMO.items()
         }
         turns, places = key_poses(turned, seed=2)
-        motion = motion_of(read_bvh(bvh_text(turned, turns, places), file="m.bvh"), file="m.bvh")
+        motion = motion_from_animation(read_bvh(bvh_text(turned, turns, places), file="m.bvh"), file="m.bvh")
         assert limb_errors(motion, directions(forward(turned, turns, places)[1])).max() < 3
 
     @pytest.mark.parametrize("is_rolled", [False, True])
@@ -182,15 +182,15 @@ class TestOtherSkeletons:
         rng = np.random.default_rng(4)
         roll = {name: Rotation.random(random_state=rng) for name in MIXAMO} if is_rolled else None
         content = glb_bytes(MIXAMO, turns, places, resting=roll)
-        motion = motion_of(read_glb(content, file="m.glb"), file="m.glb")
+        motion = motion_from_animation(read_glb(content, file="m.glb"), file="m.glb")
         assert limb_errors(motion, directions(forward(MIXAMO, turns, places)[1])).max() < 3
         assert (motion.frames, motion.fps) == (6, 30)
 
     def test_somebody_who_stands_stands_on_the_floor(self):
         turns, places = key_poses(MIXAMO)
         still = {name: Rotation.identity(6) for name in turns}
-        motion = motion_of(read_bvh(bvh_text(MIXAMO, still, places), file="m.bvh"), file="m.bvh")
-        assert abs(floor_of(motion.person)) < 1e-4
+        motion = motion_from_animation(read_bvh(bvh_text(MIXAMO, still, places), file="m.bvh"), file="m.bvh")
+        assert abs(estimate_floor(motion.person)) < 1e-4
         assert motion.camera.project(free_body().pose(motion.person).vertices).amin() > 0
 
     def test_an_unknown_skeleton_names_what_is_missing_and_what_is_there(self):
@@ -198,15 +198,15 @@ class TestOtherSkeletons:
         still = {name: Rotation.identity(2) for name in skeleton}
         text = bvh_text(skeleton, still, np.zeros((2, 3)))
         with pytest.raises(InputError, match="left hip.*Bone, Bone1"):
-            motion_of(read_bvh(text, file="m.bvh"), file="m.bvh")
+            motion_from_animation(read_bvh(text, file="m.bvh"), file="m.bvh")
 
 
 @pytest.fixture(scope="module")
 def text(motion):
     from mimo_core.motion.bvh import write_bvh
-    from mimo_core.motion.take import take_of
+    from mimo_core.motion.skeletal_animation import animation_from_motion
 
-    return write_bvh(take_of(motion))
+    return write_bvh(animation_from_motion(motion))
 
 
 class TestRefusedBvh:
@@ -244,7 +244,7 @@ class TestRefusedBvh:
         lines = text.splitlines()
         lines[-1] = " ".join(["nan", *lines[-1].split()[1:]])
         with pytest.raises(InputError, match="NaN"):
-            motion_of(read_bvh("\n".join(lines), file="m.bvh"), file="m.bvh")
+            motion_from_animation(read_bvh("\n".join(lines), file="m.bvh"), file="m.bvh")
 
     def test_a_picture_with_that_suffix(self, tmp_path):
         (tmp_path / "m.bvh").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
@@ -307,7 +307,7 @@ class TestRefusedGlb:
             for place in rng.integers(12, 20 + size, 6):
                 damaged[place] = rng.integers(32, 127)
             with contextlib.suppress(InputError):
-                motion_of(read_glb(bytes(damaged), file="m.glb"), file="m.glb")
+                motion_from_animation(read_glb(bytes(damaged), file="m.glb"), file="m.glb")
 
 
 class TestWriting:
@@ -322,4 +322,4 @@ class TestWriting:
         from mimo_core.motion.glb_writer import write_glb
 
         pair = Motion((motion.person, motion.person), 24.0, motion.camera)
-        assert motion_of(read_glb(write_glb(pair), file="m.glb"), file="m.glb").frames == motion.frames
+        assert motion_from_animation(read_glb(write_glb(pair), file="m.glb"), file="m.glb").frames == motion.frames

@@ -10,11 +10,11 @@ from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
-from mimo_core.motion.cameras import facing, following_camera, pelvis_path
-from mimo_core.motion.ground import contacts_of, floor_of, in_place, on_the_floor, soles_of
-from mimo_core.motion.join import join, loop
+from mimo_core.motion.cameras import facing_angle, following_camera, pelvis_path
+from mimo_core.motion.ground import estimate_floor, find_floor_contacts, hold_feet_on_floor, locate_soles, remove_travel
+from mimo_core.motion.join import join_motions, repeat_motion
 from mimo_core.motion.motion import Motion
-from mimo_core.motion.place import place
+from mimo_core.motion.place import place_motion
 
 
 def standing(frames=24, *, slide=0.0, height=0.0, turn=0.0, fps=24.0, **changes):
@@ -37,44 +37,44 @@ class TestSoles:
     def test_they_are_the_lowest_points_of_the_skinned_body(self):
         motion = standing(slide=0.3)
         whole = free_body().pose(motion.person).vertices[..., 1].amin(1)
-        torch.testing.assert_close(soles_of(motion.person).lowest.amin(1), whole, atol=1e-5, rtol=0)
+        torch.testing.assert_close(locate_soles(motion.person).lowest.amin(1), whole, atol=1e-5, rtol=0)
 
     def test_a_leap_does_not_lift_the_floor(self):
         motion = standing()
         leap = motion.person.transl.clone()
         leap[10:20, 1] += 0.5
         jumping = standing(transl=leap)
-        assert floor_of(jumping.person) == pytest.approx(floor_of(motion.person), abs=1e-5)
-        soles = soles_of(jumping.person)
-        assert not contacts_of(soles, floor_of(jumping.person), jumping.person.visible, 24.0)[12:18].any()
+        assert estimate_floor(jumping.person) == pytest.approx(estimate_floor(motion.person), abs=1e-5)
+        soles = locate_soles(jumping.person)
+        assert not find_floor_contacts(soles, estimate_floor(jumping.person), jumping.person.visible, 24.0)[12:18].any()
 
 
 class TestFloorContact:
     def test_feet_that_slide_are_held(self):
-        held = on_the_floor(standing(slide=0.2))
-        tips = soles_of(held.person).tip
+        held = hold_feet_on_floor(standing(slide=0.2))
+        tips = locate_soles(held.person).tip
         assert held.person.contacts.all()
         assert (tips - tips.mean(0)).norm(dim=-1).max() < 2e-3
 
     def test_the_body_moves_on_smoothly_over_held_feet(self):
-        held = on_the_floor(standing(slide=0.1))
+        held = hold_feet_on_floor(standing(slide=0.1))
         assert held.person.transl.diff(n=2, dim=0).abs().max() < 3e-3
 
     def test_a_foot_that_sinks_is_lifted_to_the_floor(self):
         motion = standing()
         down = motion.person.transl.clone()
         down[8:11, 1] -= 0.04
-        held = on_the_floor(standing(transl=down))
-        assert soles_of(held.person).lowest.amin() > floor_of(motion.person) - 2e-3
+        held = hold_feet_on_floor(standing(transl=down))
+        assert locate_soles(held.person).lowest.amin() > estimate_floor(motion.person) - 2e-3
 
     def test_feet_that_stand_already_are_left_alone(self):
         motion = standing()
-        held = on_the_floor(motion)
+        held = hold_feet_on_floor(motion)
         joints = [free_body().pose(each.person).joints for each in (motion, held)]
         assert (joints[0] - joints[1]).norm(dim=-1).max() < 1e-3
 
     def test_one_frame_is_enough(self):
-        assert on_the_floor(standing(1)).frames == 1
+        assert hold_feet_on_floor(standing(1)).frames == 1
 
 
 class TestInPlace:
@@ -82,7 +82,7 @@ class TestInPlace:
         motion = standing(48, slide=3.0)
         up = motion.person.transl.clone()
         up[20:28, 1] += 0.3
-        still = in_place(standing(48, slide=3.0, transl=up)).person.transl
+        still = remove_travel(standing(48, slide=3.0, transl=up)).person.transl
         assert still[:, [0, 2]].abs().max() < 1e-3
         torch.testing.assert_close(still[:, 1], up[:, 1])
 
@@ -90,36 +90,36 @@ class TestInPlace:
         motion = standing(96)
         sway = motion.person.transl.clone()
         sway[:, 0] = 0.05 * torch.sin(torch.arange(96) / 24 * 2 * math.pi * 2)
-        still = in_place(standing(96, transl=sway)).person.transl[:, 0]
+        still = remove_travel(standing(96, transl=sway)).person.transl[:, 0]
         assert (still.amax() - still.amin()) > 0.09
 
 
 class TestJoin:
     def test_the_length_is_the_sum_less_the_blend(self):
-        assert join(standing(24), standing(12), blend=0.25).frames == 24 + 12 - 6
-        assert join(standing(24), standing(12), blend=0).frames == 36
+        assert join_motions(standing(24), standing(12), blend=0.25).frames == 24 + 12 - 6
+        assert join_motions(standing(24), standing(12), blend=0).frames == 36
 
     def test_the_second_starts_where_and_as_the_first_ends(self):
         first = standing(24, slide=1.0, turn=0.5)
-        second = place(standing(24, slide=1.0, turn=-1.0, height=0.4), shift=(5.0, 0.0, 2.0))
-        whole = join(first, second, blend=0.25).person
+        second = place_motion(standing(24, slide=1.0, turn=-1.0, height=0.4), shift=(5.0, 0.0, 2.0))
+        whole = join_motions(first, second, blend=0.25).person
         step = pelvis_path(whole).diff(dim=0).norm(dim=1)
         assert step.max() < 2 / 23
-        assert facing(whole.index(slice(-1, None))) == pytest.approx(0.5, abs=1e-4)
+        assert facing_angle(whole.index(slice(-1, None))) == pytest.approx(0.5, abs=1e-4)
         assert pelvis_path(whole)[:, 1].std() < 1e-3  # on the first's floor
 
     def test_another_frame_rate_is_brought_to_the_first(self):
-        assert join(standing(24), standing(60, fps=60.0), blend=0).frames == 48
+        assert join_motions(standing(24), standing(60, fps=60.0), blend=0).frames == 48
 
     def test_another_body_is_retargeted(self):
         betas = torch.tensor([2.0, *[0.0] * 9])
-        whole = join(standing(), standing(betas=betas)).person
+        whole = join_motions(standing(), standing(betas=betas)).person
         torch.testing.assert_close(whole.betas, torch.zeros(10))
 
     def test_a_moving_camera_goes_along_with_the_person(self):
         first, second = standing(48, slide=2.0), standing(48, slide=2.0)
         follow = following_camera(first.person, first.camera, 24.0)
-        whole = join(Motion(first.people, 24.0, follow), second, blend=0)
+        whole = join_motions(Motion(first.people, 24.0, follow), second, blend=0)
         middle = whole.camera.project(pelvis_path(whole.person)[:, None])[:, 0, 0]
         assert (middle - 32).abs().max() < 3
 
@@ -127,31 +127,34 @@ class TestJoin:
         matrices = torch.eye(4).repeat(24, 1, 1)
         matrices[:, 0, 3] = torch.arange(24.0)
         first = Motion(standing().people, 24.0, Camera(50.0, (32, 24), (64, 48), matrices))
-        camera = join(first, standing(), blend=0).camera.camera_from_world
+        camera = join_motions(first, standing(), blend=0).camera.camera_from_world
         assert camera[:24, 0, 3].tolist() == list(range(24))
         assert (camera[24:, 0, 3] == 23).all()
 
     def test_fingers_stay_where_both_have_them(self):
         hand = torch.full((24, 45), 0.1)
         with_hands = standing(left_hand_pose=hand)
-        assert join(with_hands, with_hands).person.left_hand_pose.shape[0] == join(standing(), standing()).frames
-        assert join(with_hands, standing()).person.left_hand_pose is None
+        assert (
+            join_motions(with_hands, with_hands).person.left_hand_pose.shape[0]
+            == join_motions(standing(), standing()).frames
+        )
+        assert join_motions(with_hands, standing()).person.left_hand_pose is None
 
     def test_a_blend_below_zero_is_refused(self):
         with pytest.raises(InputError, match="blend"):
-            join(standing(), standing(), blend=-1)
+            join_motions(standing(), standing(), blend=-1)
 
 
 class TestLoop:
     def test_once_is_the_motion_itself(self):
         motion = standing()
-        assert loop(motion, 1) is motion
+        assert repeat_motion(motion, 1) is motion
 
     def test_a_walk_walks_on(self):
-        whole = loop(standing(24, slide=1.0), 3, blend=0)
+        whole = repeat_motion(standing(24, slide=1.0), 3, blend=0)
         assert whole.frames == 72
         assert pelvis_path(whole.person)[-1, 0] > 2.5
 
     def test_what_would_not_fit_is_refused_before_any_work(self):
         with pytest.raises(InputError, match="more than the limit"):
-            loop(standing(6000), 1000)
+            repeat_motion(standing(6000), 1000)

@@ -10,16 +10,16 @@ from mimo_core.body.person import Person
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.motion.cameras import (
-    Stand,
+    Viewpoint,
+    change_lens,
     fixed_camera,
     following_camera,
-    looking,
+    look_at,
     pelvis_path,
     viewer_camera,
-    with_lens,
 )
 from mimo_core.motion.motion import Motion
-from mimo_core.motion.place import place, scaled
+from mimo_core.motion.place import place_motion, scale_motion
 
 
 def walking(frames=24, *, way=2.0, turn=0.0):
@@ -35,12 +35,12 @@ def pixels(motion, points):
 
 class TestPlace:
     def test_nothing_asked_changes_nothing(self):
-        moved = place(walking(turn=0.7)).person
+        moved = place_motion(walking(turn=0.7)).person
         torch.testing.assert_close(moved.transl, walking().person.transl)
         torch.testing.assert_close(moved.global_orient, walking(turn=0.7).person.global_orient)
 
     def test_a_turn_of_90_degrees_walks_to_the_right(self):
-        moved = place(walking(), turn=90.0)
+        moved = place_motion(walking(), turn=90.0)
         start, end = pelvis_path(moved.person)[[0, -1]]
         torch.testing.assert_close(start, pelvis_path(walking().person)[0])
         torch.testing.assert_close(end - start, torch.tensor([2.0, 0.0, 0.0]), atol=1e-5, rtol=0)
@@ -48,7 +48,7 @@ class TestPlace:
 
     def test_every_vertex_moves_rigidly(self):
         body, motion = free_body(), walking(3, turn=0.4)
-        before, after = body.pose(motion.person), body.pose(place(motion, shift=(1, 2, 3), turn=40.0).person)
+        before, after = body.pose(motion.person), body.pose(place_motion(motion, shift=(1, 2, 3), turn=40.0).person)
         about = pelvis_path(motion.person)[0]
         angle = math.radians(40)
         turn = torch.tensor([[math.cos(angle), 0, math.sin(angle)], [0, 1, 0], [-math.sin(angle), 0, math.cos(angle)]])
@@ -57,13 +57,13 @@ class TestPlace:
 
     def test_nan_is_refused(self):
         with pytest.raises(InputError, match="finite"):
-            place(walking(), turn=float("nan"))
+            place_motion(walking(), turn=float("nan"))
 
 
 class TestScale:
     def test_twice_as_large_is_twice_as_high_in_the_picture_on_the_same_spot(self):
         motion = walking(4, way=0.0)
-        larger = scaled(motion, 2.0)
+        larger = scale_motion(motion, 2.0)
         vertices, _ = free_body().shape(torch.zeros(10))
         pelvis = pelvis_path(motion.person)[0]
         sole = torch.stack([pelvis[0], vertices[:, 1].amin(), pelvis[2]]).expand(4, 1, 3)
@@ -76,19 +76,19 @@ class TestScale:
     @pytest.mark.parametrize("scale", [0.0, -1.0, 1000.0, float("nan")])
     def test_other_scales_are_refused(self, scale):
         with pytest.raises(InputError, match="scale"):
-            scaled(walking(), scale)
+            scale_motion(walking(), scale)
 
 
 class TestLooking:
     def test_from_the_front_it_is_the_default_camera_further_back(self):
-        matrix = looking(torch.tensor([[0.0, 0.0, 3.0]]), torch.zeros(1, 3))[0]
+        matrix = look_at(torch.tensor([[0.0, 0.0, 3.0]]), torch.zeros(1, 3))[0]
         expected = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0]))
         expected[2, 3] = 3
         torch.testing.assert_close(matrix, expected)
 
     @pytest.mark.parametrize("eye", [(0.0, 5.0, 0.0), (0.0, -5.0, 0.0), (3.0, 1.0, -2.0)])
     def test_it_is_a_rotation_and_the_target_lies_ahead(self, eye):
-        matrix = looking(torch.tensor([eye]), torch.zeros(1, 3))[0]
+        matrix = look_at(torch.tensor([eye]), torch.zeros(1, 3))[0]
         torch.testing.assert_close(matrix[:3, :3] @ matrix[:3, :3].T, torch.eye(3), atol=1e-6, rtol=0)
         assert matrix[:3, :3].det() == pytest.approx(1, abs=1e-5)
         torch.testing.assert_close(matrix[:2, 3], torch.zeros(2), atol=1e-6, rtol=0)
@@ -105,7 +105,7 @@ class TestCameras:
     def test_from_the_left_of_the_person_they_face_to_the_left(self):
         """Their left is at +X; a camera there sees the front, +Z, on the left of its picture."""
         motion = walking(4, way=0.0)
-        camera = fixed_camera(motion.person, motion.camera, Stand(azimuth=90.0))
+        camera = fixed_camera(motion.person, motion.camera, Viewpoint(azimuth=90.0))
         pelvis = pelvis_path(motion.person)[:, None]
         ahead = camera.project(pelvis + torch.tensor([0.0, 0.0, 0.5])) - camera.project(pelvis)
         assert (ahead[..., 0] < -5).all()
@@ -119,7 +119,7 @@ class TestCameras:
 
     def test_orbit_circles_once_in_eight_seconds_at_45_degrees_a_second(self):
         motion = walking(193, way=0.0)
-        camera = following_camera(motion.person, motion.camera, motion.fps, Stand(turn_rate=45.0, distance=3.0))
+        camera = following_camera(motion.person, motion.camera, motion.fps, Viewpoint(turn_rate=45.0, distance=3.0))
         matrices = camera.camera_from_world
         eyes = -(matrices[:, :3, :3].mT @ matrices[:, :3, 3:])[..., 0]
         pelvis = pelvis_path(motion.person)[0]
@@ -128,11 +128,11 @@ class TestCameras:
         torch.testing.assert_close(eyes[48] - pelvis, torch.tensor([3.0, 0.0, 0.0]), atol=1e-3, rtol=0)
 
     def test_elevation_looks_down(self):
-        camera = fixed_camera(walking().person, walking().camera, Stand(elevation=30.0, distance=4.0))
+        camera = fixed_camera(walking().person, walking().camera, Viewpoint(elevation=30.0, distance=4.0))
         assert camera.camera_from_world[0, 2, 1] == pytest.approx(-0.5)
 
     def test_the_lens_is_that_of_the_field(self):
-        camera = with_lens(Camera.for_size(96, 64), size=(128, 128), field=90.0)
+        camera = change_lens(Camera.for_size(96, 64), size=(128, 128), field=90.0)
         assert (camera.focal, camera.size, camera.center) == (pytest.approx(64), (128, 128), (64, 64))
 
 

@@ -259,7 +259,7 @@ class TestSafety:
 
     @pytest.mark.parametrize("pack", [lambda b: zlib.compress(b, 9), gzip.compress])
     def test_a_bomb_is_unpacked_only_to_the_limit(self, tmp_path, pack, monkeypatch):
-        monkeypatch.setattr(joblib_file, "LARGEST", 1 << 20)
+        monkeypatch.setattr(joblib_file, "LARGEST_FILE_SIZE", 1 << 20)
         (tmp_path / "m.pkl").write_bytes(pack(bytes(1 << 22)))
         with pytest.raises(InputError, match="unpacks to more than 1 MB"):
             read_joblib(tmp_path / "m.pkl")

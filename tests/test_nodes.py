@@ -282,7 +282,7 @@ class TestRetargetMotion:
         identity = core("identity.identity").Identity(square, square[..., 0], fitted)
         (moved,) = run("MIMO_RetargetMotion", motion=walk, identity=identity).args
         assert moved.person.betas[1] == pytest.approx(2)
-        stature = core("body.stature").stature_of
+        stature = core("body.height").measure_height
         body = core("body.model").free_body()
         assert stature(body, moved.person.betas) == pytest.approx(stature(body, walk.person.betas), abs=2e-3)
 

@@ -7,7 +7,7 @@ import torch
 
 from mimo_core.body import raster as raster_module
 from mimo_core.body.model import free_body
-from mimo_core.body.raster import interpolate, rasterize, sample
+from mimo_core.body.raster import interpolate, rasterize, sample_vertices
 
 
 SIZE = (48, 40)
@@ -256,7 +256,7 @@ class TestInterpolation:
         vertices, faces = random_mesh(5)
         result = rasterize(vertices[None], faces, **CAMERA)
         picture = interpolate(result, faces, vertices).view(-1, 3)
-        assert torch.equal(picture[result.hits], sample(result, faces, vertices))
+        assert torch.equal(picture[result.hits], sample_vertices(result, faces, vertices))
         assert len(result.hits) == result.mask.sum()
 
     def test_frames_can_be_emptied(self):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mimo_core.body.colors import colors_of, normalized, point_colors
+from mimo_core.body.colors import choose_colors, normalize_colors, point_colors
 from mimo_core.body.model import free_body
 from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
@@ -12,8 +12,8 @@ from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.motion.motion import Motion
 from mimo_core.render.openpose import COLORS, POINTS
-from mimo_core.render.scail import BEHIND, LIMBS, RADIUS, SPECULAR
-from mimo_core.render.styles import FARTHEST, STYLES, render_motion
+from mimo_core.render.scail import BEHIND, SPECULAR, TUBE_RADIUS, TUBES
+from mimo_core.render.styles import FARTHEST_BRIGHTNESS, STYLES, render_motion
 
 
 SIZE = 96
@@ -149,7 +149,7 @@ class TestOfficialColors:
         table = torch.randint(0, 256, (20, 4), dtype=torch.uint8)
         table[0, 0] = 255
         for given in (table, table[:, :3], table / 255, table.float(), (table[:, :3].double())):
-            torch.testing.assert_close(normalized(given), table[:, :3] / 255)
+            torch.testing.assert_close(normalize_colors(given), table[:, :3] / 255)
 
     def test_they_are_refused_on_the_free_body(self):
         with pytest.raises(InputError, match="SMPL or SMPL-H"):
@@ -159,12 +159,12 @@ class TestOfficialColors:
         body = free_body()
         alike = type(body)(**{**{name: getattr(body, name) for name in body.__dataclass_fields__}, "name": "smpl"})
         with pytest.raises(InputError, match="10475 rows"):
-            colors_of(alike, torch.rand(10475, 3))
+            choose_colors(alike, torch.rand(10475, 3))
 
     @pytest.mark.parametrize("table", [torch.rand(10, 2), torch.full((10, 3), float("nan")), torch.full((9, 3), 300.0)])
     def test_a_table_that_is_no_table_of_colours_is_refused(self, table):
         with pytest.raises(InputError):
-            normalized(table)
+            normalize_colors(table)
 
 
 class TestDepth:
@@ -172,7 +172,7 @@ class TestDepth:
         motion = standing(2, transl=torch.tensor([[0.0, 0.3, -2.5], [0.0, 0.3, -5.0]]))
         near, far = (frame for frame, _ in render_motion(motion, style="depth", antialias=False))
         assert near.max() == 255
-        assert abs(int(far[far > 0].min()) - 255 * FARTHEST) < 3
+        assert abs(int(far[far > 0].min()) - 255 * FARTHEST_BRIGHTNESS) < 3
         assert near[near > 0].min() > far.max()
 
     def test_what_is_nearer_is_brighter(self):
@@ -230,9 +230,9 @@ class TestScail:
         x, y = motion.camera.project(joint[:, None])[0, 0].tolist()
         return int(x), int(y)
 
-    @pytest.mark.parametrize("limb", range(len(LIMBS)))
+    @pytest.mark.parametrize("limb", range(len(TUBES)))
     def test_every_limb_lies_between_its_joints_in_its_colour(self, limb):
-        start, end, color = LIMBS[limb]
+        start, end, color = TUBES[limb]
         motion = standing(camera=Camera.for_size(8 * SIZE, 8 * SIZE))
         frame, _ = first(motion, style="scail")
         (x0, y0), (x1, y1) = (self.place(motion, free_body(), name) for name in (start, end))
@@ -254,7 +254,7 @@ class TestScail:
         (x0, y0), (x1, y1) = (self.place(motion, body, name) for name in ("right_hip", "right_knee"))
         seen = frame[(y0 + y1) // 2, (x0 + x1) // 2 - 6 : (x0 + x1) // 2 + 7].astype(float).max(0) / 255
         far = float(motion.camera.view(body.pose(motion.person).vertices)[..., 2].max())
-        fade = 1 - (3.2 - RADIUS) / (far + BEHIND)
+        fade = 1 - (3.2 - TUBE_RADIUS) / (far + BEHIND)
         wanted = (np.array([0, 255, 0]) / 300 + 0.15 + SPECULAR) * fade
         np.testing.assert_allclose(seen, wanted.clip(0, 1), atol=0.05)
 
@@ -263,7 +263,7 @@ class TestScail:
         frame, _ = first(motion, style="scail")
         (x0, y0), (x1, y1) = (self.place(motion, free_body(), name) for name in ("left_shoulder", "left_wrist"))
         column = frame[:, (x0 + x1) // 2].any(-1)
-        assert column.sum() == pytest.approx(2 * RADIUS / 3.2 * motion.camera.focal, rel=0.12)
+        assert column.sum() == pytest.approx(2 * TUBE_RADIUS / 3.2 * motion.camera.focal, rel=0.12)
 
     @pytest.mark.parametrize(("turn", "near"), [(np.pi / 2, "right_wrist"), (-np.pi / 2, "left_wrist")])
     def test_what_is_nearer_hides_what_is_behind(self, turn, near):

@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from mimo_core.body.height import measure_height
 from mimo_core.body.model import free_body
 from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
-from mimo_core.body.stature import stature_of
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.identity.identity import Identity
 from mimo_core.motion.motion import Motion
-from mimo_core.motion.retarget import retarget
+from mimo_core.motion.retarget import retarget_motion
 
 
 ANKLES = [JOINT["left_ankle"], JOINT["right_ankle"]]
@@ -46,12 +46,12 @@ def body():
 class TestSameShape:
     def test_the_driver_itself_is_left_as_it_is(self):
         motion = walk(betas=shape(0.5, -1))
-        assert retarget(motion, shape(0.5, -1)) is motion
-        assert retarget(motion, shape(0.5, -1), stature="own") is motion
+        assert retarget_motion(motion, shape(0.5, -1)) is motion
+        assert retarget_motion(motion, shape(0.5, -1), stature="own") is motion
 
     def test_a_hair_of_another_shape_hardly_moves_a_joint(self, body):
         motion = walk()
-        moved = retarget(motion, shape(0, 2e-3))
+        moved = retarget_motion(motion, shape(0, 2e-3))
         before, after = (body.pose(each.person).joints for each in (motion, moved))
         assert (after - before).abs().max() < 1e-3
 
@@ -60,17 +60,17 @@ class TestSameShape:
 
         card = Identity(np.zeros((16, 16, 3), np.uint8), np.full((16, 16), 255, np.uint8))
         motion = walk()
-        assert retarget(motion, card) is motion
+        assert retarget_motion(motion, card) is motion
 
 
 @pytest.mark.parametrize("betas", [shape(2.0), shape(-2.0), shape(0.5, 1.5, -1.0)], ids=["one", "other", "mixed"])
 class TestAnotherShape:
     def test_the_shape_becomes_the_characters(self, betas):
-        assert_close(retarget(walk(), betas, stature="own").person.betas, betas)
+        assert_close(retarget_motion(walk(), betas, stature="own").person.betas, betas)
 
     def test_the_sole_that_stands_stays_to_a_millimetre(self, body, betas):
         motion = walk()
-        moved = retarget(motion, betas, stature="own")
+        moved = retarget_motion(motion, betas, stature="own")
         ankles, kept = (body.pose(each.person).joints[:, ANKLES] for each in (motion, moved))
         sole, kept_sole = (_sole_below_ankle(body, each.person.betas) for each in (motion, moved))
         stands = ankles[..., 1] < ankles[..., 1].amin(1, keepdim=True) + 0.03
@@ -81,7 +81,7 @@ class TestAnotherShape:
         upper = [JOINT[name] for name in ("pelvis", "spine1", "spine3", "head", "left_shoulder", "right_elbow")]
         motion = walk()
         assert_close(
-            retarget(motion, betas, stature="own").person.pose()[:, upper],
+            retarget_motion(motion, betas, stature="own").person.pose()[:, upper],
             motion.person.pose()[:, upper],
             rtol=0,
             atol=0,
@@ -89,12 +89,12 @@ class TestAnotherShape:
 
     def test_the_feet_keep_their_direction(self, body, betas):
         motion = walk()
-        moved = retarget(motion, betas, stature="own")
+        moved = retarget_motion(motion, betas, stature="own")
         before, after = (body.pose(each.person).transforms[:, ANKLES, :3, :3] for each in (motion, moved))
         assert_close(after, before, atol=1e-4, rtol=0)
 
     def test_knees_bend_forwards(self, body, betas):
-        joints = body.pose(retarget(walk(), betas, stature="own").person).joints
+        joints = body.pose(retarget_motion(walk(), betas, stature="own").person).joints
         for side in ("left", "right"):
             hip, knee, ankle = (joints[:, JOINT[f"{side}_{name}"]] for name in ("hip", "knee", "ankle"))
             forwards = torch.tensor([torch.tensor(0.4).sin(), 0, torch.tensor(0.4).cos()])
@@ -104,17 +104,17 @@ class TestAnotherShape:
 class TestStature:
     def test_the_character_becomes_as_tall_as_the_driver(self, body):
         motion = walk(betas=shape(0.7))
-        moved = retarget(motion, shape(-1.5, 1.0))
-        assert abs(stature_of(body, moved.person.betas) - stature_of(body, motion.person.betas)) < 2e-3
+        moved = retarget_motion(motion, shape(-1.5, 1.0))
+        assert abs(measure_height(body, moved.person.betas) - measure_height(body, motion.person.betas)) < 2e-3
         assert_close(moved.person.betas[1:], shape(-1.5, 1.0)[1:])
 
     def test_retargeting_twice_changes_nothing_more(self):
-        once = retarget(walk(), shape(-1.5, 1.0))
-        assert retarget(once, shape(-1.5, 1.0)) is once
+        once = retarget_motion(walk(), shape(-1.5, 1.0))
+        assert retarget_motion(once, shape(-1.5, 1.0)) is once
 
     def test_an_unknown_choice_is_refused(self):
         with pytest.raises(InputError, match="stature"):
-            retarget(walk(), shape(1.0), stature="giant")
+            retarget_motion(walk(), shape(1.0), stature="giant")
 
 
 class TestLegLength:
@@ -122,7 +122,7 @@ class TestLegLength:
         tall = max((shape(2.0), shape(-2.0)), key=lambda betas: _leg(body, betas))
         motion = walk(stride=0.1)
         rise = (
-            body.pose(retarget(motion, tall, stature="own").person).joints[:, 0, 1]
+            body.pose(retarget_motion(motion, tall, stature="own").person).joints[:, 0, 1]
             - body.pose(motion.person).joints[:, 0, 1]
         )
         expected = _leg(body, tall) - _leg(body, torch.zeros(10))
@@ -130,7 +130,7 @@ class TestLegLength:
 
     def test_a_motion_stays_as_smooth_as_it_was(self, body):
         motion = walk(frames=60)
-        moved = retarget(motion, shape(-2.0, 1.0), stature="own")
+        moved = retarget_motion(motion, shape(-2.0, 1.0), stature="own")
         before, after = (body.pose(each.person).joints.diff(n=2, dim=0).norm(dim=-1).max() for each in (motion, moved))
         assert after < 2 * before + 1e-3
 
@@ -142,7 +142,7 @@ class TestLegLength:
         pose[:, JOINT["left_knee"], 0] = 0.0
         motion = motion.with_person(motion.person.with_pose(pose))
         directions = []
-        for each in (motion, retarget(motion, short, stature="own")):
+        for each in (motion, retarget_motion(motion, short, stature="own")):
             joints = body.pose(each.person).joints[0]
             bone = joints[JOINT["left_ankle"]] - joints[JOINT["left_hip"]]
             directions.append(bone / bone.norm())

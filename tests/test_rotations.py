@@ -13,7 +13,7 @@ from mimo_core.geometry.rotations import (
     quaternion_from_axis_angle,
     quaternion_from_matrix,
     slerp,
-    unwound,
+    unwind_quaternions,
 )
 
 
@@ -86,6 +86,6 @@ class TestUnwound:
         angles = torch.linspace(0, 4 * math.pi, 50)
         turns = torch.stack([torch.zeros(50), angles, torch.zeros(50)], 1)
         flipped = quaternion_from_matrix(matrix_from_axis_angle(turns))
-        steady = unwound(flipped)
+        steady = unwind_quaternions(flipped)
         assert ((steady[1:] * steady[:-1]).sum(1) > 0.9).all()
         torch.testing.assert_close(matrix_from_quaternion(steady), matrix_from_quaternion(flipped))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mimo_core.body.landmarks import LANDMARKS
+from mimo_core.body.landmarks import BLAZEPOSE_LANDMARKS
 from mimo_core.pose.landmarks import Landmarks
 from mimo_core.pose.sides import MIRRORED, swapped, with_steady_sides
 from mimo_lab.bench.pose import true_landmarks
@@ -35,10 +35,10 @@ def same(a, b):
 
 
 def test_every_landmark_has_its_mirror_image():
-    assert sorted(MIRRORED) == list(range(len(LANDMARKS)))
+    assert sorted(MIRRORED) == list(range(len(BLAZEPOSE_LANDMARKS)))
     assert all(MIRRORED[MIRRORED[number]] == number for number in MIRRORED)
-    assert LANDMARKS[MIRRORED[0]] == "nose"
-    assert LANDMARKS[MIRRORED[LANDMARKS.index("mouth_left")]] == "mouth_right"
+    assert BLAZEPOSE_LANDMARKS[MIRRORED[0]] == "nose"
+    assert BLAZEPOSE_LANDMARKS[MIRRORED[BLAZEPOSE_LANDMARKS.index("mouth_left")]] == "mouth_right"
 
 
 def test_true_sides_stay_also_of_somebody_who_turns(seen):

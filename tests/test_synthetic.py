@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from mimo_core.body.height import measure_height
 from mimo_core.body.model import free_body
 from mimo_core.body.raster import rasterize
 from mimo_core.body.skeleton import JOINT
-from mimo_core.body.stature import stature_of
 from mimo_core.errors import InputError
 from mimo_core.motion.choreography import LIMITS
 from mimo_lab.synthetic import character_picture, shot
@@ -203,7 +203,8 @@ class TestCharacters:
         other = shot(15, size=32, frames=1, character=515, samples=1)
         assert (
             abs(
-                stature_of(free_body(), other.motion.person.betas) - stature_of(free_body(), panned.motion.person.betas)
+                measure_height(free_body(), other.motion.person.betas)
+                - measure_height(free_body(), panned.motion.person.betas)
             )
             < 1e-3
         )

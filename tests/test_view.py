@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from mimo_core.body.model import free_body
 from mimo_core.body.person import Person
-from mimo_core.body.skinning import blend
+from mimo_core.body.skinning import blend_skin
 from mimo_core.geometry.camera import Camera
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
@@ -114,7 +114,7 @@ class TestMotionView:
         weights = torch.zeros(len(arrays["rest"]), 24).scatter_add_(
             1, arrays["bones"].long(), arrays["weights"].float() / 255
         )
-        moved = blend(arrays["rest"], weights, arrays["transforms"][-1:])
+        moved = blend_skin(arrays["rest"], weights, arrays["transforms"][-1:])
         expected = free_body().pose(motion.person, slice(FRAMES - 1, None)).vertices
         assert (moved - expected).norm(dim=-1).max() < 0.02
         assert (moved - expected).norm(dim=-1).mean() < 0.003

@@ -28,8 +28,8 @@ from mimo_core.media.picture import read_picture
 from mimo_core.media.sheet import draw_contact_sheet
 from mimo_core.motion import edit
 from mimo_core.motion.cameras import following_camera
-from mimo_core.motion.place import place
-from mimo_core.motion.retarget import retarget
+from mimo_core.motion.place import place_motion
+from mimo_core.motion.retarget import retarget_motion
 from mimo_core.pose.overlay import draw_overlay
 from mimo_core.render.styles import STYLES, render_motion
 from mimo_core.replace import animate_character, replace_character
@@ -130,10 +130,10 @@ def edits():
     """Every pair: a motion before and after."""
     job, _ = replaced()
     dance = example_shots()[0].motion()[30:70:10]
-    strip("MIMO_EditMotion", *drawn("body code")[:2], *styled(edit.mirror(dance), "body code")[:2])
+    strip("MIMO_EditMotion", *drawn("body code")[:2], *styled(edit.mirror_motion(dance), "body code")[:2])
     broad = torch.tensor([3.0, 3.0] + 8 * [0.0])
-    strip("MIMO_RetargetMotion", *drawn("normal")[2:], *styled(retarget(dance, broad), "normal")[2:])
-    placed = place(dance, turn=60)
+    strip("MIMO_RetargetMotion", *drawn("normal")[2:], *styled(retarget_motion(dance, broad), "normal")[2:])
+    placed = place_motion(dance, turn=60)
     near = replace(placed, camera=following_camera(placed.person, placed.camera, placed.fps))
     strip("MIMO_PlaceMotion", *drawn("body code")[2:], *styled(near, "body code")[2:])
     layers, dark = job.scene, shot()[SHOWN] // 4
@@ -197,10 +197,10 @@ def templates():
     job, frames = replaced()
     example = example_shots()[0]
     thing = read_picture(example.foreground)
-    place = np.where(thing[..., 3:] > 127, thing[..., :3], read_picture(example.scene))
+    place_motion = np.where(thing[..., 3:] > 127, thing[..., :3], read_picture(example.scene))
     thumbnail("1_replace_a_character", shot()[SHOWN], frames[SHOWN][0])
     thumbnail("2_animate_from_a_motion", character()[..., :3], drawn("body code")[1])
-    thumbnail("3_new_scene", drawn("body code")[2], place)
+    thumbnail("3_new_scene", drawn("body code")[2], place_motion)
     thumbnail("4_controlnet_and_lora_needs_files", drawn("openpose")[2], drawn("normal")[2])
     thumbnail("5_long_clip", shot()[8], shot()[24], shot()[40])
     thumbnail("6_official_weights_needs_files", drawn("body code")[2], job.scene.plate[SHOWN])

@@ -14,9 +14,9 @@ from .model import BodyModel
 from .skeleton import JOINT
 
 
-LEAST = 0.16  # of full brightness, in every channel: body codes treat luma up to 10 of 255 as background
+LEAST_BRIGHTNESS = 0.16  # of full brightness, in every channel: body codes treat luma up to 10 of 255 as background
 LARGEST_TABLE = 64 << 20  # bytes; with 6890 rows of float64 it has 0.2 MB
-ARMS_DOWN = 0.9  # radians from the T pose
+LOWERED_ARMS = 0.9  # radians from the T pose
 
 
 def point_colors(body: BodyModel) -> Tensor:
@@ -27,8 +27,8 @@ def point_colors(body: BodyModel) -> Tensor:
     """
     device = body.template.device
     pose = torch.zeros(1, 24, 3, device=device)
-    pose[0, JOINT["left_shoulder"], 2] = -ARMS_DOWN
-    pose[0, JOINT["right_shoulder"], 2] = ARMS_DOWN
+    pose[0, JOINT["left_shoulder"], 2] = -LOWERED_ARMS
+    pose[0, JOINT["right_shoulder"], 2] = LOWERED_ARMS
     still = torch.zeros(1, 3, device=device)
     person = Person(torch.zeros(10, device=device), still, pose[:, 1:].flatten(1), still, body=body.name)
     points = body.pose(person).vertices[0]
@@ -36,11 +36,14 @@ def point_colors(body: BodyModel) -> Tensor:
     depth = z - z.median()
     channels = [torch.tanh(x / 0.3), 2 * (y - y.min()) / (y.max() - y.min()) - 1, torch.tanh(depth / 0.1)]
     channels = [channel / channel.abs().max() for channel in channels]
-    return LEAST + (1 - LEAST) * (torch.stack(channels, 1) + 1) / 2
+    return LEAST_BRIGHTNESS + (1 - LEAST_BRIGHTNESS) * (torch.stack(channels, 1) + 1) / 2
 
 
 def read_official_colors(path: Path) -> Tensor:
-    """The official colour table (sdc_info.npy): RGB (V, 3) in 0 to 1. Its pickle is read, never run."""
+    """The official colour table (sdc_info.npy): RGB (V, 3) in 0 to 1. Its pickle is read, never run.
+
+    Raises InputError where the file is missing, too large or no table of colours.
+    """
     from .files import read_npy
 
     if not path.is_file():
@@ -56,11 +59,14 @@ def read_official_colors(path: Path) -> Tensor:
         table = table["smpl"]
     if not isinstance(table, np.ndarray) or table.dtype.kind not in "uif":
         raise InputError(f"{path.name} holds no table of numbers.")
-    return normalized(torch.from_numpy(np.array(table)), path.name)
+    return normalize_colors(torch.from_numpy(np.array(table)), path.name)
 
 
-def normalized(table: Tensor, name: str = "The colour table") -> Tensor:
-    """Colours (V, 3 or 4), uint8 or float in 0 to 1 or 0 to 255, as RGB (V, 3) in 0 to 1. Alpha is dropped."""
+def normalize_colors(table: Tensor, name: str = "The colour table") -> Tensor:
+    """Colours (V, 3 or 4), uint8 or float in 0 to 1 or 0 to 255, as RGB (V, 3) in 0 to 1. Alpha is dropped.
+
+    Raises InputError for another shape, NaN, and values outside of 0 to 255.
+    """
     if table.dim() != 2 or table.shape[1] not in (3, 4):
         raise InputError(f"{name} must be (vertices, 3 or 4), got {tuple(table.shape)}.")
     colors = table[:, :3].float()
@@ -76,7 +82,7 @@ def foreign_share(frames, table: Tensor, *, tolerance: float = 0.08) -> float:
     Pixels at the body's edge blend with the black ground and do not count; the tolerance is for lossy video.
     """
     pictures = torch.stack([torch.as_tensor(frame) for frame in frames]).permute(0, 3, 1, 2).float() / 255
-    inside = -torch.nn.functional.max_pool2d(-pictures.amax(1, keepdim=True), 5, 1, 2)[:, 0] > LEAST / 2
+    inside = -torch.nn.functional.max_pool2d(-pictures.amax(1, keepdim=True), 5, 1, 2)[:, 0] > LEAST_BRIGHTNESS / 2
     pixels = pictures.permute(0, 2, 3, 1)[inside]
     if not len(pixels):
         return 0.0
@@ -84,8 +90,11 @@ def foreign_share(frames, table: Tensor, *, tolerance: float = 0.08) -> float:
     return float((torch.cdist(pixels, table.to(pixels)).amin(1) > tolerance).float().mean())
 
 
-def colors_of(body: BodyModel, official: Tensor | None = None) -> Tensor:
-    """The body's colours (V, 3): the official table on SMPL's topology, our map where none is given."""
+def choose_colors(body: BodyModel, official: Tensor | None = None) -> Tensor:
+    """The body's colours (V, 3): the official table on SMPL's topology, our map where none is given.
+
+    Raises InputError where the table does not fit the body's vertices.
+    """
     if official is None:
         return point_colors(body)
     if body.name not in ("smpl", "smplh"):
@@ -95,4 +104,4 @@ def colors_of(body: BodyModel, official: Tensor | None = None) -> Tensor:
         )
     if len(official) != body.vertices:
         raise InputError(f"The colour table has {len(official)} rows, but the body has {body.vertices} vertices.")
-    return normalized(official).to(body.template)
+    return normalize_colors(official).to(body.template)

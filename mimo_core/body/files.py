@@ -23,13 +23,13 @@ from .model import BodyModel, free_body
 from .pickles import unpickle
 
 
-SUFFIXES = (".npz", ".pkl", ".safetensors")
+BODY_SUFFIXES = (".npz", ".pkl", ".safetensors")
 LARGEST_FILE = 2 << 30
 LARGEST_ARRAY = 1 << 29  # bytes; SMPL-X's largest, 300 + 100 components in float64, has 100 MB
-NEEDED = ("v_template", "f", "weights", "J_regressor", "kintree_table", "shapedirs", "posedirs")
-OPTIONAL = ("hands_meanl", "hands_meanr")
+NEEDED_ARRAYS = ("v_template", "f", "weights", "J_regressor", "kintree_table", "shapedirs", "posedirs")
+OPTIONAL_ARRAYS = ("hands_meanl", "hands_meanr")
 FAMILY = {(6890, 24): "smpl", (6890, 52): "smplh", (10475, 55): "smplx"}  # vertices, joints
-LANDMARKS = {
+SMPLX_LANDMARKS = {
     "nose": "nose",
     "reye": "right_eye",
     "leye": "left_eye",
@@ -42,32 +42,35 @@ LANDMARKS = {
     "RSmallToe": "right_small_toe",
     "RHeel": "right_heel",
 }
-FINGERS = ("thumb", "index", "middle", "ring", "pinky")
+FINGER_NAMES = ("thumb", "index", "middle", "ring", "pinky")
 
 
 def open_body(path: str | Path) -> BodyModel:
-    """The body model in a file of the SMPL family. Opening the same file again costs nothing."""
+    """The body model in a file of the SMPL family. Opening the same file again costs nothing.
+
+    Raises InputError where the file is missing, damaged, too large or no body.
+    """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path.name} is no body file; known are {', '.join(SUFFIXES)}.")
+    if path.suffix.lower() not in BODY_SUFFIXES:
+        raise InputError(f"{path.name} is no body file; known are {', '.join(BODY_SUFFIXES)}.")
     if not path.is_file():
         raise InputError(f"There is no body file at {path}.")
     stat = path.stat()
     if stat.st_size > LARGEST_FILE:
         raise InputError(f"{path.name} has {stat.st_size >> 20} MB; a body file has at most {LARGEST_FILE >> 20} MB.")
-    return _open(path, stat.st_mtime_ns, stat.st_size)
+    return _open_cached(path, stat.st_mtime_ns, stat.st_size)
 
 
 @functools.lru_cache(maxsize=1)
-def _open(path: Path, _changed: int, _size: int) -> BodyModel:
+def _open_cached(path: Path, _changed: int, _size: int) -> BodyModel:
     arrays = read_arrays(path)
-    _check(arrays, path.name)
+    _check_arrays(arrays, path.name)
     name = FAMILY[arrays["v_template"].shape[0], arrays["weights"].shape[1]]
     return _with_smplx(arrays, name)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a body file that a body needs, as they lie in it; sparse ones dense."""
+    """The arrays of a body file that a body needs, as they lie in it; sparse ones dense. Raises InputError."""
     suffix = path.suffix.lower()
     if suffix == ".safetensors":
         return _read_safetensors(path)
@@ -76,7 +79,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     content = unpickle(path.read_bytes())
     if not isinstance(content, dict):
         raise InputError(f"{path.name} holds no dictionary of arrays, so it is no body file.")
-    return {name: content[name] for name in (*NEEDED, *OPTIONAL) if name in content}
+    return {name: content[name] for name in (*NEEDED_ARRAYS, *OPTIONAL_ARRAYS) if name in content}
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
@@ -85,7 +88,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     try:
         with safe_open(str(path), framework="np") as file:
             present = set(file.keys())
-            return {name: file.get_tensor(name) for name in (*NEEDED, *OPTIONAL) if name in present}
+            return {name: file.get_tensor(name) for name in (*NEEDED_ARRAYS, *OPTIONAL_ARRAYS) if name in present}
     except SafetensorError as error:
         raise InputError(f"{path.name} is damaged or no safetensors file: {error}.") from error
 
@@ -95,7 +98,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             present = {entry.filename: entry for entry in archive.infolist()}
-            for name in (*NEEDED, *OPTIONAL):
+            for name in (*NEEDED_ARRAYS, *OPTIONAL_ARRAYS):
                 entry = present.get(f"{name}.npy")
                 if entry is None:
                     continue
@@ -113,7 +116,10 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_npy(content: bytes, name: str) -> np.ndarray:
-    """An array from the bytes of an .npy file. Object arrays go through the pickle reader that runs nothing."""
+    """An array from the bytes of an .npy file. Object arrays go through the pickle reader that runs nothing.
+
+    Raises InputError with `name` where shape, type and bytes do not fit.
+    """
     file = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(file)
@@ -131,9 +137,9 @@ def read_npy(content: bytes, name: str) -> np.ndarray:
         raise InputError(f"{name} is damaged or no npy file: {error}.") from error
 
 
-def _check(arrays: dict[str, np.ndarray], name: str):
+def _check_arrays(arrays: dict[str, np.ndarray], name: str):
     """Make every array a plain one of the right shape, or say what is wrong."""
-    missing = [key for key in NEEDED if arrays.get(key) is None]
+    missing = [key for key in NEEDED_ARRAYS if arrays.get(key) is None]
     if missing:
         raise InputError(f"{name} is no body file of the SMPL family: it lacks {', '.join(missing)}.")
     for key, array in arrays.items():
@@ -163,18 +169,18 @@ def _check(arrays: dict[str, np.ndarray], name: str):
 
 
 def _check_values(arrays: dict[str, np.ndarray], name: str):
-    for key in NEEDED:
+    for key in NEEDED_ARRAYS:
         if not np.isfinite(arrays[key]).all():
             raise InputError(f"{key} in {name} holds NaN or infinity.")
-    for key in OPTIONAL:
+    for key in OPTIONAL_ARRAYS:
         if key in arrays and (arrays[key].shape != (45,) or not np.isfinite(arrays[key]).all()):
             raise InputError(f"{key} in {name} must be 45 finite numbers, got {arrays[key].shape}.")
-    parents = _parents(arrays)
+    parents = _joint_parents(arrays)
     if any(not 0 <= parent < joint for joint, parent in enumerate(parents[1:], 1)):
         raise InputError(f"kintree_table in {name} must name for each joint a parent that comes before it.")
 
 
-def _parents(arrays: dict[str, np.ndarray]) -> tuple[int, ...]:
+def _joint_parents(arrays: dict[str, np.ndarray]) -> tuple[int, ...]:
     # The root's parent is written as -1, or as 2^32 - 1.
     return (-1, *(int(parent) for parent in arrays["kintree_table"][0][1:]))
 
@@ -190,16 +196,16 @@ def _with_smplx(arrays: dict[str, np.ndarray], name: str) -> BodyModel:
             "The free body needs neither."
         ) from error
     ids = vertex_ids["smplx" if name == "smplx" else "smplh"]
-    plain = {key: np.ascontiguousarray(array, np.float32) for key, array in arrays.items() if key in NEEDED}
+    plain = {key: np.ascontiguousarray(array, np.float32) for key, array in arrays.items() if key in NEEDED_ARRAYS}
     plain["f"] = arrays["f"].astype(np.int64)
-    plain["kintree_table"] = np.array([_parents(arrays), range(len(_parents(arrays)))])
+    plain["kintree_table"] = np.array([_joint_parents(arrays), range(len(_joint_parents(arrays)))])
     absent = {f"create_{part}": False for part in ("betas", "global_orient", "body_pose", "transl")}
     # smplx writes a warning about 10 shape components to standard output, where commands print their results.
     with contextlib.redirect_stdout(io.StringIO()):
         # Of the family's classes only SMPL takes arrays without a path; it fits all of them, hands and all.
         layer = smplx.SMPL("", data_struct=Struct(**plain), vertex_ids=ids, **absent)
-    names = {**LANDMARKS, **{f"{s}{finger}": f"{side}_{finger}" for s, side in _SIDES for finger in FINGERS}}
-    hands = [arrays.get(key, np.zeros(45)) for key in OPTIONAL]
+    names = {**SMPLX_LANDMARKS, **{f"{s}{finger}": f"{side}_{finger}" for s, side in _SIDES for finger in FINGER_NAMES}}
+    hands = [arrays.get(key, np.zeros(45)) for key in OPTIONAL_ARRAYS]
     body = BodyModel(
         name=name,
         template=layer.v_template,
@@ -212,13 +218,13 @@ def _with_smplx(arrays: dict[str, np.ndarray], name: str) -> BodyModel:
         landmarks={names[key]: vertex for key, vertex in ids.items()},
         hands_mean=None if name == "smpl" else torch.from_numpy(np.concatenate(hands).astype(np.float32)),
     )
-    return _recognized(body)
+    return _recognize_free_body(body)
 
 
 _SIDES = (("l", "left"), ("r", "right"))
 
 
-def _recognized(body: BodyModel) -> BodyModel:
+def _recognize_free_body(body: BodyModel) -> BodyModel:
     """The free body under its own name when it comes in SMPL's file form: what fits SMPL's vertices does not fit it."""
     free = free_body()
     same = body.faces.shape == free.faces.shape and torch.equal(body.faces, free.faces)

@@ -15,11 +15,11 @@ from ..body.person import Person
 from ..errors import InputError
 from ..geometry.rotations import matrix_from_axis_angle
 from .skeleton import PARENTS, family_joints, family_parts
-from .skinning import blend, world_from_rest
+from .skinning import blend_skin, world_from_rest
 
 
 FREE_BODY = Path(__file__).parent.parent / "assets" / "body.safetensors"
-FRAMES_AT_ONCE = 32  # skinning holds 12 numbers a vertex for this many frames, 10 MB
+FRAMES_SKINNED_AT_ONCE = 32  # skinning holds 12 numbers a vertex for this many frames, 10 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +103,13 @@ class BodyModel:
         if frames is not None:
             person = person.index(frames)
         vertices, joints = self._shape(self.betas_of(person))
-        rotations = matrix_from_axis_angle(self._full_pose(person))
+        rotations = matrix_from_axis_angle(self._complete_pose(person))
         transforms = world_from_rest(rotations, joints, self.parents)
-        chunks = zip(rotations.split(FRAMES_AT_ONCE), transforms.split(FRAMES_AT_ONCE), strict=True)
+        chunks = zip(rotations.split(FRAMES_SKINNED_AT_ONCE), transforms.split(FRAMES_SKINNED_AT_ONCE), strict=True)
         posed = torch.cat([self._skin(vertices, *chunk) for chunk in chunks]) + person.transl[:, None]
-        return self._posed(posed, joints, transforms, person.transl)
+        return self._place_joints(posed, joints, transforms, person.transl)
 
-    def _full_pose(self, person: Person) -> Tensor:
+    def _complete_pose(self, person: Person) -> Tensor:
         """Rotations of all J joints, (F, J, 3). Hands that the motion does not know are relaxed, the jaw closed."""
         pose = person.pose()
         if len(self.parents) == 24:
@@ -125,9 +125,9 @@ class BodyModel:
         if self.posedirs is not None:
             feature = (rotations[:, 1:] - torch.eye(3, device=rotations.device)).flatten(1)
             vertices = vertices + (feature @ self.posedirs.flatten(0, 1).mT).unflatten(1, (-1, 3))
-        return blend(vertices, self.weights, transforms)
+        return blend_skin(vertices, self.weights, transforms)
 
-    def _posed(self, vertices: Tensor, joints: Tensor, transforms: Tensor, transl: Tensor) -> Posed:
+    def _place_joints(self, vertices: Tensor, joints: Tensor, transforms: Tensor, transl: Tensor) -> Posed:
         kept = list(family_joints(len(joints)))
         joints, transforms = joints[kept], transforms[:, kept]
         shift = torch.zeros_like(transforms)
@@ -154,7 +154,7 @@ def free_body() -> BodyModel:
 
 
 def read_free_body(path: Path) -> BodyModel:
-    """Expand the compact asset that tools/bake_body.py writes."""
+    """Expand the compact asset that tools/bake_body.py writes. Raises InputError if it is missing."""
     from safetensors import safe_open
 
     if not path.is_file():
@@ -163,7 +163,7 @@ def read_free_body(path: Path) -> BodyModel:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         about = json.loads(file.metadata()["body"])
     count = len(arrays["template"])
-    weights = _dense(arrays, "weights", (count, len(PARENTS)))
+    weights = _expand_sparse(arrays, "weights", (count, len(PARENTS)))
     has_uv = "uv" in arrays
     return BodyModel(
         name="free",
@@ -171,7 +171,7 @@ def read_free_body(path: Path) -> BodyModel:
         shapedirs=torch.from_numpy(arrays["shapedirs"]).float(),
         posedirs=None,
         weights=weights / weights.sum(1, keepdim=True),
-        joint_regressor=_dense(arrays, "joint_regressor", (len(PARENTS), count)),
+        joint_regressor=_expand_sparse(arrays, "joint_regressor", (len(PARENTS), count)),
         parents=PARENTS,
         faces=torch.from_numpy(arrays["faces"].astype(np.int64)),
         uv=torch.from_numpy(arrays["uv"].astype(np.float32) / 65535) if has_uv else None,
@@ -180,7 +180,7 @@ def read_free_body(path: Path) -> BodyModel:
     )
 
 
-def _dense(arrays: dict[str, np.ndarray], name: str, shape: tuple[int, int]) -> Tensor:
+def _expand_sparse(arrays: dict[str, np.ndarray], name: str, shape: tuple[int, int]) -> Tensor:
     dense = np.zeros(shape, np.float32)
     dense[arrays[f"{name}.row"], arrays[f"{name}.column"]] = arrays[f"{name}.value"]
     return torch.from_numpy(dense)

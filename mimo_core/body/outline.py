@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-NEAR = 3.0  # pixels between a vertex and the outline of the body that it stands for
+NEAR_OUTLINE = 3.0  # pixels between a vertex and the outline of the body that it stands for
 SIDEWAYS = 0.8  # length of a unit normal on the picture from which its vertex can lie on the outline
 
 
-def near_edge(mask: NDArray, pixels: NDArray) -> NDArray:
+def is_near_edge(mask: NDArray, pixels: NDArray) -> NDArray:
     """True for points (N, 2) within NEAR pixels of the outline of a mask (H, W), inside the picture."""
     import cv2
 
@@ -18,7 +18,7 @@ def near_edge(mask: NDArray, pixels: NDArray) -> NDArray:
     inside = cv2.distanceTransform(np.pad(mask, 1, mode="edge"), cv2.DIST_L2, 3)[1:-1, 1:-1]
     x, y = np.clip(pixels.astype(int), 0, [width - 1, height - 1]).T
     on_picture = ((pixels > 2) & (pixels < [width - 2, height - 2])).all(1)
-    return (inside[y, x] < NEAR) & on_picture
+    return (inside[y, x] < NEAR_OUTLINE) & on_picture
 
 
 def outline_offsets(
@@ -31,18 +31,18 @@ def outline_offsets(
     """
     import cv2
 
-    steps = np.arange(-np.ceil(reach), np.ceil(reach) + NEAR, 0.5, dtype=np.float32)
+    steps = np.arange(-np.ceil(reach), np.ceil(reach) + NEAR_OUTLINE, 0.5, dtype=np.float32)
     x, y = (origin[:, None] + direction[:, None] * steps[:, None]).astype(np.float32).transpose(2, 0, 1)  # (R, steps)
     of_matte, of_body = (
         cv2.remap(mask, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderValue=0).astype(np.float32) for mask in (matte, body)
     )
-    start = len(steps) // 2 - int(NEAR)
-    own_end = _end(of_body, steps, start, outwards=np.ones(len(x), bool))
+    start = len(steps) // 2 - int(NEAR_OUTLINE)
+    own_end = _find_end(of_body, steps, start, outwards=np.ones(len(x), bool))
     start = np.abs(steps - own_end[:, None]).argmin(1)
     is_inside = np.take_along_axis(of_matte, start[:, None], 1)[:, 0] > 127
-    end = _end(of_matte, steps, start, outwards=is_inside)
+    end = _find_end(of_matte, steps, start, outwards=is_inside)
     offset = end - own_end
-    certain = (np.abs(offset) < reach) & (np.abs(own_end) < 2 * NEAR)
+    certain = (np.abs(offset) < reach) & (np.abs(own_end) < 2 * NEAR_OUTLINE)
     low, high = np.minimum(end, own_end)[:, None], np.maximum(end, own_end)[:, None]
     off_picture = (x < 1) | (y < 1) | (x > matte.shape[1] - 1) | (y > matte.shape[0] - 1)
     certain &= ~((of_body > 127) & (steps > own_end[:, None] + 2) & (steps < high - 1)).any(1)
@@ -50,7 +50,7 @@ def outline_offsets(
     return np.where(certain, offset, 0), certain
 
 
-def _end(values: NDArray, steps: NDArray, start, *, outwards: NDArray) -> NDArray:
+def _find_end(values: NDArray, steps: NDArray, start, *, outwards: NDArray) -> NDArray:
     """Where values (R, S) along the steps (S,) fall below 127.5, (R,): the first place from `start` on outwards, or the
     last place before it. Far beyond the steps where there is none.
     """

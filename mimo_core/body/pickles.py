@@ -23,7 +23,7 @@ LARGEST_MATRIX = 1 << 26  # entries; SMPL-X's joint regressor has 0.6 million
 PLAIN_TYPE = re.compile(r"[<>|=]?([biufcSU])(\d{1,4})|[<>|=]?(O)8?|\|?b1")
 
 
-class Kept:
+class StandIn:
     """Stands in for an object of a pickle: its arguments and its state, nothing else."""
 
     arguments = ()
@@ -36,61 +36,61 @@ class Kept:
         self.state = state
 
 
-class KeptType(Kept):
+class StandInType(StandIn):
     """numpy.dtype"""
 
 
-class _Array(Kept):
+class _ArrayStandIn(StandIn):
     """numpy.ndarray"""
 
 
-class _Scalar(Kept):
+class _ScalarStandIn(StandIn):
     """A numpy scalar: dtype and bytes."""
 
 
-class _Buffer(Kept):
+class _BufferStandIn(StandIn):
     """numpy's form of arrays in protocol 5: bytes, dtype, shape, order."""
 
 
-class _Compressed(Kept):
+class _CompressedStandIn(StandIn):
     """scipy's csc_matrix and csr_matrix."""
 
     by_column = True
 
 
-class _CompressedRows(_Compressed):
+class _CompressedRowsStandIn(_CompressedStandIn):
     by_column = False
 
 
-class _Chumpy(Kept):
+class _ChumpyStandIn(StandIn):
     """chumpy.ch.Ch with its value in `x`, or chumpy.reordering.Select with `a` and `idxs`."""
 
 
-class _Plain(Kept):
+class _ObjectStandIn(StandIn):
     """object()"""
 
 
-def harmless(module: str, name: str):
+def find_stand_in(module: str, name: str):
     """The stand-in for a name that may occur in a body file, or None."""
     package, _, rest = module.partition(".")
     if package == "numpy" and rest in ("", "core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric"):
         return {
-            "ndarray": _Array,
-            "dtype": KeptType,
-            "scalar": _Scalar,
-            "_frombuffer": _Buffer,
+            "ndarray": _ArrayStandIn,
+            "dtype": StandInType,
+            "scalar": _ScalarStandIn,
+            "_frombuffer": _BufferStandIn,
             # Functions are made anew each time, because a pickle may set attributes of what it is given.
-            "_reconstruct": lambda *_: _Array(),
+            "_reconstruct": lambda *_: _ArrayStandIn(),
         }.get(name)
     if package == "scipy" and rest.startswith("sparse"):
-        return {"csc_matrix": _Compressed, "csr_matrix": _CompressedRows}.get(name)
+        return {"csc_matrix": _CompressedStandIn, "csr_matrix": _CompressedRowsStandIn}.get(name)
     if package == "chumpy":
-        return _Chumpy
+        return _ChumpyStandIn
     return {
         ("copy_reg", "_reconstructor"): lambda kind, *_: _new_object(kind),
         ("copyreg", "_reconstructor"): lambda kind, *_: _new_object(kind),
-        ("__builtin__", "object"): _Plain,
-        ("builtins", "object"): _Plain,
+        ("__builtin__", "object"): _ObjectStandIn,
+        ("builtins", "object"): _ObjectStandIn,
         ("__builtin__", "set"): frozenset,
         ("builtins", "set"): frozenset,
         ("collections", "OrderedDict"): dict,
@@ -99,15 +99,15 @@ def harmless(module: str, name: str):
     }.get((module, name))
 
 
-def _new_object(kind) -> Kept:
-    if not (isinstance(kind, type) and issubclass(kind, Kept)):
+def _new_object(kind) -> StandIn:
+    if not (isinstance(kind, type) and issubclass(kind, StandIn)):
         raise InputError("The pickle makes an object out of something that is not a class.")
     return kind()
 
 
-class _Reader(pickle.Unpickler):
+class _SafeUnpickler(pickle.Unpickler):
     def find_class(self, module, name):
-        found = harmless(module, name)
+        found = find_stand_in(module, name)
         if found is None:
             raise InputError(
                 f"The file is refused: its pickle asks for {module}.{name}, which is program code, no part of a body "
@@ -123,7 +123,7 @@ def unpickle(content: bytes):
     """Dictionaries, lists and numpy arrays out of a pickle. InputError if it holds anything else or is cut off."""
     _check_sizes(content)
     try:
-        tree = _Reader(io.BytesIO(content), encoding="latin1").load()
+        tree = _SafeUnpickler(io.BytesIO(content), encoding="latin1").load()
     except InputError:
         raise
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
@@ -146,26 +146,29 @@ def _check_sizes(content: bytes):
 
 
 def plain_value(value, depth: int, built: dict[int, object]):
-    """Replace stubs by the arrays that they describe. `built` holds by identity what has been replaced already."""
+    """Replace stand-ins by the arrays that they describe. `built` holds by identity what has been replaced already.
+
+    Raises InputError for deep nesting and arrays that do not fit together.
+    """
     if depth > DEEPEST:
         raise InputError("The pickle is nested too deeply to be a body model.")
     if id(value) not in built:
-        built[id(value)] = _built(value, lambda inner: plain_value(inner, depth + 1, built))
+        built[id(value)] = _build_value(value, lambda inner: plain_value(inner, depth + 1, built))
     return built[id(value)]
 
 
-def _built(value, plain):
+def _build_value(value, plain):
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     build = {
-        _Array: _array,
-        _Buffer: _buffer,
-        _Scalar: _scalar,
-        _Compressed: _compressed,
-        _CompressedRows: _compressed,
-        _Chumpy: _chumpy,
+        _ArrayStandIn: _build_array,
+        _BufferStandIn: _build_from_buffer,
+        _ScalarStandIn: _build_scalar,
+        _CompressedStandIn: _build_dense,
+        _CompressedRowsStandIn: _build_dense,
+        _ChumpyStandIn: _build_chumpy,
     }.get(type(value))
     try:
         return value if build is None else build(value, plain)
@@ -175,32 +178,33 @@ def _built(value, plain):
         raise InputError(f"The pickle holds an array that does not fit together: {error}.") from error
 
 
-def array_type(kept: KeptType) -> np.dtype:
-    code = kept.arguments[0]
+def array_type(stand_in: StandInType) -> np.dtype:
+    """The dtype that a stand-in describes. Raises InputError for types that hold more than plain numbers."""
+    code = stand_in.arguments[0]
     if not PLAIN_TYPE.fullmatch(code):
         raise InputError(f"The pickle holds an array of type {code!r}; a body model needs plain numbers.")
-    order = kept.state[1] if kept.state else "="
+    order = stand_in.state[1] if stand_in.state else "="
     return np.dtype(code).newbyteorder(order if order in "<>" else "=")
 
 
-def _array(kept: _Array, plain) -> np.ndarray:
-    if kept.state is None:
+def _build_array(stand_in: _ArrayStandIn, plain) -> np.ndarray:
+    if stand_in.state is None:
         return np.zeros(0)
-    shape, kind, is_fortran, content = kept.state[-4:]
-    return _filled(content, array_type(kind), tuple(shape), "F" if is_fortran else "C", plain)
+    shape, kind, is_fortran, content = stand_in.state[-4:]
+    return _fill_array(content, array_type(kind), tuple(shape), "F" if is_fortran else "C", plain)
 
 
-def _buffer(kept: _Buffer, plain) -> np.ndarray:
-    content, kind, shape, order = kept.arguments
-    return _filled(bytes(content), array_type(kind), tuple(shape), order, plain)
+def _build_from_buffer(stand_in: _BufferStandIn, plain) -> np.ndarray:
+    content, kind, shape, order = stand_in.arguments
+    return _fill_array(bytes(content), array_type(kind), tuple(shape), order, plain)
 
 
-def _scalar(kept: _Scalar, plain):
-    kind, content = kept.arguments
-    return _filled(content, array_type(kind), (1,), "C", plain)[0]
+def _build_scalar(stand_in: _ScalarStandIn, plain):
+    kind, content = stand_in.arguments
+    return _fill_array(content, array_type(kind), (1,), "C", plain)[0]
 
 
-def _filled(content, kind: np.dtype, shape: tuple[int, ...], order: str, plain) -> np.ndarray:
+def _fill_array(content, kind: np.dtype, shape: tuple[int, ...], order: str, plain) -> np.ndarray:
     if kind.hasobject:
         array = np.empty(len(content), object)
         array[:] = [plain(item) for item in content]
@@ -210,9 +214,9 @@ def _filled(content, kind: np.dtype, shape: tuple[int, ...], order: str, plain) 
     return np.frombuffer(content, kind).reshape(shape, order=order)
 
 
-def _compressed(kept: _Compressed, plain) -> np.ndarray:
+def _build_dense(stand_in: _CompressedStandIn, plain) -> np.ndarray:
     """A sparse matrix as a dense float32 array."""
-    state = {key.lstrip("_"): plain(value) for key, value in kept.state.items()}
+    state = {key.lstrip("_"): plain(value) for key, value in stand_in.state.items()}
     rows, columns = (int(side) for side in state["shape"])
     values, indices, starts = (np.asarray(state[name]) for name in ("data", "indices", "indptr"))
     lengths = np.diff(starts)
@@ -222,13 +226,13 @@ def _compressed(kept: _Compressed, plain) -> np.ndarray:
         )
     lines = np.repeat(np.arange(len(lengths)), lengths)
     dense = np.zeros((rows, columns), np.float32)
-    np.add.at(dense, (indices, lines) if kept.by_column else (lines, indices), values)
+    np.add.at(dense, (indices, lines) if stand_in.by_column else (lines, indices), values)
     return dense
 
 
-def _chumpy(kept: _Chumpy, plain):
+def _build_chumpy(stand_in: _ChumpyStandIn, plain):
     """The value of a chumpy array."""
-    state = kept.state if isinstance(kept.state, dict) else {}
+    state = stand_in.state if isinstance(stand_in.state, dict) else {}
     if "x" in state:
         return np.asarray(plain(state["x"]))
     if "a" in state and "idxs" in state:

@@ -115,12 +115,12 @@ def rasterize(
 
 
 def _rasterize(vertices, faces, focal, center, size, cull, near) -> Raster:
-    triangles = _set_up(vertices, faces, focal, center, size, cull, near)
+    triangles = _set_up_triangles(vertices, faces, focal, center, size, cull, near)
     window = _Window.around(triangles, len(vertices))
     nearest = torch.zeros(window.pixels, dtype=torch.int64, device=vertices.device)
     for chosen, first, side in _stamps(triangles):
-        _draw(nearest, window, triangles, chosen, first, side)
-    return _resolve(nearest, window, triangles, size)
+        _draw_stamps(nearest, window, triangles, chosen, first, side)
+    return _resolve_nearest(nearest, window, triangles, size)
 
 
 @dataclass(frozen=True)
@@ -146,36 +146,38 @@ class _Window:
         return self.frames * self.rows * self.columns
 
 
-def _set_up(vertices, faces, focal, center, size, cull, near) -> _Triangles:
+def _set_up_triangles(vertices, faces, focal, center, size, cull, near) -> _Triangles:
     count = len(faces)
-    projected = _project(vertices, focal, center, near)
+    projected = _project_points(vertices, focal, center, near)
     x, y = (projected[..., axis][:, faces].flatten(0, 1) for axis in range(2))  # (B * T, 3 corners)
-    is_seen = _faces_camera(x, y, cull) & _on_screen(x, y, size)
+    is_seen = _faces_camera(x, y, cull) & _is_on_screen(x, y, size)
     is_near = vertices[..., 2] < near
     if not is_near.any():
         source = is_seen.nonzero()[:, 0]
-        points = projected.flatten(0, 1)[_corners(source, faces, len(vertices[0]))]
-        return _edges(points, source // count, source % count, None, size)
+        points = projected.flatten(0, 1)[_corner_numbers(source, faces, len(vertices[0]))]
+        return _set_up_edges(points, source // count, source % count, None, size)
     is_near = is_near[:, faces].flatten(0, 1)
     source = (is_seen & ~is_near.any(1)).nonzero()[:, 0]
-    points = projected.flatten(0, 1)[_corners(source, faces, len(vertices[0]))]
+    points = projected.flatten(0, 1)[_corner_numbers(source, faces, len(vertices[0]))]
     crossing = (is_near.any(1) & ~is_near.all(1)).nonzero()[:, 0]
-    pieces, corners, parent = _clip(vertices.flatten(0, 1)[_corners(crossing, faces, len(vertices[0]))], near)
-    pieces = _project(pieces, focal, center, near)
-    kept = (_faces_camera(*pieces[..., :2].unbind(-1), cull) & _on_screen(*pieces[..., :2].unbind(-1), size)).nonzero()
+    pieces, corners, parent = _clip(vertices.flatten(0, 1)[_corner_numbers(crossing, faces, len(vertices[0]))], near)
+    pieces = _project_points(pieces, focal, center, near)
+    kept = (
+        _faces_camera(*pieces[..., :2].unbind(-1), cull) & _is_on_screen(*pieces[..., :2].unbind(-1), size)
+    ).nonzero()
     kept = kept[:, 0]
     whole = torch.eye(3, dtype=points.dtype, device=points.device).expand(len(points), 3, 3)
     source, order = torch.cat([source, crossing[parent[kept]]]).sort(stable=True)
     points, corners = torch.cat([points, pieces[kept]])[order], torch.cat([whole, corners[kept]])[order]
-    return _edges(points, source // count, source % count, corners, size)
+    return _set_up_edges(points, source // count, source % count, corners, size)
 
 
-def _corners(source: Tensor, faces: Tensor, vertices: int) -> Tensor:
+def _corner_numbers(source: Tensor, faces: Tensor, vertices: int) -> Tensor:
     """For faces (N,), counted over all frames, the numbers (N, 3) of their corners, counted so too."""
     return faces[source % len(faces)] + (source // len(faces) * vertices)[:, None]
 
 
-def _project(points: Tensor, focal: float, center: tuple[float, float], near: float) -> Tensor:
+def _project_points(points: Tensor, focal: float, center: tuple[float, float], near: float) -> Tensor:
     """Camera-space points (..., 3) to x, y in pixels and 1 / depth."""
     inverse = 1 / points[..., 2:].clamp_min(near)
     return torch.cat([points[..., :2] * inverse * focal + points.new_tensor(center), inverse], -1)
@@ -187,7 +189,7 @@ def _faces_camera(x: Tensor, y: Tensor, cull: bool) -> Tensor:
     return area < 0 if cull else area != 0
 
 
-def _on_screen(x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
+def _is_on_screen(x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
     """True where the box around the corners (N, 3) holds a pixel centre."""
     spans = [_pixel_span(values, limit) for values, limit in zip((x, y), size, strict=True)]
     return (spans[0][0] <= spans[0][1]) & (spans[1][0] <= spans[1][1])
@@ -223,7 +225,7 @@ def _clip(corners: Tensor, near: float) -> tuple[Tensor, Tensor, Tensor]:
     return pieces, bary, parent
 
 
-def _edges(points: Tensor, frame: Tensor, face: Tensor, corners: Tensor | None, size) -> _Triangles:
+def _set_up_edges(points: Tensor, frame: Tensor, face: Tensor, corners: Tensor | None, size) -> _Triangles:
     spans = [_pixel_span(points[..., axis], limit) for axis, limit in enumerate(size)]
     first, last = (torch.stack(ends, 1) for ends in zip(*spans, strict=True))
     count = last - first + 1
@@ -281,11 +283,11 @@ def _tiles(triangles: _Triangles, start: int, side: int) -> Iterator[tuple[Tenso
         step = torch.stack([within % tiles[owner, 0], within // tiles[owner, 0]], 1) * side
         chosen = start + owner
         first = triangles.first[chosen] + step
-        touched = _touches(triangles, chosen, first, side)
+        touched = _touches_triangle(triangles, chosen, first, side)
         yield chosen[touched], first[touched], side
 
 
-def _touches(triangles: _Triangles, chosen: Tensor, first: Tensor, side: int) -> Tensor:
+def _touches_triangle(triangles: _Triangles, chosen: Tensor, first: Tensor, side: int) -> Tensor:
     """False where a tile lies wholly outside one edge."""
     slope = triangles.slope[chosen]
     best = first[:, None] + torch.where(slope > 0, side - 1, 0) + 0.5 - triangles.origin[chosen]
@@ -294,7 +296,7 @@ def _touches(triangles: _Triangles, chosen: Tensor, first: Tensor, side: int) ->
     return (highest >= 0).all(1)
 
 
-def _draw(nearest: Tensor, window: _Window, triangles: _Triangles, chosen, first: Tensor, side: int):
+def _draw_stamps(nearest: Tensor, window: _Window, triangles: _Triangles, chosen, first: Tensor, side: int):
     """Enter the pixels of (M) stamps into the buffer of keys."""
     if not len(first):
         return
@@ -315,7 +317,7 @@ def _draw(nearest: Tensor, window: _Window, triangles: _Triangles, chosen, first
     nearest.scatter_reduce_(0, start[stamp] + offset[pixel], key, "amax")
 
 
-def _resolve(nearest: Tensor, window: _Window, triangles: _Triangles, size: tuple[int, int]) -> Raster:
+def _resolve_nearest(nearest: Tensor, window: _Window, triangles: _Triangles, size: tuple[int, int]) -> Raster:
     width, height = size
     shape = (window.frames, height, width)
     found = nearest.nonzero()[:, 0]
@@ -342,7 +344,7 @@ def _resolve(nearest: Tensor, window: _Window, triangles: _Triangles, size: tupl
     return Raster(shape, hits, triangles.face[chosen], bary, 1 / inverse[:, 0])
 
 
-def sample(raster: Raster, faces: Tensor, attribute: Tensor) -> Tensor:
+def sample_vertices(raster: Raster, faces: Tensor, attribute: Tensor) -> Tensor:
     """Vertex values (V, C) or (B, V, C) at the pixels that see a face, (N, C) in the order of `raster.hits`."""
     corners = attribute[..., faces, :].flatten(-2)  # ([B,] T, 3 C)
     row = raster.hit_face
@@ -357,5 +359,5 @@ def sample(raster: Raster, faces: Tensor, attribute: Tensor) -> Tensor:
 def interpolate(raster: Raster, faces: Tensor, attribute: Tensor) -> Tensor:
     """Vertex values (V, C) or (B, V, C) at every pixel, (B, H, W, C); 0 where nothing is seen."""
     picture = attribute.new_zeros(math.prod(raster.shape), attribute.shape[-1])
-    picture[raster.hits] = sample(raster, faces, attribute)
+    picture[raster.hits] = sample_vertices(raster, faces, attribute)
     return picture.view(*raster.shape, -1)

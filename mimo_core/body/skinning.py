@@ -23,7 +23,7 @@ def world_from_rest(rotations: Tensor, joints: Tensor, parents: tuple[int, ...])
     return torch.cat([torch.cat([linear, offset[..., None]], -1), bottom], -2)
 
 
-def blend(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:
+def blend_skin(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:
     """Rest vertices (V, 3) or (F, V, 3), moved by transforms (F, J, 4, 4) with weights (V, J), to (F, V, 3)."""
     mixed = (weights @ transforms[:, :, :3].flatten(2)).unflatten(-1, (3, 4))  # (F, V, 12) -> (F, V, 3, 4)
     return torch.einsum("fvij,fvj->fvi", mixed[..., :3], vertices.expand(len(transforms), -1, -1)) + mixed[..., 3]

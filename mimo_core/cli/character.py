@@ -61,14 +61,14 @@ def run_replace(options) -> None:
 
 
 def run_animate(options) -> None:
-    from ..motion.edit import resample
+    from ..motion.edit import resample_motion
     from ..motion.files import open_motion
     from ..replace import animate_character
 
     _check_outputs(options)
     motion = open_motion(options.motion) if options.motion else _find_example().motion()
     if options.fps:
-        motion = resample(motion, options.fps)
+        motion = resample_motion(motion, options.fps)
     if options.size:
         motion = dataclasses.replace(motion, camera=motion.camera.reframed(*options.size))
     width, height = motion.camera.size

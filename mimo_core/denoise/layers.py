@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..identity.identity import Identity
 from ..media.clip import Clip, Masks
 from ..motion.motion import Motion
-from ..motion.retarget import retarget
+from ..motion.retarget import retarget_motion
 from ..proxy.proxy import Proxy
 from ..scene.scene import Scene
 from .segments import BLACK, WHITE
@@ -42,7 +42,7 @@ def proxy(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) 
     """The character as the proxy draws it, before the plate and behind what passes in front."""
     if isinstance(motion, Clip):
         raise InputError("These weights also read the proxy, which needs the motion itself. Connect it, not body code.")
-    return drawn_by(Proxy.from_identity(identity), retarget(motion, identity), scene)
+    return drawn_by(Proxy.from_identity(identity), retarget_motion(motion, identity), scene)
 
 
 def drawn_by(drawn: Proxy, motion: Motion, scene: Scene) -> Clip:
@@ -53,7 +53,7 @@ def drawn_by(drawn: Proxy, motion: Motion, scene: Scene) -> Clip:
 
 def proxy_coverage(identity: Identity, motion: Motion, scene: Scene) -> Masks:
     """Where the proxy covers the scene: the outline that weights which read it were trained to fill."""
-    drawn = Proxy.from_identity(identity).render(retarget(motion, identity), size=(scene.width, scene.height))
+    drawn = Proxy.from_identity(identity).render(retarget_motion(motion, identity), size=(scene.width, scene.height))
     return Masks.from_frames(alpha for _, alpha in drawn)
 
 

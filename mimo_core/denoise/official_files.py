@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..body.colors import read_official_colors
-from ..body.files import SUFFIXES, open_body
+from ..body.files import BODY_SUFFIXES, open_body
 from ..body.model import BodyModel
 from ..errors import InputError
 from .paste import EDGE_NAMES
@@ -26,7 +26,9 @@ def official_body_code(
     Neutral bodies come before male and female ones. `models` is the name of the models folder in messages.
     """
     table = next((file for file in _files(mimo) if file.name == "sdc_info.npy"), None)
-    bodies = [file for file in _files(smpl) if file.suffix.lower() in SUFFIXES and "smplx" not in file.name.lower()]
+    bodies = [
+        file for file in _files(smpl) if file.suffix.lower() in BODY_SUFFIXES and "smplx" not in file.name.lower()
+    ]
     body = min(bodies, key=lambda file: ("neutral" not in file.name.lower(), file.name), default=None)
     hints = {
         f"sdc_info.npy to {models}/mimo": table,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..identity.identity import Identity
 from ..motion.motion import Motion
-from ..motion.retarget import retarget
+from ..motion.retarget import retarget_motion
 from ..progress import Progress, scale_progress, silent
 from ..scene.scene import Scene
 from ..stopwatch import Stopwatch
@@ -68,7 +68,7 @@ class MimoDecoder:
         """
         how = self.settings
         if how.behaviour == "fixed":
-            motion = retarget(motion, identity)
+            motion = retarget_motion(motion, identity)
         with watch.stage("character"):
             identity = with_networks(identity, embed=lambda view: embedding_of(self.image_encoder, view))
             part = Part(size=how.size, behaviour=how.behaviour)

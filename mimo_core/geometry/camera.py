@@ -40,22 +40,35 @@ class Camera:
         return cls(focal or 1.2 * max(width, height), (width / 2, height / 2), (width, height))
 
     def extrinsics(self, frames: slice | None = None) -> Tensor:
-        """camera_from_world of `frames`, (F, 4, 4), or (1, 4, 4) for a camera that stands still in the origin."""
+        """camera_from_world of `frames`, (F, 4, 4), or (1, 4, 4) for a camera that stands still in the origin.
+
+        The latter is diag(1, -1, -1, 1): world Y up becomes camera y down, world -Z becomes forward.
+        """
         if self.camera_from_world is None:
             return torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0]))[None]
         return self.camera_from_world[frames or slice(None)]
 
     def view(self, points: Tensor, frames: slice | None = None) -> Tensor:
-        """World points (F, N, 3) of `frames` in camera space."""
+        """World points (F, N, 3) of `frames` in camera space (F, N, 3), metres.
+
+        Convention: camera_from_world maps columns. The camera in the origin sees the world point (0.1, 0, -2) at
+        (0.1, 0, 2).
+        """
         matrix = self.extrinsics(frames).to(points)
         return points @ matrix[:, :3, :3].mT + matrix[:, None, :3, 3]
 
     def project(self, points: Tensor, frames: slice | None = None) -> Tensor:
-        """World points (F, N, 3) of `frames` to pixels (F, N, 2). Points at or behind the camera give huge values."""
+        """World points (F, N, 3) of `frames` to pixels (F, N, 2). Points at or behind the camera give huge values.
+
+        With focal 500 and center (256, 256) the camera in the origin sees the world point (0.1, 0, -2) at (281, 256).
+        """
         return self.pixels(self.view(points, frames))
 
     def pixels(self, points: Tensor) -> Tensor:
-        """Camera-space points (..., 3) to pixels (..., 2)."""
+        """Camera-space points (..., 3) in metres to pixels (..., 2).
+
+        With focal 500 and center (256, 256) the point (0.1, 0, 2) lands at (281, 256).
+        """
         depth = points[..., 2:].clamp_min(1e-6)
         return points[..., :2] / depth * self.focal + points.new_tensor(self.center)
 

@@ -18,7 +18,7 @@ __all__ = [
     "quaternion_from_axis_angle",
     "quaternion_from_matrix",
     "slerp",
-    "unwound",
+    "unwind_quaternions",
 ]
 
 
@@ -41,14 +41,14 @@ def matrix_from_axis_angle(axis_angle: Tensor) -> Tensor:
 
 
 def quaternion_from_axis_angle(axis_angle: Tensor) -> Tensor:
-    """Rotation vectors (..., 3) to unit quaternions (..., 4)."""
+    """Rotation vectors (..., 3) in radians to unit quaternions (..., 4): (0, 0, pi/2) to (0.7071, 0, 0, 0.7071)."""
     angle = axis_angle.norm(dim=-1, keepdim=True)
     half_sine = torch.sinc(angle / (2 * torch.pi)) / 2  # sin(angle / 2) / angle, exact at zero
     return torch.cat([(angle / 2).cos(), axis_angle * half_sine], -1)
 
 
 def axis_angle_from_quaternion(quaternion: Tensor) -> Tensor:
-    """Unit quaternions (..., 4) of either sign to rotation vectors (..., 3) of at most pi."""
+    """Unit quaternions (..., 4) of either sign to rotation vectors (..., 3) of at most pi: the inverse of the above."""
     quaternion = torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
     sine = quaternion[..., 1:].norm(dim=-1, keepdim=True)
     angle = 2 * torch.atan2(sine, quaternion[..., :1])
@@ -57,7 +57,7 @@ def axis_angle_from_quaternion(quaternion: Tensor) -> Tensor:
 
 
 def matrix_from_quaternion(quaternion: Tensor) -> Tensor:
-    """Unit quaternions (..., 4) to matrices (..., 3, 3)."""
+    """Unit quaternions (..., 4) to matrices (..., 3, 3): (0.7071, 0, 0, 0.7071) turns the column +X into +Y."""
     w, x, y, z = quaternion.unbind(-1)
     rows = [
         *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
@@ -88,12 +88,12 @@ def quaternion_from_matrix(matrix: Tensor) -> Tensor:
 
 
 def axis_angle_from_matrix(matrix: Tensor) -> Tensor:
-    """Rotation matrices (..., 3, 3) to rotation vectors (..., 3) of at most pi."""
+    """Rotation matrices (..., 3, 3) to rotation vectors (..., 3) of at most pi radians."""
     return axis_angle_from_quaternion(quaternion_from_matrix(matrix))
 
 
-def unwound(quaternions: Tensor) -> Tensor:
-    """Quaternions over time (F, ..., 4) with signs chosen so that neighbours lie close together."""
+def unwind_quaternions(quaternions: Tensor) -> Tensor:
+    """Quaternions over time (F, ..., 4) with signs chosen so that neighbours lie close together: q, -q gives q, q."""
     dots = (quaternions[1:] * quaternions[:-1]).sum(-1, keepdim=True)
     signs = torch.where(dots < 0, -1.0, 1.0).to(quaternions).cumprod(0)
     return torch.cat([quaternions[:1], quaternions[1:] * signs])

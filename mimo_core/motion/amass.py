@@ -18,11 +18,11 @@ from .motion import Motion
 RATES = ("mocap_framerate", "mocap_frame_rate", "fps")  # spellings in use
 BODIES = {72: "smpl", 156: "smplh", 165: "smplx"}  # by the values of a pose
 JAW_AND_EYES = slice(66, 75)  # of SMPL-X
-PELVIS = (0.0, -0.22, 0.028)  # metres, the pelvis of an average body in rest
+AVERAGE_PELVIS = (0.0, -0.22, 0.028)  # metres, the pelvis of an average body in rest
 Y_UP_FROM_Z_UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
 
-def from_amass(arrays: Mapping[str, np.ndarray], *, name: str) -> Motion:
+def motion_from_amass(arrays: Mapping[str, np.ndarray], *, name: str) -> Motion:
     """A motion from AMASS's arrays: poses (F, 72, 156 or 165), trans (F, 3), betas (10 or more), a frame rate.
 
     The world is turned from Z up to Y up. Gender is ignored; of the shape values the first 10 count. AMASS has no
@@ -49,30 +49,9 @@ def from_amass(arrays: Mapping[str, np.ndarray], *, name: str) -> Motion:
     return Motion((person,), _rate(arrays, name), camera_in_front(person))
 
 
-def to_amass(motion: Motion) -> dict[str, np.ndarray]:
-    """AMASS's arrays for the first person, as SMPL-H with 156 values a frame and Z up.
-
-    The free body's shape values mean nothing to SMPL; its motion is written with the average shape.
-    """
-    person = motion.person
-    root, trans = _turned(person.global_orient, person.transl, Y_UP_FROM_Z_UP.T)
-    relaxed = torch.zeros(person.frames, 45)
-    hands = [relaxed if hand is None else hand for hand in (person.left_hand_pose, person.right_hand_pose)]
-    betas = torch.zeros(16)
-    if person.body != "free":
-        betas[:10] = person.betas
-    return {
-        "poses": torch.cat([root, person.body_pose[:, :63], *hands], 1).numpy(),
-        "trans": trans.numpy(),
-        "betas": betas.numpy(),
-        "gender": np.array("neutral"),
-        "mocap_framerate": np.array(motion.fps),
-    }
-
-
 def _turned(root: Tensor, transl: Tensor, turn: Tensor) -> tuple[Tensor, Tensor]:
     """Turn the world. The root rotates about the pelvis, not about the origin, so the shift depends on where it is."""
-    pelvis = torch.tensor(PELVIS)
+    pelvis = torch.tensor(AVERAGE_PELVIS)
     return (
         axis_angle_from_matrix(turn @ matrix_from_axis_angle(root)),
         (transl + pelvis) @ turn.T - pelvis,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ..errors import InputError
 
 
-SIDES = ("left", "right")
+LEFT_AND_RIGHT = ("left", "right")
 # Names without side, spaces and signs. Where a skeleton has several bones of a row, the first name that it has counts.
-LIMBS = {
+LIMB_NAMES = {
     "hip": ("upleg", "thigh", "femur", "upperleg", "hip"),
     "knee": ("leg", "shin", "calf", "tibia", "lowerleg", "knee"),
     "ankle": ("ankle", "foot"),
@@ -21,10 +21,10 @@ LIMBS = {
     "wrist": ("wrist", "hand"),
     "hand": ("handmiddle1", "middle1", "hand"),
 }
-PELVIS = ("hips", "pelvis", "root", "hip")
-HEAD = ("head",)
-NEEDED = ("hip", "knee", "shoulder", "elbow")
-PREFIX = re.compile(r"^(.*:|mixamorig\d*|[mf]avg|bip01|bip001|jbip|def|cc base)", re.IGNORECASE)
+PELVIS_NAMES = ("hips", "pelvis", "root", "hip")
+HEAD_NAMES = ("head",)
+NEEDED_JOINTS = ("hip", "knee", "shoulder", "elbow")
+NAME_PREFIX = re.compile(r"^(.*:|mixamorig\d*|[mf]avg|bip01|bip001|jbip|def|cc base)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,13 @@ def find_bones(names: tuple[str, ...], parents: tuple[int, ...], *, file: str) -
     """Recognise a skeleton. Raises InputError naming what is missing."""
     plain = [_plain(name) for name in names]
     limbs = {}
-    for side in SIDES:
+    for side in LEFT_AND_RIGHT:
         own = {bone: number for number, (place, bone) in reversed(list(enumerate(plain))) if place == side}
         limbs |= {f"{side}_{joint}": number for joint, number in _limbs(own).items()}
-    pelvis, head = (_first(plain, wanted) for wanted in (PELVIS, HEAD))
-    missing = [f"{side} {joint}" for side in SIDES for joint in NEEDED if f"{side}_{joint}" not in limbs]
+    pelvis, head = (_first(plain, wanted) for wanted in (PELVIS_NAMES, HEAD_NAMES))
+    missing = [
+        f"{side} {joint}" for side in LEFT_AND_RIGHT for joint in NEEDED_JOINTS if f"{side}_{joint}" not in limbs
+    ]
     missing += [name for name, number in (("hips", pelvis), ("head", head)) if number is None]
     if missing:
         raise InputError(
@@ -56,7 +58,7 @@ def find_bones(names: tuple[str, ...], parents: tuple[int, ...], *, file: str) -
     chain = _between(parents, pelvis, head)
     if chain is None:
         raise InputError(f"In {file} the head ({names[head]}) does not hang on the hips ({names[pelvis]}).")
-    arms = [set(_ancestors(parents, limbs[f"{side}_shoulder"])) for side in SIDES]
+    arms = [set(_ancestors(parents, limbs[f"{side}_shoulder"])) for side in LEFT_AND_RIGHT]
     spine = tuple(bone for bone in chain if all(bone in arm for arm in arms))
     return Bones(pelvis, spine, tuple(chain[len(spine) :]), head, limbs)
 
@@ -65,7 +67,7 @@ def _plain(name: str) -> tuple[str, str]:
     """Side ("left", "right" or "") and bare name of a bone: mixamorig:LeftUpLeg is ("left", "upleg")."""
     words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name.rpartition(":")[2])
     words = re.sub(r"[\W_]+", " ", words).strip()
-    words = PREFIX.sub("", words).strip().lower().split()
+    words = NAME_PREFIX.sub("", words).strip().lower().split()
     for sign, side in (("left", "left"), ("right", "right"), ("l", "left"), ("r", "right")):
         if sign in words:
             words.remove(sign)
@@ -74,7 +76,7 @@ def _plain(name: str) -> tuple[str, str]:
     for sign, side in (("left", "left"), ("right", "right")):
         if bare.startswith(sign) or bare.endswith(sign):
             return side, bare.replace(sign, "", 1)
-    known = {bone for row in LIMBS.values() for bone in row}
+    known = {bone for row in LIMB_NAMES.values() for bone in row}
     for sign, side in (("l", "left"), ("r", "right")):  # lfemur of the CMU data
         if bare.startswith(sign) and bare[1:] in known and bare not in known:
             return side, bare[1:]
@@ -84,7 +86,7 @@ def _plain(name: str) -> tuple[str, str]:
 def _limbs(own: dict[str, int]) -> dict[str, int]:
     """Joints of one side. "shoulder", "hand" and "foot" mean different joints in different families."""
     found = {}
-    for joint, row in LIMBS.items():
+    for joint, row in LIMB_NAMES.items():
         bone = next((name for name in row if name in own), None)
         if bone is not None:
             found[joint] = own[bone]

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..geometry.rotations import matrix_from_axis_angle
-from .take import Take, frame_rate
+from .skeletal_animation import SkeletalAnimation, round_frame_rate
 
 
 MOST_JOINTS = 1000
-MOST_VALUES = 100_000_000  # of all frames together
+MOST_BVH_VALUES = 100_000_000  # of all frames together
 CENTIMETRES = 100.0  # in which BVH files are written; Blender, Maya and Mixamo expect them
 AXES = {"Xrotation": 0, "Yrotation": 1, "Zrotation": 2}
 SHIFTS = {"Xposition": 0, "Yposition": 1, "Zposition": 2}
@@ -32,16 +32,16 @@ class _Joint:
     channels: list[str] = field(default_factory=list)
 
 
-def read_bvh(text: str, *, file: str) -> Take:
-    """The take of a BVH file: any order of Euler angles, any unit. Raises InputError naming `file` if it is damaged."""
+def read_bvh(text: str, *, file: str) -> SkeletalAnimation:
+    """The animation of a BVH file: any order of Euler angles, any unit. Raises InputError naming `file`."""
     words = iter(text.split())
     joints = _hierarchy(words, file)
     frames, seconds = _header(words, file)
     columns = sum(len(joint.channels) for joint in joints)
     if not columns:
         raise InputError(f"{file} has no channels: nothing in it moves. Export it with its animation.")
-    if frames * columns > MOST_VALUES:
-        raise InputError(f"{file} declares {frames} frames of {columns} values; at most {MOST_VALUES} are read.")
+    if frames * columns > MOST_BVH_VALUES:
+        raise InputError(f"{file} declares {frames} frames of {columns} values; at most {MOST_BVH_VALUES} are read.")
     try:
         values = np.array(list(words), np.float64)
     except ValueError as error:
@@ -51,20 +51,20 @@ def read_bvh(text: str, *, file: str) -> Take:
             f"{file} is cut off or damaged: it declares {frames} frames of {columns} values and holds {len(values)} "
             f"values, {len(values) // max(columns, 1)} whole frames. Export it again."
         )
-    return _take(joints, torch.from_numpy(values).float().view(frames, columns), frame_rate(seconds))
+    return _animation(joints, torch.from_numpy(values).float().view(frames, columns), round_frame_rate(seconds))
 
 
-def write_bvh(take: Take) -> str:
-    """A take in metres as BVH in centimetres, angles in the order Z, X, Y, every joint with its rotation."""
+def write_bvh(animation: SkeletalAnimation) -> str:
+    """A animation in metres as BVH in centimetres, angles in the order Z, X, Y, every joint with its rotation."""
     lines = ["HIERARCHY"]
-    _write_joint(lines, take, 0, 0)
-    lines += ["MOTION", f"Frames: {len(take.rotations)}", f"Frame Time: {1 / take.fps:.8f}"]
-    order = _depth_first(take.parents)
-    local = take.rotations.clone()
-    for joint, parent in enumerate(take.parents[1:], 1):
-        local[:, joint] = take.rotations[:, parent].mT @ take.rotations[:, joint]
+    _write_joint(lines, animation, 0, 0)
+    lines += ["MOTION", f"Frames: {len(animation.rotations)}", f"Frame Time: {1 / animation.fps:.8f}"]
+    order = _depth_first(animation.parents)
+    local = animation.rotations.clone()
+    for joint, parent in enumerate(animation.parents[1:], 1):
+        local[:, joint] = animation.rotations[:, parent].mT @ animation.rotations[:, joint]
     angles = torch.rad2deg(_zxy(local[:, order].double())).flatten(1)
-    root = take.places[:, 0].double() * CENTIMETRES
+    root = animation.places[:, 0].double() * CENTIMETRES
     rows = torch.cat([root, angles], 1).numpy()
     lines += [" ".join(f"{value:.6f}" for value in row) for row in rows]
     return "\n".join(lines) + "\n"
@@ -121,7 +121,7 @@ def _header(words: Iterator[str], file: str) -> tuple[int, float]:
     return int(frames), seconds
 
 
-def _take(joints: list[_Joint], values: Tensor, fps: float) -> Take:
+def _animation(joints: list[_Joint], values: Tensor, fps: float) -> SkeletalAnimation:
     frames = len(values)
     parents = tuple(joint.parent for joint in joints)
     offsets = torch.tensor([joint.offset for joint in joints])
@@ -144,7 +144,7 @@ def _take(joints: list[_Joint], values: Tensor, fps: float) -> Take:
         places.append(places[joint.parent] + (above @ shift[..., None])[..., 0])
         linear.append(above @ turn)
     names = tuple(joint.name for joint in joints)
-    return Take(names, parents, torch.stack(rest), torch.stack(linear, 1), torch.stack(places, 1), fps)
+    return SkeletalAnimation(names, parents, torch.stack(rest), torch.stack(linear, 1), torch.stack(places, 1), fps)
 
 
 def _about(axis: int, degrees: Tensor) -> Tensor:
@@ -173,17 +173,17 @@ def _depth_first(parents: tuple[int, ...]) -> list[int]:
     return order
 
 
-def _write_joint(lines: list[str], take: Take, joint: int, depth: int):
+def _write_joint(lines: list[str], animation: SkeletalAnimation, joint: int, depth: int):
     pad = "  " * depth
-    parent = take.parents[joint]
-    children = [child for child, above in enumerate(take.parents) if above == joint]
-    offset = take.rest[joint] - take.rest[parent] if parent >= 0 else torch.zeros(3)
-    lines += [f"{pad}{'ROOT' if parent < 0 else 'JOINT'} {take.names[joint]}", f"{pad}{{"]
+    parent = animation.parents[joint]
+    children = [child for child, above in enumerate(animation.parents) if above == joint]
+    offset = animation.rest[joint] - animation.rest[parent] if parent >= 0 else torch.zeros(3)
+    lines += [f"{pad}{'ROOT' if parent < 0 else 'JOINT'} {animation.names[joint]}", f"{pad}{{"]
     lines.append(f"{pad}  OFFSET {_offset(offset)}")
     turns = "Zrotation Xrotation Yrotation"
     lines.append(f"{pad}  CHANNELS {'6 Xposition Yposition Zposition' if parent < 0 else '3'} {turns}")
     for child in children:
-        _write_joint(lines, take, child, depth + 1)
+        _write_joint(lines, animation, child, depth + 1)
     if not children:
         end = torch.nn.functional.normalize(offset, dim=0) * END
         lines += [f"{pad}  End Site", f"{pad}  {{", f"{pad}    OFFSET {_offset(end)}", f"{pad}  }}"]

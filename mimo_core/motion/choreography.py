@@ -14,7 +14,7 @@ import numpy as np
 from ..body.skeleton import JOINT
 
 
-SIDES = (("left", 0.0), ("right", 0.5))  # of a step, and how much of a cycle later
+STEP_SIDES = (("left", 0.0), ("right", 0.5))  # of a step, and how much of a cycle later
 LIMITS = {  # degrees about x, y, z, left side
     "hip": ((-115, 35), (-40, 40), (-15, 50)),
     "knee": ((0, 135), (0, 0), (0, 0)),
@@ -32,7 +32,7 @@ LIMITS = {  # degrees about x, y, z, left side
     "head": ((-18, 22), (-32, 32), (-14, 14)),
 }
 
-ARMS = {  # shoulder z, x, y; elbow y, z
+ARM_POSES = {  # shoulder z, x, y; elbow y, z
     "hang": (-70, 0, 0, -15, 0),
     "out": (-5, 0, 0, -10, 0),
     "up": (62, -10, 0, -12, 10),
@@ -43,7 +43,7 @@ ARMS = {  # shoulder z, x, y; elbow y, z
     "halo": (60, -20, 0, -20, 60),
     "low": (-42, 12, 0, -20, 0),
 }
-LEGS = {  # hip x, y, z; knee x
+LEG_POSES = {  # hip x, y, z; knee x
     "stand": (0, 8, 4, 6),
     "wide": (-4, 12, 18, 10),
     "bent": (-32, 12, 12, 52),
@@ -92,13 +92,13 @@ class Angles:
 
     def arm(self, side: str, name: str, amount=1.0):
         """Move an arm by `amount` (F,) or a number towards a pose of ARMS; amounts over all poses should sum to 1."""
-        z, x, y, bend, curl = ARMS[name]
+        z, x, y, bend, curl = ARM_POSES[name]
         self.add("shoulder", side, x=x * amount, y=y * amount, z=z * amount)
         self.add("elbow", side, y=bend * amount, z=curl * amount)
 
     def leg(self, side: str, name: str, amount=1.0):
         """Move a leg towards a pose of LEGS."""
-        x, y, z, knee = LEGS[name]
+        x, y, z, knee = LEG_POSES[name]
         self.add("hip", side, x=x * amount, y=y * amount, z=z * amount)
         self.add("knee", side, x=knee * amount)
 
@@ -146,20 +146,20 @@ def curve_through(times: np.ndarray, *keys: tuple[float, float]) -> np.ndarray:
     return PchipInterpolator(moments, values)(np.clip(times, moments[0], moments[-1]))
 
 
-def wave_of(phase: np.ndarray) -> np.ndarray:
+def sine_wave(phase: np.ndarray) -> np.ndarray:
     """A sine wave that begins at phase 0 and repeats after 1."""
     return np.sin(2 * np.pi * phase)
 
 
 @dataclass(frozen=True, eq=False)
-class Footing:
+class FootPlacement:
     """Where the body stands: `transl` (F, 3) metres and which feet are planted, (F, 2) bool left and right."""
 
     transl: np.ndarray
     contacts: np.ndarray
 
 
-def stand(feet: np.ndarray, lift: np.ndarray, *, fps: float, shifts: np.ndarray | None = None) -> Footing:
+def plant_feet(feet: np.ndarray, lift: np.ndarray, *, fps: float, shifts: np.ndarray | None = None) -> FootPlacement:
     """Put a body on the floor y = 0 and let the foot that carries it stay where it is, so that steps move the body.
 
     `feet` (F, 2, N, 3) are points of the left and right sole of the body at the origin, `lift` (F,) metres in the air.
@@ -181,4 +181,4 @@ def stand(feet: np.ndarray, lift: np.ndarray, *, fps: float, shifts: np.ndarray 
     transl = np.stack([path[:, 0], lift - lowest, path[:, 1]], 1)
     placed = ground + path[:, None]
     speed = np.linalg.norm(np.gradient(placed, axis=0), axis=-1) * fps if len(feet) > 1 else np.zeros(height.shape)
-    return Footing(transl.astype(np.float32), (height < 0.02) & (speed < 0.2))
+    return FootPlacement(transl.astype(np.float32), (height < 0.02) & (speed < 0.2))

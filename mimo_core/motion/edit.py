@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..body.person import Person
-from ..body.skeleton import MIRRORED
+from ..body.skeleton import MIRRORED_JOINT
 from ..errors import InputError
 from ..geometry.rotations import (
     axis_angle_from_quaternion,
@@ -16,20 +16,20 @@ from ..geometry.rotations import (
     quaternion_from_axis_angle,
     quaternion_from_matrix,
     slerp,
-    unwound,
+    unwind_quaternions,
 )
+from .intervals import find_intervals
 from .motion import Motion
-from .runs import runs_of
 
 
 SMOOTHING_SECONDS = 0.05  # standard deviation of the smoothing window at strength 1
 LONGEST_SMOOTHING = 100.0
 FASTEST = 16.0
-LONGEST = 200_000  # frames that an edit may make, two hours at 30 a second
+MOST_EDITED_FRAMES = 200_000  # frames that an edit may make, two hours at 30 a second
 
 
-def cut(motion: Motion, start: int = 0, stop: int | None = None) -> Motion:
-    """Frames from `start` up to and without `stop`."""
+def cut_motion(motion: Motion, start: int = 0, stop: int | None = None) -> Motion:
+    """Frames from `start` up to and without `stop`. Raises InputError for frames that the motion does not have."""
     stop = motion.frames if stop is None else stop
     if not 0 <= start < stop <= motion.frames:
         raise InputError(
@@ -38,31 +38,31 @@ def cut(motion: Motion, start: int = 0, stop: int | None = None) -> Motion:
     return motion[start:stop]
 
 
-def resample(motion: Motion, fps: float) -> Motion:
+def resample_motion(motion: Motion, fps: float) -> Motion:
     """The same seconds at another frame rate. Rotations turn at constant speed between frames, places move straight.
 
     The length equals that of a clip resampled likewise. Between a frame with the person and one without, the closer
-    one counts.
+    one counts. Raises InputError for a rate outside of 0 to 1000.
     """
     if not 0 < fps <= 1000:
         raise InputError(f"A frame rate must lie between 0 and 1000, got {fps:g}.")
     if fps == motion.fps:
         return motion
     count = max(1, int(motion.frames * fps / motion.fps + 1e-9))
-    return replace(_sampled(motion, count, motion.fps / fps), fps=float(fps))
+    return replace(_sample_motion(motion, count, motion.fps / fps), fps=float(fps))
 
 
-def _sampled(motion: Motion, count: int, step: float) -> Motion:
+def _sample_motion(motion: Motion, count: int, step: float) -> Motion:
     """`count` frames, `step` frames of `motion` apart."""
     times = (torch.arange(count, dtype=torch.float64) * step).clamp(max=motion.frames - 1)
-    people = tuple(_person_at(person, times) for person in motion.people)
+    people = tuple(_interpolate_person(person, times) for person in motion.people)
     camera = motion.camera
     if camera.camera_from_world is not None:
-        camera = replace(camera, camera_from_world=_cameras_at(camera.camera_from_world, times))
+        camera = replace(camera, camera_from_world=_interpolate_cameras(camera.camera_from_world, times))
     return replace(motion, people=people, camera=camera, seen=None)
 
 
-def mirror(motion: Motion) -> Motion:
+def mirror_motion(motion: Motion) -> Motion:
     """Left becomes right: body, world and picture are mirrored, so rendered frames come out flipped."""
     flip = torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0]))
     camera = motion.camera
@@ -72,23 +72,24 @@ def mirror(motion: Motion) -> Motion:
         center=(camera.size[0] - camera.center[0], camera.center[1]),
         camera_from_world=None if extrinsics is None else flip.to(extrinsics) @ extrinsics @ flip.to(extrinsics),
     )
-    return replace(motion, people=tuple(_mirrored(person) for person in motion.people), camera=camera, seen=None)
+    return replace(motion, people=tuple(_mirror_person(person) for person in motion.people), camera=camera, seen=None)
 
 
-def smooth(motion: Motion, strength: float = 1.0) -> Motion:
+def smooth_motion(motion: Motion, strength: float = 1.0) -> Motion:
     """Take jitter out with a Gaussian window in time, without delay. Strength 1 is gentle, 0 changes nothing.
 
-    Every stretch of frames in which the person is visible is smoothed by itself.
+    Every interval in which the person is visible is smoothed by itself. Raises InputError for a strength outside of 0
+    to 100.
     """
     if not 0 <= strength <= LONGEST_SMOOTHING:
         raise InputError(f"The smoothing strength must lie between 0 and {LONGEST_SMOOTHING:g}, got {strength:g}.")
     if strength == 0:
         return motion
     deviation = SMOOTHING_SECONDS * strength * motion.fps
-    return replace(motion, people=tuple(_smoothed(person, deviation) for person in motion.people))
+    return replace(motion, people=tuple(_smooth_person(person, deviation) for person in motion.people))
 
 
-def reverse(motion: Motion) -> Motion:
+def reverse_motion(motion: Motion) -> Motion:
     """The last frame first. Planted feet stay planted; a fall becomes a rise."""
     backwards = torch.arange(motion.frames - 1, -1, -1)
     people = tuple(person.index(backwards) for person in motion.people)
@@ -97,24 +98,29 @@ def reverse(motion: Motion) -> Motion:
     return replace(motion, people=people, camera=camera, seen=None)
 
 
-def at_speed(motion: Motion, speed: float) -> Motion:
-    """The same way in less or more time at the same frame rate: speed 2 has half the frames."""
+def change_speed(motion: Motion, speed: float) -> Motion:
+    """The same path in less or more time at the same frame rate: speed 2 has half the frames.
+
+    Raises InputError for a speed beyond 16 or below 1/16, and for results beyond MOST_EDITED_FRAMES.
+    """
     if not 1 / FASTEST <= speed <= FASTEST:
         raise InputError(f"The speed must lie between {1 / FASTEST:g} and {FASTEST:g}, got {speed:g}.")
     frames = motion.frames / speed
-    if frames > LONGEST:
-        raise InputError(f"At speed {speed:g} the motion would have {frames:.0f} frames; the limit is {LONGEST}.")
+    if frames > MOST_EDITED_FRAMES:
+        raise InputError(
+            f"At speed {speed:g} the motion would have {frames:.0f} frames; the limit is {MOST_EDITED_FRAMES}."
+        )
     if speed == 1:
         return motion
-    return _sampled(motion, max(1, int(frames + 1e-9)), speed)
+    return _sample_motion(motion, max(1, int(frames + 1e-9)), speed)
 
 
-def smoothed_path(path: Tensor, deviation: float) -> Tensor:
-    """A path (F, 3) averaged over a Gaussian window of `deviation` frames; a straight way stays as it is."""
-    return _convolved(path, _gaussian(deviation))
+def smooth_path(path: Tensor, deviation: float) -> Tensor:
+    """A path (F, 3) averaged over a Gaussian window of `deviation` frames; a straight path stays as it is."""
+    return _convolve(path, _gaussian_kernel(deviation))
 
 
-def _person_at(person: Person, times: Tensor) -> Person:
+def _interpolate_person(person: Person, times: Tensor) -> Person:
     before = times.floor().long()
     after = (before + 1).clamp(max=person.frames - 1)
     share = (times - before).float()
@@ -123,26 +129,26 @@ def _person_at(person: Person, times: Tensor) -> Person:
     before, after = torch.where(is_between, before, nearest), torch.where(is_between, after, nearest)
     found = person.index(nearest)
     hands = {
-        name: _turns_at(getattr(person, name), before, after, share)
+        name: _interpolate_rotations(getattr(person, name), before, after, share)
         for name in ("left_hand_pose", "right_hand_pose")
         if getattr(person, name) is not None
     }
     return replace(
         found,
-        global_orient=_turns_at(person.global_orient, before, after, share),
-        body_pose=_turns_at(person.body_pose, before, after, share),
+        global_orient=_interpolate_rotations(person.global_orient, before, after, share),
+        body_pose=_interpolate_rotations(person.body_pose, before, after, share),
         transl=torch.lerp(person.transl[before], person.transl[after], share[:, None]),
         confidence=torch.lerp(person.confidence[before], person.confidence[after], share),
         **hands,
     )
 
 
-def _turns_at(turns: Tensor, before: Tensor, after: Tensor, share: Tensor) -> Tensor:
+def _interpolate_rotations(turns: Tensor, before: Tensor, after: Tensor, share: Tensor) -> Tensor:
     quaternions = quaternion_from_axis_angle(turns.unflatten(1, (-1, 3)))
     return axis_angle_from_quaternion(slerp(quaternions[before], quaternions[after], share[:, None, None])).flatten(1)
 
 
-def _cameras_at(matrices: Tensor, times: Tensor) -> Tensor:
+def _interpolate_cameras(matrices: Tensor, times: Tensor) -> Tensor:
     before = times.floor().long()
     after = (before + 1).clamp(max=len(matrices) - 1)
     share = (times - before).to(matrices)[:, None]
@@ -157,9 +163,9 @@ def _cameras_at(matrices: Tensor, times: Tensor) -> Tensor:
     return result
 
 
-def _mirrored(person: Person) -> Person:
+def _mirror_person(person: Person) -> Person:
     sign = torch.tensor([1.0, -1.0, -1.0])
-    joints = list(MIRRORED)
+    joints = list(MIRRORED_JOINT)
     hands = {
         f"{side}_hand_pose": None if hand is None else (hand.unflatten(1, (15, 3)) * sign).flatten(1)
         for side, hand in (("left", person.right_hand_pose), ("right", person.left_hand_pose))
@@ -174,24 +180,24 @@ def _mirrored(person: Person) -> Person:
     return mirrored.with_pose(person.pose()[:, joints] * sign)
 
 
-def _smoothed(person: Person, deviation: float) -> Person:
-    kernel = _gaussian(deviation)
+def _smooth_person(person: Person, deviation: float) -> Person:
+    kernel = _gaussian_kernel(deviation)
     pose, transl = person.pose().clone(), person.transl.clone()
-    for start, stop in runs_of(person.visible):
-        quaternions = unwound(quaternion_from_axis_angle(pose[start:stop]))
-        mean = torch.nn.functional.normalize(_convolved(quaternions, kernel), dim=-1)
+    for start, stop in find_intervals(person.visible):
+        quaternions = unwind_quaternions(quaternion_from_axis_angle(pose[start:stop]))
+        mean = torch.nn.functional.normalize(_convolve(quaternions, kernel), dim=-1)
         pose[start:stop] = axis_angle_from_quaternion(mean)
-        transl[start:stop] = _convolved(transl[start:stop], kernel)
+        transl[start:stop] = _convolve(transl[start:stop], kernel)
     return replace(person.with_pose(pose), transl=transl)
 
 
-def _gaussian(deviation: float) -> Tensor:
+def _gaussian_kernel(deviation: float) -> Tensor:
     half = max(1, int(3 * deviation + 0.5))
     offsets = torch.arange(-half, half + 1, dtype=torch.float32)
     return (-0.5 * (offsets / deviation).square()).exp()
 
 
-def _convolved(values: Tensor, kernel: Tensor) -> Tensor:
+def _convolve(values: Tensor, kernel: Tensor) -> Tensor:
     """Weighted mean over time of values (F, ...). At the ends the window is folded back, so that a line stays one."""
     frames, half = len(values), len(kernel) // 2
     flat = values.flatten(1).T[None]  # (F, ...) -> (1, C, F)

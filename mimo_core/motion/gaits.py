@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .choreography import SIDES, Angles, closed_curve, curve_through, wave_of
+from .choreography import STEP_SIDES, Angles, closed_curve, curve_through, sine_wave
 
 
 # A gait by tenths of a cycle, from one heel strike to the next of the same foot; degrees.
@@ -28,7 +28,7 @@ RUN = {
 def _gait(angles: Angles, curves: dict, *, seconds: float, arms: float, elbow: float, lean: float, turn: float):
     """Legs by their curves, arms against the legs, pelvis and shoulders against each other."""
     phase = angles.times / seconds
-    for side, later in SIDES:
+    for side, later in STEP_SIDES:
         own = phase + later
         for joint, values in curves.items():
             angles.add(joint, side, x=closed_curve(own, values))
@@ -37,9 +37,9 @@ def _gait(angles: Angles, curves: dict, *, seconds: float, arms: float, elbow: f
         angles.add("shoulder", side, z=-72, x=arms * swing + 4, y=-4)
         angles.add("elbow", side, y=-elbow + 0.35 * arms * swing)
     wave = np.cos(2 * np.pi * phase)
-    angles.add("pelvis", x=lean, y=-turn * wave, z=2.5 * wave_of(phase))
-    angles.add("spine1", x=1.0, z=-1.5 * wave_of(phase))
-    angles.add("spine3", y=1.7 * turn * wave, z=-1.0 * wave_of(phase))
+    angles.add("pelvis", x=lean, y=-turn * wave, z=2.5 * sine_wave(phase))
+    angles.add("spine1", x=1.0, z=-1.5 * sine_wave(phase))
+    angles.add("spine3", y=1.7 * turn * wave, z=-1.0 * sine_wave(phase))
     angles.add("neck", y=-0.7 * turn * wave, x=-0.5 * lean)
 
 
@@ -59,7 +59,7 @@ def stroll(angles: Angles):
     return 0.0, 0.0
 
 
-def run(angles: Angles):
+def run_gait(angles: Angles):
     """An easy run."""
     _gait(angles, RUN, seconds=0.74, arms=38, elbow=84, lean=9.0, turn=7.0)
     # In the air around each push-off, twice a cycle.
@@ -70,15 +70,15 @@ def run(angles: Angles):
 def march(angles: Angles):
     """On the spot, knees high, arms against the legs."""
     phase = angles.times / 1.1
-    for side, later in SIDES:
+    for side, later in STEP_SIDES:
         own = phase + later
-        raised = np.clip(wave_of(own), 0, None) ** 1.3
+        raised = np.clip(sine_wave(own), 0, None) ** 1.3
         angles.add("hip", side, x=-72 * raised, z=2, y=4)
         angles.add("knee", side, x=84 * raised + 3)
         angles.add("ankle", side, x=22 * raised - 3)
-        angles.add("shoulder", side, z=-72, x=34 * wave_of(own) - 4)
-        angles.add("elbow", side, y=-42 + 10 * wave_of(own))
-    angles.add("spine3", y=4 * wave_of(phase))
+        angles.add("shoulder", side, z=-72, x=34 * sine_wave(own) - 4)
+        angles.add("elbow", side, y=-42 + 10 * sine_wave(own))
+    angles.add("spine3", y=4 * sine_wave(phase))
     angles.flat_feet()
     return 0.0, 0.0
 
@@ -88,7 +88,7 @@ def turn_around(angles: Angles):
     rate, cycle = np.pi / 2, 1.0  # radians and seconds
     t = angles.times
     yaw = rate * t
-    for side, later in SIDES:
+    for side, later in STEP_SIDES:
         phase = t / cycle + later
         part = np.clip((phase % 1.0 - 0.5) * 2, 0, 1)  # the second half of a cycle is spent in the air
         swung = part * part * (3 - 2 * part)
@@ -97,7 +97,7 @@ def turn_around(angles: Angles):
         sign = 1.0 if side == "left" else -1.0
         angles.add("hip", side, y=sign * np.degrees(foot - yaw) + 5, x=-6 - 22 * raised, z=4)
         angles.add("knee", side, x=10 + 40 * raised)
-        angles.add("shoulder", side, z=-68, x=4 + 8 * wave_of(phase))
+        angles.add("shoulder", side, z=-68, x=4 + 8 * sine_wave(phase))
         angles.add("elbow", side, y=-20.0)
     angles.add("neck", y=8.0)
     angles.add("head", y=10.0)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .choreography import SIDES, Angles, curve_through, wave_of
+from .choreography import STEP_SIDES, Angles, curve_through, sine_wave
 
 
 def _at_ease(angles: Angles, *, arms=("left", "right")):
     """A relaxed stand that breathes, for motions of the upper body."""
-    breath = wave_of(angles.times / 3.6)
-    shift = wave_of(angles.times / 6.0)
+    breath = sine_wave(angles.times / 3.6)
+    shift = sine_wave(angles.times / 6.0)
     angles.add("hip", "both", x=-5, y=8, z=4)
     angles.add("knee", "both", x=9)
     angles.add("pelvis", z=1.5 * shift)
@@ -160,7 +160,7 @@ def kick(angles: Angles):
     return 0.0, 0.0
 
 
-def box(angles: Angles):
+def shadow_box(angles: Angles):
     """Left, right, left, right: the shoulder turns into each punch, the hand comes back to the chin."""
     phase = angles.times / 1.2
     angles.add("hip", "both", x=-14, z=9)
@@ -168,8 +168,8 @@ def box(angles: Angles):
     angles.add("hip", "right", y=24, x=4)
     angles.add("knee", "both", x=26.0)
     twist = np.zeros(len(phase))
-    for side, later in SIDES:
-        punch = np.clip(wave_of(phase + later), 0, None) ** 1.4
+    for side, later in STEP_SIDES:
+        punch = np.clip(sine_wave(phase + later), 0, None) ** 1.4
         angles.add("shoulder", side, z=-62 + 56 * punch, x=-14 * (1 - punch), y=-12 - 70 * punch)
         angles.add("elbow", side, y=-126 + 118 * punch, z=12 * (1 - punch))
         angles.add("collar", side, y=-6 * punch)

@@ -15,15 +15,15 @@ from torch.nn.functional import normalize
 from ..errors import InputError
 from ..geometry.rotations import matrix_from_quaternion, slerp
 from .bones import find_bones
-from .take import Take, frame_rate
+from .skeletal_animation import SkeletalAnimation, round_frame_rate
 
 
 MAGIC, VERSION = b"glTF", 2
 JSON_CHUNK, BIN_CHUNK = 0x4E4F534A, 0x004E4942
 LARGEST_JSON = 64 << 20
 MOST_NODES = 20_000
-MOST_VALUES = 100_000_000
-KINDS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
+MOST_GLB_VALUES = 100_000_000
+COMPONENT_TYPES = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 SLOWEST, FASTEST, USUAL = 5.0, 240.0, 30.0  # frames a second; keys further apart or closer are taken at the usual rate
 
@@ -72,10 +72,10 @@ class Glb:
         return described, chunks.get(BIN_CHUNK, memoryview(b""))
 
     def accessor(self, number: int) -> np.ndarray:
-        """The numbers of an accessor, (count, width) float64; normalised integers as fractions."""
+        """The numbers of an accessor, (count, width) float64; normalised integers as fractions. Raises InputError."""
         entry = self.json["accessors"][number]
         width, count = WIDTHS[entry["type"]], int(entry["count"])
-        kind = np.dtype(KINDS[entry["componentType"]]).newbyteorder("<")
+        kind = np.dtype(COMPONENT_TYPES[entry["componentType"]]).newbyteorder("<")
         if "sparse" in entry or "bufferView" not in entry:
             raise InputError(f"{self.file} stores numbers sparsely, which is not read. Export it without that option.")
         view = self.json["bufferViews"][entry["bufferView"]]
@@ -92,8 +92,11 @@ class Glb:
         return flat
 
 
-def read_glb(content: bytes, *, file: str) -> Take:
-    """The take of a binary glTF file: its longest animation, on the first skeleton whose bones are known by name."""
+def read_glb(content: bytes, *, file: str) -> SkeletalAnimation:
+    """The longest animation of a binary glTF file, on the first skeleton whose bones are known by name.
+
+    Raises InputError naming `file` where it is damaged or has no animation.
+    """
     glb = Glb(content, file)
     try:
         nodes = glb.json.get("nodes", [])
@@ -160,9 +163,9 @@ def _frame_times(keys: Mapping, nodes: int, file: str) -> tuple[np.ndarray, floa
     end = max(times[-1] for times, *_ in keys.values())
     densest = max((times for times, *_ in keys.values()), key=len)
     gap = float(np.median(np.diff(densest))) if len(densest) > 1 else 0.0
-    fps = frame_rate(gap) if gap > 0 and SLOWEST <= 1 / gap <= FASTEST else USUAL
+    fps = round_frame_rate(gap) if gap > 0 and SLOWEST <= 1 / gap <= FASTEST else USUAL
     count = round((end - start) * fps) + 1
-    if not np.isfinite(end - start) or count * nodes * 16 > MOST_VALUES:
+    if not np.isfinite(end - start) or count * nodes * 16 > MOST_GLB_VALUES:
         raise InputError(f"{file} has an animation of {end - start:.0f} seconds, which is too long. Cut it.")
     return start + np.arange(count) / fps, fps
 
@@ -220,24 +223,24 @@ def _chained(local: list[Tensor], parents: tuple[int, ...]) -> Tensor:
     return torch.stack([world[node] for node in range(len(local))], 1)
 
 
-def _first_known(glb: Glb, animated: _Animated) -> Take:
+def _first_known(glb: Glb, animated: _Animated) -> SkeletalAnimation:
     """The first skin whose bones are known, or all nodes where the file has no skin."""
     skins = [skin["joints"] for skin in glb.json.get("skins", [])]
     binds = [_bind(glb, skin) for skin in glb.json.get("skins", [])]
     first_error = None
     for joints, bind in [*zip(skins, binds, strict=True), (list(range(len(animated.names))), None)]:
-        take = _take(animated, joints, animated.still[joints] if bind is None else bind)
+        animation = _animation(animated, joints, animated.still[joints] if bind is None else bind)
         try:
-            bones = find_bones(take.names, take.parents, file=glb.file)
+            bones = find_bones(animation.names, animation.parents, file=glb.file)
         except InputError as error:
             first_error = first_error or error
             continue
         # Bind matrices leave the armature's own transform open; the one that stands upright is meant.
         root = animated.parents[joints[bones.pelvis]]
         if bind is not None and root >= 0:
-            lifted = _take(animated, joints, animated.still[root] @ bind)
-            take = max(take, lifted, key=lambda each: _uprightness(each.rest, bones.limbs))
-        return take
+            lifted = _animation(animated, joints, animated.still[root] @ bind)
+            animation = max(animation, lifted, key=lambda each: _uprightness(each.rest, bones.limbs))
+        return animation
     raise first_error
 
 
@@ -251,7 +254,7 @@ def _bind(glb: Glb, skin: Mapping) -> Tensor | None:
     return torch.linalg.inv(inverse[: len(skin["joints"])])
 
 
-def _take(animated: _Animated, joints: list[int], bind: Tensor) -> Take:
+def _animation(animated: _Animated, joints: list[int], bind: Tensor) -> SkeletalAnimation:
     inside = {joint: number for number, joint in enumerate(joints)}
     parents = []
     for joint in joints:
@@ -263,7 +266,7 @@ def _take(animated: _Animated, joints: list[int], bind: Tensor) -> Take:
     rotations = _turn(world) @ _turn(bind).mT
     names = tuple(animated.names[joint] for joint in joints)
     places = world[..., :3, 3].float()
-    return Take(names, tuple(parents), bind[:, :3, 3].float(), rotations.float(), places, animated.fps)
+    return SkeletalAnimation(names, tuple(parents), bind[:, :3, 3].float(), rotations.float(), places, animated.fps)
 
 
 def _turn(matrix: Tensor) -> Tensor:

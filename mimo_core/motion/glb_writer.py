@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..body.model import BodyModel, free_body, vertex_normals
 from ..body.skeleton import JOINTS, PARENTS
-from ..geometry.rotations import quaternion_from_axis_angle, unwound
+from ..geometry.rotations import quaternion_from_axis_angle, unwind_quaternions
 from .glb import BIN_CHUNK, JSON_CHUNK, MAGIC, VERSION
 from .motion import Motion
 
@@ -22,7 +22,7 @@ ARRAY, ELEMENTS = 34962, 34963  # what a buffer view is for
 SKIN_COLOR = [0.72, 0.66, 0.62, 1.0]
 
 
-class _Buffer:
+class _GlbBuffer:
     """The binary part as it grows, with the views and accessors that describe it."""
 
     def __init__(self):
@@ -48,8 +48,8 @@ def write_glb(motion: Motion) -> bytes:
     body, person = free_body(), motion.person
     betas = body.betas_of(person)
     vertices, joints = body.shape(betas)
-    buffer = _Buffer()
-    primitive = _mesh(buffer, body, vertices)
+    buffer = _GlbBuffer()
+    primitive = _add_mesh(buffer, body, vertices)
     bind = torch.eye(4).repeat(len(JOINTS), 1, 1)
     bind[:, :3, 3] = -joints
     skin = {
@@ -61,19 +61,19 @@ def write_glb(motion: Motion) -> bytes:
         "asset": {"version": "2.0", "generator": "MIMO"},
         "scene": 0,
         "scenes": [{"nodes": [len(JOINTS), 0]}],
-        "nodes": [*_nodes(joints), {"name": "body", "mesh": 0, "skin": 0}],
+        "nodes": [*_joint_nodes(joints), {"name": "body", "mesh": 0, "skin": 0}],
         "meshes": [{"name": "body", "primitives": [primitive]}],
         "materials": [{"name": "skin", "pbrMetallicRoughness": {"baseColorFactor": SKIN_COLOR, "metallicFactor": 0.0}}],
         "skins": [skin],
-        "animations": [_animation(buffer, motion, joints)],
+        "animations": [_add_animation(buffer, motion, joints)],
         "buffers": [{"byteLength": len(buffer.content)}],
         "bufferViews": buffer.views,
         "accessors": buffer.accessors,
     }
-    return _packed(document, bytes(buffer.content))
+    return _pack_glb(document, bytes(buffer.content))
 
 
-def _mesh(buffer: _Buffer, body: BodyModel, vertices: Tensor) -> dict:
+def _add_mesh(buffer: _GlbBuffer, body: BodyModel, vertices: Tensor) -> dict:
     """A vertex for each pair of position and texture coordinate."""
     corners = torch.stack([body.faces, body.uv_faces], -1).flatten(0, 1)
     pairs, faces = torch.unique(corners, dim=0, return_inverse=True)
@@ -93,7 +93,7 @@ def _mesh(buffer: _Buffer, body: BodyModel, vertices: Tensor) -> dict:
     return {"attributes": attributes, "indices": indices, "material": 0}
 
 
-def _nodes(joints: Tensor) -> list[dict]:
+def _joint_nodes(joints: Tensor) -> list[dict]:
     nodes = []
     for joint, name in enumerate(JOINTS):
         parent = PARENTS[joint]
@@ -104,11 +104,11 @@ def _nodes(joints: Tensor) -> list[dict]:
     return nodes
 
 
-def _animation(buffer: _Buffer, motion: Motion, joints: Tensor) -> dict:
+def _add_animation(buffer: _GlbBuffer, motion: Motion, joints: Tensor) -> dict:
     person = motion.person
     seconds = (np.arange(motion.frames) / motion.fps).astype(np.float32)[:, None]
     times = buffer.add(seconds, "SCALAR", bounds=True)
-    turns = unwound(quaternion_from_axis_angle(person.pose()))[..., [1, 2, 3, 0]]  # glTF has w last
+    turns = unwind_quaternions(quaternion_from_axis_angle(person.pose()))[..., [1, 2, 3, 0]]  # glTF has w last
     outputs = [("translation", 0, buffer.add((person.transl + joints[0]).numpy(), "VEC3"))]
     outputs += [
         ("rotation", joint, buffer.add(np.ascontiguousarray(turns[:, joint].numpy()), "VEC4"))
@@ -124,7 +124,7 @@ def _animation(buffer: _Buffer, motion: Motion, joints: Tensor) -> dict:
     }
 
 
-def _packed(document: dict, binary: bytes) -> bytes:
+def _pack_glb(document: dict, binary: bytes) -> bytes:
     text = json.dumps(document, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
     parts = [struct.pack("<II", len(text), JSON_CHUNK), text, struct.pack("<II", len(binary), BIN_CHUNK), binary]

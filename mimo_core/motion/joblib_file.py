@@ -16,25 +16,27 @@ from pathlib import Path
 
 import numpy as np
 
-from ..body.pickles import Kept, array_type, harmless, plain_value
+from ..body.pickles import StandIn, array_type, find_stand_in, plain_value
 from ..errors import InputError
 
 
-LARGEST = 1 << 30  # bytes of a file, and of what it unpacks to
-STEP = 1 << 20
+LARGEST_FILE_SIZE = 1 << 30  # bytes of a file, and of what it unpacks to
+READ_STEP = 1 << 20
 
 
-class _Wrapper(Kept):
+class _Wrapper(StandIn):
     """joblib.numpy_pickle.NumpyArrayWrapper"""
 
 
 def read_joblib(path: Path):
     """Dictionaries, lists and arrays of a joblib file or a plain pickle. InputError if it holds anything else."""
-    if path.stat().st_size > LARGEST:
-        raise InputError(f"{path.name} has {path.stat().st_size >> 20} MB; at most {LARGEST >> 20} MB are read.")
-    content = _unpacked(path.read_bytes(), path.name)
+    if path.stat().st_size > LARGEST_FILE_SIZE:
+        raise InputError(
+            f"{path.name} has {path.stat().st_size >> 20} MB; at most {LARGEST_FILE_SIZE >> 20} MB are read."
+        )
+    content = _unpack(path.read_bytes(), path.name)
     try:
-        tree = _Reader(io.BytesIO(content), encoding="latin1").load()
+        tree = _JoblibUnpickler(io.BytesIO(content), encoding="latin1").load()
         return plain_value(tree, 0, {})
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from error
@@ -45,41 +47,41 @@ def read_joblib(path: Path):
         raise InputError(f"{path.name} is damaged or no joblib file: {error}.") from error
 
 
-def _unpacked(content: bytes, name: str) -> bytes:
+def _unpack(content: bytes, name: str) -> bytes:
     """zlib and gzip, as joblib and PHALP compress, undone up to a limit."""
     if content[:2] == b"\x1f\x8b":
         reader = gzip.GzipFile(fileobj=io.BytesIO(content))
     elif content[:1] == b"\x78" and len(content) > 1 and (content[0] * 256 + content[1]) % 31 == 0:
-        return _inflated(content, name)
+        return _inflate(content, name)
     elif content[:3] in (b"BZh", b"\xfd7z") or content[:4] == b"\x04\x22\x4d\x18" or content[:2] == b"]\x00":
         raise InputError(f"{name} is compressed in a way that is not read. Save it with compress=3 or without.")
     else:
         return content
     try:
-        result = reader.read(LARGEST + 1)
+        result = reader.read(LARGEST_FILE_SIZE + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{name} is cut off or damaged: {error}.") from error
-    return _limited(result, name)
+    return _check_unpacked(result, name)
 
 
-def _inflated(content: bytes, name: str) -> bytes:
+def _inflate(content: bytes, name: str) -> bytes:
     unpack = zlib.decompressobj()
     try:
-        result = unpack.decompress(content, LARGEST + 1)
+        result = unpack.decompress(content, LARGEST_FILE_SIZE + 1)
     except zlib.error as error:
         raise InputError(f"{name} is damaged: {error}.") from error
-    if not unpack.eof and len(result) <= LARGEST:
+    if not unpack.eof and len(result) <= LARGEST_FILE_SIZE:
         raise InputError(f"{name} is cut off. Copy it again.")
-    return _limited(result, name)
+    return _check_unpacked(result, name)
 
 
-def _limited(content: bytes, name: str) -> bytes:
-    if len(content) > LARGEST:
-        raise InputError(f"{name} unpacks to more than {LARGEST >> 20} MB, which is not read.")
+def _check_unpacked(content: bytes, name: str) -> bytes:
+    if len(content) > LARGEST_FILE_SIZE:
+        raise InputError(f"{name} unpacks to more than {LARGEST_FILE_SIZE >> 20} MB, which is not read.")
     return content
 
 
-class _Reader(pickle._Unpickler):  # the C one gives no access to the stream between two instructions
+class _JoblibUnpickler(pickle._Unpickler):  # the C one gives no access to the stream between two instructions
     """A pickle whose names are stubs, with joblib's arrays taken out of the stream."""
 
     dispatch = dict(pickle._Unpickler.dispatch)
@@ -90,8 +92,8 @@ class _Reader(pickle._Unpickler):  # the C one gives no access to the stream bet
         if (module, name) == ("collections", "defaultdict"):
             return lambda *_: {}  # made anew each time, because a pickle may set attributes of what it is given
         if (module, name) in (("builtins", "dict"), ("builtins", "list"), ("builtins", "int"), ("builtins", "float")):
-            return Kept  # what a defaultdict would make; it makes nothing
-        found = harmless(module, name)
+            return StandIn  # what a defaultdict would make; it makes nothing
+        found = find_stand_in(module, name)
         if found is None:
             raise InputError(
                 f"The file is refused: it asks for {module}.{name}, which is program code or no part of a motion. "
@@ -120,7 +122,7 @@ class _Reader(pickle._Unpickler):  # the C one gives no access to the stream bet
             raise InputError("The file is refused: it holds Python objects inside an array. Save plain numbers.")
         shape = tuple(int(size) for size in state["shape"])
         size = math.prod(shape) * kind.itemsize
-        if min(shape, default=1) < 0 or size > LARGEST:
+        if min(shape, default=1) < 0 or size > LARGEST_FILE_SIZE:
             raise InputError(f"The file declares an array of {shape}, which is more than is read.")
         if state.get("numpy_array_alignment_bytes") is not None:
             self._bytes(self._bytes(1)[0])  # what aligns the array in memory

@@ -16,7 +16,7 @@ from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 
 LEGS = tuple(tuple(JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")) for side in ("left", "right"))
 BENT = 0.02  # a knee straighter than about this many radians bends around the hinge of the thigh
-STRAIGHT = 0.999  # of a leg's length: the furthest that it reaches
+STRAIGHT_LEG = 0.999  # of a leg's length: the furthest that it reaches
 TENSE = 0.97  # of a leg's length: from here on, or from the driver's own stretch, a swinging leg follows less and less
 
 
@@ -34,22 +34,22 @@ class Skeleton:
         return self.linear[:, joint] @ (self.rest[child] - self.rest[joint])
 
 
-def skeleton_of(body: BodyModel, betas: Tensor, person: Person) -> Skeleton:
+def pose_skeleton(body: BodyModel, betas: Tensor, person: Person) -> Skeleton:
     """The skeleton of a body of some shape (10) in the pose of a person."""
     vertices, rest = body.shape(betas)
     transforms = world_from_rest(matrix_from_axis_angle(person.pose()), rest, body.parents)
     linear = transforms[..., :3, :3]
     joints = (linear @ rest[..., None])[..., 0] + transforms[..., :3, 3]
-    soles = torch.stack([vertices[foot_of(body, side), 1].amin() for side in ("left", "right")])
+    soles = torch.stack([vertices[foot_vertices(body, side), 1].amin() for side in ("left", "right")])
     return Skeleton(rest, linear, joints, rest[[leg[2] for leg in LEGS], 1] - soles)
 
 
-def foot_of(body: BodyModel, side: str) -> Tensor:
+def foot_vertices(body: BodyModel, side: str) -> Tensor:
     """Which vertices (V,) bool belong to the left or right foot."""
     return (body.parts == JOINT[f"{side}_ankle"]) | (body.parts == JOINT[f"{side}_foot"])
 
 
-def with_legs(person: Person, linear: Tensor, parents: tuple[int, ...]) -> Person:
+def apply_leg_rotations(person: Person, linear: Tensor, parents: tuple[int, ...]) -> Person:
     """The person with the legs as in `linear` (F, 24, 3, 3); all other rotations stay, to the last bit."""
     local = linear.clone()
     for joint, parent in enumerate(parents[1:], 1):
@@ -66,14 +66,14 @@ def leg_length(skeleton: Skeleton, leg: tuple[int, int, int]) -> Tensor:
     return (knee - hip).norm() + (ankle - knee).norm()
 
 
-def stretch_of(skeleton: Skeleton, leg: tuple[int, int, int]) -> Tensor:
+def leg_stretch(skeleton: Skeleton, leg: tuple[int, int, int]) -> Tensor:
     """How far the ankle is from the hip, (F,), as a share of the leg's length; a bent leg counts as TENSE."""
     hip, _, ankle = leg
     distance = (skeleton.joints[:, ankle] - skeleton.joints[:, hip]).norm(dim=1)
-    return (distance / leg_length(skeleton, leg)).clamp(TENSE, STRAIGHT)
+    return (distance / leg_length(skeleton, leg)).clamp(TENSE, STRAIGHT_LEG)
 
 
-def reach(linear: Tensor, skeleton: Skeleton, leg: tuple[int, int, int], goal: Tensor, stretch: Tensor):
+def reach_goal(linear: Tensor, skeleton: Skeleton, leg: tuple[int, int, int], goal: Tensor, stretch: Tensor):
     """Turn thigh and shin in `linear` (F, 24, 3, 3) so that the ankle lies at `goal` (F, 3) from the hip.
 
     First the knee opens or closes until the distance is right, then the whole leg swings the shortest way. The foot
@@ -93,12 +93,12 @@ def reach(linear: Tensor, skeleton: Skeleton, leg: tuple[int, int, int], goal: T
     hinge = torch.nn.functional.normalize(hinge, dim=1)
     bend = matrix_from_axis_angle(hinge * (torch.pi - inner.acos() - now)[:, None])
     bent = thigh + (bend @ shin[..., None])[..., 0]
-    swing = _shortest_turn(bent, goal)
+    swing = _shortest_rotations(bent, goal)
     linear[:, hip] = swing @ linear[:, hip]
     linear[:, knee] = swing @ bend @ linear[:, knee]
 
 
-def _shortest_turn(start: Tensor, end: Tensor) -> Tensor:
+def _shortest_rotations(start: Tensor, end: Tensor) -> Tensor:
     """Rotations (F, 3, 3) that turn directions `start` into `end`, (F, 3) each."""
     axis = torch.linalg.cross(start, end)
     sine = axis.norm(dim=1, keepdim=True)

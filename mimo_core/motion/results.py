@@ -23,8 +23,8 @@ from .cameras import camera_in_front, pelvis_path
 from .motion import Motion
 
 
-FPS = 30.0  # none of these files says; GVHMR resamples to it
-LONGEST = 200_000  # frames
+RESULT_FPS = 30.0  # none of these files says; GVHMR resamples to it
+MOST_RESULT_FRAMES = 200_000  # frames
 WHAM_SIZE = (1920, 1080)  # WHAM keeps no size; it assumes a focal length of the picture's diagonal
 PHALP_FOCAL, PHALP_SIZE = 5000.0, 256  # pixels: 4D-Humans' cameras belong to a square of 256, the longer side's length
 
@@ -43,7 +43,7 @@ def is_gvhmr(arrays: Mapping) -> bool:
     return "smpl_params_global" in arrays or {"body_pose", "global_orient", "transl"} <= set(arrays)
 
 
-def from_gvhmr(arrays: Mapping, *, name: str) -> Motion:
+def motion_from_gvhmr(arrays: Mapping, *, name: str) -> Motion:
     """GVHMR's result (Shen et al. 2024): SMPL-X in a world with Y up and in the camera, with its intrinsics."""
     world = arrays.get("smpl_params_global", arrays)
     seen = arrays.get("smpl_params_incam")
@@ -52,12 +52,12 @@ def from_gvhmr(arrays: Mapping, *, name: str) -> Motion:
     body = _track(world, name)
     person = _person(body, _betas(world, name), "smplx")
     if seen is None:
-        return Motion((person,), FPS, camera_in_front(person))
+        return Motion((person,), RESULT_FPS, camera_in_front(person))
     lens = _lens(arrays.get("K_fullimg"), name)
     return _seen(person, _track(seen, name), lens)
 
 
-def from_wham(subjects: Mapping, *, name: str) -> Motion:
+def motion_from_wham(subjects: Mapping, *, name: str) -> Motion:
     """WHAM's result (Shin et al. 2024): the subject that was seen longest, SMPL in the world and in the camera."""
     subject = max(subjects.values(), key=lambda each: len(each["frame_ids"]))
     frames = _array(subject, "frame_ids", name).long()
@@ -74,14 +74,14 @@ def from_wham(subjects: Mapping, *, name: str) -> Motion:
     return _seen(person, seen, lens)
 
 
-def from_phalp(frames: Mapping, *, name: str) -> Motion:
+def motion_from_phalp(frames: Mapping, *, name: str) -> Motion:
     """4D-Humans' result (PHALP; Goel et al. 2023): the person that was tracked longest, SMPL in the camera.
 
-    The camera stands still in the origin, with the very long lens that 4D-Humans assumes.
+    The camera stands still in the origin, with the very long lens that 4D-Humans assumes. Raises InputError.
     """
     entries = [frames[key] for key in sorted(frames, key=str)]
-    if len(entries) > LONGEST:
-        raise InputError(f"{name} has {len(entries)} frames; at most {LONGEST} are read.")
+    if len(entries) > MOST_RESULT_FRAMES:
+        raise InputError(f"{name} has {len(entries)} frames; at most {MOST_RESULT_FRAMES} are read.")
     tracked = _longest_tracked(entries, name)
     found = [(frame, _index(entry["tid"], tracked)) for frame, entry in enumerate(entries)]
     found = [(frame, number) for frame, number in found if number is not None]
@@ -104,18 +104,18 @@ def from_phalp(frames: Mapping, *, name: str) -> Motion:
     track = _Track(orient[spread], pose[spread, 1:].flatten(1), transl)
     focal = PHALP_FOCAL / PHALP_SIZE * max(width, height)
     person = _person(track, betas, "smpl", visible=visible)
-    return Motion((person,), FPS, Camera.for_size(width, height, focal=focal))
+    return Motion((person,), RESULT_FPS, Camera.for_size(width, height, focal=focal))
 
 
-def from_joblib(tree, *, name: str) -> Motion:
-    """WHAM's or 4D-Humans' result, whichever it is."""
+def motion_from_pickle(tree, *, name: str) -> Motion:
+    """WHAM's or 4D-Humans' result, whichever it is. Raises InputError naming what does not fit."""
     if isinstance(tree, dict) and tree:
         first = next(iter(tree.values()))
         try:
             if isinstance(first, dict) and "pose_world" in first:
-                return from_wham(tree, name=name)
+                return motion_from_wham(tree, name=name)
             if isinstance(first, dict) and {"smpl", "camera", "tid"} <= set(first):
-                return from_phalp(tree, name=name)
+                return motion_from_phalp(tree, name=name)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
@@ -133,14 +133,14 @@ def _seen(person: Person, seen: _Track, lens: Camera) -> Motion:
     matrix = torch.eye(4).repeat(person.frames, 1, 1)
     matrix[:, :3, :3] = linear
     matrix[:, :3, 3] = in_camera - (linear @ pelvis[..., None])[..., 0]
-    return Motion((person,), FPS, Camera(lens.focal, lens.center, lens.size, matrix))
+    return Motion((person,), RESULT_FPS, Camera(lens.focal, lens.center, lens.size, matrix))
 
 
 def _track(values: Mapping, name: str) -> _Track:
     pose, orient, transl = (_array(values, key, name) for key in ("body_pose", "global_orient", "transl"))
     frames = len(pose)
-    if frames > LONGEST:
-        raise InputError(f"{name} has {frames} frames; at most {LONGEST} are read.")
+    if frames > MOST_RESULT_FRAMES:
+        raise InputError(f"{name} has {frames} frames; at most {MOST_RESULT_FRAMES} are read.")
     if pose.ndim != 2 or pose.shape[1] not in (63, 69):
         raise InputError(f"body_pose in {name} is {tuple(pose.shape)}; 63 or 69 values a frame are expected.")
     _check(orient, (frames, 3), "global_orient", name)
@@ -190,8 +190,8 @@ def _size(entry: Mapping, number: int):
 def _spread_over(frames: Tensor, name: str) -> Tensor:
     """For every frame from the first to the last the place of the nearest one before that was seen."""
     count = int(frames[-1] - frames[0]) + 1
-    if count > LONGEST or (frames.diff() <= 0).any():
-        raise InputError(f"The frame numbers in {name} do not rise, or reach beyond {LONGEST}.")
+    if count > MOST_RESULT_FRAMES or (frames.diff() <= 0).any():
+        raise InputError(f"The frame numbers in {name} do not rise, or reach beyond {MOST_RESULT_FRAMES}.")
     return torch.searchsorted(frames, torch.arange(count) + frames[0], right=True) - 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..motion.runs import runs_of
+from ..motion.intervals import find_intervals
 from .blazepose import HEELS, TOES
 from .refine import Plants
 
@@ -30,12 +30,12 @@ def find_contacts(points: Tensor, found: Tensor, fps: float) -> Tensor:
     speed = _speed(feet, fps)
     height = _height(feet, speed)
     contacts = torch.zeros(len(points), 2, dtype=torch.bool)
-    for start, stop in runs_of(found):
+    for start, stop in find_intervals(found):
         for foot in range(2):
             frames = slice(start, stop)
             contacts[frames, foot] = _scan(feet[frames, foot], speed[frames, foot], height[frames, foot])
     for foot in range(2):
-        for start, stop in runs_of(contacts[:, foot]):
+        for start, stop in find_intervals(contacts[:, foot]):
             if stop - start < SHORTEST * fps:
                 contacts[start:stop, foot] = False
     return contacts
@@ -46,7 +46,7 @@ def plants_at(points: Tensor, contacts: Tensor) -> Plants:
     targets = points[:, FOOT_POINTS].clone()
     held = torch.zeros(targets.shape[:2], dtype=points.dtype)
     for foot in range(2):
-        for start, stop in runs_of(contacts[:, foot]):
+        for start, stop in find_intervals(contacts[:, foot]):
             for place, hold in ((foot, HEEL_HOLD), (foot + 2, 1.0)):
                 targets[start:stop, place] = targets[start:stop, place].mean(0)
                 held[start:stop, place] = hold
@@ -57,7 +57,7 @@ def slides(points: Tensor, contacts: Tensor) -> list[float]:
     """How far the toes of `points` (F, 33, 3) stray from their mean place in each contact, in metres."""
     found = []
     for foot, toe in enumerate(TOES):
-        for start, stop in runs_of(contacts[:, foot]):
+        for start, stop in find_intervals(contacts[:, foot]):
             place = points[start:stop, toe]
             found.append(float((place - place.mean(0)).norm(dim=1).max()))
     return found

@@ -10,8 +10,8 @@ import numpy as np
 from ..errors import InputError
 from ..geometry.camera import Camera
 from ..media.clip import Clip, Masks
+from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
-from ..motion.runs import runs_of
 from ..progress import Progress, silent
 from .blazepose import Pose, find_people, shared_networks
 from .fit import fit
@@ -130,9 +130,9 @@ def _notes(clip: Clip, motion: Motion, person: int, focal: float, is_free: bool)
     notes.append("Distances are those of a person of average size.")
     if is_free and (people := len(shared_networks().detect_all(clip[int(seen.visible.int().argmax())]))) > 1:
         notes.append(f"{people} people were found; number {person} is followed, counted from the largest.")
-    if missing := runs_of(~seen.visible):
+    if missing := find_intervals(~seen.visible):
         notes.append(f"The person is not seen in frames {_spans(missing)}.")
-    if bridged := runs_of(seen.bridged):
+    if bridged := find_intervals(seen.bridged):
         notes.append(f"Frames {_spans(bridged)} are bridged: the person was lost there for a moment.")
     unseen = (seen.joint_confidence[seen.visible] == 0).float().mean(0) > 0.5
     if unseen.any():

@@ -19,8 +19,8 @@ from ..geometry.rotations import (
     slerp,
 )
 from ..media.clip import Masks
+from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
-from ..motion.runs import runs_of
 from ..progress import Progress, silent
 from .blazepose import EARS, INDICES, NOSE, PINKIES, TOES
 from .contacts import find_contacts, plants_at
@@ -71,7 +71,7 @@ def fit(
     landmarks = drop_unseen_limbs(landmarks, fps)
     seen = _observed(landmarks)
     stance = _initial(rig, seen, camera)
-    segments = runs_of(found | bridged)
+    segments = find_intervals(found | bridged)
     windows = [window for segment in segments for window in _windows(*segment)]
     is_long = len(windows) > 1
     if is_long:

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ..body.height import measure_height, scale_to_height
 from ..body.model import free_body
 from ..body.person import Person
 from ..body.skeleton import JOINT, PARENTS
-from ..body.stature import of_stature, stature_of
 from ..errors import InputError
 from ..geometry.camera import Camera
 from ..geometry.rotations import axis_angle_from_matrix
-from ..motion.edit import smooth
+from ..motion.edit import smooth_motion
 from ..motion.motion import Motion
 from .inverse_kinematics import STRAIGHT
 
@@ -47,7 +47,7 @@ def motion_from_joints(joints: Tensor, found: Tensor, camera: Camera, *, fps: fl
     still = torch.zeros(len(places), 3)
     person = Person(betas, pose[:, 0], pose[:, 1:].flatten(1), still, visible=found, confidence=found.float())
     person = replace(person, transl=(places - free_body().pose(person).joints).mean(1))
-    return smooth(Motion((person,), float(fps), camera), smoothing)
+    return smooth_motion(Motion((person,), float(fps), camera), smoothing)
 
 
 def _betas(places: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ def _betas(places: Tensor) -> Tensor:
     ]
     ours = sum(float((rest[a] - rest[b]).norm()) for a, b in bones)
     theirs = sum((places[:, a] - places[:, b]).norm(dim=1) for a, b in bones).median()
-    return of_stature(body, betas, stature_of(body, betas) * float(theirs) / ours)
+    return scale_to_height(body, betas, measure_height(body, betas) * float(theirs) / ours)
 
 
 def _world_rotations(places: Tensor, rest: Tensor) -> Tensor:

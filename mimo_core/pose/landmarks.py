@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..motion.runs import runs_of
+from ..motion.intervals import find_intervals
 from .blazepose import LANDMARKS, Pose
 
 
@@ -61,7 +61,7 @@ class Landmarks:
 def bridged_gaps(found: Tensor, fps: float) -> Tensor:
     """Frames (F,) bool without the person that lie between frames with them, in gaps of at most half a second."""
     bridged = torch.zeros_like(found)
-    for start, stop in runs_of(~found):
+    for start, stop in find_intervals(~found):
         if start > 0 and stop < len(found) and stop - start <= BRIDGE_SECONDS * fps:
             bridged[start:stop] = True
     return bridged

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..motion.edit import smoothed_path
+from ..motion.edit import smooth_path
 from ..render.openpose import POINTS
 from .blazepose import (
     ANKLES,
@@ -131,7 +131,7 @@ def _scale(pixels: Tensor, confidence: Tensor, rest: Tensor, found: Tensor, fps:
     scale = torch.stack(looks).topk(2, dim=0).values[1]
     usual = scale[found].median().clamp_min(1e-3)
     scale = torch.where(found & (scale > 0.2 * usual), scale, usual)
-    return smoothed_path(scale[:, None], CALM * fps)[:, 0].clamp_min(0.1 * usual)
+    return smooth_path(scale[:, None], CALM * fps)[:, 0].clamp_min(0.1 * usual)
 
 
 def _hidden(flat: Tensor, rest: Tensor, a: int, b: int) -> Tensor:

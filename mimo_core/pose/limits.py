@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..body.skeleton import JOINTS, MIRRORED
+from ..body.skeleton import JOINTS, MIRRORED_JOINT
 
 
 Axes = tuple[float, float, float]
@@ -64,6 +64,6 @@ def _habit(joint: int) -> Habit:
     name = JOINTS[joint]
     if not name.startswith("right"):
         return HABITS.get(name, FREE)
-    left = HABITS.get(JOINTS[MIRRORED[joint]], FREE)
+    left = HABITS.get(JOINTS[MIRRORED_JOINT[joint]], FREE)
     (ux, uy, uz), (lx, ly, lz), (hx, hy, hz) = left.usual, left.low, left.high
     return Habit((ux, -uy, -uz), left.spread, (lx, -hy, -hz), (hx, -ly, -lz))

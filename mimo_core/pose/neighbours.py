@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..body.height import measure_height, scale_to_height
 from ..body.model import free_body
 from ..body.person import Person
-from ..body.stature import of_stature, stature_of
 from ..errors import InputError
 from ..geometry.camera import Camera
 from ..geometry.rotations import matrix_from_axis_angle
@@ -166,7 +166,7 @@ def _in_metres(person: Person, landmarks: Landmarks, camera: Camera) -> Person:
         (each - each.mean(1, keepdim=True)).norm(dim=2).mean(1)[landmarks.found].median()
         for each in (places, points_of(person.betas))
     ]
-    betas = of_stature(body, person.betas, stature_of(body, person.betas) * float(size[0] / size[1]))
+    betas = scale_to_height(body, person.betas, measure_height(body, person.betas) * float(size[0] / size[1]))
     shift = (places - points_of(betas)).mean(1)
     known = landmarks.found.nonzero()[:, 0]
     nearest = known[(torch.arange(len(shift))[:, None] - known).abs().argmin(1)]

@@ -11,12 +11,12 @@ import math
 import torch
 from torch import Tensor
 
-from ..body.landmarks import LANDMARKS, other_side
+from ..body.landmarks import BLAZEPOSE_LANDMARKS, other_side
 from .blazepose import HIPS, SHOULDERS
 from .landmarks import BRIDGE_SECONDS, Landmarks
 
 
-MIRRORED = [LANDMARKS.index(other_side(name)) for name in LANDMARKS]
+MIRRORED = [BLAZEPOSE_LANDMARKS.index(other_side(name)) for name in BLAZEPOSE_LANDMARKS]
 BELIEF = 0.1  # what a frame costs that is taken to be swapped
 TURN = math.pi / 2  # between two frames: what costs 1; half as much costs a sixteenth
 SLOWEST = 12.0  # frames a second from which on a body turns less than that between two of them

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body.model import free_body, vertex_normals
-from ..body.outline import SIDEWAYS, near_edge, outline_offsets
+from ..body.outline import SIDEWAYS, is_near_edge, outline_offsets
 from ..body.raster import rasterize
 from ..body.skeleton import JOINT
-from ..body.skinning import blend, world_from_rest
+from ..body.skinning import blend_skin, world_from_rest
 from ..geometry.box import mask_height
 from ..geometry.camera import Camera
 from .rig import Rig, Stance
@@ -133,7 +133,7 @@ def _vertices(stance: Stance) -> Tensor:
     body = free_body()
     rest, joints = body.shape(stance.betas.float())
     transforms = world_from_rest(stance.rotations.float(), joints, body.parents)
-    return blend(rest, body.weights, transforms) + stance.transl.float()[:, None]
+    return blend_skin(rest, body.weights, transforms) + stance.transl.float()[:, None]
 
 
 def _asked(vertices: Tensor, normals: Tensor, face: NDArray, mask: NDArray, camera: Camera) -> tuple[Tensor, ...]:
@@ -143,7 +143,7 @@ def _asked(vertices: Tensor, normals: Tensor, face: NDArray, mask: NDArray, came
     pixels, across = camera.pixels(vertices[pool]).numpy(), normals[pool, :2].numpy()
     length = np.linalg.norm(across, axis=1)
     height = mask_height(body) or 1
-    rim = np.flatnonzero((length > SIDEWAYS) & near_edge(body, pixels) & _is_shown(face, mask)[pool])
+    rim = np.flatnonzero((length > SIDEWAYS) & is_near_edge(body, pixels) & _is_shown(face, mask)[pool])
     rim = rim[:: -(-len(rim) // POINTS)] if len(rim) else rim
     points, direction = torch.zeros(POINTS, dtype=torch.long), torch.zeros(POINTS, 2, dtype=torch.float64)
     target, weight = torch.zeros(2, POINTS, dtype=torch.float64)

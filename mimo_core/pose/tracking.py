@@ -11,7 +11,7 @@ import torch
 from ..errors import InputError
 from ..geometry.box import Box
 from ..media.clip import Clip
-from ..motion.runs import runs_of
+from ..motion.intervals import find_intervals
 from .blazepose import BlazePose, Detection, Pose, Region, shared_networks
 
 
@@ -76,7 +76,7 @@ def look_back(
     """
     networks = networks or shared_networks()
     earlier = {}
-    for start, stop in runs_of(torch.tensor([pose is None for pose in poses], dtype=torch.bool)):
+    for start, stop in find_intervals(torch.tensor([pose is None for pose in poses], dtype=torch.bool)):
         first = max(start, stop - RETRY)
         pose = poses[stop] if stop < len(poses) else None
         frames = list(clip.read(first, stop)) if pose is not None else []

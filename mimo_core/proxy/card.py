@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..body.height import measure_height
 from ..body.model import free_body
-from ..body.stature import stature_of
 from ..motion.motion import Motion
 from .skin import Sheet
 
@@ -36,7 +36,7 @@ def card_corners(motion: Motion, aspect: float) -> Tensor:
     body, person = free_body(), motion.person
     posed = body.pose(person)
     betas = body.betas_of(person)
-    height = stature_of(body, betas)
+    height = measure_height(body, betas)
     pelvis = posed.joints[:, 0]
     rest, joints = body.shape(betas)
     standing = joints[0, 1] - rest[:, 1].amin()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..body.model import free_body, vertex_normals
 from ..body.raster import interpolate, rasterize
-from ..body.skeleton import JOINT, MIRRORED
+from ..body.skeleton import JOINT, MIRRORED_JOINT
 from ..motion.motion import Motion
 from ..scene.scene import Scene
 
@@ -87,7 +87,7 @@ def _shading(motion: Motion, image: NDArray, mask: NDArray) -> tuple[NDArray, ND
         inside[:] = 0
     inside = (cv2.erode(inside, np.ones((3, 3))) > 0) & _clothed_parts()[raster.face[0].clamp_min(0)].numpy()
     normals = interpolate(raster, body.faces, vertex_normals(posed, body.faces))[0].numpy()[inside]
-    parts = torch.minimum(body.face_parts, torch.tensor(MIRRORED)[body.face_parts])
+    parts = torch.minimum(body.face_parts, torch.tensor(MIRRORED_JOINT)[body.face_parts])
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     return image[inside] @ LUMA, normals / length.clip(1e-6), parts[raster.face[0].clamp_min(0)].numpy()[inside]
 

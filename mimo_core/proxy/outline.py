@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body.model import free_body, vertex_normals
-from ..body.outline import SIDEWAYS, near_edge, outline_offsets
+from ..body.outline import SIDEWAYS, is_near_edge, outline_offsets
 from ..body.raster import Raster, rasterize
 from ..body.skeleton import JOINT
 from ..geometry.box import mask_height
@@ -75,7 +75,7 @@ def _asked(vertices: Tensor, normals: Tensor, faces: Tensor, picture: Picture) -
     pixels = picture.camera.pixels(vertices).numpy()
     direction = normals[:, :2].numpy()
     length = np.linalg.norm(direction, axis=1)
-    rim = np.flatnonzero((length > SIDEWAYS) & near_edge(body, pixels))
+    rim = np.flatnonzero((length > SIDEWAYS) & is_near_edge(body, pixels))
     direction = direction[rim] / length[rim, None]
     reach = REACH * mask_height(picture.matte > 127)
     offset, certain = outline_offsets(picture.matte, body, pixels[rim], direction, reach=reach)

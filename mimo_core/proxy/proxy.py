@@ -15,7 +15,7 @@ from ..body.person import Person
 from ..errors import InputError
 from ..identity.identity import Identity
 from ..motion.motion import Motion
-from ..motion.retarget import retarget
+from ..motion.retarget import retarget_motion
 from ..progress import Progress, silent, track_progress
 from .atlas import free_body_atlas
 from .back import with_back
@@ -72,7 +72,7 @@ class Proxy:
         this character's is retargeted. `size` is (width, height), the camera's by default. `light` falls on the
         character in place of the picture's.
         """
-        motion = retarget(motion, self.betas)
+        motion = retarget_motion(motion, self.betas)
         camera = motion.camera if size is None else motion.camera.scaled(*size)
         place = self._posed_on_card(motion) if self.card is not None else self._posed_on_skins(motion.person)
         sheets = [self.card] if self.card is not None else [skin.sheet for skin in self.skins]

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..body.model import BodyModel
 from ..body.person import Person
 from ..body.raster import Raster, rasterize
-from ..body.skinning import blend, world_from_rest
+from ..body.skinning import blend_skin, world_from_rest
 from ..geometry.box import Box
 from ..geometry.camera import Camera
 from ..geometry.rotations import matrix_from_axis_angle
@@ -46,7 +46,7 @@ class Skin:
 
     def posed(self, transforms: Tensor, betas: Tensor) -> Tensor:
         """World vertices (V, 3) under joint transforms (24, 4, 4), `betas` (10) away from the character's shape."""
-        return blend(self.vertices + self.shapedirs @ betas, self.weights, transforms[None])[0]
+        return blend_skin(self.vertices + self.shapedirs @ betas, self.weights, transforms[None])[0]
 
 
 def joint_transforms(body: BodyModel, person: Person) -> Tensor:

@@ -32,7 +32,7 @@ POINTS = (
     "left_ear",
 )
 FACE = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
-LIMBS = (
+OPENPOSE_LIMBS = (
     ("neck", "right_shoulder"),
     ("neck", "left_shoulder"),
     ("right_shoulder", "right_elbow"),
@@ -73,7 +73,7 @@ COLORS = (
     (255, 0, 85),
 )
 LIMB_BRIGHTNESS = 0.6
-RADIUS = 4 / 512  # of points and half the width of limbs, of the shorter side
+LIMB_RADIUS = 4 / 512  # of points and half the width of limbs, of the shorter side
 TURNED_AWAY = 0.35  # cosine between the skin's normal and the line of sight from which the face is not seen
 SUBPIXEL = 4  # bits
 
@@ -110,10 +110,10 @@ def draw_openpose(pixels: np.ndarray, seen: np.ndarray, size: tuple[int, int]) -
 
     width, height = size
     picture = np.zeros((height, width, 3), np.uint8)
-    radius = max(RADIUS * min(width, height), 1.0)
+    radius = max(LIMB_RADIUS * min(width, height), 1.0)
     place = dict(zip(POINTS, pixels, strict=True))
     is_seen = dict(zip(POINTS, seen, strict=True))
-    for (start, end), color in zip(LIMBS, COLORS[:-1], strict=True):
+    for (start, end), color in zip(OPENPOSE_LIMBS, COLORS[:-1], strict=True):
         if is_seen[start] and is_seen[end]:
             outline = np.round(_ellipse(place[start], place[end], radius) * 2**SUBPIXEL).astype(np.int32)
             dim = tuple(int(LIMB_BRIGHTNESS * channel) for channel in color)

@@ -26,7 +26,7 @@ from mimo_core.denoise.regions import ClipPlan, Context
 from mimo_core.denoise.sampling import Conditions, sample
 from mimo_core.geometry.box import Box
 from mimo_core.identity.encode import encode_identity
-from mimo_core.motion.retarget import retarget
+from mimo_core.motion.retarget import retarget_motion
 
 from ..synthetic import Shot, character_picture, shot
 from .measures import dilate, iou, psnr, ssim
@@ -162,7 +162,7 @@ def draw(model: TinyModel, seed: int) -> Drawn:
     made = shot(seed, size=size, frames=FRAMES)
     truth = shot(seed, size=size, frames=FRAMES, character=character)
     identity = encode_identity(character_picture(character, size=PICTURE).image)
-    motion, scene = retarget(made.motion, identity), true_scene(made)
+    motion, scene = retarget_motion(made.motion, identity), true_scene(made)
     pictures = clip_pictures(identity, motion, scene, model.trained, Part(size=size), official=None)
     whole = Context(0, 0, FRAMES, Box(0, 0, size, size))
     pictures = replace(pictures, plan=ClipPlan((whole,), size, size))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from mimo_core.body.height import measure_height, scale_to_height
 from mimo_core.body.model import free_body
 from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
-from mimo_core.body.stature import of_stature, stature_of
-from mimo_core.motion.choreography import Footing, Performance, stand
+from mimo_core.motion.choreography import FootPlacement, Performance, plant_feet
 
 from .appearance import Look
 from .captured import Captured
@@ -42,7 +42,7 @@ def act(worn: Look | Outfit, performance: Performance | Captured, fps: float, *,
     """
     betas, body = worn.betas, free_body()
     if like is not None:
-        betas = of_stature(body, betas, stature_of(body, like.person.betas))
+        betas = scale_to_height(body, betas, measure_height(body, like.person.betas))
     dressed = dress(betas, worn.volume(), worn.sheets())
     rotations = torch.from_numpy(performance.rotations())
     frames = len(rotations)
@@ -58,13 +58,13 @@ def act(worn: Look | Outfit, performance: Performance | Captured, fps: float, *,
 
 def _footing(
     performance: Performance | Captured, betas, dressed: Dressed, posed: Posing, fps: float, shifts: np.ndarray | None
-) -> Footing:
+) -> FootPlacement:
     if isinstance(performance, Captured):
-        return performance.footing(posed.vertices, stature_of(free_body(), betas))
+        return performance.footing(posed.vertices, measure_height(free_body(), betas))
     feet = torch.stack([posed.vertices[:, _soles(dressed, side)] for side in ("left", "right")], 1)
     if performance.rests_on_body:
         return rest(posed.vertices, feet)
-    return stand(feet.numpy(), performance.lift, fps=fps, shifts=shifts)
+    return plant_feet(feet.numpy(), performance.lift, fps=fps, shifts=shifts)
 
 
 def _ankles(joints: torch.Tensor) -> np.ndarray:
@@ -72,12 +72,12 @@ def _ankles(joints: torch.Tensor) -> np.ndarray:
     return joints[:, [JOINT["left_ankle"], JOINT["right_ankle"]]][..., [0, 2]].numpy()
 
 
-def rest(vertices: torch.Tensor, feet: torch.Tensor) -> Footing:
+def rest(vertices: torch.Tensor, feet: torch.Tensor) -> FootPlacement:
     """Put bodies (F, V, 3) at the origin on the floor by whatever of them is lowest."""
     transl = torch.zeros(len(vertices), 3)
     transl[:, 1] = -vertices[..., 1].amin(1)
     low = feet[..., 1].amin(2) + transl[:, 1:2]
-    return Footing(transl.numpy(), (low < 0.02).numpy())
+    return FootPlacement(transl.numpy(), (low < 0.02).numpy())
 
 
 def _soles(dressed: Dressed, side: str) -> torch.Tensor:

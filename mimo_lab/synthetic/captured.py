@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mimo_core.body.height import measure_height
 from mimo_core.body.model import free_body
-from mimo_core.body.stature import stature_of
 from mimo_core.errors import InputError
-from mimo_core.motion.choreography import Footing
-from mimo_core.motion.edit import resample
-from mimo_core.motion.files import READ, load_motion
+from mimo_core.motion.choreography import FootPlacement
+from mimo_core.motion.edit import resample_motion
+from mimo_core.motion.files import READ_SUFFIXES, load_motion
 from mimo_core.motion.motion import Motion
 
 
@@ -31,18 +31,18 @@ class Captured:
         """Axis-angle (F, 24, 3)."""
         return self.vectors
 
-    def footing(self, vertices: torch.Tensor, stature: float) -> Footing:
+    def footing(self, vertices: torch.Tensor, stature: float) -> FootPlacement:
         """Bodies (F, V, 3) at the origin, moved along the recorded path, as high off the floor as recorded."""
         transl = self.path * (stature / self.stature)
         transl[:, 1] = self.path[:, 1] - vertices[..., 1].amin(1).numpy()
-        return Footing(transl.astype(np.float32), np.zeros((len(transl), 2), bool))
+        return FootPlacement(transl.astype(np.float32), np.zeros((len(transl), 2), bool))
 
 
 def motion_files(folder: Path) -> tuple[Path, ...]:
     """All motion files under a folder, in order."""
-    found = tuple(sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in READ))
+    found = tuple(sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in READ_SUFFIXES))
     if not found:
-        raise InputError(f"There are no motion files ({', '.join(READ)}) under {folder}.")
+        raise InputError(f"There are no motion files ({', '.join(READ_SUFFIXES)}) under {folder}.")
     return found
 
 
@@ -65,11 +65,11 @@ def capture(rng: np.random.Generator, path: Path, frames: int, fps: float) -> Ca
     ground -= ground.mean(0)
     ground = turn.apply(ground)
     ground[:, 1] = np.clip(lowest - np.percentile(lowest, 5), 0, None)
-    stature = stature_of(free_body(), free_body().betas_of(person))
+    stature = measure_height(free_body(), free_body().betas_of(person))
     return Captured(Path(path).stem, vectors.astype(np.float32), ground, stature)
 
 
 @functools.lru_cache(maxsize=32)
 def _at(path: Path, fps: float) -> Motion:
     motion = load_motion(path)
-    return motion if motion.fps == fps else resample(motion, fps)
+    return motion if motion.fps == fps else resample_motion(motion, fps)

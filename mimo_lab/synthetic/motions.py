@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mimo_core.motion.choreography import ARMS, Angles, Performance
+from mimo_core.motion.choreography import ARM_POSES, Angles, Performance
 
 from .streams import pick
 
@@ -76,7 +76,7 @@ def _dance(rng, angles: Angles):
     together = rng.random() < 0.45
     for side in ("left", "right"):
         if side == "left" or not together:
-            arms = blends(rng, t, beat * rng.choice([1, 2]), tuple(ARMS))
+            arms = blends(rng, t, beat * rng.choice([1, 2]), tuple(ARM_POSES))
         for name, amount in arms.items():
             angles.arm(side, name, amount)
     (_sidestep if rng.random() < 0.65 else _step_on_the_spot)(rng, angles, beat)

@@ -17,7 +17,7 @@ from mimo_core.errors import InputError
 from mimo_core.identity.identity import Identity
 from mimo_core.media.clip import Clip
 from mimo_core.motion.motion import Motion
-from mimo_core.motion.retarget import retarget
+from mimo_core.motion.retarget import retarget_motion
 from mimo_core.output import whole_file
 from mimo_core.progress import Progress, silent
 from mimo_core.proxy.proxy import Proxy
@@ -69,7 +69,7 @@ def sample_of(
     """
     from mimo_core.render.styles import render_motion
 
-    motion, wide = retarget(motion, identity), (scene.width, scene.height)
+    motion, wide = retarget_motion(motion, identity), (scene.width, scene.height)
     left, top, side = region or (0, 0, scene.width)
 
     def square(picture: np.ndarray) -> np.ndarray:

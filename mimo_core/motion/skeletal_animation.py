@@ -1,4 +1,4 @@
-"""A take: an animated skeleton of any kind, as BVH and glTF files hold it, and how it becomes a motion of our body."""
+"""An animated skeleton of any kind, as BVH and glTF files hold it, and how it becomes a motion of our body."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from ..geometry.rotations import (
     quaternion_from_matrix,
     slerp,
 )
-from .bones import SIDES, Bones, find_bones
+from .bones import LEFT_AND_RIGHT, Bones, find_bones
 from .cameras import camera_in_front
-from .ground import contacts_of, floor_of, soles_of
+from .ground import estimate_floor, find_floor_contacts, locate_soles
 from .motion import Motion
 
 
 # Joints whose bone points at another joint; all others keep their angle to the body at rest.
 AIMED = {"hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist"}
 UNITS = (1.0, 0.01)  # metres, in which we write GLB and BVH
-SAME = 1e-3  # metres: joints of our own body come back to within this
+SAME_SKELETON = 1e-3  # metres: joints of our own body come back to within this
 NEAR_FLOOR = 0.3  # metres: a floor closer than this to 0 is meant to be 0
 TENTHS = 1e-3  # relative: frame rates this close to a whole number are one
 
 
 @dataclass(frozen=True, eq=False)
-class Take:
+class SkeletalAnimation:
     """An animated skeleton. Convention: Y up, right-handed, any unit of length."""
 
     names: tuple[str, ...]
@@ -46,7 +46,7 @@ class Take:
     fps: float
 
 
-def take_of(motion: Motion) -> Take:
+def animation_from_motion(motion: Motion) -> SkeletalAnimation:
     """The first person's skeleton in metres, with our joint names."""
     body, person = free_body(), motion.person
     betas = body.betas_of(person)
@@ -54,43 +54,43 @@ def take_of(motion: Motion) -> Take:
     transforms = world_from_rest(matrix_from_axis_angle(person.pose()), rest, body.parents)
     linear = transforms[..., :3, :3]
     places = (linear @ rest[..., None])[..., 0] + transforms[..., :3, 3] + person.transl[:, None]
-    return Take(JOINTS, PARENTS, rest, linear, places, motion.fps)
+    return SkeletalAnimation(JOINTS, PARENTS, rest, linear, places, motion.fps)
 
 
-def motion_of(take: Take, *, file: str) -> Motion:
-    """The take on our body, with a camera in front.
+def motion_from_animation(animation: SkeletalAnimation, *, file: str) -> Motion:
+    """The animation on our body, with a camera in front.
 
     A skeleton of our own body comes back as it was. Any other keeps the directions of its limbs; its way is scaled by
-    the length of the legs, and a floor that is nearly at 0 is brought to 0.
+    the length of the legs, and a floor that is nearly at 0 is brought to 0. Raises InputError naming `file`.
     """
-    if not torch.isfinite(take.places).all() or not torch.isfinite(take.rotations).all():
+    if not torch.isfinite(animation.places).all() or not torch.isfinite(animation.rotations).all():
         raise InputError(f"{file} holds NaN or infinity. Export it again.")
-    person = _own_body(take)
+    person = _own_body(animation)
     if person is None:
-        person = _on_the_average_body(take, find_bones(take.names, take.parents, file=file))
-    floor = floor_of(person)
-    contacts = contacts_of(soles_of(person), floor, person.visible, take.fps)
+        person = _on_the_average_body(animation, find_bones(animation.names, animation.parents, file=file))
+    floor = estimate_floor(person)
+    contacts = find_floor_contacts(locate_soles(person), floor, person.visible, animation.fps)
     person = replace(person, contacts=contacts)
-    return Motion((person,), take.fps, camera_in_front(person))
+    return Motion((person,), animation.fps, camera_in_front(person))
 
 
-def frame_rate(seconds: float) -> float:
+def round_frame_rate(seconds: float) -> float:
     """Frames a second for a time between frames that was rounded when it was written."""
     fps = 1 / seconds
     return float(round(fps)) if abs(fps - round(fps)) < TENTHS * fps and round(fps) else fps
 
 
-def _own_body(take: Take) -> Person | None:
+def _own_body(animation: SkeletalAnimation) -> Person | None:
     """The person whose skeleton this is to the millimetre, in metres or centimetres, if there is one."""
-    if not set(take.names) >= set(JOINTS):
+    if not set(animation.names) >= set(JOINTS):
         return None
-    order = [take.names.index(name) for name in JOINTS]
+    order = [animation.names.index(name) for name in JOINTS]
     for unit in UNITS:
-        rest = take.rest[order] * unit
+        rest = animation.rest[order] * unit
         betas = _betas(rest)
         _, joints = free_body().shape(betas)
-        if ((rest - rest[:1]) - (joints - joints[:1])).norm(dim=1).max() < SAME:
-            return _person(take.rotations[:, order], betas, take.places[:, order[0]] * unit - joints[0])
+        if ((rest - rest[:1]) - (joints - joints[:1])).norm(dim=1).max() < SAME_SKELETON:
+            return _person(animation.rotations[:, order], betas, animation.places[:, order[0]] * unit - joints[0])
     return None
 
 
@@ -104,16 +104,16 @@ def _betas(rest: Tensor) -> Tensor:
     return torch.linalg.lstsq(matrix, goal[:, None]).solution[:, 0].float()
 
 
-def _on_the_average_body(take: Take, bones: Bones) -> Person:
+def _on_the_average_body(animation: SkeletalAnimation, bones: Bones) -> Person:
     body, betas = free_body(), torch.zeros(10)
     _, rest = body.shape(betas)
-    world = _world_rotations(take, bones, rest)
+    world = _world_rotations(animation, bones, rest)
     hips = [JOINT["left_hip"], JOINT["right_hip"]]
-    middle = take.places[:, [bones.limbs["left_hip"], bones.limbs["right_hip"]]].mean(1)
-    scale = _leg(rest, {name: JOINT[name] for name in bones.limbs}) / _leg(take.places[0], bones.limbs)
+    middle = animation.places[:, [bones.limbs["left_hip"], bones.limbs["right_hip"]]].mean(1)
+    scale = _leg(rest, {name: JOINT[name] for name in bones.limbs}) / _leg(animation.places[0], bones.limbs)
     hang = world[:, 0] @ (rest[hips].mean(0) - rest[0])
     person = _person(world, betas, scale * middle - hang - rest[0])
-    floor = floor_of(person)
+    floor = estimate_floor(person)
     if abs(floor) < NEAR_FLOOR:
         person = replace(person, transl=person.transl - torch.tensor([0.0, floor, 0.0]))
     return person
@@ -127,23 +127,23 @@ def _person(world: Tensor, betas: Tensor, transl: Tensor) -> Person:
     return Person(betas=betas, global_orient=pose[:, 0], body_pose=pose[:, 1:].flatten(1), transl=transl)
 
 
-def _world_rotations(take: Take, bones: Bones, rest: Tensor) -> Tensor:
+def _world_rotations(animation: SkeletalAnimation, bones: Bones, rest: Tensor) -> Tensor:
     """World from rest (F, 24, 3, 3) of our joints: what the foreign bones did, after turning our rest into theirs."""
-    upright = _body_frame(take.rest, bones.limbs) @ _body_frame(rest, JOINT).mT
-    turned = {"pelvis": take.rotations[:, bones.pelvis] @ upright}
-    turned |= _spine(take, bones, upright, turned["pelvis"])
+    upright = _body_frame(animation.rest, bones.limbs) @ _body_frame(rest, JOINT).mT
+    turned = {"pelvis": animation.rotations[:, bones.pelvis] @ upright}
+    turned |= _spine(animation, bones, upright, turned["pelvis"])
     for name, bone in bones.limbs.items():
-        turned[name] = take.rotations[:, bone] @ _aim(take, bones, rest, name, upright) @ upright
+        turned[name] = animation.rotations[:, bone] @ _aim(animation, bones, rest, name, upright) @ upright
     world = []
     for name, parent in zip(JOINTS, PARENTS, strict=True):
         world.append(turned.get(name, world[parent] if parent >= 0 else None))
     return torch.stack(world, 1)
 
 
-def _spine(take: Take, bones: Bones, upright: Tensor, pelvis: Tensor) -> dict[str, Tensor]:
+def _spine(animation: SkeletalAnimation, bones: Bones, upright: Tensor, pelvis: Tensor) -> dict[str, Tensor]:
     """Rotations (F, 3, 3) of spine, neck and head, however many bones the foreign back has."""
     quaternions = [quaternion_from_matrix(pelvis)]
-    quaternions += [quaternion_from_matrix(take.rotations[:, bone] @ upright) for bone in bones.spine]
+    quaternions += [quaternion_from_matrix(animation.rotations[:, bone] @ upright) for bone in bones.spine]
     turned = {}
     for number, name in enumerate(("spine1", "spine2", "spine3"), 1):
         place = number / 3 * (len(quaternions) - 1)
@@ -153,22 +153,22 @@ def _spine(take: Take, bones: Bones, upright: Tensor, pelvis: Tensor) -> dict[st
         turned[name] = matrix_from_quaternion(slerp(quaternions[low], quaternions[high], share))
     for name, bone in (("neck", bones.neck[0] if bones.neck else None), ("head", bones.head)):
         if bone is not None:
-            turned[name] = take.rotations[:, bone] @ upright
+            turned[name] = animation.rotations[:, bone] @ upright
     return turned
 
 
-def _aim(take: Take, bones: Bones, rest: Tensor, name: str, upright: Tensor) -> Tensor:
+def _aim(animation: SkeletalAnimation, bones: Bones, rest: Tensor, name: str, upright: Tensor) -> Tensor:
     """The shortest turn (3, 3) of our bone at rest, set upright in the foreign world, onto the foreign one."""
     side, _, joint = name.partition("_")
     child = f"{side}_{AIMED.get(joint)}"
     if joint not in AIMED or child not in bones.limbs:
         return torch.eye(3)
     ours = upright @ (rest[JOINT[child]] - rest[JOINT[name]])
-    theirs = take.rest[bones.limbs[child]] - take.rest[bones.limbs[name]]
-    return shortest_turn(ours, theirs)
+    theirs = animation.rest[bones.limbs[child]] - animation.rest[bones.limbs[name]]
+    return shortest_rotation(ours, theirs)
 
 
-def shortest_turn(start: Tensor, end: Tensor) -> Tensor:
+def shortest_rotation(start: Tensor, end: Tensor) -> Tensor:
     """The rotation (3, 3) that turns direction `start` (3,) into `end` (3,)."""
     axis = torch.linalg.cross(start, end)
     angle = torch.atan2(axis.norm(), start @ end)
@@ -179,7 +179,7 @@ def shortest_turn(start: Tensor, end: Tensor) -> Tensor:
 
 def _body_frame(places: Tensor, limbs: dict[str, int]) -> Tensor:
     """Columns left, up, front (3, 3) of a body at rest, from its hips and shoulders."""
-    hips, shoulders = ([places[limbs[f"{side}_{joint}"]] for side in SIDES] for joint in ("hip", "shoulder"))
+    hips, shoulders = ([places[limbs[f"{side}_{joint}"]] for side in LEFT_AND_RIGHT] for joint in ("hip", "shoulder"))
     left = (hips[0] - hips[1]) + (shoulders[0] - shoulders[1])
     left = left - left.new_tensor([0.0, left[1], 0.0])  # both stand on level ground
     left = normalize(left, dim=0)
@@ -190,7 +190,7 @@ def _body_frame(places: Tensor, limbs: dict[str, int]) -> Tensor:
 def _leg(places: Tensor, limbs: dict[str, int]) -> float:
     """Mean length of a leg: thigh, and shin if its end is known."""
     length = 0.0
-    for side in SIDES:
+    for side in LEFT_AND_RIGHT:
         line = [places[limbs[f"{side}_{joint}"]] for joint in ("hip", "knee", "ankle") if f"{side}_{joint}" in limbs]
         length += sum(float((b - a).norm()) for a, b in zip(line, line[1:], strict=False)) / 2
     if length <= 0:
