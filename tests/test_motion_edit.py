@@ -51,7 +51,7 @@ class TestResample:
     @pytest.mark.parametrize("fps", [12.0, 23.976, 24.0, 30.0, 60.0])
     def test_the_length_is_that_of_a_clip(self, fps):
         clip = Clip.from_array(np.zeros((24, 4, 4, 3), np.uint8), fps=Fraction(24))
-        assert resample(wave(), fps).frames == len(clip.resample(Fraction(fps).limit_denominator(1001)))
+        assert resample_motion(wave(), fps).frames == len(clip.resample(Fraction(fps).limit_denominator(1001)))
 
     def test_even_motion_stays_even_at_twice_the_rate(self):
         doubled = resample_motion(wave(), 48.0).person
