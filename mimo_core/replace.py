@@ -16,9 +16,9 @@ from .identity.identity import Identity
 from .media.clip import Clip
 from .motion.motion import Motion
 from .motion.retarget import retarget_motion
-from .pose.estimate import Estimate, estimate
+from .pose.estimate import Estimate, estimate_motion
 from .progress import Progress, silent
-from .proxy.light import light_of_scene
+from .proxy.light import estimate_scene_light
 from .proxy.proxy import Proxy
 from .scene.scene import Scene
 from .scene.separate import separate
@@ -54,7 +54,7 @@ class ProxyDecoder:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         with watch.stage("character"):
             proxy = Proxy.from_identity(identity)
-            light = light_of_scene(scene, motion)
+            light = estimate_scene_light(scene, motion)
             motion = retarget_motion(motion, identity)
         drawn = watch.iterate("character", proxy.render(motion, size=(scene.width, scene.height), light=light))
         images, masks, shown = _unzip_pairs(drawn)
@@ -116,7 +116,7 @@ def animate_character(
 
 def find_person(clip: Clip, *, person: int = 0, progress: Progress = silent, **options) -> Estimate:
     """`estimate` a motion (F frames). Raises InputError if nobody is seen in the whole clip."""
-    found = estimate(clip, person=person, progress=progress, **options)
+    found = estimate_motion(clip, person=person, progress=progress, **options)
     if found.is_found:
         return found
     raise InputError(f"{found.notes[0]} Crop the clip closer to the person, give boxes or a mask, or set person to 0.")

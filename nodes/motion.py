@@ -110,7 +110,7 @@ class MimoEstimatePose(io.ComfyNode):
         cls, clip, estimator, person, smoothing, fps, focal, person_mask=None, boxes=None, poses=None
     ) -> io.NodeOutput:
         from ..mimo_core.pose.estimate import draw_overlay
-        from ..mimo_core.pose.neighbours import motion_from_poses
+        from ..mimo_core.pose.other_packs import read_poses
 
         check_choice("estimator", estimator, ESTIMATORS)
         progress = make_progress()
@@ -120,7 +120,7 @@ class MimoEstimatePose(io.ComfyNode):
             motion, notes = _estimated(clip, boxes, person_mask, **how)
         else:
             size, rate = (clip.width, clip.height), float(clip.fps)
-            motion, notes = motion_from_poses(poses, frames=len(clip), size=size, fps=rate, **how), ()
+            motion, notes = read_poses(poses, frames=len(clip), size=size, fps=rate, **how), ()
         show_notes((*clip.notes, *notes), cls)
         drawn = (draw_overlay(frame, motion, index) for index, frame in enumerate(clip))
         images = make_batch(track_progress(drawn, len(clip), progress), len(clip))

@@ -68,7 +68,7 @@ class MimoRenderMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, motion, style, colours, scene=None, plan=None) -> io.NodeOutput:
-        from ..mimo_core.pose.neighbours import openpose_keypoints
+        from ..mimo_core.pose.other_packs import project_openpose
 
         check_choice("style", style, STYLES)
         check_choice("colours", colours, COLOURS)
@@ -79,7 +79,7 @@ class MimoRenderMotion(io.ComfyNode):
         if plan is not None:
             drawn, count = _squares(drawn, plan, motion, size or motion.camera.size), len(plan.network_frames)
         images, mask = make_batches(drawn, count)
-        keypoints = openpose_keypoints(motion, size=size, progress=make_progress())
+        keypoints = project_openpose(motion, size=size, progress=make_progress())
         return io.NodeOutput(images, mask, keypoints, ui=show_preview(images, cls))
 
 
@@ -133,13 +133,13 @@ class MimoDecodeProxy(io.ComfyNode):
 
     @classmethod
     def execute(cls, identity, motion, back_side, scene=None) -> io.NodeOutput:
-        from ..mimo_core.proxy.light import light_of_scene
+        from ..mimo_core.proxy.light import estimate_scene_light
         from ..mimo_core.proxy.proxy import Proxy
 
         check_choice("back_side", back_side, BACK_SIDES)
         proxy = Proxy.from_identity(identity, back_side=back_side)
         size = None if scene is None else (scene.width, scene.height)
-        light = None if scene is None else light_of_scene(scene, motion)
+        light = None if scene is None else estimate_scene_light(scene, motion)
         drawn = proxy.render(motion, size=size, light=light, progress=make_progress())
         images, mask = make_batches(drawn, motion.frames)
         return io.NodeOutput(images, mask, ui=show_preview(images, cls))

@@ -14,16 +14,16 @@ from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
 from mimo_core.pose.blazepose import (
     BlazePose,
-    Region,
+    CropRegion,
     decode_boxes,
-    detector_anchors,
     find_people,
+    list_anchors,
+    load_networks,
+    merge_boxes,
     refine_from_heatmap,
-    shared_networks,
-    weighted_suppression,
 )
-from mimo_core.pose.tracking import box_of, look_back, track
-from mimo_lab.synthetic import make_shot
+from mimo_core.pose.tracking import box_of_mask, track_backwards, track_person
+from mimo_lab.synthetic import shot
 
 
 ASSETS = Path(mimo_core.pose.__file__).parent.parent / "assets" / "blazepose"
@@ -31,7 +31,7 @@ ASSETS = Path(mimo_core.pose.__file__).parent.parent / "assets" / "blazepose"
 
 @pytest.fixture(scope="module")
 def made():
-    return make_shot(11, size=256, frames=4, occluders="none", camera="fixed")
+    return shot(11, size=256, frames=4, passing="none", camera="fixed")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def frame(made):
 
 @pytest.fixture(scope="module")
 def pose(frame):
-    return next(track([frame]))
+    return next(track_person([frame]))
 
 
 def on_canvas(frame, *, left, top, size):
@@ -59,7 +59,7 @@ def beside_a_smaller_one(frame):
 
 
 def box_from(mask):
-    return box_of(mask).tolist()
+    return box_of_mask(mask).tolist()
 
 
 class TestAssets:
@@ -76,7 +76,7 @@ class TestAssets:
 
 class TestDecoders:
     def test_anchors_cover_three_grids(self):
-        anchors = detector_anchors()
+        anchors = list_anchors()
         assert anchors.shape == (28 * 28 * 2 + 14 * 14 * 2 + 7 * 7 * 6, 2)
         assert anchors[0].tolist() == anchors[1].tolist() == [4, 4]
         assert anchors[2].tolist() == [12, 4]
@@ -90,13 +90,13 @@ class TestDecoders:
     def test_overlapping_detections_become_their_weighted_mean(self):
         boxes = np.zeros((3, 12))
         boxes[:, :4] = [[10, 10, 8, 8], [12, 10, 8, 8], [60, 60, 8, 8]]
-        people = weighted_suppression(boxes, np.array([0.9, 0.6, 0.7]), 0.5)
+        people = merge_boxes(boxes, np.array([0.9, 0.6, 0.7]), 0.5)
         assert [score for score, _ in people] == [0.9, 0.7]
         assert people[0][1][0] == pytest.approx((0.9 * 10 + 0.6 * 12) / 1.5)
         assert people[1][1][0] == pytest.approx(60)
 
     def test_low_scores_are_dropped(self):
-        assert weighted_suppression(np.ones((2, 12)), np.array([0.2, 0.49]), 0.5) == []
+        assert merge_boxes(np.ones((2, 12)), np.array([0.2, 0.49]), 0.5) == []
 
     def test_a_sure_heatmap_moves_the_point_to_its_centre(self):
         y, x = np.mgrid[:64, :64]
@@ -114,14 +114,14 @@ class TestDecoders:
 
 class TestRegion:
     def test_its_middle_is_its_centre_and_up_is_towards_the_top(self):
-        region = Region.from_axis(np.array([50.0, 80.0]), np.array([50.0, 40.0]))
+        region = CropRegion.from_axis(np.array([50.0, 80.0]), np.array([50.0, 40.0]))
         assert region.size == pytest.approx(2 * 1.25 * 40) and region.angle == pytest.approx(0)
         matrix = region.frame_from_region()
         np.testing.assert_allclose(matrix @ [128, 128, 1], [50, 80])
         np.testing.assert_allclose(matrix @ [128, 0, 1], [50, 30])
 
     def test_a_person_lying_to_the_right_turns_it_clockwise(self):
-        region = Region.from_axis(np.array([50.0, 80.0]), np.array([90.0, 80.0]))
+        region = CropRegion.from_axis(np.array([50.0, 80.0]), np.array([90.0, 80.0]))
         assert region.angle == pytest.approx(math.pi / 2)
         np.testing.assert_allclose(region.frame_from_region() @ [128, 0, 1], [100, 80], atol=1e-9)
 
@@ -136,7 +136,7 @@ class TestDetector:
 
     @pytest.mark.parametrize("seed", [0, 1, 2, 3])
     def test_it_finds_nobody_where_nobody_is(self, seed):
-        assert find_people(make_shot(seed, size=256, frames=1).plate[0]) == []
+        assert find_people(shot(seed, size=256, frames=1).plate[0]) == []
         noise = np.random.default_rng(seed).integers(0, 256, (120, 200, 3), dtype=np.uint8)
         assert find_people(noise) == []
 
@@ -146,7 +146,7 @@ class TestDetector:
         np.testing.assert_allclose(after.keypoints[0] - before.keypoints[0], [left, top], atol=6)
 
     def test_two_people_come_with_the_larger_first(self, frame):
-        people = shared_networks().detect_all(beside_a_smaller_one(frame))
+        people = load_networks().detect_in_tiles(beside_a_smaller_one(frame))
         assert len(people) == 2
         assert people[0].keypoints[0, 0] > 192 > people[1].keypoints[0, 0]
 
@@ -163,18 +163,18 @@ class TestLandmarks:
         assert pose.score > 0.9
 
     def test_the_mask_is_the_person(self, made, pose):
-        mask, truth = pose.frame_mask(256, 256) > 127, made.visible[0] > 127
+        mask, truth = pose.warp_mask(256, 256) > 127, made.visible[0] > 127
         assert (mask & truth).sum() / (mask | truth).sum() > 0.85
 
     def test_landmarks_move_with_the_picture(self, frame, pose):
-        moved = next(track([on_canvas(frame, left=120, top=33, size=(300, 420))]))
+        moved = next(track_person([on_canvas(frame, left=120, top=33, size=(300, 420))]))
         difference = moved.pixels - pose.pixels - [120, 33]
         assert np.median(np.abs(difference)) < 2.0
 
     def test_a_picture_on_its_side_gives_landmarks_on_their_side(self, frame, pose):
-        turned = shared_networks().landmarks(
+        turned = load_networks().find_landmarks(
             np.rot90(frame).copy(),
-            Region(
+            CropRegion(
                 (pose.region.center[1], 256 - pose.region.center[0]), pose.region.size, pose.region.angle - math.pi / 2
             ),
         )
@@ -185,74 +185,74 @@ class TestLandmarks:
 
     def test_what_lies_outside_the_frame_has_no_confidence(self, frame, pose):
         thighs = int(pose.pixels[23:27, 1].mean())
-        half = next(track([frame[:thighs].copy()]))
+        half = next(track_person([frame[:thighs].copy()]))
         assert half.confidence[27:].max() == 0
         assert half.confidence[:13].min() > 0.5
 
     def test_without_mask_keeps_everything_else(self, pose):
-        light = pose.without_mask()
+        light = pose.drop_mask()
         assert light.mask is None and light.pixels is pose.pixels and light.region is pose.region
 
 
 class TestTracking:
     def test_every_frame_of_a_shot_is_followed(self, made):
-        poses = list(track(made.frames))
+        poses = list(track_person(made.frames))
         assert all(pose.score > 0.5 for pose in poses)
 
     def test_a_person_who_leaves_is_missed_and_found_again(self, made):
         frames = [made.frames[0], made.plate[0], made.plate[1], made.frames[1]]
-        assert [pose is not None for pose in track(frames)] == [True, False, False, True]
+        assert [pose is not None for pose in track_person(frames)] == [True, False, False, True]
 
     def test_a_person_whom_the_detector_does_not_see_is_looked_for_where_they_were(self, made, monkeypatch):
         """Half hidden people are lost for a frame, and the detector is blind to them."""
         frames = [made.frames[0], made.plate[0], made.frames[1]]
-        networks = shared_networks()
+        networks = load_networks()
         first = networks.detect(frames[0])
         monkeypatch.setattr(networks, "detect", lambda frame, **_: first if frame is frames[0] else [])
-        monkeypatch.setattr(networks, "detect_all", lambda frame, **_: [])
-        assert [pose is not None for pose in track(frames, networks=networks)] == [True, False, True]
+        monkeypatch.setattr(networks, "detect_in_tiles", lambda frame, **_: [])
+        assert [pose is not None for pose in track_person(frames, networks=networks)] == [True, False, True]
 
     def test_frames_before_a_person_was_found_are_filled_backwards(self, made):
         clip = Clip.from_array(made.frames)
-        poses = list(track(made.frames))
-        earlier = look_back(clip, [None, None, *poses[2:]])
+        poses = list(track_person(made.frames))
+        earlier = track_backwards(clip, [None, None, *poses[2:]])
         assert set(earlier) == {0, 1}
         for number, pose in earlier.items():
             assert np.abs(pose.pixels - poses[number].pixels).mean() < 3
-        assert look_back(clip, poses) == look_back(clip, [*poses[:2], None, None]) == {}
+        assert track_backwards(clip, poses) == track_backwards(clip, [*poses[:2], None, None]) == {}
 
     def test_nobody_is_filled_in_where_nobody_was(self, made):
         clip = Clip.from_array(np.concatenate([made.plate[:2], made.frames[:2]]))
-        assert look_back(clip, list(track(clip))) == {}
+        assert track_backwards(clip, list(track_person(clip))) == {}
 
     def test_nobody_is_invented(self, made):
-        assert list(track(made.plate)) == [None] * 4
+        assert list(track_person(made.plate)) == [None] * 4
 
     @pytest.mark.parametrize(("person", "is_right"), [(0, True), (1, False)])
     def test_people_are_counted_from_the_largest(self, frame, person, is_right):
         both = beside_a_smaller_one(frame)
-        for pose in track([both, both], person=person):
+        for pose in track_person([both, both], person=person):
             assert (pose.pixels[23:25, 0].mean() > 192) == is_right
 
     def test_a_person_who_is_not_there_is_not_replaced(self, frame):
-        assert list(track([frame], person=1)) == [None]
+        assert list(track_person([frame], person=1)) == [None]
 
     @pytest.mark.parametrize("is_mask", [True, False])
     def test_a_box_or_mask_says_who_is_meant(self, made, frame, is_mask):
         both = np.concatenate([frame, frame], 1)
         mask = np.concatenate([made.visible[0] * 0, made.visible[0]], 1)
         guide = {"person_mask": [mask]} if is_mask else {"boxes": [box_from(mask)]}
-        (pose,) = track([both], **guide)
+        (pose,) = track_person([both], **guide)
         assert pose.pixels[23:25, 0].mean() > 256
 
     @pytest.mark.parametrize("empty", [(0, 0, 0, 0), (float("nan"),) * 4, None])
     def test_an_empty_box_says_that_nobody_is_there(self, frame, empty):
-        assert list(track([frame], boxes=[empty])) == [None]
+        assert list(track_person([frame], boxes=[empty])) == [None]
 
     def test_a_box_of_another_form_is_refused(self, frame):
         with pytest.raises(InputError, match="4 numbers"):
-            list(track([frame], boxes=[(1, 2, 3)]))
+            list(track_person([frame], boxes=[(1, 2, 3)]))
 
     def test_a_negative_person_is_refused(self, frame):
         with pytest.raises(InputError, match="counted from 0"):
-            list(track([frame], person=-1))
+            list(track_person([frame], person=-1))

@@ -9,14 +9,14 @@ import torch
 
 from mimo_core.errors import InputError
 from mimo_core.identity.prepare import (
-    clip_input,
+    composite_on_white,
     crop_to_matte,
+    make_clip_input,
+    make_pose_input,
+    make_vae_input,
     matte_box,
-    on_white,
     pad_to_square,
-    pose_input,
     square_padding,
-    vae_input,
 )
 
 
@@ -64,14 +64,16 @@ class TestNetworkInputs:
     @pytest.mark.parametrize("run", ["edit_occ", "edit_noocc_timecrop", "animate"])
     def test_matted_cropped_and_padded_reference_equals_the_official_one(self, run):
         picture, matte = IMAGES[f"{run}.ref_rgb"], IMAGES[f"{run}.ref_alpha"]
-        crop, _ = crop_to_matte(on_white(picture, matte), matte)
+        crop, _ = crop_to_matte(composite_on_white(picture, matte), matte)
         np.testing.assert_array_equal(pad_to_square(crop), IMAGES[f"{run}.net_ref_input"])
 
     def test_vae_pose_and_clip_inputs_equal_the_official_ones(self):
         image, (height, width) = IMAGES["prep.image"], ROI["prep"]["target_hw"]
         torch.testing.assert_close(
-            vae_input(image, width, height).numpy(), IMAGES["prep.vae_like_m1_1"], rtol=0, atol=0
+            make_vae_input(image, width, height).numpy(), IMAGES["prep.vae_like_m1_1"], rtol=0, atol=0
         )
-        torch.testing.assert_close(pose_input(image, width, height).numpy(), IMAGES["prep.pose_0_1"], rtol=0, atol=0)
-        sampled = clip_input(image)[..., ::8, ::8].numpy()
+        torch.testing.assert_close(
+            make_pose_input(image, width, height).numpy(), IMAGES["prep.pose_0_1"], rtol=0, atol=0
+        )
+        sampled = make_clip_input(image)[..., ::8, ::8].numpy()
         torch.testing.assert_close(sampled, IMAGES["prep.clip_pixel_values_every8"], rtol=0, atol=0)

@@ -6,14 +6,14 @@ import torch
 
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip, Masks
-from mimo_core.pose.estimate import draw_overlay, estimate, estimate_picture, find_people
-from mimo_lab.bench.pose import measure_joint_error
-from mimo_lab.synthetic import make_shot
+from mimo_core.pose.estimate import draw_overlay, estimate_motion, estimate_picture, find_people
+from mimo_lab.bench.pose import joint_error
+from mimo_lab.synthetic import shot
 
 
 @pytest.fixture(scope="module")
 def made():
-    return make_shot(11, size=256, frames=6, occluders="none", camera="fixed")
+    return shot(11, size=256, frames=6, passing="none", camera="fixed")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def clip(made):
 
 @pytest.fixture(scope="module")
 def found(made, clip):
-    return estimate(clip, focal=made.motion.camera.focal)
+    return estimate_motion(clip, focal=made.motion.camera.focal)
 
 
 def assembled(made, layers):
@@ -35,7 +35,7 @@ def assembled(made, layers):
 class TestEstimate:
     def test_the_pose_is_close_to_the_truth(self, made, found):
         assert found.is_found
-        assert measure_joint_error(found.motion, made.motion, torch.ones(6, dtype=torch.bool)).position < 100
+        assert joint_error(found.motion, made.motion, torch.ones(6, dtype=torch.bool)).position < 100
 
     def test_the_masks_are_the_person(self, made, found):
         assert (len(found.masks), found.masks.width, found.masks.height) == (6, 256, 256)
@@ -50,22 +50,22 @@ class TestEstimate:
 
     def test_an_assumed_focal_length_is_stated(self, clip, found):
         assert not any("Focal" in note for note in found.notes)
-        assert any("Focal length assumed: 307 px" in note for note in estimate(clip).notes)
+        assert any("Focal length assumed: 307 px" in note for note in estimate_motion(clip).notes)
 
     def test_nobody_is_a_note_and_not_an_invention(self, made):
-        empty = estimate(assembled(made, "----"))
+        empty = estimate_motion(assembled(made, "----"))
         assert not empty.is_found and not empty.motion.person.visible.any()
         assert empty.notes == ("Nobody was found in 4 frames (person 0).",)
         assert max(int(mask.max()) for mask in empty.masks) == 0
 
     def test_a_person_who_leaves_for_a_moment_is_bridged(self, made):
-        seen = estimate(assembled(made, "ppp--ppp"))
+        seen = estimate_motion(assembled(made, "ppp--ppp"))
         assert seen.motion.person.bridged.nonzero()[:, 0].tolist() == [3, 4]
         assert seen.motion.person.visible.all()
         assert any("Frames 3-4 are bridged" in note for note in seen.notes)
 
     def test_a_person_who_leaves_for_long_is_invisible_until_they_return(self, made):
-        seen = estimate(assembled(made, "pp" + "-" * 8 + "pp"))
+        seen = estimate_motion(assembled(made, "pp" + "-" * 8 + "pp"))
         assert seen.motion.person.visible.tolist() == [True] * 2 + [False] * 8 + [True] * 2
         assert any("not seen in frames 2-9" in note for note in seen.notes)
 
@@ -74,25 +74,25 @@ class TestEstimate:
         small = np.full((6, 256, 192, 3), 120, np.uint8)
         small[:, 64:] = made.frames[:, rows][:, :, rows]
         both = Clip.from_array(np.concatenate([small, made.frames], 2), 12)
-        large, other = estimate(both), estimate(both, person=1)
+        large, other = estimate_motion(both), estimate_motion(both, person=1)
         assert large.landmarks.pixels[:, 23:25, 0].mean() > 192 > other.landmarks.pixels[:, 23:25, 0].mean()
         assert any("2 people were found; number 1 is followed" in note for note in other.notes)
 
     def test_a_half_body_is_fitted_and_flagged(self, made):
         thighs = 165
-        half = estimate(Clip.from_array(made.frames[:, :thighs].copy(), 12))
+        half = estimate_motion(Clip.from_array(made.frames[:, :thighs].copy(), 12))
         assert half.is_found
         joints = half.motion.person.joint_confidence
         assert (joints[:, [7, 8, 10, 11]] == 0).all() and (joints[:, 16:20] > 0.3).all()
         assert any("follow the prior" in note for note in half.notes)
 
     def test_odd_sizes_work(self, made):
-        odd = estimate(Clip.from_array(made.frames[:2, :251, :247].copy(), 12))
+        odd = estimate_motion(Clip.from_array(made.frames[:2, :251, :247].copy(), 12))
         assert odd.is_found and (odd.masks.width, odd.masks.height) == (247, 251)
 
     def test_progress_ends_complete_and_never_goes_back(self, clip):
         calls = []
-        estimate(clip, progress=lambda done, total, preview=None: calls.append((done, total)))
+        estimate_motion(clip, progress=lambda done, total, preview=None: calls.append((done, total)))
         steps = [done for done, _ in calls]
         assert steps == sorted(steps) and steps[-1] == calls[-1][1] and len({total for _, total in calls}) == 1
 
@@ -101,30 +101,30 @@ class TestEstimate:
             raise InterruptedError
 
         with pytest.raises(InterruptedError):
-            estimate(clip, progress=cancel)
+            estimate_motion(clip, progress=cancel)
 
 
 class TestGuides:
     def test_a_mask_of_the_clip_is_accepted(self, made, clip):
-        assert estimate(clip, person_mask=Masks.from_array(made.visible)).is_found
+        assert estimate_motion(clip, person_mask=Masks.from_array(made.visible)).is_found
 
     @pytest.mark.parametrize(("frames", "size"), [(6, 128), (3, 256)])
     def test_a_mask_of_another_size_or_length_is_refused(self, clip, frames, size):
         with pytest.raises(InputError, match="same size and length"):
-            estimate(clip, person_mask=Masks.constant(255, frames, size, size))
+            estimate_motion(clip, person_mask=Masks.constant(255, frames, size, size))
 
     def test_boxes_of_another_number_are_refused(self, clip):
         with pytest.raises(InputError, match="6 frames but 2 boxes"):
-            estimate(clip, boxes=[(0, 0, 10, 10)] * 2)
+            estimate_motion(clip, boxes=[(0, 0, 10, 10)] * 2)
 
     def test_boxes_and_mask_together_are_refused(self, clip):
         with pytest.raises(InputError, match="not both"):
-            estimate(clip, boxes=[(0, 0, 9, 9)] * 6, person_mask=Masks.constant(255, 6, 256, 256))
+            estimate_motion(clip, boxes=[(0, 0, 9, 9)] * 6, person_mask=Masks.constant(255, 6, 256, 256))
 
     @pytest.mark.parametrize("wrong", [{"smoothing": -1.0}, {"focal": -5.0}])
     def test_negative_values_are_refused(self, clip, wrong):
         with pytest.raises(InputError, match="cannot be negative"):
-            estimate(clip, **wrong)
+            estimate_motion(clip, **wrong)
 
 
 class TestPicture:
@@ -147,7 +147,7 @@ class TestOverlay:
         assert (changed & ~truth).mean() < 0.05
 
     def test_an_invisible_person_is_not_drawn(self, made):
-        empty = estimate(assembled(made, "--")).motion
+        empty = estimate_motion(assembled(made, "--")).motion
         assert np.array_equal(draw_overlay(made.plate[0], empty, 0), made.plate[0])
 
     def test_the_frame_itself_is_not_written_to(self, made, found):

@@ -18,13 +18,14 @@ from mimo_core.body.skeleton import JOINT
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.geometry.rotations import matrix_from_axis_angle
+from mimo_core.motion.intervals import find_intervals
 from mimo_core.motion.motion import Motion
-from mimo_core.pose.contacts import find_contacts, slides
-from mimo_core.pose.fit import WINDOW, closed_form, fit, joint_confidence
+from mimo_core.pose.contacts import find_contacts
+from mimo_core.pose.fit import WINDOW_FRAMES, average_joint_confidence, fit_closed_form, fit_motion
 from mimo_core.pose.inverse_kinematics import rotations_from_landmarks
-from mimo_core.pose.landmarks import Landmarks, bridged_gaps
-from mimo_core.pose.rig import Stance, free_rig
-from mimo_lab.bench.pose import add_noise, measure_joint_error, project_true_landmarks
+from mimo_core.pose.landmarks import Landmarks, find_bridges
+from mimo_core.pose.rig import BodyState, load_rig
+from mimo_lab.bench.pose import joint_error, true_landmarks, with_noise
 
 
 CAMERA = Camera.for_size(512, 512)
@@ -61,7 +62,7 @@ def standing(frames=48):
 
 def stance_of(motion):
     person = motion.person
-    return Stance(matrix_from_axis_angle(person.pose().double()), person.transl.double(), person.betas.double())
+    return BodyState(matrix_from_axis_angle(person.pose().double()), person.transl.double(), person.betas.double())
 
 
 def changed(landmarks, **changes):
@@ -75,8 +76,18 @@ def without(landmarks, frames):
     return changed(landmarks, score=score)
 
 
+def slides(points, contacts):
+    """How far the toes of points (F, 33, 3) stray from their mean place in each contact, in meters."""
+    found = []
+    for foot, toe in enumerate((31, 32)):
+        for start, stop in find_intervals(contacts[:, foot]):
+            place = points[start:stop, toe]
+            found.append(float((place - place.mean(0)).norm(dim=1).max()))
+    return found
+
+
 def error_of(motion, truth):
-    return measure_joint_error(motion, truth, torch.ones(truth.frames, dtype=torch.bool))
+    return joint_error(motion, truth, torch.ones(truth.frames, dtype=torch.bool))
 
 
 class TestLandmarkTable:
@@ -106,30 +117,30 @@ class TestLandmarkTable:
 class TestRig:
     def test_it_places_joints_and_landmarks_where_the_skinned_mesh_has_them(self):
         motion = swinging()
-        posed, placed = free_body().pose(motion.person), free_rig().place(stance_of(motion))
+        posed, placed = free_body().pose(motion.person), load_rig().place(stance_of(motion))
         torch.testing.assert_close(placed.joints.float(), posed.joints, atol=1e-5, rtol=0)
         torch.testing.assert_close(placed.points.float(), landmark_weights() @ posed.vertices, atol=1e-5, rtol=0)
 
     @pytest.mark.parametrize("joint", ["pelvis", "spine3", "left_knee", "right_elbow", "head"])
     def test_derivatives_by_turns_are_those_of_small_steps(self, joint):
-        rig, stance, step = free_rig(), stance_of(swinging(3)), 1e-6
-        placed, joints = rig.place(stance), (JOINT[joint],)
+        rig, state, step = load_rig(), stance_of(swinging(3)), 1e-6
+        placed, joints = rig.place(state), (JOINT[joint],)
         derivative = rig.turn_derivatives(placed, joints)
         zero = torch.zeros(3, 3).double()
         for axis in range(3):
             turn = torch.zeros(3, 1, 3).double()
             turn[..., axis] = step
-            moved = rig.place(stance.moved(joints, turn, zero, torch.zeros(10).double()))
+            moved = rig.place(state.step(joints, turn, zero, torch.zeros(10).double()))
             torch.testing.assert_close(
                 (moved.points - placed.points) / step, derivative[:, :, :, 0, axis], atol=1e-5, rtol=0
             )
 
     def test_derivatives_by_shape_are_exact(self):
         # Landmarks are linear in the shape values, so a step of any size will do.
-        rig, stance = free_rig(), stance_of(swinging(3))
+        rig, state = load_rig(), stance_of(swinging(3))
         betas = torch.randn(10, generator=torch.Generator().manual_seed(1)).double()
-        placed = rig.place(stance)
-        moved = rig.place(Stance(stance.rotations, stance.transl, stance.betas + betas))
+        placed = rig.place(state)
+        moved = rig.place(BodyState(state.rotations, state.transl, state.betas + betas))
         torch.testing.assert_close(
             moved.points - placed.points, rig.shape_derivatives(placed) @ betas, atol=1e-9, rtol=0
         )
@@ -137,12 +148,12 @@ class TestRig:
 
 class TestClosedForm:
     def test_rest_gives_no_rotation(self):
-        rest = free_rig().rest(torch.zeros(10).double())
+        rest = load_rig().rest_landmarks(torch.zeros(10).double())
         rotations = rotations_from_landmarks(rest[None], rest)
         torch.testing.assert_close(rotations, torch.eye(3).double().expand(1, 24, 3, 3), atol=1e-6, rtol=0)
 
     def test_a_turned_scaled_and_shifted_body_turns_only_its_root(self):
-        rest = free_rig().rest(torch.zeros(10).double())
+        rest = load_rig().rest_landmarks(torch.zeros(10).double())
         turn = matrix_from_axis_angle(torch.tensor([0.3, 2.0, -0.4]).double())
         rotations = rotations_from_landmarks((0.7 * rest @ turn.T + 5)[None], rest)
         expected = torch.eye(3).double().repeat(1, 24, 1, 1)
@@ -150,88 +161,88 @@ class TestClosedForm:
         torch.testing.assert_close(rotations, expected, atol=1e-6, rtol=0)
 
     def test_it_is_within_three_centimetres_for_exact_landmarks(self):
-        assert error_of(closed_form(project_true_landmarks(swinging()), CAMERA, fps=FPS), swinging()).position < 30
+        assert error_of(fit_closed_form(true_landmarks(swinging()), CAMERA, fps=FPS), swinging()).position < 30
 
 
 class TestFit:
     @pytest.mark.parametrize("seed", [0, 1, 2])
     def test_exact_landmarks_give_the_pose_back(self, seed):
         motion = swinging(seed=seed)
-        assert error_of(fit(project_true_landmarks(motion), CAMERA, fps=FPS), motion).position < 30
+        assert error_of(fit_motion(true_landmarks(motion), CAMERA, fps=FPS), motion).position < 30
 
     def test_it_is_better_and_steadier_than_the_closed_form_under_noise(self):
         motion = swinging(48)
-        noisy = add_noise(project_true_landmarks(motion), torch.Generator().manual_seed(0))
-        refined, plain = (error_of(how(noisy, CAMERA, fps=FPS), motion) for how in (fit, closed_form))
+        noisy = with_noise(true_landmarks(motion), torch.Generator().manual_seed(0))
+        refined, plain = (error_of(how(noisy, CAMERA, fps=FPS), motion) for how in (fit_motion, fit_closed_form))
         assert refined.position < 40 < plain.position
         assert refined.acceleration < 0.3 * plain.acceleration
 
     def test_landmarks_project_onto_what_was_seen(self):
-        truth = project_true_landmarks(swinging())
-        found = fit(truth, CAMERA, fps=FPS)
-        pixels = project_true_landmarks(found).pixels
+        truth = true_landmarks(swinging())
+        found = fit_motion(truth, CAMERA, fps=FPS)
+        pixels = true_landmarks(found).pixels
         assert (pixels - truth.pixels).norm(dim=-1).median() < 2.0
 
     def test_a_wild_landmark_hardly_moves_the_rest(self):
-        truth = project_true_landmarks(swinging())
+        truth = true_landmarks(swinging())
         pixels = truth.pixels.clone()
         pixels[:, 15] += 150.0
-        calm, wild = (fit(seen, CAMERA, fps=FPS) for seen in (truth, changed(truth, pixels=pixels)))
+        calm, wild = (fit_motion(seen, CAMERA, fps=FPS) for seen in (truth, changed(truth, pixels=pixels)))
         away = [joint for joint in range(24) if joint not in (18, 20, 22)]
         moved = (free_body().pose(wild.person).joints - free_body().pose(calm.person).joints)[:, away].norm(dim=-1)
         assert moved.mean() < 0.03
 
     def test_twice_the_focal_length_is_twice_the_distance(self):
-        truth = project_true_landmarks(standing(4))
-        near = fit(truth, CAMERA, fps=FPS).person.transl[:, 2].mean()
-        far = fit(truth, Camera.for_size(512, 512, focal=2 * CAMERA.focal), fps=FPS).person.transl[:, 2].mean()
+        truth = true_landmarks(standing(4))
+        near = fit_motion(truth, CAMERA, fps=FPS).person.transl[:, 2].mean()
+        far = fit_motion(truth, Camera.for_size(512, 512, focal=2 * CAMERA.focal), fps=FPS).person.transl[:, 2].mean()
         assert float(far / near) == pytest.approx(2, abs=0.15)
 
     def test_one_frame_is_enough(self):
         motion = swinging()[:1]
-        assert error_of(fit(project_true_landmarks(motion), CAMERA, fps=FPS), motion).position < 25
+        assert error_of(fit_motion(true_landmarks(motion), CAMERA, fps=FPS), motion).position < 25
 
     def test_no_smoothing_still_works(self):
         motion = swinging(6)
-        assert error_of(fit(project_true_landmarks(motion), CAMERA, fps=FPS, smoothing=0.0), motion).position < 25
+        assert error_of(fit_motion(true_landmarks(motion), CAMERA, fps=FPS, smoothing=0.0), motion).position < 25
 
     def test_a_long_clip_in_windows_is_like_a_short_one(self):
-        frames = WINDOW + 60
+        frames = WINDOW_FRAMES + 60
         motion = swinging(frames)
-        found = fit(project_true_landmarks(motion), CAMERA, fps=FPS)
+        found = fit_motion(true_landmarks(motion), CAMERA, fps=FPS)
         assert error_of(found, motion).position < 30
         joints = free_body().pose(found.person).joints.diff(n=2, dim=0).norm(dim=-1).mean(1)
-        assert joints[WINDOW - 4 : WINDOW + 4].max() < 2 * joints.max().clamp(min=joints.median() * 2)
+        assert joints[WINDOW_FRAMES - 4 : WINDOW_FRAMES + 4].max() < 2 * joints.max().clamp(min=joints.median() * 2)
 
     def test_cancelling_gets_through(self):
         def cancel(done, total, preview=None):
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            fit(project_true_landmarks(swinging(4)), CAMERA, fps=FPS, progress=cancel)
+            fit_motion(true_landmarks(swinging(4)), CAMERA, fps=FPS, progress=cancel)
 
     def test_a_moving_camera_is_refused(self):
         camera = Camera(500.0, (256, 256), (512, 512), torch.eye(4)[None])
         with pytest.raises(InputError, match="stands still"):
-            fit(project_true_landmarks(swinging(4)), camera, fps=FPS)
+            fit_motion(true_landmarks(swinging(4)), camera, fps=FPS)
 
 
 class TestWhatIsNotSeen:
     def test_nobody_gives_an_invisible_person(self):
-        found = fit(without(project_true_landmarks(swinging(4)), slice(None)), CAMERA, fps=FPS)
+        found = fit_motion(without(true_landmarks(swinging(4)), slice(None)), CAMERA, fps=FPS)
         assert found.frames == 4 and not found.person.visible.any()
 
     def test_a_short_gap_is_bridged_flagged_and_close_to_the_truth(self):
         motion = swinging()
-        landmarks = without(project_true_landmarks(motion), slice(10, 14))
+        landmarks = without(true_landmarks(motion), slice(10, 14))
         landmarks.pixels[10:14], landmarks.world[10:14] = 1e6, float("nan")
-        found = fit(landmarks, CAMERA, fps=FPS)
+        found = fit_motion(landmarks, CAMERA, fps=FPS)
         assert found.person.visible.all()
         assert found.person.bridged.nonzero()[:, 0].tolist() == [10, 11, 12, 13]
         assert error_of(found[10:14], motion[10:14]).position < 60
 
     def test_a_long_gap_stays_invisible(self):
-        found = fit(without(project_true_landmarks(swinging(40)), slice(10, 30)), CAMERA, fps=FPS).person
+        found = fit_motion(without(true_landmarks(swinging(40)), slice(10, 30)), CAMERA, fps=FPS).person
         assert found.visible.tolist() == [not 10 <= frame < 30 for frame in range(40)]
         assert not found.bridged.any() and not found.contacts[10:30].any()
 
@@ -239,19 +250,19 @@ class TestWhatIsNotSeen:
     def test_half_a_second_is_the_longest_bridge(self, gap, is_bridged):
         found = torch.ones(40, dtype=torch.bool)
         found[10 : 10 + gap] = False
-        assert bool(bridged_gaps(found, 24.0).any()) == is_bridged
+        assert bool(find_bridges(found, 24.0).any()) == is_bridged
 
     def test_gaps_at_the_ends_are_never_bridged(self):
-        assert not bridged_gaps(torch.tensor([False, True, True, False]), 24.0).any()
+        assert not find_bridges(torch.tensor([False, True, True, False]), 24.0).any()
 
     def test_a_half_body_is_fitted_where_it_is_seen(self):
         motion = swinging()
-        truth = project_true_landmarks(motion)
+        truth = true_landmarks(motion)
         confidence = truth.confidence.clone()
         confidence[:, 25:] = 0
         world = truth.world.clone()
         world[:, 25:] = 0.0
-        found = fit(changed(truth, confidence=confidence, world=world), CAMERA, fps=FPS)
+        found = fit_motion(changed(truth, confidence=confidence, world=world), CAMERA, fps=FPS)
         legs = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("knee", "ankle", "foot")]
         assert (found.person.joint_confidence[:, legs] == 0).all()
         rest = [joint for joint in range(24) if joint not in legs]
@@ -263,36 +274,36 @@ class TestWhatIsNotSeen:
         assert knees.abs().max() < 0.8
 
     def test_legs_that_are_never_seen_hang_from_the_body_wherever_the_network_puts_them(self):
-        truth = project_true_landmarks(standing(12))
+        truth = true_landmarks(standing(12))
         confidence, world = truth.confidence.clone(), truth.world.clone()
         confidence[:, 25:] = 0.25
         world[:, 25:, 1] = truth.world[:, :1, 1] + 0.2
         seen = changed(truth, confidence=confidence, world=world)
-        person = fit(seen, CAMERA, fps=FPS).person
+        person = fit_motion(seen, CAMERA, fps=FPS).person
         joints = free_body().pose(person).joints
         assert (joints[:, 0, 1:2] - joints[:, [JOINT["left_knee"], JOINT["right_knee"]], 1] > 0.3).all()
         assert (person.joint_confidence[:, [JOINT["left_ankle"], JOINT["right_ankle"]]] == 0).all()
 
     def test_a_leg_that_is_hidden_for_a_moment_does_not_drop(self):
         motion = swinging()
-        truth = project_true_landmarks(motion)
+        truth = true_landmarks(motion)
         confidence = truth.confidence.clone()
         confidence[12:15, 25::2] = 0.25
-        seen = fit(changed(truth, confidence=confidence), CAMERA, fps=FPS)
+        seen = fit_motion(changed(truth, confidence=confidence), CAMERA, fps=FPS)
         assert error_of(seen[12:15], motion[12:15]).position < 30
 
     def test_a_face_alone_keeps_the_body_upright_below_it(self):
-        truth = project_true_landmarks(standing(6))
+        truth = true_landmarks(standing(6))
         confidence = truth.confidence.clone()
         confidence[:, 11:] = 0
-        joints = free_body().pose(fit(changed(truth, confidence=confidence), CAMERA, fps=FPS).person).joints
+        joints = free_body().pose(fit_motion(changed(truth, confidence=confidence), CAMERA, fps=FPS).person).joints
         assert (joints[:, JOINT["head"], 1] > joints[:, 0, 1] + 0.3).all()
 
     def test_joint_confidence_is_that_of_the_landmarks_that_show_the_joint(self):
         confidence = torch.zeros(1, 33)
         confidence[0, 25] = 0.8
         confidence[0, 26] = 0.05
-        joints = joint_confidence(confidence)[0]
+        joints = average_joint_confidence(confidence)[0]
         assert joints[JOINT["left_knee"]] == pytest.approx(0.8)
         assert joints[JOINT["right_knee"]] == 0
         assert joints.count_nonzero() == 1
@@ -300,8 +311,8 @@ class TestWhatIsNotSeen:
 
 class TestContacts:
     def test_feet_that_stand_are_planted_and_do_not_slide(self):
-        noisy = add_noise(project_true_landmarks(standing()), torch.Generator().manual_seed(0))
-        found = fit(noisy, CAMERA, fps=FPS)
+        noisy = with_noise(true_landmarks(standing()), torch.Generator().manual_seed(0))
+        found = fit_motion(noisy, CAMERA, fps=FPS)
         assert found.person.contacts.float().mean() > 0.7
         points = landmark_weights() @ free_body().pose(found.person).vertices
         assert max(slides(points, found.person.contacts)) < 0.02

@@ -7,17 +7,17 @@ import torch
 
 from mimo_core.body.model import free_body
 from mimo_core.errors import InputError
-from mimo_core.identity.continuation import continued
 from mimo_core.identity.encode import encode_identity
-from mimo_core.identity.matte import matte_from_mask, matte_of_object
-from mimo_core.identity.picture import colors_and_alpha, given_mask
-from mimo_lab.synthetic.shot import make_character_picture
+from mimo_core.identity.matte import cut_object, refine_matte
+from mimo_core.identity.picture import read_mask, split_alpha
+from mimo_core.identity.push_pull import push_pull
+from mimo_lab.synthetic.shot import character_picture
 
 
 @pytest.fixture(scope="module")
 def photograph():
     """A synthetic person in A-pose before a plain wall, with its true mask and body."""
-    return make_character_picture(3, size=320)
+    return character_picture(3, size=320)
 
 
 @pytest.fixture(scope="module")
@@ -39,42 +39,42 @@ def overlap(a, b) -> float:
 class TestColorsAndAlpha:
     @pytest.mark.parametrize("shape", [(6, 5), (6, 5, 1), (1, 6, 5, 1), (6, 5, 3), (1, 6, 5, 3)])
     def test_pictures_without_alpha_become_rgb(self, shape):
-        colors, alpha = colors_and_alpha(np.full(shape, 77, np.uint8))
+        colors, alpha = split_alpha(np.full(shape, 77, np.uint8))
         assert colors.shape == (6, 5, 3) and (colors == 77).all() and alpha is None
 
     @pytest.mark.parametrize("channels", [2, 4])
     def test_an_alpha_channel_is_taken_apart(self, channels):
         picture = np.full((6, 5, channels), 50, np.uint8)
         picture[:3, :, -1] = 200
-        colors, alpha = colors_and_alpha(picture)
+        colors, alpha = split_alpha(picture)
         assert colors.shape == (6, 5, 3) and (colors == 50).all()
         assert (alpha[:3] == 200).all() and (alpha[3:] == 50).all()
 
     def test_an_opaque_alpha_channel_says_nothing(self):
-        assert colors_and_alpha(np.full((6, 5, 4), 255, np.uint8))[1] is None
+        assert split_alpha(np.full((6, 5, 4), 255, np.uint8))[1] is None
 
     @pytest.mark.parametrize(("most", "clear"), [(254, 0), (255, 1)])
     def test_an_alpha_channel_that_leaves_nearly_all_opaque_says_nothing(self, most, clear):
         picture = np.full((60, 50, 4), most, np.uint8)
         picture[0, :clear, 3] = 0
-        assert colors_and_alpha(picture)[1] is None
+        assert split_alpha(picture)[1] is None
 
     def test_floats_and_tensors_mean_the_same_as_bytes(self):
         picture = torch.rand(1, 6, 5, 3)
         expected = (picture[0].numpy() * 255 + 0.5).astype(np.uint8)
-        np.testing.assert_array_equal(colors_and_alpha(picture)[0], expected)
-        np.testing.assert_array_equal(colors_and_alpha(expected)[0], expected)
+        np.testing.assert_array_equal(split_alpha(picture)[0], expected)
+        np.testing.assert_array_equal(split_alpha(expected)[0], expected)
 
     def test_what_is_not_a_number_becomes_black(self):
-        assert colors_and_alpha(np.full((2, 2, 3), np.nan, np.float32))[0].max() == 0
+        assert split_alpha(np.full((2, 2, 3), np.nan, np.float32))[0].max() == 0
 
     @pytest.mark.parametrize("shape", [(4,), (2, 6, 5, 3), (6, 5, 7), (0, 5, 3)])
     def test_other_shapes_are_refused(self, shape):
         with pytest.raises(InputError, match="1 to 4 channels"):
-            colors_and_alpha(np.zeros(shape, np.uint8))
+            split_alpha(np.zeros(shape, np.uint8))
 
     def test_a_mask_of_another_size_is_brought_to_the_pictures(self):
-        mask = given_mask(np.pad(np.ones((2, 2), np.float32), ((0, 2), (0, 0))), 40, 20)
+        mask = read_mask(np.pad(np.ones((2, 2), np.float32), ((0, 2), (0, 0))), 40, 20)
         assert mask.shape == (40, 20) and mask[:15].min() == 255 and mask[25:].max() == 0
 
 
@@ -83,7 +83,7 @@ class TestContinued:
         values, known = np.zeros((40, 30, 1), np.float32), np.zeros((40, 30), bool)
         known[:, 0] = known[:, -1] = True
         values[:, -1] = 10
-        filled = continued(values, known)[..., 0]
+        filled = push_pull(values, known)[..., 0]
         np.testing.assert_allclose(filled[known], values[known][:, 0], atol=1e-4)
         assert filled.min() >= -1e-4 and filled.max() <= 10.001
         assert filled[:, 3].mean() < filled[:, 15].mean() < filled[:, 26].mean()
@@ -91,14 +91,14 @@ class TestContinued:
     def test_one_known_pixel_fills_everything(self):
         known = np.zeros((17, 5), bool)
         known[4, 2] = True
-        np.testing.assert_allclose(continued(np.full((17, 5, 3), 7.0), known), 7, atol=1e-4)
+        np.testing.assert_allclose(push_pull(np.full((17, 5, 3), 7.0), known), 7, atol=1e-4)
 
 
 class TestMatte:
     def test_a_coarse_mask_is_refined_along_the_edges(self, photograph):
         small = cv2.resize(photograph.mask, (32, 32), interpolation=cv2.INTER_AREA)
         coarse = cv2.resize(small, (320, 320), interpolation=cv2.INTER_LINEAR)
-        refined = matte_from_mask(photograph.image, coarse)
+        refined = refine_matte(photograph.image, coarse)
         assert overlap(coarse, photograph.mask) < 0.93
         assert overlap(refined, photograph.mask) > 0.97
 
@@ -106,21 +106,21 @@ class TestMatte:
         cut = photograph.mask.copy()
         rows = np.flatnonzero(cut.any(1))
         cut[int(rows[0] * 0.35 + rows[-1] * 0.65) :] = 0
-        assert overlap(matte_from_mask(photograph.image, cut), photograph.mask) > 0.95
+        assert overlap(refine_matte(photograph.image, cut), photograph.mask) > 0.95
 
     def test_before_a_busy_wall_the_network_decides(self, photograph):
         noise = np.random.default_rng(0).integers(0, 255, photograph.image.shape, np.uint8)
         inside = photograph.mask[..., None] > 127
-        matte = matte_from_mask(np.where(inside, photograph.image, noise), photograph.mask)
+        matte = refine_matte(np.where(inside, photograph.image, noise), photograph.mask)
         assert overlap(matte, photograph.mask) > 0.9
 
     def test_an_object_before_a_plain_wall_is_found(self):
-        matte = matte_of_object(vase())
+        matte = cut_object(vase())
         assert overlap(matte, (vase()[..., 0] < 100) * np.uint8(255)) > 0.97
 
     def test_noise_holds_no_object(self):
         noise = np.random.default_rng(0).integers(0, 255, (80, 60, 3), np.uint8)
-        assert matte_of_object(noise) is None
+        assert cut_object(noise) is None
 
 
 class TestEncodeIdentity:
@@ -137,7 +137,7 @@ class TestEncodeIdentity:
         assert (identity.matte[pixels[:, 1], pixels[:, 0]] > 127).mean() > 0.8
 
     def test_the_fitted_body_is_as_tall_as_the_one_under_the_hair(self):
-        shown = make_character_picture(502, size=512)
+        shown = character_picture(502, size=512)
         heights = []
         for motion in (encode_identity(shown.image).motion, shown.motion):
             rows = motion.camera.project(free_body().pose(motion.person).vertices)[0, :, 1]
@@ -173,7 +173,7 @@ class TestEncodeIdentity:
 
     def test_a_head_and_shoulders_say_what_is_assumed(self, photograph):
         top = int(np.flatnonzero(photograph.mask.any(1))[0])
-        identity = encode_identity(make_character_picture(3, size=900).image[top:380, 250:650])
+        identity = encode_identity(character_picture(3, size=900).image[top:380, 250:650])
         assert identity.motion is not None
         assert "legs" in identity.notes[0]
 

@@ -11,7 +11,7 @@ from mimo_core.geometry.camera import Camera
 from mimo_core.identity.identity import Identity
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
-from mimo_core.proxy.light import Light, light_of_scene
+from mimo_core.proxy.light import SurfaceLight, estimate_scene_light
 from mimo_core.proxy.proxy import Proxy
 from mimo_core.scene.scene import Scene
 
@@ -29,7 +29,7 @@ def standing(*turns: float, side: float = 0.0) -> Motion:
     return Motion((Person(torch.zeros(10), orient, torch.zeros(count, 69), transl),), 24.0, CAMERA)
 
 
-def filmed(motion: Motion, light: Light) -> tuple[np.ndarray, np.ndarray]:
+def filmed(motion: Motion, light: SurfaceLight) -> tuple[np.ndarray, np.ndarray]:
     """Frames (F, H, W, 3) and masks (F, H, W) of the body, its parts in many greys, under a light."""
     body = free_body()
     posed = body.pose(motion.person).vertices
@@ -48,35 +48,35 @@ def scene_of(frames: np.ndarray, masks: np.ndarray) -> Scene:
 
 
 @pytest.fixture(scope="module", params=LIGHTS)
-def light(request) -> Light:
-    return Light(torch.tensor(LIGHTS[request.param]))
+def light(request) -> SurfaceLight:
+    return SurfaceLight(torch.tensor(LIGHTS[request.param]))
 
 
 class TestLightOfScene:
     def test_its_direction_and_strength_are_found_whatever_the_clothes(self, light):
         motion = standing(-0.4, 0.2, 0.8)
-        found = light_of_scene(scene_of(*filmed(motion, light)), motion)
+        found = estimate_scene_light(scene_of(*filmed(motion, light)), motion)
         assert (found.slope - light.slope).norm() < 0.25
         assert found.slope @ light.slope / found.slope.norm() / light.slope.norm() > 0.9
 
     def test_where_nobody_is_seen_there_is_none(self):
         motion = standing(0.0, 0.1)
-        frames, masks = filmed(motion, Light(torch.zeros(3)))
-        assert light_of_scene(scene_of(frames, 0 * masks), motion) is None
+        frames, masks = filmed(motion, SurfaceLight(torch.zeros(3)))
+        assert estimate_scene_light(scene_of(frames, 0 * masks), motion) is None
 
     def test_somebody_elsewhere_tells_nothing_about_it(self):
-        frames, masks = filmed(standing(0.0, 0.1, side=0.6), Light(torch.tensor([0.5, 0.0, 0.0])))
-        assert light_of_scene(scene_of(frames, masks), standing(0.0, 0.1, side=-0.6)) is None
+        frames, masks = filmed(standing(0.0, 0.1, side=0.6), SurfaceLight(torch.tensor([0.5, 0.0, 0.0])))
+        assert estimate_scene_light(scene_of(frames, masks), standing(0.0, 0.1, side=-0.6)) is None
 
     def test_a_scene_of_another_length_tells_nothing_about_it(self):
         motion = standing(0.0, 0.1)
-        assert light_of_scene(scene_of(*filmed(motion, Light(torch.zeros(3)))), motion[:1]) is None
+        assert estimate_scene_light(scene_of(*filmed(motion, SurfaceLight(torch.zeros(3)))), motion[:1]) is None
 
 
 class TestRelighting:
     def test_the_character_looks_as_if_it_had_been_filmed_in_that_light(self, light):
         still, turned = standing(0.0), standing(0.5)
-        (picture,), (mask,) = filmed(still, Light(torch.tensor([0.0, 0.35, 0.15])))
+        (picture,), (mask,) = filmed(still, SurfaceLight(torch.tensor([0.0, 0.35, 0.15])))
         white = np.where(mask[..., None] > 0, picture, 255).astype(np.uint8)
         proxy = Proxy.from_identity(Identity(white, mask, still))
         (wanted,), (seen,) = filmed(turned, light)
@@ -88,7 +88,7 @@ class TestRelighting:
         assert errors["relit"] < 0.6 * errors["as photographed"]
 
     def test_the_pictures_own_light_changes_nothing_much(self):
-        still, own = standing(0.0), Light(torch.tensor([0.0, 0.35, 0.15]))
+        still, own = standing(0.0), SurfaceLight(torch.tensor([0.0, 0.35, 0.15]))
         (picture,), (mask,) = filmed(still, own)
         white = np.where(mask[..., None] > 0, picture, 255).astype(np.uint8)
         proxy = Proxy.from_identity(Identity(white, mask, still))
@@ -97,6 +97,6 @@ class TestRelighting:
 
     def test_light_is_one_where_it_is_brightest_and_never_none(self):
         normals = torch.nn.functional.normalize(torch.randn(500, 3, generator=torch.manual_seed(0)), dim=1)
-        steep = Light(torch.tensor([0.9, 0.9, 0.0]))
+        steep = SurfaceLight(torch.tensor([0.9, 0.9, 0.0]))
         assert steep.on(steep.slope / steep.slope.norm()).item() == pytest.approx(1.0)
         assert steep.on(normals).min() > 0.05

@@ -15,8 +15,8 @@ from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.identity.identity import Identity
 from mimo_core.motion.motion import Motion
-from mimo_core.proxy.card import card_corners
-from mimo_core.proxy.outline import Picture, clothed
+from mimo_core.proxy.billboard import place_billboard
+from mimo_core.proxy.outline import FittedPicture, dress_body
 from mimo_core.proxy.proxy import Proxy
 
 
@@ -213,16 +213,16 @@ class TestOutline:
         motion = motion_of(person())
         _, mask = photograph(motion)
         off = motion.camera.view(BODY.pose(person(left_hip=(0, 0, 4), right_shoulder=(0, 0, 50))).vertices)[0]
-        picture = Picture(mask, CAMERA)
+        picture = FittedPicture(mask, CAMERA)
         before, after = (
             overlap(picture.raster(vertices, BODY.faces).mask[0].numpy() * 255, mask)
-            for vertices in (off + torch.tensor([0.02, 0, 0]), clothed(off + torch.tensor([0.02, 0, 0]), picture))
+            for vertices in (off + torch.tensor([0.02, 0, 0]), dress_body(off + torch.tensor([0.02, 0, 0]), picture))
         )
         assert before < 0.85 and after > 0.95
 
     def test_an_exact_fit_stays_where_it_is(self):
         seen = CAMERA.view(BODY.pose(person()).vertices)[0]
-        moved = clothed(seen, Picture(photograph(motion_of(person()))[1], CAMERA))
+        moved = dress_body(seen, FittedPicture(photograph(motion_of(person()))[1], CAMERA))
         assert (moved - seen).norm(dim=1).mean() < 0.004
 
     def test_wide_clothes_widen_the_silhouette(self):
@@ -230,8 +230,8 @@ class TestOutline:
         _, mask = photograph(motion)
         wide = cv2.dilate(mask, np.ones((9, 9)))
         seen = CAMERA.view(BODY.pose(person()).vertices)[0]
-        picture = Picture(wide, CAMERA)
-        drawn = picture.raster(clothed(seen, picture), BODY.faces).mask[0].numpy() * 255
+        picture = FittedPicture(wide, CAMERA)
+        drawn = picture.raster(dress_body(seen, picture), BODY.faces).mask[0].numpy() * 255
         assert overlap(drawn, wide) > 0.93 > overlap(mask, wide)
 
 
@@ -342,11 +342,11 @@ class TestCard:
         assert np.abs(rgb[alpha == 255].astype(float) - (30, 90, 160)).max() < 3
 
     def test_it_is_as_tall_as_the_driver(self):
-        corners = card_corners(motion_of(person()), 0.5)[0]
+        corners = place_billboard(motion_of(person()), 0.5)[0]
         body = BODY.pose(person()).vertices[0, :, 1]
         assert corners[0, 1] - corners[2, 1] == pytest.approx(float(body.max() - body.min()), rel=0.03)
 
     def test_it_shrinks_when_the_driver_crouches(self):
         crouch = person(left_hip=(-90, 0, 0), right_hip=(-90, 0, 0), left_knee=(100, 0, 0), right_knee=(100, 0, 0))
-        tall, short = (card_corners(motion_of(someone), 0.5)[0] for someone in (person(), crouch))
+        tall, short = (place_billboard(motion_of(someone), 0.5)[0] for someone in (person(), crouch))
         assert 0.45 < (short[0, 1] - short[2, 1]) / (tall[0, 1] - tall[2, 1]) < 0.8

@@ -15,7 +15,7 @@ from mimo_core.scene.analysis import working_scale
 from mimo_core.scene.filters import grown
 from mimo_core.scene.scene import Doubt, SceneReport
 from mimo_core.scene.separate import separate
-from mimo_lab.synthetic import make_shot as synthetic_shot
+from mimo_lab.synthetic import shot as synthetic_shot
 
 
 FRAMES, HEIGHT, WIDTH = 12, 96, 128
@@ -226,10 +226,10 @@ def test_neighbouring_doubts_of_one_reason_are_one_line():
 )
 def test_the_ball_of_the_juggling_clip_stays_whole_over_another_character():
     from mimo_core.compositing.composite import composite
-    from mimo_core.pose.estimate import estimate
+    from mimo_core.pose.estimate import estimate_motion
 
     clip = Clip.from_file(os.environ["MIMO_JUGGLE"])
-    found = estimate(clip)
+    found = estimate_motion(clip)
     scene = separate(clip, motion=found.motion, coarse=found.masks)
     outlines = {ball["frame"]: ball for ball in json.loads((DATA / "juggle_ball.json").read_text())["balls"]}
     body = Masks.from_frames(grown(mask > 0, 6) * np.uint8(255) for mask in found.masks)

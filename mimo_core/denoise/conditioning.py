@@ -21,7 +21,7 @@ from ..body.colors import foreign_share, point_colors
 from ..body.model import BodyModel, free_body
 from ..errors import InputError
 from ..identity.identity import Identity
-from ..identity.prepare import vae_input
+from ..identity.prepare import make_vae_input
 from ..media.clip import Clip
 from ..motion.motion import Motion
 from ..progress import Progress, scale_progress, silent, track_progress
@@ -125,7 +125,7 @@ def reference_latents(identity: Identity, encode: Encode, *, size: int, behaviou
     if identity.latent is not None and identity.latent.shape[-1] == size // 8:
         return identity.latent[: len(views)]
     # Lanczos to the network's size, then back from -1..1 to the bytes that the VAE takes.
-    squares = [(vae_input(view, size, size)[0].permute(1, 2, 0).numpy() + 1) / 2 for view in views]
+    squares = [(make_vae_input(view, size, size)[0].permute(1, 2, 0).numpy() + 1) / 2 for view in views]
     return encoded(encode, (np.rint(square * 255).astype(np.uint8) for square in squares), size)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..identity.prepare import clip_input
+from ..identity.prepare import make_clip_input
 from .state_files import layers_of, seems_to_be
 
 
@@ -54,5 +54,5 @@ def image_encoder(state: Mapping[str, Tensor], device=None) -> nn.Module:
 @torch.no_grad()
 def token_of(network: nn.Module, picture: NDArray) -> Tensor:
     """The embedding (1, D) of a square picture (S, S, 3) uint8: projected, not normalised, nothing cropped away."""
-    pixels = clip_input(picture, network.config.image_size).to(network.device)
+    pixels = make_clip_input(picture, network.config.image_size).to(network.device)
     return network(pixels).image_embeds.cpu()

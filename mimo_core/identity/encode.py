@@ -11,15 +11,15 @@ from ..body.skeleton import JOINT
 from ..errors import InputError
 from ..motion.motion import Motion
 from .identity import Identity
-from .matte import matte_from_mask, matte_of_object
-from .picture import colors_and_alpha, given_mask
-from .prepare import crop_to_matte, matte_box, on_white, pad_to_square, square_padding
+from .matte import cut_object, refine_matte
+from .picture import read_mask, split_alpha
+from .prepare import composite_on_white, crop_to_matte, matte_box, pad_to_square, square_padding
 
 
 LONGEST_SIDE = 2048  # pixels: no decoder shows more, and matting takes time in proportion to the area
 PORTRAIT_LENS = 2.4  # focal length in longer sides, an 85 mm lens on 35 mm film: a wider one tells of too tall a body
-UNSEEN = 0.3  # confidence below which a joint counts as not on the picture
-LIMBS = {
+SEEN_CONFIDENCE = 0.3  # confidence below which a joint counts as not on the picture
+LIMB_JOINTS = {
     "legs": ("left_knee", "right_knee"),
     "feet": ("left_ankle", "right_ankle"),
     "arms": ("left_elbow", "right_elbow"),
@@ -35,23 +35,23 @@ def encode_identity(picture, *, mask=None, back=None) -> Identity:
     on the picture: the given `mask` (H, W), else the alpha channel, else the person that is found, else whatever
     stands before a plain background, else the whole picture. Without a person on it the identity has no body.
     """
-    colors, alpha = _of_moderate_size(*colors_and_alpha(picture))
-    given = alpha if mask is None else given_mask(mask, *colors.shape[:2])
-    matte, fitted, notes = _matted(colors, given, is_alpha=mask is None)
+    colors, alpha = _limit_size(*split_alpha(picture))
+    given = alpha if mask is None else read_mask(mask, *colors.shape[:2])
+    matte, fitted, notes = _find_matte(colors, given, is_alpha=mask is None)
     left, top, right, bottom = matte_box(matte)
-    crop, crop_matte = crop_to_matte(on_white(colors, matte), matte)
+    crop, crop_matte = crop_to_matte(composite_on_white(colors, matte), matte)
     padding = square_padding(*crop_matte.shape)
     side = crop_matte.shape[1] + padding[0] + padding[2]
     return Identity(
         picture=pad_to_square(crop),
         matte=pad_to_square(crop_matte, fill=0),
-        motion=None if fitted is None else _recentred(fitted, padding[0] - left, padding[1] - top, side),
-        back=None if back is None else _back_view(back),
+        motion=None if fitted is None else _recenter_motion(fitted, padding[0] - left, padding[1] - top, side),
+        back=None if back is None else _read_back_view(back),
         notes=notes,
     )
 
 
-def _of_moderate_size(colors: NDArray, alpha: NDArray | None) -> tuple[NDArray, NDArray | None]:
+def _limit_size(colors: NDArray, alpha: NDArray | None) -> tuple[NDArray, NDArray | None]:
     import cv2
 
     height, width = colors.shape[:2]
@@ -63,7 +63,7 @@ def _of_moderate_size(colors: NDArray, alpha: NDArray | None) -> tuple[NDArray, 
     return cv2.resize(colors, size, interpolation=cv2.INTER_AREA), small_alpha
 
 
-def _matted(
+def _find_matte(
     colors: NDArray, given: NDArray | None, *, is_alpha: bool
 ) -> tuple[NDArray, Motion | None, tuple[str, ...]]:
     """Matte (H, W), fitted body or None, and notes."""
@@ -72,25 +72,29 @@ def _matted(
 
     if given is not None and not given.any():
         raise InputError(f"The character's {'alpha channel' if is_alpha else 'mask'} is empty: it selects no pixel.")
-    shown = on_white(colors, given) if given is not None and is_alpha else colors
+    shown = composite_on_white(colors, given) if given is not None and is_alpha else colors
     seen = estimate_picture(shown, person_mask=given, focal=PORTRAIT_LENS * max(shown.shape[:2]))
     if seen.is_found:
-        matte = matte_from_mask(colors, seen.masks[0]) if given is None else given
+        matte = refine_matte(colors, seen.masks[0]) if given is None else given
         if matte.any():
-            return matte, fit_portrait(seen.motion, seen.landmarks, matte), _unseen_notes(seen.motion)
+            return matte, fit_portrait(seen.motion, seen.landmarks, matte), _note_unseen(seen.motion)
     notes = ("No person was found on the character picture: it is shown as a flat, upright card.",)
     if given is not None:
         return given, None, notes
-    matte = matte_of_object(colors)
+    matte = cut_object(colors)
     if matte is not None:
         return matte, None, notes
     whole = "Its background is not plain either, so the whole picture is used; give a mask to cut it out."
     return np.full(colors.shape[:2], 255, np.uint8), None, (*notes, whole)
 
 
-def _unseen_notes(motion: Motion) -> tuple[str, ...]:
+def _note_unseen(motion: Motion) -> tuple[str, ...]:
     confidence = motion.person.joint_confidence[0]
-    unseen = [name for name, joints in LIMBS.items() if max(confidence[JOINT[joint]] for joint in joints) < UNSEEN]
+    unseen = [
+        name
+        for name, joints in LIMB_JOINTS.items()
+        if max(confidence[JOINT[joint]] for joint in joints) < SEEN_CONFIDENCE
+    ]
     if not unseen:
         return ()
     return (
@@ -99,16 +103,16 @@ def _unseen_notes(motion: Motion) -> tuple[str, ...]:
     )
 
 
-def _recentred(motion: Motion, right: int, down: int, side: int) -> Motion:
+def _recenter_motion(motion: Motion, right: int, down: int, side: int) -> Motion:
     """The fitted body seen by a camera of `side` x `side` whose picture begins that many pixels left and above."""
     camera = motion.camera
     center = (camera.center[0] + right, camera.center[1] + down)
     return replace(motion, camera=replace(camera, center=center, size=(side, side)))
 
 
-def _back_view(back) -> tuple[NDArray, NDArray]:
+def _read_back_view(back) -> tuple[NDArray, NDArray]:
     """Picture and matte of the view from behind, cropped and padded like the front."""
-    colors, alpha = _of_moderate_size(*colors_and_alpha(back))
-    matte = _matted(colors, alpha, is_alpha=True)[0]
-    crop, crop_matte = crop_to_matte(on_white(colors, matte), matte)
+    colors, alpha = _limit_size(*split_alpha(back))
+    matte = _find_matte(colors, alpha, is_alpha=True)[0]
+    crop, crop_matte = crop_to_matte(composite_on_white(colors, matte), matte)
     return pad_to_square(crop), pad_to_square(crop_matte, fill=0)

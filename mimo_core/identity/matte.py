@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.box import mask_height
-from .continuation import continued
+from .push_pull import push_pull
 
 
 GRABCUT_SIDE = 720  # pixels of the longer side: GrabCut's time grows with the area, its outline is refined afterwards
-PLAIN = 0.85  # share of the background that must follow a smooth colour for it to count as plain
+PLAIN_SHARE = 0.85  # share of the background that must follow a smooth colour for it to count as plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,15 +28,15 @@ class Backdrop:
     distance: NDArray  # (H, W) float32, how far the picture is from it, in units of its noise
 
 
-def matte_from_mask(picture: NDArray, mask: NDArray) -> NDArray:
+def refine_matte(picture: NDArray, mask: NDArray) -> NDArray:
     """The soft matte (H, W) uint8 of the person that a network's mask (H, W) uint8 marks in a picture (H, W, 3)."""
-    core = _core(mask)
+    core = _find_core(mask)
     backdrop = find_backdrop(picture, mask > 127)
-    seeds = _seeds_near(mask, core) if backdrop is None else _seeds_by_color(backdrop, core)
-    return _soft(picture, _connected(_grabcut(picture, seeds), core))
+    seeds = _seed_near_mask(mask, core) if backdrop is None else _seed_by_color(backdrop, core)
+    return _soften_edge(picture, _keep_connected(_run_grabcut(picture, seeds), core))
 
 
-def matte_of_object(picture: NDArray) -> NDArray | None:
+def cut_object(picture: NDArray) -> NDArray | None:
     """The matte of whatever stands before a plain background, or None where the background is not plain."""
     import cv2
 
@@ -46,7 +46,7 @@ def matte_of_object(picture: NDArray) -> NDArray | None:
     core = cv2.erode((backdrop.distance > 8).astype(np.uint8), np.ones((3, 3))) > 0
     if not 0.002 < core.mean() < 0.98:
         return None
-    return _soft(picture, _grabcut(picture, _seeds_by_color(backdrop, core)))
+    return _soften_edge(picture, _run_grabcut(picture, _seed_by_color(backdrop, core)))
 
 
 def find_backdrop(picture: NDArray, covered: NDArray) -> Backdrop | None:
@@ -59,22 +59,22 @@ def find_backdrop(picture: NDArray, covered: NDArray) -> Backdrop | None:
 
     height, width = covered.shape
     lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
-    reached = _reached_from_border(cv2.GaussianBlur(lab, (0, 0), max(height, width) / 900), covered)
+    reached = _flood_from_border(cv2.GaussianBlur(lab, (0, 0), max(height, width) / 900), covered)
     free = ~covered
     if reached.sum() < 0.05 * covered.size or reached[free].mean() < 0.25:
         return None
-    smooth = continued(lab, reached, blur=3)
+    smooth = push_pull(lab, reached, blur=3)
     difference = np.linalg.norm(lab.astype(np.float32) - smooth, axis=2)
     noise = max(1.5, float(np.median(difference[reached])) * 1.5)
     distance = difference / noise
-    border = _border(covered.shape, max(2, min(height, width) // 60)) & free
-    if (distance[border] < 4).mean() < PLAIN:
+    border = _border_mask(covered.shape, max(2, min(height, width) // 60)) & free
+    if (distance[border] < 4).mean() < PLAIN_SHARE:
         return None
-    colors = continued(picture, reached, blur=3)
+    colors = push_pull(picture, reached, blur=3)
     return Backdrop(colors, distance)
 
 
-def _reached_from_border(lab: NDArray, covered: NDArray) -> NDArray:
+def _flood_from_border(lab: NDArray, covered: NDArray) -> NDArray:
     """Pixels joined to the border by small steps of colour, (H, W) bool, a few pixels away from any edge."""
     import cv2
 
@@ -90,13 +90,13 @@ def _reached_from_border(lab: NDArray, covered: NDArray) -> NDArray:
     return cv2.erode(reached, np.ones((3, 3)), borderValue=1) > 0
 
 
-def _border(shape: tuple[int, int], width: int) -> NDArray:
+def _border_mask(shape: tuple[int, int], width: int) -> NDArray:
     border = np.ones(shape, bool)
     border[width:-width, width:-width] = False
     return border
 
 
-def _core(mask: NDArray) -> NDArray:
+def _find_core(mask: NDArray) -> NDArray:
     """Pixels that surely belong to the person: well inside the network's mask, (H, W) bool."""
     import cv2
 
@@ -105,7 +105,7 @@ def _core(mask: NDArray) -> NDArray:
     return radius > 0.01 * (mask_height(mask > 127) or len(mask))
 
 
-def _seeds_by_color(backdrop: Backdrop, core: NDArray) -> NDArray:
+def _seed_by_color(backdrop: Backdrop, core: NDArray) -> NDArray:
     """GrabCut's labels from the distance to a plain background."""
     import cv2
 
@@ -115,7 +115,7 @@ def _seeds_by_color(backdrop: Backdrop, core: NDArray) -> NDArray:
     return seeds
 
 
-def _seeds_near(mask: NDArray, core: NDArray) -> NDArray:
+def _seed_near_mask(mask: NDArray, core: NDArray) -> NDArray:
     """GrabCut's labels from the mask alone: only a band around its outline is open."""
     import cv2
 
@@ -126,7 +126,7 @@ def _seeds_near(mask: NDArray, core: NDArray) -> NDArray:
     return seeds
 
 
-def _grabcut(picture: NDArray, seeds: NDArray) -> NDArray:
+def _run_grabcut(picture: NDArray, seeds: NDArray) -> NDArray:
     """The labels settled, (H, W) bool. Worked at GRABCUT_SIDE; certain labels hold at full size."""
     import cv2
 
@@ -143,7 +143,7 @@ def _grabcut(picture: NDArray, seeds: NDArray) -> NDArray:
     return (settled | (seeds == cv2.GC_FGD)) & (seeds != cv2.GC_BGD)
 
 
-def _connected(inside: NDArray, core: NDArray) -> NDArray:
+def _keep_connected(inside: NDArray, core: NDArray) -> NDArray:
     """Only what is joined to the core: other things before the same wall do not belong to the character."""
     import cv2
 
@@ -153,14 +153,14 @@ def _connected(inside: NDArray, core: NDArray) -> NDArray:
     return np.isin(labels, kept[kept > 0]) if len(kept) else inside
 
 
-def _soft(picture: NDArray, inside: NDArray) -> NDArray:
+def _soften_edge(picture: NDArray, inside: NDArray) -> NDArray:
     """The matte along the picture's own edges: no specks, no pinholes, a guided filter in a narrow band."""
     import cv2
 
     radius = max(2, round(max(inside.shape) / 300))
-    solid = _without_specks(inside)
+    solid = _remove_specks(inside)
     guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-    alpha = _guided(guide, solid.astype(np.float32), radius=radius, epsilon=1e-3)
+    alpha = _guided_filter(guide, solid.astype(np.float32), radius=radius, epsilon=1e-3)
     alpha = np.clip((alpha - 0.35) / 0.6, 0, 1)  # biased inwards: a light rim shows, a lost half pixel does not
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
     alpha[cv2.erode(solid.astype(np.uint8), kernel, borderValue=1) > 0] = 1
@@ -168,7 +168,7 @@ def _soft(picture: NDArray, inside: NDArray) -> NDArray:
     return (alpha * 255 + 0.5).astype(np.uint8)
 
 
-def _without_specks(inside: NDArray) -> NDArray:
+def _remove_specks(inside: NDArray) -> NDArray:
     """Islands and holes smaller than 0.02 % of the picture removed."""
     import cv2
 
@@ -181,7 +181,7 @@ def _without_specks(inside: NDArray) -> NDArray:
     return inside
 
 
-def _guided(guide: NDArray, values: NDArray, *, radius: int, epsilon: float) -> NDArray:
+def _guided_filter(guide: NDArray, values: NDArray, *, radius: int, epsilon: float) -> NDArray:
     """He et al. 2010: values (H, W) made locally linear in the guide (H, W), both 0..1."""
     import cv2
 

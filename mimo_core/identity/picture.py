@@ -12,44 +12,44 @@ from ..errors import InputError
 LEAST_CLEAR = 0.01  # share of a picture that an alpha must make clear: one of 99.98 % opaque gave a cape (2026-11-27)
 
 
-def colors_and_alpha(picture) -> tuple[NDArray, NDArray | None]:
+def split_alpha(picture) -> tuple[NDArray, NDArray | None]:
     """RGB uint8 (H, W, 3) and alpha uint8 (H, W) of a picture; None for an alpha that leaves nearly all of it opaque.
 
     Takes arrays and tensors, uint8 or float in 0..1, (H, W), (H, W, C) or one picture (1, H, W, C), with 1 (grey),
     2 (grey, alpha), 3 or 4 channels.
     """
-    pixels = _array(picture)
+    pixels = _to_array(picture)
     if pixels.ndim == 4 and len(pixels) == 1:
         pixels = pixels[0]
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or 0 in pixels.shape:
         raise InputError(f"A character picture needs the shape (height, width, 1 to 4 channels), got {pixels.shape}.")
-    pixels = as_bytes(pixels)
+    pixels = to_uint8(pixels)
     colors, alpha = (pixels, None) if pixels.shape[2] % 2 else (pixels[..., :-1], pixels[..., -1])
     colors = np.ascontiguousarray(np.broadcast_to(colors, (*colors.shape[:2], 3)))
     is_matte = alpha is not None and (alpha < 128).mean() >= LEAST_CLEAR
     return colors, np.ascontiguousarray(alpha) if is_matte else None
 
 
-def given_mask(mask, height: int, width: int) -> NDArray:
+def read_mask(mask, height: int, width: int) -> NDArray:
     """A mask of any size as uint8 (height, width), 255 inside."""
     import cv2
 
-    pixels = _array(mask)
+    pixels = _to_array(mask)
     while pixels.ndim > 2 and pixels.shape[0] == 1:
         pixels = pixels[0]
     if pixels.ndim == 3:
         pixels = pixels[..., 0]
     if pixels.ndim != 2 or 0 in pixels.shape:
         raise InputError(f"The character's mask needs the shape (height, width), got {pixels.shape}.")
-    pixels = as_bytes(pixels)
+    pixels = to_uint8(pixels)
     if pixels.shape == (height, width):
         return pixels
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def as_bytes(pixels: NDArray) -> NDArray:
+def to_uint8(pixels: NDArray) -> NDArray:
     """uint8 of uint8, bool, 16-bit, or float in 0..1. What is not a number becomes 0."""
     if pixels.dtype == np.uint8:
         return pixels
@@ -62,5 +62,5 @@ def as_bytes(pixels: NDArray) -> NDArray:
     raise InputError(f"Pictures are uint8, uint16 or float in 0..1, got {pixels.dtype}.")
 
 
-def _array(pixels) -> NDArray:
+def _to_array(pixels) -> NDArray:
     return pixels.detach().cpu().numpy() if isinstance(pixels, torch.Tensor) else np.asarray(pixels)

@@ -20,7 +20,7 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 CLIP_SIZE = 224
 
 
-def on_white(picture: NDArray, matte: NDArray) -> NDArray:
+def composite_on_white(picture: NDArray, matte: NDArray) -> NDArray:
     """The picture (H, W, 3) uint8 over white where the matte (H, W) uint8 is not full. Truncated, as in the release."""
     alpha = matte[..., None].astype(np.float64) / 255
     return (picture * alpha + 255 * (1 - alpha)).astype(np.uint8)
@@ -65,26 +65,26 @@ def pad_to_square(picture: NDArray, *, fill: int = 255, multiple: int = 16) -> N
     return np.pad(picture, padding, constant_values=fill)
 
 
-def vae_input(picture: NDArray, width: int, height: int) -> Tensor:
+def make_vae_input(picture: NDArray, width: int, height: int) -> Tensor:
     """A picture (H, W, 3) uint8 as the VAE reads it: Lanczos to the size, (1, 3, height, width) in -1..1."""
-    return pose_input(picture, width, height) * 2 - 1
+    return make_pose_input(picture, width, height) * 2 - 1
 
 
-def pose_input(picture: NDArray, width: int, height: int) -> Tensor:
+def make_pose_input(picture: NDArray, width: int, height: int) -> Tensor:
     """A body-code frame (H, W, 3) uint8 as the pose guider reads it: Lanczos, (1, 3, height, width) in 0..1."""
-    return _channels_first(_resized(picture, width, height, Image.Resampling.LANCZOS))
+    return _to_channels_first(_resize(picture, width, height, Image.Resampling.LANCZOS))
 
 
-def clip_input(picture: NDArray, size: int = CLIP_SIZE) -> Tensor:
+def make_clip_input(picture: NDArray, size: int = CLIP_SIZE) -> Tensor:
     """A picture (H, W, 3) uint8 as CLIP vision reads it: bicubic, no crop, normalised, (1, 3, size, size)."""
-    pixels = _channels_first(_resized(picture, size, size, Image.Resampling.BICUBIC))
+    pixels = _to_channels_first(_resize(picture, size, size, Image.Resampling.BICUBIC))
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))
     return (pixels - mean) / std
 
 
-def _resized(picture: NDArray, width: int, height: int, resampling: Image.Resampling) -> NDArray:
+def _resize(picture: NDArray, width: int, height: int, resampling: Image.Resampling) -> NDArray:
     return np.asarray(Image.fromarray(picture).resize((width, height), resampling))
 
 
-def _channels_first(picture: NDArray) -> Tensor:
+def _to_channels_first(picture: NDArray) -> Tensor:
     return torch.from_numpy(picture.astype(np.float32) / 255).permute(2, 0, 1)[None]  # (H, W, 3) -> (1, 3, H, W)

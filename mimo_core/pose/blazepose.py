@@ -18,8 +18,8 @@ import numpy as np
 from ..errors import InputError
 
 
-NETWORKS = Path(__file__).parent.parent / "assets" / "blazepose"
-LANDMARKS = 33
+NETWORK_FOLDER = Path(__file__).parent.parent / "assets" / "blazepose"
+LANDMARK_COUNT = 33
 NOSE, EYES, EARS, MOUTH = 0, (2, 5), (7, 8), (9, 10)
 SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
 PINKIES, INDICES, THUMBS = (17, 18), (19, 20), (21, 22)
@@ -27,7 +27,7 @@ HIPS, KNEES, ANKLES, HEELS, TOES = (23, 24), (25, 26), (27, 28), (29, 30), (31, 
 
 DETECTOR_SIZE = 224
 DETECTOR_LAYERS = ((8, 2), (16, 2), (32, 6))  # (stride, anchors a cell), 2254 anchors in all
-OVERLAP = 0.3  # detections that overlap more than this are one person
+SAME_PERSON_IOU = 0.3  # detections that overlap more than this are one person
 REGION_SIZE = 256
 REGION_MARGIN = 1.25
 HEATMAP_KERNEL = 7
@@ -35,7 +35,7 @@ HEATMAP_CONFIDENCE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Region:
+class CropRegion:
     """A square of the frame, turned by `angle` so that the person in it stands upright.
 
     Convention: pixels, pixel centres at .5; `angle` in radians, clockwise on the screen.
@@ -46,14 +46,14 @@ class Region:
     angle: float = 0.0
 
     @classmethod
-    def from_axis(cls, center: np.ndarray, top: np.ndarray) -> Region:
+    def from_axis(cls, center: np.ndarray, top: np.ndarray) -> CropRegion:
         """The region around `center` whose upward axis points to `top`, a point on the circle around the person."""
         x, y = top - center
         size = 2 * REGION_MARGIN * float(np.hypot(x, y))
         return cls((float(center[0]), float(center[1])), max(size, 1.0), float(np.arctan2(x, -y)))
 
     @classmethod
-    def from_box(cls, box) -> Region:
+    def from_box(cls, box) -> CropRegion:
         """The upright region around a box (x0, y0, x1, y1)."""
         x0, y0, x1, y1 = (float(value) for value in box)
         return cls(((x0 + x1) / 2, (y0 + y1) / 2), REGION_MARGIN * max(x1 - x0, y1 - y0, 1.0))
@@ -74,12 +74,12 @@ class Detection:
     keypoints: np.ndarray  # (4, 2): hips, circle around the body, shoulders, circle around the upper body
 
     @property
-    def region(self) -> Region:
-        return Region.from_axis(self.keypoints[0], self.keypoints[1])
+    def region(self) -> CropRegion:
+        return CropRegion.from_axis(self.keypoints[0], self.keypoints[1])
 
 
 @dataclass(frozen=True, eq=False)
-class Pose:
+class FramePose:
     """The 33 landmarks of a person in one frame."""
 
     score: float  # 0 to 1: somebody is in the region
@@ -87,17 +87,17 @@ class Pose:
     world: np.ndarray  # (33, 3) metres, origin between the hips; x right, y down, z away from the camera
     confidence: np.ndarray  # (33,) 0 to 1: the landmark is in the frame and not hidden
     mask: np.ndarray | None  # (256, 256) uint8, the person inside `region`
-    region: Region  # where the network looked
-    next_region: Region  # where to look in the next frame
+    region: CropRegion  # where the network looked
+    next_region: CropRegion  # where to look in the next frame
 
-    def frame_mask(self, width: int, height: int) -> np.ndarray:
+    def warp_mask(self, width: int, height: int) -> np.ndarray:
         """The soft person mask (height, width) uint8 in frame pixels."""
         import cv2
 
-        matrix = _array_indices(self.region.frame_from_region())
+        matrix = _opencv_affine(self.region.frame_from_region())
         return cv2.warpAffine(self.mask, matrix, (width, height), flags=cv2.INTER_LINEAR)
 
-    def without_mask(self) -> Pose:
+    def drop_mask(self) -> FramePose:
         """The same pose in a fiftieth of the memory."""
         return replace(self, mask=None)
 
@@ -106,34 +106,34 @@ class BlazePose:
     """The two networks. One object serves one thread at a time."""
 
     def __init__(self, *, threads: int = 1):
-        self._detector = _interpreter("pose_detection.tflite", threads)
-        self._landmarker = _interpreter("pose_landmark_full.tflite", threads)
-        self._anchors = detector_anchors()
+        self._detector = _load_network("pose_detection.tflite", threads)
+        self._landmarker = _load_network("pose_landmark_full.tflite", threads)
+        self._anchors = list_anchors()
         self._lock = threading.Lock()
 
     def detect(self, frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
         """People in an RGB frame (H, W, 3) uint8 with a score of at least `threshold`, the largest first."""
-        return _merged([self._detections(frame, threshold)], threshold)
+        return _merge_detections([self._detect_boxes(frame, threshold)], threshold)
 
-    def detect_all(self, frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
+    def detect_in_tiles(self, frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
         """The same with a second look at square parts of an oblong frame, where small people are larger."""
         people = self.detect(frame, threshold=threshold)
         looks = []
-        for x, y, side in _squares(frame.shape[1], frame.shape[0]):
-            boxes, scores = self._detections(frame[y : y + side, x : x + side], threshold)
+        for x, y, side in _list_tiles(frame.shape[1], frame.shape[0]):
+            boxes, scores = self._detect_boxes(frame[y : y + side, x : x + side], threshold)
             boxes[:, :2] += (x, y)
             boxes[:, 4:] += np.tile((x, y), 4)
             looks.append((boxes, scores))
-        for found in _merged(looks, threshold) if looks else []:
-            if not any(_is_part_of(found, person) for person in people):
+        for found in _merge_detections(looks, threshold) if looks else []:
+            if not any(_is_same_person(found, person) for person in people):
                 people.append(found)
         return sorted(people, key=lambda detection: -detection.region.size)
 
-    def _detections(self, frame: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    def _detect_boxes(self, frame: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
         """Boxes and keypoints (N, 12) in frame pixels and their scores (N,), overlapping ones not yet merged."""
-        image, scale, offset = _letterboxed(frame)
+        image, scale, offset = _letterbox(frame)
         with self._lock:
-            boxes, scores = _run(self._detector, image.astype(np.float32) * (2 / 255) - 1)
+            boxes, scores = _run_network(self._detector, image.astype(np.float32) * (2 / 255) - 1)
         scores = _sigmoid(scores[:, 0])
         kept = scores >= threshold
         boxes = decode_boxes(boxes[kept], self._anchors[kept])
@@ -141,56 +141,56 @@ class BlazePose:
         boxes[:, 4:] -= np.tile(offset, 4)
         return boxes / scale, scores[kept]
 
-    def landmarks(self, frame: np.ndarray, region: Region) -> Pose:
+    def find_landmarks(self, frame: np.ndarray, region: CropRegion) -> FramePose:
         """The landmarks of the person in `region` of an RGB frame (H, W, 3) uint8."""
         import cv2
 
         frame_from_region = region.frame_from_region()
         image = cv2.warpAffine(
             frame,
-            _array_indices(frame_from_region),
+            _opencv_affine(frame_from_region),
             (REGION_SIZE, REGION_SIZE),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,
         )
         with self._lock:
-            values, score, mask, heatmap, world = _run(self._landmarker, image.astype(np.float32) / 255)
+            values, score, mask, heatmap, world = _run_network(self._landmarker, image.astype(np.float32) / 255)
         values = values.reshape(39, 5)
         points = refine_from_heatmap(values[:, :2], heatmap)
         pixels = points @ frame_from_region[:, :2].T + frame_from_region[:, 2]
         height, width = frame.shape[:2]
-        inside = ((pixels[:LANDMARKS] >= 0) & (pixels[:LANDMARKS] <= (width, height))).all(1)
-        return Pose(
+        inside = ((pixels[:LANDMARK_COUNT] >= 0) & (pixels[:LANDMARK_COUNT] <= (width, height))).all(1)
+        return FramePose(
             score=float(score[0]),
-            pixels=pixels[:LANDMARKS].astype(np.float32),
-            world=_turned(world.reshape(39, 3)[:LANDMARKS], region.angle),
-            confidence=(inside * _sigmoid(values[:LANDMARKS, 3:5]).prod(1)).astype(np.float32),
+            pixels=pixels[:LANDMARK_COUNT].astype(np.float32),
+            world=_rotate_world(world.reshape(39, 3)[:LANDMARK_COUNT], region.angle),
+            confidence=(inside * _sigmoid(values[:LANDMARK_COUNT, 3:5]).prod(1)).astype(np.float32),
             mask=(_sigmoid(mask[..., 0]) * 255 + 0.5).astype(np.uint8),
             region=region,
-            next_region=Region.from_axis(pixels[LANDMARKS], pixels[LANDMARKS + 1]),
+            next_region=CropRegion.from_axis(pixels[LANDMARK_COUNT], pixels[LANDMARK_COUNT + 1]),
         )
 
 
 @lru_cache(maxsize=1)
-def shared_networks() -> BlazePose:
+def load_networks() -> BlazePose:
     """The networks, loaded once."""
     return BlazePose()
 
 
-def _merged(looks: list[tuple[np.ndarray, np.ndarray]], threshold: float) -> list[Detection]:
+def _merge_detections(looks: list[tuple[np.ndarray, np.ndarray]], threshold: float) -> list[Detection]:
     boxes, scores = (np.concatenate(parts) for parts in zip(*looks, strict=True))
-    people = weighted_suppression(boxes, scores, threshold)
-    found = [Detection(score, _corners(values[:4]), values[4:].reshape(4, 2)) for score, values in people]
+    people = merge_boxes(boxes, scores, threshold)
+    found = [Detection(score, _corners_from_center(values[:4]), values[4:].reshape(4, 2)) for score, values in people]
     return sorted(found, key=lambda detection: -detection.region.size)
 
 
-def _is_part_of(found: Detection, person: Detection) -> bool:
+def _is_same_person(found: Detection, person: Detection) -> bool:
     """Whether two detections are one person, whom the edge of a square may have cut: their middles are close."""
     ways = np.linalg.norm(found.keypoints[[0, 2], None] - person.keypoints[None, [0, 2]], axis=-1)
     return bool(ways.min() < 0.25 * max(found.region.size, person.region.size))
 
 
-def _squares(width: int, height: int) -> list[tuple[int, int, int]]:
+def _list_tiles(width: int, height: int) -> list[tuple[int, int, int]]:
     """Overlapping squares (x, y, side) along the longer side of a frame; none for one that is almost square."""
     side, length = min(width, height), max(width, height)
     if length < 1.2 * side:
@@ -202,10 +202,10 @@ def _squares(width: int, height: int) -> list[tuple[int, int, int]]:
 
 def find_people(frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
     """People in an RGB frame (H, W, 3) uint8, the largest first. An empty list says that nobody is there."""
-    return shared_networks().detect(frame, threshold=threshold)
+    return load_networks().detect(frame, threshold=threshold)
 
 
-def detector_anchors() -> np.ndarray:
+def list_anchors() -> np.ndarray:
     """Centres (2254, 2) of the detector's anchors in letterboxed pixels, pixel centres at .5."""
     centers = []
     for stride, count in DETECTOR_LAYERS:
@@ -223,15 +223,13 @@ def decode_boxes(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     return decoded
 
 
-def weighted_suppression(
-    coordinates: np.ndarray, scores: np.ndarray, threshold: float
-) -> list[tuple[float, np.ndarray]]:
+def merge_boxes(coordinates: np.ndarray, scores: np.ndarray, threshold: float) -> list[tuple[float, np.ndarray]]:
     """Merge overlapping detections into their score-weighted mean: (best score, (12,) coordinates) of each person."""
     left = np.flatnonzero(scores >= threshold)
     left = left[np.argsort(-scores[left], kind="stable")]
     people = []
     while len(left):
-        same = _overlap(coordinates[left[0]], coordinates[left]) > OVERLAP
+        same = _box_iou(coordinates[left[0]], coordinates[left]) > SAME_PERSON_IOU
         same[0] = True
         group = left[same]
         people.append((float(scores[left[0]]), np.average(coordinates[group], axis=0, weights=scores[group])))
@@ -260,7 +258,7 @@ def refine_from_heatmap(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     return refined
 
 
-def _interpreter(name: str, threads: int):
+def _load_network(name: str, threads: int):
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
@@ -268,19 +266,19 @@ def _interpreter(name: str, threads: int):
             "Pose estimation needs the package ai-edge-litert, which is not installed. "
             f"Run: {sys.executable} -m pip install ai-edge-litert"
         ) from error
-    interpreter = Interpreter(model_content=(NETWORKS / name).read_bytes(), num_threads=threads)
+    interpreter = Interpreter(model_content=(NETWORK_FOLDER / name).read_bytes(), num_threads=threads)
     interpreter.allocate_tensors()
     return interpreter
 
 
-def _run(interpreter, image: np.ndarray) -> list[np.ndarray]:
+def _run_network(interpreter, image: np.ndarray) -> list[np.ndarray]:
     """The outputs for one image (H, W, 3), without their batch axis."""
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
     interpreter.invoke()
     return [interpreter.get_tensor(output["index"])[0] for output in interpreter.get_output_details()]
 
 
-def _letterboxed(frame: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+def _letterbox(frame: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """The frame in a black square of the detector's size, and what maps frame pixels to it: scale and offset (2,)."""
     import cv2
 
@@ -293,11 +291,11 @@ def _letterboxed(frame: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     return image, scale, np.array([left, top], np.float64)
 
 
-def _corners(box: np.ndarray) -> np.ndarray:
+def _corners_from_center(box: np.ndarray) -> np.ndarray:
     return np.concatenate([box[:2] - box[2:] / 2, box[:2] + box[2:] / 2])
 
 
-def _overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+def _box_iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Intersection over union of one box with boxes (N, 4+), all as x, y, width, height."""
     low = np.maximum(box[:2] - box[2:4] / 2, boxes[:, :2] - boxes[:, 2:4] / 2)
     high = np.minimum(box[:2] + box[2:4] / 2, boxes[:, :2] + boxes[:, 2:4] / 2)
@@ -305,13 +303,13 @@ def _overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return shared / (box[2:4].prod() + boxes[:, 2:4].prod(1) - shared).clip(1e-9)
 
 
-def _turned(world: np.ndarray, angle: float) -> np.ndarray:
+def _rotate_world(world: np.ndarray, angle: float) -> np.ndarray:
     """World landmarks (N, 3) of a turned region as the upright frame sees them."""
     cos, sin = np.cos(angle), np.sin(angle)
     return (world @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])).astype(np.float32)
 
 
-def _array_indices(matrix: np.ndarray) -> np.ndarray:
+def _opencv_affine(matrix: np.ndarray) -> np.ndarray:
     """An affine map of pixels with centres at .5 as OpenCV wants it, with centres at whole numbers."""
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5

@@ -7,15 +7,18 @@ from torch import Tensor
 
 from ..motion.intervals import find_intervals
 from .blazepose import HEELS, TOES
-from .refine import Plants
+from .refine import FootLocks
 
 
-SLOW, FAST = 0.5, 1.0  # metres per second: a foot lands below the first speed and leaves above the second
-LOW, HIGH = 0.08, 0.15  # metres above the floor, likewise
-REACH = 0.05  # metres: a planted foot that is seen further than this from where it landed has left
+LANDING_SPEED, LEAVING_SPEED = (
+    0.5,
+    1.0,
+)  # metres per second: a foot lands below the first speed and leaves above the second
+LANDING_HEIGHT, LEAVING_HEIGHT = 0.08, 0.15  # metres above the floor, likewise
+LARGEST_DRIFT = 0.05  # metres: a planted foot that is seen further than this from where it landed has left
 DEPTH_TRUST = 0.25  # a metre towards the camera counts as a quarter: depth is guessed, the picture is seen
-SHORTEST = 0.1  # seconds
-HEEL_HOLD = 0.3  # the heel may rise while the toes stand
+SHORTEST_CONTACT = 0.1  # seconds
+HEEL_WEIGHT = 0.3  # the heel may rise while the toes stand
 FOOT_POINTS = (*HEELS, *TOES)
 
 
@@ -27,43 +30,33 @@ def find_contacts(points: Tensor, found: Tensor, fps: float) -> Tensor:
     feet rest, so that a tilted camera does no harm.
     """
     feet = (points[:, HEELS] + points[:, TOES]) / 2  # (F, 2, 3)
-    speed = _speed(feet, fps)
-    height = _height(feet, speed)
+    speed = _foot_speed(feet, fps)
+    height = _foot_height(feet, speed)
     contacts = torch.zeros(len(points), 2, dtype=torch.bool)
     for start, stop in find_intervals(found):
         for foot in range(2):
             frames = slice(start, stop)
-            contacts[frames, foot] = _scan(feet[frames, foot], speed[frames, foot], height[frames, foot])
+            contacts[frames, foot] = _scan_contacts(feet[frames, foot], speed[frames, foot], height[frames, foot])
     for foot in range(2):
         for start, stop in find_intervals(contacts[:, foot]):
-            if stop - start < SHORTEST * fps:
+            if stop - start < SHORTEST_CONTACT * fps:
                 contacts[start:stop, foot] = False
     return contacts
 
 
-def plants_at(points: Tensor, contacts: Tensor) -> Plants:
+def lock_feet(points: Tensor, contacts: Tensor) -> FootLocks:
     """Hold heels and toes of `points` (F, 33, 3) where they are on average during each contact (F, 2)."""
     targets = points[:, FOOT_POINTS].clone()
     held = torch.zeros(targets.shape[:2], dtype=points.dtype)
     for foot in range(2):
         for start, stop in find_intervals(contacts[:, foot]):
-            for place, hold in ((foot, HEEL_HOLD), (foot + 2, 1.0)):
+            for place, hold in ((foot, HEEL_WEIGHT), (foot + 2, 1.0)):
                 targets[start:stop, place] = targets[start:stop, place].mean(0)
                 held[start:stop, place] = hold
-    return Plants(FOOT_POINTS, targets, held)
+    return FootLocks(FOOT_POINTS, targets, held)
 
 
-def slides(points: Tensor, contacts: Tensor) -> list[float]:
-    """How far the toes of `points` (F, 33, 3) stray from their mean place in each contact, in metres."""
-    found = []
-    for foot, toe in enumerate(TOES):
-        for start, stop in find_intervals(contacts[:, foot]):
-            place = points[start:stop, toe]
-            found.append(float((place - place.mean(0)).norm(dim=1).max()))
-    return found
-
-
-def _speed(feet: Tensor, fps: float) -> Tensor:
+def _foot_speed(feet: Tensor, fps: float) -> Tensor:
     """Metres per second (F, 2), over two frames to either side."""
     if len(feet) < 2:
         return feet.new_full(feet.shape[:2], torch.inf)  # a single picture shows no motion
@@ -76,9 +69,9 @@ def _speed(feet: Tensor, fps: float) -> Tensor:
     return (velocity * velocity.new_tensor([1.0, 1.0, DEPTH_TRUST])).norm(dim=-1)
 
 
-def _height(feet: Tensor, speed: Tensor) -> Tensor:
+def _foot_height(feet: Tensor, speed: Tensor) -> Tensor:
     """Metres above the floor (F, 2). The floor is y = a + b z through slow feet, level unless they say otherwise."""
-    resting = feet[speed < SLOW]
+    resting = feet[speed < LANDING_SPEED]
     if len(resting) < 3:
         resting = feet.flatten(0, 1)
     middle = resting[:, 2].median()
@@ -93,16 +86,16 @@ def _height(feet: Tensor, speed: Tensor) -> Tensor:
     return feet[..., 1] - plane[0] - plane[1] * (feet[..., 2] - middle)
 
 
-def _scan(place: Tensor, speed: Tensor, height: Tensor) -> Tensor:
+def _scan_contacts(place: Tensor, speed: Tensor, height: Tensor) -> Tensor:
     """One foot's contacts (F,) with hysteresis."""
     planted = torch.zeros(len(place), dtype=torch.bool)
     trust = place.new_tensor([1.0, 1.0, DEPTH_TRUST])
     anchor = None
     for frame in range(len(place)):
-        limits = (SLOW, LOW) if anchor is None else (FAST, HIGH)
+        limits = (LANDING_SPEED, LANDING_HEIGHT) if anchor is None else (LEAVING_SPEED, LEAVING_HEIGHT)
         stays = bool(speed[frame] < limits[0] and height[frame] < limits[1])
         if stays and anchor is not None:
-            stays = bool(((place[frame] - anchor) * trust).norm() < REACH)
+            stays = bool(((place[frame] - anchor) * trust).norm() < LARGEST_DRIFT)
         if not stays:
             anchor = None
             continue

@@ -13,15 +13,15 @@ from ..media.clip import Clip, Masks
 from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
-from .blazepose import Pose, find_people, shared_networks
-from .fit import fit
+from .blazepose import FramePose, find_people, load_networks
+from .fit import fit_motion
 from .landmarks import Landmarks
 from .overlay import draw_overlay
-from .sides import with_steady_sides
-from .tracking import look_back, track
+from .sides import settle_sides
+from .tracking import track_backwards, track_person
 
 
-__all__ = ["Estimate", "draw_overlay", "estimate", "estimate_picture", "find_people"]
+__all__ = ["Estimate", "draw_overlay", "estimate_motion", "estimate_picture", "find_people"]
 
 FIT_SHARE = 0.5  # the fit of a frame takes about half as long as finding its landmarks
 
@@ -41,7 +41,7 @@ class Estimate:
         return bool(self.landmarks.found.any())
 
 
-def estimate(
+def estimate_motion(
     clip: Clip,
     *,
     person: int = 0,
@@ -60,30 +60,32 @@ def estimate(
     _check_guides(clip, boxes, person_mask, smoothing, focal)
     frames = len(clip)
     total = frames + max(1, int(FIT_SHARE * frames))
-    poses: list[Pose | None] = []
+    poses: list[FramePose | None] = []
 
     def masks() -> Iterator[np.ndarray]:
         empty = np.zeros((clip.height, clip.width), np.uint8)
-        for pose in track(clip, person=person, boxes=boxes, person_mask=person_mask):
-            poses.append(None if pose is None else pose.without_mask())
-            yield empty if pose is None else pose.frame_mask(clip.width, clip.height)
+        for pose in track_person(clip, person=person, boxes=boxes, person_mask=person_mask):
+            poses.append(None if pose is None else pose.drop_mask())
+            yield empty if pose is None else pose.warp_mask(clip.width, clip.height)
             progress(len(poses), total)
 
     stored = Masks.from_frames(masks())
     is_free = boxes is person_mask is None
-    if is_free and (earlier := look_back(clip, poses, tick=lambda: progress(frames, total))):
-        stored = _with_earlier(stored, earlier)
+    if is_free and (earlier := track_backwards(clip, poses, tick=lambda: progress(frames, total))):
+        stored = _insert_masks(stored, earlier)
         poses = [earlier.get(frame, pose) for frame, pose in enumerate(poses)]
-    landmarks = with_steady_sides(Landmarks.from_poses(poses), float(clip.fps))
+    landmarks = settle_sides(Landmarks.from_poses(poses), float(clip.fps))
     camera = Camera.for_size(clip.width, clip.height, focal)
 
     def fit_progress(done: int, windows: int, preview=None):
         progress(frames + (total - frames) * done // windows, total, preview)
 
     outlines = stored if person_mask is None else person_mask
-    motion = fit(landmarks, camera, fps=float(clip.fps), masks=outlines, smoothing=smoothing, progress=fit_progress)
+    motion = fit_motion(
+        landmarks, camera, fps=float(clip.fps), masks=outlines, smoothing=smoothing, progress=fit_progress
+    )
     progress(total, total)
-    return Estimate(motion, stored, landmarks, _notes(clip, motion, person, focal, is_free))
+    return Estimate(motion, stored, landmarks, _list_notes(clip, motion, person, focal, is_free))
 
 
 def estimate_picture(
@@ -95,13 +97,13 @@ def estimate_picture(
 ) -> Estimate:
     """The same for one RGB picture (H, W, 3) uint8: a motion of one frame. Nobody found is no error, see `is_found`."""
     masks = None if person_mask is None else Masks.from_array(person_mask[None])
-    return estimate(Clip.from_array(picture[None]), person=person, person_mask=masks, focal=focal)
+    return estimate_motion(Clip.from_array(picture[None]), person=person, person_mask=masks, focal=focal)
 
 
-def _with_earlier(masks: Masks, earlier: Mapping[int, Pose]) -> Masks:
+def _insert_masks(masks: Masks, earlier: Mapping[int, FramePose]) -> Masks:
     """Masks of the same clip, those of some poses in their frames."""
     size = masks.width, masks.height
-    return masks.derive(lambda frame: earlier[frame].frame_mask(*size) if frame in earlier else masks[frame])
+    return masks.derive(lambda frame: earlier[frame].warp_mask(*size) if frame in earlier else masks[frame])
 
 
 def _check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None, smoothing: float, focal: float):
@@ -120,7 +122,7 @@ def _check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None,
         raise InputError(f"Smoothing and focal length cannot be negative, got {smoothing:g} and {focal:g}.")
 
 
-def _notes(clip: Clip, motion: Motion, person: int, focal: float, is_free: bool) -> tuple[str, ...]:
+def _list_notes(clip: Clip, motion: Motion, person: int, focal: float, is_free: bool) -> tuple[str, ...]:
     seen = motion.person
     notes = []
     if not seen.visible.any():
@@ -128,17 +130,17 @@ def _notes(clip: Clip, motion: Motion, person: int, focal: float, is_free: bool)
     if not focal:
         notes.append(f"Focal length assumed: {motion.camera.focal:.0f} px, 1.2 times the longer side.")
     notes.append("Distances are those of a person of average size.")
-    if is_free and (people := len(shared_networks().detect_all(clip[int(seen.visible.int().argmax())]))) > 1:
+    if is_free and (people := len(load_networks().detect_in_tiles(clip[int(seen.visible.int().argmax())]))) > 1:
         notes.append(f"{people} people were found; number {person} is followed, counted from the largest.")
     if missing := find_intervals(~seen.visible):
-        notes.append(f"The person is not seen in frames {_spans(missing)}.")
+        notes.append(f"The person is not seen in frames {_format_spans(missing)}.")
     if bridged := find_intervals(seen.bridged):
-        notes.append(f"Frames {_spans(bridged)} are bridged: the person was lost there for a moment.")
+        notes.append(f"Frames {_format_spans(bridged)} are bridged: the person was lost there for a moment.")
     unseen = (seen.joint_confidence[seen.visible] == 0).float().mean(0) > 0.5
     if unseen.any():
         notes.append(f"{int(unseen.sum())} of 24 joints are never or seldom seen; they follow the prior.")
     return tuple(notes)
 
 
-def _spans(runs: list[tuple[int, int]]) -> str:
+def _format_spans(runs: list[tuple[int, int]]) -> str:
     return ", ".join(f"{start}" if stop - start == 1 else f"{start}-{stop - 1}" for start, stop in runs)

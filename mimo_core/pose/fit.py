@@ -23,27 +23,27 @@ from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
 from .blazepose import EARS, INDICES, NOSE, PINKIES, TOES
-from .contacts import find_contacts, plants_at
+from .contacts import find_contacts, lock_feet
 from .inverse_kinematics import rotations_from_landmarks
-from .landmarks import Landmarks, bridged_gaps
-from .refine import Plants, rays, refine, upright
-from .rig import Rig, Stance, free_rig
-from .silhouette import outline_of, small_masks
+from .landmarks import Landmarks, find_bridges
+from .refine import FootLocks, rays_from_pixels, refine_pose, world_from_camera_axes
+from .rig import BodyState, Rig, load_rig
+from .silhouette import compare_outline, shrink_masks
 from .unseen import drop_unseen_limbs, hang_unseen_limbs
 
 
-WINDOW = 192  # frames that are solved at once
-LOOKAHEAD = 24  # frames behind a window that are solved with it and then again
-HELD = 2  # frames before a window that its accelerations lean on
+WINDOW_FRAMES = 192  # frames that are solved at once
+LOOKAHEAD_FRAMES = 24  # frames behind a window that are solved with it and then again
+HELD_FRAMES = 2  # frames before a window that its accelerations lean on
 SHAPE_FRAMES = 120  # frames of a long clip that tell the shape
 STEPS, PLANT_STEPS = 8, 4
 OUTLINE_ROUNDS, OUTLINE_STEPS = 2, 3
 PORTRAIT_ROUNDS, PORTRAIT_STEPS = 4, 3
-DOUBT = 3  # power of the confidence that a landmark counts with
-UNSEEN = 0.1  # a joint whose landmarks are less certain than this comes from the prior
+CONFIDENCE_POWER = 3  # power of the confidence that a landmark counts with
+LEAST_CONFIDENCE = 0.1  # a joint whose landmarks are less certain than this comes from the prior
 
 
-def fit(
+def fit_motion(
     landmarks: Landmarks,
     camera: Camera,
     *,
@@ -63,59 +63,59 @@ def fit(
     """
     if camera.camera_from_world is not None:
         raise InputError("The fit needs a camera that stands still in the origin; it got one with extrinsics.")
-    rig = rig or free_rig()
+    rig = rig or load_rig()
     found = landmarks.found
-    bridged = bridged_gaps(found, fps)
+    bridged = find_bridges(found, fps)
     if not found.any():
-        return _nobody(len(landmarks), camera, fps)
+        return _make_nobody(len(landmarks), camera, fps)
     landmarks = drop_unseen_limbs(landmarks, fps)
-    seen = _observed(landmarks)
-    stance = _initial(rig, seen, camera)
+    seen = _weigh_landmarks(landmarks)
+    state = _interpolate_initial(rig, seen, camera)
     segments = find_intervals(found | bridged)
-    windows = [window for segment in segments for window in _windows(*segment)]
+    windows = [window for segment in segments for window in _cut_windows(*segment)]
     is_long = len(windows) > 1
     if is_long:
-        stance = _with_shape(rig, stance, seen, camera, fps)
+        state = _estimate_shape(rig, state, seen, camera, fps)
     total = 2 * len(windows)
-    options = {"fps": fps, "smoothing": max(smoothing, 1e-3), "is_shape_free": not is_long}
-    stance = _solve_windows(rig, stance, seen, camera, windows, progress=progress, total=total, steps=STEPS, **options)
-    contacts = find_contacts(rig.place(stance).points, found, fps)
-    plants = plants_at(rig.place(stance).points, contacts)
-    stance = _solve_windows(
-        rig, stance, seen, camera, windows, plants=plants, masks=masks, progress=progress, done=len(windows),
+    options = {"fps": fps, "smoothing": max(smoothing, 1e-3), "shape": "fixed" if is_long else "free"}
+    state = _solve_windows(rig, state, seen, camera, windows, progress=progress, total=total, steps=STEPS, **options)
+    contacts = find_contacts(rig.place(state).points, found, fps)
+    locks = lock_feet(rig.place(state).points, contacts)
+    state = _solve_windows(
+        rig, state, seen, camera, windows, locks=locks, masks=masks, progress=progress, done=len(windows),
         total=total, steps=PLANT_STEPS, **options,
     )  # fmt: skip
-    return Motion((_person(stance, landmarks, contacts, bridged),), float(fps), camera)
+    return Motion((_make_person(state, landmarks, contacts, bridged),), float(fps), camera)
 
 
 def fit_portrait(motion: Motion, landmarks: Landmarks, matte: NDArray) -> Motion:
     """Bring the body of somebody who poses for a picture, one frame, onto the outline of their matte (H, W) uint8."""
     landmarks = drop_unseen_limbs(landmarks, motion.fps)
-    person, seen = motion.person, _observed(landmarks)
-    stance = _onto_outline(
-        free_rig(), Stance.of(person), seen, motion.camera, [matte], rounds=PORTRAIT_ROUNDS, steps=PORTRAIT_STEPS,
-        fps=motion.fps, is_posing=True,
+    person, seen = motion.person, _weigh_landmarks(landmarks)
+    state = _refine_to_outline(
+        load_rig(), BodyState.from_person(person), seen, motion.camera, [matte],
+        rounds=PORTRAIT_ROUNDS, steps=PORTRAIT_STEPS, fps=motion.fps, subject="posing",
     )  # fmt: skip
-    return motion.with_person(_person(stance, landmarks, person.contacts, person.bridged))
+    return motion.with_person(_make_person(state, landmarks, person.contacts, person.bridged))
 
 
-def closed_form(landmarks: Landmarks, camera: Camera, *, fps: float) -> Motion:
+def fit_closed_form(landmarks: Landmarks, camera: Camera, *, fps: float) -> Motion:
     """What the fit starts from: every frame by itself, on the average body, without refinement."""
     if not landmarks.found.any():
-        return _nobody(len(landmarks), camera, fps)
-    stance = _initial(free_rig(), _observed(landmarks), camera)
+        return _make_nobody(len(landmarks), camera, fps)
+    state = _interpolate_initial(load_rig(), _weigh_landmarks(landmarks), camera)
     contacts = torch.zeros(len(landmarks), 2, dtype=torch.bool)
-    bridged = bridged_gaps(landmarks.found, fps)
-    return Motion((_person(stance, landmarks, contacts, bridged),), float(fps), camera)
+    bridged = find_bridges(landmarks.found, fps)
+    return Motion((_make_person(state, landmarks, contacts, bridged),), float(fps), camera)
 
 
-def initial_stance(rig: Rig, seen: Landmarks, camera: Camera) -> Stance:
+def solve_initial_pose(rig: Rig, seen: Landmarks, camera: Camera) -> BodyState:
     """The closed form, frame by frame: rotations from the 3D landmarks, translation from both kinds together."""
     betas = torch.zeros(10, dtype=torch.float64)
-    rotations = rotations_from_landmarks(upright(seen.world), rig.rest(betas))
+    rotations = rotations_from_landmarks(world_from_camera_axes(seen.world), rig.rest_landmarks(betas))
     rotations = hang_unseen_limbs(rotations, seen.confidence)
-    stance = Stance(rotations, torch.zeros(len(seen), 3, dtype=torch.float64), betas)
-    points, ray = rig.place(stance).points, rays(seen.pixels, camera)
+    state = BodyState(rotations, torch.zeros(len(seen), 3, dtype=torch.float64), betas)
+    points, ray = rig.place(state).points, rays_from_pixels(seen.pixels, camera)
     # A point at p + t projects onto its ray r where (p + t).xy = -r (p + t).z: linear in t.
     matrix = torch.zeros(*points.shape[:2], 2, 3, dtype=torch.float64)
     matrix[..., 0, 0] = matrix[..., 1, 1] = 1
@@ -125,101 +125,103 @@ def initial_stance(rig: Rig, seen: Landmarks, camera: Camera) -> Stance:
     right = ((-ray * points[..., 2:] - points[..., :2]) * weight).flatten(1)
     transl = torch.linalg.solve(rows.mT @ rows, (rows.mT @ right[..., None])[..., 0])
     transl[:, 2].clamp_(max=-0.3)  # in front of the camera, whatever the landmarks say
-    return Stance(rotations, transl, betas)
+    return BodyState(rotations, transl, betas)
 
 
-def _initial(rig: Rig, seen: Landmarks, camera: Camera) -> Stance:
+def _interpolate_initial(rig: Rig, seen: Landmarks, camera: Camera) -> BodyState:
     """The closed form where the person was found, interpolated in between, the nearest pose before and after."""
     known = seen.found.nonzero()[:, 0]
-    stance = initial_stance(rig, seen[known], camera)
+    state = solve_initial_pose(rig, seen[known], camera)
     frames = torch.arange(len(seen))
     after = torch.searchsorted(known, frames).clamp(max=len(known) - 1)
     before = (torch.searchsorted(known, frames, right=True) - 1).clamp(min=0)
     way = (known[after] - known[before]).clamp_min(1)
     share = ((frames - known[before]) / way).clamp(0, 1).double()
-    quaternions = quaternion_from_matrix(stance.rotations)
+    quaternions = quaternion_from_matrix(state.rotations)
     rotations = matrix_from_quaternion(slerp(quaternions[before], quaternions[after], share[:, None, None]))
-    return Stance(rotations, torch.lerp(stance.transl[before], stance.transl[after], share[:, None]), stance.betas)
+    return BodyState(rotations, torch.lerp(state.transl[before], state.transl[after], share[:, None]), state.betas)
 
 
-def _windows(start: int, stop: int) -> list[tuple[int, int, int, int]]:
+def _cut_windows(start: int, stop: int) -> list[tuple[int, int, int, int]]:
     """Cut frames into windows: (first solved, first kept, last kept + 1, last solved + 1)."""
-    if stop - start <= WINDOW + LOOKAHEAD:
+    if stop - start <= WINDOW_FRAMES + LOOKAHEAD_FRAMES:
         return [(start, start, stop, stop)]
-    cuts = list(range(start, stop - LOOKAHEAD, WINDOW)) + [stop]
+    cuts = list(range(start, stop - LOOKAHEAD_FRAMES, WINDOW_FRAMES)) + [stop]
     return [
-        (max(first - HELD, start), first, last, min(last + LOOKAHEAD, stop))
+        (max(first - HELD_FRAMES, start), first, last, min(last + LOOKAHEAD_FRAMES, stop))
         for first, last in zip(cuts[:-1], cuts[1:], strict=True)
     ]
 
 
-def _with_shape(rig: Rig, stance: Stance, seen: Landmarks, camera: Camera, fps: float) -> Stance:
-    """The same stance with the shape that a sample of the frames shows."""
+def _estimate_shape(rig: Rig, state: BodyState, seen: Landmarks, camera: Camera, fps: float) -> BodyState:
+    """The same state with the shape that a sample of the frames shows."""
     known = seen.found.nonzero()[:, 0]
     sample = known[torch.linspace(0, len(known) - 1, min(SHAPE_FRAMES, len(known))).long()]
-    shaped = refine(rig, stance[sample], seen[sample], camera, fps=fps, smoothing=0.0, steps=STEPS)
-    return Stance(stance.rotations, stance.transl, shaped.betas)
+    shaped = refine_pose(rig, state[sample], seen[sample], camera, fps=fps, smoothing=0.0, steps=STEPS)
+    return BodyState(state.rotations, state.transl, shaped.betas)
 
 
 def _solve_windows(
-    rig: Rig, stance: Stance, seen: Landmarks, camera: Camera, windows, *, plants: Plants | None = None,
+    rig: Rig, state: BodyState, seen: Landmarks, camera: Camera, windows, *, locks: FootLocks | None = None,
     masks: Masks | None = None, progress: Progress, done: int = 0, total: int, steps: int, **options,
-) -> Stance:  # fmt: skip
+) -> BodyState:  # fmt: skip
     for start, first, last, stop in windows:
         frames = slice(start, stop)
-        part = None if plants is None else Plants(plants.points, plants.targets[frames], plants.held[frames])
-        told = (rig, stance[frames], seen[frames], camera)
-        options = options | {"plants": part, "held": first - start}
+        part = None if locks is None else FootLocks(locks.points, locks.targets[frames], locks.held[frames])
+        problem = (rig, state[frames], seen[frames], camera)
+        options = options | {"locks": part, "held": first - start}
         if masks is None:
-            solved = refine(*told, steps=steps, **options)
+            solved = refine_pose(*problem, steps=steps, **options)
         else:
-            solved = _onto_outline(
-                *told, masks.read(start, stop), rounds=OUTLINE_ROUNDS, steps=OUTLINE_STEPS, **options
+            solved = _refine_to_outline(
+                *problem, masks.read(start, stop), rounds=OUTLINE_ROUNDS, steps=OUTLINE_STEPS, **options
             )
-        rotations, transl = stance.rotations.clone(), stance.transl.clone()
+        rotations, transl = state.rotations.clone(), state.transl.clone()
         rotations[first:last] = solved.rotations[first - start : last - start]
         transl[first:last] = solved.transl[first - start : last - start]
-        stance = Stance(rotations, transl, solved.betas)
+        state = BodyState(rotations, transl, solved.betas)
         done += 1
         progress(done, total)
-    return stance
+    return state
 
 
-def _onto_outline(
-    rig: Rig, stance: Stance, seen: Landmarks, camera: Camera, masks: Iterable[NDArray], *, rounds: int, steps: int,
+def _refine_to_outline(
+    rig: Rig, state: BodyState, seen: Landmarks, camera: Camera, masks: Iterable[NDArray], *, rounds: int, steps: int,
     **options,
-) -> Stance:  # fmt: skip
+) -> BodyState:  # fmt: skip
     """Refine in turns with looking where masks want the outline of the body."""
-    masks = small_masks(masks, camera)
+    masks = shrink_masks(masks, camera)
     for _ in range(rounds):
-        outline = outline_of(stance, camera, masks)
-        stance = refine(rig, stance, seen, camera, outline=outline, steps=steps, **options)
-    return stance
+        outline = compare_outline(state, camera, masks)
+        state = refine_pose(rig, state, seen, camera, outline=outline, steps=steps, **options)
+    return state
 
 
-def _person(stance: Stance, landmarks: Landmarks, contacts: Tensor, bridged: Tensor) -> Person:
-    pose = axis_angle_from_matrix(stance.rotations).float()
+def _make_person(state: BodyState, landmarks: Landmarks, contacts: Tensor, bridged: Tensor) -> Person:
+    pose = axis_angle_from_matrix(state.rotations).float()
     visible = landmarks.found | bridged
     return Person(
-        betas=stance.betas.float(),
+        betas=state.betas.float(),
         global_orient=pose[:, 0],
         body_pose=pose[:, 1:].flatten(1),
-        transl=stance.transl.float(),
+        transl=state.transl.float(),
         visible=visible,
         confidence=landmarks.score.float(),
         contacts=contacts & visible[:, None],
         bridged=bridged,
-        joint_confidence=joint_confidence(torch.where(landmarks.found[:, None], landmarks.confidence.float(), 0.0)),
+        joint_confidence=average_joint_confidence(
+            torch.where(landmarks.found[:, None], landmarks.confidence.float(), 0.0)
+        ),
     )
 
 
-def joint_confidence(confidence: Tensor) -> Tensor:
+def average_joint_confidence(confidence: Tensor) -> Tensor:
     """Confidence of the 24 joints (F, 24) from that of the landmarks (F, 33) that show them; 0 where none does."""
-    joints = torch.stack([confidence[:, list(shown)].mean(1) for shown in SHOWN_BY], 1)
-    return torch.where(joints < UNSEEN, 0.0, joints)
+    joints = torch.stack([confidence[:, list(shown)].mean(1) for shown in LANDMARKS_OF_JOINTS], 1)
+    return torch.where(joints < LEAST_CONFIDENCE, 0.0, joints)
 
 
-def _shown_by() -> tuple[tuple[int, ...], ...]:
+def _list_landmarks_of_joints() -> tuple[tuple[int, ...], ...]:
     shoulders, hips = (11, 12), (23, 24)
     shown = {
         "pelvis": hips,
@@ -236,10 +238,10 @@ def _shown_by() -> tuple[tuple[int, ...], ...]:
     return tuple(shown[name] for name in JOINT)
 
 
-SHOWN_BY = _shown_by()
+LANDMARKS_OF_JOINTS = _list_landmarks_of_joints()
 
 
-def _nobody(frames: int, camera: Camera, fps: float) -> Motion:
+def _make_nobody(frames: int, camera: Camera, fps: float) -> Motion:
     """A motion whose person is never visible."""
     unseen = torch.zeros(frames, dtype=torch.bool)
     person = Person(
@@ -254,7 +256,7 @@ def _nobody(frames: int, camera: Camera, fps: float) -> Motion:
     return Motion((person,), float(fps), camera)
 
 
-def _observed(landmarks: Landmarks) -> Landmarks:
+def _weigh_landmarks(landmarks: Landmarks) -> Landmarks:
     """In double precision, zero where nobody was found, with confidence as weight.
 
     What BlazePose is not sure of it puts where it sees something, so doubtful landmarks count for little.
@@ -263,6 +265,6 @@ def _observed(landmarks: Landmarks) -> Landmarks:
     return Landmarks(
         torch.where(found[..., None], landmarks.pixels.double(), 0.0),
         torch.where(found[..., None], landmarks.world.double(), 0.0),
-        torch.where(found, landmarks.confidence.double() ** DOUBT, 0.0),
+        torch.where(found, landmarks.confidence.double() ** CONFIDENCE_POWER, 0.0),
         landmarks.score.double(),
     )

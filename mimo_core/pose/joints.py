@@ -17,12 +17,11 @@ from ..geometry.camera import Camera
 from ..geometry.rotations import axis_angle_from_matrix
 from ..motion.edit import smooth_motion
 from ..motion.motion import Motion
-from .inverse_kinematics import STRAIGHT
+from .inverse_kinematics import SIDES, STRAIGHT_SINE, frame_from_axes
 
 
-SIDES = ("left", "right")
-LIMBS = (("hip", "knee", "ankle", "foot"), ("shoulder", "elbow", "wrist", "hand"))
-TRUNK = (("spine1", "spine2"), ("spine2", "spine3"), ("spine3", "neck"), ("neck", "head"))
+LIMB_CHAINS = (("hip", "knee", "ankle", "foot"), ("shoulder", "elbow", "wrist", "hand"))
+TRUNK_BONES = (("spine1", "spine2"), ("spine2", "spine3"), ("spine3", "neck"), ("neck", "head"))
 WORLD_FROM_CAMERA = (1.0, -1.0, -1.0)  # a camera in the origin that looks along -Z
 
 
@@ -37,9 +36,9 @@ def motion_from_joints(joints: Tensor, found: Tensor, camera: Camera, *, fps: fl
     known = found.nonzero()[:, 0]
     nearest = known[(torch.arange(len(found))[:, None] - known).abs().argmin(1)]
     places = joints[nearest].float() * torch.tensor(WORLD_FROM_CAMERA)
-    betas = _betas(places[found])
+    betas = _betas_of_bones(places[found])
     _, rest = free_body().shape(betas)
-    world = _world_rotations(places, rest)
+    world = _solve_world_rotations(places, rest)
     local = world.clone()
     for joint, parent in enumerate(PARENTS[1:], 1):
         local[:, joint] = world[:, parent].mT @ world[:, joint]
@@ -50,7 +49,7 @@ def motion_from_joints(joints: Tensor, found: Tensor, camera: Camera, *, fps: fl
     return smooth_motion(Motion((person,), float(fps), camera), smoothing)
 
 
-def _betas(places: Tensor) -> Tensor:
+def _betas_of_bones(places: Tensor) -> Tensor:
     """The average build at the stature that the bones of legs and trunk tell."""
     body, betas = free_body(), torch.zeros(10)
     _, rest = body.shape(betas)
@@ -64,69 +63,63 @@ def _betas(places: Tensor) -> Tensor:
     return scale_to_height(body, betas, measure_height(body, betas) * float(theirs) / ours)
 
 
-def _world_rotations(places: Tensor, rest: Tensor) -> Tensor:
+def _solve_world_rotations(places: Tensor, rest: Tensor) -> Tensor:
     """World from rest (F, 24, 3, 3)."""
     hips, shoulders = ([JOINT[f"{side}_{name}"] for side in SIDES] for name in ("hip", "shoulder"))
-    world: dict[str, Tensor] = {"pelvis": _turn(places, rest, ("pelvis", "spine1"), hips)}
-    for number, (name, child) in enumerate(TRUNK):
-        world[name] = _turn(places, rest, (name, child), hips if number == 0 else shoulders)
+    world: dict[str, Tensor] = {"pelvis": _bone_rotation(places, rest, ("pelvis", "spine1"), hips)}
+    for number, (name, child) in enumerate(TRUNK_BONES):
+        world[name] = _bone_rotation(places, rest, (name, child), hips if number == 0 else shoulders)
     world["head"] = world["neck"]
     for side in SIDES:
-        world[f"{side}_collar"] = _swung(places, rest, f"{side}_collar", f"{side}_shoulder", world["spine3"])
-        for limb in LIMBS:
+        world[f"{side}_collar"] = _swing_bone(places, rest, f"{side}_collar", f"{side}_shoulder", world["spine3"])
+        for limb in LIMB_CHAINS:
             above = world["pelvis"] if limb[0] == "hip" else world[f"{side}_collar"]
-            world |= _limb(places, rest, [f"{side}_{name}" for name in limb], above)
+            world |= _limb_rotations(places, rest, [f"{side}_{name}" for name in limb], above)
     return torch.stack([world[name] for name in JOINT], 1)
 
 
-def _turn(places: Tensor, rest: Tensor, bone: tuple[str, str], across: list[int]) -> Tensor:
+def _bone_rotation(places: Tensor, rest: Tensor, bone: tuple[str, str], across: list[int]) -> Tensor:
     """The rotation (F, 3, 3) of a bone whose twist a pair of joints shows."""
     start, end = JOINT[bone[0]], JOINT[bone[1]]
     frames = [
-        _frame(each[:, end] - each[:, start], each[:, across[0]] - each[:, across[1]]) for each in (places, rest[None])
+        frame_from_axes(each[:, end] - each[:, start], each[:, across[0]] - each[:, across[1]])
+        for each in (places, rest[None])
     ]
     return frames[0] @ frames[1].mT
 
 
-def _swung(places: Tensor, rest: Tensor, name: str, child: str, above: Tensor) -> Tensor:
+def _swing_bone(places: Tensor, rest: Tensor, name: str, child: str, above: Tensor) -> Tensor:
     """The bone turned the shortest way from where the one above would carry it."""
     bone = above @ (rest[JOINT[child]] - rest[JOINT[name]])
-    return _shortest(bone, places[:, JOINT[child]] - places[:, JOINT[name]]) @ above
+    return _shortest_rotation(bone, places[:, JOINT[child]] - places[:, JOINT[name]]) @ above
 
 
-def _limb(places: Tensor, rest: Tensor, names: list[str], above: Tensor) -> dict[str, Tensor]:
+def _limb_rotations(places: Tensor, rest: Tensor, names: list[str], above: Tensor) -> dict[str, Tensor]:
     """Rotations of the three bones of an arm or leg; where it bends, the bend shows how it is twisted."""
     root, middle, end, tip = (JOINT[name] for name in names)
     first, second = places[:, middle] - places[:, root], places[:, end] - places[:, middle]
     side = 1.0 if names[0].startswith("left") else -1.0
     hinge_at_rest = rest.new_tensor([1.0, 0.0, 0.0] if "hip" in names[0] else [0.0, -side, 0.0])
-    swung = _swung(places, rest, names[0], names[1], above)
+    swung = _swing_bone(places, rest, names[0], names[1], above)
     axis = torch.linalg.cross(normalize(first, dim=1), normalize(second, dim=1))
     fallback = swung @ hinge_at_rest
     bend = axis.norm(dim=1, keepdim=True)
     # A slight bend against the joint's own axis is a straight limb that is seen badly.
-    is_bend = ((axis * fallback).sum(1, keepdim=True) > 0) | (bend > STRAIGHT)
-    hinge = torch.where(is_bend, axis, 0.0) + (STRAIGHT - bend).clamp_min(1e-3) * fallback
+    is_bend = ((axis * fallback).sum(1, keepdim=True) > 0) | (bend > STRAIGHT_SINE)
+    hinge = torch.where(is_bend, axis, 0.0) + (STRAIGHT_SINE - bend).clamp_min(1e-3) * fallback
     found = {}
     for name, bone, still in (
         (names[0], first, rest[middle] - rest[root]),
         (names[1], second, rest[end] - rest[middle]),
     ):
-        at_rest = _frame(still[None], hinge_at_rest[None])
-        found[name] = _frame(bone, hinge) @ at_rest.mT
-    found[names[2]] = _swung(places, rest, names[2], names[3], found[names[1]])
+        at_rest = frame_from_axes(still[None], hinge_at_rest[None])
+        found[name] = frame_from_axes(bone, hinge) @ at_rest.mT
+    found[names[2]] = _swing_bone(places, rest, names[2], names[3], found[names[1]])
     return found | {names[3]: found[names[2]]}
 
 
-def _frame(main: Tensor, other: Tensor) -> Tensor:
-    """Columns (F, 3, 3): along `main`, along what of `other` is across it, and their cross product."""
-    first = normalize(main, dim=-1)
-    second = normalize(other - (other * first).sum(-1, keepdim=True) * first, dim=-1)
-    return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
-
-
-def _shortest(start: Tensor, end: Tensor) -> Tensor:
+def _shortest_rotation(start: Tensor, end: Tensor) -> Tensor:
     """Rotations (F, 3, 3) that turn `start` into `end`, (F, 3) each, the shortest way."""
     across = torch.linalg.cross(start, end)
     other = torch.where(across.norm(dim=1, keepdim=True) < 1e-8, torch.linalg.cross(start, start.roll(1, 1)), across)
-    return _frame(end, other) @ _frame(start, other).mT
+    return frame_from_axes(end, other) @ frame_from_axes(start, other).mT

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..motion.intervals import find_intervals
-from .blazepose import LANDMARKS, Pose
+from .blazepose import LANDMARK_COUNT, FramePose
 
 
 BRIDGE_SECONDS = 0.5
@@ -40,13 +40,13 @@ class Landmarks:
         return self.score > 0
 
     @classmethod
-    def from_poses(cls, poses: Sequence[Pose | None]) -> Landmarks:
+    def from_poses(cls, poses: Sequence[FramePose | None]) -> Landmarks:
         """What tracking yielded, None where the person was not found."""
         frames = len(poses)
         landmarks = cls(
-            torch.zeros(frames, LANDMARKS, 2),
-            torch.zeros(frames, LANDMARKS, 3),
-            torch.zeros(frames, LANDMARKS),
+            torch.zeros(frames, LANDMARK_COUNT, 2),
+            torch.zeros(frames, LANDMARK_COUNT, 3),
+            torch.zeros(frames, LANDMARK_COUNT),
             torch.zeros(frames),
         )
         for frame, pose in enumerate(poses):
@@ -58,7 +58,7 @@ class Landmarks:
         return landmarks
 
 
-def bridged_gaps(found: Tensor, fps: float) -> Tensor:
+def find_bridges(found: Tensor, fps: float) -> Tensor:
     """Frames (F,) bool without the person that lie between frames with them, in gaps of at most half a second."""
     bridged = torch.zeros_like(found)
     for start, stop in find_intervals(~found):

@@ -25,7 +25,7 @@ from .blazepose import (
     HIPS,
     INDICES,
     KNEES,
-    LANDMARKS,
+    LANDMARK_COUNT,
     MOUTH,
     NOSE,
     PINKIES,
@@ -35,10 +35,10 @@ from .blazepose import (
     WRISTS,
 )
 from .landmarks import Landmarks
-from .rig import free_rig
+from .rig import load_rig
 
 
-OPENPOSE = {  # OpenPose's point: BlazePose's landmark
+LANDMARK_OF_OPENPOSE = {  # OpenPose's point: BlazePose's landmark
     "nose": NOSE,
     **{
         f"{side}_{name}": pair[number]
@@ -49,12 +49,12 @@ OPENPOSE = {  # OpenPose's point: BlazePose's landmark
         }.items()
     },
 }  # fmt: skip
-SURE = 0.3  # score above which a keypoint counts
-CALM = 0.15  # seconds: window over which the scale is averaged
-NORMALISED = 2.0  # coordinates all below this are shares of the canvas
+SURE_SCORE = 0.3  # score above which a keypoint counts
+SCALE_SECONDS = 0.15  # seconds: window over which the scale is averaged
+LARGEST_SHARE = 2.0  # coordinates all below this are shares of the canvas
 
 
-def openpose_landmarks(value: Sequence, *, frames: int, size: tuple[int, int], fps: float, person: int) -> Landmarks:
+def lift_openpose(value: Sequence, *, frames: int, size: tuple[int, int], fps: float, person: int) -> Landmarks:
     """POSE_KEYPOINT for a clip as landmarks with a guess of their depth. Raises InputError where it does not fit."""
     if len(value) != frames:
         raise InputError(
@@ -62,21 +62,21 @@ def openpose_landmarks(value: Sequence, *, frames: int, size: tuple[int, int], f
         )
     points = torch.zeros(frames, len(POINTS), 3)
     for frame, entry in enumerate(value):
-        points[frame] = _points(entry, frame, size, person)
-    pixels, confidence = torch.zeros(frames, LANDMARKS, 2), torch.zeros(frames, LANDMARKS)
+        points[frame] = _read_points(entry, frame, size, person)
+    pixels, confidence = torch.zeros(frames, LANDMARK_COUNT, 2), torch.zeros(frames, LANDMARK_COUNT)
     for number, name in enumerate(POINTS):
-        if name in OPENPOSE:
-            pixels[:, OPENPOSE[name]] = points[:, number, :2]
-            confidence[:, OPENPOSE[name]] = points[:, number, 2].clamp(0, 1)
-    trunk = confidence[:, [*SHOULDERS, *HIPS]] > SURE
+        if name in LANDMARK_OF_OPENPOSE:
+            pixels[:, LANDMARK_OF_OPENPOSE[name]] = points[:, number, :2]
+            confidence[:, LANDMARK_OF_OPENPOSE[name]] = points[:, number, 2].clamp(0, 1)
+    trunk = confidence[:, [*SHOULDERS, *HIPS]] > SURE_SCORE
     found = trunk.sum(1) >= 3
     if not found.any():
         raise InputError(f"POSE_KEYPOINT shows no person {person} with shoulders and hips in any frame.")
-    world = _lifted(pixels, confidence, found, fps)
+    world = _lift_points(pixels, confidence, found, fps)
     return Landmarks(pixels, world, confidence, torch.where(found, confidence.amax(1), 0.0))
 
 
-def _points(entry: Mapping, frame: int, size: tuple[int, int], person: int) -> Tensor:
+def _read_points(entry: Mapping, frame: int, size: tuple[int, int], person: int) -> Tensor:
     """Points (18, 3) of one person in pixels of the clip; zeros where there is none."""
     people = entry.get("people") if isinstance(entry, Mapping) else None
     if people is None:
@@ -90,51 +90,51 @@ def _points(entry: Mapping, frame: int, size: tuple[int, int], person: int) -> T
         )
     points = torch.from_numpy(flat).view(-1, 3).clone()
     width, height = float(entry.get("canvas_width") or size[0]), float(entry.get("canvas_height") or size[1])
-    if float(points[:, :2].max()) <= NORMALISED:
+    if float(points[:, :2].max()) <= LARGEST_SHARE:
         points[:, :2] *= torch.tensor([width, height])
     points[:, :2] *= torch.tensor([size[0] / width, size[1] / height])
     return points
 
 
-def _lifted(pixels: Tensor, confidence: Tensor, found: Tensor, fps: float) -> Tensor:
+def _lift_points(pixels: Tensor, confidence: Tensor, found: Tensor, fps: float) -> Tensor:
     """Landmarks (F, 33, 3) in metres about the hips, in camera axes."""
-    rest = free_rig().rest(torch.zeros(10, dtype=torch.float64)).float()
-    scale = _scale(pixels, confidence, rest, found, fps)[:, None]
+    rest = load_rig().rest_landmarks(torch.zeros(10, dtype=torch.float64)).float()
+    scale = _measure_scale(pixels, confidence, rest, found, fps)[:, None]
     flat = (pixels - pixels[:, HIPS].mean(1, keepdim=True)) / scale[..., None]
     left, right = (flat[:, [SHOULDERS[side], HIPS[side]]] for side in (0, 1))
     # The person's left is on the right of the picture where they face the camera.
     front = torch.where((left - right).mean(1)[:, 0] >= 0, -1.0, 1.0)
     depth = torch.zeros(pixels.shape[:2])
     towards = flat[:, NOSE, 0] - flat[:, SHOULDERS, 0].mean(1)
-    turn = torch.where(confidence[:, NOSE] > SURE, towards.sign(), 0.0)
+    turn = torch.where(confidence[:, NOSE] > SURE_SCORE, towards.sign(), 0.0)
     for pair in (SHOULDERS, HIPS):
-        half = 0.5 * turn * _hidden(flat, rest, *pair)
+        half = 0.5 * turn * _hidden_depth(flat, rest, *pair)
         depth[:, pair[0]], depth[:, pair[1]] = half, -half
     for start, end, sign in ((HIPS, KNEES, 1), (KNEES, ANKLES, -1), (SHOULDERS, ELBOWS, 1), (ELBOWS, WRISTS, 1)):
         for side in (0, 1):
             a, b = start[side], end[side]
-            depth[:, b] = depth[:, a] + sign * front * _hidden(flat, rest, a, b)
+            depth[:, b] = depth[:, a] + sign * front * _hidden_depth(flat, rest, a, b)
     world = torch.cat([flat, depth[..., None]], 2)
     _add_ends(world, front)
     return world
 
 
-def _scale(pixels: Tensor, confidence: Tensor, rest: Tensor, found: Tensor, fps: float) -> Tensor:
+def _measure_scale(pixels: Tensor, confidence: Tensor, rest: Tensor, found: Tensor, fps: float) -> Tensor:
     """Pixels a metre (F,): the second longest look of a bone, because perspective only makes bones shorter."""
     bones = [(SHOULDERS[0], SHOULDERS[1]), *zip(SHOULDERS, HIPS, strict=True), *zip(HIPS, KNEES, strict=True)]
     bones += [*zip(KNEES, ANKLES, strict=True), *zip(SHOULDERS, ELBOWS, strict=True)]
     looks = []
     for a, b in bones:
-        is_sure = (confidence[:, a] > SURE) & (confidence[:, b] > SURE)
+        is_sure = (confidence[:, a] > SURE_SCORE) & (confidence[:, b] > SURE_SCORE)
         look = (pixels[:, a] - pixels[:, b]).norm(dim=1) / (rest[a] - rest[b]).norm()
         looks.append(torch.where(is_sure, look, 0.0))
     scale = torch.stack(looks).topk(2, dim=0).values[1]
     usual = scale[found].median().clamp_min(1e-3)
     scale = torch.where(found & (scale > 0.2 * usual), scale, usual)
-    return smooth_path(scale[:, None], CALM * fps)[:, 0].clamp_min(0.1 * usual)
+    return smooth_path(scale[:, None], SCALE_SECONDS * fps)[:, 0].clamp_min(0.1 * usual)
 
 
-def _hidden(flat: Tensor, rest: Tensor, a: int, b: int) -> Tensor:
+def _hidden_depth(flat: Tensor, rest: Tensor, a: int, b: int) -> Tensor:
     """How far a bone reaches in depth, (F,): what its length leaves beside its look."""
     length = (rest[a] - rest[b]).norm()
     return (length**2 - (flat[:, a] - flat[:, b]).square().sum(1)).clamp_min(0).sqrt()

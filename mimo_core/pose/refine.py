@@ -8,6 +8,7 @@ shape values as a border: time and memory are linear in the frames.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,32 +17,38 @@ from ..body.skeleton import JOINT
 from ..geometry.camera import Camera
 from ..geometry.rotations import axis_angle_from_matrix
 from .landmarks import Landmarks
-from .limits import BEYOND, habit_tables
-from .rig import Placed, Rig, Stance
-from .silhouette import Outline
+from .prior import LIMIT_SIGMA, tabulate_priors
+from .rig import BodyState, PlacedLandmarks, Rig
+from .silhouette import OutlineTargets
 
 
-FREE = tuple(joint for name, joint in JOINT.items() if name.split("_")[-1] not in ("foot", "hand"))
-UNKNOWNS = 3 + 3 * len(FREE)  # a frame's translation and turns
+Shape = Literal["free", "fixed"]  # whether the shape values are solved for
+Subject = Literal["moving", "posing"]  # somebody in a clip, or who stands for a picture
+
+FREE_JOINTS = tuple(joint for name, joint in JOINT.items() if name.split("_")[-1] not in ("foot", "hand"))
+UNKNOWNS = 3 + 3 * len(FREE_JOINTS)  # a frame's translation and turns
 
 PIXEL_SIGMA = 0.016  # metres at the person's depth
 PIXEL_OUTLIER = 0.08  # metres: a landmark this far off counts half as much (Geman-McClure)
 WORLD_SIGMA = (0.08, 0.08, 0.15)  # metres, along the camera's axes; depth is guessed
 POSING_SIGMA = (0.08, 0.08, 0.25)
-STRAIGHT, POSING_SPREAD = ("spine", "neck", "hip", "knee", "elbow"), 0.4  # of the usual: they bend little in depth
+STRAIGHT_JOINTS, POSING_SPREAD = (
+    ("spine", "neck", "hip", "knee", "elbow"),
+    0.4,
+)  # of the usual: they bend little in depth
 UPRIGHT_SIGMA = 0.1  # radians by which somebody who poses leans forward or back
 WORLD_OUTLIER = 0.2
 BETA_SIGMA = 1.0
 SHIFT_ACCELERATION = (4.0, 4.0, 4.0)  # metres per second squared, of the body as a whole
 TURN_ACCELERATION = {"pelvis": 8.0, "spine": 6.0, "neck": 8.0, "head": 12.0, "collar": 6.0}
 LIMB_ACCELERATION = 90.0  # radians per second squared
-PLANT_SIGMA = 0.004  # metres
+LOCK_SIGMA = 0.004  # metres
 OUTLINE_SIGMA = 0.015  # metres; many points of an outline are wrong together
 LARGEST_TURN = 0.6  # radians in one step
 
 
 @dataclass(frozen=True, eq=False)
-class Plants:
+class FootLocks:
     """Where landmarks of planted feet are held."""
 
     points: tuple[int, ...]
@@ -50,7 +57,7 @@ class Plants:
 
 
 @dataclass(frozen=True, eq=False)
-class Normal:
+class NormalEquations:
     """Normal equations: frames (F, U, U), border to the shape (F, U, 10), its corner (10, 10), and right-hand sides."""
 
     frames: Tensor
@@ -60,62 +67,69 @@ class Normal:
     shape_right: Tensor
 
 
-def refine(
+def refine_pose(
     rig: Rig,
-    stance: Stance,
+    state: BodyState,
     seen: Landmarks,
     camera: Camera,
     *,
     fps: float,
     smoothing: float = 1.0,
-    plants: Plants | None = None,
-    outline: Outline | None = None,
+    locks: FootLocks | None = None,
+    outline: OutlineTargets | None = None,
     held: int = 0,
-    is_shape_free: bool = True,
-    is_posing: bool = False,
+    shape: Shape = "free",
+    subject: Subject = "moving",
     steps: int = 8,
-) -> Stance:
-    """Bring the landmarks of `stance` onto those `seen` by a camera in the origin.
+) -> BodyState:
+    """Bring the landmarks of `state` onto those `seen` by a camera in the origin.
 
     `smoothing` scales the weight of accelerations. The first `held` frames stay as they are, for windows of a longer
-    clip. Frames that were not seen follow their neighbours. Somebody who `is_posing` for a picture stands upright
-    unless it shows otherwise: the depths of landmarks, which lean, hardly count.
+    clip. Frames that were not seen follow their neighbors. A `shape` that is "fixed" keeps the betas of `state`. A
+    `subject` that is "posing" for a picture stands upright unless it shows otherwise: the depths of landmarks, which
+    lean, hardly count.
     """
     acceleration = smoothing * _acceleration_weights(fps)
     for _ in range(steps):
-        placed = rig.place(stance)
-        normal = _landmark_terms(rig, placed, stance, seen, camera, plants, is_posing)
-        if is_posing:
-            normal = _add_upright(normal, stance)
+        placed = rig.place(state)
+        normal = _build_landmark_terms(rig, placed, state, seen, camera, locks, subject)
+        if subject == "posing":
+            normal = _add_upright(normal, state)
         if outline is not None:
-            normal = _add_outline(normal, outline, stance)
-        normal = _add_habits(normal, stance, is_posing)
-        frame_right = normal.frame_right - _acceleration_gradient(stance, acceleration)
+            normal = _add_outline(normal, outline, state)
+        normal = _add_joint_priors(normal, state, subject)
+        frame_right = normal.frame_right - _acceleration_gradient(state, acceleration)
         if held:
             normal.frames[:held] += 1e12 * torch.eye(UNKNOWNS, dtype=torch.float64)
-        step, betas = _solve(normal, frame_right, acceleration, is_shape_free)
+        step, betas = _solve(normal, frame_right, acceleration, shape)
         turns = step[:, 3:].unflatten(1, (-1, 3))
         turns = turns * (LARGEST_TURN / turns.norm(dim=-1, keepdim=True).clamp_min(LARGEST_TURN))
-        stance = stance.moved(FREE, turns, step[:, :3], betas)
-    return stance
+        state = state.step(FREE_JOINTS, turns, step[:, :3], betas)
+    return state
 
 
-def _landmark_terms(
-    rig: Rig, placed: Placed, stance: Stance, seen: Landmarks, camera: Camera, plants: Plants | None, is_posing: bool
-) -> Normal:
+def _build_landmark_terms(
+    rig: Rig,
+    placed: PlacedLandmarks,
+    state: BodyState,
+    seen: Landmarks,
+    camera: Camera,
+    locks: FootLocks | None,
+    subject: Subject,
+) -> NormalEquations:
     frames, count = placed.points.shape[:2]
     derivatives = torch.cat(
         [
             torch.eye(3, dtype=torch.float64).expand(frames, count, 3, 3),
-            rig.turn_derivatives(placed, FREE).flatten(3),
+            rig.turn_derivatives(placed, FREE_JOINTS).flatten(3),
             rig.shape_derivatives(placed),
         ],
         -1,
     )  # (F, 33, 3, UNKNOWNS + 10)
     rows, residuals = zip(
-        _reprojection(placed.points, derivatives, seen, camera),
-        _world_landmarks(placed.points, derivatives, seen, POSING_SIGMA if is_posing else WORLD_SIGMA),
-        *([] if plants is None else [_planted_feet(placed.points, derivatives, plants)]),
+        _reprojection_rows(placed.points, derivatives, seen, camera),
+        _world_rows(placed.points, derivatives, seen, POSING_SIGMA if subject == "posing" else WORLD_SIGMA),
+        *([] if locks is None else [_lock_rows(placed.points, derivatives, locks)]),
         strict=True,
     )
     rows = torch.cat([block.flatten(1, 2) for block in rows], 1)  # (F, rows, UNKNOWNS + 10)
@@ -123,61 +137,61 @@ def _landmark_terms(
     squared = rows.mT @ rows  # (F, UNKNOWNS + 10, UNKNOWNS + 10)
     right = -(rows.mT @ residuals[..., None])[..., 0]
     shape_prior = torch.eye(10, dtype=torch.float64) / BETA_SIGMA**2
-    return Normal(
+    return NormalEquations(
         squared[:, :UNKNOWNS, :UNKNOWNS],
         squared[:, :UNKNOWNS, UNKNOWNS:],
         squared[:, UNKNOWNS:, UNKNOWNS:].sum(0) + shape_prior,
         right[:, :UNKNOWNS],
-        right[:, UNKNOWNS:].sum(0) - shape_prior @ stance.betas,
+        right[:, UNKNOWNS:].sum(0) - shape_prior @ state.betas,
     )
 
 
-def _reprojection(points: Tensor, derivatives: Tensor, seen: Landmarks, camera: Camera) -> tuple[Tensor, Tensor]:
+def _reprojection_rows(points: Tensor, derivatives: Tensor, seen: Landmarks, camera: Camera) -> tuple[Tensor, Tensor]:
     """Rows (F, 33, 2, N) and residuals (F, 33, 2), in metres at the person's depth over their sigma."""
     depth = -points[..., 2:].clamp_max(-0.1)
     scale = depth.mean(1, keepdim=True)
     ray = points[..., :2] / depth
-    residuals = (ray - rays(seen.pixels, camera)) * scale
+    residuals = (ray - rays_from_pixels(seen.pixels, camera)) * scale
     rows = (derivatives[..., :2, :] + ray[..., None] * derivatives[..., 2:, :]) * (scale / depth)[..., None]
-    weight = seen.confidence[..., None].sqrt() * _geman_mcclure(residuals, PIXEL_OUTLIER) / PIXEL_SIGMA
+    weight = seen.confidence[..., None].sqrt() * _geman_mcclure_weight(residuals, PIXEL_OUTLIER) / PIXEL_SIGMA
     return rows * weight[..., None], residuals * weight
 
 
-def _world_landmarks(
+def _world_rows(
     points: Tensor, derivatives: Tensor, seen: Landmarks, sigma: tuple[float, float, float]
 ) -> tuple[Tensor, Tensor]:
     """Rows (F, 33, 3, N) and residuals (F, 33, 3): both sets about their means, the seen ones scaled for the clip."""
     share = (seen.confidence / seen.confidence.sum(1, keepdim=True).clamp_min(1e-6))[..., None]
-    target = upright(seen.world)
+    target = world_from_camera_axes(seen.world)
     target = target - (share * target).sum(1, keepdim=True)
     centred = points - (share * points).sum(1, keepdim=True)
-    target = target * _scale(centred, target, seen.confidence)
+    target = target * _fit_scale(centred, target, seen.confidence)
     rows = derivatives - (share[..., None] * derivatives).sum(1, keepdim=True)
     residuals = centred - target
-    weight = seen.confidence[..., None].sqrt() * _geman_mcclure(residuals, WORLD_OUTLIER)
+    weight = seen.confidence[..., None].sqrt() * _geman_mcclure_weight(residuals, WORLD_OUTLIER)
     weight = weight / points.new_tensor(sigma)
     return rows * weight[..., None], residuals * weight
 
 
-def _planted_feet(points: Tensor, derivatives: Tensor, plants: Plants) -> tuple[Tensor, Tensor]:
-    weight = plants.held[..., None] / PLANT_SIGMA
-    residuals = points[:, plants.points] - plants.targets
-    return derivatives[:, plants.points] * weight[..., None], residuals * weight
+def _lock_rows(points: Tensor, derivatives: Tensor, locks: FootLocks) -> tuple[Tensor, Tensor]:
+    weight = locks.held[..., None] / LOCK_SIGMA
+    residuals = points[:, locks.points] - locks.targets
+    return derivatives[:, locks.points] * weight[..., None], residuals * weight
 
 
-def _scale(centred: Tensor, target: Tensor, confidence: Tensor) -> Tensor:
+def _fit_scale(centred: Tensor, target: Tensor, confidence: Tensor) -> Tensor:
     weight = confidence[..., None]
     return ((weight * centred * target).sum() / (weight * target * target).sum().clamp_min(1e-6)).clamp(0.5, 2.0)
 
 
-def _geman_mcclure(residuals: Tensor, outlier: float) -> Tensor:
+def _geman_mcclure_weight(residuals: Tensor, outlier: float) -> Tensor:
     """Square root of the weight that makes least squares minimise r^2 / (r^2 + outlier^2)."""
     return outlier**2 / (outlier**2 + residuals.square().sum(-1, keepdim=True))
 
 
-def _add_upright(normal: Normal, stance: Stance) -> Normal:
+def _add_upright(normal: NormalEquations, state: BodyState) -> NormalEquations:
     """The pelvis neither leans towards the camera nor away from it."""
-    root = stance.rotations[:, 0]
+    root = state.rotations[:, 0]
     lean = root[:, 2, 1]  # the camera's axis of the body's upwards direction
     rows = torch.stack([root[:, 2, 2], torch.zeros_like(lean), -root[:, 2, 0]], 1) / UPRIGHT_SIGMA
     turns = slice(3, 6)  # the pelvis is the first of FREE
@@ -186,13 +200,13 @@ def _add_upright(normal: Normal, stance: Stance) -> Normal:
     return normal
 
 
-def _add_outline(normal: Normal, outline: Outline, stance: Stance) -> Normal:
-    rows, residuals = outline.rows(stance, FREE)
+def _add_outline(normal: NormalEquations, outline: OutlineTargets, state: BodyState) -> NormalEquations:
+    rows, residuals = outline.linearize(state, FREE_JOINTS)
     weight = outline.weight.sqrt() / OUTLINE_SIGMA
     rows, residuals = rows * weight[..., None], residuals * weight
     squared = rows.mT @ rows
     right = -(rows.mT @ residuals[..., None])[..., 0]
-    return Normal(
+    return NormalEquations(
         normal.frames + squared[:, :UNKNOWNS, :UNKNOWNS],
         normal.border + squared[:, :UNKNOWNS, UNKNOWNS:],
         normal.corner + squared[:, UNKNOWNS:, UNKNOWNS:].sum(0),
@@ -201,27 +215,27 @@ def _add_outline(normal: Normal, outline: Outline, stance: Stance) -> Normal:
     )
 
 
-def _add_habits(normal: Normal, stance: Stance, is_posing: bool) -> Normal:
-    usual, spread, low, high = habit_tables(FREE)
-    if is_posing:
-        at = _of_kinds(STRAIGHT)
+def _add_joint_priors(normal: NormalEquations, state: BodyState, subject: Subject) -> NormalEquations:
+    usual, spread, low, high = tabulate_priors(FREE_JOINTS)
+    if subject == "posing":
+        at = _find_joints(STRAIGHT_JOINTS)
         usual[at], spread[at] = 0, POSING_SPREAD * spread[at]
-    turns = axis_angle_from_matrix(stance.rotations[:, FREE])
+    turns = axis_angle_from_matrix(state.rotations[:, FREE_JOINTS])
     beyond = turns - turns.clamp(low, high)
-    stiffness = spread**-2 + (beyond != 0) / BEYOND**2
-    pull = (turns - usual) / spread**2 + beyond / BEYOND**2
+    stiffness = spread**-2 + (beyond != 0) / LIMIT_SIGMA**2
+    pull = (turns - usual) / spread**2 + beyond / LIMIT_SIGMA**2
     derivative = _log_derivative(turns)  # (F, joints, 3, 3)
     blocks = derivative.mT @ (stiffness[..., None] * derivative)
-    index = 3 + torch.arange(3 * len(FREE)).view(-1, 3)
+    index = 3 + torch.arange(3 * len(FREE_JOINTS)).view(-1, 3)
     normal.frames[:, index[:, :, None], index[:, None, :]] += blocks
     normal.frame_right[:, 3:] -= (derivative.mT @ pull[..., None]).flatten(1)
     return normal
 
 
-def _of_kinds(kinds: tuple[str, ...]) -> list[int]:
+def _find_joints(kinds: tuple[str, ...]) -> list[int]:
     """Places in FREE of the joints of some kinds."""
     names = {number: name for name, number in JOINT.items()}
-    return [at for at, joint in enumerate(FREE) if names[joint].split("_")[-1].rstrip("123") in kinds]
+    return [at for at, joint in enumerate(FREE_JOINTS) if names[joint].split("_")[-1].rstrip("123") in kinds]
 
 
 def _log_derivative(turns: Tensor) -> Tensor:
@@ -238,20 +252,20 @@ def _acceleration_weights(fps: float) -> Tensor:
     """(UNKNOWNS,) one over the variance of second differences between frames."""
     names = {number: name for name, number in JOINT.items()}
     turns = []
-    for joint in FREE:
+    for joint in FREE_JOINTS:
         kind = names[joint].split("_")[-1].rstrip("123")
         turns += [TURN_ACCELERATION.get(kind, LIMB_ACCELERATION)] * 3
     return (torch.tensor([*SHIFT_ACCELERATION, *turns], dtype=torch.float64) / fps**2) ** -2
 
 
-def _acceleration_gradient(stance: Stance, weights: Tensor) -> Tensor:
+def _acceleration_gradient(state: BodyState, weights: Tensor) -> Tensor:
     """Gradient (F, UNKNOWNS) of half the weighted squared accelerations, for small turns between frames."""
-    gradient = torch.zeros(len(stance), UNKNOWNS, dtype=torch.float64)
-    if len(stance) < 3:
+    gradient = torch.zeros(len(state), UNKNOWNS, dtype=torch.float64)
+    if len(state) < 3:
         return gradient
-    rotations = stance.rotations[:, FREE]
+    rotations = state.rotations[:, FREE_JOINTS]
     turns = axis_angle_from_matrix(rotations[:-1].mT @ rotations[1:]).flatten(1)
-    speed = torch.cat([stance.transl.diff(dim=0), turns], 1)
+    speed = torch.cat([state.transl.diff(dim=0), turns], 1)
     pull = speed.diff(dim=0) * weights
     gradient[:-2] += pull
     gradient[1:-1] -= 2 * pull
@@ -259,16 +273,16 @@ def _acceleration_gradient(stance: Stance, weights: Tensor) -> Tensor:
     return gradient
 
 
-def _solve(normal: Normal, frame_right: Tensor, acceleration: Tensor, is_shape_free: bool) -> tuple[Tensor, Tensor]:
+def _solve(normal: NormalEquations, frame_right: Tensor, acceleration: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
     """The Gauss-Newton step: frames (F, UNKNOWNS) and betas (10)."""
     from scipy.linalg import solveh_banded
 
     frames = len(frame_right)
-    band = _band(normal.frames, acceleration)
+    band = _band_matrix(normal.frames, acceleration)
     right = torch.cat([frame_right[..., None], normal.border], -1).flatten(0, 1)
     solved = torch.from_numpy(solveh_banded(band.numpy(), right.numpy(), lower=True, overwrite_ab=True))
     solved = solved.view(frames, UNKNOWNS, 11)
-    if not is_shape_free:
+    if shape == "fixed":
         return solved[..., 0], torch.zeros(10, dtype=torch.float64)
     # Schur complement of the frames: what is left for the shape once every frame has followed it.
     corner = normal.corner - torch.einsum("fub,fuc->bc", normal.border, solved[..., 1:])
@@ -276,7 +290,7 @@ def _solve(normal: Normal, frame_right: Tensor, acceleration: Tensor, is_shape_f
     return solved[..., 0] - solved[..., 1:] @ betas, betas
 
 
-def _band(blocks: Tensor, acceleration: Tensor) -> Tensor:
+def _band_matrix(blocks: Tensor, acceleration: Tensor) -> Tensor:
     """Lower band (2 UNKNOWNS + 1, F UNKNOWNS) of frame blocks (F, U, U) plus second differences between frames."""
     frames = len(blocks)
     band = torch.zeros(2 * UNKNOWNS + 1, frames, UNKNOWNS, dtype=torch.float64)
@@ -298,12 +312,12 @@ def _band(blocks: Tensor, acceleration: Tensor) -> Tensor:
     return band.flatten(1)
 
 
-def rays(pixels: Tensor, camera: Camera) -> Tensor:
+def rays_from_pixels(pixels: Tensor, camera: Camera) -> Tensor:
     """Pixels (..., 2) as x / distance and y / distance in the world of a camera in the origin, Y up."""
     offset = (pixels - pixels.new_tensor(camera.center)) / camera.focal
     return offset * offset.new_tensor([1.0, -1.0])
 
 
-def upright(world: Tensor) -> Tensor:
+def world_from_camera_axes(world: Tensor) -> Tensor:
     """Vectors in camera axes (..., 3), y down and z forward, in the axes of the world, Y up."""
     return world * world.new_tensor([1.0, -1.0, -1.0])

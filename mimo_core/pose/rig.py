@@ -20,7 +20,7 @@ from ..geometry.rotations import matrix_from_axis_angle
 
 
 @dataclass(frozen=True, eq=False)
-class Stance:
+class BodyState:
     """Where a body stands over F frames, as the fit works on it."""
 
     rotations: Tensor  # (F, 24, 3, 3), each relative to its parent
@@ -28,16 +28,16 @@ class Stance:
     betas: Tensor  # (10,)
 
     @classmethod
-    def of(cls, person: Person) -> Stance:
+    def from_person(cls, person: Person) -> BodyState:
         return cls(matrix_from_axis_angle(person.pose().double()), person.transl.double(), person.betas.double())
 
     def __len__(self) -> int:
         return len(self.transl)
 
-    def __getitem__(self, frames) -> Stance:
-        return Stance(self.rotations[frames], self.transl[frames], self.betas)
+    def __getitem__(self, frames) -> BodyState:
+        return BodyState(self.rotations[frames], self.transl[frames], self.betas)
 
-    def moved(self, joints: tuple[int, ...], turns: Tensor, shift: Tensor, betas: Tensor) -> Stance:
+    def step(self, joints: tuple[int, ...], turns: Tensor, shift: Tensor, betas: Tensor) -> BodyState:
         """Turn some joints by rotation vectors (F, len(joints), 3) in their own axes, shift by (F, 3), add to betas."""
         rotations = self.rotations.clone()
         rotations[:, joints] = rotations[:, joints] @ matrix_from_axis_angle(turns)
@@ -45,22 +45,22 @@ class Stance:
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
-    """Landmarks of a stance in world space, and the pieces that their derivatives need."""
+class PlacedLandmarks:
+    """Landmarks of a state in world space, and the pieces that their derivatives need."""
 
     points: Tensor  # (F, 33, 3)
     pieces: Tensor  # (F, 33, 24, 3): the part of each point that hangs on each bone
     joints: Tensor  # (F, 24, 3)
     frames: Tensor  # (F, 24, 3, 3): world from bone
 
-    def of(self, chosen: Tensor) -> Placed:
+    def select(self, chosen: Tensor) -> PlacedLandmarks:
         """Only the landmarks `chosen` (F, N) in each frame."""
         row = torch.arange(len(chosen))[:, None]
         return replace(self, points=self.points[row, chosen], pieces=self.pieces[row, chosen])
 
 
 class Rig:
-    """Landmarks and joints of a body as functions of its stance, in double precision."""
+    """Landmarks and joints of a body as functions of its state, in double precision."""
 
     def __init__(self, body: BodyModel, landmarks: Tensor):
         """`landmarks` (L, V): each landmark's weights over the vertices of `body`."""
@@ -73,31 +73,30 @@ class Rig:
             used = row.nonzero()[:, 0]
             sums.append(torch.einsum("vj,vcb->jcb", row[used, None] * weights[used], basis[used]))
         self.offsets = torch.stack(sums) - self.share[..., None, None] * self.joints  # (L, 24, 3, 11)
-        self.below = _descendants()
+        self.below = _list_descendants()
 
-    def rest(self, betas: Tensor) -> Tensor:
+    def rest_landmarks(self, betas: Tensor) -> Tensor:
         """Landmarks (L, 3) of the body in rest."""
-        shape = _with_one(betas)
+        shape = _append_one(betas)
         return ((self.offsets + self.share[..., None, None] * self.joints) @ shape).sum(1)
 
-    def rest_joints(self, betas: Tensor) -> Tensor:
-        return self.joints @ _with_one(betas)
-
-    def place(self, stance: Stance) -> Placed:
+    def place(self, state: BodyState) -> PlacedLandmarks:
         """Pose the landmarks; the same numbers as skinning the mesh gives."""
-        shape = _with_one(stance.betas)
+        shape = _append_one(state.betas)
         joints = self.joints @ shape
-        frames, origins = [stance.rotations[:, 0]], [joints[0] + stance.transl]
+        frames, origins = [state.rotations[:, 0]], [joints[0] + state.transl]
         for joint, parent in enumerate(PARENTS[1:], 1):
             origins.append(origins[parent] + frames[parent] @ (joints[joint] - joints[parent]))
-            frames.append(frames[parent] @ stance.rotations[:, joint])
+            frames.append(frames[parent] @ state.rotations[:, joint])
         frames, origins = torch.stack(frames, 1), torch.stack(origins, 1)
         turned = frames @ (self.offsets @ shape).permute(1, 2, 0)
         turned = turned.permute(0, 3, 1, 2)  # (F, 24, 3, L) -> (F, L, 24, 3)
         pieces = turned + self.share[..., None] * origins[:, None]
-        return Placed(pieces.sum(2), pieces, origins, frames)
+        return PlacedLandmarks(pieces.sum(2), pieces, origins, frames)
 
-    def turn_derivatives(self, placed: Placed, joints: tuple[int, ...], chosen: Tensor | None = None) -> Tensor:
+    def turn_derivatives(
+        self, placed: PlacedLandmarks, joints: tuple[int, ...], chosen: Tensor | None = None
+    ) -> Tensor:
         """d points / d turns of `joints` about their own axes, (F, L, 3, len(joints), 3).
 
         `chosen` (F, N) are the landmarks that `placed` holds in each frame, if not all.
@@ -110,7 +109,7 @@ class Rig:
         cross = torch.stack([zero, z, -y, -z, zero, x, y, -x, zero], -1).unflatten(-1, (3, 3))
         return (cross @ placed.frames[:, None, joints]).transpose(2, 3)  # (F, L, joints, 3, 3) -> (F, L, 3, joints, 3)
 
-    def shape_derivatives(self, placed: Placed) -> Tensor:
+    def shape_derivatives(self, placed: PlacedLandmarks) -> Tensor:
         """d points / d betas, (F, L, 3, 10)."""
         joints = self.joints[..., 1:]
         origins = [joints[0].expand(len(placed.points), -1, -1)]
@@ -124,12 +123,12 @@ class Rig:
 
 
 @lru_cache(maxsize=1)
-def free_rig() -> Rig:
+def load_rig() -> Rig:
     """The rig of the free body with BlazePose's landmarks."""
     return Rig(free_body(), landmark_weights())
 
 
-def _descendants() -> Tensor:
+def _list_descendants() -> Tensor:
     """(24, 24): 1 where the second joint hangs on the first one, or is it."""
     below = torch.eye(len(PARENTS), dtype=torch.float64)
     for joint in reversed(range(1, len(PARENTS))):
@@ -137,5 +136,5 @@ def _descendants() -> Tensor:
     return below
 
 
-def _with_one(betas: Tensor) -> Tensor:
+def _append_one(betas: Tensor) -> Tensor:
     return torch.cat([betas.new_ones(1), betas])

@@ -16,20 +16,20 @@ from .blazepose import HIPS, SHOULDERS
 from .landmarks import BRIDGE_SECONDS, Landmarks
 
 
-MIRRORED = [BLAZEPOSE_LANDMARKS.index(other_side(name)) for name in BLAZEPOSE_LANDMARKS]
-BELIEF = 0.1  # what a frame costs that is taken to be swapped
-TURN = math.pi / 2  # between two frames: what costs 1; half as much costs a sixteenth
-SLOWEST = 12.0  # frames a second from which on a body turns less than that between two of them
+MIRRORED_LANDMARKS = [BLAZEPOSE_LANDMARKS.index(other_side(name)) for name in BLAZEPOSE_LANDMARKS]
+SWAP_COST = 0.1  # what a frame costs that is taken to be swapped
+FREE_TURN = math.pi / 2  # between two frames: what costs 1; half as much costs a sixteenth
+SLOWEST_FPS = 12.0  # frames a second from which on a body turns less than that between two of them
 
 
-def with_steady_sides(landmarks: Landmarks, fps: float) -> Landmarks:
+def settle_sides(landmarks: Landmarks, fps: float) -> Landmarks:
     """The same landmarks, swapped back in frames in which the person faces the other way than before and after."""
     known = landmarks.found.nonzero()[:, 0]
     is_swapped = torch.zeros(len(landmarks), dtype=torch.bool)
-    is_swapped[known] = _swapped(_facing(landmarks.world[known]), known, fps)
+    is_swapped[known] = _find_swaps(_facing_angle(landmarks.world[known]), known, fps)
     if not is_swapped.any():
         return landmarks
-    other = swapped(landmarks)
+    other = swap_sides(landmarks)
 
     def chosen(name: str) -> Tensor:
         mine, theirs = getattr(landmarks, name), getattr(other, name)
@@ -38,27 +38,29 @@ def with_steady_sides(landmarks: Landmarks, fps: float) -> Landmarks:
     return Landmarks(chosen("pixels"), chosen("world"), chosen("confidence"), landmarks.score)
 
 
-def swapped(landmarks: Landmarks) -> Landmarks:
+def swap_sides(landmarks: Landmarks) -> Landmarks:
     """The person that faces the other way and looks the same: left is right, and near is far."""
-    world = landmarks.world[:, MIRRORED] * landmarks.world.new_tensor([1.0, 1.0, -1.0])
-    return Landmarks(landmarks.pixels[:, MIRRORED], world, landmarks.confidence[:, MIRRORED], landmarks.score)
+    world = landmarks.world[:, MIRRORED_LANDMARKS] * landmarks.world.new_tensor([1.0, 1.0, -1.0])
+    return Landmarks(
+        landmarks.pixels[:, MIRRORED_LANDMARKS], world, landmarks.confidence[:, MIRRORED_LANDMARKS], landmarks.score
+    )
 
 
-def _facing(world: Tensor) -> Tensor:
+def _facing_angle(world: Tensor) -> Tensor:
     """The angle (F,) of the line from right to left through shoulders and hips, seen from above; 0 faces the camera."""
     across = sum(world[:, left] - world[:, right] for left, right in (SHOULDERS, HIPS))
     return torch.atan2(across[:, 2], across[:, 0])
 
 
-def _swapped(facing: Tensor, frames: Tensor, fps: float) -> Tensor:
+def _find_swaps(facing: Tensor, frames: Tensor, fps: float) -> Tensor:
     """Which of the known frames (K,) with these angles (K,) are swapped, by dynamic programming over both readings."""
     readings = torch.stack([facing, math.pi - facing], 1).double()  # (K, 2)
-    allowed = TURN * max(1.0, SLOWEST / fps)
+    allowed = FREE_TURN * max(1.0, SLOWEST_FPS / fps)
     turn = readings[1:, None, :] - readings[:-1, :, None]  # (K - 1, before, after)
     turn = torch.atan2(turn.sin(), turn.cos())
     is_near = frames.diff() <= max(1.0, BRIDGE_SECONDS * fps)
     change = (turn / allowed) ** 4 * is_near[:, None, None]
-    belief = torch.tensor([0.0, BELIEF], dtype=torch.float64)
+    belief = torch.tensor([0.0, SWAP_COST], dtype=torch.float64)
     cost, came_from = belief, []
     for step in change:
         total = cost[:, None] + step

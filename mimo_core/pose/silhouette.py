@@ -18,21 +18,23 @@ from ..body.skeleton import JOINT
 from ..body.skinning import blend_skin, world_from_rest
 from ..geometry.box import mask_height
 from ..geometry.camera import Camera
-from .rig import Rig, Stance
+from .rig import BodyState, Rig
 
 
-SIDE = 320  # pixels of the longer side at which masks are compared
-REACH = 0.06  # of the person's height: how far the outline may be off
-ODD = 0.02  # of the height: an outline this far off counts a quarter, for wide clothes and what the mask has lost
-SHOWN = 0.7  # share of a part that the mask must show for its outline to count
-AT_ONCE = 16  # frames in memory
-POOL, POINTS = 900, 112  # vertices that may be asked, and that are asked in one frame
-CLOTHES, HAIR = 0.01, 0.022  # metres by which they usually stand off the body
-BARE = ("wrist", "hand")
+MASK_SIDE = 320  # pixels of the longer side at which masks are compared
+OUTLINE_REACH = 0.06  # of the person's height: how far the outline may be off
+OUTLINE_OUTLIER = (
+    0.02  # of the height: an outline this far off counts a quarter, for wide clothes and what the mask has lost
+)
+SHOWN_SHARE = 0.7  # share of a part that the mask must show for its outline to count
+CHUNK_FRAMES = 16  # frames in memory
+POOL_SIZE, FRAME_POINTS = 900, 112  # vertices that may be asked, and that are asked in one frame
+CLOTHES_STANDOFF, HAIR_STANDOFF = 0.01, 0.022  # metres by which they usually stand off the body
+BARE_PARTS = ("wrist", "hand")
 
 
 @dataclass(frozen=True, eq=False)
-class Outline:
+class OutlineTargets:
     """Vertices of the pool on the outline of each of F frames, and how far across it the mask wants them."""
 
     points: Tensor  # (F, POINTS) long, into the pool
@@ -40,15 +42,15 @@ class Outline:
     target: Tensor  # (F, POINTS) where along `direction` the line of sight should be, as a share of the distance
     weight: Tensor  # (F, POINTS) 0 to 1
 
-    def vertices(self) -> Tensor:
+    def vertex_numbers(self) -> Tensor:
         """(F, POINTS) long, numbers of the body's vertices."""
-        return _pool()[self.points]
+        return _choose_pool()[self.points]
 
-    def rows(self, stance: Stance, joints: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    def linearize(self, state: BodyState, joints: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Derivatives (F, POINTS, N) by shift, turns of `joints` and shape, and residuals (F, POINTS) in metres."""
-        rig = outline_rig()
-        everywhere = rig.place(stance)
-        placed = everywhere.of(self.points)
+        rig = load_outline_rig()
+        everywhere = rig.place(state)
+        placed = everywhere.select(self.points)
         frames, count = self.points.shape
         shape = rig.shape_derivatives(everywhere)[torch.arange(frames)[:, None], self.points]
         shift = torch.eye(3, dtype=torch.float64).expand(frames, count, 3, 3)
@@ -62,111 +64,117 @@ class Outline:
         return (across * self.direction[..., None]).sum(2) * (scale / depth)[..., None], residuals
 
 
-def outline_of(stance: Stance, camera: Camera, masks: Iterable[NDArray]) -> Outline:
-    """Compare the outline of the body in a stance of F frames with masks (H, W) uint8, one a frame."""
-    small, masks, found = _small(camera), small_masks(masks, camera), []
-    for start in range(0, len(stance), AT_ONCE):
-        frames = slice(start, start + AT_ONCE)
-        found += _compared(stance[frames], small, masks[frames])
-    return Outline(*(torch.stack(values) for values in zip(*found, strict=True)))
+def compare_outline(state: BodyState, camera: Camera, masks: Iterable[NDArray]) -> OutlineTargets:
+    """Compare the outline of the body in a state of F frames with masks (H, W) uint8, one a frame."""
+    small, masks, found = _shrink_camera(camera), shrink_masks(masks, camera), []
+    for start in range(0, len(state), CHUNK_FRAMES):
+        frames = slice(start, start + CHUNK_FRAMES)
+        found += _compare_frames(state[frames], small, masks[frames])
+    return OutlineTargets(*(torch.stack(values) for values in zip(*found, strict=True)))
 
 
-def small_masks(masks: Iterable[NDArray], camera: Camera) -> list[NDArray]:
+def shrink_masks(masks: Iterable[NDArray], camera: Camera) -> list[NDArray]:
     """Masks of what a camera sees (H, W) uint8 at the size at which they are compared: smaller, if they are larger."""
     import cv2
 
-    size = _small(camera).size
+    size = _shrink_camera(camera).size
     return [
         mask if mask.shape == size[::-1] else cv2.resize(mask, size, interpolation=cv2.INTER_AREA) for mask in masks
     ]
 
 
-def _small(camera: Camera) -> Camera:
-    scale = min(1.0, SIDE / max(camera.size))
+def _shrink_camera(camera: Camera) -> Camera:
+    scale = min(1.0, MASK_SIDE / max(camera.size))
     return camera.scaled(*(max(1, round(length * scale)) for length in camera.size))
 
 
-def _compared(stance: Stance, camera: Camera, masks: list[NDArray]) -> list[tuple[Tensor, ...]]:
+def _compare_frames(state: BodyState, camera: Camera, masks: list[NDArray]) -> list[tuple[Tensor, ...]]:
     """What is asked in each of a few frames."""
-    body, vertices = free_body(), _vertices(stance)
+    body, vertices = free_body(), _pose_vertices(state)
     seen = camera.view(vertices)
     raster = rasterize(seen, body.faces, focal=camera.focal, center=camera.center, size=camera.size)
     normals = camera.view(vertices + vertex_normals(vertices, body.faces)) - seen
     return [
-        _asked(seen[frame], normals[frame], raster.face[frame].numpy(), mask, camera)
-        for frame, mask in zip(range(len(stance)), masks, strict=True)
+        _compare_frame(seen[frame], normals[frame], raster.face[frame].numpy(), mask, camera)
+        for frame, mask in zip(range(len(state)), masks, strict=True)
     ]
 
 
 @lru_cache(maxsize=1)
-def outline_rig() -> Rig:
+def load_outline_rig() -> Rig:
     """The rig of the pool's vertices."""
     body = free_body()
-    return Rig(body, torch.eye(body.vertices)[_pool()])
+    return Rig(body, torch.eye(body.vertices)[_choose_pool()])
 
 
 @lru_cache(maxsize=1)
-def _pool() -> Tensor:
+def _choose_pool() -> Tensor:
     """POOL vertices spread evenly over the body: each the farthest from those before it."""
     place = free_body().template
     chosen, distance = [0], torch.full((len(place),), torch.inf)
-    for _ in range(POOL - 1):
+    for _ in range(POOL_SIZE - 1):
         distance = torch.minimum(distance, (place - place[chosen[-1]]).square().sum(1))
         chosen.append(int(distance.argmax()))
     return torch.tensor(chosen)
 
 
 @lru_cache(maxsize=1)
-def _standoff() -> NDArray:
+def _usual_standoff() -> NDArray:
     """Metres (POOL,) by which clothes and hair usually stand off."""
     body = free_body()
-    parts = body.parts[_pool()]
-    bare = torch.isin(parts, torch.tensor([number for name, number in JOINT.items() if name.split("_")[-1] in BARE]))
+    parts = body.parts[_choose_pool()]
+    bare = torch.isin(
+        parts, torch.tensor([number for name, number in JOINT.items() if name.split("_")[-1] in BARE_PARTS])
+    )
     head = parts == JOINT["head"]
-    place, nose, ear = (body.template[index] for index in (_pool(), body.landmarks["nose"], body.landmarks["left_ear"]))
+    place, nose, ear = (
+        body.template[index] for index in (_choose_pool(), body.landmarks["nose"], body.landmarks["left_ear"])
+    )
     hair = head & ((place[:, 2] < ear[2]) | (place[:, 1] > nose[1] + 0.06))
-    return torch.where(hair, HAIR, torch.where(bare | head, 0.0, CLOTHES)).numpy()
+    return torch.where(hair, HAIR_STANDOFF, torch.where(bare | head, 0.0, CLOTHES_STANDOFF)).numpy()
 
 
-def _vertices(stance: Stance) -> Tensor:
+def _pose_vertices(state: BodyState) -> Tensor:
     """World vertices (F, V, 3) float32."""
     body = free_body()
-    rest, joints = body.shape(stance.betas.float())
-    transforms = world_from_rest(stance.rotations.float(), joints, body.parents)
-    return blend_skin(rest, body.weights, transforms) + stance.transl.float()[:, None]
+    rest, joints = body.shape(state.betas.float())
+    transforms = world_from_rest(state.rotations.float(), joints, body.parents)
+    return blend_skin(rest, body.weights, transforms) + state.transl.float()[:, None]
 
 
-def _asked(vertices: Tensor, normals: Tensor, face: NDArray, mask: NDArray, camera: Camera) -> tuple[Tensor, ...]:
+def _compare_frame(
+    vertices: Tensor, normals: Tensor, face: NDArray, mask: NDArray, camera: Camera
+) -> tuple[Tensor, ...]:
     """One frame's points, directions, targets and weights; points that nothing is asked of have weight 0."""
-    pool = _pool()
+    pool = _choose_pool()
     body = (face >= 0).astype(np.uint8) * 255
     pixels, across = camera.pixels(vertices[pool]).numpy(), normals[pool, :2].numpy()
     length = np.linalg.norm(across, axis=1)
     height = mask_height(body) or 1
-    rim = np.flatnonzero((length > SIDEWAYS) & is_near_edge(body, pixels) & _is_shown(face, mask)[pool])
-    rim = rim[:: -(-len(rim) // POINTS)] if len(rim) else rim
-    points, direction = torch.zeros(POINTS, dtype=torch.long), torch.zeros(POINTS, 2, dtype=torch.float64)
-    target, weight = torch.zeros(2, POINTS, dtype=torch.float64)
+    rim = np.flatnonzero((length > SIDEWAYS) & is_near_edge(body, pixels) & _find_shown_vertices(face, mask)[pool])
+    rim = rim[:: -(-len(rim) // FRAME_POINTS)] if len(rim) else rim
+    points, direction = torch.zeros(FRAME_POINTS, dtype=torch.long), torch.zeros(FRAME_POINTS, 2, dtype=torch.float64)
+    target, weight = torch.zeros(2, FRAME_POINTS, dtype=torch.float64)
     if not len(rim):
         return points, direction, target, weight
     unit = across[rim] / length[rim, None]
-    offset, certain = outline_offsets(mask, body, pixels[rim], unit, reach=REACH * height)
+    offset, certain = outline_offsets(mask, body, pixels[rim], unit, reach=OUTLINE_REACH * height)
     depth = vertices[pool[rim], 2].numpy()
-    offset = offset - _standoff()[rim] * camera.focal / depth
+    offset = offset - _usual_standoff()[rim] * camera.focal / depth
     wanted = (pixels[rim] + offset[:, None] * unit - camera.center) / camera.focal
     count = len(rim)
     points[:count] = torch.from_numpy(rim)
     direction[:count] = torch.from_numpy(unit * (1, -1))
     target[:count] = torch.from_numpy((wanted * unit).sum(1))
-    weight[:count] = torch.from_numpy(certain / (1 + (offset / (ODD * height)) ** 2) ** 2)
+    weight[:count] = torch.from_numpy(certain / (1 + (offset / (OUTLINE_OUTLIER * height)) ** 2) ** 2)
     return points, direction, target, weight
 
 
-def _is_shown(face: NDArray, mask: NDArray) -> NDArray:
+def _find_shown_vertices(face: NDArray, mask: NDArray) -> NDArray:
     """(V,) bool: vertices of parts of which the mask shows most."""
     body = free_body()
     drawn = face >= 0
     parts = body.face_parts.numpy()[face[drawn]]
     count = np.bincount(parts, minlength=24)
     shown = np.bincount(parts, mask[drawn] > 127, minlength=24)
-    return (shown > SHOWN * np.maximum(count, 1))[body.parts.numpy()]
+    return (shown > SHOWN_SHARE * np.maximum(count, 1))[body.parts.numpy()]

@@ -12,25 +12,27 @@ from ..errors import InputError
 from ..geometry.box import Box
 from ..media.clip import Clip
 from ..motion.intervals import find_intervals
-from .blazepose import BlazePose, Detection, Pose, Region, shared_networks
+from .blazepose import BlazePose, CropRegion, Detection, FramePose, load_networks
 
 
-PRESENT = 0.5  # a pose with a lower score is no person
-JUMP = 0.5  # a person who moves further in one frame, in sizes of the region, is another person
-GROWTH = 1.6  # the same for the size of the region
-RETRY = 12  # frames for which the region of a lost person is looked into again, also where the detector sees nobody
-MEMORY = 24  # frames for which a lost person is looked for near the place where they were last seen
+PRESENT_SCORE = 0.5  # a pose with a lower score is no person
+LARGEST_JUMP = 0.5  # a person who moves further in one frame, in sizes of the region, is another person
+LARGEST_GROWTH = 1.6  # the same for the size of the region
+RETRY_FRAMES = (
+    12  # frames for which the region of a lost person is looked into again, also where the detector sees nobody
+)
+MEMORY_FRAMES = 24  # frames for which a lost person is looked for near the place where they were last seen
 MASK_LEVEL = 128
 
 
-def track(
+def track_person(
     frames: Iterable[np.ndarray],
     *,
     person: int = 0,
     boxes: Sequence | None = None,
     person_mask: Iterable[np.ndarray] | None = None,
     networks: BlazePose | None = None,
-) -> Iterator[Pose | None]:
+) -> Iterator[FramePose | None]:
     """Yield the pose of one person in each RGB frame (H, W, 3) uint8, or None where they are not found.
 
     `person` counts the people of the frame where tracking starts, the largest first. `boxes` (F, 4), as x0, y0, x1, y1
@@ -41,106 +43,110 @@ def track(
     """
     if person < 0:
         raise InputError(f"People are counted from 0, the largest first; got person {person}.")
-    networks = networks or shared_networks()
+    networks = networks or load_networks()
     if person_mask is not None:
-        boxes = (box_of(mask) for mask in person_mask)
+        boxes = (box_of_mask(mask) for mask in person_mask)
     is_guided = boxes is not None
-    last: Pose | None = None
+    last: FramePose | None = None
     age = 0
     for frame, box in zip(frames, boxes if is_guided else repeat(None), strict=is_guided):
-        pose = _followed(networks, frame, last) if last is not None and age <= RETRY else None
+        pose = _follow_person(networks, frame, last) if last is not None and age <= RETRY_FRAMES else None
         if is_guided:
-            box = _valid(box)
+            box = _check_box(box)
             if box is None or (pose is not None and not _belongs(pose.next_region, box)):
                 pose = None
-            region = None if box is None else Region.from_box(box)
+            region = None if box is None else CropRegion.from_box(box)
         else:
-            region = None if pose is not None else _detected(networks, frame, person, last if age < MEMORY else None)
+            region = (
+                None
+                if pose is not None
+                else _detect_person(networks, frame, person, last if age < MEMORY_FRAMES else None)
+            )
         if pose is None and region is not None:
-            pose = _started(networks, frame, region)
+            pose = _start_track(networks, frame, region)
         age = 0 if pose is not None else age + 1
         last = pose or last
         yield pose
 
 
-def look_back(
+def track_backwards(
     clip: Clip,
-    poses: Sequence[Pose | None],
+    poses: Sequence[FramePose | None],
     *,
     networks: BlazePose | None = None,
     tick: Callable[[], None] = lambda: None,
-) -> dict[int, Pose]:
+) -> dict[int, FramePose]:
     """Poses of frames before those in which a person was found at last, by number, where they can be followed back.
 
     `tick` is called for every frame that is looked at; it may raise.
     """
-    networks = networks or shared_networks()
+    networks = networks or load_networks()
     earlier = {}
     for start, stop in find_intervals(torch.tensor([pose is None for pose in poses], dtype=torch.bool)):
-        first = max(start, stop - RETRY)
+        first = max(start, stop - RETRY_FRAMES)
         pose = poses[stop] if stop < len(poses) else None
         frames = list(clip.read(first, stop)) if pose is not None else []
         for number in reversed(range(first, first + len(frames))):
             tick()
-            pose = _followed(networks, frames[number - first], pose)
+            pose = _follow_person(networks, frames[number - first], pose)
             if pose is None:
                 break
             earlier[number] = pose
     return earlier
 
 
-def box_of(mask: np.ndarray) -> np.ndarray | None:
+def box_of_mask(mask: np.ndarray) -> np.ndarray | None:
     """The box (x0, y0, x1, y1) of what a mask (H, W) uint8 selects, or None where it selects nothing."""
     box = Box.of_mask(mask >= MASK_LEVEL)
     return None if box is None else np.array(box, np.float64)
 
 
-def choose(detections: list[Detection], person: int, last: Pose | None) -> Detection | None:
+def choose_detection(detections: list[Detection], person: int, last: FramePose | None) -> Detection | None:
     """The detection that is the person `last` saw, or else the one at place `person`."""
     if last is not None:
         near = [found for found in detections if _is_near(last.next_region, found.region)]
         if near:
-            return min(near, key=lambda found: _distance(last.next_region, found.region))
+            return min(near, key=lambda found: _region_distance(last.next_region, found.region))
     return detections[person] if person < len(detections) else None
 
 
-def _followed(networks: BlazePose, frame: np.ndarray, last: Pose) -> Pose | None:
-    pose = networks.landmarks(frame, last.next_region)
-    return pose if pose.score >= PRESENT and _is_near(last.next_region, pose.next_region) else None
+def _follow_person(networks: BlazePose, frame: np.ndarray, last: FramePose) -> FramePose | None:
+    pose = networks.find_landmarks(frame, last.next_region)
+    return pose if pose.score >= PRESENT_SCORE and _is_near(last.next_region, pose.next_region) else None
 
 
-def _started(networks: BlazePose, frame: np.ndarray, region: Region) -> Pose | None:
+def _start_track(networks: BlazePose, frame: np.ndarray, region: CropRegion) -> FramePose | None:
     """A first look finds the region that the network itself would choose, a second one is as sharp as when tracking."""
-    first = networks.landmarks(frame, region)
-    if first.score < PRESENT:
+    first = networks.find_landmarks(frame, region)
+    if first.score < PRESENT_SCORE:
         return None
-    second = networks.landmarks(frame, first.next_region)
-    return second if second.score >= PRESENT else first
+    second = networks.find_landmarks(frame, first.next_region)
+    return second if second.score >= PRESENT_SCORE else first
 
 
-def _detected(networks: BlazePose, frame: np.ndarray, person: int, last: Pose | None) -> Region | None:
-    found = choose(networks.detect(frame) if person == 0 else [], person, last)
-    found = found or choose(networks.detect_all(frame), person, last)
+def _detect_person(networks: BlazePose, frame: np.ndarray, person: int, last: FramePose | None) -> CropRegion | None:
+    found = choose_detection(networks.detect(frame) if person == 0 else [], person, last)
+    found = found or choose_detection(networks.detect_in_tiles(frame), person, last)
     return None if found is None else found.region
 
 
-def _distance(a: Region, b: Region) -> float:
+def _region_distance(a: CropRegion, b: CropRegion) -> float:
     return float(np.hypot(a.center[0] - b.center[0], a.center[1] - b.center[1]))
 
 
-def _is_near(before: Region, after: Region) -> bool:
+def _is_near(before: CropRegion, after: CropRegion) -> bool:
     growth = after.size / before.size
-    return _distance(before, after) < JUMP * before.size and 1 / GROWTH < growth < GROWTH
+    return _region_distance(before, after) < LARGEST_JUMP * before.size and 1 / LARGEST_GROWTH < growth < LARGEST_GROWTH
 
 
-def _belongs(region: Region, box: np.ndarray) -> bool:
+def _belongs(region: CropRegion, box: np.ndarray) -> bool:
     """Whether a tracked region can be that of the person in a box: it is centred there and about as large."""
     x, y = region.center
-    share = region.size / Region.from_box(box).size
+    share = region.size / CropRegion.from_box(box).size
     return box[0] <= x <= box[2] and box[1] <= y <= box[3] and 0.6 < share < 2.5
 
 
-def _valid(box) -> np.ndarray | None:
+def _check_box(box) -> np.ndarray | None:
     if box is None:
         return None
     box = np.asarray(box, np.float64)

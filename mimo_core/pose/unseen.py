@@ -12,7 +12,7 @@ from ..body.skeleton import JOINT
 from ..geometry.rotations import matrix_from_axis_angle
 from .blazepose import ANKLES, HEELS, KNEES, TOES
 from .landmarks import Landmarks
-from .limits import habit_tables
+from .prior import tabulate_priors
 
 
 SEEN_CONFIDENCE = 0.3  # of knee or ankle; on a talking head it took frames with pops from 70 to 24 % (2026-11-27)
@@ -44,6 +44,6 @@ def hang_unseen_limbs(rotations: Tensor, confidence: Tensor) -> Tensor:
     for side, name in enumerate(("left", "right")):
         joints = tuple(JOINT[f"{name}_{joint}"] for joint in ("hip", "knee", "ankle"))
         is_unseen = (confidence[:, [KNEES[side], ANKLES[side]]] == 0).all(1)
-        usual = matrix_from_axis_angle(habit_tables(joints)[0])
+        usual = matrix_from_axis_angle(tabulate_priors(joints)[0])
         hung[:, joints] = torch.where(is_unseen[:, None, None, None], usual, hung[:, joints])
     return hung

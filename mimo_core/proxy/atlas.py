@@ -39,11 +39,11 @@ class Atlas:
 
 
 @functools.lru_cache(maxsize=2)
-def free_body_atlas(side: int) -> Atlas:
-    return atlas_of(free_body(), side)
+def load_atlas(side: int) -> Atlas:
+    return make_atlas(free_body(), side)
 
 
-def atlas_of(body: BodyModel, side: int) -> Atlas:
+def make_atlas(body: BodyModel, side: int) -> Atlas:
     """The atlas of a body with texture coordinates. Where charts overlap the lowest face number wins."""
     if body.uv is None:
         raise InputError(f"The body {body.name} has no texture coordinates. Use the free body for the proxy.")

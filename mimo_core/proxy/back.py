@@ -9,32 +9,34 @@ from torch import Tensor
 from ..body.model import free_body
 from ..geometry.camera import Camera
 from .atlas import Atlas
-from .outline import Picture, clothed
-from .texture import Baked, bake, clean_colors
+from .outline import FittedPicture, dress_body
+from .texture import BakedTexture, bake_texture, unmix_colors
 
 
-def with_back(front: Baked, atlas: Atlas, vertices: Tensor, camera: Camera, back: tuple[NDArray, NDArray]) -> Baked:
+def add_back_view(
+    front: BakedTexture, atlas: Atlas, vertices: Tensor, camera: Camera, back: tuple[NDArray, NDArray]
+) -> BakedTexture:
     """The baked front, and the picture and matte from behind where that shows more.
 
     `vertices` (V, 3) are the body's in the front camera's space. The body is turned half around its upright axis,
     brought to the size and place of the back's matte, and pulled onto its outline.
     """
     picture, matte = back
-    turned = _turned(vertices)
-    view = Picture(matte, _camera_onto(turned, camera, matte))
-    behind = bake(atlas, clothed(turned, view), free_body().faces, view, clean_colors(picture, matte))
+    turned = _turn_around(vertices)
+    view = FittedPicture(matte, _fit_camera(turned, camera, matte))
+    behind = bake_texture(atlas, dress_body(turned, view), free_body().faces, view, unmix_colors(picture, matte))
     share = np.where(behind.seen > front.seen, behind.seen / np.maximum(behind.seen + front.seen, 1e-6), 0)[:, None]
-    return Baked(behind.colors * share + front.colors * (1 - share), np.maximum(front.seen, behind.seen))
+    return BakedTexture(behind.colors * share + front.colors * (1 - share), np.maximum(front.seen, behind.seen))
 
 
-def _turned(vertices: Tensor) -> Tensor:
+def _turn_around(vertices: Tensor) -> Tensor:
     """Camera-space vertices (V, 3) after half a turn about the upright axis through their middle."""
     middle = (vertices.amin(0) + vertices.amax(0)) / 2
     half_turn = vertices.new_tensor([-1.0, 1.0, -1.0])
     return (vertices - middle) * half_turn + middle
 
 
-def _camera_onto(vertices: Tensor, camera: Camera, matte: NDArray) -> Camera:
+def _fit_camera(vertices: Tensor, camera: Camera, matte: NDArray) -> Camera:
     """A camera that sees vertices (V, 3) as tall as the matte, their middle in the middle of its box."""
     rows, columns = np.flatnonzero((matte > 127).any(1)), np.flatnonzero((matte > 127).any(0))
     seen = vertices[:, :2] / vertices[:, 2:]

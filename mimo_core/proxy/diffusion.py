@@ -8,28 +8,28 @@ from torch import Tensor
 
 from ..body.model import free_body
 from .atlas import Atlas
-from .texture import TRUSTED, Baked
+from .texture import TRUSTED_SHARE, BakedTexture
 
 
-def diffused(atlas: Atlas, baked: Baked) -> NDArray:
+def diffuse_colors(atlas: Atlas, baked: BakedTexture) -> NDArray:
     """Seen colours carried over the surface to all texels, (N, 3): Laplace's equation on the body's vertices."""
     body = free_body()
     corner_faces = body.faces.numpy()[atlas.face.numpy()]  # (N, 3)
     bary = atlas.bary.numpy()
     weight = np.zeros(body.vertices)
     total = np.zeros((body.vertices, 3))
-    share = bary * np.where(baked.seen > TRUSTED, baked.seen, 0)[:, None]
+    share = bary * np.where(baked.seen > TRUSTED_SHARE, baked.seen, 0)[:, None]
     for corner in range(3):
         index = corner_faces[:, corner]
         weight += np.bincount(index, share[:, corner], body.vertices)
         for channel in range(3):
             total[:, channel] += np.bincount(index, share[:, corner] * baked.colors[:, channel], body.vertices)
     known = weight > 0.5
-    vertex_colors = _laplace(body.faces, total / np.maximum(weight, 1e-9)[:, None], known)
+    vertex_colors = _solve_laplace(body.faces, total / np.maximum(weight, 1e-9)[:, None], known)
     return np.einsum("nk,nkc->nc", bary, vertex_colors[corner_faces]).astype(np.float32)
 
 
-def _laplace(faces: Tensor, values: NDArray, known: NDArray) -> NDArray:
+def _solve_laplace(faces: Tensor, values: NDArray, known: NDArray) -> NDArray:
     """Values (V, C) with the unknown ones replaced by the mean of their neighbours, everywhere at once."""
     from scipy import sparse
     from scipy.sparse.linalg import spsolve

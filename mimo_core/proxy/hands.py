@@ -10,43 +10,43 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .surface import Surface
-from .texture import TRUSTED, Baked
+from .surface import BodySurface
+from .texture import TRUSTED_SHARE, BakedTexture
 
 
-LEAST = 50  # seen texels that are enough to go by
-ALIKE = 14.0  # in Lab, lightness counting a quarter: shading stays below, clothes and walls above
-PALM = 0.5  # share of a hand's seen texels, nearest to its middle, that say what colour it is
+LEAST_TEXELS = 50  # seen texels that are enough to go by
+SAME_COLOR = 14.0  # in Lab, lightness counting a quarter: shading stays below, clothes and walls above
+PALM_SHARE = 0.5  # share of a hand's seen texels, nearest to its middle, that say what colour it is
 
 
-def with_clean_hands(surface: Surface, baked: Baked) -> Baked:
+def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
     """The same texels, without trust in those of the hands that have not the hand's colour.
 
     That is the face's, unless the middles of both hands agree on another one: gloves.
     """
-    trusted = baked.seen > TRUSTED
-    if (surface.face & trusted).sum() < LEAST:
+    trusted = baked.seen > TRUSTED_SHARE
+    if (surface.face & trusted).sum() < LEAST_TEXELS:
         return baked
-    shown = _lab(baked.colors)
+    shown = _to_lab(baked.colors)
     skin = np.median(shown[surface.face & trusted], 0)
     seen = baked.seen.copy()
-    palms = [_palm(surface, shown, hand & trusted) for hand in surface.hands]
-    gloves = all(palm is not None and _distance(palm, skin) > ALIKE for palm in palms)
-    gloves = gloves and _distance(*palms) < ALIKE
+    palms = [_palm_color(surface, shown, hand & trusted) for hand in surface.hands]
+    gloves = all(palm is not None and _color_distance(palm, skin) > SAME_COLOR for palm in palms)
+    gloves = gloves and _color_distance(*palms) < SAME_COLOR
     for hand, palm in zip(surface.hands, palms, strict=True):
         tone = palm if gloves else skin
-        seen[hand & (_distance(shown, tone) > ALIKE)] = 0
+        seen[hand & (_color_distance(shown, tone) > SAME_COLOR)] = 0
     return replace(baked, seen=seen)
 
 
-def _palm(surface: Surface, shown: NDArray, hand: NDArray) -> NDArray | None:
-    if hand.sum() < LEAST:
+def _palm_color(surface: BodySurface, shown: NDArray, hand: NDArray) -> NDArray | None:
+    if hand.sum() < LEAST_TEXELS:
         return None
     away = np.linalg.norm(surface.place[hand] - np.median(surface.place[hand], 0), axis=1)
-    return np.median(shown[hand][away <= np.quantile(away, PALM)], 0)
+    return np.median(shown[hand][away <= np.quantile(away, PALM_SHARE)], 0)
 
 
-def _lab(colors: NDArray) -> NDArray:
+def _to_lab(colors: NDArray) -> NDArray:
     """RGB (N, 3) 0..255 as Lab (N, 3) with a quarter of the lightness."""
     import cv2
 
@@ -54,5 +54,5 @@ def _lab(colors: NDArray) -> NDArray:
     return lab * np.array([0.25, 1, 1], np.float32)
 
 
-def _distance(a: NDArray, b: NDArray) -> NDArray:
+def _color_distance(a: NDArray, b: NDArray) -> NDArray:
     return np.linalg.norm(a - b, axis=-1)

@@ -9,33 +9,33 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .diffusion import diffused
-from .hands import with_clean_hands
-from .surface import Surface
-from .texture import TRUSTED, Baked
+from .diffusion import diffuse_colors
+from .hands import clean_hands
+from .surface import BodySurface
+from .texture import TRUSTED_SHARE, BakedTexture
 
 
-BACK_SIDES = ("mirror", "diffuse")
+BACK_SIDE_CHOICES = ("mirror", "diffuse")
 NEIGHBORS = 12  # seen texels of the head that decide about a hidden one
-SCATTERED = 400  # seen texels of the head, so far apart that neighbours do not all lie on one line
-LEAST = 50  # seen texels that are enough to go by
-FAR = 0.04  # metres to the best stand-in on the same limb from which the other limb is asked
-INWARDS = 0.85  # the side of a limb takes what lies a little further in, not the last pixels of the outline
+SCATTERED_TEXELS = 400  # seen texels of the head, so far apart that neighbours do not all lie on one line
+LEAST_TEXELS = 50  # seen texels that are enough to go by
+FAR_STAND_IN = 0.04  # metres to the best stand-in on the same limb from which the other limb is asked
+INWARD_SHARE = 0.85  # the side of a limb takes what lies a little further in, not the last pixels of the outline
 
 
-def filled(surface: Surface, baked: Baked, *, back_side: str) -> NDArray:
+def fill_hidden(surface: BodySurface, baked: BakedTexture, *, back_side: str) -> NDArray:
     """Colours of all texels (N, 3): seen ones as they are, the others made up."""
-    baked = with_clean_hands(surface, baked)
-    trusted = baked.seen > TRUSTED
-    colors = diffused(surface.atlas, baked)
+    baked = clean_hands(surface, baked)
+    trusted = baked.seen > TRUSTED_SHARE
+    colors = diffuse_colors(surface.atlas, baked)
     _grow_head(surface, baked.colors, trusted, colors)
     if back_side == "mirror":
-        _stand_in(surface, baked, trusted, colors)
+        _copy_stand_ins(surface, baked, trusted, colors)
     seen = baked.seen[:, None]
     return baked.colors * seen + colors * (1 - seen)
 
 
-def _stand_in(surface: Surface, baked: Baked, trusted: NDArray, colors: NDArray):
+def _copy_stand_ins(surface: BodySurface, baked: BakedTexture, trusted: NDArray, colors: NDArray):
     """Take hidden colours from the same place of the limb's other side, or from the other limb if that is far."""
     from scipy.spatial import cKDTree
 
@@ -44,27 +44,27 @@ def _stand_in(surface: Surface, baked: Baked, trusted: NDArray, colors: NDArray)
     if not len(source) or not len(target):
         return
     tree = cKDTree(surface.along(source))
-    distance, nearest = tree.query(surface.along(target, inwards=INWARDS), eps=0.3)
+    distance, nearest = tree.query(surface.along(target, inwards=INWARD_SHARE), eps=0.3)
     chosen = source[nearest]
     partner = surface.partner[target]
-    chosen = np.where((distance > FAR) & trusted[partner], partner, chosen)
+    chosen = np.where((distance > FAR_STAND_IN) & trusted[partner], partner, chosen)
     # The head is not mirrored, so the copy fades out over the neck.
     share = np.clip(1 - surface.head[target, None], 0, 1)
     colors[target] = baked.colors[chosen] * share + colors[target] * (1 - share)
 
 
-def _grow_head(surface: Surface, shown: NDArray, trusted: NDArray, colors: NDArray):
+def _grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, colors: NDArray):
     """The sides of the head in the colours next to them, the scalp in those of its seen part; nothing if none was."""
     head = surface.head > 0.5
     beside = np.flatnonzero(head & trusted)
-    if len(beside) >= LEAST:
+    if len(beside) >= LEAST_TEXELS:
         target = np.flatnonzero(head & ~surface.hair & ~trusted)
-        scattered = beside[:: max(1, len(beside) // SCATTERED)]
-        around = np.sort(_nearest(surface, shown, scattered, target), 1)
+        scattered = beside[:: max(1, len(beside) // SCATTERED_TEXELS)]
+        around = np.sort(_nearest_colors(surface, shown, scattered, target), 1)
         # The middle half leaves out a drawing's outlines.
         colors[target] = around[:, NEIGHBORS // 4 : -NEIGHBORS // 4].mean(1)
     visible = np.flatnonzero(surface.hair & trusted)
-    if len(visible) < LEAST:
+    if len(visible) < LEAST_TEXELS:
         return
     height = surface.place[visible, 1]
     crown = shown[visible[height > np.quantile(height, 0.6)]]
@@ -72,10 +72,10 @@ def _grow_head(surface: Surface, shown: NDArray, trusted: NDArray, colors: NDArr
     difference = np.abs(shown[visible] - middle).mean(1)
     source = visible[difference <= max(np.median(difference), 10)]
     target = np.flatnonzero(surface.hair & ~trusted)
-    colors[target] = _nearest(surface, shown, source, target).mean(1)
+    colors[target] = _nearest_colors(surface, shown, source, target).mean(1)
 
 
-def _nearest(surface: Surface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
+def _nearest_colors(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
     """The colours of the NEIGHBORS closest source texels to each target, (n, NEIGHBORS, 3)."""
     from scipy.spatial import cKDTree
 

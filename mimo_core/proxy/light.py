@@ -17,22 +17,22 @@ from ..motion.motion import Motion
 from ..scene.scene import Scene
 
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-TYPICAL = (0.0, 0.35, 0.15)  # light falls from above and comes rather from where the camera stands
-TRUST = 0.03  # how much the typical slope counts against the shading that is seen
-STEEPEST = 0.8
-DARKEST = 0.2
-ODD = 0.3  # relative brightness this far from the rest counts a quarter: patterns, folds, misfits
-SAMPLED = 12  # frames that are looked at
-SIDE = 256  # pixels of the longer side: shading is coarse
-FEWEST = 50  # pixels a frame that tell anything
-ALIKE = 0.5  # share of a mask that the body must cover for the mask to be its own
-BARE = ("head", "neck", "wrist", "hand", "ankle", "foot")  # small or of many colours
-ROUNDS = 4
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
+TYPICAL_SLOPE = (0.0, 0.35, 0.15)  # light falls from above and comes rather from where the camera stands
+TYPICAL_WEIGHT = 0.03  # how much the typical slope counts against the shading that is seen
+STEEPEST_SLOPE = 0.8
+DARKEST_SHADE = 0.2
+BRIGHTNESS_OUTLIER = 0.3  # relative brightness this far from the rest counts a quarter: patterns, folds, misfits
+SAMPLED_FRAMES = 12  # frames that are looked at
+SHADING_SIDE = 256  # pixels of the longer side: shading is coarse
+FEWEST_PIXELS = 50  # pixels a frame that tell anything
+LEAST_COVER = 0.5  # share of a mask that the body must cover for the mask to be its own
+EXCLUDED_PARTS = ("head", "neck", "wrist", "hand", "ankle", "foot")  # small or of many colours
+SLOPE_ROUNDS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Light:
+class SurfaceLight:
     """Light on a matt surface, to first order: brightness is 1 + slope . normal, scaled to 1 where it is brightest.
 
     Exposure makes what is lit best come out alike, so the scale says nothing. `slope` (3) is in the world's axes.
@@ -42,40 +42,40 @@ class Light:
 
     def on(self, normals: Tensor) -> Tensor:
         """Brightness (...) of surfaces with unit normals (..., 3)."""
-        return (1 + normals @ self.slope).clamp_min(DARKEST) / (1 + self.slope.norm())
+        return (1 + normals @ self.slope).clamp_min(DARKEST_SHADE) / (1 + self.slope.norm())
 
 
-def light_of_scene(scene: Scene, motion: Motion) -> Light | None:
+def estimate_scene_light(scene: Scene, motion: Motion) -> SurfaceLight | None:
     """The light on the person whom a scene's source shows doing `motion`; None where nobody can be seen."""
     if scene.is_still or scene.frames != motion.frames:
         return None
     shown = motion.person.visible.nonzero()[:, 0]
     if not len(shown):
         return None
-    frames = shown[torch.linspace(0, len(shown) - 1, min(SAMPLED, len(shown))).long()].unique().tolist()
+    frames = shown[torch.linspace(0, len(shown) - 1, min(SAMPLED_FRAMES, len(shown))).long()].unique().tolist()
     views = ((scene.source[at], np.where(scene.occluder[at] < 10, scene.person[at], 0)) for at in frames)
-    return light_on(motion, frames, views)
+    return estimate_light(motion, frames, views)
 
 
-def light_on(motion: Motion, frames: list[int], views: Iterable[tuple[NDArray, NDArray]]) -> Light | None:
+def estimate_light(motion: Motion, frames: list[int], views: Iterable[tuple[NDArray, NDArray]]) -> SurfaceLight | None:
     """The light on a person in some `frames` of a motion, given as RGB (H, W, 3) and mask (H, W), uint8.
 
     Every part of the body, left and right alike, has one colour, so what changes with the normal is light. None where
     the masks show too little, or somebody else.
     """
-    samples = [_shading(motion[at : at + 1], *view) for at, view in zip(frames, views, strict=True)]
+    samples = [_sample_shading(motion[at : at + 1], *view) for at, view in zip(frames, views, strict=True)]
     luma, normals, parts = (np.concatenate(values) for values in zip(*samples, strict=True))
-    if len(luma) < FEWEST * len(frames):
+    if len(luma) < FEWEST_PIXELS * len(frames):
         return None
-    return Light(torch.from_numpy(_slope(luma, normals, parts).astype(np.float32)))
+    return SurfaceLight(torch.from_numpy(_fit_slope(luma, normals, parts).astype(np.float32)))
 
 
-def _shading(motion: Motion, image: NDArray, mask: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+def _sample_shading(motion: Motion, image: NDArray, mask: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Brightness (N,), normals in the world (N, 3) and parts (N,) of the pixels of one frame that show the body."""
     import cv2
 
     body, camera = free_body(), motion.camera
-    scale = min(1.0, SIDE / max(camera.size))
+    scale = min(1.0, SHADING_SIDE / max(camera.size))
     size = tuple(max(1, round(length * scale)) for length in camera.size)
     camera = camera.scaled(*size)
     image, mask = (cv2.resize(layer, size, interpolation=cv2.INTER_AREA) for layer in (image, mask))
@@ -83,39 +83,39 @@ def _shading(motion: Motion, image: NDArray, mask: NDArray) -> tuple[NDArray, ND
     raster = rasterize(camera.view(posed), body.faces, focal=camera.focal, center=camera.center, size=size)
     seen = mask > 250
     inside = (seen & raster.mask[0].numpy()).astype(np.uint8)
-    if inside.sum() < ALIKE * seen.sum():
+    if inside.sum() < LEAST_COVER * seen.sum():
         inside[:] = 0
-    inside = (cv2.erode(inside, np.ones((3, 3))) > 0) & _clothed_parts()[raster.face[0].clamp_min(0)].numpy()
+    inside = (cv2.erode(inside, np.ones((3, 3))) > 0) & _find_clothed_faces()[raster.face[0].clamp_min(0)].numpy()
     normals = interpolate(raster, body.faces, vertex_normals(posed, body.faces))[0].numpy()[inside]
     parts = torch.minimum(body.face_parts, torch.tensor(MIRRORED_JOINT)[body.face_parts])
     length = np.linalg.norm(normals, axis=1, keepdims=True)
-    return image[inside] @ LUMA, normals / length.clip(1e-6), parts[raster.face[0].clamp_min(0)].numpy()[inside]
+    return image[inside] @ LUMA_WEIGHTS, normals / length.clip(1e-6), parts[raster.face[0].clamp_min(0)].numpy()[inside]
 
 
-def _clothed_parts() -> Tensor:
+def _find_clothed_faces() -> Tensor:
     """(T,) bool: faces of the trunk and the limbs."""
-    bare = [number for name, number in JOINT.items() if name.split("_")[-1] in BARE]
+    bare = [number for name, number in JOINT.items() if name.split("_")[-1] in EXCLUDED_PARTS]
     return ~torch.isin(free_body().face_parts, torch.tensor(bare))
 
 
-def _slope(luma: NDArray, normals: NDArray, parts: NDArray) -> NDArray:
+def _fit_slope(luma: NDArray, normals: NDArray, parts: NDArray) -> NDArray:
     """The slope (3) that explains brightness (N,) best if every part (N,) has one unknown colour."""
-    slope = typical = np.array(TYPICAL)
+    slope = typical = np.array(TYPICAL_SLOPE)
     weight = np.ones(len(luma))
-    for _ in range(ROUNDS):
-        light = 1 + _mean_of_parts(normals @ slope, parts, weight)
-        color = np.maximum(_mean_of_parts(luma, parts, weight), 4)
+    for _ in range(SLOPE_ROUNDS):
+        light = 1 + _average_parts(normals @ slope, parts, weight)
+        color = np.maximum(_average_parts(luma, parts, weight), 4)
         relative = (luma / color - 1) * light
-        centred = normals - _mean_of_parts(normals, parts, weight)
+        centred = normals - _average_parts(normals, parts, weight)
         weighted = centred * weight[:, None]
-        trust = TRUST * weight.sum()
+        trust = TYPICAL_WEIGHT * weight.sum()
         slope = np.linalg.solve(weighted.T @ centred + trust * np.eye(3), weighted.T @ relative + trust * typical)
-        slope *= min(1, STEEPEST / np.linalg.norm(slope))
-        weight = 1 / (1 + ((relative - centred @ slope) / ODD) ** 2) ** 2
+        slope *= min(1, STEEPEST_SLOPE / np.linalg.norm(slope))
+        weight = 1 / (1 + ((relative - centred @ slope) / BRIGHTNESS_OUTLIER) ** 2) ** 2
     return slope
 
 
-def _mean_of_parts(values: NDArray, parts: NDArray, weight: NDArray) -> NDArray:
+def _average_parts(values: NDArray, parts: NDArray, weight: NDArray) -> NDArray:
     """Values (N,) or (N, C), each replaced by the weighted mean of its part."""
     total = np.bincount(parts, weight)
     columns = values.reshape(len(values), -1).T

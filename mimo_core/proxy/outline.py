@@ -22,17 +22,17 @@ from ..geometry.box import mask_height
 from ..geometry.camera import Camera
 
 
-REACH = 0.05  # of the person's height on the picture: how far the outline may move
-STIFFNESS = (60.0, 30.0, 15.0, 8.0, 4.0)  # of the shift, one round each: first whole limbs, then their parts
+CONTOUR_REACH = 0.05  # of the person's height on the picture: how far the outline may move
+SHIFT_STIFFNESS = (60.0, 30.0, 15.0, 8.0, 4.0)  # of the shift, one round each: first whole limbs, then their parts
 INFLATION_STIFFNESS = 0.1  # of the shift's: an inflation may follow a sleeve
-COST = 0.01  # pulls towards the naked fit where nothing is known
-RIGID = 10.0  # the same for the inflation of hands
-LOOSE_HANDS = 0.3  # how much the outline of hands counts
-HANDS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("wrist", "hand")]
+FIT_COST = 0.01  # pulls towards the naked fit where nothing is known
+HAND_COST = 10.0  # the same for the inflation of hands
+HAND_WEIGHT = 0.3  # how much the outline of hands counts
+HAND_JOINTS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("wrist", "hand")]
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class FittedPicture:
     """What the fit is held against: the matte and the camera that sees it."""
 
     matte: NDArray  # (H, W) uint8
@@ -44,32 +44,34 @@ class Picture:
         return rasterize(vertices[None], faces, focal=camera.focal, center=camera.center, size=camera.size)
 
 
-def clothed(vertices: Tensor, picture: Picture) -> Tensor:
+def dress_body(vertices: Tensor, picture: FittedPicture) -> Tensor:
     """Camera-space vertices (V, 3) of the fitted body, moved so that their outline is the matte's.
 
     Hands move along but keep their form: fingers that the fit has spread otherwise would balloon.
     """
     faces = free_body().faces
-    edges = _edges(faces)
-    hands = np.isin(free_body().parts.numpy(), HANDS)
+    edges = _list_edges(faces)
+    hands = np.isin(free_body().parts.numpy(), HAND_JOINTS)
     moved = vertices
-    for stiffness in STIFFNESS:
+    for stiffness in SHIFT_STIFFNESS:
         normals = vertex_normals(moved[None], faces)[0]
-        rim, distance, weight = _asked(moved, normals, faces, picture)
+        rim, distance, weight = _measure_contour(moved, normals, faces, picture)
         if not len(rim):
             return moved
-        weight = weight * np.where(hands[rim], LOOSE_HANDS, 1)
-        moved = moved + _smoothest(normals, edges, hands, (rim, distance, weight), stiffness)
+        weight = weight * np.where(hands[rim], HAND_WEIGHT, 1)
+        moved = moved + _solve_displacement(normals, edges, hands, (rim, distance, weight), stiffness)
     return moved
 
 
-def _edges(faces: Tensor) -> NDArray:
+def _list_edges(faces: Tensor) -> NDArray:
     """Every edge once, (E, 2)."""
     pairs = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(1).values
     return torch.unique(pairs, dim=0).numpy()
 
 
-def _asked(vertices: Tensor, normals: Tensor, faces: Tensor, picture: Picture) -> tuple[NDArray, NDArray, NDArray]:
+def _measure_contour(
+    vertices: Tensor, normals: Tensor, faces: Tensor, picture: FittedPicture
+) -> tuple[NDArray, NDArray, NDArray]:
     """Vertices on the outline (R,), how far along the normal the outline must move in metres (R,), weights (R,)."""
     body = picture.raster(vertices, faces).mask[0].numpy().astype(np.uint8) * 255
     pixels = picture.camera.pixels(vertices).numpy()
@@ -77,7 +79,7 @@ def _asked(vertices: Tensor, normals: Tensor, faces: Tensor, picture: Picture) -
     length = np.linalg.norm(direction, axis=1)
     rim = np.flatnonzero((length > SIDEWAYS) & is_near_edge(body, pixels))
     direction = direction[rim] / length[rim, None]
-    reach = REACH * mask_height(picture.matte > 127)
+    reach = CONTOUR_REACH * mask_height(picture.matte > 127)
     offset, certain = outline_offsets(picture.matte, body, pixels[rim], direction, reach=reach)
     rim, offset = rim[certain], offset[certain]
     metres = offset * vertices[rim, 2].numpy() / picture.camera.focal
@@ -85,7 +87,7 @@ def _asked(vertices: Tensor, normals: Tensor, faces: Tensor, picture: Picture) -
     return rim, metres, weight
 
 
-def _smoothest(normals: Tensor, edges: NDArray, rigid: NDArray, asked, stiffness: float) -> Tensor:
+def _solve_displacement(normals: Tensor, edges: NDArray, rigid: NDArray, asked, stiffness: float) -> Tensor:
     """Displacement (V, 3): shift (x, y) and inflation that meet the outline's demands and change least over the mesh.
 
     One linear least-squares problem with three unknowns a vertex, solved by conjugate gradients.
@@ -106,9 +108,9 @@ def _smoothest(normals: Tensor, edges: NDArray, rigid: NDArray, asked, stiffness
     )
     smooth = difference.T @ difference
     identity = sparse.identity(count)
-    still = sparse.diags(np.where(rigid, RIGID, COST))
+    still = sparse.diags(np.where(rigid, HAND_COST, FIT_COST))
     prior = sparse.block_diag(
-        [stiffness * smooth + COST * identity] * 2 + [INFLATION_STIFFNESS * stiffness * smooth + still]
+        [stiffness * smooth + FIT_COST * identity] * 2 + [INFLATION_STIFFNESS * stiffness * smooth + still]
     )
     weighted = outline.T @ sparse.diags(weight)
     matrix = (weighted @ outline + prior).tocsr()

@@ -17,16 +17,16 @@ from ..identity.identity import Identity
 from ..motion.motion import Motion
 from ..motion.retarget import retarget_motion
 from ..progress import Progress, silent, track_progress
-from .atlas import free_body_atlas
-from .back import with_back
-from .card import card_corners, card_of
-from .hidden import BACK_SIDES, filled
-from .light import Light, light_on
-from .outline import Picture, clothed
-from .shell import shell_of
-from .skin import Sheet, Skin, at_rest, draw, joint_transforms
-from .surface import free_body_surface
-from .texture import bake, clean_colors
+from .atlas import load_atlas
+from .back import add_back_view
+from .billboard import make_billboard, place_billboard
+from .cloth_layer import make_cloth_layer
+from .hidden import BACK_SIDE_CHOICES, fill_hidden
+from .light import SurfaceLight, estimate_light
+from .outline import FittedPicture, dress_body
+from .skin import SkinnedMesh, TexturedMesh, draw_meshes, joint_transforms, unpose
+from .surface import load_surface
+from .texture import bake_texture, unmix_colors
 
 
 TEXTURE_SIDE = 1024
@@ -38,9 +38,9 @@ class Proxy:
     """A character that can be drawn in any motion: textured skins on a body, or a card where there is no body."""
 
     betas: Tensor | None  # (10,)
-    skins: tuple[Skin, ...] = ()  # the body, then what hangs on it
+    skins: tuple[SkinnedMesh, ...] = ()  # the body, then what hangs on it
     brightness: Tensor | None = None  # (V,) of the body's vertices under the picture's own light
-    card: Sheet | None = None
+    card: TexturedMesh | None = None
 
     @classmethod
     def from_identity(cls, identity: Identity, back_side: str = "mirror", *, texture: int = TEXTURE_SIDE) -> Proxy:
@@ -49,21 +49,21 @@ class Proxy:
         `back_side` says how what neither shows is made up: mirror or diffuse. `texture` is the side of the body's
         texture; 512 is baked in half the time and suits frames of 128 pixels.
         """
-        if back_side not in BACK_SIDES:
-            raise InputError(f"Unknown back side {back_side!r}. Choose one of {', '.join(BACK_SIDES)}.")
-        colors = clean_colors(identity.picture, identity.matte)
+        if back_side not in BACK_SIDE_CHOICES:
+            raise InputError(f"Unknown back side {back_side!r}. Choose one of {', '.join(BACK_SIDE_CHOICES)}.")
+        colors = unmix_colors(identity.picture, identity.matte)
         if identity.motion is None:
-            return cls(None, card=card_of(colors, identity.matte))
-        vertices = _dressed(identity)
-        skins = _skins(identity, vertices, colors, back_side, texture)
-        return cls(identity.motion.person.betas, skins, brightness=_brightness(identity, vertices))
+            return cls(None, card=make_billboard(colors, identity.matte))
+        vertices = _dress_identity(identity)
+        skins = _make_skins(identity, vertices, colors, back_side, texture)
+        return cls(identity.motion.person.betas, skins, brightness=_picture_brightness(identity, vertices))
 
     def render(
         self,
         motion: Motion,
         *,
         size: tuple[int, int] | None = None,
-        light: Light | None = None,
+        light: SurfaceLight | None = None,
         progress: Progress = silent,
     ) -> Iterator[tuple[NDArray, NDArray]]:
         """Frames (H, W, 3) uint8 of straight colours and their alpha (H, W) uint8, seen by the motion's camera.
@@ -79,11 +79,11 @@ class Proxy:
         for frame in track_progress(range(motion.frames), motion.frames, progress):
             if motion.person.visible[frame]:
                 vertices = place(frame)
-                yield draw(sheets, vertices, camera, frame, shades=self._shades(vertices, light))
+                yield draw_meshes(sheets, vertices, camera, frame, shades=self._shades(vertices, light))
             else:
                 yield np.zeros((*camera.size[::-1], 3), np.uint8), np.zeros(camera.size[::-1], np.uint8)
 
-    def _shades(self, vertices: list[Tensor], light: Light | None) -> list[Tensor] | None:
+    def _shades(self, vertices: list[Tensor], light: SurfaceLight | None) -> list[Tensor] | None:
         """Factors (V,) on the colours of every skin from the picture's light to another one."""
         if light is None or self.brightness is None:
             return None
@@ -93,7 +93,7 @@ class Proxy:
 
     def _posed_on_card(self, motion: Motion) -> Callable[[int], list[Tensor]]:
         height, width = self.card.texture.shape[:2]
-        return lambda frame: list(card_corners(motion[frame : frame + 1], width / height))
+        return lambda frame: list(place_billboard(motion[frame : frame + 1], width / height))
 
     def _posed_on_skins(self, person: Person) -> Callable[[int], list[Tensor]]:
         transforms = joint_transforms(free_body(), person)
@@ -101,16 +101,16 @@ class Proxy:
         return lambda frame: [skin.posed(transforms[frame], grown) for skin in self.skins]
 
 
-def _dressed(identity: Identity) -> Tensor:
+def _dress_identity(identity: Identity) -> Tensor:
     """Camera-space vertices (V, 3) of the identity's body, hair and clothes on it."""
     camera = identity.motion.camera
     posed = free_body().pose(identity.motion.person)
-    return clothed(camera.view(posed.vertices)[0], Picture(identity.matte, camera))
+    return dress_body(camera.view(posed.vertices)[0], FittedPicture(identity.matte, camera))
 
 
-def _brightness(identity: Identity, vertices: Tensor) -> Tensor | None:
+def _picture_brightness(identity: Identity, vertices: Tensor) -> Tensor | None:
     """How bright the picture's light makes each vertex, (V,); what it hides shows the colours of the side it shows."""
-    light = light_on(identity.motion, [0], [(identity.picture, identity.matte)])
+    light = estimate_light(identity.motion, [0], [(identity.picture, identity.matte)])
     if light is None:
         return None
     camera = identity.motion.camera
@@ -119,27 +119,29 @@ def _brightness(identity: Identity, vertices: Tensor) -> Tensor | None:
     return light.on(normals @ camera.extrinsics()[0, :3, :3])
 
 
-def _skins(identity: Identity, vertices: Tensor, colors: NDArray, back_side: str, side: int) -> tuple[Skin, ...]:
+def _make_skins(
+    identity: Identity, vertices: Tensor, colors: NDArray, back_side: str, side: int
+) -> tuple[SkinnedMesh, ...]:
     """The body with the picture's colours (H, W, 3) on it, and what hangs on it."""
     body, camera = free_body(), identity.motion.camera
     transforms = body.pose(identity.motion.person).transforms[0]
-    picture = Picture(identity.matte, camera)
-    atlas = free_body_atlas(side)
-    baked = bake(atlas, vertices, body.faces, picture, colors)
+    picture = FittedPicture(identity.matte, camera)
+    atlas = load_atlas(side)
+    baked = bake_texture(atlas, vertices, body.faces, picture, colors)
     if identity.back is not None:
-        baked = with_back(baked, atlas, vertices, camera, identity.back)
-    texels = filled(free_body_surface(side), baked, back_side=back_side)
+        baked = add_back_view(baked, atlas, vertices, camera, identity.back)
+    texels = fill_hidden(load_surface(side), baked, back_side=back_side)
     texture = atlas.picture(np.clip(texels + 0.5, 0, 255).astype(np.uint8))
-    skin = Skin(
-        sheet=Sheet(
+    skin = SkinnedMesh(
+        sheet=TexturedMesh(
             faces=body.faces,
             corners=body.uv[body.uv_faces] * side,
             texture=np.dstack([texture, np.full(texture.shape[:2], 255, np.uint8)]),
         ),
-        vertices=at_rest(vertices, body.weights, transforms, camera),
+        vertices=unpose(vertices, body.weights, transforms, camera),
         weights=body.weights,
         shapedirs=body.shapedirs,
         beside=torch.arange(body.vertices),
     )
-    shell = shell_of(body, vertices, transforms, picture, colors)
+    shell = make_cloth_layer(body, vertices, transforms, picture, colors)
     return (skin,) if shell is None else (skin, shell)

@@ -19,13 +19,13 @@ from ..geometry.camera import Camera
 from ..geometry.rotations import matrix_from_axis_angle
 
 
-SAMPLES = 2  # per pixel and axis
-BLEED = 9  # pixels that colours reach beyond the alpha
+SAMPLES_PER_AXIS = 2  # per pixel and axis
+BLEED_PIXELS = 9  # pixels that colours reach beyond the alpha
 MAP_WIDTH = 4096  # OpenCV takes maps of at most 32767 columns
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
+class TexturedMesh:
     """The faces of a textured mesh, wherever its vertices are."""
 
     faces: Tensor  # (T, 3) long
@@ -35,10 +35,10 @@ class Sheet:
 
 
 @dataclass(frozen=True, eq=False)
-class Skin:
+class SkinnedMesh:
     """A textured mesh in the body's rest pose, which follows the body's joints and shape."""
 
-    sheet: Sheet
+    sheet: TexturedMesh
     vertices: Tensor  # (V, 3)
     weights: Tensor  # (V, 24)
     shapedirs: Tensor  # (V, 3, 10) displacement per shape value, added to that of the character itself
@@ -57,7 +57,7 @@ def joint_transforms(body: BodyModel, person: Person) -> Tensor:
     return transforms
 
 
-def at_rest(vertices: Tensor, weights: Tensor, transforms: Tensor, camera: Camera) -> Tensor:
+def unpose(vertices: Tensor, weights: Tensor, transforms: Tensor, camera: Camera) -> Tensor:
     """Camera-space vertices (V, 3) of a body posed by transforms (24, 4, 4), taken back to the rest pose."""
     world_from_camera = torch.linalg.inv(camera.extrinsics()[0].to(vertices))
     world = vertices @ world_from_camera[:3, :3].mT + world_from_camera[:3, 3]
@@ -65,8 +65,8 @@ def at_rest(vertices: Tensor, weights: Tensor, transforms: Tensor, camera: Camer
     return torch.linalg.solve(mixed[:, :3, :3], (world - mixed[:, :3, 3])[..., None])[..., 0]
 
 
-def draw(
-    sheets: Sequence[Sheet],
+def draw_meshes(
+    sheets: Sequence[TexturedMesh],
     vertices: Sequence[Tensor],
     camera: Camera,
     frame: int,
@@ -84,7 +84,9 @@ def draw(
     box = _visible_box(torch.cat(seen), camera)
     if box is None:
         return rgb, alpha
-    box.cut(rgb)[:], box.cut(alpha)[:] = _straight(_samples(sheets, seen, shades or [None] * len(sheets), camera, box))
+    box.cut(rgb)[:], box.cut(alpha)[:] = _unpremultiply(
+        _draw_samples(sheets, seen, shades or [None] * len(sheets), camera, box)
+    )
     return rgb, alpha
 
 
@@ -95,29 +97,31 @@ def _visible_box(vertices: Tensor, camera: Camera) -> Box | None:
         return None
     pixels = camera.pixels(front)
     limit = pixels.new_tensor(camera.size)
-    low = (pixels.amin(0).floor() - BLEED).clamp_min(0)
-    high = torch.minimum(pixels.amax(0).ceil() + BLEED, limit)
+    low = (pixels.amin(0).floor() - BLEED_PIXELS).clamp_min(0)
+    high = torch.minimum(pixels.amax(0).ceil() + BLEED_PIXELS, limit)
     if not (low < high).all():
         return None
     return Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 
-def _samples(sheets: Sequence[Sheet], seen: list[Tensor], shades: Sequence[Tensor | None], camera, box: Box) -> NDArray:
+def _draw_samples(
+    sheets: Sequence[TexturedMesh], seen: list[Tensor], shades: Sequence[Tensor | None], camera, box: Box
+) -> NDArray:
     """Premultiplied RGBA (h * SAMPLES, w * SAMPLES, 4) float32 0..255 of a box, nearer skins over farther ones."""
     left, top, right, bottom = box
-    size = ((right - left) * SAMPLES, (bottom - top) * SAMPLES)
-    center = ((camera.center[0] - left) * SAMPLES, (camera.center[1] - top) * SAMPLES)
+    size = ((right - left) * SAMPLES_PER_AXIS, (bottom - top) * SAMPLES_PER_AXIS)
+    center = ((camera.center[0] - left) * SAMPLES_PER_AXIS, (camera.center[1] - top) * SAMPLES_PER_AXIS)
     total, nearest = None, None
     for sheet, vertices, shade in zip(sheets, seen, shades, strict=True):
         raster = rasterize(
             vertices[None],
             sheet.faces,
-            focal=camera.focal * SAMPLES,
+            focal=camera.focal * SAMPLES_PER_AXIS,
             center=center,
             size=size,
             cull=not sheet.two_sided,
         )
-        layer, depth = _textured(sheet, raster, shade), raster.depth[0].numpy()
+        layer, depth = _sample_texture(sheet, raster, shade), raster.depth[0].numpy()
         if total is None:
             total, nearest = layer, depth
             continue
@@ -129,7 +133,7 @@ def _samples(sheets: Sequence[Sheet], seen: list[Tensor], shades: Sequence[Tenso
     return total
 
 
-def _textured(sheet: Sheet, raster: Raster, shade: Tensor | None) -> NDArray:
+def _sample_texture(sheet: TexturedMesh, raster: Raster, shade: Tensor | None) -> NDArray:
     """Premultiplied RGBA (h, w, 4) float32 of what a raster sees of a sheet, times `shade` (V,)."""
     import cv2
 
@@ -151,13 +155,13 @@ def _textured(sheet: Sheet, raster: Raster, shade: Tensor | None) -> NDArray:
     return image.reshape(*raster.face.shape[1:], 4)
 
 
-def _straight(samples: NDArray) -> tuple[NDArray, NDArray]:
+def _unpremultiply(samples: NDArray) -> tuple[NDArray, NDArray]:
     """Straight colours, bled beyond the edge, and alpha of samples (h * SAMPLES, w * SAMPLES, 4) premultiplied."""
     import cv2
 
-    size = (samples.shape[1] // SAMPLES, samples.shape[0] // SAMPLES)
+    size = (samples.shape[1] // SAMPLES_PER_AXIS, samples.shape[0] // SAMPLES_PER_AXIS)
     pixels = cv2.resize(samples, size, interpolation=cv2.INTER_AREA)
-    around = cv2.blur(pixels, (BLEED, BLEED))
+    around = cv2.blur(pixels, (BLEED_PIXELS, BLEED_PIXELS))
     chosen = np.where(pixels[..., 3:] > 0, pixels, around)
     rgb = chosen[..., :3] * (255 / np.maximum(chosen[..., 3:], 1e-3))
     return np.clip(rgb + 0.5, 0, 255).astype(np.uint8), (pixels[..., 3] + 0.5).astype(np.uint8)

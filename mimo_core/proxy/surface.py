@@ -12,19 +12,19 @@ from torch import Tensor
 
 from ..body.model import BodyModel, free_body, vertex_normals
 from ..body.skeleton import JOINT
-from .atlas import Atlas, free_body_atlas
+from .atlas import Atlas, load_atlas
 
 
-AROUND = 0.12  # metres that a quarter turn around a limb counts for when a stand-in is looked up
-ARMS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("shoulder", "elbow", "wrist", "hand")]
-TRUNK = [JOINT[f"spine{number}"] for number in (1, 2, 3)] + [
+QUARTER_TURN = 0.12  # metres that a quarter turn around a limb counts for when a stand-in is looked up
+ARM_JOINTS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("shoulder", "elbow", "wrist", "hand")]
+TRUNK_JOINTS = [JOINT[f"spine{number}"] for number in (1, 2, 3)] + [
     JOINT[name] for name in ("pelvis", "neck", "head", "left_collar", "right_collar")
 ]
-FEET = [JOINT[name] for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
+FOOT_JOINTS = [JOINT[name] for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class BodySurface:
     """The rest pose of every texel of an atlas, (N, ...) each."""
 
     atlas: Atlas
@@ -38,7 +38,7 @@ class Surface:
 
     def along(self, texels: NDArray, *, inwards: float = 1.0) -> NDArray:
         """Where on their limbs texels (n,) lie, front and back alike, (n, 4); `inwards` below 1 draws sides nearer."""
-        return np.concatenate([self.axis[texels], AROUND * inwards * self.turn[texels, None]], 1)
+        return np.concatenate([self.axis[texels], QUARTER_TURN * inwards * self.turn[texels, None]], 1)
 
     @functools.cached_property
     def partner(self) -> NDArray:
@@ -49,18 +49,18 @@ class Surface:
 
 
 @functools.lru_cache(maxsize=2)
-def free_body_surface(side: int) -> Surface:
-    body, atlas = free_body(), free_body_atlas(side)
+def load_surface(side: int) -> BodySurface:
+    body, atlas = free_body(), load_atlas(side)
     place = atlas.at(body.faces, body.template).numpy()
     weights = atlas.at(body.faces, body.weights).numpy()
     head = weights[:, JOINT["head"]]
     hands = [weights[:, [JOINT[f"{side}_wrist"], JOINT[f"{side}_hand"]]].sum(1) > 0.5 for side in ("left", "right")]
-    axis, turn = (atlas.at(body.faces, values).numpy() for values in _around_limbs(body))
-    hair, face = _scalp_and_face(body, place, head)
-    return Surface(atlas, place, axis, turn[:, 0], head, tuple(hands), face, hair)
+    axis, turn = (atlas.at(body.faces, values).numpy() for values in _limb_coordinates(body))
+    hair, face = _find_scalp_and_face(body, place, head)
+    return BodySurface(atlas, place, axis, turn[:, 0], head, tuple(hands), face, hair)
 
 
-def _around_limbs(body: BodyModel) -> tuple[Tensor, Tensor]:
+def _limb_coordinates(body: BodyModel) -> tuple[Tensor, Tensor]:
     """For the vertices in rest pose the point of the limb's axis (V, 3) and the turn around it (V, 1).
 
     Arms lie along x, feet along z, everything else along y. The trunk is flat rather than round: there the way from
@@ -70,18 +70,18 @@ def _around_limbs(body: BodyModel) -> tuple[Tensor, Tensor]:
     place = body.template[:, None]
     candidate = torch.cat([joints[None, :, :1].expand(len(place), -1, -1), place[..., 1:2].expand(-1, 24, 1)], -1)
     candidate = torch.cat([candidate, joints[None, :, 2:].expand(len(place), -1, -1)], -1)
-    candidate[:, ARMS, 0], candidate[:, ARMS, 1] = place[..., 0], joints[None, ARMS, 1]
-    candidate[:, TRUNK, 0] = 0
-    candidate[:, FEET, 2] = place[..., 2]
+    candidate[:, ARM_JOINTS, 0], candidate[:, ARM_JOINTS, 1] = place[..., 0], joints[None, ARM_JOINTS, 1]
+    candidate[:, TRUNK_JOINTS, 0] = 0
+    candidate[:, FOOT_JOINTS, 2] = place[..., 2]
     axis = (body.weights[..., None] * candidate).sum(1)
-    arm = body.weights[:, ARMS].sum(1, keepdim=True)
+    arm = body.weights[:, ARM_JOINTS].sum(1, keepdim=True)
     normal = vertex_normals(body.template[None], body.faces)[0]
-    trunk = body.weights[:, TRUNK].sum(1, keepdim=True)
-    turn = normal[:, :1] * (1 - arm - trunk) + normal[:, 1:2] * arm + body.template[:, :1] / AROUND * trunk
+    trunk = body.weights[:, TRUNK_JOINTS].sum(1, keepdim=True)
+    turn = normal[:, :1] * (1 - arm - trunk) + normal[:, 1:2] * arm + body.template[:, :1] / QUARTER_TURN * trunk
     return axis, turn
 
 
-def _scalp_and_face(body: BodyModel, place: NDArray, head: NDArray) -> tuple[NDArray, NDArray]:
+def _find_scalp_and_face(body: BodyModel, place: NDArray, head: NDArray) -> tuple[NDArray, NDArray]:
     """Where hair grows, behind the ears and above the forehead down to the nape, and the middle of the face; bools."""
     at = {name: body.template[body.landmarks[name]].numpy() for name in ("left_ear", "left_eye", "nose")}
     top = float(place[head > 0.5, 1].max())

@@ -12,37 +12,39 @@ from torch import Tensor
 from ..body.model import free_body, vertex_normals
 from ..body.raster import Raster
 from ..body.skeleton import JOINT
-from ..identity.continuation import continued
+from ..identity.push_pull import push_pull
 from .atlas import Atlas
-from .outline import HANDS, Picture
+from .outline import HAND_JOINTS, FittedPicture
 
 
-FACING = (0.2, 0.45)  # cosine between surface and line of sight: unseen below, trusted above
-EDGE = 0.012  # of the person's height: texels of a covered part so near to what covers it are not trusted
+FACING_COSINES = (0.2, 0.45)  # cosine between surface and line of sight: unseen below, trusted above
+COVER_EDGE = 0.012  # of the person's height: texels of a covered part so near to what covers it are not trusted
 HAND_EDGE = 0.025  # the same around hands, whose fingers the fit spreads otherwise
-TRUSTED = 0.5  # of 1: texels seen that well stand in for others
-SLACK = 0.015  # metres a texel may lie behind the visible surface
+TRUSTED_SHARE = 0.5  # of 1: texels seen that well stand in for others
+DEPTH_SLACK = 0.015  # metres a texel may lie behind the visible surface
 
 
 @dataclass(frozen=True, eq=False)
-class Baked:
+class BakedTexture:
     """Colours (N, 3) float32 of N texels and how far each was seen, (N,) 0..1."""
 
     colors: NDArray
     seen: NDArray
 
 
-def clean_colors(picture: NDArray, matte: NDArray) -> NDArray:
+def unmix_colors(picture: NDArray, matte: NDArray) -> NDArray:
     """The character's colours (H, W, 3) float32 without the white behind it, carried on beyond its edge."""
     import cv2
 
     alpha = matte.astype(np.float32)[..., None] / 255
     straight = (picture.astype(np.float32) - 255 * (1 - alpha)) / np.maximum(alpha, 0.2)
-    inside = cv2.erode((matte > 250).astype(np.uint8), np.ones((3, 3)), iterations=_rim(matte), borderValue=1)
-    return np.clip(continued(np.clip(straight, 0, 255), inside), 0, 255)
+    inside = cv2.erode((matte > 250).astype(np.uint8), np.ones((3, 3)), iterations=_rim_width(matte), borderValue=1)
+    return np.clip(push_pull(np.clip(straight, 0, 255), inside), 0, 255)
 
 
-def bake(atlas: Atlas, vertices: Tensor, faces: Tensor, picture: Picture, colors: NDArray) -> Baked:
+def bake_texture(
+    atlas: Atlas, vertices: Tensor, faces: Tensor, picture: FittedPicture, colors: NDArray
+) -> BakedTexture:
     """Sample `colors` (H, W, 3) where camera-space vertices (V, 3) put the texels on the picture."""
     import cv2
 
@@ -52,15 +54,15 @@ def bake(atlas: Atlas, vertices: Tensor, faces: Tensor, picture: Picture, colors
     facing = -(normals * torch.nn.functional.normalize(points, dim=1)).sum(1)
     pixels = picture.camera.pixels(points).numpy().astype(np.float32)
     x, y = np.ascontiguousarray(pixels[:, 0])[None] - 0.5, np.ascontiguousarray(pixels[:, 1])[None] - 0.5
-    sampled = _remap(colors, x, y, cv2.INTER_CUBIC)
-    seen = np.clip((facing.numpy() - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
-    seen *= _remap(_trusted_matte(picture.matte), x, y, cv2.INTER_LINEAR)
-    seen *= _uncovered(points[:, 2].numpy(), raster.depth[0].numpy(), x, y, EDGE * len(picture.matte))
-    seen *= _away_from_hands(raster, atlas, x, y, HAND_EDGE * len(picture.matte))
-    return Baked(np.clip(sampled, 0, 255), seen)
+    sampled = _sample_points(colors, x, y, cv2.INTER_CUBIC)
+    seen = np.clip((facing.numpy() - FACING_COSINES[0]) / (FACING_COSINES[1] - FACING_COSINES[0]), 0, 1)
+    seen *= _sample_points(_trusted_matte(picture.matte), x, y, cv2.INTER_LINEAR)
+    seen *= _weigh_uncovered(points[:, 2].numpy(), raster.depth[0].numpy(), x, y, COVER_EDGE * len(picture.matte))
+    seen *= _weigh_hand_distance(raster, atlas, x, y, HAND_EDGE * len(picture.matte))
+    return BakedTexture(np.clip(sampled, 0, 255), seen)
 
 
-def _remap(image: NDArray, x: NDArray, y: NDArray, interpolation: int) -> NDArray:
+def _sample_points(image: NDArray, x: NDArray, y: NDArray, interpolation: int) -> NDArray:
     """An image at N points; OpenCV takes maps of at most 32767 columns."""
     import cv2
 
@@ -76,15 +78,15 @@ def _trusted_matte(matte: NDArray) -> NDArray:
     import cv2
 
     inside = cv2.distanceTransform(np.pad((matte > 127).astype(np.uint8), 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    return np.clip(inside - _rim(matte), 0, 1).astype(np.float32)
+    return np.clip(inside - _rim_width(matte), 0, 1).astype(np.float32)
 
 
-def _rim(matte: NDArray) -> int:
+def _rim_width(matte: NDArray) -> int:
     """Pixels along the matte's edge whose colours are mixed with the background or are a drawing's outline."""
     return max(1, round(len(matte) / 300))
 
 
-def _uncovered(depth: NDArray, surface: NDArray, x: NDArray, y: NDArray, margin: float) -> NDArray:
+def _weigh_uncovered(depth: NDArray, surface: NDArray, x: NDArray, y: NDArray, margin: float) -> NDArray:
     """0 for texels at `depth` (N,) behind the seen `surface` (H, W), 0 empty, or close to what is far in front."""
     import cv2
 
@@ -94,19 +96,25 @@ def _uncovered(depth: NDArray, surface: NDArray, x: NDArray, y: NDArray, margin:
     size = 2 * max(1, round(margin)) + 1
     around = cv2.erode(filled, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
     local = cv2.erode(filled, np.ones((3, 3)))
-    visible = depth < _remap(cv2.dilate(filled, np.ones((3, 3))), x, y, cv2.INTER_NEAREST).clip(max=far - 0.5) + SLACK
-    before = depth - _remap(around, x, y, cv2.INTER_LINEAR)
+    visible = (
+        depth
+        < _sample_points(cv2.dilate(filled, np.ones((3, 3))), x, y, cv2.INTER_NEAREST).clip(max=far - 0.5) + DEPTH_SLACK
+    )
+    before = depth - _sample_points(around, x, y, cv2.INTER_LINEAR)
     open_air = np.clip((0.09 - before) / 0.03, 0, 1)
-    touching = depth < _remap(local, x, y, cv2.INTER_NEAREST) + 4 * SLACK
+    touching = depth < _sample_points(local, x, y, cv2.INTER_NEAREST) + 4 * DEPTH_SLACK
     return visible * open_air * touching
 
 
-def _away_from_hands(raster: Raster, atlas: Atlas, x: NDArray, y: NDArray, margin: float) -> NDArray:
+def _weigh_hand_distance(raster: Raster, atlas: Atlas, x: NDArray, y: NDArray, margin: float) -> NDArray:
     """0 for texels (N,), except of the arms, that the picture shows within `margin` pixels of a hand, else 1."""
     import cv2
 
     parts = free_body().face_parts.numpy()
-    is_hand, is_arm = np.isin(parts, HANDS), np.isin(parts, [*HANDS, JOINT["left_elbow"], JOINT["right_elbow"]])
+    is_hand, is_arm = (
+        np.isin(parts, HAND_JOINTS),
+        np.isin(parts, [*HAND_JOINTS, JOINT["left_elbow"], JOINT["right_elbow"]]),
+    )
     away = np.where(is_hand[raster.face[0].numpy()] & raster.mask[0].numpy(), 0, 1).astype(np.uint8)
     distance = cv2.distanceTransform(away, cv2.DIST_L2, 5)
-    return is_arm[atlas.face.numpy()] | (_remap(distance, x, y, cv2.INTER_NEAREST) > margin)
+    return is_arm[atlas.face.numpy()] | (_sample_points(distance, x, y, cv2.INTER_NEAREST) > margin)

@@ -72,10 +72,10 @@ def separate(
 
 def _estimated(clip: Clip, motion: Motion | None, progress: Progress) -> tuple[Motion, Masks]:
     """The motion, and BlazePose's mask of the person who does it."""
-    from ..pose.estimate import estimate
+    from ..pose.estimate import estimate_motion
 
     boxes = None if motion is None else _boxes(motion, clip.width, clip.height)
-    found = estimate(clip, boxes=boxes, progress=progress)
+    found = estimate_motion(clip, boxes=boxes, progress=progress)
     return motion or found.motion, found.masks
 
 

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from mimo_core.cli.terminal import print_lines
 from mimo_core.denoise.attention import attend
 from mimo_core.denoise.call import Call
 from mimo_core.denoise.config import MimoConfig
@@ -25,7 +24,7 @@ from mimo_core.denoise.reference import ReferenceFeatures
 from mimo_core.denoise.reference_unet import ReferenceUNet
 from mimo_core.denoise.transformer import TransformerBlock
 
-from .table import BenchRow, report_rows
+from .table import Row, report, say
 
 
 FIXTURE = MimoConfig(
@@ -96,11 +95,11 @@ def run(arguments) -> int:
                 rows |= measure(case, repeats=arguments.repeats)
     finally:
         torch.set_num_threads(threads)
-    return report_rows(rows, (0,), 256, as_json=arguments.json)
+    return report(rows, (0,), 256, as_json=arguments.json)
 
 
 @torch.no_grad()
-def measure(case: Case, *, repeats: int = 3) -> dict[str, BenchRow]:
+def measure(case: Case, *, repeats: int = 3) -> dict[str, Row]:
     """Speed of a pass with guidance, of the reference's pass, and the memory that the reference adds."""
     denoiser = _weighted(Denoiser(case.config, device="meta"))
     height = case.size // 8
@@ -121,11 +120,11 @@ def measure(case: Case, *, repeats: int = 3) -> dict[str, BenchRow]:
 
     difference = ((ours() - plain()).norm() / plain().norm()).item()
     fast, slow = fastest(ours, plain, repeats=repeats)
-    print_lines(f"{case.name}: ours {fast:.2f} CPU-s, plain {slow:.2f} CPU-s, relative difference {difference:.1g}")
+    say(f"{case.name}: ours {fast:.2f} CPU-s, plain {slow:.2f} CPU-s, relative difference {difference:.1g}")
     name = case.name
     return {
-        f"speed, {name}": BenchRow(slow / fast, case.target, unit="x"),
-        f"relative difference, {name}": BenchRow(difference, 1e-4, at_most=True),
+        f"speed, {name}": Row(slow / fast, case.target, unit="x"),
+        f"relative difference, {name}": Row(difference, 1e-4, at_most=True),
         f"extra memory of the reference, {name}": _memory(denoiser, features, case, height),
     }
 
@@ -147,7 +146,7 @@ def fastest(*variants: Callable[[], Tensor], repeats: int) -> list[float]:
     return seconds
 
 
-def _memory(denoiser: Denoiser, features: ReferenceFeatures, case: Case, height: int) -> BenchRow:
+def _memory(denoiser: Denoiser, features: ReferenceFeatures, case: Case, height: int) -> Row:
     """What the reference adds to the peak of the first self-attention, as a share of what it adds in the plain one."""
     block = denoiser.down_blocks[0].attentions[0].transformer_blocks[0]
     rows, channels = 2 * case.frames, case.config.block_out_channels[0]
@@ -165,10 +164,10 @@ def _memory(denoiser: Denoiser, features: ReferenceFeatures, case: Case, height:
     ours = peak(TransformerBlock, keys) - alone
     _use(denoiser, PlainBlock)
     plain = peak(PlainBlock, denoiser.project(features)) - alone
-    print_lines(
+    say(
         f"{case.name}: one attention {alone / 1e6:.1f} MB, the reference adds {ours / 1e6:.1f}, plain {plain / 1e6:.1f}"
     )
-    return BenchRow(ours / plain, 1 / case.frames, at_most=True)
+    return Row(ours / plain, 1 / case.frames, at_most=True)
 
 
 def peak_bytes(function: Callable[[], object]) -> int:
@@ -183,7 +182,7 @@ def peak_bytes(function: Callable[[], object]) -> int:
     return most
 
 
-def _flops() -> BenchRow:
+def _flops() -> Row:
     """FLOPs of the plain variant, counted on the meta device."""
     config = MimoConfig()
     denoiser = Denoiser(config, device="meta")
@@ -200,10 +199,8 @@ def _flops() -> BenchRow:
             reference=features,
         )
     counted = counter.get_total_flops() / 1e12
-    print_lines(
-        f"plain variant at SD1.5 width, 4 frames of 256x256: {counted:.3f} TFLOP, expected {PLAIN_TFLOP} within 3 %"
-    )
-    return BenchRow(abs(counted / PLAIN_TFLOP - 1), 0.03, at_most=True)
+    say(f"plain variant at SD1.5 width, 4 frames of 256x256: {counted:.3f} TFLOP, expected {PLAIN_TFLOP} within 3 %")
+    return Row(abs(counted / PLAIN_TFLOP - 1), 0.03, at_most=True)
 
 
 def _random_features(config: MimoConfig, height: int, generator: torch.Generator | None) -> ReferenceFeatures:

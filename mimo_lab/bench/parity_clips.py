@@ -23,14 +23,14 @@ from mimo_core.denoise.regions import (
 from mimo_core.denoise.windows import official_windows
 from mimo_core.geometry.box import Box
 from mimo_core.identity.prepare import (
-    clip_input,
+    composite_on_white,
     crop_to_matte,
+    make_clip_input,
+    make_pose_input,
+    make_vae_input,
     matte_box,
-    on_white,
     pad_to_square,
-    pose_input,
     square_padding,
-    vae_input,
 )
 from mimo_core.scene.template_rules import frame_camera, kept_frames, local_wrist, person_box, template_size, time_crop
 
@@ -142,9 +142,13 @@ def preparation(folder: Path) -> Iterator[Comparison]:
     prep = json.loads((folder / "roi.json").read_text())["prep"]
     images = np.load(folder / "roi_images.npz", allow_pickle=False)
     image, (height, width) = images["prep.image"], prep["target_hw"]
-    yield "prep.vae_like_m1_1", _different(vae_input(image, width, height).numpy(), images["prep.vae_like_m1_1"]), 0
-    yield "prep.pose_0_1", _different(pose_input(image, width, height).numpy(), images["prep.pose_0_1"]), 0
-    sampled = clip_input(image)[..., ::8, ::8].numpy()
+    yield (
+        "prep.vae_like_m1_1",
+        _different(make_vae_input(image, width, height).numpy(), images["prep.vae_like_m1_1"]),
+        0,
+    )
+    yield "prep.pose_0_1", _different(make_pose_input(image, width, height).numpy(), images["prep.pose_0_1"]), 0
+    sampled = make_clip_input(image)[..., ::8, ::8].numpy()
     yield "prep.clip_pixel_values_every8", _different(sampled, images["prep.clip_pixel_values_every8"]), 0
 
 
@@ -155,7 +159,7 @@ def driver_runs(folder: Path) -> Iterator[Comparison]:
     masks = dict(zip(roi["mask_names_in_order"], images["masks_u8"], strict=True))
     for name, case in roi["driver_runs"].items():
         clip = {key.split(".", 1)[1]: images[key] for key in images.files if key.startswith(f"{name}.")}
-        reference, _ = crop_to_matte(on_white(clip["ref_rgb"], clip["ref_alpha"]), clip["ref_alpha"])
+        reference, _ = crop_to_matte(composite_on_white(clip["ref_rgb"], clip["ref_alpha"]), clip["ref_alpha"])
         yield f"driver.{name}.net_ref_input", _different(pad_to_square(reference), clip["net_ref_input"]), 0
         if name.startswith("animate"):
             yield from _animate(name, clip)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def continued(values: NDArray, known: NDArray, *, blur: float = 0.0) -> NDArray:
+def push_pull(values: NDArray, known: NDArray, *, blur: float = 0.0) -> NDArray:
     """Values (H, W, C) float32 of the pixels `known` (H, W), bool or weights 0..1, continued over the picture.
 
     Push and pull over a pyramid (Gortler et al. 1996): where nothing is known the next coarser level decides. Known
@@ -14,10 +14,10 @@ def continued(values: NDArray, known: NDArray, *, blur: float = 0.0) -> NDArray:
     """
     weight = known.astype(np.float32)
     groups = range(0, values.shape[2], 4)  # OpenCV shrinks at most 4 channels at once
-    return np.concatenate([_pull(values[..., at : at + 4].astype(np.float32), weight, blur) for at in groups], 2)
+    return np.concatenate([_pull_level(values[..., at : at + 4].astype(np.float32), weight, blur) for at in groups], 2)
 
 
-def _pull(values: NDArray, weight: NDArray, blur: float) -> NDArray:
+def _pull_level(values: NDArray, weight: NDArray, blur: float) -> NDArray:
     import cv2
 
     height, width = weight.shape
@@ -27,16 +27,16 @@ def _pull(values: NDArray, weight: NDArray, blur: float) -> NDArray:
         return values * weight[..., None] + mean * (1 - weight[..., None])
     size = ((width + 1) // 2, (height + 1) // 2)
     smaller_weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
-    smaller = _planes(cv2.resize(values * weight[..., None], size, interpolation=cv2.INTER_AREA))
+    smaller = _keep_channels(cv2.resize(values * weight[..., None], size, interpolation=cv2.INTER_AREA))
     smaller = smaller / np.maximum(smaller_weight, 1e-6)[..., None]
-    coarse = _pull(smaller, np.minimum(smaller_weight * 4, 1), blur)
-    fine = _planes(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR))
+    coarse = _pull_level(smaller, np.minimum(smaller_weight * 4, 1), blur)
+    fine = _keep_channels(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR))
     if blur:
-        values = _planes(cv2.GaussianBlur(values * weight[..., None], (0, 0), blur))
+        values = _keep_channels(cv2.GaussianBlur(values * weight[..., None], (0, 0), blur))
         weight = cv2.GaussianBlur(weight, (0, 0), blur)
         return values + fine * (1 - weight[..., None])
     return values * weight[..., None] + fine * (1 - weight[..., None])
 
 
-def _planes(values: NDArray) -> NDArray:
+def _keep_channels(values: NDArray) -> NDArray:
     return values if values.ndim == 3 else values[..., None]  # OpenCV drops a single channel

@@ -15,49 +15,51 @@ from ..body.model import BodyModel
 from ..body.raster import interpolate
 from ..body.skeleton import JOINT
 from ..geometry.camera import Camera
-from ..identity.continuation import continued
-from .outline import Picture
-from .skin import Sheet, Skin, at_rest
+from ..identity.push_pull import push_pull
+from .outline import FittedPicture
+from .skin import SkinnedMesh, TexturedMesh, unpose
 
 
-SIDE = 224  # pixels: the sheet's mesh needs no more
-LEAST = 0.002  # of the matte's area: smaller pieces are left out
-OVERLAP = 8  # pixels at SIDE that a sheet reaches under the body, past gaps too narrow to be seen there
-TEAR = 0.3  # change of the arms' weight across one quad from which it is left out
-ARMS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("shoulder", "elbow", "wrist", "hand")]
+LAYER_SIDE = 224  # pixels: the sheet's mesh needs no more
+LEAST_AREA = 0.002  # of the matte's area: smaller pieces are left out
+LAYER_OVERLAP = 8  # pixels at SIDE that a sheet reaches under the body, past gaps too narrow to be seen there
+TEAR_CHANGE = 0.3  # change of the arms' weight across one quad from which it is left out
+ARM_JOINTS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("shoulder", "elbow", "wrist", "hand")]
 
 
-def shell_of(body: BodyModel, vertices: Tensor, transforms: Tensor, picture: Picture, colors: NDArray) -> Skin | None:
+def make_cloth_layer(
+    body: BodyModel, vertices: Tensor, transforms: Tensor, picture: FittedPicture, colors: NDArray
+) -> SkinnedMesh | None:
     """The sheet for what camera-space vertices (V, 3), posed by transforms (24, 4, 4), leave of the matte uncovered.
 
     `colors` (H, W, 3) are the picture's. None where the body covers all.
     """
     import cv2
 
-    side = min(SIDE, len(picture.matte))
+    side = min(LAYER_SIDE, len(picture.matte))
     camera = picture.camera.scaled(side, side)
     matte = cv2.resize(picture.matte, (side, side), interpolation=cv2.INTER_AREA) > 127
-    raster = Picture(matte, camera).raster(vertices, body.faces)
-    missing = _missing(matte, raster.mask[0].numpy())
+    raster = FittedPicture(matte, camera).raster(vertices, body.faces)
+    missing = _find_missing(matte, raster.mask[0].numpy())
     if not missing.any():
         return None
     weights = interpolate(raster, body.faces, body.weights)[0].numpy()
     beside = np.concatenate([raster.depth[0].numpy()[..., None], weights], 2)
-    bound = _bound_to(missing, raster.mask[0].numpy(), weights[..., ARMS].sum(2) > 0.5, beside)
+    bound = _extend_weights(missing, raster.mask[0].numpy(), weights[..., ARM_JOINTS].sum(2) > 0.5, beside)
     region = bound[..., 0] > 0
     number = np.full(region.shape, -1)
     number[region] = np.arange(region.sum())
     place = torch.from_numpy(np.argwhere(region)[:, ::-1] + 0.5).float()
     field = torch.from_numpy(bound[region])
     weights = field[:, 1:] / field[:, 1:].sum(1, keepdim=True)
-    faces = _quads(number, weights)
+    faces = _make_quads(number, weights)
     if not len(faces):
         return None
-    rest = at_rest(_unprojected(place, field[:, 0], camera), weights, transforms, camera)
+    rest = unpose(_unproject(place, field[:, 0], camera), weights, transforms, camera)
     alpha = picture.matte
-    beside = _nearest(rest, body.template)
-    return Skin(
-        sheet=Sheet(
+    beside = _nearest_vertices(rest, body.template)
+    return SkinnedMesh(
+        sheet=TexturedMesh(
             faces=faces,
             corners=(place * len(alpha) / side)[faces],
             texture=np.dstack([np.clip(colors + 0.5, 0, 255).astype(np.uint8), alpha]),
@@ -70,19 +72,19 @@ def shell_of(body: BodyModel, vertices: Tensor, transforms: Tensor, picture: Pic
     )
 
 
-def _missing(matte: NDArray, covered: NDArray) -> NDArray:
+def _find_missing(matte: NDArray, covered: NDArray) -> NDArray:
     """What the body leaves of the matte, (H, W) bool, without the slivers along its outline."""
     import cv2
 
     left = (matte & ~covered).astype(np.uint8)
     opened = cv2.morphologyEx(left, cv2.MORPH_OPEN, np.ones((2, 2)))
     labels, stats = cv2.connectedComponentsWithStats(left, connectivity=8)[1:3]
-    kept = (stats[:, cv2.CC_STAT_AREA] >= LEAST * matte.sum()) & np.isin(np.arange(len(stats)), labels[opened > 0])
+    kept = (stats[:, cv2.CC_STAT_AREA] >= LEAST_AREA * matte.sum()) & np.isin(np.arange(len(stats)), labels[opened > 0])
     kept[0] = False
     return kept[labels]
 
 
-def _bound_to(missing: NDArray, covered: NDArray, arms: NDArray, beside: NDArray) -> NDArray:
+def _extend_weights(missing: NDArray, covered: NDArray, arms: NDArray, beside: NDArray) -> NDArray:
     """Depth and weights (H, W, 25) continued from the body over each missing piece and a little further, else 0.
 
     Arms count only if nothing else touches the piece; where they do not, it does not reach under them either.
@@ -93,42 +95,42 @@ def _bound_to(missing: NDArray, covered: NDArray, arms: NDArray, beside: NDArray
     # The very rim of the body is seen edge-on; a pixel further in its depth is sound.
     inner = cv2.erode(covered.astype(np.uint8), np.ones((3, 3))) > 0
     result = np.zeros(beside.shape, np.float32)
-    reach = np.ones((2 * OVERLAP + 3,) * 2)
+    reach = np.ones((2 * LAYER_OVERLAP + 3,) * 2)
     for label in range(1, labels.max() + 1):
         around = cv2.dilate((labels == label).astype(np.uint8), reach) > 0
-        near = cv2.dilate((labels == label).astype(np.uint8), np.ones((2 * OVERLAP + 1,) * 2)) > 0
+        near = cv2.dilate((labels == label).astype(np.uint8), np.ones((2 * LAYER_OVERLAP + 1,) * 2)) > 0
         known = inner & ~arms
         if (around & known).sum() < 0.25 * (around & inner).sum():
             known = inner
         else:
             near &= ~arms
-        result[near] = _smooth(continued(beside, known))[near]
+        result[near] = _blur_field(push_pull(beside, known))[near]
     return result
 
 
-def _smooth(values: NDArray) -> NDArray:
+def _blur_field(values: NDArray) -> NDArray:
     import cv2
 
     return cv2.GaussianBlur(values, (0, 0), 2.0)
 
 
-def _quads(number: NDArray, weights: Tensor) -> Tensor:
+def _make_quads(number: NDArray, weights: Tensor) -> Tensor:
     """Two triangles for every square of four numbered pixels, (T, 3), except where an arm tears loose."""
     corners = np.stack([number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]], -1).reshape(-1, 4)
     corners = torch.from_numpy(corners[(corners >= 0).all(1)])
-    arms = weights[:, ARMS].sum(1)
+    arms = weights[:, ARM_JOINTS].sum(1)
     change = (arms[corners] - arms[corners[:, :1]]).abs().amax(1)
-    corners = corners[change < TEAR]
+    corners = corners[change < TEAR_CHANGE]
     return torch.cat([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
 
 
-def _unprojected(pixels: Tensor, depth: Tensor, camera: Camera) -> Tensor:
+def _unproject(pixels: Tensor, depth: Tensor, camera: Camera) -> Tensor:
     """Camera-space points (N, 3) of pixels (N, 2) at depths (N,)."""
     flat = (pixels - pixels.new_tensor(camera.center)) / camera.focal * depth[:, None]
     return torch.cat([flat, depth[:, None]], 1)
 
 
-def _nearest(points: Tensor, vertices: Tensor) -> Tensor:
+def _nearest_vertices(points: Tensor, vertices: Tensor) -> Tensor:
     from scipy.spatial import cKDTree
 
     return torch.from_numpy(cKDTree(vertices.numpy()).query(points.numpy())[1])

@@ -10,13 +10,13 @@ from torch import Tensor
 from ..body.height import measure_height
 from ..body.model import free_body
 from ..motion.motion import Motion
-from .skin import Sheet
+from .skin import TexturedMesh
 
 
-SHORTEST, TALLEST = 0.5, 1.2  # of the driver's height: how far a card follows a crouch or a jump
+LEAST_HEIGHT, LARGEST_HEIGHT = 0.5, 1.2  # of the driver's height: how far a card follows a crouch or a jump
 
 
-def card_of(colors: NDArray, matte: NDArray) -> Sheet:
+def make_billboard(colors: NDArray, matte: NDArray) -> TexturedMesh:
     """The card of a picture's colours (H, W, 3), cut to the box of its matte (H, W)."""
     rows, columns = np.flatnonzero(matte.any(1)), np.flatnonzero(matte.any(0))
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -24,10 +24,10 @@ def card_of(colors: NDArray, matte: NDArray) -> Sheet:
     height, width = texture.shape[:2]
     place = torch.tensor([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
     faces = torch.tensor([[0, 2, 1], [0, 3, 2]])
-    return Sheet(faces, place[faces], texture, two_sided=True)
+    return TexturedMesh(faces, place[faces], texture, two_sided=True)
 
 
-def card_corners(motion: Motion, aspect: float) -> Tensor:
+def place_billboard(motion: Motion, aspect: float) -> Tensor:
     """World corners (F, 4, 3) of a card: top left, top right, bottom right, bottom left, as the camera sees it.
 
     It is as tall as the driver, shrinks when the driver crouches, stands upright on the driver's soles, and turns
@@ -41,7 +41,7 @@ def card_corners(motion: Motion, aspect: float) -> Tensor:
     rest, joints = body.shape(betas)
     standing = joints[0, 1] - rest[:, 1].amin()
     ground = torch.minimum(posed.vertices[..., 1].amin(1), pelvis[:, 1])
-    scale = ((pelvis[:, 1] - ground) / standing).clamp(SHORTEST, TALLEST)
+    scale = ((pelvis[:, 1] - ground) / standing).clamp(LEAST_HEIGHT, LARGEST_HEIGHT)
     foot = torch.stack([pelvis[:, 0], ground, pelvis[:, 2]], 1)
     right = _camera_right(motion, foot) * (height * scale * aspect / 2)[:, None]
     up = torch.zeros_like(foot)

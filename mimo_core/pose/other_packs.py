@@ -24,12 +24,12 @@ from ..geometry.rotations import matrix_from_axis_angle
 from ..motion.motion import Motion
 from ..progress import Progress, silent
 from ..render.openpose import POINTS, openpose_points
-from .blazepose import LANDMARKS
-from .fit import fit
+from .blazepose import LANDMARK_COUNT
+from .fit import fit_motion
 from .joints import motion_from_joints
 from .landmarks import Landmarks
-from .lift import openpose_landmarks
-from .rig import Stance, free_rig
+from .lift import lift_openpose
+from .rig import BodyState, load_rig
 
 
 # BlazePose's landmark: the keypoint of MHR's 70 that lies at the same place. Fingers are their knuckles.
@@ -39,11 +39,11 @@ MHR_KEYPOINTS = {
 }  # fmt: skip
 MHR_COUNT, NLF_COUNT = 70, 24
 MOUTH = (9, 10)
-NEAREST = 0.2  # metres: a person closer to the camera than this is a mistake
-FRAMES_AT_ONCE = 32
+NEAREST_METERS = 0.2  # metres: a person closer to the camera than this is a mistake
+CHUNK_FRAMES = 32
 
 
-def motion_from_poses(
+def read_poses(
     value,
     *,
     frames: int,
@@ -60,23 +60,23 @@ def motion_from_poses(
     another length than the clip, or shows nobody.
     """
     if isinstance(value, Mapping) and "joints3d_nonparam" in value:
-        joints, found = _nlf_joints(value, frames, person)
+        joints, found = _read_nlf(value, frames, person)
         camera = Camera.for_size(*size, focal=focal)
         return motion_from_joints(joints, found, camera, fps=fps, smoothing=smoothing)
     if isinstance(value, Mapping) and "frames" in value:
-        landmarks, seen_focal = _mhr_landmarks(value, frames, size, person, focal)
+        landmarks, seen_focal = _read_mhr(value, frames, size, person, focal)
         camera = Camera.for_size(*size, focal=seen_focal)
-        motion = fit(landmarks, camera, fps=fps, smoothing=smoothing, progress=progress)
-        return motion.with_person(_in_metres(motion.person, landmarks, camera))
+        motion = fit_motion(landmarks, camera, fps=fps, smoothing=smoothing, progress=progress)
+        return motion.with_person(_scale_to_metric(motion.person, landmarks, camera))
     if _is_list(value):
-        landmarks = openpose_landmarks(value, frames=frames, size=size, fps=fps, person=person)
-        return fit(landmarks, Camera.for_size(*size, focal=focal), fps=fps, smoothing=smoothing, progress=progress)
+        landmarks = lift_openpose(value, frames=frames, size=size, fps=fps, person=person)
+        return fit_motion(
+            landmarks, Camera.for_size(*size, focal=focal), fps=fps, smoothing=smoothing, progress=progress
+        )
     raise InputError("These poses are none of MHR_POSE_DATA (SAM 3D Body), NLFPRED (NLF) and POSE_KEYPOINT (OpenPose).")
 
 
-def openpose_keypoints(
-    motion: Motion, *, size: tuple[int, int] | None = None, progress: Progress = silent
-) -> list[dict]:
+def project_openpose(motion: Motion, *, size: tuple[int, int] | None = None, progress: Progress = silent) -> list[dict]:
     """POSE_KEYPOINT: the 18 points of OpenPose of the first person, in pixels; unseen points are zeros.
 
     `size` is (width, height) of the picture, the camera's own if left out.
@@ -84,11 +84,11 @@ def openpose_keypoints(
     camera = motion.camera.scaled(*size) if size else motion.camera
     width, height = camera.size
     people = []
-    for start in range(0, motion.frames, FRAMES_AT_ONCE):
-        frames = slice(start, min(start + FRAMES_AT_ONCE, motion.frames))
+    for start in range(0, motion.frames, CHUNK_FRAMES):
+        frames = slice(start, min(start + CHUNK_FRAMES, motion.frames))
         posed = free_body().pose(motion.person, frames)
         points, seen = openpose_points(free_body(), posed, lambda world, at=frames: camera.view(world, at))
-        seen = seen & (points[..., 2] > NEAREST) & motion.person.visible[frames, None]
+        seen = seen & (points[..., 2] > NEAREST_METERS) & motion.person.visible[frames, None]
         pixels = camera.pixels(points)
         rows = torch.where(seen[..., None], torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1), 0.0)
         people += rows.flatten(1).tolist()
@@ -97,25 +97,25 @@ def openpose_keypoints(
         {
             "canvas_width": width,
             "canvas_height": height,
-            "people": [_openpose_person(row)] if any(row) else [],
+            "people": [_format_openpose(row)] if any(row) else [],
         }
         for row in people
     ]
 
 
-def _openpose_person(row: list[float]) -> dict:
+def _format_openpose(row: list[float]) -> dict:
     others = ("face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d")
     return {"pose_keypoints_2d": row[: 3 * len(POINTS)]} | dict.fromkeys(others)
 
 
-def _nlf_joints(value: Mapping, frames: int, person: int) -> tuple[Tensor, Tensor]:
+def _read_nlf(value: Mapping, frames: int, person: int) -> tuple[Tensor, Tensor]:
     """Joints (F, 24, 3) in metres and which frames show the person."""
     batches = value["joints3d_nonparam"]
     listed = batches[0] if len(batches) == 1 and _is_list(batches[0]) else batches
     _check_length("NLFPRED", len(listed), frames)
     joints, found = torch.zeros(frames, NLF_COUNT, 3), torch.zeros(frames, dtype=torch.bool)
     for frame, people in enumerate(listed):
-        people = _tensor(people).reshape(-1, *np.shape(people)[-2:]) if len(people) else torch.zeros(0, NLF_COUNT, 3)
+        people = _to_tensor(people).reshape(-1, *np.shape(people)[-2:]) if len(people) else torch.zeros(0, NLF_COUNT, 3)
         if people.shape[1:] != (NLF_COUNT, 3):
             raise InputError(f"NLFPRED holds {tuple(people.shape)} in frame {frame}; (people, 24, 3) is read.")
         if person < len(people) and torch.isfinite(people[person]).all() and people[person].any():
@@ -123,14 +123,12 @@ def _nlf_joints(value: Mapping, frames: int, person: int) -> tuple[Tensor, Tenso
     return joints, found
 
 
-def _mhr_landmarks(
-    value: Mapping, frames: int, size: tuple[int, int], person: int, focal: float
-) -> tuple[Landmarks, float]:
+def _read_mhr(value: Mapping, frames: int, size: tuple[int, int], person: int, focal: float) -> tuple[Landmarks, float]:
     _check_length("MHR_POSE_DATA", len(value["frames"]), frames)
-    world = torch.zeros(frames, LANDMARKS, 3)  # in camera space, not only centred anywhere
-    pixels = torch.zeros(frames, LANDMARKS, 2)
+    world = torch.zeros(frames, LANDMARK_COUNT, 3)  # in camera space, not only centred anywhere
+    pixels = torch.zeros(frames, LANDMARK_COUNT, 2)
     score = torch.zeros(frames)
-    confidence = torch.zeros(LANDMARKS)
+    confidence = torch.zeros(LANDMARK_COUNT)
     confidence[list(MHR_KEYPOINTS)] = 1.0
     confidence[list(MOUTH)] = 1.0
     center = torch.tensor(size) / 2
@@ -138,12 +136,12 @@ def _mhr_landmarks(
     for frame, people in enumerate(value["frames"]):
         if person >= len(people):
             continue
-        points, place, seen_focal = _mhr_person(people[person], frame)
+        points, place, seen_focal = _read_mhr_person(people[person], frame)
         world[frame, list(MHR_KEYPOINTS)] = points[list(MHR_KEYPOINTS.values())]
         _add_mouth(world[frame])
         world[frame] += place
         in_camera = world[frame]
-        pixels[frame] = in_camera[:, :2] / in_camera[:, 2:].clamp_min(NEAREST) * seen_focal + center
+        pixels[frame] = in_camera[:, :2] / in_camera[:, 2:].clamp_min(NEAREST_METERS) * seen_focal + center
         focals.append(seen_focal)
         score[frame] = 1.0
     if not focals:
@@ -151,16 +149,16 @@ def _mhr_landmarks(
     return Landmarks(pixels, world, confidence.repeat(frames, 1), score), focal or float(np.median(focals))
 
 
-def _in_metres(person: Person, landmarks: Landmarks, camera: Camera) -> Person:
+def _scale_to_metric(person: Person, landmarks: Landmarks, camera: Camera) -> Person:
     """The fitted person at the stature and the place that metric 3D keypoints tell; the fit itself knows no scale."""
-    body, rig, used = free_body(), free_rig(), list(MHR_KEYPOINTS)
+    body, rig, used = free_body(), load_rig(), list(MHR_KEYPOINTS)
     depth = landmarks.world[..., 2:].double()
     places = torch.cat([(landmarks.pixels - torch.tensor(camera.center)) / camera.focal * depth, depth], -1)
     places = (places * torch.tensor([1.0, -1.0, -1.0]))[:, used]
     turns = matrix_from_axis_angle(person.pose().double())
 
     def points_of(betas: Tensor) -> Tensor:
-        return rig.place(Stance(turns, person.transl.double(), betas.double())).points[:, used]
+        return rig.place(BodyState(turns, person.transl.double(), betas.double())).points[:, used]
 
     size = [
         (each - each.mean(1, keepdim=True)).norm(dim=2).mean(1)[landmarks.found].median()
@@ -173,12 +171,12 @@ def _in_metres(person: Person, landmarks: Landmarks, camera: Camera) -> Person:
     return replace(person, betas=betas, transl=(person.transl + shift[nearest]).float())
 
 
-def _mhr_person(entry: Mapping, frame: int) -> tuple[Tensor, Tensor, float]:
+def _read_mhr_person(entry: Mapping, frame: int) -> tuple[Tensor, Tensor, float]:
     missing = [key for key in ("pred_keypoints_3d", "pred_cam_t", "focal_length") if key not in entry]
     if missing:
         raise InputError(f"MHR_POSE_DATA lacks {', '.join(missing)} in frame {frame}.")
-    points, place = _tensor(entry["pred_keypoints_3d"]), _tensor(entry["pred_cam_t"]).flatten()
-    focal = float(_tensor(entry["focal_length"]).flatten()[0])
+    points, place = _to_tensor(entry["pred_keypoints_3d"]), _to_tensor(entry["pred_cam_t"]).flatten()
+    focal = float(_to_tensor(entry["focal_length"]).flatten()[0])
     if points.shape != (MHR_COUNT, 3) or place.shape != (3,):
         raise InputError(
             f"MHR_POSE_DATA holds {tuple(points.shape)} keypoints in frame {frame}; ({MHR_COUNT}, 3) is read."
@@ -190,7 +188,7 @@ def _mhr_person(entry: Mapping, frame: int) -> tuple[Tensor, Tensor, float]:
 
 def _add_mouth(points: Tensor):
     """Put BlazePose's mouth where it lies at rest between ears and nose; MHR's 70 keypoints have none."""
-    rest = free_rig().rest(torch.zeros(10, dtype=torch.float64)).float()
+    rest = load_rig().rest_landmarks(torch.zeros(10, dtype=torch.float64)).float()
     theirs, ours = _face_frame(points), _face_frame(rest)
     for landmark in MOUTH:
         points[landmark] = theirs @ torch.linalg.solve(ours, rest[landmark] - rest[0]) + points[0]
@@ -203,7 +201,7 @@ def _face_frame(points: Tensor) -> Tensor:
     return torch.stack([across, out, torch.linalg.cross(across, out) / across.norm().clamp_min(1e-6)], 1)
 
 
-def _tensor(value) -> Tensor:
+def _to_tensor(value) -> Tensor:
     if isinstance(value, Tensor):
         return value.detach().cpu().float()
     return torch.from_numpy(np.asarray(value, np.float32))

@@ -10,8 +10,8 @@ from mimo_core.body.skeleton import JOINT
 from mimo_core.errors import InputError
 from mimo_core.geometry.rotations import matrix_from_axis_angle
 from mimo_core.motion.builtin import builtin_motion
-from mimo_core.pose.neighbours import MHR_KEYPOINTS, motion_from_poses, openpose_keypoints
-from mimo_core.pose.rig import Stance, free_rig
+from mimo_core.pose.other_packs import MHR_KEYPOINTS, project_openpose, read_poses
+from mimo_core.pose.rig import BodyState, load_rig
 from mimo_core.render.openpose import POINTS
 
 
@@ -31,7 +31,7 @@ def in_camera(motion):
 
 def read(value, motion, **how):
     defaults = {"frames": motion.frames, "size": motion.camera.size, "fps": 30 / STEP, "smoothing": 0.3}
-    return motion_from_poses(value, **(defaults | how))
+    return read_poses(value, **(defaults | how))
 
 
 def nlf(motion):
@@ -40,8 +40,8 @@ def nlf(motion):
 
 def mhr(motion):
     person = motion.person
-    stance = Stance(matrix_from_axis_angle(person.pose().double()), person.transl.double(), person.betas.double())
-    points = motion.camera.view(free_rig().place(stance).points.float())
+    state = BodyState(matrix_from_axis_angle(person.pose().double()), person.transl.double(), person.betas.double())
+    points = motion.camera.view(load_rig().place(state).points.float())
     keypoints = torch.zeros(motion.frames, 70, 3)
     keypoints[:, list(MHR_KEYPOINTS.values())] = points[:, list(MHR_KEYPOINTS)]
     root = keypoints[:, 9:11].mean(1)
@@ -108,14 +108,14 @@ class TestMhr:
 class TestOpenPose:
     def test_out_and_in_again_stays_on_the_points_in_the_picture(self, truth):
         """Depth is a guess from one camera, so only the picture is held to much."""
-        found = read(openpose_keypoints(truth), truth, focal=truth.camera.focal)
+        found = read(project_openpose(truth), truth, focal=truth.camera.focal)
         pixels = [truth.camera.pixels(in_camera(motion)) for motion in (found, truth)]
         assert (pixels[0] - pixels[1]).norm(dim=-1).mean() < 5
         relative = [in_camera(motion) - in_camera(motion)[:, :1] for motion in (found, truth)]
         assert (relative[0] - relative[1]).norm(dim=-1).mean() < 0.13
 
     def test_keypoints_are_pixels_where_the_joints_are(self, truth):
-        rows = openpose_keypoints(truth)
+        rows = project_openpose(truth)
         assert len(rows) == truth.frames
         assert (rows[0]["canvas_width"], rows[0]["canvas_height"]) == truth.camera.size
         points = torch.tensor([row["people"][0]["pose_keypoints_2d"] for row in rows]).unflatten(1, (18, 3))
@@ -128,12 +128,12 @@ class TestOpenPose:
         from dataclasses import replace
 
         hidden = replace(motion.person, visible=torch.tensor([True, False, True]))
-        rows = openpose_keypoints(motion.with_person(hidden))
+        rows = project_openpose(motion.with_person(hidden))
         assert [len(row["people"]) for row in rows] == [1, 0, 1]
 
     def test_shares_of_another_canvas_are_understood(self):
         truth = builtin_motion("wave")[::16]
-        rows = openpose_keypoints(truth)
+        rows = project_openpose(truth)
         for row in rows:
             points = torch.tensor(row["people"][0]["pose_keypoints_2d"]).unflatten(0, (18, 3))
             points[:, :2] /= 512
@@ -163,4 +163,4 @@ class TestRefusals:
     )  # fmt: skip
     def test_what_does_not_fit_is_named(self, value, message):
         with pytest.raises(InputError, match=message):
-            motion_from_poses(value, frames=2, size=(64, 64), fps=24.0)
+            read_poses(value, frames=2, size=(64, 64), fps=24.0)
