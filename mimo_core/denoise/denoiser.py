@@ -48,7 +48,7 @@ class Denoiser(UNet):
             temb = patch(temb, self.config.block_out_channels[0], call.options)
 
         call.enter("input", 0)
-        hidden = with_residual(self._place_joints(self.conv_in(x), pose), control, "input", 0)
+        hidden = with_residual(self._posed(self.conv_in(x), pose), control, "input", 0)
         hidden = call.patched("input_block_patch", hidden)
         skips = [hidden]
         hidden = call.patched("input_block_patch_after_skip", hidden)
