@@ -9,6 +9,7 @@ from .identity import MimoEncodeIdentity
 from .models import register_folders
 from .motion import MimoEstimatePose, MimoLoadMotion, MimoSaveMotion
 from .motion_edit import MimoEditMotion, MimoPlaceMotion, MimoRetargetMotion
+from .renamed import watch_prompts
 from .render import MimoDecodeProxy, MimoRenderMotion
 from .review import MimoReviewLayers
 from .scene import MimoSeparateScene
@@ -17,6 +18,7 @@ from .template import MimoLoadTemplate, MimoSaveTemplate
 
 
 register_folders()
+watch_prompts()
 
 
 class MimoExtension(ComfyExtension):

@@ -12,7 +12,7 @@ from ..mimo_core.errors import InputError
 from .batches import allocate_batch, copy_to_batch, make_batch
 from .media import extract_alpha, make_progress, show_preview, to_clip, to_masks, to_sound, write_temp_video
 from .models import edge_masks
-from .sockets import BEHAVIOURS, MimoPlan, MimoScene, advanced, check_choice
+from .sockets import BEHAVIORS, MimoPlan, MimoScene, check_choice, mark_advanced
 
 
 class MimoComposite(io.ComfyNode):
@@ -41,7 +41,7 @@ class MimoComposite(io.ComfyNode):
                     "plan",
                     optional=True,
                     tooltip="From MIMO Conditioning or MIMO Sampler. The squares go back where they were cut out; "
-                    "colour match, feather and shadow are not used then.",
+                    "color match, feather and shadow are not used then.",
                 ),
                 io.Audio.Input(
                     "audio",
@@ -49,10 +49,10 @@ class MimoComposite(io.ComfyNode):
                     tooltip="Replaces the sound of the scene. Needed for a part that begins later in the clip.",
                 ),
                 io.Combo.Input(
-                    "colour_match",
+                    "color_match",
                     options=list(COLOR_MATCHES),
                     default="mean",
-                    tooltip="mean brings the character's colours near those of the person it replaces, "
+                    tooltip="mean brings the character's colors near those of the person it replaces, "
                     "histogram nearer; none leaves them.",
                 ),
                 io.Int.Input(
@@ -66,10 +66,10 @@ class MimoComposite(io.ComfyNode):
                     step=0.05,
                     tooltip="Strength of the contact shadow under the feet. 0 draws none.",
                 ),
-                advanced(
+                mark_advanced(
                     io.Combo.Input(
-                        "behaviour",
-                        options=list(BEHAVIOURS),
+                        "behavior",
+                        options=list(BEHAVIORS),
                         default="fixed",
                         tooltip="For a plan: fixed fades the squares' borders by 8 %; official takes the release's "
                         "edge masks from models/mimo/masks.",
@@ -88,21 +88,21 @@ class MimoComposite(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, scene, images, colour_match, feather, shadow, behaviour="fixed", mask=None, plan=None, audio=None
+        cls, scene, images, color_match, feather, shadow, behavior="fixed", mask=None, plan=None, audio=None
     ) -> io.NodeOutput:
-        check_choice("colour_match", colour_match, COLOR_MATCHES)
-        check_choice("behaviour", behaviour, BEHAVIOURS)
+        check_choice("color_match", color_match, COLOR_MATCHES)
+        check_choice("behavior", behavior, BEHAVIORS)
         progress = make_progress()
         character = to_clip(images, progress=progress)
         if plan is not None:
-            near = _near(scene, to_masks(mask, plan.frames), plan)
-            frames, areas, length = _pasted(scene, character, plan, behaviour, near, progress)
+            near = _check_masks(scene, to_masks(mask, plan.frames), plan)
+            frames, areas, length = _paste_squares(scene, character, plan, behavior, near, progress)
             sound = None if plan.first else scene.sound
         else:
             length = len(character)
             masks = to_masks(extract_alpha(images) if mask is None else mask, length)
             frames = composite(
-                scene, character, masks, color_match=colour_match, feather=feather, shadow=shadow, progress=progress
+                scene, character, masks, color_match=color_match, feather=feather, shadow=shadow, progress=progress
             )
             areas, sound = compute_coverage(scene, masks), scene.sound
         pictures = allocate_batch(length, scene.height, scene.width, 3)
@@ -116,7 +116,7 @@ class MimoComposite(io.ComfyNode):
         return io.NodeOutput(video, pictures, make_batch(areas, length), ui=show_preview(pictures, cls))
 
 
-def _near(scene, masks, plan):
+def _check_masks(scene, masks, plan):
     """Coverage for every frame of a plan, once it fits the scene."""
     if masks is None:
         return None
@@ -130,9 +130,9 @@ def _near(scene, masks, plan):
     return masks
 
 
-def _pasted(scene, squares, plan, behaviour, near, progress):
+def _paste_squares(scene, squares, plan, behavior, near, progress):
     """Frames, areas where the character was drawn, and their number, for the part of the clip that a plan covers."""
-    given = edge_masks() if behaviour == "official" else None
+    masks = edge_masks() if behavior == "official" else None
     layers = layers_behind_and_before(scene, plan.frames)
-    frames = paste_back(plan, squares, **layers, edge_masks=given, within=near, progress=progress)
-    return frames, drawn_areas(plan, layers["occluder"], given, near), plan.frames - plan.first
+    frames = paste_back(plan, squares, **layers, edge_masks=masks, within=near, progress=progress)
+    return frames, drawn_areas(plan, layers["occluder"], masks, near), plan.frames - plan.first

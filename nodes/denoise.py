@@ -13,7 +13,7 @@ from ..mimo_core.denoise.noise import frame_noise, official_noise
 from ..mimo_core.errors import InputError
 from .media import make_progress, show_preview, to_clip
 from .models import checkpoint_names, checkpoint_path
-from .sockets import BEHAVIOURS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, advanced, check_choice
+from .sockets import BEHAVIORS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, mark_advanced
 
 
 PRECISIONS = {
@@ -102,7 +102,7 @@ class MimoContextWindows(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "schedule",
-                    options=list(BEHAVIOURS),
+                    options=list(BEHAVIORS),
                     default="fixed",
                     tooltip="fixed ends the last window with the clip; official wraps it around to the first frames, "
                     "as the release does.",
@@ -116,7 +116,7 @@ class MimoContextWindows(io.ComfyNode):
         from .comfy_model import trained
         from .comfy_windows import with_windows
 
-        check_choice("schedule", schedule, BEHAVIOURS)
+        check_choice("schedule", schedule, BEHAVIORS)
         window = window or trained(model).window
         longest = model.model.diffusion_model.config.motion_frames
         if window > longest:
@@ -147,8 +147,8 @@ class MimoConditioning(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, size, start, length, behaviour, **sockets) -> io.NodeOutput:
-        made = conditioned(size, start, length, behaviour, **sockets)
+    def execute(cls, size, start, length, behavior, **sockets) -> io.NodeOutput:
+        made = conditioned(size, start, length, behavior, **sockets)
         return io.NodeOutput(made.model, made.positive, made.negative, made.latent, made.plan)
 
 
@@ -212,7 +212,7 @@ class MimoSampler(io.ComfyNode):
                     step=0.01,
                     tooltip="Below 1 the start images are kept in part, the more the lower it is.",
                 ),
-                advanced(noise_input()),
+                mark_advanced(noise_input()),
                 *part_inputs(plain=False),
             ],
             outputs=[
@@ -226,7 +226,7 @@ class MimoSampler(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, seed, steps, cfg, sampler, scheduler, denoise, noise, size, start, length, behaviour, **sockets
+        cls, seed, steps, cfg, sampler, scheduler, denoise, noise, size, start, length, behavior, **sockets
     ) -> io.NodeOutput:
         import comfy.sample
         import latent_preview
@@ -239,7 +239,7 @@ class MimoSampler(io.ComfyNode):
         check_choice("scheduler", scheduler, comfy.samplers.KSampler.SCHEDULERS)
         if denoise < 1 and sockets.get("start_images") is None:
             raise InputError(f"Denoise {denoise} needs something to start from. Connect start images, or set it to 1.")
-        made, how = conditioned(size, start, length, behaviour, **sockets), trained(sockets["model"])
+        made, how = conditioned(size, start, length, behavior, **sockets), trained(sockets["model"])
         steps = steps or how.steps
         samples = comfy.sample.sample(
             made.model,
@@ -273,12 +273,12 @@ class FrameNoise:
         return frame_noise(self.seed, indices, height, width, channels=channels)
 
 
-def conditioned(size, start, length, behaviour, *, model, vae, identity, motion, scene, text=None, start_images=None):
+def conditioned(size, start, length, behavior, *, model, vae, identity, motion, scene, text=None, start_images=None):
     """`condition` on what lies on the sockets of a node."""
     from .conditioning import Part, condition
 
-    check_choice("behaviour", behaviour, BEHAVIOURS)
-    part, progress = Part(size, start, length, behaviour), make_progress()
+    check_choice("behavior", behavior, BEHAVIORS)
+    part, progress = Part(size, start, length, behavior), make_progress()
     if isinstance(motion, torch.Tensor):
         motion = to_clip(motion, progress=progress)
     start_clip = None if start_images is None else to_clip(start_images, progress=progress)
@@ -294,8 +294,8 @@ def clip_inputs() -> list:
         io.MultiType.Input(
             "motion",
             [MimoMotion, io.Image],
-            tooltip="A motion, which is drawn in the colours the weights were trained on, or body code in those "
-            "colours from Load Scene Template or Render Body Code.",
+            tooltip="A motion, which is drawn in the colors the weights were trained on, or body code in those "
+            "colors from Load Scene Template or Render Body Code.",
         ),
         MimoScene.Input("scene", tooltip="What lies behind the character. From Scene Separator or Scene From Picture."),
         io.Conditioning.Input(
@@ -325,13 +325,13 @@ def part_inputs(*, plain: bool) -> list:
         io.Int.Input("start", default=0, min=0, max=1000000, tooltip="First frame of the clip to draw."),
         io.Int.Input("length", default=0, min=0, max=1000000, tooltip="Frames to draw. 0 goes to the end of the clip."),
         io.Combo.Input(
-            "behaviour",
-            options=list(BEHAVIOURS),
+            "behavior",
+            options=list(BEHAVIORS),
             default="fixed",
             tooltip="official repeats the release to the number, with its bugs; fixed mends them.",
         ),
     ]
-    return inputs if plain else [advanced(entry) for entry in inputs]
+    return inputs if plain else [mark_advanced(entry) for entry in inputs]
 
 
 def seed_input():

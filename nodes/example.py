@@ -11,7 +11,7 @@ from ..mimo_core.example import example_shots
 from ..mimo_core.media.picture import read_picture
 from .media import make_progress
 from .sockets import MimoMotion, check_choice
-from .views import motion_shown
+from .views import show_motion
 
 
 class MimoExample(io.ComfyNode):
@@ -55,12 +55,12 @@ class MimoExample(io.ComfyNode):
         shots = {example.name: example for example in example_shots()}
         check_choice("shot", shot, shots)
         example = shots[shot]
-        pictures = [image_from(path) for path in (example.character, example.scene, example.foreground)]
+        pictures = [load_image(path) for path in (example.character, example.scene, example.foreground)]
         motion = example.motion()
         outputs = (InputImpl.VideoFromFile(str(example.video)), pictures[0], motion, *pictures[1:])
-        return io.NodeOutput(*outputs, ui=motion_shown(motion, progress=make_progress()))
+        return io.NodeOutput(*outputs, ui=show_motion(motion, progress=make_progress()))
 
 
-def image_from(path: Path) -> torch.Tensor:
+def load_image(path: Path) -> torch.Tensor:
     """A picture file as IMAGE (1, H, W, C)."""
     return torch.from_numpy(read_picture(path)).float()[None] / 255

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 import folder_paths
 from comfy_api.latest import io, ui
@@ -15,17 +15,17 @@ from ..mimo_core.media.clip import Clip, Masks
 from ..mimo_core.motion.builtin import builtin_motion, builtin_names
 from ..mimo_core.motion.files import READ_SUFFIXES, WRITTEN_SUFFIXES, load_motion, save_motion
 from ..mimo_core.motion.motion import Motion
+from ..mimo_core.motion.seen import SeenMasks
 from ..mimo_core.progress import track_progress
 from .batches import make_batch
 from .boxes import parse_boxes
 from .media import make_progress, show_notes, show_preview, to_clip, to_masks
-from .sockets import MimoMotion, advanced, check_choice, clip_input, fps_input, mask_input
+from .sockets import MimoMotion, check_choice, clip_socket, fps_socket, mark_advanced, mask_socket
 from .tracks import select_tracked_person
-from .views import motion_shown
+from .views import show_motion
 
 
-MASKS: WeakKeyDictionary[Motion, Masks] = WeakKeyDictionary()  # the person as the estimator saw them, with each motion
-BUILT_IN = " [built in]"
+COMPUTED = " [built in]"
 ESTIMATORS = ("auto", "blazepose")
 
 
@@ -38,8 +38,8 @@ class MimoEstimatePose(io.ComfyNode):
             category="MIMO/motion",
             description="Finds a person in a clip and fits a moving 3D body (SMPL) to them.",
             inputs=[
-                clip_input("clip", "The shot with the person. VIDEO is read frame by frame and needs little memory."),
-                mask_input(
+                clip_socket("clip", "The shot with the person. VIDEO is read frame by frame and needs little memory."),
+                mask_socket(
                     "person_mask",
                     "White where the person is, one mask per frame or one for all. Connect it when somebody else is "
                     "picked up. Of a SAM 3 track, the number in person says which object.",
@@ -79,8 +79,8 @@ class MimoEstimatePose(io.ComfyNode):
                     step=0.05,
                     tooltip="How much shaking is taken out. Lower it for fast dance, raise it for noisy clips.",
                 ),
-                fps_input(),
-                advanced(
+                fps_socket(),
+                mark_advanced(
                     io.Float.Input(
                         "focal",
                         default=0.0,
@@ -115,20 +115,20 @@ class MimoEstimatePose(io.ComfyNode):
         check_choice("estimator", estimator, ESTIMATORS)
         progress = make_progress()
         clip = to_clip(clip, fps=fps, progress=progress)
-        how = {"person": person, "smoothing": smoothing, "focal": focal, "progress": progress}
+        settings = {"person": person, "smoothing": smoothing, "focal": focal, "progress": progress}
         if poses is None:
-            motion, notes = _estimated(clip, boxes, person_mask, **how)
+            motion, notes = _estimate_motion(clip, boxes, person_mask, **settings)
         else:
             size, rate = (clip.width, clip.height), float(clip.fps)
-            motion, notes = read_poses(poses, frames=len(clip), size=size, fps=rate, **how), ()
+            motion, notes = read_poses(poses, frames=len(clip), size=size, fps=rate, **settings), ()
         show_notes((*clip.notes, *notes), cls)
         drawn = (draw_overlay(frame, motion, index) for index, frame in enumerate(clip))
         images = make_batch(track_progress(drawn, len(clip), progress), len(clip))
-        shown = motion_shown(motion, clip=clip, progress=progress)
+        shown = show_motion(motion, clip=clip, progress=progress)
         return io.NodeOutput(motion, images, ui=show_preview(images, cls).as_dict() | shown)
 
 
-def _estimated(clip: Clip, boxes, person_mask, *, person: int, **how) -> tuple[Motion, tuple[str, ...]]:
+def _estimate_motion(clip: Clip, boxes, person_mask, *, person: int, **settings) -> tuple[Motion, tuple[str, ...]]:
     """The motion that the estimator finds, and what it has to say."""
     from ..mimo_core.replace import find_person
 
@@ -136,24 +136,24 @@ def _estimated(clip: Clip, boxes, person_mask, *, person: int, **how) -> tuple[M
         clip,
         person=person,
         boxes=parse_boxes(boxes, len(clip), person),
-        person_mask=person_from(person_mask, len(clip), person),
-        **how,
+        person_mask=to_person_masks(person_mask, len(clip), person),
+        **settings,
     )
-    MASKS[found.motion] = found.masks
-    return found.motion, found.notes
+    seen = SeenMasks.from_masks(found.masks, settings["progress"])
+    return replace(found.motion, seen=seen), found.notes
 
 
-def person_from(value, frames: int, person: int | None = None) -> Masks | None:
+def to_person_masks(value, frames: int, person: int | None = None) -> Masks | None:
     """A MASK, or the person among the objects of a SAM 3 track."""
     return select_tracked_person(value, person) if isinstance(value, dict) else to_masks(value, frames)
 
 
-def masks_seen_with(motion: Motion | None, clip: Clip) -> Masks | None:
-    """The person as the estimator saw them in this clip, where the motion comes from it and still lies in memory."""
-    masks = None if motion is None else MASKS.get(motion)
-    if masks is None or (len(masks), masks.width, masks.height) != (len(clip), clip.width, clip.height):
+def find_seen_masks(motion: Motion | None, clip: Clip) -> Masks | None:
+    """The person as the estimator saw them, where the motion carries masks of this clip's length and size."""
+    seen = None if motion is None else motion.seen
+    if seen is None or (len(seen), seen.width, seen.height) != (len(clip), clip.width, clip.height):
         return None
-    return masks
+    return seen.masks()
 
 
 class MimoLoadMotion(io.ComfyNode):
@@ -167,7 +167,7 @@ class MimoLoadMotion(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "file",
-                    options=list(motion_files()),
+                    options=list(list_motions()),
                     tooltip="Motions in the input folder, those that Save Motion wrote to output, and what ships. "
                     "Drop a .npz, .safetensors, .bvh, .glb, .pt, .pkl or .joblib file on the node to add it.",
                 ),
@@ -177,7 +177,7 @@ class MimoLoadMotion(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file):
-        found = motion_file(file)
+        found = find_motion(file)
         if not isinstance(found, Path):
             return found
         status = os.stat(found)
@@ -185,9 +185,9 @@ class MimoLoadMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, file) -> io.NodeOutput:
-        found = motion_file(file)
+        found = find_motion(file)
         motion = load_motion(found) if isinstance(found, Path) else builtin_motion(found)
-        return io.NodeOutput(motion, ui=motion_shown(motion, progress=make_progress()))
+        return io.NodeOutput(motion, ui=show_motion(motion, progress=make_progress()))
 
 
 class MimoSaveMotion(io.ComfyNode):
@@ -227,25 +227,25 @@ class MimoSaveMotion(io.ComfyNode):
         return io.NodeOutput(ui=ui.PreviewText(f"Saved {Path(subfolder, file).as_posix()}"))
 
 
-def motion_files() -> dict[str, Path | str]:
+def list_motions() -> dict[str, Path | str]:
     """What Load Motion offers: input folder, output folder, example, and the names of motions that are computed."""
-    loaded = _files(folder_paths.get_input_directory(), "")
-    saved = _files(folder_paths.get_output_directory(), " [output]")
+    loaded = _list_files(folder_paths.get_input_directory(), "")
+    saved = _list_files(folder_paths.get_output_directory(), " [output]")
     shipped = {f"{example.name} [example]": example.motion_file for example in example_shots()}
-    return loaded | saved | shipped | {f"{name}{BUILT_IN}": name for name in builtin_names()}
+    return loaded | saved | shipped | {f"{name}{COMPUTED}": name for name in builtin_names()}
 
 
-def _files(folder: str, mark: str) -> dict[str, Path]:
+def _list_files(folder: str, mark: str) -> dict[str, Path]:
     """Motion files at most one folder deep, by their path relative to `folder` with slashes and a mark behind it."""
     found = [path for pattern in ("*", "*/*") for path in Path(folder).glob(pattern)]
     found = sorted(path for path in found if path.suffix.lower() in READ_SUFFIXES and path.is_file())
     return {path.relative_to(folder).as_posix() + mark: path for path in found}
 
 
-def motion_file(name: str) -> Path | str:
+def find_motion(name: str) -> Path | str:
     """Where a listed motion lies, or the name of a built-in one. Only what is listed is taken, so that no name leaves
     the folders."""
-    files = motion_files()
+    files = list_motions()
     if name not in files:
         raise InputError(f"There is no motion {name} in the input or output folder. Choose another file.")
     return files[name]

@@ -11,11 +11,11 @@ from ..mimo_core.motion.cameras import Viewpoint, change_lens, fixed_camera, fol
 from ..mimo_core.motion.place import place_motion, scale_motion
 from ..mimo_core.motion.retarget import STATURES, retarget_motion
 from .media import make_progress, show_notes
-from .sockets import MimoIdentity, MimoMotion, advanced, check_choice
-from .views import motion_shown
+from .sockets import MimoIdentity, MimoMotion, check_choice, mark_advanced
+from .views import show_motion
 
 
-CAMERAS = ("keep", "fixed", "follow", "orbit")
+CAMERA_CHOICES = ("keep", "fixed", "follow", "orbit")
 MOTION_TOOLTIP = "To Retarget Motion, Place in Scene, Render Body Code, Proxy Decoder or Save Motion."
 
 
@@ -59,15 +59,15 @@ class MimoEditMotion(io.ComfyNode):
                     default=False,
                     tooltip="Holds planted feet: they neither slide nor float nor sink. The floor has to be level.",
                 ),
-                advanced(io.Boolean.Input("reverse", default=False, tooltip="The last frame comes first.")),
-                advanced(
+                mark_advanced(io.Boolean.Input("reverse", default=False, tooltip="The last frame comes first.")),
+                mark_advanced(
                     io.Boolean.Input(
                         "in_place",
                         default=False,
                         tooltip="Takes the way over the ground out, as on a treadmill. Sway and jumps stay.",
                     )
                 ),
-                advanced(
+                mark_advanced(
                     io.Float.Input(
                         "smoothing",
                         default=0.0,
@@ -77,7 +77,7 @@ class MimoEditMotion(io.ComfyNode):
                         tooltip="Takes shaking out. 1 is gentle, 4 is strong, 0 changes nothing.",
                     )
                 ),
-                advanced(
+                mark_advanced(
                     io.Float.Input(
                         "blend",
                         default=0.3,
@@ -105,11 +105,11 @@ class MimoEditMotion(io.ComfyNode):
         motion = join.repeat_motion(motion, loop, blend=blend)
         motion = motion if then is None else join.join_motions(motion, then, blend=blend)
         motion = ground.hold_feet_on_floor(motion) if floor_contact else motion
-        show_notes((length_of(motion),), cls)
-        return _seen(motion)
+        show_notes((describe_length(motion),), cls)
+        return _show_result(motion)
 
 
-def length_of(motion) -> str:
+def describe_length(motion) -> str:
     """How long a motion is, for people."""
     return f"{motion.frames} frames at {motion.fps:g} a second: {motion.frames / motion.fps:.1f} s"
 
@@ -149,7 +149,7 @@ class MimoRetargetMotion(io.ComfyNode):
         moved = retarget_motion(motion, identity, stature=stature)
         if identity.motion is None:
             show_notes(("No body was fitted to the character's picture, so the motion is unchanged.",), cls)
-        return _seen(ground.hold_feet_on_floor(moved) if floor_contact else moved)
+        return _show_result(ground.hold_feet_on_floor(moved) if floor_contact else moved)
 
 
 class MimoPlaceMotion(io.ComfyNode):
@@ -168,9 +168,9 @@ class MimoPlaceMotion(io.ComfyNode):
                     tooltip="camera_info of Load 3D: the camera stands to the person as it stood to the model there. "
                     "It takes the place of the camera chosen below.",
                 ),
-                _metres("x", "Metres to the right, seen from the default camera."),
-                _metres("y", "Metres up."),
-                _metres("z", "Metres towards the default camera."),
+                _distance_widget("x", "Metres to the right, seen from the default camera."),
+                _distance_widget("y", "Metres up."),
+                _distance_widget("z", "Metres towards the default camera."),
                 io.Float.Input(
                     "turn",
                     default=0.0,
@@ -189,19 +189,19 @@ class MimoPlaceMotion(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "camera",
-                    options=list(CAMERAS),
+                    options=list(CAMERA_CHOICES),
                     default="keep",
                     tooltip="keep the motion's own; fixed sees the whole way; follow goes along; orbit circles.",
                 ),
-                _advanced_float("azimuth", 0.0, 3600.0, "Degrees around the person: 0 is in front, 90 at their left."),
-                _advanced_float("elevation", 0.0, 89.0, "Degrees that the camera looks down; negative is up."),
-                _advanced_float("distance", 0.0, 1000.0, "Metres to the person. 0 sees all of them.", low=0.0),
-                _advanced_float("orbit_speed", 45.0, 3600.0, "Degrees a second that orbit circles with."),
-                _advanced_float(
+                _float_widget("azimuth", 0.0, 3600.0, "Degrees around the person: 0 is in front, 90 at their left."),
+                _float_widget("elevation", 0.0, 89.0, "Degrees that the camera looks down; negative is up."),
+                _float_widget("distance", 0.0, 1000.0, "Metres to the person. 0 sees all of them.", low=0.0),
+                _float_widget("orbit_speed", 45.0, 3600.0, "Degrees a second that orbit circles with."),
+                _float_widget(
                     "field_of_view", 0.0, 170.0, "Degrees from top to bottom of the picture. 0 keeps the lens.", low=0.0
                 ),
-                advanced(_pixels("width")),
-                advanced(_pixels("height")),
+                mark_advanced(_size_widget("width")),
+                mark_advanced(_size_widget("height")),
             ],
             outputs=[MimoMotion.Output(display_name="motion", tooltip=MOTION_TOOLTIP)],
         )
@@ -211,7 +211,7 @@ class MimoPlaceMotion(io.ComfyNode):
         cls, motion, x, y, z, turn, scale, camera, azimuth, elevation, distance, orbit_speed, field_of_view, width,
         height, camera_info=None,
     ) -> io.NodeOutput:  # fmt: skip
-        check_choice("camera", camera, CAMERAS)
+        check_choice("camera", camera, CAMERA_CHOICES)
         motion = place_motion(motion, shift=(x, y, z), turn=turn)
         size = (width or motion.camera.size[0], height or motion.camera.size[1])
         lens = change_lens(motion.camera, size=size, field=field_of_view)
@@ -223,22 +223,22 @@ class MimoPlaceMotion(io.ComfyNode):
             lens = fixed_camera(person, lens, stand)
         elif camera in ("follow", "orbit"):
             lens = following_camera(person, lens, motion.fps, stand)
-        return _seen(scale_motion(replace(motion, camera=lens), scale))
+        return _show_result(scale_motion(replace(motion, camera=lens), scale))
 
 
-def _metres(name: str, tooltip: str):
+def _distance_widget(name: str, tooltip: str):
     return io.Float.Input(name, default=0.0, min=-1000.0, max=1000.0, step=0.05, tooltip=tooltip)
 
 
-def _advanced_float(name: str, default: float, high: float, tooltip: str, *, low: float | None = None):
+def _float_widget(name: str, default: float, high: float, tooltip: str, *, low: float | None = None):
     low = -high if low is None else low
-    return advanced(io.Float.Input(name, default=default, min=low, max=high, step=1.0, tooltip=tooltip))
+    return mark_advanced(io.Float.Input(name, default=default, min=low, max=high, step=1.0, tooltip=tooltip))
 
 
-def _pixels(name: str):
+def _size_widget(name: str):
     return io.Int.Input(name, default=0, min=0, max=8192, tooltip=f"Pixels of the picture. 0 keeps the {name}.")
 
 
-def _seen(motion) -> io.NodeOutput:
+def _show_result(motion) -> io.NodeOutput:
     """A motion as a node's result, for the viewer to show."""
-    return io.NodeOutput(motion, ui=motion_shown(motion, progress=make_progress()))
+    return io.NodeOutput(motion, ui=show_motion(motion, progress=make_progress()))

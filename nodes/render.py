@@ -15,7 +15,7 @@ from .models import official_body_code
 from .sockets import MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice
 
 
-COLOURS = ("auto", "official")
+CODE_COLORS = ("auto", "official")
 BACK_SIDES = ("mirror", "diffuse")
 HINT_SIZE = 512  # pixels; ControlNet scales its pictures to the sampler's anyway
 
@@ -49,10 +49,10 @@ class MimoRenderMotion(io.ComfyNode):
                     "those names; mask is the body in white; scail is for SCAIL.",
                 ),
                 io.Combo.Input(
-                    "colours",
-                    options=list(COLOURS),
+                    "colors",
+                    options=list(CODE_COLORS),
                     default="auto",
-                    tooltip="Colours of the body code. auto takes the map that ships with the pack; official needs "
+                    tooltip="Colors of the body code. auto takes the map that ships with the pack; official needs "
                     "sdc_info.npy in models/mimo and an SMPL or SMPL-H file in models/smpl.",
                 ),
             ],
@@ -67,23 +67,23 @@ class MimoRenderMotion(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, motion, style, colours, scene=None, plan=None) -> io.NodeOutput:
+    def execute(cls, motion, style, colors, scene=None, plan=None) -> io.NodeOutput:
         from ..mimo_core.pose.other_packs import project_openpose
 
         check_choice("style", style, STYLES)
-        check_choice("colours", colours, COLOURS)
+        check_choice("colors", colors, CODE_COLORS)
         size = None if scene is None else (scene.width, scene.height)
-        body, colors = official_body_code() if style == "body code" and colours == "official" else (None, None)
-        drawn = render_motion(motion, body=body, style=style, size=size, colors=colors, progress=make_progress())
+        body, table = official_body_code() if style == "body code" and colors == "official" else (None, None)
+        drawn = render_motion(motion, body=body, style=style, size=size, colors=table, progress=make_progress())
         count = motion.frames
         if plan is not None:
-            drawn, count = _squares(drawn, plan, motion, size or motion.camera.size), len(plan.network_frames)
+            drawn, count = _cut_squares(drawn, plan, motion, size or motion.camera.size), len(plan.network_frames)
         images, mask = make_batches(drawn, count)
         keypoints = project_openpose(motion, size=size, progress=make_progress())
         return io.NodeOutput(images, mask, keypoints, ui=show_preview(images, cls))
 
 
-def _squares(drawn, plan, motion, size):
+def _cut_squares(drawn, plan, motion, size):
     """Pairs of picture and mask, cut out as the denoiser's frames are, in its order."""
     if plan.frames > motion.frames or (plan.width, plan.height) != tuple(size):
         raise InputError(
@@ -122,7 +122,7 @@ class MimoDecodeProxy(io.ComfyNode):
                     options=list(BACK_SIDES),
                     default="mirror",
                     tooltip="How the side that the picture does not show is made up: mirror repeats the front, "
-                    "diffuse continues its colours. A back view always wins.",
+                    "diffuse continues its colors. A back view always wins.",
                 ),
             ],
             outputs=[

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from .media import make_progress, show_notes
 from .sockets import MimoScene
-from .views import layers_shown
+from .views import show_layers
 
 
 class MimoReviewLayers(io.ComfyNode):
@@ -43,4 +43,4 @@ class MimoReviewLayers(io.ComfyNode):
         progress = make_progress()
         reviewed = review(scene, read_strokes(strokes, scene.frames), progress=progress)
         show_notes(reviewed.scene.report.notes[len(scene.report.notes) :], cls)
-        return io.NodeOutput(reviewed.scene, ui=layers_shown(reviewed, progress=progress))
+        return io.NodeOutput(reviewed.scene, ui=show_layers(reviewed, progress=progress))

@@ -5,14 +5,12 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..mimo_core.progress import track_progress
+from ..mimo_core.scene.camera_motion import CAMERAS
 from .batches import make_batch
 from .media import make_progress, show_notes, show_preview, to_clip, to_masks
-from .motion import masks_seen_with, person_from
-from .sockets import MimoMotion, MimoScene, check_choice, clip_input, fps_input, mask_input
+from .motion import find_seen_masks, to_person_masks
+from .sockets import MimoMotion, MimoScene, check_choice, clip_socket, fps_socket, mask_socket
 from .tracks import merge_tracked_objects
-
-
-CAMERAS = ("auto", "none", "pan", "homography")
 
 
 class MimoSeparateScene(io.ComfyNode):
@@ -24,18 +22,18 @@ class MimoSeparateScene(io.ComfyNode):
             category="MIMO/scene",
             description="Takes a shot apart: the person, what passes in front of them, and the scene without them.",
             inputs=[
-                clip_input("clip", "The shot. VIDEO is read frame by frame and needs little memory."),
+                clip_socket("clip", "The shot. VIDEO is read frame by frame and needs little memory."),
                 MimoMotion.Input(
                     "motion",
                     optional=True,
                     tooltip="From SMPL Pose Estimator on the same clip. Without it the pose is estimated again.",
                 ),
-                mask_input(
+                mask_socket(
                     "person",
                     "White where the person can be seen: one mask per frame or one for all, or a SAM 3 track of the "
                     "person alone. It is taken as is.",
                 ),
-                mask_input(
+                mask_socket(
                     "occluder",
                     "White where something passes in front of the person: masks, or a SAM 3 track, of which all "
                     "objects count. It is taken as it is.",
@@ -63,7 +61,7 @@ class MimoSeparateScene(io.ComfyNode):
                     max=64,
                     tooltip="Softness of the edges of what passes in front, in pixels.",
                 ),
-                fps_input(),
+                fps_socket(),
             ],
             outputs=[
                 MimoScene.Output(display_name="scene", tooltip="To Proxy Decoder and Compositor."),
@@ -92,8 +90,8 @@ class MimoSeparateScene(io.ComfyNode):
         scene = separate(
             clip,
             motion=motion,
-            coarse=masks_seen_with(motion, clip),
-            person=person_from(person, len(clip)),
+            coarse=find_seen_masks(motion, clip),
+            person=to_person_masks(person, len(clip)),
             occluder=merge_tracked_objects(occluder) if isinstance(occluder, dict) else to_masks(occluder, len(clip)),
             depth=None if depth is None else to_clip(depth, progress=progress),
             plate=None if plate is None else to_clip(plate, progress=progress),

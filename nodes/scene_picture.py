@@ -1,4 +1,4 @@
-"""The node that makes a scene of a picture, a video or a colour."""
+"""The node that makes a scene of a picture, a video or a color."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..mimo_core.errors import InputError
 from ..mimo_core.scene.picture import FITS, scene_from_picture
 from .batches import make_batch
 from .media import make_progress, show_preview, to_clip, to_picture
-from .sockets import MimoMotion, MimoScene, check_choice, clip_input
+from .sockets import MimoMotion, MimoScene, check_choice, clip_socket
 
 
 class MimoSceneFromPicture(io.ComfyNode):
@@ -22,11 +22,11 @@ class MimoSceneFromPicture(io.ComfyNode):
             node_id="MIMO_SceneFromPicture",
             display_name="Scene From Picture (MIMO)",
             category="MIMO/scene",
-            description="Makes a scene of a picture, a video or a plain colour.",
+            description="Makes a scene of a picture, a video or a plain color.",
             inputs=[
-                clip_input(
+                clip_socket(
                     "picture",
-                    "What lies behind the character. Without it the scene is one colour.",
+                    "What lies behind the character. Without it the scene is one color.",
                     optional=True,
                 ),
                 io.Image.Input(
@@ -46,7 +46,7 @@ class MimoSceneFromPicture(io.ComfyNode):
                     tooltip="The motion that will be drawn here. The scene gets its size, frame rate and length.",
                 ),
                 io.String.Input(
-                    "colour",
+                    "color",
                     default="white",
                     tooltip="Where there is no picture: a name such as white, or a number such as #204060.",
                 ),
@@ -54,7 +54,7 @@ class MimoSceneFromPicture(io.ComfyNode):
                     "fit",
                     options=list(FITS),
                     default="cover",
-                    tooltip="cover fills the frame and cuts what sticks out, contain pads with the colour, "
+                    tooltip="cover fills the frame and cuts what sticks out, contain pads with the color, "
                     "stretch distorts.",
                 ),
                 io.Int.Input(
@@ -71,13 +71,13 @@ class MimoSceneFromPicture(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, colour, fit, length, picture=None, foreground=None, foreground_mask=None, motion=None
+        cls, color, fit, length, picture=None, foreground=None, foreground_mask=None, motion=None
     ) -> io.NodeOutput:
         check_choice("fit", fit, FITS)
         width, height = motion.camera.size if motion else (0, 0)
         scene = scene_from_picture(
-            picture_or_clip(picture),
-            color=colour_from(colour),
+            to_background(picture),
+            color=parse_color(color),
             foreground=None if foreground is None else to_picture(foreground, "foreground"),
             foreground_mask=None if foreground_mask is None else to_picture(foreground_mask, "foreground_mask"),
             fit=fit,
@@ -89,15 +89,15 @@ class MimoSceneFromPicture(io.ComfyNode):
         return io.NodeOutput(scene, ui=show_preview(make_batch([scene.source[0]], 1), cls))
 
 
-def picture_or_clip(value):
+def to_background(value):
     """An IMAGE of one picture is a still, everything else a clip."""
     if value is None or (isinstance(value, Tensor) and len(value) == 1):
         return None if value is None else to_picture(value, "picture")
     return to_clip(value, progress=make_progress())
 
 
-def colour_from(text: str) -> tuple[int, int, int]:
+def parse_color(text: str) -> tuple[int, int, int]:
     try:
         return ImageColor.getrgb(text.strip())[:3]
     except ValueError as error:
-        raise InputError(f"{text!r} is no colour. Give a name such as white, or a number such as #204060.") from error
+        raise InputError(f"{text!r} is no color. Give a name such as white, or a number such as #204060.") from error

@@ -8,7 +8,7 @@ from ..mimo_core.motion.motion import Motion
 from ..mimo_core.scene.scene import Scene
 
 
-BEHAVIOURS = ("fixed", "official")  # mended, or the official release to the number
+BEHAVIORS = ("fixed", "official")  # mended, or the official release to the number
 
 
 @io.comfytype(io_type="MIMO_MOTION")
@@ -37,24 +37,24 @@ class MimoPlan(io.ComfyTypeIO):
     Type = ClipPlan
 
 
-def advanced(entry):
+def mark_advanced(entry):
     """Hide a widget behind "show advanced". ComfyUI 0.3.64 does not take this as an argument yet."""
     entry.extra_dict["advanced"] = True
     return entry
 
 
-def clip_input(name: str, tooltip: str, *, optional: bool = False):
+def clip_socket(name: str, tooltip: str, *, optional: bool = False):
     """A socket for a shot: IMAGE or VIDEO."""
     return io.MultiType.Input(name, [io.Image, io.Video], optional=optional, tooltip=tooltip)
 
 
-def mask_input(name: str, tooltip: str):
+def mask_socket(name: str, tooltip: str):
     """A socket for where something is: MASK, or what ComfyUI's SAM 3 nodes followed."""
     return io.MultiType.Input(name, [io.Mask, io.Custom("SAM3_TRACK_DATA")], optional=True, tooltip=tooltip)
 
 
-def fps_input():
-    return advanced(
+def fps_socket():
+    return mark_advanced(
         io.Float.Input(
             "fps",
             default=0.0,

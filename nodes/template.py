@@ -21,7 +21,7 @@ FROM_OUTPUT = " [output]"  # how ComfyUI marks a name in its output folder
 class MimoLoadTemplate(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        names = list(templates()) or [NONE]
+        names = list(list_templates()) or [NONE]
         return io.Schema(
             node_id="MIMO_LoadTemplate",
             display_name="Load Scene Template (MIMO)",
@@ -43,7 +43,7 @@ class MimoLoadTemplate(io.ComfyNode):
 
     @classmethod
     def execute(cls, folder) -> io.NodeOutput:
-        known = templates()
+        known = list_templates()
         if folder not in known:
             raise InputError(
                 f"There is no template {folder}. Copy a folder with vid, sdc and bk.mp4 to input, press R."
@@ -85,7 +85,7 @@ class MimoSaveTemplate(io.ComfyNode):
         return io.NodeOutput(ui=ui.PreviewText(f"Saved {Path(subfolder, target.name).as_posix()}"))
 
 
-def templates() -> dict[str, Path]:
+def list_templates() -> dict[str, Path]:
     """Folders with a body code, at most two deep in the input folder and then in the output folder, by shown name."""
     found = {}
     for root, mark in ((folder_paths.get_input_directory(), ""), (folder_paths.get_output_directory(), FROM_OUTPUT)):

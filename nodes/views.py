@@ -17,17 +17,17 @@ from ..mimo_core.view.layers import write_layers_view
 from ..mimo_core.view.motion import write_motion_view
 
 
-def motion_shown(motion: Motion, *, clip: Clip | None = None, progress: Progress) -> dict:
+def show_motion(motion: Motion, *, clip: Clip | None = None, progress: Progress) -> dict:
     """A motion for the viewer on its node, with the clip that it was seen in."""
-    return _shown("mimo_motion", lambda folder: write_motion_view(motion, folder, clip=clip, progress=progress))
+    return _write_view("mimo_motion", lambda folder: write_motion_view(motion, folder, clip=clip, progress=progress))
 
 
-def layers_shown(reviewed: Reviewed, *, progress: Progress) -> dict:
+def show_layers(reviewed: Reviewed, *, progress: Progress) -> dict:
     """The layers of a scene for Review Layers."""
-    return _shown("mimo_layers", lambda folder: write_layers_view(reviewed, folder, progress=progress))
+    return _write_view("mimo_layers", lambda folder: write_layers_view(reviewed, folder, progress=progress))
 
 
-def _shown(name: str, write: Callable[[Path], dict]) -> dict:
+def _write_view(name: str, write: Callable[[Path], dict]) -> dict:
     """What the page finds in the node's result under `name`. After Cancel or an error no file is left."""
     temp = folder_paths.get_temp_directory()
     Path(temp).mkdir(parents=True, exist_ok=True)

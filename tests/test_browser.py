@@ -244,10 +244,19 @@ class TestMotionViewer:
         assert np.abs(view.pixels() - before).max() > 60
         assert view.tab.run(f"[...{place}]") == at
 
-    def test_it_looks_as_it_should(self, view):
+    def test_its_tools_lie_inside_the_viewer_and_beside_each_other(self, view):
         view.key("Home", "ArrowRight")
         view.tab.page.wait_for_timeout(500)
         view.tab.shoot(f"motion_viewer_{view.tab.renderer}")
+        frame = view.tab.run(f"((b) => [b.x, b.y, b.right, b.bottom])({view.find}.getBoundingClientRect())")
+        parts = view.read("""[...root.querySelectorAll('button, .line, .count')]
+            .map((part) => part.getBoundingClientRect()).map((b) => [b.x, b.y, b.right, b.bottom])""")
+        assert len(parts) >= 4
+        for left, top, right, bottom in parts:
+            assert frame[0] - 1 <= left < right <= frame[2] + 1 and frame[1] - 1 <= top < bottom <= frame[3] + 1
+        for number, a in enumerate(parts):
+            for b in parts[number + 1 :]:
+                assert min(a[2], b[2]) - max(a[0], b[0]) <= 1 or min(a[3], b[3]) - max(a[1], b[1]) <= 1
 
     def test_files_that_are_gone_are_said_to_be(self, tab, results):
         gone = {"mimo_motion": [results["motion"]["mimo_motion"][0] | {"subfolder": "gone"}]}
@@ -384,6 +393,28 @@ class TestReviewLayers:
         view.tab.page.mouse.dblclick(x + w / 2, y + h / 2)
         view.settle()
         assert view.box(self.panel(2))[2] > 1.5 * width
+
+
+class TestRenamedWidgets:
+    def test_a_workflow_of_old_names_keeps_its_values_and_its_links(self, tab):
+        """In it `colour` of Scene From Picture is fed by a link, as a widget that was made a socket."""
+        socket = {"name": "colour", "type": "STRING", "widget": {"name": "colour"}, "link": 1}
+        nodes = [
+            {"id": 1, "type": "PrimitiveNode", "outputs": [{"name": "STRING", "type": "STRING", "links": [1]}]},
+            {"id": 2, "type": "MIMO_SceneFromPicture", "inputs": [socket], "widgets_values": ["#204060", "contain", 7]},
+            {"id": 3, "type": "MIMO_Composite", "inputs": [], "widgets_values": ["histogram", 2, 0.25, "official"]},
+        ]
+        nodes[0]["widgets_values"] = ["#204060", "fixed"]
+        shared = {"pos": [0, 0], "size": [300, 200], "flags": {}, "order": 0, "mode": 0, "properties": {}}
+        nodes = [shared | node for node in nodes]
+        tab.open({"version": 0.4, "last_node_id": 3, "last_link_id": 1, "nodes": nodes, "groups": [], "extra": {},
+                  "links": [[1, 1, 0, 2, 0, "STRING"]]})  # fmt: skip
+        prompt = tab.run("app.graphToPrompt().then(({ output }) => output)")
+        assert prompt["2"]["inputs"] == {"color": "#204060", "fit": "contain", "length": 7}
+        wanted = {"color_match": "histogram", "feather": 2, "shadow": 0.25, "behavior": "official"}
+        assert prompt["3"]["inputs"] == wanted
+        names = tab.run("(app.graph.nodes ?? app.graph._nodes).flatMap((n) => (n.inputs ?? []).map((i) => i.name))")
+        assert not {"colour", "colour_match", "behaviour"} & set(names)
 
 
 class TestTemplates:

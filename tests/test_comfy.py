@@ -195,10 +195,18 @@ class TestBadInput:
     def test_a_value_that_the_list_no_longer_has(self, server):
         prompt = graph(
             example=EXAMPLE,
-            draw=("MIMO_RenderMotion", {"motion": ["example", 2], "style": "wireframe", "colours": "auto"}),
+            draw=("MIMO_RenderMotion", {"motion": ["example", 2], "style": "wireframe", "colors": "auto"}),
             show=("PreviewImage", {"images": ["draw", 0]}),
         )
         assert "style is 'wireframe'" in error_of(server, prompt)
+
+    def test_inputs_of_old_names_still_run(self, server):
+        prompt = graph(
+            example=EXAMPLE,
+            draw=("MIMO_RenderMotion", {"motion": ["example", 2], "style": "mask", "colours": "auto"}),
+            show=("PreviewImage", {"images": ["draw", 0]}),
+        )
+        assert server.run(prompt)["status"]["status_str"] == "success"
 
     def test_the_server_lives_on(self, server):
         prompt = graph(plain=PLAIN, show=("PreviewImage", {"images": ["plain", 0]}))

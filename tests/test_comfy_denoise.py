@@ -65,7 +65,7 @@ def body_code(part, frames=FRAMES, width=WIDTH):
     return images
 
 
-DEFAULTS = {"size": 0, "start": 0, "length": 0, "behaviour": "fixed"}
+DEFAULTS = {"size": 0, "start": 0, "length": 0, "behavior": "fixed"}
 SAMPLING = {
     "seed": 42,
     "steps": 0,

@@ -18,7 +18,7 @@ PLACE = {
     "x": 0.0, "y": 0.0, "z": 0.0, "turn": 0.0, "scale": 1.0, "camera": "keep", "azimuth": 0.0, "elevation": 0.0,
     "distance": 0.0, "orbit_speed": 45.0, "field_of_view": 0.0, "width": 96, "height": 96,
 }  # fmt: skip
-DRAW = {"style": "mask", "colours": "auto"}
+DRAW = {"style": "mask", "colors": "auto"}
 
 
 class Bomb:

@@ -180,8 +180,8 @@ class TestWanAnimate:
 
         run = lambda name, **inputs: node_classes[name].execute(**inputs).args  # noqa: E731
         motion = run("MIMO_Example", shot="dance")[2][40:45]
-        (scene,) = run("MIMO_SceneFromPicture", motion=motion, colour="#806040", fit="cover", length=0)
-        pose, mask, _ = run("MIMO_RenderMotion", motion=motion, scene=scene, style="openpose", colours="auto")
+        (scene,) = run("MIMO_SceneFromPicture", motion=motion, color="#806040", fit="cover", length=0)
+        pose, mask, _ = run("MIMO_RenderMotion", motion=motion, scene=scene, style="openpose", colors="auto")
         shape = {"dim": 96, "z_dim": 16, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_scales": []}
         network = WanVAE(**shape, temperal_downsample=[False, True, True], dropout=0.0)
         vae = comfy.sd.VAE(sd=network.state_dict(), dtype=torch.float32)

@@ -76,7 +76,7 @@ class TestRenderMotion:
 
     def test_the_official_colours_say_which_files_they_need(self, run, motion, folders):
         with pytest.raises(ValueError, match=r"sdc_info\.npy to models/mimo and an SMPL or SMPL-H file"):
-            run("MIMO_RenderMotion", motion=motion, colours="official")
+            run("MIMO_RenderMotion", motion=motion, colors="official")
 
     def test_the_official_colours_ask_only_for_what_is_missing(self, run, motion, folders):
         import folder_paths
@@ -86,7 +86,7 @@ class TestRenderMotion:
         np.save(folders / "models" / "sdc_info.npy", np.zeros((6890, 3), np.uint8))
         folder_paths.add_model_folder_path("mimo", str(folders / "models"))
         with pytest.raises(ValueError, match=r"Copy an SMPL or SMPL-H file"):
-            run("MIMO_RenderMotion", motion=motion, colours="official")
+            run("MIMO_RenderMotion", motion=motion, colors="official")
 
     def test_with_a_plan_the_pictures_are_the_denoisers_squares(self, run, core, motion):
         """What a ControlNet is told must lie where the body code lies."""
@@ -172,6 +172,17 @@ class TestSeparateScene:
         found = core("pose.estimate").estimate(clip)
         wanted = core("scene.separate").separate(clip, motion=found.motion, coarse=found.masks).person
         close(person, torch.stack([torch.from_numpy(mask).float() / 255 for mask in wanted]))
+
+    @pytest.mark.parametrize("suffix", ["npz", "safetensors"])
+    def test_a_motion_that_was_saved_gives_the_scene_of_the_motion_on_the_wire(self, run, images, folders, suffix):
+        clip = images[:3]
+        motion, _ = run("MIMO_EstimatePose", clip=clip).args
+        run("MIMO_SaveMotion", motion=motion, prefix="kept", format=suffix)
+        (loaded,) = run("MIMO_LoadMotion", file=f"kept_00001_.{suffix}{' [output]'}").args
+        wire, file = (run("MIMO_SeparateScene", clip=clip, motion=each).args[1:] for each in (motion, loaded))
+        for on_the_wire, from_the_file in zip(wire[:3], file[:3], strict=True):
+            assert torch.equal(on_the_wire, from_the_file)
+        assert wire[3] == file[3]
 
     def test_a_given_plate_wins(self, run, images, given):
         green = torch.tensor([0.0, 1.0, 0.0]).expand(1, 192, 192, 3)
@@ -353,7 +364,7 @@ class TestExample:
 
 class TestSceneFromPicture:
     def test_a_colour_takes_size_length_and_rate_of_the_motion(self, run, motion):
-        (scene,) = run("MIMO_SceneFromPicture", motion=motion, colour="#204060").args
+        (scene,) = run("MIMO_SceneFromPicture", motion=motion, color="#204060").args
         assert (scene.width, scene.height, scene.frames, scene.fps) == (96, 64, 4, 24)
         assert tuple(scene.plate[3][10, 10]) == (0x20, 0x40, 0x60)
 
@@ -367,8 +378,8 @@ class TestSceneFromPicture:
         assert (scene.plate[3] == scene.plate[0]).all()
 
     def test_what_is_no_colour_is_refused(self, run, motion):
-        with pytest.raises(ValueError, match="'whitish' is no colour"):
-            run("MIMO_SceneFromPicture", motion=motion, colour="whitish")
+        with pytest.raises(ValueError, match="'whitish' is no color"):
+            run("MIMO_SceneFromPicture", motion=motion, color="whitish")
 
     def test_a_foreground_stands_in_front(self, run, figure, motion):
         mask = torch.zeros(1, 160, 120)
@@ -389,7 +400,7 @@ class TestComposite:
 
     def test_the_character_lies_in_the_scene_and_the_rest_is_the_scene(self, run, scene, drawn, close):
         images, mask = drawn
-        plain = {"colour_match": "none", "feather": 0, "shadow": 0.0}
+        plain = {"color_match": "none", "feather": 0, "shadow": 0.0}
         video, frames, seen = run("MIMO_Composite", scene=scene, images=images, mask=mask, **plain).args
         close(seen, mask)
         close(frames[mask == 0], torch.ones_like(frames[mask == 0]))
@@ -419,6 +430,27 @@ class TestComposite:
     def test_frames_of_another_number_are_refused(self, run, scene, drawn):
         with pytest.raises(ValueError, match="The scene has 4 frames but there are 3"):
             run("MIMO_Composite", scene=scene, images=drawn[0][:3], mask=drawn[1][:3])
+
+
+class TestRenamedInputs:
+    @pytest.fixture
+    def renamed(self, node_classes):
+        return importlib.import_module("pack_under_test.nodes.renamed")
+
+    def test_every_old_name_leads_to_an_input_that_is_there(self, renamed, node_classes):
+        for kind, names in renamed.RENAMED.items():
+            inputs = {entry.id for entry in node_classes[kind].GET_SCHEMA().inputs}
+            assert set(names.values()) <= inputs and not names.keys() & inputs
+
+    def test_a_prompt_of_old_names_reaches_the_nodes_of_today(self, renamed):
+        inputs = {"colour_match": "none", "feather": 4, "behaviour": "official"}
+        request = {"prompt": {"7": {"class_type": "MIMO_Composite", "inputs": inputs}}, "client_id": "x"}
+        node = renamed.rename_inputs(request)["prompt"]["7"]
+        assert node["inputs"] == {"color_match": "none", "feather": 4, "behavior": "official"}
+
+    def test_other_nodes_and_broken_requests_pass_unchanged(self, renamed):
+        for request in ({"prompt": {"1": {"class_type": "Other", "inputs": {"colour": 1}}}}, {"prompt": 3}, {}):
+            assert renamed.rename_inputs(dict(request)) == request
 
 
 class TestTheWholeRoad:

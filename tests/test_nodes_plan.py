@@ -49,7 +49,7 @@ def composed(node_classes, folders):
     """IMAGE of the node as uint8 (F, H, W, 3)."""
 
     def run(scene, squares, plan, behaviour, mask=None):
-        options = {"colour_match": "none", "feather": 4, "shadow": 0.5, "behaviour": behaviour, "mask": mask}
+        options = {"color_match": "none", "feather": 4, "shadow": 0.5, "behavior": behaviour, "mask": mask}
         images = torch.from_numpy(squares).float() / 255
         made = node_classes["MIMO_Composite"].execute(scene=scene, images=images, plan=plan, **options).args[1]
         return (made * 255).round().to(torch.uint8).numpy()

@@ -157,7 +157,7 @@ class TestNodes:
         return importlib.import_module("pack_under_test.mimo_core.example").example_shots()[0].motion()[:3]
 
     def test_the_node_says_where_the_files_lie(self, views, posed, folders):
-        (shown,) = views.motion_shown(posed, progress=lambda *_: None)["mimo_motion"]
+        (shown,) = views.show_motion(posed, progress=lambda *_: None)["mimo_motion"]
         assert (folders / "temp" / shown["subfolder"] / shown["file"]).is_file()
 
     def test_cancel_leaves_no_file(self, views, posed, folders):
@@ -165,7 +165,7 @@ class TestNodes:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            views.motion_shown(posed, progress=cancel)
+            views.show_motion(posed, progress=cancel)
         assert not list((folders / "temp").iterdir())
 
     def test_review_layers_hands_on_the_scene_and_shows_it(self, node_classes, folders):

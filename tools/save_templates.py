@@ -64,7 +64,7 @@ BUILD = """async ({nodes, links, groups, view}) => {
   }
   for (const entry of groups) {
     const group = new LiteGraph.LGraphGroup(entry.title)
-    group.color = entry.colour
+    group.color = entry.color
     group.font_size = 24
     graph.add(group)
     group.pos = entry.box.slice(0, 2)
@@ -100,7 +100,7 @@ def placed(template: Template, least: dict[str, list[float]]) -> tuple[list[dict
         for group in row:
             width, height = _place(group, least, left, top, nodes)
             box = [left, top, width, height]
-            groups.append({"title": group.title, "colour": group.colour, "box": box})
+            groups.append({"title": group.title, "color": group.color, "box": box})
             left, tallest = left + width + GROUP_GAP, max(tallest, height)
         top += tallest + GROUP_GAP
     return nodes, groups

@@ -110,8 +110,25 @@ function takeMotionFiles(node) {
   };
 }
 
+// Widgets that once had another name, by node id: { node: { old: new } }. The server reads the same file for prompts.
+const renamed = fetch(new URL("./renamed.json", import.meta.url)).then((reply) => reply.json());
+
+async function renameInputs(workflow) {
+  const names = await renamed;
+  const graphs = [workflow, ...(workflow?.definitions?.subgraphs ?? [])];
+  for (const node of graphs.flatMap((graph) => graph?.nodes ?? [])) {
+    for (const input of node.inputs ?? []) {
+      const name = names[node.type]?.[input.widget?.name ?? input.name];
+      if (!name) continue;
+      input.name = name;
+      if (input.widget) input.widget.name = name;
+    }
+  }
+}
+
 app.registerExtension({
   name: "mimo.viewers",
+  beforeConfigureGraph: renameInputs,
   nodeCreated(node) {
     if (node.comfyClass === "MIMO_LoadMotion") takeMotionFiles(node);
     if (node.comfyClass === "MIMO_ReviewLayers") reviewLayers(node);

@@ -72,7 +72,7 @@ EDIT_MOTION = Template(
                 "3  Draw",
                 PURPLE,
                 [
-                    Node("scene", "MIMO_SceneFromPicture", SMALL, {"colour": "#8fb0c8"}),
+                    Node("scene", "MIMO_SceneFromPicture", SMALL, {"color": "#8fb0c8"}),
                     Node("proxy", "MIMO_DecodeProxy", SHOWN),
                 ],
             ),
@@ -80,7 +80,7 @@ EDIT_MOTION = Template(
                 "4  Put it together, and keep the motion",
                 GREEN,
                 [
-                    Node("composite", "MIMO_Composite", SHOWN, {"colour_match": "none"}),
+                    Node("composite", "MIMO_Composite", SHOWN, {"color_match": "none"}),
                     Node("keep", "MIMO_SaveMotion", widgets={"format": "glb"}),
                 ],
                 [save_video("video", "mimo_edited")],
@@ -159,7 +159,7 @@ WAN_ANIMATE = Template(
                 "5  What passes in front, in front",
                 GREEN,
                 [
-                    Node("composite", "MIMO_Composite", SHOWN, {"colour_match": "none", "shadow": 0.0}),
+                    Node("composite", "MIMO_Composite", SHOWN, {"color_match": "none", "shadow": 0.0}),
                     save_video("video", "mimo_wan_animate"),
                 ],
             ),

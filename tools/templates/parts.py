@@ -32,7 +32,7 @@ class Node:
 @dataclass(frozen=True)
 class Group:
     title: str
-    colour: str
+    color: str
     columns: tuple[tuple[Node, ...], ...]
     muted: bool = False  # switched off when the template is opened
 
@@ -49,8 +49,8 @@ class Template:
     files: tuple[Mapping, ...] = ()
 
 
-def group(title: str, colour: str, *columns: list[Node], muted: bool = False) -> Group:
-    return Group(title, colour, tuple(map(tuple, columns)), muted)
+def group(title: str, color: str, *columns: list[Node], muted: bool = False) -> Group:
+    return Group(title, color, tuple(map(tuple, columns)), muted)
 
 
 def note(name: str, *files: Mapping) -> Node:

@@ -98,7 +98,7 @@ REPLACE = Template(
 ANIMATE = Template(
     "2_animate_from_a_motion",
     "Animate from a motion",
-    "The character of a picture does a motion, on a colour, a picture or a video.",
+    "The character of a picture does a motion, on a color, a picture or a video.",
     rows=(
         (
             start("2_animate_from_a_motion"),
@@ -108,7 +108,7 @@ ANIMATE = Template(
                 [Node("identity", "MIMO_EncodeIdentity", SMALL), Node("scene", "MIMO_SceneFromPicture", SMALL)],
             ),
             PROXY,
-            _put_together("mimo_animate", colour_match="none"),
+            _put_together("mimo_animate", color_match="none"),
         ),
         (_denoiser("mimo_animate"),),
     ),

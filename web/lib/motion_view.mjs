@@ -272,7 +272,7 @@ function floorLines(target, floor) {
 
 const known = new Map();
 
-// A CSS colour as [r, g, b] in 0..1.
+// A CSS color as [r, g, b] in 0..1.
 function rgb(color) {
   if (!known.has(color)) {
     const paint = element("canvas", { width: 1, height: 1 }).getContext("2d");

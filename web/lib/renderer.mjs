@@ -194,7 +194,7 @@ class Renderer {
     canvas.getContext("2d").drawImage(this.canvas, 0, this.canvas.height - height, width, height, 0, 0, width, height);
   }
 
-  // `bones` are 24 rows of 3x4; colours are [r, g, b] in 0..1.
+  // `bones` are 24 rows of 3x4; colors are [r, g, b] in 0..1.
   drawBody(clip, arrays, bones, { color, planted, feet }) {
     this.#skinned(clip, arrays, bones, NO_SHADOW, () => {
       const { gl, body } = this;
