@@ -10,7 +10,7 @@ from mimo_core.cli.terminal import declare_command, print_lines, start_bar
 def add_shots(commands) -> None:
     summary = "Make synthetic shots with exact truth as WebDataset shards, for training. A stopped run goes on."
     command = declare_command(
-        commands, "shots", shots, summary, "mimo shots --out shots --seeds 100000-100999 --size 128"
+        commands, "shots", run_shots, summary, "mimo shots --out shots --seeds 100000-100999 --size 128"
     )
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder of the shards")
     command.add_argument(
@@ -22,13 +22,13 @@ def add_shots(commands) -> None:
     command.add_argument("--pictures", type=Path, metavar="DIR", help="your backgrounds, in half of the shots")
     command.add_argument("--motions", type=Path, metavar="DIR", help="your motion files, in half of the shots")
     command.add_argument("--workers", type=int, default=1, help="processes that draw, default %(default)s")
-    command.add_argument("--plain", action="store_true", help="the plain shots that the benches measure with")
+    command.add_argument("--benchmark", "--plain", action="store_true", help="the shots that the benches measure with")
 
 
 def add_train(commands) -> None:
     summary = "Train a MIMO on synthetic shots or real clips, or train one further. Goes on where it was stopped."
     example = "mimo train --config configs/mimo-tiny.yaml --out runs/mimo-tiny --minutes 60"
-    command = declare_command(commands, "train", train, summary, example)
+    command = declare_command(commands, "train", run_train, summary, example)
     command.add_argument("--config", required=True, type=Path, metavar="YAML", help="what to train; see configs/")
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="samples, states, logs, checkpoint")
     command.add_argument("--samples", type=Path, metavar="DIR", help="where samples lie; default: inside DIR")
@@ -38,20 +38,20 @@ def add_train(commands) -> None:
     command.add_argument("--cpu", action="store_true", help="leave GPUs alone")
 
 
-def shots(options) -> None:
+def run_shots(options) -> None:
     from .bench.table import parse_seeds
     from .synthetic import Variety
-    from .synthetic.shards import Recipe, write_shards
+    from .synthetic.shards import Recipe, write_shot_shards
 
     seeds = parse_seeds(options.seeds)
-    variety = None if options.plain else Variety.of_folders(pictures=options.pictures, motions=options.motions)
+    variety = None if options.benchmark else Variety.of_folders(pictures=options.pictures, motions=options.motions)
     recipe = Recipe(seeds[0], seeds[-1], options.size, options.frames, options.fps, variety=variety)
-    files = write_shards(options.out, recipe, workers=options.workers, progress=start_bar("shots", unit="shot"))
+    files = write_shot_shards(options.out, recipe, workers=options.workers, progress=start_bar("shots", unit="shot"))
     print_lines(f"wrote {len(files)} shards of {recipe.each} shots in {options.out}")
 
 
-def train(options) -> None:
-    from .training.run import train as train_run
+def run_train(options) -> None:
+    from .training.run import train_run
     from .training.settings import read_run
 
     run = read_run(options.config)
@@ -70,13 +70,13 @@ def train(options) -> None:
 
 def add_bench(commands) -> None:
     command = commands.add_parser("bench", help="Measure quality, parity and speed.", add_help=False)
-    command.set_defaults(command=bench, name="bench", takes_rest=True)
+    command.set_defaults(command=run_bench_command, name="bench", takes_rest=True)
 
 
-def bench(options) -> int:
-    from .bench import run as run_bench
+def run_bench_command(options) -> int:
+    from .bench import run_bench as run_bench
 
     return run_bench(options.rest)
 
 
-COMMANDS = (add_shots, add_train, add_bench)
+ADD_COMMANDS = (add_shots, add_train, add_bench)

@@ -23,7 +23,7 @@ from mimo_core.pose.blazepose import (
     refine_from_heatmap,
 )
 from mimo_core.pose.tracking import box_of_mask, track_backwards, track_person
-from mimo_lab.synthetic import shot
+from mimo_lab.synthetic import make_shot
 
 
 ASSETS = Path(mimo_core.pose.__file__).parent.parent / "assets" / "blazepose"
@@ -31,7 +31,7 @@ ASSETS = Path(mimo_core.pose.__file__).parent.parent / "assets" / "blazepose"
 
 @pytest.fixture(scope="module")
 def made():
-    return shot(11, size=256, frames=4, passing="none", camera="fixed")
+    return make_shot(11, size=256, frames=4, occluders="none", camera="fixed")
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ class TestDetector:
 
     @pytest.mark.parametrize("seed", [0, 1, 2, 3])
     def test_it_finds_nobody_where_nobody_is(self, seed):
-        assert find_people(shot(seed, size=256, frames=1).plate[0]) == []
+        assert find_people(make_shot(seed, size=256, frames=1).plate[0]) == []
         noise = np.random.default_rng(seed).integers(0, 256, (120, 200, 3), dtype=np.uint8)
         assert find_people(noise) == []
 

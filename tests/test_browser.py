@@ -19,7 +19,7 @@ from mimo_core.scene.scene import Doubt, Scene, SceneReport
 from mimo_core.scene.strokes import read_strokes
 from mimo_core.view.layers import write_layers_view
 from mimo_core.view.motion import write_motion_view
-from mimo_lab.synthetic.shot import shot
+from mimo_lab.synthetic.shot import make_shot
 from tests import browser
 from tests.front_end import ROOT, FrontEnd, static_folder
 
@@ -42,7 +42,7 @@ WATCHED = """new Promise((done) => {
 
 @pytest.fixture(scope="module")
 def film():
-    return shot(7, size=(WIDTH, HEIGHT), frames=FRAMES, fps=24)
+    return make_shot(7, size=(WIDTH, HEIGHT), frames=FRAMES, fps=24)
 
 
 @pytest.fixture(scope="module")

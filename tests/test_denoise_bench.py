@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mimo_lab.bench import denoise
-from mimo_lab.bench.table import Row
+from mimo_lab.bench.table import BenchRow
 from tests.tiny_networks import TINY
 
 
@@ -27,7 +27,7 @@ class TestPlainVariant:
 
     def test_the_speed_is_a_ratio(self, rows):
         speed = rows["speed, tiny 3x64"]
-        assert isinstance(speed, Row)
+        assert isinstance(speed, BenchRow)
         assert speed.value > 0
         assert math.isfinite(speed.value)
 

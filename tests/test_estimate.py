@@ -7,13 +7,13 @@ import torch
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.pose.estimate import draw_overlay, estimate_motion, estimate_picture, find_people
-from mimo_lab.bench.pose import joint_error
-from mimo_lab.synthetic import shot
+from mimo_lab.bench.pose import measure_joint_error
+from mimo_lab.synthetic import make_shot
 
 
 @pytest.fixture(scope="module")
 def made():
-    return shot(11, size=256, frames=6, passing="none", camera="fixed")
+    return make_shot(11, size=256, frames=6, occluders="none", camera="fixed")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def assembled(made, layers):
 class TestEstimate:
     def test_the_pose_is_close_to_the_truth(self, made, found):
         assert found.is_found
-        assert joint_error(found.motion, made.motion, torch.ones(6, dtype=torch.bool)).position < 100
+        assert measure_joint_error(found.motion, made.motion, torch.ones(6, dtype=torch.bool)).position < 100
 
     def test_the_masks_are_the_person(self, made, found):
         assert (len(found.masks), found.masks.width, found.masks.height) == (6, 256, 256)

@@ -25,7 +25,7 @@ from mimo_core.pose.fit import WINDOW_FRAMES, average_joint_confidence, fit_clos
 from mimo_core.pose.inverse_kinematics import rotations_from_landmarks
 from mimo_core.pose.landmarks import Landmarks, find_bridges
 from mimo_core.pose.rig import BodyState, load_rig
-from mimo_lab.bench.pose import joint_error, true_landmarks, with_noise
+from mimo_lab.bench.pose import add_noise, measure_joint_error, project_true_landmarks
 
 
 CAMERA = Camera.for_size(512, 512)
@@ -87,7 +87,7 @@ def slides(points, contacts):
 
 
 def error_of(motion, truth):
-    return joint_error(motion, truth, torch.ones(truth.frames, dtype=torch.bool))
+    return measure_joint_error(motion, truth, torch.ones(truth.frames, dtype=torch.bool))
 
 
 class TestLandmarkTable:
@@ -161,30 +161,30 @@ class TestClosedForm:
         torch.testing.assert_close(rotations, expected, atol=1e-6, rtol=0)
 
     def test_it_is_within_three_centimetres_for_exact_landmarks(self):
-        assert error_of(fit_closed_form(true_landmarks(swinging()), CAMERA, fps=FPS), swinging()).position < 30
+        assert error_of(fit_closed_form(project_true_landmarks(swinging()), CAMERA, fps=FPS), swinging()).position < 30
 
 
 class TestFit:
     @pytest.mark.parametrize("seed", [0, 1, 2])
     def test_exact_landmarks_give_the_pose_back(self, seed):
         motion = swinging(seed=seed)
-        assert error_of(fit_motion(true_landmarks(motion), CAMERA, fps=FPS), motion).position < 30
+        assert error_of(fit_motion(project_true_landmarks(motion), CAMERA, fps=FPS), motion).position < 30
 
     def test_it_is_better_and_steadier_than_the_closed_form_under_noise(self):
         motion = swinging(48)
-        noisy = with_noise(true_landmarks(motion), torch.Generator().manual_seed(0))
+        noisy = add_noise(project_true_landmarks(motion), torch.Generator().manual_seed(0))
         refined, plain = (error_of(how(noisy, CAMERA, fps=FPS), motion) for how in (fit_motion, fit_closed_form))
         assert refined.position < 40 < plain.position
         assert refined.acceleration < 0.3 * plain.acceleration
 
     def test_landmarks_project_onto_what_was_seen(self):
-        truth = true_landmarks(swinging())
+        truth = project_true_landmarks(swinging())
         found = fit_motion(truth, CAMERA, fps=FPS)
-        pixels = true_landmarks(found).pixels
+        pixels = project_true_landmarks(found).pixels
         assert (pixels - truth.pixels).norm(dim=-1).median() < 2.0
 
     def test_a_wild_landmark_hardly_moves_the_rest(self):
-        truth = true_landmarks(swinging())
+        truth = project_true_landmarks(swinging())
         pixels = truth.pixels.clone()
         pixels[:, 15] += 150.0
         calm, wild = (fit_motion(seen, CAMERA, fps=FPS) for seen in (truth, changed(truth, pixels=pixels)))
@@ -193,23 +193,25 @@ class TestFit:
         assert moved.mean() < 0.03
 
     def test_twice_the_focal_length_is_twice_the_distance(self):
-        truth = true_landmarks(standing(4))
+        truth = project_true_landmarks(standing(4))
         near = fit_motion(truth, CAMERA, fps=FPS).person.transl[:, 2].mean()
         far = fit_motion(truth, Camera.for_size(512, 512, focal=2 * CAMERA.focal), fps=FPS).person.transl[:, 2].mean()
         assert float(far / near) == pytest.approx(2, abs=0.15)
 
     def test_one_frame_is_enough(self):
         motion = swinging()[:1]
-        assert error_of(fit_motion(true_landmarks(motion), CAMERA, fps=FPS), motion).position < 25
+        assert error_of(fit_motion(project_true_landmarks(motion), CAMERA, fps=FPS), motion).position < 25
 
     def test_no_smoothing_still_works(self):
         motion = swinging(6)
-        assert error_of(fit_motion(true_landmarks(motion), CAMERA, fps=FPS, smoothing=0.0), motion).position < 25
+        assert (
+            error_of(fit_motion(project_true_landmarks(motion), CAMERA, fps=FPS, smoothing=0.0), motion).position < 25
+        )
 
     def test_a_long_clip_in_windows_is_like_a_short_one(self):
         frames = WINDOW_FRAMES + 60
         motion = swinging(frames)
-        found = fit_motion(true_landmarks(motion), CAMERA, fps=FPS)
+        found = fit_motion(project_true_landmarks(motion), CAMERA, fps=FPS)
         assert error_of(found, motion).position < 30
         joints = free_body().pose(found.person).joints.diff(n=2, dim=0).norm(dim=-1).mean(1)
         assert joints[WINDOW_FRAMES - 4 : WINDOW_FRAMES + 4].max() < 2 * joints.max().clamp(min=joints.median() * 2)
@@ -219,22 +221,22 @@ class TestFit:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            fit_motion(true_landmarks(swinging(4)), CAMERA, fps=FPS, progress=cancel)
+            fit_motion(project_true_landmarks(swinging(4)), CAMERA, fps=FPS, progress=cancel)
 
     def test_a_moving_camera_is_refused(self):
         camera = Camera(500.0, (256, 256), (512, 512), torch.eye(4)[None])
         with pytest.raises(InputError, match="stands still"):
-            fit_motion(true_landmarks(swinging(4)), camera, fps=FPS)
+            fit_motion(project_true_landmarks(swinging(4)), camera, fps=FPS)
 
 
 class TestWhatIsNotSeen:
     def test_nobody_gives_an_invisible_person(self):
-        found = fit_motion(without(true_landmarks(swinging(4)), slice(None)), CAMERA, fps=FPS)
+        found = fit_motion(without(project_true_landmarks(swinging(4)), slice(None)), CAMERA, fps=FPS)
         assert found.frames == 4 and not found.person.visible.any()
 
     def test_a_short_gap_is_bridged_flagged_and_close_to_the_truth(self):
         motion = swinging()
-        landmarks = without(true_landmarks(motion), slice(10, 14))
+        landmarks = without(project_true_landmarks(motion), slice(10, 14))
         landmarks.pixels[10:14], landmarks.world[10:14] = 1e6, float("nan")
         found = fit_motion(landmarks, CAMERA, fps=FPS)
         assert found.person.visible.all()
@@ -242,7 +244,7 @@ class TestWhatIsNotSeen:
         assert error_of(found[10:14], motion[10:14]).position < 60
 
     def test_a_long_gap_stays_invisible(self):
-        found = fit_motion(without(true_landmarks(swinging(40)), slice(10, 30)), CAMERA, fps=FPS).person
+        found = fit_motion(without(project_true_landmarks(swinging(40)), slice(10, 30)), CAMERA, fps=FPS).person
         assert found.visible.tolist() == [not 10 <= frame < 30 for frame in range(40)]
         assert not found.bridged.any() and not found.contacts[10:30].any()
 
@@ -257,7 +259,7 @@ class TestWhatIsNotSeen:
 
     def test_a_half_body_is_fitted_where_it_is_seen(self):
         motion = swinging()
-        truth = true_landmarks(motion)
+        truth = project_true_landmarks(motion)
         confidence = truth.confidence.clone()
         confidence[:, 25:] = 0
         world = truth.world.clone()
@@ -274,7 +276,7 @@ class TestWhatIsNotSeen:
         assert knees.abs().max() < 0.8
 
     def test_legs_that_are_never_seen_hang_from_the_body_wherever_the_network_puts_them(self):
-        truth = true_landmarks(standing(12))
+        truth = project_true_landmarks(standing(12))
         confidence, world = truth.confidence.clone(), truth.world.clone()
         confidence[:, 25:] = 0.25
         world[:, 25:, 1] = truth.world[:, :1, 1] + 0.2
@@ -286,14 +288,14 @@ class TestWhatIsNotSeen:
 
     def test_a_leg_that_is_hidden_for_a_moment_does_not_drop(self):
         motion = swinging()
-        truth = true_landmarks(motion)
+        truth = project_true_landmarks(motion)
         confidence = truth.confidence.clone()
         confidence[12:15, 25::2] = 0.25
         seen = fit_motion(changed(truth, confidence=confidence), CAMERA, fps=FPS)
         assert error_of(seen[12:15], motion[12:15]).position < 30
 
     def test_a_face_alone_keeps_the_body_upright_below_it(self):
-        truth = true_landmarks(standing(6))
+        truth = project_true_landmarks(standing(6))
         confidence = truth.confidence.clone()
         confidence[:, 11:] = 0
         joints = free_body().pose(fit_motion(changed(truth, confidence=confidence), CAMERA, fps=FPS).person).joints
@@ -311,7 +313,7 @@ class TestWhatIsNotSeen:
 
 class TestContacts:
     def test_feet_that_stand_are_planted_and_do_not_slide(self):
-        noisy = with_noise(true_landmarks(standing()), torch.Generator().manual_seed(0))
+        noisy = add_noise(project_true_landmarks(standing()), torch.Generator().manual_seed(0))
         found = fit_motion(noisy, CAMERA, fps=FPS)
         assert found.person.contacts.float().mean() > 0.7
         points = landmark_weights() @ free_body().pose(found.person).vertices

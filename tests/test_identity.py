@@ -11,13 +11,13 @@ from mimo_core.identity.encode import encode_identity
 from mimo_core.identity.matte import cut_object, refine_matte
 from mimo_core.identity.picture import read_mask, split_alpha
 from mimo_core.identity.push_pull import push_pull
-from mimo_lab.synthetic.shot import character_picture
+from mimo_lab.synthetic.shot import make_character_picture
 
 
 @pytest.fixture(scope="module")
 def photograph():
     """A synthetic person in A-pose before a plain wall, with its true mask and body."""
-    return character_picture(3, size=320)
+    return make_character_picture(3, size=320)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ class TestEncodeIdentity:
         assert (identity.matte[pixels[:, 1], pixels[:, 0]] > 127).mean() > 0.8
 
     def test_the_fitted_body_is_as_tall_as_the_one_under_the_hair(self):
-        shown = character_picture(502, size=512)
+        shown = make_character_picture(502, size=512)
         heights = []
         for motion in (encode_identity(shown.image).motion, shown.motion):
             rows = motion.camera.project(free_body().pose(motion.person).vertices)[0, :, 1]
@@ -173,7 +173,7 @@ class TestEncodeIdentity:
 
     def test_a_head_and_shoulders_say_what_is_assumed(self, photograph):
         top = int(np.flatnonzero(photograph.mask.any(1))[0])
-        identity = encode_identity(character_picture(3, size=900).image[top:380, 250:650])
+        identity = encode_identity(make_character_picture(3, size=900).image[top:380, 250:650])
         assert identity.motion is not None
         assert "legs" in identity.notes[0]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mimo_lab.synthetic import shot
+from mimo_lab.synthetic import make_shot
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def motion(core):
 @pytest.fixture(scope="module")
 def film(core):
     """A synthetic shot of six frames with its truth."""
-    return shot(1, size=192, frames=6)
+    return make_shot(1, size=192, frames=6)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from mimo_core.scene.analysis import working_scale
 from mimo_core.scene.filters import grown
 from mimo_core.scene.scene import Doubt, SceneReport
 from mimo_core.scene.separate import separate
-from mimo_lab.synthetic import shot as synthetic_shot
+from mimo_lab.synthetic import make_shot as synthetic_shot
 
 
 FRAMES, HEIGHT, WIDTH = 12, 96, 128

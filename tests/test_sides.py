@@ -6,8 +6,8 @@ import torch
 from mimo_core.body.landmarks import BLAZEPOSE_LANDMARKS
 from mimo_core.pose.landmarks import Landmarks
 from mimo_core.pose.sides import MIRRORED_LANDMARKS, settle_sides, swap_sides
-from mimo_lab.bench.pose import true_landmarks
-from mimo_lab.synthetic import shot
+from mimo_lab.bench.pose import project_true_landmarks
+from mimo_lab.synthetic import make_shot
 
 
 FRAMES, FPS = 24, 12.0
@@ -16,7 +16,9 @@ FRAMES, FPS = 24, 12.0
 @pytest.fixture(scope="module", params=["walk", "turn"])
 def seen(request):
     """The exact landmarks of somebody who walks, or who turns round on the spot."""
-    return true_landmarks(shot(7, size=16, frames=FRAMES, fps=FPS, samples=1, performance=request.param).motion)
+    return project_true_landmarks(
+        make_shot(7, size=16, frames=FRAMES, fps=FPS, samples=1, performance=request.param).motion
+    )
 
 
 def with_swapped(seen, frames):
@@ -47,12 +49,12 @@ def test_true_sides_stay_also_of_somebody_who_turns(seen):
 
 @pytest.mark.parametrize("frames", [[9], [4, 5, 6, 13], [8, 10, 12, 14, 15]], ids=str)
 def test_frames_that_were_read_the_wrong_way_round_are_put_right(frames):
-    walking = true_landmarks(shot(7, size=16, frames=FRAMES, fps=FPS, samples=1).motion)
+    walking = project_true_landmarks(make_shot(7, size=16, frames=FRAMES, fps=FPS, samples=1).motion)
     assert same(settle_sides(with_swapped(walking, frames), FPS), walking)
 
 
 def test_frames_without_a_person_are_left_out_and_a_long_gap_decides_nothing():
-    walking = true_landmarks(shot(7, size=16, frames=FRAMES, fps=FPS, samples=1).motion)
+    walking = project_true_landmarks(make_shot(7, size=16, frames=FRAMES, fps=FPS, samples=1).motion)
     score = walking.score.clone()
     score[6:9] = 0
     gone = Landmarks(walking.pixels, walking.world, walking.confidence, score)

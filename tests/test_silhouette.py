@@ -18,8 +18,8 @@ from mimo_core.pose.fit import fit_motion, fit_portrait
 from mimo_core.pose.refine import FREE_JOINTS
 from mimo_core.pose.rig import BodyState
 from mimo_core.pose.silhouette import CLOTHES_STANDOFF, HAIR_STANDOFF, compare_outline
-from mimo_lab.bench.pose import true_landmarks
-from mimo_lab.synthetic.shot import character_picture, shot
+from mimo_lab.bench.pose import project_true_landmarks
+from mimo_lab.synthetic.shot import make_character_picture, make_shot
 
 
 SIDE = 256
@@ -89,13 +89,13 @@ class TestOutline:
 class TestPortrait:
     @pytest.mark.parametrize("seed", [3, 504])
     def test_the_body_under_a_picture_comes_closer_to_the_true_one(self, seed):
-        picture = character_picture(seed, size=320)
+        picture = make_character_picture(seed, size=320)
         seen = estimate_picture(picture.image, focal=2.4 * 320)
         fitted = fit_portrait(seen.motion, seen.landmarks, picture.mask)
         assert misplaced(fitted, picture.motion) < 0.93 * misplaced(seen.motion, picture.motion)
 
     def test_somebody_who_poses_stands_upright_with_straight_limbs(self):
-        picture = character_picture(3, size=320)
+        picture = make_character_picture(3, size=320)
         seen = estimate_picture(picture.image, focal=2.4 * 320)
         lean, upright = (
             motion.person.pose()[0] for motion in (seen.motion, fit_portrait(seen.motion, seen.landmarks, picture.mask))
@@ -107,13 +107,13 @@ class TestPortrait:
 
 @pytest.fixture(scope="module")
 def shown():
-    return shot(2, size=128, frames=18, samples=1)
+    return make_shot(2, size=128, frames=18, samples=1)
 
 
 @pytest.fixture(scope="module")
 def seen(shown):
     """Landmarks that lie two pixels beside the person all the time, as a network's habit may be."""
-    exact = true_landmarks(shown.motion)
+    exact = project_true_landmarks(shown.motion)
     return replace(exact, pixels=exact.pixels + torch.tensor([2.0, 0.0]))
 
 

@@ -12,9 +12,9 @@ from mimo_core.body.raster import rasterize
 from mimo_core.body.skeleton import JOINT
 from mimo_core.errors import InputError
 from mimo_core.motion.choreography import LIMITS
-from mimo_lab.synthetic import character_picture, shot
-from mimo_lab.synthetic.motions import KINDS, perform
-from mimo_lab.synthetic.streams import stream
+from mimo_lab.synthetic import make_character_picture, make_shot
+from mimo_lab.synthetic.benchmark_motions import BENCHMARK_MOTIONS, perform_benchmark_motion
+from mimo_lab.synthetic.streams import random_stream
 
 
 PINNED = Path(__file__).parent / "data" / "default_shots.npz"
@@ -34,59 +34,59 @@ def bare_raster(made):
 
 @pytest.fixture(scope="module")
 def panned():
-    return shot(15, size=96, frames=8)  # a panning camera, something passes in front, something moves elsewhere
+    return make_shot(15, size=96, frames=8)  # a panning camera, something passes in front, something moves elsewhere
 
 
 @pytest.fixture(scope="module")
 def fixed():
-    return shot(8, size=96, frames=8)  # a fixed camera and a fixed thing in front
+    return make_shot(8, size=96, frames=8)  # a fixed camera and a fixed thing in front
 
 
 class TestSeeds:
     def test_a_seed_always_gives_the_same_shot(self, panned):
-        again = shot(15, size=96, frames=8)
+        again = make_shot(15, size=96, frames=8)
         for name in ("frames", "plate", "person", "occluder", "depth", "flow", "parts"):
             np.testing.assert_array_equal(getattr(again, name), getattr(panned, name))
 
-    def test_the_plain_shots_that_everything_is_measured_with_never_change(self):
+    def test_the_benchmark_shots_that_everything_is_measured_with_never_change(self):
         # Bit-equal on the machine that made the file; elsewhere a rounding may fall the other way here and there.
         with np.load(PINNED) as pinned:
             for seed in (1000, 1003, 1007, 1014):
-                made = shot(seed, size=40, frames=2)
+                made = make_shot(seed, size=40, frames=2)
                 for name in ("frames", "plate", "person", "occluder", "parts"):
                     assert (getattr(made, name) == pinned[f"{seed}.{name}"]).mean() > 0.999, (seed, name)
-                assert (character_picture(seed, size=40).image == pinned[f"{seed}.character"]).mean() > 0.999, seed
+                assert (make_character_picture(seed, size=40).image == pinned[f"{seed}.character"]).mean() > 0.999, seed
 
     @pytest.mark.parametrize("seed", [6, 7, 15])
     def test_another_size_shows_the_same_shot(self, seed):
-        small, large = shot(seed, size=64, frames=3), shot(seed, size=128, frames=3)
+        small, large = make_shot(seed, size=64, frames=3), make_shot(seed, size=128, frames=3)
         # textures alias differently, so colours are compared over cells of an eighth of the frame
         assert np.abs(shrunk(large.frames, 16) - shrunk(small.frames, 8)).mean() < 5
         assert np.abs(shrunk(large.person[..., None], 2)[..., 0] - small.person).mean() < 2
         assert small.mover.any() == large.mover.any()
 
     def test_two_streams_of_a_seed_differ_and_do_not_shift_each_other(self):
-        first = stream(3, "motion").random(4)
-        other = stream(3, "camera")
+        first = random_stream(3, "motion").random(4)
+        other = random_stream(3, "camera")
         assert not np.allclose(first, other.random(4))
-        np.testing.assert_array_equal(first, stream(3, "motion").random(4))
+        np.testing.assert_array_equal(first, random_stream(3, "motion").random(4))
 
     def test_six_seeds_in_a_row_share_out_cameras_and_movers(self):
-        shots = [shot(seed, size=48, frames=3, samples=1) for seed in range(6, 18)]
+        shots = [make_shot(seed, size=48, frames=3, samples=1) for seed in range(6, 18)]
         assert [made.camera for made in shots].count("pan") == 6
-        assert [made.passing for made in shots] == ["fixed"] * 6 + ["moving"] * 6
+        assert [made.occluders for made in shots] == ["fixed"] * 6 + ["moving"] * 6
         assert [made.mover.any() for made in shots] == [seed % 3 == 0 for seed in range(6, 18)]
 
     def test_a_seed_below_zero_is_refused(self):
         with pytest.raises(InputError, match="-1"):
-            shot(-1, size=32)
+            make_shot(-1, size=32)
 
     def test_an_unknown_camera_is_refused(self):
         with pytest.raises(InputError, match="zoom"):
-            shot(0, size=32, camera="zoom")
+            make_shot(0, size=32, camera="zoom")
 
     def test_a_size_may_be_wide_or_tall(self):
-        made = shot(2, size=(48, 80), frames=2)
+        made = make_shot(2, size=(48, 80), frames=2)
         assert made.frames.shape == (2, 80, 48, 3)
         assert made.motion.camera.size == (48, 80)
 
@@ -119,7 +119,7 @@ class TestLayers:
 
     def test_what_moves_elsewhere_never_touches_the_person(self):
         for seed in (0, 6, 12, 15):
-            made = shot(seed, size=64, frames=6, samples=1)
+            made = make_shot(seed, size=64, frames=6, samples=1)
             beside = np.zeros_like(made.person, bool)
             for shift in range(-2, 3):
                 for axis in (1, 2):
@@ -164,7 +164,7 @@ class TestTruth:
         assert np.abs(fixed.flow[empty]).max() < 1e-3
 
     def test_planted_feet_stay_where_they_are_and_on_the_floor(self):
-        made = shot(5, size=32, frames=24, fps=24, performance="walk", samples=1)
+        made = make_shot(5, size=32, frames=24, fps=24, performance="walk", samples=1)
         person = made.motion.person
         joints = free_body().pose(person).joints
         for side, name in enumerate(("left_foot", "right_foot")):
@@ -178,7 +178,7 @@ class TestTruth:
 
 class TestCharacters:
     def test_another_character_keeps_performance_place_and_camera(self, panned):
-        other = shot(15, size=96, frames=8, character=515)
+        other = make_shot(15, size=96, frames=8, character=515)
         mine, theirs = panned.motion.person, other.motion.person
         torch.testing.assert_close(mine.pose(), theirs.pose())
         torch.testing.assert_close(panned.motion.camera.camera_from_world, other.motion.camera.camera_from_world)
@@ -191,7 +191,7 @@ class TestCharacters:
     def test_another_character_stands_where_the_first_one_stands(self, performance):
         """What carries the first one carries the other in the same place, whatever their legs."""
         options = {"size": 16, "frames": 24, "samples": 1, "performance": performance}
-        mine, theirs = (shot(5, character=seed, **options).motion.person for seed in (5, 505))
+        mine, theirs = (make_shot(5, character=seed, **options).motion.person for seed in (5, 505))
         ankles = [JOINT["left_ankle"], JOINT["right_ankle"]]
         here, there = (free_body().pose(person).joints[:, ankles] for person in (mine, theirs))
         both = mine.contacts & theirs.contacts
@@ -200,7 +200,7 @@ class TestCharacters:
         assert (here - there)[..., [0, 2]].norm(dim=2)[carries].max() < 0.02
 
     def test_another_character_has_the_stature_of_the_first(self, panned):
-        other = shot(15, size=32, frames=1, character=515, samples=1)
+        other = make_shot(15, size=32, frames=1, character=515, samples=1)
         assert (
             abs(
                 measure_height(free_body(), other.motion.person.betas)
@@ -211,23 +211,23 @@ class TestCharacters:
         assert (other.motion.person.betas[1:] - panned.motion.person.betas[1:]).abs().max() > 0.1
 
     def test_the_picture_shows_the_whole_character_on_a_neutral_ground(self):
-        picture = character_picture(4, size=128)
+        picture = make_character_picture(4, size=128)
         rows = np.flatnonzero((picture.mask > 127).any(1))
         assert rows[0] > 3 and rows[-1] < 124 and 0.75 * 128 < np.ptp(rows) < 0.95 * 128
         ground = picture.image[picture.mask == 0].astype(int)
         assert np.ptp(ground, axis=1).max() < 12
 
     def test_the_back_is_the_mirrored_outline_with_other_colours(self):
-        front, back = character_picture(4, size=128), character_picture(4, size=128, back=True)
+        front, back = make_character_picture(4, size=128), make_character_picture(4, size=128, back=True)
         a, b = front.mask > 127, back.mask[:, ::-1] > 127
         assert (a & b).sum() / (a | b).sum() > 0.85
         assert np.abs(front.image.astype(int) - back.image[:, ::-1])[a & b].mean() > 4
 
 
 class TestMotions:
-    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("kind", BENCHMARK_MOTIONS)
     def test_every_kind_keeps_to_the_joint_limits(self, kind):
-        performance = perform(stream(1, "motion"), np.arange(24) / 12, kind=kind)
+        performance = perform_benchmark_motion(random_stream(1, "motion"), np.arange(24) / 12, kind=kind)
         for joint, limits in LIMITS.items():
             name = f"left_{joint}" if f"left_{joint}" in JOINT else joint
             low, high = np.array(limits).T
@@ -236,6 +236,6 @@ class TestMotions:
 
     @pytest.mark.parametrize("kind", ["walk", "run", "dance", "wave", "squat", "turn", "reach", "jacks"])
     def test_every_kind_moves_smoothly(self, kind):
-        performance = perform(stream(2, "motion"), np.arange(48) / 24, kind=kind)
+        performance = perform_benchmark_motion(random_stream(2, "motion"), np.arange(48) / 24, kind=kind)
         steps = np.abs(np.diff(performance.angles, axis=0)).max((1, 2))
         assert 1 < steps.max() < 45  # degrees a frame at 24 fps

@@ -10,37 +10,43 @@ from mimo_core.errors import InputError
 from mimo_core.media.picture import write_picture
 from mimo_core.motion.choreography import LIMITS
 from mimo_core.motion.files import save_motion
-from mimo_lab.synthetic import Variety, character_picture, shot
-from mimo_lab.synthetic.actor import act
-from mimo_lab.synthetic.cameras import RICH_CAMERAS, film_freely
-from mimo_lab.synthetic.optics import BLOCK, Optics, smear
-from mimo_lab.synthetic.outfit import WARDROBE, outfit, shape, wearing
-from mimo_lab.synthetic.performances import RICH_KINDS, perform_richly
-from mimo_lab.synthetic.shot import picture_of
-from mimo_lab.synthetic.streams import stream
+from mimo_lab.synthetic import Variety, make_character_picture, make_shot
+from mimo_lab.synthetic.actor import dress_actor
+from mimo_lab.synthetic.optics import Optics, smear_along_flow
+from mimo_lab.synthetic.randomized_appearance import (
+    WARDROBE,
+    make_mannequin,
+    sample_randomized_appearance,
+    sample_randomized_shape,
+)
+from mimo_lab.synthetic.randomized_cameras import RANDOMIZED_CAMERAS, place_randomized_camera
+from mimo_lab.synthetic.randomized_motions import RANDOMIZED_MOTIONS, perform_randomized_motion
+from mimo_lab.synthetic.shot import draw_character_picture
+from mimo_lab.synthetic.streams import random_stream
 
 
 CLEAN = Variety(optics=False)
+JPEG_BLOCK = 16  # pixels of its largest unit
 SIZE, FRAMES = 80, 6
 LARGE = ("shoes", "hands", "beard", "glasses", "neck", "hat")  # slots whose rows are small
 UNDER = {"hat": ("short",), "coat": ("plain t-shirt",), "bag": ("plain t-shirt",)}
-NEW_KINDS = [kind for kind in RICH_KINDS if kind not in ("idle", "walk", "run", "dance", "turn")]
+NEW_KINDS = [kind for kind in RANDOMIZED_MOTIONS if kind not in ("idle", "walk", "run", "dance", "turn")]
 
 
 @pytest.fixture(scope="module")
 def hand_held():
-    return shot(4, size=SIZE, frames=FRAMES, variety=CLEAN, camera="hand-held", passing="fixed")
+    return make_shot(4, size=SIZE, frames=FRAMES, variety=CLEAN, camera="hand-held", occluders="fixed")
 
 
 @pytest.fixture(scope="module")
 def crowded():
     """Several things in front of somebody."""
-    many = (shot(seed, size=SIZE, frames=FRAMES, samples=1, variety=CLEAN) for seed in range(100))
-    return next(made for made in many if made.passing.count("and") and (made.occluder > 250)[made.person > 250].any())
+    many = (make_shot(seed, size=SIZE, frames=FRAMES, samples=1, variety=CLEAN) for seed in range(100))
+    return next(made for made in many if made.occluders.count("and") and (made.occluder > 250)[made.person > 250].any())
 
 
 def drawn(*items, back=False, size=88) -> np.ndarray:
-    made = picture_of(wearing(*items), stream(0, "picture"), size=size, samples=1, back=back)
+    made = draw_character_picture(make_mannequin(*items), random_stream(0, "picture"), size=size, samples=1, back=back)
     return made.image.astype(np.int16)[:, size // 7 : -size // 7]
 
 
@@ -80,28 +86,28 @@ class TestWardrobe:
             assert differs.min() >= 4, (name, names[int(differs.argmin())], int(differs.min()))
 
     def test_the_whole_shape_space_is_used(self):
-        betas = torch.stack([shape(seed) for seed in range(300)])
+        betas = torch.stack([sample_randomized_shape(seed) for seed in range(300)])
         assert (betas[:, 1:].amin(0) < -2).all() and (betas[:, 1:].amax(0) > 2).all()
         assert betas[:, 0].min() < -0.7 and betas[:, 0].max() > 0.7
         assert (np.corrcoef(betas.T.numpy()) - np.eye(10)).max() < 0.25
 
     def test_two_characters_are_never_dressed_alike(self):
-        worn = [outfit(seed).names for seed in range(200)]
+        worn = [sample_randomized_appearance(seed).names for seed in range(200)]
         assert len(set(worn)) == len(worn)
         assert len({name for names in worn for name in names}) > 200
 
     def test_a_picture_shows_the_character_of_the_shot(self):
-        made = shot(12, size=SIZE, frames=1, variety=CLEAN, performance="idle", passing="none")
-        own, other = (character_picture(seed, size=SIZE, variety=CLEAN) for seed in (12, 13))
+        made = make_shot(12, size=SIZE, frames=1, variety=CLEAN, performance="idle", occluders="none")
+        own, other = (make_character_picture(seed, size=SIZE, variety=CLEAN) for seed in (12, 13))
         inside = made.frames[0][made.visible[0] > 250].mean(0)
         means = [picture.image[picture.mask > 250].mean(0) for picture in (own, other)]
         assert np.abs(means[0] - inside).mean() < np.abs(means[1] - inside).mean()
 
 
 class TestPerformances:
-    @pytest.mark.parametrize("kind", RICH_KINDS)
+    @pytest.mark.parametrize("kind", RANDOMIZED_MOTIONS)
     def test_every_kind_keeps_to_the_joint_limits(self, kind):
-        performance = perform_richly(stream(1, "motion"), np.arange(24) / 12, kind=kind)
+        performance = perform_randomized_motion(random_stream(1, "motion"), np.arange(24) / 12, kind=kind)
         for joint, limits in LIMITS.items():
             name = f"left_{joint}" if f"left_{joint}" in JOINT else joint
             low, high = np.array(limits).T
@@ -110,8 +116,8 @@ class TestPerformances:
 
     @pytest.mark.parametrize("kind", NEW_KINDS)
     def test_nobody_sinks_below_the_floor(self, kind):
-        performance = perform_richly(stream(3, "motion"), np.arange(8) / 8, kind=kind)
-        body = free_body().pose(act(outfit(0), performance, 8).person).vertices
+        performance = perform_randomized_motion(random_stream(3, "motion"), np.arange(8) / 8, kind=kind)
+        body = free_body().pose(dress_actor(sample_randomized_appearance(0), performance, 8).person).vertices
         lowest = body[..., 1].amin(1)
         assert lowest.min() > -0.06, kind  # the undressed sole lies a little above the shoe's; a toe may dip
         if not performance.lift.any():
@@ -120,15 +126,19 @@ class TestPerformances:
     def test_who_sits_on_the_floor_is_lower_than_who_sits_on_a_seat(self):
         heights = {}
         for kind in ("idle", "sit", "sit on the floor"):
-            made = act(outfit(1), perform_richly(stream(2, "motion"), np.zeros(1), kind=kind), 12)
+            made = dress_actor(
+                sample_randomized_appearance(1),
+                perform_randomized_motion(random_stream(2, "motion"), np.zeros(1), kind=kind),
+                12,
+            )
             heights[kind] = float(free_body().pose(made.person).joints[0, JOINT["pelvis"], 1])
         assert heights["idle"] > heights["sit"] + 0.3 > heights["sit on the floor"] + 0.45
 
     def test_a_motion_file_is_performed_from_anywhere_in_it(self, tmp_path):
-        walked = shot(5, size=32, frames=24, fps=24, performance="walk", samples=1)
+        walked = make_shot(5, size=32, frames=24, fps=24, performance="walk", samples=1)
         save_motion(tmp_path / "walk.npz", walked.motion)
         given = Variety.of_folders(motions=tmp_path, motions_share=1.0)
-        made = shot(7, size=32, frames=8, fps=24, samples=1, variety=given)
+        made = make_shot(7, size=32, frames=8, fps=24, samples=1, variety=given)
         assert made.kind == "walk"
         wanted, found = walked.motion.person.body_pose, made.motion.person.body_pose
         start = int((wanted - found[0]).norm(dim=1).argmin())
@@ -144,12 +154,12 @@ class TestPerformances:
 
 
 class TestCameras:
-    @pytest.mark.parametrize("kind", RICH_CAMERAS)
+    @pytest.mark.parametrize("kind", RANDOMIZED_CAMERAS)
     def test_its_matrices_are_rotations_and_only_a_fixed_camera_stays(self, kind):
-        points = shot(0, size=32, frames=1, samples=1).motion.person.transl.numpy()[None] + np.random.default_rng(
+        points = make_shot(0, size=32, frames=1, samples=1).motion.person.transl.numpy()[None] + np.random.default_rng(
             0
         ).uniform(-0.4, 0.4, (12, 50, 3)) * (1, 2, 1)
-        camera = film_freely(stream(1, "camera"), points, (64, 64), np.arange(12) / 12, kind=kind)
+        camera = place_randomized_camera(random_stream(1, "camera"), points, (64, 64), np.arange(12) / 12, kind=kind)
         rotations = camera.camera_from_world[:, :3, :3]
         torch.testing.assert_close(rotations @ rotations.mT, torch.eye(3).expand(12, 3, 3), atol=1e-5, rtol=0)
         assert (torch.linalg.det(rotations) > 0.99).all()
@@ -173,7 +183,7 @@ class TestCameras:
 
     @pytest.mark.parametrize("kind", ["hand-held", "dolly", "orbit"])
     def test_flow_carries_each_frame_onto_the_next(self, kind):
-        made = shot(2, size=SIZE, frames=FRAMES, variety=CLEAN, camera=kind, place="room", performance="walk")
+        made = make_shot(2, size=SIZE, frames=FRAMES, variety=CLEAN, camera=kind, place="room", performance="walk")
         moved, still = carried(made)
         assert moved < 0.6 * still
 
@@ -208,10 +218,10 @@ class TestLayers:
         variety = Variety()
         made = next(
             made
-            for made in (shot(seed, size=SIZE, frames=2, samples=1, variety=variety) for seed in range(60))
-            if (made.frames != shot(made.seed, size=SIZE, frames=2, samples=1, variety=CLEAN).frames).mean() > 0.9
+            for made in (make_shot(seed, size=SIZE, frames=2, samples=1, variety=variety) for seed in range(60))
+            if (made.frames != make_shot(made.seed, size=SIZE, frames=2, samples=1, variety=CLEAN).frames).mean() > 0.9
         )
-        reach = 2 * (BLOCK + 6) + 1
+        reach = 2 * (JPEG_BLOCK + 6) + 1
         for frame in range(2):
             touched = (made.person[frame] > 0) | (made.shadow[frame] > 0)
             free = cv2.dilate(touched.astype(np.uint8), np.ones((reach, reach))) == 0
@@ -219,12 +229,12 @@ class TestLayers:
 
     def test_nothing_passes_in_front_where_nothing_may(self):
         for seed in range(6):
-            made = shot(seed, size=32, frames=2, samples=1, variety=Variety(most_in_front=0))
-            assert made.passing == "none" and not made.occluder.any()
+            made = make_shot(seed, size=32, frames=2, samples=1, variety=Variety(most_in_front=0))
+            assert made.occluders == "none" and not made.occluder.any()
 
     def test_a_seat_stands_under_who_sits(self):
-        made = shot(1, size=SIZE, frames=2, variety=CLEAN, performance="sit", camera="fixed", passing="none")
-        bare = shot(1, size=SIZE, frames=2, variety=CLEAN, performance="idle", camera="fixed", passing="none")
+        made = make_shot(1, size=SIZE, frames=2, variety=CLEAN, performance="sit", camera="fixed", occluders="none")
+        bare = make_shot(1, size=SIZE, frames=2, variety=CLEAN, performance="idle", camera="fixed", occluders="none")
         assert made.plate.shape == bare.plate.shape
         pelvis = free_body().pose(made.motion.person).joints[0, JOINT["pelvis"]]
         x, y = made.motion.camera.project((pelvis - torch.tensor([0, 0.25, 0]))[None, None])[0, 0].int().tolist()
@@ -236,7 +246,7 @@ class TestLayers:
 
 class TestOptics:
     def test_they_change_the_pictures_but_no_truth(self):
-        made, clean = (shot(3, size=SIZE, frames=3, samples=1, variety=v) for v in (Variety(), CLEAN))
+        made, clean = (make_shot(3, size=SIZE, frames=3, samples=1, variety=v) for v in (Variety(), CLEAN))
         assert (made.frames != clean.frames).mean() > 0.5
         for name in ("person", "visible", "occluder", "mover", "shadow", "depth", "parts", "flow"):
             np.testing.assert_array_equal(getattr(made, name), getattr(clean, name))
@@ -246,7 +256,7 @@ class TestOptics:
         picture[8:12, 18:22] = 1
         flow = np.zeros((20, 40, 2), np.float32)
         flow[..., 0] = 8
-        smeared = smear(picture, flow, 0.5)
+        smeared = smear_along_flow(picture, flow, 0.5)
         assert smeared.sum() == pytest.approx(picture.sum(), rel=0.02)
         columns = np.flatnonzero(smeared[..., 3].max(0) > 0.01)
         assert columns[0] in (15, 16) and columns[-1] in (23, 24)
@@ -264,7 +274,7 @@ class TestPictures:
     def test_a_picture_of_the_user_s_is_what_the_camera_sees_behind(self, tmp_path):
         write_picture(tmp_path / "wall.png", np.full((40, 60, 3), (20, 160, 90), np.uint8))
         given = Variety.of_folders(pictures=tmp_path, pictures_share=1.0, optics=False)
-        made = shot(3, size=48, frames=2, samples=1, passing="none", variety=given)
+        made = make_shot(3, size=48, frames=2, samples=1, occluders="none", variety=given)
         assert np.abs(made.background.astype(int) - (20, 160, 90)).mean() < 4
 
     def test_it_moves_as_the_flow_says(self, tmp_path):
@@ -272,7 +282,7 @@ class TestPictures:
         noise = np.kron(rng.integers(0, 255, (24, 36, 3)), np.ones((6, 6, 1))).astype(np.uint8)
         write_picture(tmp_path / "noise.png", noise)
         given = Variety.of_folders(pictures=tmp_path, pictures_share=1.0, optics=False)
-        made = shot(5, size=SIZE, frames=FRAMES, camera="orbit", passing="none", variety=given)
+        made = make_shot(5, size=SIZE, frames=FRAMES, camera="orbit", occluders="none", variety=given)
         moved, still = carried(made)
         assert moved < 0.5 * still
 
@@ -283,26 +293,26 @@ class TestPictures:
 
 class TestSeeds:
     def test_a_seed_always_gives_the_same_shot(self):
-        one, two = (shot(21, size=48, frames=3, samples=1, variety=Variety()) for _ in range(2))
+        one, two = (make_shot(21, size=48, frames=3, samples=1, variety=Variety()) for _ in range(2))
         for name in ("frames", "plate", "person", "occluder", "depth", "flow", "parts"):
             np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
         assert one.wearing == two.wearing
 
     def test_another_size_shows_the_same_shot(self):
-        small, large = (shot(22, size=size, frames=2, variety=CLEAN) for size in (48, 96))
-        assert small.wearing == large.wearing and small.kind == large.kind and small.passing == large.passing
+        small, large = (make_shot(22, size=size, frames=2, variety=CLEAN) for size in (48, 96))
+        assert small.wearing == large.wearing and small.kind == large.kind and small.occluders == large.occluders
         torch.testing.assert_close(small.motion.person.transl, large.motion.person.transl)
         half = large.person.reshape(2, 48, 2, 48, 2).mean((2, 4))
         assert np.abs(half - small.person).mean() < 3
 
     def test_shots_in_a_row_differ_in_everything(self):
-        made = [shot(seed, size=32, frames=2, samples=1, variety=Variety()) for seed in range(40)]
+        made = [make_shot(seed, size=32, frames=2, samples=1, variety=Variety()) for seed in range(40)]
         assert len({m.kind for m in made}) > 12
-        assert {m.camera for m in made} == set(RICH_CAMERAS)
-        assert len({m.passing for m in made}) > 4
+        assert {m.camera for m in made} == set(RANDOMIZED_CAMERAS)
+        assert len({m.occluders for m in made}) > 4
 
     def test_an_unknown_word_is_refused_with_those_that_are_known(self):
         with pytest.raises(InputError, match="hand-held.*got zoom"):
-            shot(0, size=32, camera="zoom", variety=Variety())
+            make_shot(0, size=32, camera="zoom", variety=Variety())
         with pytest.raises(InputError, match="got yoga"):
-            shot(0, size=32, performance="yoga")
+            make_shot(0, size=32, performance="yoga")

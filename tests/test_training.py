@@ -14,21 +14,21 @@ from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.sampling import Conditions, sample
 from mimo_core.errors import InputError
 from mimo_core.media.video_writer import write_video
-from mimo_lab.synthetic import shards, shot
+from mimo_lab.synthetic import make_shot, shards
 from mimo_lab.training import distillation, real_samples
-from mimo_lab.training.autoencoder import AutoencoderStage, fresh_autoencoder, normalized, psnr_of
-from mimo_lab.training.denoiser import DenoiserStage, Mimo, Told, cumulative_signal, min_snr
+from mimo_lab.training.autoencoder import AutoencoderStage, make_autoencoder, normalize_pictures, psnr_of_error
+from mimo_lab.training.denoiser import BatchConfig, DenoiserStage, Mimo, compute_min_snr, compute_signal
 from mimo_lab.training.distillation import FewStepsStage
-from mimo_lab.training.export import clip_vision_tensors, export, networks_of, vae_tensors
-from mimo_lab.training.image_encoder import ImageEncoderStage, fresh_image_encoder
+from mimo_lab.training.export import clip_vision_tensors, export_checkpoint, load_networks, vae_tensors
+from mimo_lab.training.image_encoder import ImageEncoderStage, make_image_encoder
 from mimo_lab.training.latents import Encoders, Latents, encode_shards
-from mimo_lab.training.loop import Step, fit
+from mimo_lab.training.loop import Step, fit_stage
 from mimo_lab.training.lora import add_lora, lora_tensors
-from mimo_lab.training.real_samples import real_sample
-from mimo_lab.training.samples import NAMES, Sample, Shards, write_shards
-from mimo_lab.training.settings import STAGES, DataSettings, Run, StageSettings, read_run
-from mimo_lab.training.shard_samples import shard_sample
-from mimo_lab.training.synthetic_samples import jittered, synthetic_sample
+from mimo_lab.training.real_samples import make_real_sample
+from mimo_lab.training.samples import SAMPLE_FIELDS, Sample, Shards, write_sample_shards
+from mimo_lab.training.settings import TRAINING_STAGES, DataSettings, Run, StageSettings, read_run
+from mimo_lab.training.shard_samples import make_shard_sample
+from mimo_lab.training.synthetic_samples import jitter_motion, make_synthetic_sample
 
 
 SIZE, FRAMES, CLIPS = 64, 4, 4
@@ -63,7 +63,7 @@ def sample_like(rng) -> Sample:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("samples")
-    write_shards(
+    write_sample_shards(
         folder, lambda number: sample_like(np.random.default_rng(number)), CLIPS, each=2, recorded={"kind": "blocks"}
     )
     return folder
@@ -72,7 +72,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def encoders():
     torch.manual_seed(0)
-    return fresh_autoencoder(), fresh_image_encoder(NETWORKS.cross_attention_dim)
+    return make_autoencoder(), make_image_encoder(NETWORKS.cross_attention_dim)
 
 
 @pytest.fixture(scope="module")
@@ -92,18 +92,18 @@ def networks(seed=0) -> Mimo:
     return Mimo(NETWORKS)
 
 
-def stage(latents, *, motion=False, name="images", **told) -> DenoiserStage:
-    asked = Told(**({"clips": 2, "frames": 2, "in_order": motion} | told))
+def stage(latents, *, motion=False, name="images", **settings) -> DenoiserStage:
+    asked = BatchConfig(**({"clips": 2, "frames": 2, "in_order": motion} | settings))
     return DenoiserStage(name, networks(), latents, LAYERS, asked, motion=motion)
 
 
 class TestSamples:
     def test_a_synthetic_sample_is_the_same_whoever_makes_it(self):
-        first, again = (synthetic_sample(2, seed=3, size=SIZE, frames=2) for _ in range(2))
-        assert all(np.array_equal(getattr(first, name), getattr(again, name)) for name in NAMES)
+        first, again = (make_synthetic_sample(2, seed=3, size=SIZE, frames=2) for _ in range(2))
+        assert all(np.array_equal(getattr(first, name), getattr(again, name)) for name in SAMPLE_FIELDS)
 
     def test_its_proxy_stands_where_the_person_is_and_leaves_the_plate_elsewhere(self):
-        made = synthetic_sample(2, seed=3, size=SIZE, frames=2)
+        made = make_synthetic_sample(2, seed=3, size=SIZE, frames=2)
         changed = (np.abs(made.proxy.astype(int) - made.plate) > 12).any(-1)
         person = made.visible > 127
         assert person.any()
@@ -114,68 +114,78 @@ class TestSamples:
         shards = Shards(folder)
         assert len(shards) == CLIPS
         wanted = sample_like(np.random.default_rng(3))
-        assert all(np.array_equal(shards.read(3, name), getattr(wanted, name)) for name in NAMES)
+        assert all(np.array_equal(shards.read(3, name), getattr(wanted, name)) for name in SAMPLE_FIELDS)
         assert np.array_equal(shards.read(3, "frames", [2, 0]), wanted.frames[[2, 0]])
 
     def test_shards_that_are_there_are_not_made_again(self, folder):
         def never(number):
             raise AssertionError(number)
 
-        write_shards(folder, never, CLIPS, each=2, recorded={})
+        write_sample_shards(folder, never, CLIPS, each=2, recorded={})
 
     def test_samples_of_a_smaller_run_are_completed(self, tmp_path):
         def make(number):
             return sample_like(np.random.default_rng(number))
 
-        write_shards(tmp_path, make, 1, each=2, recorded={"size": SIZE})
-        write_shards(tmp_path, make, 3, each=2, recorded={"size": SIZE})
+        write_sample_shards(tmp_path, make, 1, each=2, recorded={"size": SIZE})
+        write_sample_shards(tmp_path, make, 3, each=2, recorded={"size": SIZE})
         assert len(Shards(tmp_path)) == 3
 
     def test_their_latents_are_completed_too(self, tmp_path, encoders):
         both = Encoders(Autoencoder(encoders[0], SCALE), encoders[1])
         for count in (1, 2):
-            write_shards(
+            write_sample_shards(
                 tmp_path, lambda number: sample_like(np.random.default_rng(number)), count, each=2, recorded={}
             )
             encode_shards(tmp_path, both, layers=LAYERS)
             held = Latents(tmp_path, both.key)
             assert len(held.tensors["reference"]) == count
 
+    def test_samples_that_call_randomized_shots_rich_are_read(self, tmp_path):
+        def make(number):
+            return sample_like(np.random.default_rng(number))
+
+        write_sample_shards(tmp_path, make, 1, recorded={"is_rich": True})
+        assert Shards(tmp_path).recorded == {"is_randomized": True}
+        write_sample_shards(tmp_path, make, 1, recorded={"is_randomized": True})
+        with pytest.raises(InputError, match="is_randomized True, not False"):
+            write_sample_shards(tmp_path, make, 1, recorded={"is_randomized": False})
+
     def test_samples_made_with_other_settings_are_refused(self, folder):
         with pytest.raises(InputError, match="made with kind blocks, not spheres"):
-            write_shards(folder, sample_like, CLIPS, each=2, recorded={"kind": "spheres"})
+            write_sample_shards(folder, sample_like, CLIPS, each=2, recorded={"kind": "spheres"})
 
     def test_shots_in_shards_become_samples(self, tmp_path):
         recipe = shards.Recipe(30, 31, size=SIZE, frames=2, picture=128, each=1, variety=None)
-        shards.write_shards(tmp_path / "shards", recipe)
-        made = shard_sample(1, folder=tmp_path / "shards", size=SIZE, frames=2)
-        assert np.array_equal(made.frames, shot(31, size=SIZE, frames=2).frames)
+        shards.write_shot_shards(tmp_path / "shards", recipe)
+        made = make_shard_sample(1, folder=tmp_path / "shards", size=SIZE, frames=2)
+        assert np.array_equal(made.frames, make_shot(31, size=SIZE, frames=2).frames)
         assert (made.body_code > 0).any()
         with pytest.raises(InputError, match="holds 2 shots, clip 4"):
-            shard_sample(3, folder=tmp_path / "shards", size=SIZE, frames=2)
+            make_shard_sample(3, folder=tmp_path / "shards", size=SIZE, frames=2)
 
     def test_real_clips_become_samples(self, tmp_path):
         """A clip of a folder, taken apart by our own estimator and separator."""
-        made = shot(2, size=256, frames=4)
+        made = make_shot(2, size=256, frames=4)
         write_video(tmp_path / "clip.mp4", made.frames, fps=made.fps)
-        sample = real_sample(0, folder=tmp_path, size=64, frames=3)
+        sample = make_real_sample(0, folder=tmp_path, size=64, frames=3)
         shown = sample.visible > 127
         assert 0.02 < shown.mean() < 0.6
         assert (sample.body_code.max(-1) > 0)[shown].mean() > 0.7  # the body stands where the person is
         apart = np.abs(sample.frames.astype(int) - sample.plate).max(-1)
         assert np.median(apart[shown]) > 25 and np.median(apart[~shown]) < 3  # and is gone from the plate
-        again = real_sample(0, folder=tmp_path, size=64, frames=3)
+        again = make_real_sample(0, folder=tmp_path, size=64, frames=3)
         assert np.array_equal(sample.frames, again.frames) and np.array_equal(sample.plate, again.plate)
 
     def test_a_folder_whose_clips_show_nobody_is_refused(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(real_samples, "TRIES", 2)
-        write_video(tmp_path / "clip.mp4", shot(2, size=64, frames=3).plate, fps=12)
+        monkeypatch.setattr(real_samples, "MOST_TRIES", 2)
+        write_video(tmp_path / "clip.mp4", make_shot(2, size=64, frames=3).plate, fps=12)
         with pytest.raises(InputError, match="2 clips of .* none showed a person in 3 frames"):
-            real_sample(0, folder=tmp_path, size=32, frames=3)
+            make_real_sample(0, folder=tmp_path, size=32, frames=3)
 
     def test_a_jittered_motion_stays_near_the_true_one(self):
-        true = shot(7, size=32, frames=6).motion
-        off = jittered(true, np.random.default_rng(0)).person
+        true = make_shot(7, size=32, frames=6).motion
+        off = jitter_motion(true, np.random.default_rng(0)).person
         step = (off.body_pose - true.person.body_pose).abs()
         assert 0.01 < float(step.mean()) < 0.1
         assert float((off.transl - true.person.transl).norm(dim=1).max()) < 0.1
@@ -192,35 +202,54 @@ class TestSamples:
 
 class TestLoop:
     def test_a_run_that_was_killed_goes_on_as_if_nothing_had_happened(self, latents, accelerator, tmp_path):
-        whole = fit(stage(latents), FAST, tmp_path / "whole", accelerator=accelerator, seed=5)
+        whole = fit_stage(stage(latents), FAST, tmp_path / "whole", accelerator=accelerator, seed=5)
 
         def killed(done, total, preview=None):
             if done == 6:  # two steps after the last state was written
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            fit(stage(latents), FAST, tmp_path / "killed", accelerator=accelerator, seed=5, progress=killed)
-        rest = fit(stage(latents), FAST, tmp_path / "killed", accelerator=accelerator, seed=5)
+            fit_stage(stage(latents), FAST, tmp_path / "killed", accelerator=accelerator, seed=5, progress=killed)
+        rest = fit_stage(stage(latents), FAST, tmp_path / "killed", accelerator=accelerator, seed=5)
         assert rest.losses == whole.losses[4:]
         first, again = (
             torch.load(tmp_path / name / "state.pt", weights_only=True)["average"] for name in ("whole", "killed")
         )
         assert all(torch.equal(first[name], again[name]) for name in first)
 
+    def test_a_state_that_calls_its_settings_told_goes_on_as_well(self, latents, accelerator, tmp_path):
+        whole = fit_stage(stage(latents), FAST, tmp_path / "whole", accelerator=accelerator, seed=5)
+
+        def killed(done, total, preview=None):
+            if done == 6:  # two steps after the last state was written
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            fit_stage(stage(latents), FAST, tmp_path, accelerator=accelerator, seed=5, progress=killed)
+        state = torch.load(tmp_path / "state.pt", weights_only=True)
+        state["told"] = state.pop("settings")
+        torch.save(state, tmp_path / "state.pt")
+        with pytest.raises(InputError, match="lr .*, not"):
+            fit_stage(stage(latents), replace(FAST, lr=1e-4), tmp_path, accelerator=accelerator, seed=5)
+        rest = fit_stage(stage(latents), FAST, tmp_path, accelerator=accelerator, seed=5)
+        assert rest.losses == whole.losses[4:]
+
     def test_it_stops_when_the_time_is_over_and_keeps_what_it_has(self, latents, accelerator, tmp_path):
-        report = fit(stage(latents), FAST, tmp_path, accelerator=accelerator, until=0.0)
+        report = fit_stage(stage(latents), FAST, tmp_path, accelerator=accelerator, until=0.0)
         assert (report.step, report.is_finished) == (0, False)
 
     def test_it_does_not_go_on_with_other_settings(self, latents, accelerator, tmp_path):
-        fit(stage(latents), replace(FAST, steps=2), tmp_path, accelerator=accelerator, recorded={"layers": "plate"})
+        fit_stage(
+            stage(latents), replace(FAST, steps=2), tmp_path, accelerator=accelerator, recorded={"layers": "plate"}
+        )
         before = (tmp_path / "state.pt").read_bytes()
         for changed in ({"lr": 1e-4}, {"ema": 0.5}):
             with pytest.raises(InputError, match=f"{next(iter(changed))} .*, not .*new folder"):
-                fit(stage(latents), replace(FAST, **changed), tmp_path, accelerator=accelerator)
+                fit_stage(stage(latents), replace(FAST, **changed), tmp_path, accelerator=accelerator)
         with pytest.raises(InputError, match="layers plate, not proxy"):
-            fit(stage(latents), FAST, tmp_path, accelerator=accelerator, recorded={"layers": "proxy"})
+            fit_stage(stage(latents), FAST, tmp_path, accelerator=accelerator, recorded={"layers": "proxy"})
         assert (tmp_path / "state.pt").read_bytes() == before
-        longer = fit(stage(latents), replace(FAST, steps=3), tmp_path, accelerator=accelerator)
+        longer = fit_stage(stage(latents), replace(FAST, steps=3), tmp_path, accelerator=accelerator)
         assert longer.step == 3
 
     def test_a_fixed_batch_is_overfitted(self, latents, accelerator, tmp_path):
@@ -229,12 +258,12 @@ class TestLoop:
         batch = one.batch(fixed)
         one.batch = lambda step: batch
         settings = replace(FAST, steps=30, ema=0.0)
-        losses = fit(one, settings, tmp_path, accelerator=accelerator).losses
+        losses = fit_stage(one, settings, tmp_path, accelerator=accelerator).losses
         assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
 
     def test_the_average_is_what_the_network_holds_afterwards(self, latents, accelerator, tmp_path):
         one = stage(latents)
-        fit(one, replace(FAST, steps=3), tmp_path, accelerator=accelerator)
+        fit_stage(one, replace(FAST, steps=3), tmp_path, accelerator=accelerator)
         state = torch.load(tmp_path / "state.pt", weights_only=True)
         held = dict(one.network.named_parameters())
         assert all(torch.equal(held[name], weight) for name, weight in state["average"].items())
@@ -249,14 +278,14 @@ class TestLoop:
 
 class TestDenoiser:
     def test_the_weight_of_pure_noise_is_not_zero(self):
-        signal = cumulative_signal()
+        signal = compute_signal()
         assert float(signal[-1]) == 0
-        assert float(min_snr(signal)[-1]) == 1
+        assert float(compute_min_snr(signal)[-1]) == 1
 
     def test_the_weights_are_those_of_min_snr_on_the_clean_latents_plus_one(self):
         signal = torch.tensor([0.5, 0.9, 0.99])
         snr = signal / (1 - signal)
-        of_x0 = min_snr(signal) * (1 + snr)  # (v error) = (1 + SNR) (x0 error)
+        of_x0 = compute_min_snr(signal) * (1 + snr)  # (v error) = (1 + SNR) (x0 error)
         torch.testing.assert_close(of_x0, 1 + torch.tensor([1.0, 5.0, 5.0]))
 
     def test_single_frames_train_no_motion_module(self, latents):
@@ -272,18 +301,18 @@ class TestDenoiser:
             assert torch.equal(fresh(x, torch.tensor([5] * 3), token), still(x, torch.tensor([5] * 3), token))
             assert networks().pose_guider(torch.rand(1, 3, 64, 64)).abs().max() == 0
 
-    def test_a_clip_that_is_not_told_reads_neither_reference_nor_token(self, latents):
+    def test_an_unconditioned_clip_reads_neither_reference_nor_token(self, latents):
         one = stage(latents)
         batch = one.batch(Step(0, torch.Generator().manual_seed(0), torch.device("cpu")))
         noisy, when = torch.randn_like(batch.frames), torch.full((len(batch.frames),), 500)
-        from mimo_lab.training.denoiser import predict
+        from mimo_lab.training.denoiser import predict_velocity
 
         other = replace(batch, reference=batch.reference + 1, token=batch.token + 1)
         with torch.no_grad():
-            assert torch.equal(*(predict(one.network, noisy, when, b, told=0) for b in (batch, other)))
-            told, changed = (predict(one.network, noisy, when, b, told=1) for b in (batch, other))
-        assert not torch.equal(told[:2], changed[:2])
-        assert torch.equal(told[2:], changed[2:])
+            assert torch.equal(*(predict_velocity(one.network, noisy, when, b, conditioned=0) for b in (batch, other)))
+            known, changed = (predict_velocity(one.network, noisy, when, b, conditioned=1) for b in (batch, other))
+        assert not torch.equal(known[:2], changed[:2])
+        assert torch.equal(known[2:], changed[2:])
 
     def test_frames_of_a_clip_share_their_noise_level(self, latents):
         one = stage(latents, motion=True, name="clips", frames=3)
@@ -294,23 +323,23 @@ class TestAutoencoder:
     def test_colours_pass_before_it_has_learned_anything(self):
         flat = torch.tensor([[200, 40, 90], [20, 180, 60]], dtype=torch.uint8)[:, None, None].expand(2, 64, 64, 3)
         with torch.no_grad():
-            network = fresh_autoencoder()
-            decoded = network.decoder(network.encoder(normalized(flat)))
+            network = make_autoencoder()
+            decoded = network.decoder(network.encoder(normalize_pictures(flat)))
         middle = decoded[:, :, 24:40, 24:40]
-        assert float((middle - normalized(flat)[:, :, 24:40, 24:40]).abs().mean()) < 0.2
+        assert float((middle - normalize_pictures(flat)[:, :, 24:40, 24:40]).abs().mean()) < 0.2
 
     def test_it_has_the_shape_that_comfyui_knows(self):
-        network = fresh_autoencoder()
+        network = make_autoencoder()
         pictures = np.random.default_rng(0).integers(0, 255, (1, 32, 32, 3)).astype(np.uint8)
         opened = Autoencoder.from_tensors(taesd_names(network.state_dict()))
         with torch.no_grad():
-            wanted = network.encoder(normalized(torch.from_numpy(pictures)))
+            wanted = network.encoder(normalize_pictures(torch.from_numpy(pictures)))
         torch.testing.assert_close(opened.encode(pictures) * opened.scale, wanted)
 
     def test_it_learns(self, folder, accelerator, tmp_path):
         torch.manual_seed(0)
         one = AutoencoderStage(Shards(folder), batch=2, crop=32)
-        losses = fit(one, replace(FAST, steps=14, lr=1e-3), tmp_path, accelerator=accelerator).losses
+        losses = fit_stage(one, replace(FAST, steps=14, lr=1e-3), tmp_path, accelerator=accelerator).losses
         assert np.mean(losses[-4:]) < np.mean(losses[:4])
         assert one.pictures().shape == (3, 2 * SIZE, 6 * SIZE)
 
@@ -321,14 +350,14 @@ class TestAutoencoder:
         assert all(name.startswith("decoder.") for name in names)
 
     def test_decibels_are_those_of_pictures_in_0_to_1(self):
-        assert float(psnr_of(torch.tensor(4 * 0.01))) == pytest.approx(20)
+        assert float(psnr_of_error(torch.tensor(4 * 0.01))) == pytest.approx(20)
 
 
 class TestImageEncoder:
     def test_it_learns_who_is_who(self, folder, accelerator, tmp_path):
         torch.manual_seed(0)
         one = ImageEncoderStage(Shards(folder), width=16, batch=4)
-        losses = fit(one, replace(FAST, steps=8), tmp_path, accelerator=accelerator).losses
+        losses = fit_stage(one, replace(FAST, steps=8), tmp_path, accelerator=accelerator).losses
         assert losses[-1] < losses[0]
 
 
@@ -340,24 +369,26 @@ class TestLatents:
         assert latents.read("frames", 1, [0, 3]).shape == (2, 4, SIZE // 8, SIZE // 8)
 
     def test_they_do_not_depend_on_the_decoder(self, encoders):
-        first, other = (Encoders(Autoencoder(fresh_autoencoder(), SCALE), encoders[1]) for _ in range(2))
+        first, other = (Encoders(Autoencoder(make_autoencoder(), SCALE), encoders[1]) for _ in range(2))
         assert first.key != other.key
         other.autoencoder.network.encoder.load_state_dict(first.autoencoder.network.encoder.state_dict())
         assert first.key == other.key
 
     def test_they_are_the_autoencoder_s(self, folder, latents, encoders):
         with torch.no_grad():
-            wanted = encoders[0].encoder(normalized(torch.from_numpy(Shards(folder).read(2, "plate"))))
+            wanted = encoders[0].encoder(normalize_pictures(torch.from_numpy(Shards(folder).read(2, "plate"))))
         torch.testing.assert_close(latents.read("plate", 2, list(range(FRAMES))), wanted, atol=3e-3, rtol=2e-3)
 
 
 class TestFewSteps:
     def test_levels_end_at_pure_noise_and_at_the_picture(self):
-        levels = torch.arange(distillation.LEVELS + 1)
-        assert distillation.timestep(levels)[[0, 1, -1]].tolist() == [-1, 39, 999]
+        levels = torch.arange(distillation.TEACHER_LEVELS + 1)
+        assert distillation.timestep_of_level(levels)[[0, 1, -1]].tolist() == [-1, 39, 999]
 
     def test_it_starts_as_its_teacher_and_trains_the_denoiser_alone(self, latents):
-        one = FewStepsStage("few steps", networks(), latents, LAYERS, Told(clips=1, frames=3, in_order=True), cfg=2.0)
+        one = FewStepsStage(
+            "few steps", networks(), latents, LAYERS, BatchConfig(clips=1, frames=3, in_order=True), cfg=2.0
+        )
         loss, _ = one.loss(Step(0, torch.Generator().manual_seed(0), torch.device("cpu")))
         loss.backward()
         learned = {name.split(".")[0] for name, p in one.network.named_parameters() if p.grad is not None}
@@ -365,12 +396,14 @@ class TestFewSteps:
         assert all(p.grad is None for p in one.teacher.parameters())
 
     def test_frames_stand_at_rising_levels_where_they_are_staggered(self, latents, monkeypatch):
-        monkeypatch.setattr(distillation, "STAGGERED", 1.0)
-        one = FewStepsStage("few steps", networks(), latents, LAYERS, Told(clips=1, frames=4, in_order=True), cfg=1.0)
+        monkeypatch.setattr(distillation, "STAGGERED_SHARE", 1.0)
+        one = FewStepsStage(
+            "few steps", networks(), latents, LAYERS, BatchConfig(clips=1, frames=4, in_order=True), cfg=1.0
+        )
         step = Step(0, torch.Generator().manual_seed(0), torch.device("cpu"))
         levels = one._levels(one.batch(step), step)
         assert len(set(levels.tolist())) == 4
-        assert 1 <= int(levels.min()) <= int(levels.max()) <= distillation.LEVELS
+        assert 1 <= int(levels.min()) <= int(levels.max()) <= distillation.TEACHER_LEVELS
 
 
 class TestLora:
@@ -401,7 +434,7 @@ def out(encoders, tmp_path_factory):
     run = Run("tiny", data=data, networks=NETWORKS, layers=LAYERS, window=FRAMES, steps=2)
     out = tmp_path_factory.mktemp("export") / "tiny.safetensors"
     extras = {"vae": vae_tensors(encoders[0]), "clip_vision": clip_vision_tensors(encoders[1])}
-    export(run, networks(), out, extras=extras)
+    export_checkpoint(run, networks(), out, extras=extras)
     return out
 
 
@@ -426,13 +459,13 @@ class TestExport:
 
     def test_it_can_be_trained_further_on_more_conditions(self, out):
         run = Run("more", networks=replace(NETWORKS, in_channels=16), layers=(*LAYERS, "occluder"))
-        wide = networks_of(out, run).denoising_unet.conv_in.weight
+        wide = load_networks(out, run).denoising_unet.conv_in.weight
         assert wide.shape[1] == 16
         assert not wide[:, 12:].any()
 
     def test_what_it_brings_is_trained_further_or_stays(self, out, tmp_path):
         """A run that starts from a checkpoint goes on with its autoencoder and keeps its image encoder."""
-        from mimo_lab.training.run import train
+        from mimo_lab.training.run import train_run
 
         pytest.importorskip("accelerate")
         pytest.importorskip("tensorboard")
@@ -446,7 +479,7 @@ class TestExport:
             ("autoencoder", ("autoencoder", "clips"), "taesd_"),
         ):
             run = replace(run, stages=dict.fromkeys(stages, fast))
-            assert train(run, tmp_path / folder, samples=tmp_path / "samples", on_cpu=True)
+            assert train_run(run, tmp_path / folder, samples=tmp_path / "samples", on_cpu=True)
             after = open_checkpoint(tmp_path / folder / "more.safetensors")
             assert after.trained.source.endswith(f". Before: {before.trained.source}")
             assert all(torch.equal(*pair) for pair in zip(*map(clip_vision_of, (before, after)), strict=True))
@@ -471,6 +504,11 @@ class TestSettings:
         path.write_text("stages: {images: {lr: 1e-3}}")
         assert read_run(path).stages["images"].lr == 0.001
 
+    def test_a_configuration_that_calls_randomized_shots_rich_is_read(self, tmp_path):
+        path = tmp_path / "a.yaml"
+        path.write_text("data: {is_rich: true}")
+        assert read_run(path).data.is_randomized
+
     @pytest.mark.parametrize(
         ("text", "said"),
         [
@@ -492,19 +530,19 @@ class TestSettings:
 class TestTraining:
     def test_a_smoke_run_of_all_stages_ends_with_a_checkpoint(self, tmp_path):
         """The command itself, at a size that is trained in seconds."""
-        from mimo_lab.training.run import train
+        from mimo_lab.training.run import train_run
 
         pytest.importorskip("accelerate")
         pytest.importorskip("tensorboard")
-        stages = {name: replace(FAST, steps=2, batch=1, frames=2) for name in STAGES}
+        stages = {name: replace(FAST, steps=2, batch=1, frames=2) for name in TRAINING_STAGES}
         stages["image encoder"] = replace(FAST, steps=2, batch=2)
         run = Run(
             "smoke", data=DataSettings(clips=2, size=SIZE, frames=2), networks=NETWORKS, layers=LAYERS, stages=stages
         )
-        assert train(run, tmp_path, on_cpu=True)
+        assert train_run(run, tmp_path, on_cpu=True)
         for name in ("smoke", "smoke-few-steps"):
             assert open_checkpoint(tmp_path / f"{name}.safetensors").config == NETWORKS
         assert (tmp_path / "smoke-lora.safetensors").is_file()
-        assert train(run, tmp_path, on_cpu=True)  # nothing is left to do
+        assert train_run(run, tmp_path, on_cpu=True)  # nothing is left to do
         recorded = json.loads(json.dumps(Shards(tmp_path / "samples").recorded))
         assert recorded["kind"] == "synthetic"

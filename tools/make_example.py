@@ -12,7 +12,7 @@ from PIL import Image
 
 from mimo_core.example import example_shots
 from mimo_core.motion.files import save_motion
-from mimo_lab.synthetic import character_picture, shot
+from mimo_lab.synthetic import make_character_picture, make_shot
 
 
 STAGE, DRIVER, CHARACTER, DANCE, BUSH = 2019, 3001, 3022, 2012, 5013  # seeds, chosen by eye
@@ -23,14 +23,16 @@ NEARER = 1.35
 def main():
     example = example_shots()[0]
     example.video.parent.mkdir(parents=True, exist_ok=True)
-    made = shot(STAGE, size=SIZE, frames=48, fps=FPS, character=DRIVER, passing="moving", place="room",
+    made = make_shot(STAGE, size=SIZE, frames=48, fps=FPS, character=DRIVER, occluders="moving", place="room",
                 performance="dance", samples=4)  # fmt: skip
     encode(example.video, made.frames)
-    Image.fromarray(character_picture(CHARACTER, size=640, samples=4).image).save(example.character, optimize=True)
-    dance = shot(DANCE, size=SIZE, frames=72, fps=FPS, camera="fixed", performance="dance", place="park", samples=1)
+    Image.fromarray(make_character_picture(CHARACTER, size=640, samples=4).image).save(example.character, optimize=True)
+    dance = make_shot(
+        DANCE, size=SIZE, frames=72, fps=FPS, camera="fixed", performance="dance", place="park", samples=1
+    )
     save_motion(example.motion_file, dance.motion)
     Image.fromarray(dance.background[0]).save(example.scene, quality=88, optimize=True)
-    cut_out(shot(BUSH, size=SIZE, frames=1, camera="fixed", passing="fixed", place="park")).save(
+    cut_out(make_shot(BUSH, size=SIZE, frames=1, camera="fixed", occluders="fixed", place="park")).save(
         example.foreground, optimize=True
     )
     for path in sorted(example.video.parent.iterdir()):

@@ -18,7 +18,7 @@ def add_lab_commands(commands) -> None:
         for name in LAB_COMMANDS:
             _add_missing(commands, name)
         return
-    for add in importlib.import_module("mimo_lab.commands").COMMANDS:
+    for add in importlib.import_module("mimo_lab.commands").ADD_COMMANDS:
         add(commands)
 
 

@@ -1,20 +1,37 @@
-"""Benches: `mimo bench KIND`. A kind is a module with `add_arguments(parser)` and `run(arguments) -> exit code`."""
+"""Benches: `mimo bench KIND`, each a module that declares its options and runs with them."""
+
+from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
+from dataclasses import dataclass
 
 
-KINDS = {
-    "quality": "Compare every stage with the exact truth of synthetic shots.",
-    "parity": "Compare the networks with the official numbers in a folder of fixtures.",
-    "denoise": "Measure the denoiser's speed and memory against a plain variant.",
-    "tiny": "Compare what the shipped model draws with the exact truth of unseen synthetic shots.",
+@dataclass(frozen=True)
+class Bench:
+    """One kind of bench and the functions of the module of its name."""
+
+    summary: str
+    add_options: str  # (parser) -> None
+    run: str  # (options) -> exit code
+
+
+BENCHES = {
+    "quality": Bench(
+        "Compare every stage with the exact truth of synthetic shots.", "add_quality_options", "run_quality"
+    ),
+    "parity": Bench("Compare the networks with the official numbers in a folder of fixtures.", "add_arguments", "run"),
+    "denoise": Bench("Measure the denoiser's speed and memory against a plain variant.", "add_arguments", "run"),
+    "tiny": Bench(
+        "Compare what the shipped model draws with the exact truth of unseen synthetic shots.",
+        "add_tiny_options",
+        "run_tiny",
+    ),
 }
 
 
-def run(arguments: list[str]) -> int:
-    """Run one bench by its command line."""
+def run_bench(arguments: list[str]) -> int:
+    """Run one bench by its command line and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="mimo bench",
         description="Measure quality, parity and speed.",
@@ -22,11 +39,10 @@ def run(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     kinds = parser.add_subparsers(required=True, metavar="KIND")
-    for name, summary in KINDS.items():
-        if importlib.util.find_spec(f"{__name__}.{name}"):
-            module = importlib.import_module(f".{name}", __name__)
-            kind = kinds.add_parser(name, help=summary, description=summary)
-            module.add_arguments(kind)
-            kind.set_defaults(run=module.run)
+    for name, bench in BENCHES.items():
+        module = importlib.import_module(f".{name}", __name__)
+        kind = kinds.add_parser(name, help=bench.summary, description=bench.summary)
+        getattr(module, bench.add_options)(kind)
+        kind.set_defaults(run=getattr(module, bench.run))
     options = parser.parse_args(arguments)
     return options.run(options)

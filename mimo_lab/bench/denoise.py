@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from mimo_core.cli.terminal import print_lines
 from mimo_core.denoise.attention import attend
 from mimo_core.denoise.call import Call
 from mimo_core.denoise.config import MimoConfig
@@ -24,7 +25,7 @@ from mimo_core.denoise.reference import ReferenceFeatures
 from mimo_core.denoise.reference_unet import ReferenceUNet
 from mimo_core.denoise.transformer import TransformerBlock
 
-from .table import Row, report, say
+from .table import BenchRow, report_rows
 
 
 FIXTURE = MimoConfig(
@@ -95,11 +96,11 @@ def run(arguments) -> int:
                 rows |= measure(case, repeats=arguments.repeats)
     finally:
         torch.set_num_threads(threads)
-    return report(rows, (0,), 256, as_json=arguments.json)
+    return report_rows(rows, (0,), 256, as_json=arguments.json)
 
 
 @torch.no_grad()
-def measure(case: Case, *, repeats: int = 3) -> dict[str, Row]:
+def measure(case: Case, *, repeats: int = 3) -> dict[str, BenchRow]:
     """Speed of a pass with guidance, of the reference's pass, and the memory that the reference adds."""
     denoiser = _weighted(Denoiser(case.config, device="meta"))
     height = case.size // 8
@@ -120,11 +121,11 @@ def measure(case: Case, *, repeats: int = 3) -> dict[str, Row]:
 
     difference = ((ours() - plain()).norm() / plain().norm()).item()
     fast, slow = fastest(ours, plain, repeats=repeats)
-    say(f"{case.name}: ours {fast:.2f} CPU-s, plain {slow:.2f} CPU-s, relative difference {difference:.1g}")
+    print_lines(f"{case.name}: ours {fast:.2f} CPU-s, plain {slow:.2f} CPU-s, relative difference {difference:.1g}")
     name = case.name
     return {
-        f"speed, {name}": Row(slow / fast, case.target, unit="x"),
-        f"relative difference, {name}": Row(difference, 1e-4, at_most=True),
+        f"speed, {name}": BenchRow(slow / fast, case.target, unit="x"),
+        f"relative difference, {name}": BenchRow(difference, 1e-4, at_most=True),
         f"extra memory of the reference, {name}": _memory(denoiser, features, case, height),
     }
 
@@ -146,7 +147,7 @@ def fastest(*variants: Callable[[], Tensor], repeats: int) -> list[float]:
     return seconds
 
 
-def _memory(denoiser: Denoiser, features: ReferenceFeatures, case: Case, height: int) -> Row:
+def _memory(denoiser: Denoiser, features: ReferenceFeatures, case: Case, height: int) -> BenchRow:
     """What the reference adds to the peak of the first self-attention, as a share of what it adds in the plain one."""
     block = denoiser.down_blocks[0].attentions[0].transformer_blocks[0]
     rows, channels = 2 * case.frames, case.config.block_out_channels[0]
@@ -164,10 +165,10 @@ def _memory(denoiser: Denoiser, features: ReferenceFeatures, case: Case, height:
     ours = peak(TransformerBlock, keys) - alone
     _use(denoiser, PlainBlock)
     plain = peak(PlainBlock, denoiser.project(features)) - alone
-    say(
+    print_lines(
         f"{case.name}: one attention {alone / 1e6:.1f} MB, the reference adds {ours / 1e6:.1f}, plain {plain / 1e6:.1f}"
     )
-    return Row(ours / plain, 1 / case.frames, at_most=True)
+    return BenchRow(ours / plain, 1 / case.frames, at_most=True)
 
 
 def peak_bytes(function: Callable[[], object]) -> int:
@@ -182,7 +183,7 @@ def peak_bytes(function: Callable[[], object]) -> int:
     return most
 
 
-def _flops() -> Row:
+def _flops() -> BenchRow:
     """FLOPs of the plain variant, counted on the meta device."""
     config = MimoConfig()
     denoiser = Denoiser(config, device="meta")
@@ -199,8 +200,10 @@ def _flops() -> Row:
             reference=features,
         )
     counted = counter.get_total_flops() / 1e12
-    say(f"plain variant at SD1.5 width, 4 frames of 256x256: {counted:.3f} TFLOP, expected {PLAIN_TFLOP} within 3 %")
-    return Row(abs(counted / PLAIN_TFLOP - 1), 0.03, at_most=True)
+    print_lines(
+        f"plain variant at SD1.5 width, 4 frames of 256x256: {counted:.3f} TFLOP, expected {PLAIN_TFLOP} within 3 %"
+    )
+    return BenchRow(abs(counted / PLAIN_TFLOP - 1), 0.03, at_most=True)
 
 
 def _random_features(config: MimoConfig, height: int, generator: torch.Generator | None) -> ReferenceFeatures:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mimo_core.body.landmarks import landmark_weights
 from mimo_core.body.model import free_body
+from mimo_core.cli.terminal import print_lines
 from mimo_core.geometry.camera import Camera
 from mimo_core.media.clip import Clip
 from mimo_core.motion.motion import Motion
@@ -23,14 +24,14 @@ from mimo_core.pose.estimate import estimate_motion
 from mimo_core.pose.fit import fit_closed_form, fit_motion
 from mimo_core.pose.landmarks import Landmarks
 
-from ..synthetic import Shot, shot
-from .table import Row, say
+from ..synthetic import Shot, make_shot
+from .table import BenchRow
 
 
 FRAMES, SIZE = 24, 512
 PIXEL_NOISE = 0.01  # of the body's height in the picture
 WORLD_NOISE = 0.04  # metres
-VISIBLE = 0.6  # share of the body
+LEAST_VISIBLE = 0.6  # share of the body
 
 
 @dataclass(frozen=True)
@@ -41,46 +42,50 @@ class JointError:
     acceleration: float  # of the error: millimetres per frame and frame
 
 
-def rows(seeds: Iterable[int]) -> dict[str, Row]:
+def measure_pose(seeds: Iterable[int]) -> dict[str, BenchRow]:
     """The rows of the pose estimator over the shots of `seeds`, 512 pixels square."""
     names = ("exact", "noisy", "unrefined", "seen")
     errors = {name: [] for name in names}
     for seed in seeds:
-        made = shot(seed, size=SIZE, frames=FRAMES)
-        measured = measure(made)
+        shot = make_shot(seed, size=SIZE, frames=FRAMES)
+        measured = measure_shot_joints(shot)
         for name in names:
             errors[name].append(measured[name])
-        say(f"seed {seed}, {made.kind}: " + ", ".join(f"{name} {measured[name].position:.0f} mm" for name in names))
-    position = {name: _mean(error.position for error in errors[name]) for name in names}
-    jitter = {name: _mean(error.acceleration for error in errors[name]) for name in names}
+        print_lines(
+            f"seed {seed}, {shot.kind}: " + ", ".join(f"{name} {measured[name].position:.0f} mm" for name in names)
+        )
+    position = {name: _mean_of_known(error.position for error in errors[name]) for name in names}
+    jitter = {name: _mean_of_known(error.acceleration for error in errors[name]) for name in names}
     return {
-        "joints from exact landmarks": Row(position["exact"], 30.0, at_most=True, unit="mm"),
-        "joints from noisy landmarks": Row(position["noisy"], 60.0, position["unrefined"], at_most=True, unit="mm"),
-        "acceleration from noisy landmarks": Row(
+        "joints from exact landmarks": BenchRow(position["exact"], 30.0, at_most=True, unit="mm"),
+        "joints from noisy landmarks": BenchRow(
+            position["noisy"], 60.0, position["unrefined"], at_most=True, unit="mm"
+        ),
+        "acceleration from noisy landmarks": BenchRow(
             jitter["noisy"], jitter["unrefined"], jitter["unrefined"], at_most=True, unit="mm"
         ),
-        "joints from BlazePose on frames": Row(position["seen"], 90.0, at_most=True, unit="mm"),
+        "joints from BlazePose on frames": BenchRow(position["seen"], 90.0, at_most=True, unit="mm"),
     }
 
 
-def measure(made: Shot) -> dict[str, JointError]:
+def measure_shot_joints(shot: Shot) -> dict[str, JointError]:
     """Errors of one shot: from exact landmarks, from noisy ones with and without refinement, and from its frames."""
-    truth, fps = made.motion, made.fps
+    truth, fps = shot.motion, shot.fps
     camera = Camera(truth.camera.focal, truth.camera.center, truth.camera.size)
-    counted = torch.from_numpy(made.visible.sum((1, 2)) >= VISIBLE * made.person.sum((1, 2)))
-    exact = true_landmarks(truth)
-    noisy = with_noise(exact, torch.Generator().manual_seed(made.seed))
-    clip = Clip.from_array(made.frames, Fraction(fps).limit_denominator(1001))
+    counted = torch.from_numpy(shot.visible.sum((1, 2)) >= LEAST_VISIBLE * shot.person.sum((1, 2)))
+    exact = project_true_landmarks(truth)
+    noisy = add_noise(exact, torch.Generator().manual_seed(shot.seed))
+    clip = Clip.from_array(shot.frames, Fraction(fps).limit_denominator(1001))
     found = {
         "exact": fit_motion(exact, camera, fps=fps),
         "noisy": fit_motion(noisy, camera, fps=fps),
         "unrefined": fit_closed_form(noisy, camera, fps=fps),
         "seen": estimate_motion(clip, focal=camera.focal).motion,
     }
-    return {name: joint_error(motion, truth, counted) for name, motion in found.items()}
+    return {name: measure_joint_error(motion, truth, counted) for name, motion in found.items()}
 
 
-def true_landmarks(motion: Motion) -> Landmarks:
+def project_true_landmarks(motion: Motion) -> Landmarks:
     """Exact landmarks of a motion, all of them seen, in camera space."""
     vertices = free_body().pose(motion.person).vertices
     points = motion.camera.view(torch.einsum("lv,fvc->flc", landmark_weights(), vertices))
@@ -88,7 +93,7 @@ def true_landmarks(motion: Motion) -> Landmarks:
     return Landmarks(motion.camera.pixels(points), points, torch.ones(frames, count), torch.ones(frames))
 
 
-def with_noise(landmarks: Landmarks, generator: torch.Generator) -> Landmarks:
+def add_noise(landmarks: Landmarks, generator: torch.Generator) -> Landmarks:
     """Landmarks with 1 % of the body's height of noise in the picture and 40 mm in 3D, per coordinate."""
     height = torch.median(landmarks.pixels[..., 1].amax(1) - landmarks.pixels[..., 1].amin(1))
     pixels, world = (torch.randn(value.shape, generator=generator) for value in (landmarks.pixels, landmarks.world))
@@ -100,9 +105,9 @@ def with_noise(landmarks: Landmarks, generator: torch.Generator) -> Landmarks:
     )
 
 
-def joint_error(motion: Motion, truth: Motion, counted: Tensor) -> JointError:
+def measure_joint_error(motion: Motion, truth: Motion, counted: Tensor) -> JointError:
     """Errors over the `counted` (F,) frames in which the person of `motion` is visible. NaN where there are none."""
-    found, wanted = (_joints(each) for each in (motion, truth))
+    found, wanted = (_pose_joints(each) for each in (motion, truth))
     counted = counted & motion.person.visible
     if not counted.any():
         return JointError(math.nan, math.nan)
@@ -116,12 +121,12 @@ def joint_error(motion: Motion, truth: Motion, counted: Tensor) -> JointError:
     )
 
 
-def _joints(motion: Motion) -> Tensor:
+def _pose_joints(motion: Motion) -> Tensor:
     """Joints (F, 24, 3) in camera axes, from the pelvis."""
     joints = motion.camera.view(free_body().pose(motion.person).joints)
     return joints - joints[:, :1]
 
 
-def _mean(values: Iterable[float]) -> float:
+def _mean_of_known(values: Iterable[float]) -> float:
     known = [value for value in values if not math.isnan(value)]
     return sum(known) / len(known) if known else math.nan

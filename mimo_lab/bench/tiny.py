@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mimo_core.cli.terminal import print_lines
 from mimo_core.denoise.autoencoder import SCALE, Autoencoder
 from mimo_core.denoise.checkpoints import Networks, Trained, build, open_checkpoint
 from mimo_core.denoise.conditioning import ClipPictures, Part, clip_pictures, reference_latents, token_of, with_networks
@@ -28,17 +29,24 @@ from mimo_core.geometry.box import Box
 from mimo_core.identity.encode import encode_identity
 from mimo_core.motion.retarget import retarget_motion
 
-from ..synthetic import Shot, character_picture, shot
+from ..synthetic import Shot, make_character_picture, make_shot
 from .measures import dilate, iou, psnr, ssim
-from .quality import CHARACTER, PICTURE, true_scene
-from .table import Row, parse_seeds, report, say
-from .tiny_measures import RIVALS, differs, part_colours, recognised, sharpness, warping_error
+from .quality import CHARACTER_OFFSET, PICTURE_SIZE, make_true_scene
+from .table import BenchRow, parse_seeds, report_rows
+from .tiny_measures import (
+    RIVALS,
+    find_most_alike,
+    mark_difference,
+    measure_part_colors,
+    measure_sharpness,
+    measure_warping_error,
+)
 
 
-FRAMES = 16
-NEAR = 4  # pixels around the person that do not count as scene
-TRAINED_ON = range(4_100_012, 4_100_132)  # some of the characters that the built-in model was trained on
-TARGETS = {
+TINY_FRAMES = 16
+SCENE_MARGIN = 4  # pixels around the person that do not count as scene
+TRAINING_CHARACTERS = range(4_100_012, 4_100_132)  # some of the characters that the built-in model was trained on
+TINY_TARGETS = {
     "person PSNR": 20.0,
     "person SSIM": 0.70,
     "person PSNR above mean colour": 3.0,
@@ -51,10 +59,14 @@ TARGETS = {
     "warping error against frames alone": 0.6,
     "sharpness against truth": 0.7,
 }
-AT_MOST = {"silhouette IoU, poses shuffled", "scene PSNR below reconstruction", "warping error against frames alone"}
+UPPER_TARGETS = {
+    "silhouette IoU, poses shuffled",
+    "scene PSNR below reconstruction",
+    "warping error against frames alone",
+}
 
 
-def add_arguments(parser) -> None:
+def add_tiny_options(parser) -> None:
     parser.add_argument("--seeds", default="2000-2031", help="first and last seed, default 2000-2031")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="a merged MIMO file; default: the built-in one")
     parser.add_argument("--steps", type=int, default=0, help="0 = as trained")
@@ -63,20 +75,20 @@ def add_arguments(parser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
-def run(arguments) -> int:
+def run_tiny(arguments) -> int:
     seeds = parse_seeds(arguments.seeds)
     model = TinyModel.open(arguments.checkpoint or default_checkpoint())
-    model = model.sampled_as(steps=arguments.steps, cfg=arguments.cfg)
+    model = model.with_sampling(steps=arguments.steps, cfg=arguments.cfg)
     drawn = []
     for done, seed in enumerate(seeds, 1):
         start = time.monotonic()
-        drawn.append(draw(model, seed))
-        say(f"seed {seed}: {drawn[-1].summary()} ({time.monotonic() - start:.0f} s, {done}/{len(seeds)})")
+        drawn.append(draw_shot(model, seed))
+        print_lines(f"seed {seed}: {drawn[-1].summary()} ({time.monotonic() - start:.0f} s, {done}/{len(seeds)})")
     if arguments.sheet:
-        from .tiny_sheet import write_sheet
+        from .tiny_sheet import write_tiny_sheet
 
-        write_sheet(arguments.sheet, drawn)
-    return report(rows(drawn), seeds, model.trained.size, as_json=arguments.json)
+        write_tiny_sheet(arguments.sheet, drawn)
+    return report_rows(summarize_tiny(drawn), seeds, model.trained.size, as_json=arguments.json)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +112,7 @@ class TinyModel:
     def trained(self) -> Trained:
         return self.networks.trained
 
-    def sampled_as(self, *, steps: int, cfg: float) -> TinyModel:
+    def with_sampling(self, *, steps: int, cfg: float) -> TinyModel:
         """The same model with other numbers, where they are not 0."""
         how = replace(self.trained, steps=steps or self.trained.steps, cfg=cfg or self.trained.cfg)
         return replace(self, networks=replace(self.networks, trained=how))
@@ -136,7 +148,7 @@ class TinyModel:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class DrawnShot:
     """One shot as it should be, as the network drew it, and what it is compared with. Frames are uint8."""
 
     seed: int
@@ -151,43 +163,47 @@ class Drawn:
     found: int  # which of the rivals, of whom 0 is right, is the most alike
 
     def summary(self) -> str:
-        values = per_shot(self)
+        values = measure_drawn_shot(self)
         shown = ("person PSNR", "person PSNR above proxy", "silhouette IoU", "scene PSNR")
         return ", ".join(f"{name} {np.nanmean(values[name]):.2f}" for name in shown)
 
 
-def draw(model: TinyModel, seed: int) -> Drawn:
+def draw_shot(model: TinyModel, seed: int) -> DrawnShot:
     """Let the model draw the shot of a seed, with the character of seed + 500."""
-    size, character = model.trained.size, seed + CHARACTER
-    made = shot(seed, size=size, frames=FRAMES)
-    truth = shot(seed, size=size, frames=FRAMES, character=character)
-    identity = encode_identity(character_picture(character, size=PICTURE).image)
-    motion, scene = retarget_motion(made.motion, identity), true_scene(made)
+    size, character = model.trained.size, seed + CHARACTER_OFFSET
+    shot = make_shot(seed, size=size, frames=TINY_FRAMES)
+    truth = make_shot(seed, size=size, frames=TINY_FRAMES, character=character)
+    identity = encode_identity(make_character_picture(character, size=PICTURE_SIZE).image)
+    motion, scene = retarget_motion(shot.motion, identity), make_true_scene(shot)
     pictures = clip_pictures(identity, motion, scene, model.trained, Part(size=size), official=None)
-    whole = Context(0, 0, FRAMES, Box(0, 0, size, size))
+    whole = Context(0, 0, TINY_FRAMES, Box(0, 0, size, size))
     pictures = replace(pictures, plan=ClipPlan((whole,), size, size))
     reference, token = model.reference(identity)
-    together, apart = [list(range(FRAMES))], [[frame] for frame in range(FRAMES)]
+    together, apart = [list(range(TINY_FRAMES))], [[frame] for frame in range(TINY_FRAMES)]
     frames, alone = (model.frames(pictures, reference, token, windows, seed=seed) for windows in (together, apart))
     rivals = [truth.frames] + [
-        shot(seed, size=size, frames=FRAMES, character=character + other, samples=1).frames
+        make_shot(seed, size=size, frames=TINY_FRAMES, character=character + other, samples=1).frames
         for other in range(1, RIVALS)
     ]
-    return Drawn(
+    return DrawnShot(
         seed=seed,
         truth=truth,
         character=identity.picture,
-        driver=made.frames,
+        driver=shot.frames,
         frames=frames,
         alone=alone,
-        proxy=proxy_frames(identity, motion, scene),
-        nearest=shot(seed, size=size, frames=FRAMES, character=nearest_trained(identity.picture)).frames,
+        proxy=draw_proxy_frames(identity, motion, scene),
+        nearest=make_shot(
+            seed, size=size, frames=TINY_FRAMES, character=find_nearest_training_character(identity.picture)
+        ).frames,
         reconstructed=model.autoencoder.decode(model.autoencoder.encode(truth.frames)),
-        found=recognised(part_colours(frames, truth), [part_colours(rival, truth) for rival in rivals]),
+        found=find_most_alike(
+            measure_part_colors(frames, truth), [measure_part_colors(rival, truth) for rival in rivals]
+        ),
     )
 
 
-def proxy_frames(identity, motion, scene) -> np.ndarray:
+def draw_proxy_frames(identity, motion, scene) -> np.ndarray:
     """The proxy in the scene, behind what passes in front: what a user gets without any network."""
     from mimo_core.compositing.composite import composite
     from mimo_core.proxy.proxy import Proxy
@@ -199,8 +215,8 @@ def proxy_frames(identity, motion, scene) -> np.ndarray:
 _characters: dict[int, np.ndarray] = {}
 
 
-def nearest_trained(picture: np.ndarray) -> int:
-    """The training character whose picture is the most alike, by its colours at 32 x 32 pixels."""
+def find_nearest_training_character(picture: np.ndarray) -> int:
+    """The training character whose picture is the most alike, by its colors at 32 x 32 pixels."""
     import cv2
 
     from mimo_core.identity.prepare import composite_on_white, crop_to_matte, pad_to_square
@@ -208,9 +224,9 @@ def nearest_trained(picture: np.ndarray) -> int:
     def small(square: np.ndarray) -> np.ndarray:
         return cv2.resize(square, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
 
-    for seed in TRAINED_ON:
+    for seed in TRAINING_CHARACTERS:
         if seed not in _characters:
-            known = character_picture(seed, size=128)
+            known = make_character_picture(seed, size=128)
             _characters[seed] = small(
                 pad_to_square(crop_to_matte(composite_on_white(known.image, known.mask), known.mask)[0])
             )
@@ -218,7 +234,7 @@ def nearest_trained(picture: np.ndarray) -> int:
     return min(_characters, key=lambda seed: float(((_characters[seed] - wanted) ** 2).mean()))
 
 
-def per_shot(drawn: Drawn) -> dict[str, list[float]]:
+def measure_drawn_shot(drawn: DrawnShot) -> dict[str, list[float]]:
     """The measures that are means over frames."""
     truth, values = drawn.truth, defaultdict(list)
     visible = truth.visible > 127
@@ -226,9 +242,9 @@ def per_shot(drawn: Drawn) -> dict[str, list[float]]:
     share = truth.visible[..., None] / 255
     filled = np.rint(truth.plate * (1 - share) + mean * share).astype(np.uint8)
     rivals = {"mean colour": filled, "proxy": drawn.proxy, "nearest training character": drawn.nearest}
-    for frame in range(FRAMES):
+    for frame in range(TINY_FRAMES):
         shown, picture, wanted = visible[frame], drawn.frames[frame], truth.frames[frame]
-        scene = ~dilate(truth.person[frame] > 127, NEAR)
+        scene = ~dilate(truth.person[frame] > 127, SCENE_MARGIN)
         level, kept = psnr(picture, wanted, scene), psnr(drawn.reconstructed[frame], wanted, scene)
         values["scene PSNR"].append(level)
         values["scene PSNR, baseline"].append(kept)
@@ -243,38 +259,42 @@ def per_shot(drawn: Drawn) -> dict[str, list[float]]:
             other = psnr(rival[frame], wanted, shown)
             values[f"person PSNR above {name}"].append(values["person PSNR"][-1] - other)
             values[f"person PSNR above {name}, baseline"].append(other)
-        values["silhouette IoU"].append(iou(differs(picture, truth.plate[frame]), shown))
-        passed = differs(drawn.reconstructed[frame], truth.plate[frame])
+        values["silhouette IoU"].append(iou(mark_difference(picture, truth.plate[frame]), shown))
+        passed = mark_difference(drawn.reconstructed[frame], truth.plate[frame])
         values["silhouette IoU, baseline"].append(iou(passed, shown))
     return values
 
 
-def rows(drawn: list[Drawn]) -> dict[str, Row]:
+def summarize_tiny(drawn: list[DrawnShot]) -> dict[str, BenchRow]:
     """All measures over all shots."""
     tally = defaultdict(list)
     for number, one in enumerate(drawn):
-        for name, values in per_shot(one).items():
+        for name, values in measure_drawn_shot(one).items():
             tally[name] += values
         other = drawn[(number + 1) % len(drawn)].truth.visible > 127
         pairs = zip(one.frames, one.truth.plate, other, strict=True)
-        tally["silhouette IoU, poses shuffled"] += [iou(differs(frame, plate), shown) for frame, plate, shown in pairs]
+        tally["silhouette IoU, poses shuffled"] += [
+            iou(mark_difference(frame, plate), shown) for frame, plate, shown in pairs
+        ]
         tally["right character among 10"].append(float(one.found == 0))
         tally["right character among 10, baseline"].append(1 / RIVALS)
         tally["sharpness against truth"].append(
-            sharpness(one.frames, one.truth) / sharpness(one.truth.frames, one.truth)
+            measure_sharpness(one.frames, one.truth) / measure_sharpness(one.truth.frames, one.truth)
         )
-        error, alone, true = (warping_error(frames, one.truth) for frames in (one.frames, one.alone, one.truth.frames))
+        error, alone, true = (
+            measure_warping_error(frames, one.truth) for frames in (one.frames, one.alone, one.truth.frames)
+        )
         tally["warping error against frames alone"].append(error / alone)
         tally["warping error against frames alone, baseline"].append(true / alone)
-    return {name: _row(name, tally) for name in tally if not name.endswith(", baseline")}
+    return {name: _summarize_measure(name, tally) for name in tally if not name.endswith(", baseline")}
 
 
-def _row(name: str, tally) -> Row:
+def _summarize_measure(name: str, tally) -> BenchRow:
     baseline = tally.get(f"{name}, baseline")
-    return Row(
+    return BenchRow(
         float(np.nanmean(tally[name])),
-        TARGETS.get(name),
+        TINY_TARGETS.get(name),
         None if baseline is None else float(np.nanmean(baseline)),
-        at_most=name in AT_MOST,
+        at_most=name in UPPER_TARGETS,
         unit="dB" * ("PSNR" in name),
     )

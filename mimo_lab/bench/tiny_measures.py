@@ -9,10 +9,10 @@ from mimo_core.body.skeleton import JOINT
 from ..synthetic import Shot
 
 
-DIFFERENT = 0.12  # of full brightness, in any channel, from which a pixel is no longer the plate's
+LEAST_DIFFERENCE = 0.12  # of full brightness, in any channel, from which a pixel is no longer the plate's
 RIVALS = 10
-LEVELS = 6  # of every channel in a histogram of colours
-FEWEST = 30  # pixels of a part that tell its colours
+HISTOGRAM_LEVELS = 6  # of every channel in a histogram of colors
+FEWEST_PART_PIXELS = 30  # pixels of a part that tell its colors
 PARTS = {
     "head": ("head", "neck"),
     "trunk": ("pelvis", "spine1", "spine2", "spine3", "left_collar", "right_collar"),
@@ -25,40 +25,40 @@ PARTS = {
 }
 
 
-def differs(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:
+def mark_difference(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:
     """Where a picture (H, W, 3) uint8 shows something else than the plate, (H, W) bool."""
-    return (np.abs(picture.astype(np.int16) - plate) > DIFFERENT * 255).any(-1)
+    return (np.abs(picture.astype(np.int16) - plate) > LEAST_DIFFERENCE * 255).any(-1)
 
 
-def part_colours(frames: np.ndarray, truth: Shot) -> dict[str, np.ndarray]:
-    """Histogram of the colours of each body part over a clip, where the truth shows it: (LEVELS^3,), sum 1."""
+def measure_part_colors(frames: np.ndarray, truth: Shot) -> dict[str, np.ndarray]:
+    """Histogram of the colors of each body part over a clip, where the truth shows it: (LEVELS^3,), sum 1."""
     shown, found = truth.visible > 127, {}
     for name, joints in PARTS.items():
         mask = shown & np.isin(truth.parts, [JOINT[joint] + 1 for joint in joints])
-        if mask.sum() >= FEWEST:
-            found[name] = _histogram(frames[mask])
+        if mask.sum() >= FEWEST_PART_PIXELS:
+            found[name] = _measure_histogram(frames[mask])
     return found
 
 
-def _histogram(colours: np.ndarray) -> np.ndarray:
-    """Of colours (N, 3), shared out among neighbouring bins, so that small shifts of light change it little."""
-    place = colours.astype(np.float64) / 255 * (LEVELS - 1)
-    low = np.minimum(place.astype(int), LEVELS - 2)
+def _measure_histogram(colors: np.ndarray) -> np.ndarray:
+    """Of colors (N, 3), shared out among neighbouring bins, so that small shifts of light change it little."""
+    place = colors.astype(np.float64) / 255 * (HISTOGRAM_LEVELS - 1)
+    low = np.minimum(place.astype(int), HISTOGRAM_LEVELS - 2)
     share = place - low
-    total = np.zeros(LEVELS**3)
+    total = np.zeros(HISTOGRAM_LEVELS**3)
     for corner in np.ndindex(2, 2, 2):
         weight = np.where(corner, share, 1 - share).prod(1)
-        index = ((low + corner) * (LEVELS**2, LEVELS, 1)).sum(1)
-        total += np.bincount(index, weight, LEVELS**3)
-    return total / len(colours)
+        index = ((low + corner) * (HISTOGRAM_LEVELS**2, HISTOGRAM_LEVELS, 1)).sum(1)
+        total += np.bincount(index, weight, HISTOGRAM_LEVELS**3)
+    return total / len(colors)
 
 
-def recognised(seen: dict[str, np.ndarray], rivals: list[dict[str, np.ndarray]]) -> int:
-    """Which of several characters has the most similar colours, part by part (sum of absolute differences)."""
+def find_most_alike(seen: dict[str, np.ndarray], rivals: list[dict[str, np.ndarray]]) -> int:
+    """Which of several characters has the most similar colors, part by part (sum of absolute differences)."""
     return int(np.argmin([np.mean([np.abs(seen[name] - rival[name]).sum() for name in seen]) for rival in rivals]))
 
 
-def sharpness(frames: np.ndarray, truth: Shot) -> float:
+def measure_sharpness(frames: np.ndarray, truth: Shot) -> float:
     """Mean step between neighbouring pixels inside the visible person, in grey levels."""
     inside = truth.visible > 127
     grey = frames.astype(np.float64).mean(-1)
@@ -69,7 +69,7 @@ def sharpness(frames: np.ndarray, truth: Shot) -> float:
     return float(np.concatenate(steps).mean())
 
 
-def warping_error(frames: np.ndarray, truth: Shot) -> float:
+def measure_warping_error(frames: np.ndarray, truth: Shot) -> float:
     """Mean difference of a pixel and where it is a frame later along the true flow, in grey levels.
 
     Counted are pixels of the visible person that are still the person's, on the same body part, a frame later.

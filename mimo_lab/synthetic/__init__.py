@@ -1,7 +1,7 @@
 """Synthetic shots with exact truth, for measuring and for training."""
 
-from .shot import Picture, Shot, character_picture, shot
+from .shot import CharacterPicture, Shot, make_character_picture, make_shot
 from .variety import Variety
 
 
-__all__ = ["Picture", "Shot", "Variety", "character_picture", "shot"]
+__all__ = ["CharacterPicture", "Shot", "Variety", "make_character_picture", "make_shot"]

@@ -13,21 +13,21 @@ from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
 from mimo_core.motion.choreography import FootPlacement, Performance, plant_feet
 
-from .appearance import Look
-from .captured import Captured
-from .figure import Posing, skinned
-from .garments import Dressed, dress
-from .outfit import Outfit
+from .benchmark_appearance import BenchmarkAppearance
+from .figure import PosedSurface, skin_surface
+from .garments import DressedBody, dress_body
+from .randomized_appearance import RandomizedAppearance
+from .recordings import RecordedPerformance
 
 
 @dataclass(frozen=True, eq=False)
 class Actor:
     """A dressed character in action."""
 
-    look: Look | Outfit
-    dressed: Dressed
+    appearance: BenchmarkAppearance | RandomizedAppearance
+    dressed: DressedBody
     person: Person
-    posed: Posing
+    posed: PosedSurface
 
     @property
     def points(self) -> np.ndarray:
@@ -35,7 +35,13 @@ class Actor:
         return self.posed.vertices.numpy()
 
 
-def act(worn: Look | Outfit, performance: Performance | Captured, fps: float, *, like: Actor | None = None) -> Actor:
+def dress_actor(
+    worn: BenchmarkAppearance | RandomizedAppearance,
+    performance: Performance | RecordedPerformance,
+    fps: float,
+    *,
+    like: Actor | None = None,
+) -> Actor:
     """Dress a character and let it perform, standing on the floor.
 
     With `like` it does what that one does: at the same stature, with its feet where that one's feet stand.
@@ -43,36 +49,41 @@ def act(worn: Look | Outfit, performance: Performance | Captured, fps: float, *,
     betas, body = worn.betas, free_body()
     if like is not None:
         betas = scale_to_height(body, betas, measure_height(body, like.person.betas))
-    dressed = dress(betas, worn.volume(), worn.sheets())
+    dressed = dress_body(betas, worn.volume(), worn.sheets())
     rotations = torch.from_numpy(performance.rotations())
     frames = len(rotations)
     person = Person(betas, rotations[:, 0], rotations[:, 1:].flatten(1), torch.zeros(frames, 3))
     placed = body.pose(person)
-    posed = skinned(dressed, placed.transforms)
-    shifts = None if like is None else _ankles(body.pose(like.person).joints) - _ankles(placed.joints)
-    footing = _footing(performance, betas, dressed, posed, fps, shifts)
+    posed = skin_surface(dressed, placed.transforms)
+    shifts = None if like is None else _find_ankles(body.pose(like.person).joints) - _find_ankles(placed.joints)
+    footing = _plan_footing(performance, betas, dressed, posed, fps, shifts)
     transl = torch.from_numpy(footing.transl)
     person = replace(person, transl=transl, contacts=torch.from_numpy(footing.contacts))
-    return Actor(worn, dressed, person, posed.moved(transl))
+    return Actor(worn, dressed, person, posed.shift(transl))
 
 
-def _footing(
-    performance: Performance | Captured, betas, dressed: Dressed, posed: Posing, fps: float, shifts: np.ndarray | None
+def _plan_footing(
+    performance: Performance | RecordedPerformance,
+    betas,
+    dressed: DressedBody,
+    posed: PosedSurface,
+    fps: float,
+    shifts: np.ndarray | None,
 ) -> FootPlacement:
-    if isinstance(performance, Captured):
+    if isinstance(performance, RecordedPerformance):
         return performance.footing(posed.vertices, measure_height(free_body(), betas))
-    feet = torch.stack([posed.vertices[:, _soles(dressed, side)] for side in ("left", "right")], 1)
+    feet = torch.stack([posed.vertices[:, _find_soles(dressed, side)] for side in ("left", "right")], 1)
     if performance.rests_on_body:
-        return rest(posed.vertices, feet)
+        return rest_on_floor(posed.vertices, feet)
     return plant_feet(feet.numpy(), performance.lift, fps=fps, shifts=shifts)
 
 
-def _ankles(joints: torch.Tensor) -> np.ndarray:
+def _find_ankles(joints: torch.Tensor) -> np.ndarray:
     """Where the ankles of joints (F, 24, 3) are over the ground, (F, 2, 2)."""
     return joints[:, [JOINT["left_ankle"], JOINT["right_ankle"]]][..., [0, 2]].numpy()
 
 
-def rest(vertices: torch.Tensor, feet: torch.Tensor) -> FootPlacement:
+def rest_on_floor(vertices: torch.Tensor, feet: torch.Tensor) -> FootPlacement:
     """Put bodies (F, V, 3) at the origin on the floor by whatever of them is lowest."""
     transl = torch.zeros(len(vertices), 3)
     transl[:, 1] = -vertices[..., 1].amin(1)
@@ -80,7 +91,7 @@ def rest(vertices: torch.Tensor, feet: torch.Tensor) -> FootPlacement:
     return FootPlacement(transl.numpy(), (low < 0.02).numpy())
 
 
-def _soles(dressed: Dressed, side: str) -> torch.Tensor:
+def _find_soles(dressed: DressedBody, side: str) -> torch.Tensor:
     """The lowest 40 vertices of a foot, so that both sides have as many."""
     weight = dressed.weights[:, JOINT[f"{side}_ankle"]] + dressed.weights[:, JOINT[f"{side}_foot"]]
     return torch.where(weight > 0.6, dressed.rest[:, 1], 1e3).topk(40, largest=False).indices

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .light import Light
+from .light import ShotLight
 
 
 if TYPE_CHECKING:
-    from .scenery import Rays
+    from .backgrounds import Rays
 
-NORMALS = np.array([(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)], np.float32)
+BOX_NORMALS = np.array([(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
-class Box:
+class FloorBox:
     """A box on the floor, turned by `turn` radians about the vertical."""
 
     place: tuple[float, float]  # x and z of its middle
@@ -27,7 +27,7 @@ class Box:
     trim: np.ndarray  # (3,) of its edges
     slats: float  # metres between its boards; 0: none
 
-    def stop(self, rays: Rays, eye: np.ndarray, number: int) -> Rays:
+    def clip_rays(self, rays: Rays, eye: np.ndarray, number: int) -> Rays:
         """The rays from `eye`, ended where they meet this box."""
         local, start = self._local(rays.x, rays.y, rays.z), self._local(*eye.astype(np.float64))
         half = np.array([self.size[0] / 2, self.size[1] / 2, self.size[2] / 2])
@@ -57,7 +57,7 @@ class Box:
         x, z = x - self.place[0], z - self.place[1]
         return cos * x - sin * z, y - self.size[1] / 2, sin * x + cos * z
 
-    def painted(self, seen: np.ndarray, rays: Rays, number: int, light: Light) -> np.ndarray:
+    def paint(self, seen: np.ndarray, rays: Rays, number: int, light: ShotLight) -> np.ndarray:
         """The picture (H, W, 3) with the box in it and the floor around it darker."""
         x, y, z = self._local(rays.x, rays.y, rays.z)
         out = np.maximum(np.abs(x) - self.size[0] / 2, np.abs(z) - self.size[2] / 2)
@@ -70,12 +70,17 @@ class Box:
             return seen.astype(np.float32)
         cos, sin = np.cos(self.turn), np.sin(self.turn)
         world = np.stack(
-            [cos * NORMALS[:, 0] + sin * NORMALS[:, 2], NORMALS[:, 1], -sin * NORMALS[:, 0] + cos * NORMALS[:, 2]], 1
+            [
+                cos * BOX_NORMALS[:, 0] + sin * BOX_NORMALS[:, 2],
+                BOX_NORMALS[:, 1],
+                -sin * BOX_NORMALS[:, 0] + cos * BOX_NORMALS[:, 2],
+            ],
+            1,
         )
         lit = light.shade(np.tile(self.tint, (6, 1)), world, np.zeros(6), world)
         edge = np.sort(np.stack([self.size[k] / 2 - np.abs(v) for k, v in enumerate((x, y, z))]), 0)[1] < 0.025
-        colour = lit[np.clip(side - 1, 0, 5)]
-        colour = np.where(edge[..., None], colour * (self.trim / np.maximum(self.tint, 0.05)), colour)
+        color = lit[np.clip(side - 1, 0, 5)]
+        color = np.where(edge[..., None], color * (self.trim / np.maximum(self.tint, 0.05)), color)
         if self.slats:
-            colour = colour * np.where((y % self.slats < 0.012) & (side < 7), 0.7, 1)[..., None]
-        return np.where((side > 0)[..., None], np.clip(colour, 0, 1), seen).astype(np.float32)
+            color = color * np.where((y % self.slats < 0.012) & (side < 7), 0.7, 1)[..., None]
+        return np.where((side > 0)[..., None], np.clip(color, 0, 1), seen).astype(np.float32)

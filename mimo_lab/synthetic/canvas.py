@@ -8,17 +8,17 @@ import numpy as np
 
 from .fabrics import Fabric
 from .garments import anatomy
-from .regions import Place
+from .regions import BodyPoints
 
 
 DARK, WHITE, STEEL = (0.06, 0.06, 0.07), (0.93, 0.93, 0.92), (0.75, 0.76, 0.78)
 
 
 @dataclass(frozen=True, eq=False)
-class Canvas:
+class GarmentCanvas:
     """The body's points while one item is painted on them."""
 
-    place: Place
+    place: BodyPoints
     zone: np.ndarray  # (N,) bool, where the item is
     cloth: Fabric
     emblem: str
@@ -29,7 +29,7 @@ class Canvas:
     gloss: np.ndarray  # (N,)
 
     def fill(self, where: np.ndarray, tint, amount: float = 1.0):
-        """Mix a colour into what is there."""
+        """Mix a color into what is there."""
         self.rgb[where] += amount * (np.asarray(tint, np.float32) - self.rgb[where])
 
     def shade(self, where: np.ndarray, factor):
@@ -37,11 +37,11 @@ class Canvas:
 
     @property
     def second(self) -> np.ndarray:
-        return self.cloth.colours[1]
+        return self.cloth.colors[1]
 
     @property
     def third(self) -> np.ndarray:
-        return self.cloth.colours[2]
+        return self.cloth.colors[2]
 
     @property
     def trunk(self) -> np.ndarray:

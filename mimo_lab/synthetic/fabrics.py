@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .streams import pick
-from .textures import colour
+from .streams import pick_weighted
+from .textures import color_of_hsv
 
 
-NEUTRALS = (
+FABRIC_NEUTRALS = (
     (0.06, 0.06, 0.07), (0.92, 0.91, 0.88), (0.45, 0.46, 0.48), (0.12, 0.16, 0.30), (0.74, 0.66, 0.52),
     (0.24, 0.34, 0.52), (0.35, 0.25, 0.18), (0.68, 0.69, 0.70), (0.36, 0.38, 0.24), (0.40, 0.10, 0.14),
 )  # fmt: skip
@@ -18,9 +18,9 @@ NEUTRALS = (
 
 @dataclass(frozen=True, eq=False)
 class Fabric:
-    """Three colours (3, 3) and how they take turns, every `pitch` metres, turned by `turn` radians."""
+    """Three colors (3, 3) and how they take turns, every `pitch` metres, turned by `turn` radians."""
 
-    colours: np.ndarray
+    colors: np.ndarray
     pattern: str = "plain"
     pitch: float = 0.1
     turn: float = 0.0
@@ -29,35 +29,35 @@ class Fabric:
     def paint(self, points: np.ndarray) -> np.ndarray:
         """Colours (N, 3) at places (N, 3)."""
         if self.pattern == "plain":
-            return np.broadcast_to(self.colours[0], points.shape)
+            return np.broadcast_to(self.colors[0], points.shape)
         u = (points[:, 0] + 0.35 * points[:, 2]) / self.pitch + self.phase[0]
         v = points[:, 1] / self.pitch + self.phase[1]
-        share = PATTERNS[self.pattern](u, v, self, points)
+        share = FABRIC_PATTERNS[self.pattern](u, v, self, points)
         if share.dtype.kind in "ui":
-            return self.colours[share]
-        return self.colours[0] + (self.colours[1] - self.colours[0]) * np.asarray(share, np.float32)[:, None]
+            return self.colors[share]
+        return self.colors[0] + (self.colors[1] - self.colors[0]) * np.asarray(share, np.float32)[:, None]
 
 
-def dye(rng: np.random.Generator) -> np.ndarray:
-    """A colour that cloth has."""
+def sample_dye(rng: np.random.Generator) -> np.ndarray:
+    """A color that cloth has."""
     if rng.random() < 0.5:
-        return np.clip(np.array(NEUTRALS[rng.integers(len(NEUTRALS))]) * rng.uniform(0.85, 1.15), 0, 1).astype(
-            np.float32
-        )
-    return colour(rng.random(), rng.uniform(0.25, 0.85), rng.uniform(0.3, 0.95))
+        return np.clip(
+            np.array(FABRIC_NEUTRALS[rng.integers(len(FABRIC_NEUTRALS))]) * rng.uniform(0.85, 1.15), 0, 1
+        ).astype(np.float32)
+    return color_of_hsv(rng.random(), rng.uniform(0.25, 0.85), rng.uniform(0.3, 0.95))
 
 
-def fabric(rng: np.random.Generator, *, pattern: str | None = None) -> Fabric:
+def sample_fabric(rng: np.random.Generator, *, pattern: str | None = None) -> Fabric:
     """A random cloth. Without `pattern`, half of all are plain."""
-    colours = [dye(rng)]
-    while len(colours) < 3:
-        other = dye(rng)
-        if np.abs(other - colours[0]).max() > 0.2:
-            colours.append(other)
+    colors = [sample_dye(rng)]
+    while len(colors) < 3:
+        other = sample_dye(rng)
+        if np.abs(other - colors[0]).max() > 0.2:
+            colors.append(other)
     if pattern is None:
-        pattern = "plain" if rng.random() < 0.45 else pick(rng, dict.fromkeys(PATTERNS, 1.0))
+        pattern = "plain" if rng.random() < 0.45 else pick_weighted(rng, dict.fromkeys(FABRIC_PATTERNS, 1.0))
     return Fabric(
-        np.stack(colours), pattern, rng.uniform(0.05, 0.15), rng.uniform(0, np.pi), tuple(rng.uniform(0, 6, 3))
+        np.stack(colors), pattern, rng.uniform(0.05, 0.15), rng.uniform(0, np.pi), tuple(rng.uniform(0, 6, 3))
     )
 
 
@@ -70,7 +70,7 @@ def _saw(values: np.ndarray) -> np.ndarray:
     return np.abs(2 * (values - np.floor(values)) - 1)
 
 
-def _turned(u, v, fabric: Fabric):
+def _rotate_coordinates(u, v, fabric: Fabric):
     cos, sin = np.cos(fabric.turn), np.sin(fabric.turn)
     return cos * u + sin * v, cos * v - sin * u
 
@@ -141,11 +141,11 @@ def _houndstooth(u, v, fabric, points):
     return ((a + b) % 2 == 0) ^ (((a % 2) ^ (b % 2)) > 0) & slant
 
 
-PATTERNS = {  # (u, v in pitches, fabric, points) -> a share of the second colour, or numbers of colours
+FABRIC_PATTERNS = {  # (u, v in pitches, fabric, points) -> a share of the second color, or numbers of colors
     "hoops": lambda u, v, f, p: _wave(v) > 0.2,
     "breton": lambda u, v, f, p: _wave(1.8 * v) > 0.7,
     "bands": _bands,
-    "stripes": lambda u, v, f, p: _wave(_turned(u, v, f)[0]) > 0.3,
+    "stripes": lambda u, v, f, p: _wave(_rotate_coordinates(u, v, f)[0]) > 0.3,
     "pinstripes": lambda u, v, f, p: _wave(2.5 * u) > 0.9,
     "plaid": _plaid,
     "tartan": _tartan,

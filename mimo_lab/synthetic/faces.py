@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .garments import anatomy
-from .regions import Place
+from .regions import BodyPoints
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Face:
     back: np.ndarray  # metres behind the front of the ear
 
     @classmethod
-    def of(cls, place: Place) -> Face:
+    def of(cls, place: BodyPoints) -> Face:
         map_ = anatomy()
         return cls(
             place.x,
@@ -50,7 +50,7 @@ def _chin(face: Face) -> np.ndarray:
     return face.front & (np.abs(face.x) < 0.024) & (face.mouth < -0.013)
 
 
-BEARDS: dict[str, tuple[Callable[[Face], np.ndarray], float]] = {  # where, and how dense
+BEARD_SHAPES: dict[str, tuple[Callable[[Face], np.ndarray], float]] = {  # where, and how dense
     "stubble beard": (_jaw, 0.3),
     "full beard": (_jaw, 0.85),
     "goatee": (lambda f: _chin(f) | _moustache(f, 0.03), 0.85),
@@ -68,7 +68,7 @@ def _ring(face: Face, wide: float, tall: float, *, square: float = 2.0) -> np.nd
     return inner ** (1 / square)
 
 
-def _frames(wide: float, tall: float, *, square: float = 2.0, thick: float = 0.15):
+def _glasses_frames(wide: float, tall: float, *, square: float = 2.0, thick: float = 0.15):
     def draw(face: Face):
         ring = _ring(face, wide, tall, square=square)
         return np.zeros_like(face.front), face.front & ((np.abs(ring - 1) < thick) | _bridge(face))
@@ -88,10 +88,10 @@ def _lenses(wide: float, tall: float):
     return draw
 
 
-GLASSES: dict[str, Callable[[Face], tuple[np.ndarray, np.ndarray]]] = {  # dark parts, coloured parts
-    "oval frames": _frames(0.027, 0.02),
-    "square frames": _frames(0.027, 0.019, square=6.0, thick=0.17),
-    "round frames": _frames(0.025, 0.025, thick=0.11),
+GLASSES_SHAPES: dict[str, Callable[[Face], tuple[np.ndarray, np.ndarray]]] = {  # dark parts, colored parts
+    "oval frames": _glasses_frames(0.027, 0.02),
+    "square frames": _glasses_frames(0.027, 0.019, square=6.0, thick=0.17),
+    "round frames": _glasses_frames(0.025, 0.025, thick=0.11),
     "half frames": lambda f: (np.zeros_like(f.front), f.front & (np.abs(_ring(f, 0.024, 0.02) - 1) < 0.16) &
          (f.up < -0.004)),
     "dark lenses": _lenses(0.028, 0.02),
@@ -113,7 +113,7 @@ GLASSES: dict[str, Callable[[Face], tuple[np.ndarray, np.ndarray]]] = {  # dark 
 }  # fmt: skip
 
 
-def paint_face(look, map_, rgb, gloss, points, rows):
+def paint_face(appearance, map_, rgb, gloss, points, rows):
     """Eyes, brows, lips, cheeks, beard and glasses, placed by the body's landmarks."""
     x, y, z = points.T
     side = np.abs(x) - map_.eye[0]
@@ -125,31 +125,35 @@ def paint_face(look, map_, rgb, gloss, points, rows):
         chosen = rows[front & zone]
         rgb[chosen] += amount * (np.asarray(tint, np.float32) - rgb[chosen])
 
-    fill((np.abs(x) < 0.017) & (np.abs(y - map_.nose[1]) < 0.02), look.skin * (1.0, 0.86, 0.84), 0.6)
-    fill((side**2 + (up + 0.045) ** 2) < 0.02**2, look.skin * (1.02, 0.82, 0.80), 0.5)
-    if look.beard:
+    fill((np.abs(x) < 0.017) & (np.abs(y - map_.nose[1]) < 0.02), appearance.skin * (1.0, 0.86, 0.84), 0.6)
+    fill((side**2 + (up + 0.045) ** 2) < 0.02**2, appearance.skin * (1.02, 0.82, 0.80), 0.5)
+    if appearance.beard:
         jaw = (y < map_.nose[1] - 0.018) & ((np.abs(x) > 0.012) | (mouth < -0.012) | (mouth > 0.008))
-        fill(jaw, look.hair * 0.8, look.beard)
-    fill((side / 0.024) ** 2 + (up / 0.017) ** 2 < 1, look.skin * 0.72, 0.6)
+        fill(jaw, appearance.hair * 0.8, appearance.beard)
+    fill((side / 0.024) ** 2 + (up / 0.017) ** 2 < 1, appearance.skin * 0.72, 0.6)
     fill((side / 0.0165) ** 2 + (up / 0.0085) ** 2 < 1, (0.93, 0.92, 0.90))
-    fill(side**2 + up**2 < 0.0075**2, look.eye)
+    fill(side**2 + up**2 < 0.0075**2, appearance.eye)
     fill(side**2 + up**2 < 0.0038**2, (0.03, 0.03, 0.03))
     fill((np.abs(side) < 0.018) & (np.abs(up - 0.0095 + 12 * side**2) < 0.0028), (0.08, 0.06, 0.05))
-    fill((np.abs(side + 0.002) < 0.022) & (np.abs(up - 0.026 + 9 * side**2) < 0.005), look.hair * 0.6)
-    fill((np.abs(x) / 0.027) ** 2 + (mouth / 0.0105) ** 2 < 1, look.lips)
-    fill((np.abs(x) < 0.025) & (np.abs(mouth - 0.001) < 0.0016), look.lips * 0.45)
-    if look.glasses:
+    fill((np.abs(side + 0.002) < 0.022) & (np.abs(up - 0.026 + 9 * side**2) < 0.005), appearance.hair * 0.6)
+    fill((np.abs(x) / 0.027) ** 2 + (mouth / 0.0105) ** 2 < 1, appearance.lips)
+    fill((np.abs(x) < 0.025) & (np.abs(mouth - 0.001) < 0.0016), appearance.lips * 0.45)
+    if appearance.glasses:
         ring = np.sqrt((side / 0.027) ** 2 + (up / 0.02) ** 2)
         fill((np.abs(ring - 1) < 0.14) | ((np.abs(up - 0.004) < 0.003) & (np.abs(x) < 0.014)), (0.07, 0.07, 0.08))
 
 
-def creases(look, points: np.ndarray) -> np.ndarray:
+def shade_creases(appearance, points: np.ndarray) -> np.ndarray:
     """Brightness of folded cloth, (N,) around 1."""
-    waves = points @ (look.folds[:, :3].T * (22.0, 34.0, 55.0)).astype(np.float32) + look.folds[:, 3]
+    waves = points @ (appearance.folds[:, :3].T * (22.0, 34.0, 55.0)).astype(np.float32) + appearance.folds[:, 3]
     return 1 + 0.035 * np.sin(waves + np.sin(waves[:, ::-1])).sum(1)
 
 
-def strands(look, points: np.ndarray) -> np.ndarray:
+def shade_strands(appearance, points: np.ndarray) -> np.ndarray:
     """Brightness of hair, (N,) around 1."""
     x, y, z = points.T
-    return 1 + 0.16 * np.sin(150 * x + 60 * z + 6 * np.sin(20 * y)) + 0.1 * np.sin(70 * z - 40 * x + look.folds[0, 3])
+    return (
+        1
+        + 0.16 * np.sin(150 * x + 60 * z + 6 * np.sin(20 * y))
+        + 0.1 * np.sin(70 * z - 40 * x + appearance.folds[0, 3])
+    )

@@ -1,4 +1,4 @@
-"""Drawing a dressed body: colour, coverage, depth, part labels and motion of every pixel."""
+"""Drawing a dressed body: color, coverage, depth, part labels and motion of every pixel."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 from mimo_core.body.raster import rasterize
 from mimo_core.geometry.camera import Camera
 
-from .garments import Dressed
-from .light import Light
+from .garments import DressedBody
+from .light import ShotLight
 
 
-SAMPLES_AT_ONCE = 1 << 21  # raster samples of one pass, about 100 MB
+RASTER_SAMPLES_AT_ONCE = 1 << 21  # raster samples of one pass, about 100 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,49 +30,51 @@ class Figure:
 
 
 @dataclass(frozen=True, eq=False)
-class Posing:
+class PosedSurface:
     """A dressed body over F frames in the world."""
 
     vertices: torch.Tensor  # (F, V, 3)
     normals: torch.Tensor  # (F, V, 3), unit length
 
-    def moved(self, transl: torch.Tensor) -> Posing:
+    def shift(self, transl: torch.Tensor) -> PosedSurface:
         """Shifted by (F, 3) metres."""
-        return Posing(self.vertices + transl[:, None], self.normals)
+        return PosedSurface(self.vertices + transl[:, None], self.normals)
 
-    def __getitem__(self, frames: slice) -> Posing:
-        return Posing(self.vertices[frames], self.normals[frames])
+    def __getitem__(self, frames: slice) -> PosedSurface:
+        return PosedSurface(self.vertices[frames], self.normals[frames])
 
 
-def skinned(dressed: Dressed, transforms: torch.Tensor) -> Posing:
+def skin_surface(dressed: DressedBody, transforms: torch.Tensor) -> PosedSurface:
     """The dressed body under world_from_rest transforms (F, 24, 4, 4)."""
     mixed = (dressed.weights @ transforms[:, :, :3].flatten(2)).unflatten(-1, (3, 4))  # (F, V, 3, 4)
     vertices = (mixed[..., :3] * dressed.rest[None, :, None]).sum(-1) + mixed[..., 3]
     normals = (mixed[..., :3] * dressed.normals[None, :, None]).sum(-1)
-    return Posing(vertices, torch.nn.functional.normalize(normals, dim=-1))
+    return PosedSurface(vertices, torch.nn.functional.normalize(normals, dim=-1))
 
 
 Paint = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def draw(paint: Paint, dressed: Dressed, posed: Posing, camera: Camera, light: Light, *, samples: int = 2) -> Figure:
+def draw_figure(
+    paint: Paint, dressed: DressedBody, posed: PosedSurface, camera: Camera, light: ShotLight, *, samples: int = 2
+) -> Figure:
     """Render every frame with samples x samples rays a pixel.
 
-    `paint` gives colours (N, 3) and gloss (N,) at points with the marks (N, 7) of garments.MARKS.
+    `paint` gives colors (N, 3) and gloss (N,) at points with the marks (N, 7) of garments.MARKS.
     """
     width, height = camera.size
     frames = len(posed.vertices)
-    at_once = max(1, SAMPLES_AT_ONCE // (width * height * samples * samples))
+    at_once = max(1, RASTER_SAMPLES_AT_ONCE // (width * height * samples * samples))
     pieces = []
     for start in range(0, frames, at_once):
         with_next = slice(start, start + at_once + 1)
         count = min(at_once, frames - start)
-        pieces.append(_draw(paint, dressed, posed[with_next], camera.slice(with_next), light, samples, count))
+        pieces.append(_draw_frames(paint, dressed, posed[with_next], camera.slice(with_next), light, samples, count))
     joined = [np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("rgb", "alpha", "depth", "parts")]
     return Figure(*joined, np.concatenate([piece.flow for piece in pieces]))
 
 
-def _draw(paint, dressed, posed, camera, light, samples, frames) -> Figure:
+def _draw_frames(paint, dressed, posed, camera, light, samples, frames) -> Figure:
     """Render the first `frames` of the given ones; one more, if there, is needed for the flow."""
     width, height = camera.size
     seen = camera.view(posed.vertices)

@@ -79,7 +79,7 @@ def anatomy() -> Anatomy:
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
+class ClothSheet:
     """An extra piece of surface in the template's rest pose: points (N, 3), faces, skinning weights (N, 24)."""
 
     points: np.ndarray
@@ -91,8 +91,8 @@ class Sheet:
 
 
 @dataclass(frozen=True, eq=False)
-class Dressed:
-    """The mesh to draw. `marks` are what colours are looked up by: see MARKS."""
+class DressedBody:
+    """The mesh to draw. `marks` are what colors are looked up by: see MARKS."""
 
     rest: Tensor  # (V, 3), shaped
     normals: Tensor  # (V, 3)
@@ -105,42 +105,42 @@ class Dressed:
 MARKS = ("x", "y", "z", "head", "arm", "leg", "layer")  # the first three are places on the undressed template
 
 
-def dress(betas: Tensor, volume: np.ndarray, sheets: list[Sheet]) -> Dressed:
+def dress_body(betas: Tensor, volume: np.ndarray, sheets: list[ClothSheet]) -> DressedBody:
     """Put `volume` (V,) metres along the normals of the shaped body and hang the sheets on it."""
     body, map_ = free_body(), anatomy()
     shaped, _ = body.shape(betas)
     thick = shaped + vertex_normals(shaped[None], body.faces)[0] * torch.from_numpy(volume.astype(np.float32))[:, None]
-    rest, faces, weights, marks = [thick], [body.faces], [body.weights], [_marks(map_)]
+    rest, faces, weights, marks = [thick], [body.faces], [body.weights], [_make_marks(map_)]
     count = len(thick)
     for sheet in sheets:
-        moved = torch.from_numpy(sheet.points) + _displacement(body, shaped, sheet)
+        moved = torch.from_numpy(sheet.points) + _displace(body, shaped, sheet)
         for turned in (False,) if sheet.closed else (False, True):  # both sides, each with its own normals
-            rest.append(moved - 0.002 * turned * _outward(moved, sheet))
+            rest.append(moved - 0.002 * turned * _measure_outward(moved, sheet))
             faces.append(torch.from_numpy(sheet.faces[:, ::-1].copy() if turned else sheet.faces) + count)
             weights.append(torch.from_numpy(sheet.weights))
             marks.append(_sheet_marks(sheet))
             count += len(moved)
     rest, faces, weights = torch.cat(rest), torch.cat(faces), torch.cat(weights)
     normals = vertex_normals(rest[None], faces)[0]
-    return Dressed(rest, normals, weights, faces, torch.cat(marks), weights.argmax(1).numpy())
+    return DressedBody(rest, normals, weights, faces, torch.cat(marks), weights.argmax(1).numpy())
 
 
-def _outward(points: Tensor, sheet: Sheet) -> Tensor:
+def _measure_outward(points: Tensor, sheet: ClothSheet) -> Tensor:
     return vertex_normals(points[None], torch.from_numpy(sheet.faces))[0]
 
 
-def _marks(map_: Anatomy) -> Tensor:
+def _make_marks(map_: Anatomy) -> Tensor:
     columns = [map_.points, map_.head[:, None], map_.arm[:, None], map_.leg[:, None], np.zeros((len(map_.points), 1))]
     return torch.from_numpy(np.concatenate(columns, 1).astype(np.float32))
 
 
-def _sheet_marks(sheet: Sheet) -> Tensor:
+def _sheet_marks(sheet: ClothSheet) -> Tensor:
     marks = np.zeros((len(sheet.points), len(MARKS)), np.float32)
     marks[:, :3], marks[:, 6] = sheet.points, sheet.layer
     return torch.from_numpy(marks)
 
 
-def _displacement(body: BodyModel, shaped: Tensor, sheet: Sheet) -> Tensor:
+def _displace(body: BodyModel, shaped: Tensor, sheet: ClothSheet) -> Tensor:
     """How far body shape moves the surface near each point, (N, 3)."""
     if sheet.anchors is not None:
         nearest, share = (torch.from_numpy(values) for values in sheet.anchors)
@@ -150,7 +150,7 @@ def _displacement(body: BodyModel, shaped: Tensor, sheet: Sheet) -> Tensor:
     return ((shaped - body.template)[nearest] * share[..., None]).sum(1)
 
 
-def skirt(*, waist: float, hem: float, flare: float, room: float, gap: float = 0.0) -> Sheet:
+def make_skirt(*, waist: float, hem: float, flare: float, room: float, gap: float = 0.0) -> ClothSheet:
     """A tube around hips and legs from height `waist` to `hem`, open in front by `gap` turns.
 
     It stands `room` metres off the body and `flare` metres more at the hem.
@@ -171,7 +171,7 @@ def skirt(*, waist: float, hem: float, flare: float, room: float, gap: float = 0
         side = (widest[0] + off) * np.sin(around) * fold
         points.append(np.stack([side, np.full(COLUMNS, height), depth * np.cos(around) * fold], 1))
     points = np.concatenate(points).astype(np.float32)
-    return Sheet(points, _grid_faces(), _skirt_weights(map_, points), SKIRT)
+    return ClothSheet(points, _grid_faces(), _skirt_weights(map_, points), SKIRT)
 
 
 def _skirt_weights(map_: Anatomy, points: np.ndarray) -> np.ndarray:
@@ -187,7 +187,7 @@ def _skirt_weights(map_: Anatomy, points: np.ndarray) -> np.ndarray:
     return weights
 
 
-def long_hair(*, length: float, width: float) -> Sheet:
+def make_long_hair(*, length: float, width: float) -> ClothSheet:
     """Hair falling from the crown over the back and beside the face, `length` metres below the ears."""
     map_ = anatomy()
     skull = map_.points[map_.weights[:, JOINT["head"]] > 0.5]
@@ -207,10 +207,10 @@ def long_hair(*, length: float, width: float) -> Sheet:
     weights = np.zeros((len(points), 24), np.float32)
     chest = 0.55 * np.clip((map_.nose[1] - 0.06 - points[:, 1]) / 0.2, 0, 1)
     weights[:, JOINT["head"]], weights[:, JOINT["spine3"]] = 1 - chest, chest
-    return Sheet(points, _grid_faces(), weights, HAIR)
+    return ClothSheet(points, _grid_faces(), weights, HAIR)
 
 
-def brim(*, height: float, reach: float, front_only: bool) -> Sheet:
+def make_benchmark_brim(*, height: float, reach: float, front_only: bool) -> ClothSheet:
     """The brim of a hat at `height`, `reach` metres wide; a cap's is in front only."""
     map_ = anatomy()
     skull = map_.points[map_.weights[:, JOINT["head"]] > 0.5]
@@ -230,7 +230,7 @@ def brim(*, height: float, reach: float, front_only: bool) -> Sheet:
     points = np.concatenate(points).astype(np.float32)
     weights = np.zeros((len(points), 24), np.float32)
     weights[:, JOINT["head"]] = 1
-    return Sheet(points, _grid_faces()[:, ::-1].copy(), weights, BRIM)
+    return ClothSheet(points, _grid_faces()[:, ::-1].copy(), weights, BRIM)
 
 
 def _grid_faces() -> np.ndarray:

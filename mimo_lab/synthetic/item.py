@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from . import pieces
-from .regions import Place, below_collar, in_opening, scalp, under_hat
+from .regions import BodyPoints, mark_below_collar, mark_opening, mark_scalp, mark_under_hat
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class Cover:
     neckline: str = "crew"
     opening: float = 0.0  # metres to each side
 
-    def __call__(self, place: Place) -> np.ndarray:
+    def __call__(self, place: BodyPoints) -> np.ndarray:
         zone = np.zeros(len(place.points), bool)
         if self.column is not None:
             top, bottom = self.column
             zone |= (place.arm < 0.5) & (place.head < 0.75) & (place.down > top) & (place.down < bottom)
             if top < -0.7:
-                zone &= below_collar(place, self.neckline)
-            zone &= ~in_opening(place, self.opening)
+                zone &= mark_below_collar(place, self.neckline)
+            zone &= ~mark_opening(place, self.opening)
         if self.arms is not None:
             along = place.along
             sleeve = (place.arm >= 0.5) & (along >= self.arms[0]) & (along < self.arms[1])
@@ -46,8 +46,8 @@ class Scalp:
     nape: float = 0.02
     bangs: float = 0.0  # metres that hair falls over the forehead
 
-    def __call__(self, place: Place) -> np.ndarray:
-        zone = scalp(place, self.hairline, self.nape)
+    def __call__(self, place: BodyPoints) -> np.ndarray:
+        zone = mark_scalp(place, self.hairline, self.nape)
         if self.bangs:
             from .garments import anatomy
 
@@ -66,8 +66,8 @@ class Hat:
     top: float = 1.0
     hood: bool = False
 
-    def __call__(self, place: Place) -> np.ndarray:
-        zone = under_hat(place, self.line, self.tilt) & ~under_hat(place, self.top, self.tilt)
+    def __call__(self, place: BodyPoints) -> np.ndarray:
+        zone = mark_under_hat(place, self.line, self.tilt) & ~mark_under_hat(place, self.top, self.tilt)
         if self.hood:
             from .garments import anatomy
 
@@ -83,13 +83,13 @@ class Item:
 
     name: str
     slot: str
-    zone: Callable[[Place], np.ndarray] | None = None
+    zone: Callable[[BodyPoints], np.ndarray] | None = None
     thick: float = 0.008  # metres off the body
     loose: float = 0.0  # metres more at the lower end
     details: tuple[str, ...] = ()
     pieces: tuple[partial, ...] = ()
     pattern: str | None = None  # None: any
-    tone: tuple[float, float, float] | None = None  # a colour of its own, such as gold
+    tone: tuple[float, float, float] | None = None  # a color of its own, such as gold
     gloss: float = 0.03
     weight: float = 1.0  # how often it is drawn, beside the others of its slot
     fits: tuple[str, ...] = ()  # what it asks of hair: "flat" under hats

@@ -11,7 +11,7 @@ REACH, CELLS = 3.2, 160  # the shadow map covers +- REACH metres with CELLS squa
 
 
 @dataclass(frozen=True, eq=False)
-class Light:
+class ShotLight:
     """Colours are RGB factors, `direction` the unit vector towards the key light."""
 
     direction: np.ndarray  # (3,)
@@ -22,7 +22,7 @@ class Light:
     shadow: float  # darkness of the cast shadow, 0 to 1
 
     def shade(self, rgb: np.ndarray, normals: np.ndarray, gloss: np.ndarray, towards_camera: np.ndarray) -> np.ndarray:
-        """Lit colours (N, 3) of surface points with unit normals (N, 3); `towards_camera` (3) or (N, 3)."""
+        """Lit colors (N, 3) of surface points with unit normals (N, 3); `towards_camera` (3) or (N, 3)."""
         facing = normals @ self.direction
         diffuse = np.clip((facing + 0.2) / 1.2, 0, 1)[:, None] * self.key
         up = (0.5 + 0.5 * normals[:, 1])[:, None]
@@ -56,10 +56,10 @@ def _splat(places: np.ndarray, amounts: np.ndarray) -> np.ndarray:
     return np.bincount(flat, amounts[inside], CELLS * CELLS).reshape(CELLS, CELLS).astype(np.float32)
 
 
-def studio_light() -> Light:
+def studio_light() -> ShotLight:
     """Even light for a character picture."""
     direction = np.array([0.35, 0.55, 0.76], np.float32)
     key = np.full(3, 0.5, np.float32)
-    return Light(
+    return ShotLight(
         direction / np.linalg.norm(direction), key, np.full(3, 0.58, np.float32), np.full(3, 0.42, np.float32), 0.2, 0.2
     )

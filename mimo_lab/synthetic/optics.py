@@ -13,7 +13,6 @@ import numpy as np
 
 
 TAPS = 5  # pictures that a smear is the mean of
-BLOCK = 16  # pixels of a JPEG's largest unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +39,15 @@ class Optics:
         picture = np.clip(picture * np.float32(self.gain), 0, 1) ** self.gamma
         picture = 0.5 + (picture - 0.5) * self.contrast
         if self.vignette:
-            picture = picture * _vignette(picture.shape[:2], self.vignette)[..., None]
+            picture = picture * _vignette_factor(picture.shape[:2], self.vignette)[..., None]
         if self.coarse:
             noise = cv2.GaussianBlur(noise, (0, 0), self.coarse) * (1 + 2.2 * self.coarse)
         spread = self.grain + self.shot_noise * np.sqrt(np.clip(picture, 0, 1))
         picture = np.clip(np.rint(picture * 255 + spread * noise), 0, 255).astype(np.uint8)
-        return compressed(picture, self.quality) if self.quality else picture
+        return compress_picture(picture, self.quality) if self.quality else picture
 
 
-def optics(rng: np.random.Generator, size: tuple[int, int]) -> Optics:
+def sample_optics(rng: np.random.Generator, size: tuple[int, int]) -> Optics:
     """A random camera: half of them good ones."""
     bad = rng.random() < 0.5
     scale = min(size) / 256
@@ -69,14 +68,14 @@ def optics(rng: np.random.Generator, size: tuple[int, int]) -> Optics:
     return Optics(**values)
 
 
-def _vignette(shape: tuple[int, int], amount: float) -> np.ndarray:
+def _vignette_factor(shape: tuple[int, int], amount: float) -> np.ndarray:
     height, width = shape
     y, x = np.ogrid[:height, :width]
     distance = ((x + 0.5) / width * 2 - 1) ** 2 + ((y + 0.5) / height * 2 - 1) ** 2
     return (1 - amount * np.clip(distance / 2, 0, 1) ** 1.5).astype(np.float32)
 
 
-def compressed(picture: np.ndarray, quality: int) -> np.ndarray:
+def compress_picture(picture: np.ndarray, quality: int) -> np.ndarray:
     """A picture (H, W, 3) uint8 through JPEG."""
     import cv2
 
@@ -84,7 +83,7 @@ def compressed(picture: np.ndarray, quality: int) -> np.ndarray:
     return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
 
 
-def smear(picture: np.ndarray, flow: np.ndarray, shutter: float, *, alone: bool = False) -> np.ndarray:
+def smear_along_flow(picture: np.ndarray, flow: np.ndarray, shutter: float, *, alone: bool = False) -> np.ndarray:
     """A layer (H, W, C) averaged over `shutter` of its flow (H, W, 2), the given instant in the middle.
 
     The last channel is alpha and the others are times alpha, but for a layer that fills the picture (`alone`).
@@ -94,7 +93,7 @@ def smear(picture: np.ndarray, flow: np.ndarray, shutter: float, *, alone: bool 
 
     height, width = flow.shape[:2]
     if not alone:
-        flow = _spread(flow, picture[..., 3])
+        flow = _spread_flow(flow, picture[..., 3])
     if np.abs(flow).max() * shutter < 0.6:
         return picture
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -108,7 +107,7 @@ def smear(picture: np.ndarray, flow: np.ndarray, shutter: float, *, alone: bool 
     return total / TAPS
 
 
-def _spread(flow: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def _spread_flow(flow: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """The flow of what is there, continued around it."""
     import cv2
 

@@ -12,15 +12,15 @@ from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.media.picture import PICTURE_SUFFIXES, read_picture
 
-from .scenery import Rays, Scenery
+from .backgrounds import Rays, ShotBackground
 
 
-LONGEST = 1024  # pixels that a picture is kept with
-MARGIN = 1.35  # how much more than one frame the picture covers, for cameras that turn
+LONGEST_PICTURE = 1024  # pixels that a picture is kept with
+PICTURE_MARGIN = 1.35  # how much more than one frame the picture covers, for cameras that turn
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Photographed(Scenery):
+class PhotographBackground(ShotBackground):
     """Floor and backdrop that show a picture as a projector in the middle camera would throw it.
 
     So depth and flow are exact, though the picture's own ground may lie elsewhere than the floor. Beyond its edges it
@@ -46,28 +46,28 @@ class Photographed(Scenery):
             self.picture, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REFLECT,
         )  # fmt: skip
-        return self.furnished(seen, rays)
+        return self.paint_boxes(seen, rays)
 
 
-def photographed(scenery: Scenery, path: Path, camera: Camera) -> Photographed:
+def project_photograph(background: ShotBackground, path: Path, camera: Camera) -> PhotographBackground:
     """The place with a picture thrown on it, cut to the camera's shape."""
     import cv2
 
     width, height = camera.size
-    scale = max(width * MARGIN, height * MARGIN, 32)
-    picture = _read(Path(path))
-    factor = MARGIN * max(width / picture.shape[1], height / picture.shape[0])
+    scale = max(width * PICTURE_MARGIN, height * PICTURE_MARGIN, 32)
+    picture = _read_small(Path(path))
+    factor = PICTURE_MARGIN * max(width / picture.shape[1], height / picture.shape[0])
     if factor < 1:
         picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    zoom = max(width, height) * MARGIN / scale * max(1.0, factor)
+    zoom = max(width, height) * PICTURE_MARGIN / scale * max(1.0, factor)
     h, w = picture.shape[:2]
     middle = len(camera.camera_from_world) // 2
     projector = Camera(camera.focal / zoom, (w / 2, h / 2), (w, h), camera.camera_from_world[middle : middle + 1])
     picture = np.clip(picture.astype(np.float32) / 255, 0.02, 0.98)
-    return Photographed(**vars(scenery), picture=picture, projector=projector)
+    return PhotographBackground(**vars(background), picture=picture, projector=projector)
 
 
-def picture_files(folder: Path) -> tuple[Path, ...]:
+def list_picture_files(folder: Path) -> tuple[Path, ...]:
     """All pictures under a folder, in order."""
     found = tuple(sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES))
     if not found:
@@ -76,12 +76,12 @@ def picture_files(folder: Path) -> tuple[Path, ...]:
 
 
 @functools.lru_cache(maxsize=64)
-def _read(path: Path) -> np.ndarray:
+def _read_small(path: Path) -> np.ndarray:
     """(h, w, 3) uint8, at most LONGEST pixels long."""
     import cv2
 
     picture = read_picture(path)[..., :3]
-    scale = LONGEST / max(picture.shape[:2])
+    scale = LONGEST_PICTURE / max(picture.shape[:2])
     if scale < 1:
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return picture

@@ -13,12 +13,12 @@ import numpy as np
 
 from mimo_core.body.skeleton import JOINT
 
-from .garments import Sheet, anatomy
-from .regions import height, middle
+from .garments import ClothSheet, anatomy
+from .regions import height_of_down, measure_middle
 
 
-SIDES = 14  # corners of a swept ring
-NEAR = 12  # vertices of the body that move a point of a sheet
+RING_CORNERS = 14  # corners of a swept ring
+NEAREST_VERTICES = 12  # vertices of the body that move a point of a sheet
 
 
 def hanging(
@@ -33,7 +33,7 @@ def hanging(
     slant: float = 0.0,
     puff: float = 0.0,
     room: float = 0.0,
-) -> list[Sheet]:
+) -> list[ClothSheet]:
     """A skirt from `top` to `hem`, `flare` metres wider at the hem, with `folds` pleats, open in front by `gap` turns.
 
     `tiers` makes it step outwards, `slant` lowers one side by metres, `puff` rounds it like a balloon.
@@ -44,7 +44,7 @@ def hanging(
     around = 2 * np.pi * np.linspace(gap / 2, 1 - gap / 2, columns)
     share = np.linspace(0, 1, rows)
     points, widest = [], (0.0, 0.0, 0.0)
-    for part, level in zip(share, np.linspace(height(top), height(hem), rows), strict=True):
+    for part, level in zip(share, np.linspace(height_of_down(top), height_of_down(hem), rows), strict=True):
         near = body[np.abs(body[:, 1] - level) < 0.035]
         reach = (np.abs(near[:, 0]).max(), near[:, 2].max(), -near[:, 2].min())
         widest = tuple(max(w * 0.97, r) for w, r in zip(widest, reach, strict=True))
@@ -56,7 +56,7 @@ def hanging(
         y = level - slant * part * np.sin(around)
         points.append(np.stack([(widest[0] + off) * np.sin(around) * crease, y, depth * np.cos(around) * crease], 1))
     points = np.concatenate(points).astype(np.float32)
-    return [_sheet(points, grid(rows, columns), weights=_hanging_weights(points))]
+    return [_sheet(points, grid_faces(rows, columns), weights=_hanging_weights(points))]
 
 
 def _hanging_weights(points: np.ndarray) -> np.ndarray:
@@ -81,13 +81,15 @@ def _smooth(values: np.ndarray) -> np.ndarray:
     return values * values * (3 - 2 * values)
 
 
-def cape(hem: float, *, width: float = 0.24, flare: float = 0.1, room: float = 0.0) -> list[Sheet]:
+def cape(hem: float, *, width: float = 0.24, flare: float = 0.1, room: float = 0.0) -> list[ClothSheet]:
     """A cloth from shoulder to shoulder down the back to `hem`."""
     rows, columns = 14, 30
     map_ = anatomy()
     body = map_.points[(map_.arm < 0.3) & (map_.head < 0.3)]
     points = []
-    for part, level in zip(np.linspace(0, 1, rows), np.linspace(height(-0.94), height(hem), rows), strict=True):
+    for part, level in zip(
+        np.linspace(0, 1, rows), np.linspace(height_of_down(-0.94), height_of_down(hem), rows), strict=True
+    ):
         near = body[np.abs(body[:, 1] - level) < 0.04]
         back = near[:, 2].min() - 0.02 - room - flare * part
         across = np.linspace(-1, 1, columns)
@@ -98,17 +100,19 @@ def cape(hem: float, *, width: float = 0.24, flare: float = 0.1, room: float = 0
     weights = _hanging_weights(points)
     chest = _smooth((points[:, 1] - map_.joints["spine1"][1]) / 0.2)[:, None]
     upper = np.eye(24, dtype=np.float32)[JOINT["spine3"]]
-    return [_sheet(points, grid(rows, columns)[:, ::-1].copy(), weights=weights * (1 - chest) + chest * upper)]
+    return [_sheet(points, grid_faces(rows, columns)[:, ::-1].copy(), weights=weights * (1 - chest) + chest * upper)]
 
 
-def legs(top: float, hem: float, *, flare: float = 0.03, bell: float = 1.0, room: float = 0.0) -> list[Sheet]:
+def legs(top: float, hem: float, *, flare: float = 0.03, bell: float = 1.0, room: float = 0.0) -> list[ClothSheet]:
     """Wide trouser legs, `flare` metres off the leg at the hem; a `bell` above 1 widens only towards the hem."""
     map_, sheets = anatomy(), []
     for sign in (1, -1):
         mask = (map_.leg > 0.5) & (sign * map_.points[:, 0] > 0)
         leg = map_.points[mask]
         rings, radii = [], []
-        for part, level in zip(np.linspace(0, 1, 10), np.linspace(height(top), height(hem), 10), strict=True):
+        for part, level in zip(
+            np.linspace(0, 1, 10), np.linspace(height_of_down(top), height_of_down(hem), 10), strict=True
+        ):
             near = leg[np.abs(leg[:, 1] - level) < 0.03]
             low, high = near.min(0), near.max(0)
             rings.append(((low[0] + high[0]) / 2, level, (low[2] + high[2]) / 2))
@@ -145,13 +149,13 @@ def lathe(
     tilt: float = 0.0,
     shift: float = 0.0,
     room: float = 0.0,
-) -> list[Sheet]:
+) -> list[ClothSheet]:
     """A crown on the head: (metres above `line` over the eyes, share of the head's girth there) from below to above.
 
     `tilt` leans it back by metres a metre, `shift` moves it back.
     """
     level = anatomy().eye[1] + line
-    side, front, back = girth(level)
+    side, front, back = measure_girth(level)
     rings, radii = [], []
     for rise, share in profile:
         rings.append((0, level + rise, (front + back) / 2 - tilt * rise - shift))
@@ -160,7 +164,7 @@ def lathe(
     return sweep(rings, radii, sides=24, follow="head", closed=profile[-1][1] < 0.05)
 
 
-def girth(level: float) -> tuple[float, float, float]:
+def measure_girth(level: float) -> tuple[float, float, float]:
     """Half width, front and back of the head at a height in metres."""
     map_ = anatomy()
     skull = map_.points[map_.weights[:, JOINT["head"]] > 0.5]
@@ -177,14 +181,14 @@ def brim(
     sag: float = 0.25,
     curl: float = 0.0,
     room: float = 0.0,
-) -> list[Sheet]:
+) -> list[ClothSheet]:
     """The brim of a hat, `reach` metres wide, over `span` turns to each side of where it points (0 = the front).
 
     It sinks by `sag` metres a metre; `curl` bends the sides up.
     """
     rows, columns = 6, 48
     level = anatomy().eye[1] + line
-    side, front, back = girth(level)
+    side, front, back = measure_girth(level)
     middle_, depth = (front + back) / 2, (front - back) / 2
     around = 2 * np.pi * (np.linspace(-span, span, columns))
     points = []
@@ -196,12 +200,12 @@ def brim(
         y = np.broadcast_to(y, columns)
         points.append(np.stack([(side + add) * np.sin(angle), y, middle_ + (depth + add) * np.cos(angle)], 1))
     points = np.concatenate(points).astype(np.float32)
-    return [_sheet(points, grid(rows, columns)[:, ::-1].copy(), follow="head")]
+    return [_sheet(points, grid_faces(rows, columns)[:, ::-1].copy(), follow="head")]
 
 
 def fall(
     length: float, *, width: float = 0.03, span: float = 0.33, wave: float = 0.0, back: float = 0.0, room: float = 0.0
-) -> list[Sheet]:
+) -> list[ClothSheet]:
     """Hair from the crown over `span` turns to each side of the back, to `length` metres below the ears.
 
     `width` metres is how much it spreads, `wave` how deep it curls, `back` how far it stands off.
@@ -212,7 +216,7 @@ def fall(
     around = np.pi + 2 * np.pi * np.linspace(-span, span, columns)
     points = []
     for level in np.linspace(map_.crown - 0.012, end, rows):
-        side, _, behind = girth(max(level, map_.ear[1]))
+        side, _, behind = measure_girth(max(level, map_.ear[1]))
         sink = np.clip((map_.ear[1] - level) / 0.25, 0, 1)
         curl = 1 + wave * sink * np.sin(70 * level + 3 * np.cos(3 * around))
         wide = (side + 0.012 + room + width * sink) * curl
@@ -220,7 +224,7 @@ def fall(
         depth = depth * np.cos(around) * np.where(np.cos(around) < 0, 1, 0.35) * curl
         points.append(np.stack([wide * np.sin(around), np.full(columns, level), map_.ear[2] + depth], 1))
     points = np.concatenate(points).astype(np.float32)
-    return [_sheet(points, grid(rows, columns), weights=_hair_weights(points))]
+    return [_sheet(points, grid_faces(rows, columns), weights=_hair_weights(points))]
 
 
 def _hair_weights(points: np.ndarray) -> np.ndarray:
@@ -238,7 +242,7 @@ def tail(
     knots: int = 0,
     lift: float = 0.05,
     room: float = 0.0,
-) -> list[Sheet]:
+) -> list[ClothSheet]:
     """A tail of hair from `start` to `end`, metres from the middle between the eyes, arched by `lift`.
 
     `knots` beads it like a braid.
@@ -261,7 +265,7 @@ def ball(center: tuple[float, float, float], radii: tuple[float, float, float], 
     if on == "head":
         center = np.array(center) + (0, anatomy().eye[1], anatomy().ear[2])
     else:
-        center = np.array([center[0], height(center[1]), middle(height(center[1])) + center[2]])
+        center = np.array([center[0], height_of_down(center[1]), measure_middle(height_of_down(center[1])) + center[2]])
     angle = np.linspace(0, np.pi, 9)
     path = center - np.stack([0 * angle, np.cos(angle) * radii[1], 0 * angle], 1)
     rings = np.sin(angle)[:, None] * (np.array([radii[0], radii[2]]) + room)
@@ -270,7 +274,7 @@ def ball(center: tuple[float, float, float], radii: tuple[float, float, float], 
 
 def ring(level: float, *, thick: float = 0.03, slack: float = 0.0, tilt: float = 0.0, room: float = 0.0):
     """A roll around the neck or the trunk at height `level`: a scarf, a collar, a belt pouch's strap."""
-    y = height(level)
+    y = height_of_down(level)
     map_ = anatomy()
     near = map_.points[(np.abs(map_.points[:, 1] - y) < 0.025) & (map_.arm < 0.3) & (np.abs(map_.points[:, 0]) < 0.25)]
     low, high = near.min(0), near.max(0)
@@ -285,12 +289,12 @@ def ring(level: float, *, thick: float = 0.03, slack: float = 0.0, tilt: float =
 
 
 def strip(x: float, top: float, bottom: float, *, width: float = 0.06, thick: float = 0.02, behind: bool = False,
-          lean: float = 0.0, stand: float = 0.0, room: float = 0.0) -> list[Sheet]:  # fmt: skip
+          lean: float = 0.0, stand: float = 0.0, room: float = 0.0) -> list[ClothSheet]:  # fmt: skip
     """A flat band that hangs on the front (or back) of the trunk: an end of a scarf, a tie, an apron.
 
     Between heights `top` and `bottom`; `lean` metres to the side at its end, `stand` metres off the body.
     """
-    levels = np.linspace(height(top), height(bottom), 9)
+    levels = np.linspace(height_of_down(top), height_of_down(bottom), 9)
     map_ = anatomy()
     body = map_.points[(map_.arm < 0.3) & (map_.head < 0.3)]
     path, sign = [], -1 if behind else 1
@@ -311,23 +315,25 @@ def block(
     behind: bool = True,
     side: bool = False,
     room: float = 0.0,
-) -> list[Sheet]:
+) -> list[ClothSheet]:
     """A bag of `size` (width, height, depth) metres centred at `level` on the back or front, or at the hip's side."""
-    y = height(level)
+    y = height_of_down(level)
     map_ = anatomy()
     body = map_.points[(map_.arm < 0.3) & (map_.head < 0.3)]
     near = body[np.abs(body[:, 1] - y) < 0.5 * size[1]]
     sign = -1 if behind else 1
     z = sign * ((near[:, 2] * sign).max() + size[2] / 2 + room)
     if side:
-        x, z = np.sign(x) * (np.abs(near[:, 0]).max() + size[0] / 2 + room), middle(y) - 0.03
+        x, z = np.sign(x) * (np.abs(near[:, 0]).max() + size[0] / 2 + room), measure_middle(y) - 0.03
     part = np.array([-1, -0.97, -0.85, 0, 0.7, 0.95, 1.0])
     path = np.stack([np.full(7, x), y + part * size[1] / 2, np.full(7, z)], 1)
     radii = np.array([0.02, 0.85, 1, 1, 0.97, 0.8, 0.02])[:, None] * (size[0] / 2, size[2] / 2)
     return sweep(path, radii, follow=_trunk(), square=0.35, sides=20)
 
 
-def sweep(path, radii, *, follow="head", closed: bool = True, sides: int = SIDES, square: float = 1.0) -> list[Sheet]:
+def sweep(
+    path, radii, *, follow="head", closed: bool = True, sides: int = RING_CORNERS, square: float = 1.0
+) -> list[ClothSheet]:
     """A tube along `path` (P, 3) with half widths `radii` (P, 2) across and towards the front.
 
     `square` below 1 makes the cross-section a rounded rectangle.
@@ -359,30 +365,30 @@ def sweep(path, radii, *, follow="head", closed: bool = True, sides: int = SIDES
     return [_sheet(points.astype(np.float32), faces, follow=follow, closed=closed)]
 
 
-def grid(rows: int, columns: int) -> np.ndarray:
+def grid_faces(rows: int, columns: int) -> np.ndarray:
     """Faces of rows x columns points, rows downwards and columns towards the left of the body seen from the front."""
     number = np.arange(rows * columns).reshape(rows, columns)
     a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]
     return np.concatenate([np.stack([a, c, b], -1).reshape(-1, 3), np.stack([b, c, d], -1).reshape(-1, 3)])
 
 
-def _sheet(points, faces, *, weights=None, follow=None, closed: bool = False) -> Sheet:
+def _sheet(points, faces, *, weights=None, follow=None, closed: bool = False) -> ClothSheet:
     """A sheet that follows the body near it; its pose by `weights`, or as those parts of the body do."""
-    near, share = anchors(points, follow)
+    near, share = find_anchors(points, follow)
     if isinstance(follow, str):
         weights = np.zeros((len(points), 24), np.float32)
         weights[:, JOINT["head"]] = 1
     elif weights is None:
         weights = (anatomy().weights[near] * share[..., None]).sum(1)
-    return Sheet(points, faces, weights.astype(np.float32), 0, anchors=(near, share), closed=closed)
+    return ClothSheet(points, faces, weights.astype(np.float32), 0, anchors=(near, share), closed=closed)
 
 
-def anchors(points: np.ndarray, part) -> tuple[np.ndarray, np.ndarray]:
+def find_anchors(points: np.ndarray, part) -> tuple[np.ndarray, np.ndarray]:
     """The body vertices (N, NEAR) that move each point, and their shares. `part` is a mask (V,), "head" or None."""
     if isinstance(part, str):
         part = anatomy().weights[:, JOINT["head"]] > 0.5
     tree, rows = _tree(None if part is None else part.tobytes())
-    distance, near = tree.query(points, NEAR)
+    distance, near = tree.query(points, NEAREST_VERTICES)
     share = np.exp(-(distance - distance[:, :1]) / 0.03)
     return rows[near], (share / share.sum(1, keepdims=True)).astype(np.float32)
 

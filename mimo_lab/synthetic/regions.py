@@ -23,7 +23,7 @@ HAIRLINES = ("full", "receding", "crown", "strip", "top", "sides")
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class BodyPoints:
     """N points of the body: metres on the template, and shares of the parts that move them."""
 
     points: np.ndarray  # (N, 3)
@@ -32,7 +32,7 @@ class Place:
     leg: np.ndarray
 
     @classmethod
-    def of_body(cls) -> Place:
+    def of_body(cls) -> BodyPoints:
         """The vertices of the free body."""
         map_ = anatomy()
         return cls(map_.points, map_.head, map_.arm, map_.leg)
@@ -51,7 +51,7 @@ class Place:
 
     @functools.cached_property
     def down(self) -> np.ndarray:
-        return down(self.y)
+        return measure_down(self.y)
 
     @functools.cached_property
     def along(self) -> np.ndarray:
@@ -60,16 +60,16 @@ class Place:
     @functools.cached_property
     def is_front(self) -> np.ndarray:
         """On the front of the trunk or the legs."""
-        return self.z > middle(self.y)
+        return self.z > measure_middle(self.y)
 
 
-def down(y: np.ndarray) -> np.ndarray:
+def measure_down(y: np.ndarray) -> np.ndarray:
     """The coordinate `down` of heights in metres."""
     hip, ankle, neck = _levels()
     return np.where(y < hip, (hip - y) / (hip - ankle), (hip - y) / (neck - hip))
 
 
-def height(down: float) -> float:
+def height_of_down(down: float) -> float:
     """Metres of a coordinate `down`."""
     hip, ankle, neck = _levels()
     return hip - down * (hip - ankle if down > 0 else neck - hip)
@@ -80,14 +80,14 @@ def _levels() -> tuple[float, float, float]:
     return joints["left_hip"][1], joints["left_ankle"][1], joints["neck"][1]
 
 
-def middle(y: np.ndarray) -> np.ndarray:
+def measure_middle(y: np.ndarray) -> np.ndarray:
     """The depth z of the plane between front and back at heights `y`."""
     joints = anatomy().joints
     rows = [joints[name][[1, 2]] for name in ("left_ankle", "left_knee", "left_hip", "spine2", "neck")]
     return np.interp(y, *np.array(rows, np.float64).T) + 0.02
 
 
-def below_collar(place: Place, neckline: str) -> np.ndarray:
+def mark_below_collar(place: BodyPoints, neckline: str) -> np.ndarray:
     """True for points of the trunk that a neckline leaves covered, (N,)."""
     width, front = np.abs(place.x), place.z > anatomy().joints["neck"][2] - 0.02
     top = NECKLINES[neckline]
@@ -117,7 +117,7 @@ def below_collar(place: Place, neckline: str) -> np.ndarray:
     return covered
 
 
-def in_opening(place: Place, opening: float) -> np.ndarray:
+def mark_opening(place: BodyPoints, opening: float) -> np.ndarray:
     """The front opening of a jacket or coat: `opening` metres wide to each side at the waist, wider above."""
     if opening <= 0:
         return np.zeros(len(place.points), bool)
@@ -125,7 +125,7 @@ def in_opening(place: Place, opening: float) -> np.ndarray:
     return place.is_front & (np.abs(place.x) < opening * (1 + 0.8 * rise)) & (place.arm < 0.5)
 
 
-def scalp(place: Place, hairline: str, nape: float) -> np.ndarray:
+def mark_scalp(place: BodyPoints, hairline: str, nape: float) -> np.ndarray:
     """Where hair grows, `nape` metres below the ears: one of HAIRLINES."""
     map_ = anatomy()
     width = np.abs(place.x)
@@ -149,7 +149,7 @@ def scalp(place: Place, hairline: str, nape: float) -> np.ndarray:
     return grown
 
 
-def under_hat(place: Place, line: float, tilt: float) -> np.ndarray:
+def mark_under_hat(place: BodyPoints, line: float, tilt: float) -> np.ndarray:
     """The head above a line `line` metres over the eyes that rises to the front by `tilt` metres a metre."""
     map_ = anatomy()
     return (place.head > 0.5) & (place.y > map_.eye[1] + line + tilt * (place.z - map_.nose[2]))

@@ -20,16 +20,16 @@ from mimo_core.motion.files import save_motion
 from mimo_core.output import whole_file
 from mimo_core.progress import Progress, silent
 
-from .shot import Shot, character_picture, shot
+from .shot import Shot, make_character_picture, make_shot
 from .variety import Variety
 
 
-ARRAYS = (
+SHARD_ARRAYS = (
     "frames", "plate", "background", "person", "visible", "occluder", "mover", "shadow", "depth", "parts", "flow",
 )  # fmt: skip
-FIELDS = ("json", *(f"{name}.npy" for name in ARRAYS), "motion.npz", "character.png", "character_mask.png")
+SHARD_FIELDS = ("json", *(f"{name}.npy" for name in SHARD_ARRAYS), "motion.npz", "character.png", "character_mask.png")
 SHARD, ABOUT = "shots-{:06d}.tar", "shots.json"
-FORMAT = "mimo shots 1"
+SHARD_FORMAT = "mimo shots 1"
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Recipe:
             range(start, min(start + self.each, self.last + 1)) for start in range(self.first, self.last + 1, self.each)
         ]
 
-    def told(self) -> dict:
-        """As JSON."""
-        return json.loads(json.dumps({"format": FORMAT, **asdict(self)}, default=str))
+    def as_json(self) -> dict:
+        """Its fields as JSON values."""
+        return json.loads(json.dumps({"format": SHARD_FORMAT, **asdict(self)}, default=str))
 
 
-def write_shards(
+def write_shot_shards(
     folder: Path | str, recipe: Recipe, *, workers: int = 1, progress: Progress = silent
 ) -> tuple[Path, ...]:
     """Write the shards of a recipe to `folder` and return their files. It may have been begun before.
@@ -72,19 +72,17 @@ def write_shards(
     a folder begun with another recipe is refused. `workers` processes draw; with 1 no other process is started.
     """
     folder = Path(folder)
-    _begin(folder, recipe)
+    _check_recipe(folder, recipe)
     files = tuple(folder / SHARD.format(number) for number in range(len(recipe.shards())))
     missing = [(file, seeds) for file, seeds in zip(files, recipe.shards(), strict=True) if not file.exists()]
     total = sum(len(seeds) for _, seeds in missing)
-    samples = _samples([seed for _, seeds in missing for seed in seeds], recipe, workers)
+    samples = _draw_samples([seed for _, seeds in missing for seed in seeds], recipe, workers)
     done = 0
     try:
         for file, seeds in missing:
-            for leftover in folder.glob(f".{file.stem}.*{file.suffix}"):  # of a process that was killed
-                leftover.unlink()
             with whole_file(file) as partial, tarfile.open(partial, "w") as archive:
                 for _ in seeds:
-                    _add(archive, *next(samples))
+                    _add_sample(archive, *next(samples))
                     done += 1
                     progress(done, total)
     finally:
@@ -92,17 +90,17 @@ def write_shards(
     return files
 
 
-def _begin(folder: Path, recipe: Recipe) -> None:
+def _check_recipe(folder: Path, recipe: Recipe) -> None:
     """Note the recipe in the folder, or compare it with the one that is noted."""
     about = folder / ABOUT
     if about.is_file():
         noted = json.loads(about.read_text())
-        told = recipe.told()
-        differs = sorted(name for name in told.keys() | noted.keys() if told.get(name) != noted.get(name))
+        wanted = recipe.as_json()
+        differs = sorted(name for name in wanted.keys() | noted.keys() if wanted.get(name) != noted.get(name))
         if differs:
             name = differs[0]
             raise InputError(
-                f"{folder} was begun with {name} {noted.get(name)}, not {told.get(name)}. Name a new folder, or give "
+                f"{folder} was begun with {name} {noted.get(name)}, not {wanted.get(name)}. Name a new folder, or give "
                 f"the settings in {ABOUT} to go on."
             )
         return
@@ -110,22 +108,22 @@ def _begin(folder: Path, recipe: Recipe) -> None:
         raise InputError(f"{folder} holds other files. Name a new folder.")
     folder.mkdir(parents=True, exist_ok=True)
     with whole_file(about) as partial:
-        partial.write_text(json.dumps(recipe.told(), indent=1))
+        partial.write_text(json.dumps(recipe.as_json(), indent=1))
 
 
-def _samples(seeds: list[int], recipe: Recipe, workers: int) -> Iterator[tuple[str, dict[str, bytes]]]:
+def _draw_samples(seeds: list[int], recipe: Recipe, workers: int) -> Iterator[tuple[str, dict[str, bytes]]]:
     """The samples in order, drawn here or by other processes, a few ahead."""
     if workers <= 1:
-        yield from (_sample(seed, recipe) for seed in seeds)
+        yield from (_draw_sample(seed, recipe) for seed in seeds)
         return
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread)
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_use_one_thread)
     try:
         ahead = []
         for seed in seeds:
-            ahead.append(pool.submit(_sample, seed, recipe))
+            ahead.append(pool.submit(_draw_sample, seed, recipe))
             if len(ahead) > 2 * workers:
                 yield ahead.pop(0).result()
         for future in ahead:
@@ -134,37 +132,37 @@ def _samples(seeds: list[int], recipe: Recipe, workers: int) -> Iterator[tuple[s
         pool.shutdown(cancel_futures=True)
 
 
-def _one_thread() -> None:
+def _use_one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
 
 
-def _sample(seed: int, recipe: Recipe) -> tuple[str, dict[str, bytes]]:
+def _draw_sample(seed: int, recipe: Recipe) -> tuple[str, dict[str, bytes]]:
     """Key and fields of one shot."""
-    made = shot(seed, size=recipe.size, frames=recipe.frames, fps=recipe.fps, variety=recipe.variety)
-    picture = character_picture(seed, size=recipe.picture, variety=recipe.variety)
+    shot = make_shot(seed, size=recipe.size, frames=recipe.frames, fps=recipe.fps, variety=recipe.variety)
+    picture = make_character_picture(seed, size=recipe.picture, variety=recipe.variety)
     about = {
-        "seed": made.seed, "character": made.character, "fps": made.fps, "motion": made.kind, "camera": made.camera,
-        "passing": made.passing, "wearing": made.wearing,
+        "seed": shot.seed, "character": shot.character, "fps": shot.fps, "motion": shot.kind, "camera": shot.camera,
+        "passing": shot.occluders, "wearing": shot.wearing,
     }  # fmt: skip
     fields = {"json": json.dumps(about).encode()}
-    fields |= {f"{name}.npy": _npy(getattr(made, name)) for name in ARRAYS}
+    fields |= {f"{name}.npy": _encode_npy(getattr(shot, name)) for name in SHARD_ARRAYS}
     fields |= {
-        "motion.npz": _motion(made),
-        "character.png": _png(picture.image),
-        "character_mask.png": _png(picture.mask),
+        "motion.npz": _encode_motion(shot),
+        "character.png": _encode_png(picture.image),
+        "character_mask.png": _encode_png(picture.mask),
     }
     return f"{seed:09d}", fields
 
 
-def _npy(array: np.ndarray) -> bytes:
+def _encode_npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array, allow_pickle=False)
     return buffer.getvalue()
 
 
-def _png(picture: np.ndarray) -> bytes:
+def _encode_png(picture: np.ndarray) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -172,15 +170,15 @@ def _png(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _motion(made: Shot) -> bytes:
+def _encode_motion(shot: Shot) -> bytes:
     """The file that load_motion reads."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "motion.npz"
-        save_motion(path, made.motion)
+        save_motion(path, shot.motion)
         return path.read_bytes()
 
 
-def _add(archive: tarfile.TarFile, key: str, fields: dict[str, bytes]) -> None:
+def _add_sample(archive: tarfile.TarFile, key: str, fields: dict[str, bytes]) -> None:
     """Append a sample. No times and owners, so that the same samples make the same bytes."""
     for name, data in fields.items():
         entry = tarfile.TarInfo(f"{key}.{name}")
@@ -188,7 +186,7 @@ def _add(archive: tarfile.TarFile, key: str, fields: dict[str, bytes]) -> None:
         archive.addfile(entry, io.BytesIO(data))
 
 
-def read_shards(files: Iterable[Path | str]) -> Iterator[dict]:
+def read_shot_shards(files: Iterable[Path | str]) -> Iterator[dict]:
     """The samples of some shards, one after the other: "__key__" and the fields, arrays and JSON decoded.
 
     The rest, motion.npz and the PNG pictures, comes as bytes. For a stream with shuffling and batches use the
@@ -202,12 +200,12 @@ def read_shards(files: Iterable[Path | str]) -> Iterator[dict]:
                 if sample and sample["__key__"] != key:
                     yield sample
                     sample = {}
-                sample |= {"__key__": key, name: _decoded(name, archive.extractfile(entry).read())}
+                sample |= {"__key__": key, name: _decode(name, archive.extractfile(entry).read())}
         if sample:
             yield sample
 
 
-def _decoded(name: str, data: bytes):
+def _decode(name: str, data: bytes):
     if name.endswith(".npy"):
         return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     return json.loads(data) if name == "json" else data

@@ -13,23 +13,23 @@ from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.motion.motion import Motion
 
-from .actor import act
-from .appearance import Look, look
-from .figure import draw, skinned
-from .framing import CAMERAS
-from .garments import dress
-from .layers import compose
+from .actor import dress_actor
+from .backgrounds import BENCHMARK_PLACES
+from .benchmark_appearance import BenchmarkAppearance, sample_benchmark_appearance
+from .benchmark_cameras import BENCHMARK_CAMERAS
+from .benchmark_motions import BENCHMARK_MOTIONS, a_pose
+from .figure import draw_figure, skin_surface
+from .garments import dress_body
+from .layers import compose_layers
 from .light import studio_light
-from .motions import KINDS, a_pose
-from .outfit import Outfit, outfit
-from .rich_stage import rich_stage
-from .scenery import PLACES
-from .stage import plain_stage
-from .streams import stream
-from .variety import CHOICES, Variety
+from .randomized_appearance import RandomizedAppearance, sample_randomized_appearance
+from .randomized_stage import build_randomized_stage
+from .stage import build_benchmark_stage
+from .streams import random_stream
+from .variety import RANDOMIZED_CHOICES, Variety
 
 
-OCCLUDERS = ("none", "fixed", "moving")
+OCCLUDER_KINDS = ("none", "fixed", "moving")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,8 @@ class Shot:
     motion: Motion
     kind: str  # of motion
     camera: str  # one of CAMERAS
-    passing: str  # one of OCCLUDERS; rich shots may have several, "fixed and moving"
-    wearing: tuple[str, ...] = ()  # rows of the wardrobe, for a rich shot
+    occluders: str  # one of OCCLUDER_KINDS; randomized shots may have several, "fixed and moving"
+    wearing: tuple[str, ...] = ()  # rows of the wardrobe, for a randomized shot
 
     @property
     def fps(self) -> float:
@@ -66,7 +66,7 @@ class Shot:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class CharacterPicture:
     """A character before a neutral background."""
 
     image: np.ndarray  # (H, W, 3) uint8
@@ -74,7 +74,7 @@ class Picture:
     motion: Motion  # of one frame: the true body and camera
 
 
-def shot(
+def make_shot(
     seed: int,
     *,
     size: int | tuple[int, int] = 256,
@@ -82,7 +82,7 @@ def shot(
     fps: float = 12,
     character: int | None = None,
     camera: str | None = None,
-    passing: str | None = None,
+    occluders: str | None = None,
     place: str | None = None,
     performance: str | None = None,
     samples: int = 2,
@@ -90,81 +90,94 @@ def shot(
 ) -> Shot:
     """The shot of a seed, `size` pixels square or (width, height).
 
-    `character` puts another seed's character into it: same performance, place, camera and passing things; body shape
+    `character` puts another seed's character into it: same performance, place, camera and occluders; body shape
     (at the first one's stature, which no picture tells), hair and clothes of the other, whose feet stand where the
-    first one's stand. `camera`, `passing`, `place` and `performance` choose what the seed would; `samples` squared rays
-    are drawn a pixel.
+    first one's stand. `camera`, `occluders`, `place` and `performance` choose what the seed would; `samples` squared
+    rays are drawn a pixel.
 
     Of six seeds in a row three have a panning camera and two something that moves elsewhere; nothing, a fixed thing
     and a moving thing in front take turns every six seeds.
 
-    With a `variety` the shot is a rich one: all that Variety allows is drawn from the seed, by streams of its own.
-    The plain shots are the ruler of the benches and never change; rich ones may, from version to version.
+    With a `variety` the shot is randomized: all that Variety allows is drawn from the seed, by streams of its own.
+    Without one it is a benchmark shot, which never changes; randomized shots may, from version to version.
     """
     size = (size, size) if isinstance(size, int) else size
     if min(size) < 16 or frames < 1 or not fps > 0:
         raise InputError(f"A shot needs at least 16x16 pixels, 1 frame and a frame rate, got {size}, {frames}, {fps}.")
-    _check(variety, camera=camera, passing=passing, place=place, performance=performance)
+    _check_choices(variety, camera=camera, occluders=occluders, place=place, performance=performance)
     if variety is None:
-        camera, passing = camera or CAMERAS[seed % 2], passing or OCCLUDERS[seed // 6 % 3]
-        stage = plain_stage(seed, size, frames, fps, camera, passing, place, performance)
+        camera, occluders = camera or BENCHMARK_CAMERAS[seed % 2], occluders or OCCLUDER_KINDS[seed // 6 % 3]
+        stage = build_benchmark_stage(seed, size, frames, fps, camera, occluders, place, performance)
     else:
-        stage = rich_stage(seed, size, frames, fps, camera, passing, place, performance, variety)
+        stage = build_randomized_stage(seed, size, frames, fps, camera, occluders, place, performance, variety)
     actor = stage.actor
     if character not in (None, seed):
-        actor = act(_worn(character, variety), stage.performance, fps, like=stage.actor)
-    figure = draw(actor.look.paint, actor.dressed, actor.posed, stage.camera, stage.scenery.light, samples=samples)
-    layers = compose(seed, stage, actor, figure)
+        actor = dress_actor(_sample_appearance(character, variety), stage.performance, fps, like=stage.actor)
+    figure = draw_figure(
+        actor.appearance.paint, actor.dressed, actor.posed, stage.camera, stage.background.light, samples=samples
+    )
+    layers = compose_layers(seed, stage, actor, figure)
     motion = Motion((actor.person,), fps, stage.camera)
     chosen = seed if character is None else character
     return Shot(
-        seed, chosen, **layers, motion=motion, kind=stage.performance.kind, camera=stage.filmed, passing=stage.passing,
-        wearing=getattr(actor.look, "names", ()),
+        seed, chosen, **layers, motion=motion, kind=stage.performance.kind, camera=stage.camera_kind,
+        occluders=stage.occluders, wearing=getattr(actor.appearance, "names", ()),
     )  # fmt: skip
 
 
-def _worn(character: int, variety: Variety | None) -> Look | Outfit:
-    return look(character) if variety is None else outfit(character)
+def _sample_appearance(character: int, variety: Variety | None) -> BenchmarkAppearance | RandomizedAppearance:
+    return sample_benchmark_appearance(character) if variety is None else sample_randomized_appearance(character)
 
 
-def _check(variety: Variety | None, **chosen: str | None) -> None:
+def _check_choices(variety: Variety | None, **chosen: str | None) -> None:
     """Refuse words that no shot of this kind knows."""
-    known = {"camera": CAMERAS, "performance": KINDS, "place": PLACES} if variety is None else CHOICES
+    known = (
+        {"camera": BENCHMARK_CAMERAS, "performance": BENCHMARK_MOTIONS, "place": BENCHMARK_PLACES}
+        if variety is None
+        else RANDOMIZED_CHOICES
+    )
     for name, word in chosen.items():
-        choices = OCCLUDERS if name == "passing" else tuple(known[name])
+        choices = OCCLUDER_KINDS if name == "occluders" else tuple(known[name])
         if word is not None and word not in choices:
             raise InputError(f"A shot's {name} is one of {', '.join(choices)}, got {word}.")
 
 
-def character_picture(
+def make_character_picture(
     seed: int, *, size: int = 512, back: bool = False, samples: int = 3, variety: Variety | None = None
-) -> Picture:
+) -> CharacterPicture:
     """The character of a seed in A-pose from the front, or from the back, before a neutral background.
 
-    With a `variety` the character that a rich shot of this seed has.
+    With a `variety` the character that a randomized shot of this seed has.
     """
-    return picture_of(_worn(seed, variety), stream(seed, "picture"), size=size, back=back, samples=samples)
+    return draw_character_picture(
+        _sample_appearance(seed, variety), random_stream(seed, "picture"), size=size, back=back, samples=samples
+    )
 
 
-def picture_of(
-    worn: Look | Outfit, rng: np.random.Generator, *, size: int = 512, back: bool = False, samples: int = 3
-) -> Picture:
+def draw_character_picture(
+    worn: BenchmarkAppearance | RandomizedAppearance,
+    rng: np.random.Generator,
+    *,
+    size: int = 512,
+    back: bool = False,
+    samples: int = 3,
+) -> CharacterPicture:
     """A character in A-pose before a neutral background, whose brightness and grain come from `rng`."""
-    dressed = dress(worn.betas, worn.volume(), worn.sheets())
+    dressed = dress_body(worn.betas, worn.volume(), worn.sheets())
     pose = torch.from_numpy(a_pose())
     if back:
         pose[:, 0, 1] = np.pi
     person = Person(worn.betas, pose[:, 0], pose[:, 1:].flatten(1), torch.zeros(1, 3))
-    posed = skinned(dressed, free_body().pose(person).transforms)
+    posed = skin_surface(dressed, free_body().pose(person).transforms)
     low, high = posed.vertices.amin((0, 1)), posed.vertices.amax((0, 1))
     focal = 2.4 * size
     distance = float(high[1] - low[1]) * focal / (0.86 * size)
     shift = torch.stack([-(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, torch.tensor(-distance)])
     person = replace(person, transl=shift[None])
     lens = Camera(focal, (size / 2, size / 2), (size, size), torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0]))[None])
-    figure = draw(worn.paint, dressed, posed.moved(shift[None]), lens, studio_light(), samples=samples)
+    figure = draw_figure(worn.paint, dressed, posed.shift(shift[None]), lens, studio_light(), samples=samples)
     wall = np.linspace(1.0, 0.9, size, dtype=np.float32)[:, None, None] * rng.uniform(0.62, 0.85)
     alpha = figure.alpha[0][..., None]
     image = wall * (1 - alpha) + figure.rgb[0] + rng.normal(0, 0.003, (size, size, 3))
     image, mask = (np.clip(np.rint(value * 255), 0, 255).astype(np.uint8) for value in (image, figure.alpha[0]))
-    return Picture(image, mask, Motion((person,), 24.0, lens))
+    return CharacterPicture(image, mask, Motion((person,), 24.0, lens))

@@ -10,60 +10,62 @@ import torch
 from mimo_core.geometry.camera import Camera
 from mimo_core.motion.choreography import Performance
 
-from .actor import Actor, act
-from .appearance import look
-from .framing import film
-from .motions import perform
+from .actor import Actor, dress_actor
+from .backgrounds import ShotBackground, build_benchmark_background, limit_size
+from .benchmark_appearance import sample_benchmark_appearance
+from .benchmark_cameras import place_benchmark_camera
+from .benchmark_motions import perform_benchmark_motion
+from .occluders import Cutout, StageView, make_fixed_occluder, make_mover, make_moving_occluder
 from .optics import Optics
-from .passing import Cutout, View, fixed_occluder, mover, moving_occluder
-from .scenery import Scenery, build, coarse
-from .streams import stream
+from .streams import random_stream
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class ShotStage:
     """A shot before anybody is drawn. What is in front is in order, the farthest first."""
 
     performance: Performance
     actor: Actor
     camera: Camera
-    scenery: Scenery
+    background: ShotBackground
     in_front: tuple[Cutout, ...]
-    elsewhere: tuple[Cutout, ...]
-    view: View
-    optics: Optics | None  # None: the plain camera, nothing but fine grain
-    filmed: str  # one of CAMERAS
-    passing: str  # one of OCCLUDERS
+    movers: tuple[Cutout, ...]
+    view: StageView
+    optics: Optics | None  # None: fine grain and nothing else
+    camera_kind: str  # one of CAMERAS
+    occluders: str  # one of OCCLUDERS
 
 
-def plain_stage(seed, size, frames, fps, camera, passing, place, performance) -> Stage:
-    """The stage of a plain shot, see `shot`."""
+def build_benchmark_stage(seed, size, frames, fps, camera, occluders, place, performance) -> ShotStage:
+    """The stage of a benchmark shot, see `make_shot`."""
     seconds = np.arange(frames) / fps
-    performed = perform(stream(seed, "motion"), seconds, kind=performance)
-    actor = act(look(seed), performed, fps)
+    performed = perform_benchmark_motion(random_stream(seed, "motion"), seconds, kind=performance)
+    actor = dress_actor(sample_benchmark_appearance(seed), performed, fps)
     points = actor.points[:, ::7]
-    lens = film(stream(seed, "camera"), points, size, kind=camera)
-    scenery = build(stream(seed, "scenery"), lens, place=place)
-    view = View.of(lens, points)
-    rng = stream(seed, "occluder")
+    lens = place_benchmark_camera(random_stream(seed, "camera"), points, size, kind=camera)
+    background = build_benchmark_background(random_stream(seed, "scenery"), lens, place=place)
+    view = StageView.of(lens, points)
+    rng = random_stream(seed, "occluder")
     in_front = ()
-    if passing == "fixed":
-        in_front = (fixed_occluder(rng, view),)
-    elif passing == "moving":
-        in_front = (moving_occluder(rng, view, seconds),)
-    elsewhere = wanderers(stream(seed, "mover"), lens, scenery, points, view, seconds) if seed % 3 == 0 else ()
-    return Stage(performed, actor, lens, scenery, in_front, elsewhere, view, None, camera, passing)
+    if occluders == "fixed":
+        in_front = (make_fixed_occluder(rng, view),)
+    elif occluders == "moving":
+        in_front = (make_moving_occluder(rng, view, seconds),)
+    movers = make_movers(random_stream(seed, "mover"), lens, background, points, view, seconds) if seed % 3 == 0 else ()
+    return ShotStage(performed, actor, lens, background, in_front, movers, view, None, camera, occluders)
 
 
-def wanderers(rng, camera: Camera, scenery: Scenery, points: np.ndarray, view: View, seconds) -> tuple[Cutout, ...]:
+def make_movers(
+    rng, camera: Camera, background: ShotBackground, points: np.ndarray, view: StageView, seconds
+) -> tuple[Cutout, ...]:
     """Something that moves beside the person and never touches it, if there is room."""
-    far = view.distance + min(1.5, 0.7 * scenery.distance)
-    small = camera.scaled(*coarse(camera.size, 96))
-    thing = mover(rng, view, View.of(small, points), seconds, _where(small, points), far)
+    far = view.distance + min(1.5, 0.7 * background.distance)
+    small = camera.scaled(*limit_size(camera.size, 96))
+    thing = make_mover(rng, view, StageView.of(small, points), seconds, _mark_person(small, points), far)
     return () if thing is None else (thing,)
 
 
-def _where(camera: Camera, points: np.ndarray) -> np.ndarray:
+def _mark_person(camera: Camera, points: np.ndarray) -> np.ndarray:
     """Roughly the pixels of a person given by points (F, N, 3): (F, H, W) bool."""
     import cv2
 

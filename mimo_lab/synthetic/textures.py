@@ -7,12 +7,12 @@ import colorsys
 import numpy as np
 
 
-def colour(hue: float, saturation: float, value: float) -> np.ndarray:
+def color_of_hsv(hue: float, saturation: float, value: float) -> np.ndarray:
     """RGB in 0..1 from hue (turns), saturation and value."""
     return np.array(colorsys.hsv_to_rgb(hue % 1.0, saturation, value), np.float32)
 
 
-class Surface:
+class Texture:
     """A picture of a flat surface: `image` (h, w, 3) in 0..1, `scale` pixels a metre.
 
     Positions are metres: x to the right from `left`, y up, with `top` the height of the upper edge.
@@ -55,7 +55,7 @@ class Surface:
         self.image *= np.asarray(factor, np.float32)[..., None]
 
     def box(self, x: float, y: float, width: float, height: float, tint):
-        """A rectangle whose lower left corner is (x, y). `tint` is a colour or a picture to stretch over it."""
+        """A rectangle whose lower left corner is (x, y). `tint` is a color or a picture to stretch over it."""
         import cv2
 
         h, w = self.image.shape[:2]
@@ -83,34 +83,34 @@ class Surface:
         cv2.fillPoly(self.image, [np.round(corners).astype(np.int32)], [float(v) for v in tint])
 
 
-def bricks(surface: Surface, rng, tint, *, width: float, height: float, joint: float, bond: float = 0.5):
+def paint_bricks(surface: Texture, rng, tint, *, width: float, height: float, joint: float, bond: float = 0.5):
     """Courses of bricks, planks or tiles; every piece has its own brightness. `bond` shifts every other course."""
     x, y = surface.grid()
     course = np.floor(y / height)
     column = np.floor(x / width + bond * (course % 2))
     table = rng.normal(1.0, 0.1, (64, 64)).astype(np.float32)
     tone = table[course.astype(int) % 64, column.astype(int) % 64]
-    across = _line(surface, (x / width + bond * (course % 2)) % 1.0 * width, width, joint)
-    along = _line(surface, y % height, height, joint)
+    across = _line_mask(surface, (x / width + bond * (course % 2)) % 1.0 * width, width, joint)
+    along = _line_mask(surface, y % height, height, joint)
     surface.image[:] = np.asarray(tint, np.float32) * tone[..., None]
     surface.shade(1 + (rng.choice([0.6, 1.25]) - 1) * np.maximum(across, along))
 
 
-def _line(surface: Surface, place: np.ndarray, period: float, thick: float) -> np.ndarray:
+def _line_mask(surface: Texture, place: np.ndarray, period: float, thick: float) -> np.ndarray:
     """How much of each pixel lies on lines `thick` metres wide at multiples of `period`; `place` is in 0..period."""
     distance = np.minimum(place, period - place)
     cover = np.clip((thick / 2 - distance) * surface.scale + 0.5, 0, 1)
     return np.minimum(cover, thick * surface.scale)
 
 
-def stripes(surface: Surface, rng, tint, *, width: float):
+def paint_stripes(surface: Texture, rng, tint, *, width: float):
     """Wallpaper: upright stripes of two tones."""
     x, _ = surface.grid()
     surface.image[:] = np.asarray(tint, np.float32)
     surface.shade(np.where(np.floor(x / width) % 2 == 0, np.float32(1.0), np.float32(rng.uniform(0.75, 0.92))))
 
 
-def art(rng, pixels: int = 48) -> np.ndarray:
+def paint_art(rng, pixels: int = 48) -> np.ndarray:
     """A small abstract picture of bands and clouds for a frame on a wall, (pixels, pixels, 3).
 
     Blobs above each other pass for portraits with a person detector, bands do not.
@@ -119,10 +119,10 @@ def art(rng, pixels: int = 48) -> np.ndarray:
 
     hue = rng.random()
     picture = cv2.resize(rng.random((4, 4, 3), dtype=np.float32), (pixels, pixels), interpolation=cv2.INTER_CUBIC)
-    picture = picture * 0.3 + colour(hue, rng.uniform(0.2, 0.6), rng.uniform(0.4, 0.9)) * 0.7
+    picture = picture * 0.3 + color_of_hsv(hue, rng.uniform(0.2, 0.6), rng.uniform(0.4, 0.9)) * 0.7
     y, x = np.mgrid[:pixels, :pixels] / pixels
     for _ in range(rng.integers(2, 6)):
-        tint = colour(hue + rng.choice([0, 0.5, 0.33]), rng.uniform(0.3, 0.8), rng.uniform(0.2, 1))
+        tint = color_of_hsv(hue + rng.choice([0, 0.5, 0.33]), rng.uniform(0.3, 0.8), rng.uniform(0.2, 1))
         angle = rng.uniform(0, np.pi)
         band = np.abs(np.cos(angle) * (x - rng.random()) + np.sin(angle) * (y - rng.random())) < rng.uniform(0.03, 0.15)
         picture[band] = tint

@@ -1,4 +1,4 @@
-"""What rich shots may draw from, beyond the plain ones that everything is measured with."""
+"""What randomized shots may draw from, beyond the benchmark shots that everything is measured with."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 
 from mimo_core.errors import InputError
 
-from .cameras import RICH_CAMERAS
-from .captured import motion_files
-from .performances import RICH_KINDS
-from .photographs import picture_files
-from .places import RICH_PLACES
+from .photographs import list_picture_files
+from .randomized_backgrounds import RANDOMIZED_PLACES
+from .randomized_cameras import RANDOMIZED_CAMERAS
+from .randomized_motions import RANDOMIZED_MOTIONS
+from .recordings import list_motion_files
 
 
 @dataclass(frozen=True)
 class Variety:
     """How varied shots are. As it is: the whole wardrobe and shape space, all motions, cameras, places and optics.
 
-    A rich shot is as deterministic as a plain one: its seed, size, length and variety say all about it.
+    A randomized shot is as deterministic as a benchmark shot: its seed, size, length and variety say all about it.
     """
 
     pictures: tuple[Path, ...] = ()  # backgrounds of the user's
@@ -39,8 +39,14 @@ class Variety:
     def of_folders(cls, *, pictures: Path | None = None, motions: Path | None = None, **more) -> Variety:
         """With all pictures and all motion files under these folders."""
         return cls(
-            picture_files(pictures) if pictures else (), motions=motion_files(motions) if motions else (), **more
+            list_picture_files(pictures) if pictures else (),
+            motions=list_motion_files(motions) if motions else (),
+            **more,
         )
 
 
-CHOICES = {"camera": RICH_CAMERAS, "performance": RICH_KINDS, "place": RICH_PLACES}  # what rich shots know by name
+RANDOMIZED_CHOICES = {
+    "camera": RANDOMIZED_CAMERAS,
+    "performance": RANDOMIZED_MOTIONS,
+    "place": RANDOMIZED_PLACES,
+}  # by name

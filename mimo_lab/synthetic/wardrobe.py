@@ -26,7 +26,7 @@ def _trousers(name, hem=ANKLE, thick=0.008, loose=0.0, details=(), waist=WAIST, 
 
 
 def _lining(hem: float, flare: float, shape: dict) -> float:
-    """How far down the legs have a skirt's colour, where tight cloth might show them."""
+    """How far down the legs have a skirt's color, where tight cloth might show them."""
     return hem - 0.05 if flare < 0.06 and "gap" not in shape else min(hem, 0.2)
 
 

@@ -43,7 +43,7 @@ NECK = (
     _neck("garland", (piece("ring", -0.97, thick=0.045, slack=0.03, tilt=0.06),), pattern="mosaic"),
 )  # fmt: skip
 
-HANDS = (
+HANDWEAR = (
     _hand("gloves"),
     _hand("mittens", 0.94, thick=0.012),
     _hand("long gloves", 0.55, thick=0.003, gloss=0.15),

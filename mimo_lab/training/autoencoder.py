@@ -13,15 +13,15 @@ from .loop import Step
 from .samples import Shards
 
 
-NOISE = 0.03  # standard deviation that the decoder learns to bear: a denoiser is never exact
-WIDEST = 2.6  # latents should stay below this, where the decoder's tanh(x / 3) begins to bend them
-SHOWN = 6
-ON_PERSON = 0.7  # share of the crops that show some of the person
-PERSON = 2.0  # how much more its pixels count
-PICTURES = ("frames", "frames", "plate", "proxy", "reference")
+LATENT_NOISE = 0.03  # standard deviation that the decoder learns to bear: a denoiser is never exact
+WIDEST_LATENT = 2.6  # latents should stay below this, where the decoder's tanh(x / 3) begins to bend them
+PICTURES_SHOWN = 6
+PERSON_CROPS = 0.7  # share of the crops that show some of the person
+PERSON_WEIGHT = 2.0  # how much more its pixels count
+SAMPLED_PICTURES = ("frames", "frames", "plate", "proxy", "reference")
 COLOURS, MEAN_COLOUR = 3, 0.45
 # Brightness, red against blue and green against both, each about 1 wide over natural pictures.
-LATENTS_FROM_COLOURS = torch.tensor([[1.4, 1.8, 1.2], [5.0, -1.0, -4.0], [-3.5, 7.0, -3.5]])
+LATENTS_FROM_COLORS = torch.tensor([[1.4, 1.8, 1.2], [5.0, -1.0, -4.0], [-3.5, 7.0, -3.5]])
 
 
 class AutoencoderStage:
@@ -41,28 +41,31 @@ class AutoencoderStage:
         frozen: bool = False,
     ):
         self.name = "decoder" if frozen else "autoencoder"
-        self.network = (fresh_autoencoder() if network is None else network).requires_grad_(True)
+        self.network = (make_autoencoder() if network is None else network).requires_grad_(True)
         self.network.encoder.requires_grad_(not frozen)
         self.shards, self.batch, self.crop = shards, batch, crop
 
     def loss(self, step: Step) -> tuple[Tensor, Mapping[str, float]]:
         pictures, person = self._crops(step)
         latents = self.network.encoder(pictures)
-        decoded = self.network.decoder(latents + NOISE * step.normal(*latents.shape)).float()
+        decoded = self.network.decoder(latents + LATENT_NOISE * step.normal(*latents.shape)).float()
         latents = latents.float()
-        error, weight = (decoded - pictures).abs(), 1 + PERSON * person
-        sharp = sum(l1_loss(edges(decoded, axis), edges(pictures, axis)) for axis in (2, 3))
-        kept = relu(latents.abs() - WIDEST).square().mean() + unit_spread(latents)
+        error, weight = (decoded - pictures).abs(), 1 + PERSON_WEIGHT * person
+        sharp = sum(l1_loss(measure_edges(decoded, axis), measure_edges(pictures, axis)) for axis in (2, 3))
+        kept = relu(latents.abs() - WIDEST_LATENT).square().mean() + measure_spread_error(latents)
         loss = ((error + 3 * error.square()) * weight).mean() / weight.mean() + 0.2 * sharp + 0.05 * kept
         with torch.no_grad():
             seen = (error.square() * person).sum() / (3 * person.sum() + 1e-6)
-            return loss, {"PSNR": float(psnr_of(error.square().mean())), "PSNR of persons": float(psnr_of(seen))}
+            return loss, {
+                "PSNR": float(psnr_of_error(error.square().mean())),
+                "PSNR of persons": float(psnr_of_error(seen)),
+            }
 
     @torch.no_grad()
     def pictures(self) -> Tensor:
-        numbers = np.linspace(0, len(self.shards) - 1, SHOWN).astype(int)
+        numbers = np.linspace(0, len(self.shards) - 1, PICTURES_SHOWN).astype(int)
         chosen = np.stack([self.shards.read(number, "frames", [0])[0] for number in numbers])
-        shown = normalized(torch.from_numpy(chosen)).to(next(self.network.parameters()).device)
+        shown = normalize_pictures(torch.from_numpy(chosen)).to(next(self.network.parameters()).device)
         decoded = self.network.decoder(self.network.encoder(shown))
         rows = [torch.cat(list(batch), 2) for batch in (shown, decoded)]
         return (torch.cat(rows, 1).float() / 2 + 0.5).clamp(0, 1).cpu()
@@ -77,13 +80,13 @@ class AutoencoderStage:
             turn = np.s_[:, ::-1] if int(step.integers(2, 1)) else np.s_[:]
             crops.append(picture[cut][turn])
             masks.append(mask[cut][turn])
-        pictures = normalized(torch.from_numpy(np.stack(crops))).to(step.device)
+        pictures = normalize_pictures(torch.from_numpy(np.stack(crops))).to(step.device)
         person = torch.from_numpy(np.stack(masks)).to(step.device)[:, None] / 255
         return pictures.contiguous(memory_format=torch.channels_last), person
 
     def _picture(self, number: int, step: Step) -> tuple[np.ndarray, np.ndarray]:
         """(S, S, 3) uint8 of a sample and where it shows a person, (S, S) uint8."""
-        name = PICTURES[int(step.integers(len(PICTURES), 1))]
+        name = SAMPLED_PICTURES[int(step.integers(len(SAMPLED_PICTURES), 1))]
         if name == "reference":
             picture = self.shards.read(number, name)
             return picture, 255 * (picture.min(-1) < 250).astype(np.uint8)
@@ -96,7 +99,7 @@ class AutoencoderStage:
         """Upper left corner of a crop: anywhere, or around some pixel of the person, who is what matters most."""
         last = len(mask) - self.crop
         rows, columns = np.nonzero(mask > 127)
-        if not len(rows) or float(step.uniform(1)) > ON_PERSON:
+        if not len(rows) or float(step.uniform(1)) > PERSON_CROPS:
             return tuple(step.integers(last + 1, 2).tolist())
         chosen = int(step.integers(len(rows), 1))
         shift = step.integers(self.crop // 2, 2).tolist()
@@ -104,10 +107,10 @@ class AutoencoderStage:
         return tuple(int(min(max(at - self.crop // 4 - move, 0), last)) for at, move in around)
 
 
-def fresh_autoencoder() -> nn.Module:
+def make_autoencoder() -> nn.Module:
     """A new autoencoder in which mean colours pass already: three latent channels are brightness and colour, smoothed.
 
-    From random weights it stays grey for a thousand steps. Three of the 64 channels carry the colours through all
+    From random weights it stays grey for a thousand steps. Three of the 64 channels carry the colors through all
     blocks, which add nothing to them yet; everything else is random and free to learn.
     """
     from diffusers import AutoencoderTiny
@@ -117,18 +120,20 @@ def fresh_autoencoder() -> nn.Module:
         for coder in (network.encoder, network.decoder):
             for layer in coder.layers:
                 if isinstance(layer, nn.Conv2d) and layer.in_channels == layer.out_channels:
-                    _set(layer, torch.eye(COLOURS), is_smooth=True)
+                    _set_convolution(layer, torch.eye(COLOURS), is_smooth=True)
                 elif not isinstance(layer, nn.Conv2d) and hasattr(layer, "conv"):
-                    _set(layer.conv[-1], torch.zeros(COLOURS, COLOURS))
-        offset = LATENTS_FROM_COLOURS @ torch.full((COLOURS,), MEAN_COLOUR)
-        _set(network.encoder.layers[0], torch.eye(COLOURS))
-        _set(network.encoder.layers[-1], LATENTS_FROM_COLOURS, bias=-offset)
-        _set(network.decoder.layers[0], LATENTS_FROM_COLOURS.inverse(), bias=torch.full((COLOURS,), MEAN_COLOUR))
-        _set(network.decoder.layers[-1], torch.eye(COLOURS))
+                    _set_convolution(layer.conv[-1], torch.zeros(COLOURS, COLOURS))
+        offset = LATENTS_FROM_COLORS @ torch.full((COLOURS,), MEAN_COLOUR)
+        _set_convolution(network.encoder.layers[0], torch.eye(COLOURS))
+        _set_convolution(network.encoder.layers[-1], LATENTS_FROM_COLORS, bias=-offset)
+        _set_convolution(
+            network.decoder.layers[0], LATENTS_FROM_COLORS.inverse(), bias=torch.full((COLOURS,), MEAN_COLOUR)
+        )
+        _set_convolution(network.decoder.layers[-1], torch.eye(COLOURS))
     return network.to(memory_format=torch.channels_last)
 
 
-def _set(layer: nn.Conv2d, matrix: Tensor, *, bias: Tensor | None = None, is_smooth: bool = False) -> None:
+def _set_convolution(layer: nn.Conv2d, matrix: Tensor, *, bias: Tensor | None = None, is_smooth: bool = False) -> None:
     """Let the first outputs of a convolution be a matrix of the first inputs: of the middle pixel, or of all nine."""
     taps = torch.zeros(3, 3)
     taps[1, 1] = 1
@@ -141,21 +146,21 @@ def _set(layer: nn.Conv2d, matrix: Tensor, *, bias: Tensor | None = None, is_smo
         layer.bias[:outputs] = 0 if bias is None else bias
 
 
-def normalized(frames: Tensor) -> Tensor:
+def normalize_pictures(frames: Tensor) -> Tensor:
     """(N, H, W, 3) uint8 to (N, 3, H, W) float in -1..1."""
     return frames.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def edges(pictures: Tensor, axis: int) -> Tensor:
+def measure_edges(pictures: Tensor, axis: int) -> Tensor:
     return pictures.diff(dim=axis)
 
 
-def unit_spread(latents: Tensor) -> Tensor:
+def measure_spread_error(latents: Tensor) -> Tensor:
     """How far the channels are from mean 0 and deviation 1, where the noise schedule of the denoiser expects them."""
     channels = latents.transpose(0, 1).flatten(1)
     return channels.mean(1).square().mean() + (channels.std(1) - 1).square().mean()
 
 
-def psnr_of(square: Tensor) -> Tensor:
+def psnr_of_error(square: Tensor) -> Tensor:
     """dB of a mean square error of values in -1..1."""
     return -10 * torch.log10(square / 4)

@@ -31,32 +31,32 @@ class Mimo(nn.Module):
         self.denoising_unet = Denoiser(config)
         self.reference_unet = ReferenceUNet(config)
         self.pose_guider = PoseGuider(config)
-        start_unguided(self)
+        zero_guidance(self)
 
     @property
     def config(self) -> MimoConfig:
         return self.denoising_unet.config
 
 
-def start_unguided(networks: Mimo) -> None:
+def zero_guidance(networks: Mimo) -> None:
     """Begin with body codes and motion modules that add nothing, as ControlNet and AnimateDiff do."""
-    for layer in (networks.pose_guider.conv_out, *motion_outputs(networks.denoising_unet)):
+    for layer in (networks.pose_guider.conv_out, *list_motion_outputs(networks.denoising_unet)):
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)
 
 
-def levels(denoiser: Denoiser) -> list[nn.Module]:
+def list_levels(denoiser: Denoiser) -> list[nn.Module]:
     return [*denoiser.down_blocks, denoiser.mid_block, *denoiser.up_blocks]
 
 
-def motion_outputs(denoiser: Denoiser) -> list[nn.Linear]:
-    modules = [module for level in levels(denoiser) for module in level.motion_modules or ()]
+def list_motion_outputs(denoiser: Denoiser) -> list[nn.Linear]:
+    modules = [module for level in list_levels(denoiser) for module in level.motion_modules or ()]
     return [module.temporal_transformer.proj_out for module in modules]
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Clips of equally many frames, one after the other, and what the denoiser is told about them."""
+    """Clips of equally many frames, one after the other, and what the denoiser is conditioned on."""
 
     frames: Tensor  # (N F, 4, h, w) latents to learn
     layers: Tensor  # (N F, 4 per layer, h, w)
@@ -71,13 +71,13 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Told:
+class BatchConfig:
     """How clips are drawn from the data, and what of them is held back."""
 
     clips: int = 4
     frames: int = 4
     in_order: bool = False  # neighbouring frames, or any
-    dropped: float = 0.1  # share of clips that are not told who it is: neither reference nor token
+    dropped: float = 0.1  # share of clips that are not conditioned on the character: neither reference nor token
     person: float = 2.0  # how much more the person's pixels count than the scene's
 
 
@@ -87,11 +87,13 @@ class DenoiserStage:
     Without motion modules (stage 1) frames are apart; with them (stage 2) a clip's frames share their noise level.
     """
 
-    def __init__(self, name: str, networks: Mimo, data: Latents, layers: tuple[str, ...], told: Told, *, motion: bool):
-        self.name, self.network, self.data, self.layers, self.told = name, networks, data, layers, told
-        self.motion, self.signal = motion, cumulative_signal()
+    def __init__(
+        self, name: str, networks: Mimo, data: Latents, layers: tuple[str, ...], batching: BatchConfig, *, motion: bool
+    ):
+        self.name, self.network, self.data, self.layers, self.batching = name, networks, data, layers, batching
+        self.motion, self.signal = motion, compute_signal()
         if not motion:
-            for level in levels(networks.denoising_unet):
+            for level in list_levels(networks.denoising_unet):
                 level.motion_modules = None
 
     def loss(self, step: Step) -> tuple[Tensor, Mapping[str, float]]:
@@ -103,10 +105,10 @@ class DenoiserStage:
         noise = step.normal(*batch.frames.shape)
         noisy = signal.sqrt() * batch.frames + (1 - signal).sqrt() * noise
         wanted = signal.sqrt() * noise - (1 - signal).sqrt() * batch.frames
-        told = batch.clips - int((step.uniform(batch.clips) < self.told.dropped).sum())
-        found = predict(self.network, noisy, chosen, batch, told=told)
-        error = (found.float() - wanted).square() * (1 + self.told.person * batch.visible)
-        weight = min_snr(signal)
+        conditioned = batch.clips - int((step.uniform(batch.clips) < self.batching.dropped).sum())
+        found = predict_velocity(self.network, noisy, chosen, batch, conditioned=conditioned)
+        error = (found.float() - wanted).square() * (1 + self.batching.person * batch.visible)
+        weight = compute_min_snr(signal)
         x0 = (signal.sqrt() * noisy - (1 - signal).sqrt() * found.detach().float() - batch.frames).square()
         late = (chosen > 500).float()[:, None, None, None]
         return (weight * error).mean(), {
@@ -115,8 +117,8 @@ class DenoiserStage:
 
     def batch(self, step: Step) -> Batch:
         """Clips of the data, all different if there are enough."""
-        data, told = self.data, self.told
-        numbers = torch.randperm(len(data), generator=step.generator)[: told.clips].tolist()
+        data, batching = self.data, self.batching
+        numbers = torch.randperm(len(data), generator=step.generator)[: batching.clips].tolist()
         picked = [(number, self._frames(step)) for number in numbers]
 
         def stacked(name: str) -> Tensor:
@@ -133,23 +135,25 @@ class DenoiserStage:
         )
 
     def _frames(self, step: Step) -> list[int]:
-        count, told = self.data.frames, self.told
-        if told.in_order:
-            first = int(step.integers(count - told.frames + 1, 1))
-            return list(range(first, first + told.frames))
-        return torch.randperm(count, generator=step.generator)[: told.frames].tolist()
+        count, batching = self.data.frames, self.batching
+        if batching.in_order:
+            first = int(step.integers(count - batching.frames + 1, 1))
+            return list(range(first, first + batching.frames))
+        return torch.randperm(count, generator=step.generator)[: batching.frames].tolist()
 
     def pictures(self) -> None:
         return None
 
 
-def predict(networks: Mimo, noisy: Tensor, timesteps: Tensor, batch: Batch, *, told: int) -> Tensor:
-    """v of noisy latents (N F, 4, h, w). The first `told` clips are told who it is."""
-    features = networks.reference_unet(batch.reference[:told], batch.token[:told]) if told else None
+def predict_velocity(networks: Mimo, noisy: Tensor, timesteps: Tensor, batch: Batch, *, conditioned: int) -> Tensor:
+    """v of noisy latents (N F, 4, h, w). The first `conditioned` clips are conditioned on the character."""
+    features = (
+        networks.reference_unet(batch.reference[:conditioned], batch.token[:conditioned]) if conditioned else None
+    )
     token = batch.token.clone()
-    token[told:] = 0
+    token[conditioned:] = 0
     each = len(noisy) // batch.clips
-    kinds = [CONDITIONAL] * told + [UNCONDITIONAL] * (batch.clips - told)
+    kinds = [CONDITIONAL] * conditioned + [UNCONDITIONAL] * (batch.clips - conditioned)
     body_code = batch.body_code.permute(0, 3, 1, 2).float() / 255
     return networks.denoising_unet(
         torch.cat([noisy, batch.layers], 1),
@@ -157,18 +161,18 @@ def predict(networks: Mimo, noisy: Tensor, timesteps: Tensor, batch: Batch, *, t
         token.repeat_interleave(each, 0),
         transformer_options={"cond_or_uncond": kinds},
         pose=networks.pose_guider(body_code),
-        reference=ReferenceFeatures(features.banks) if told else None,
+        reference=ReferenceFeatures(features.banks) if conditioned else None,
     )
 
 
-def cumulative_signal() -> Tensor:
+def compute_signal() -> Tensor:
     """The share of the signal's variance (1000,) at every timestep: 0 at the last, as at sampling."""
     import diffusers
 
     return diffusers.DDIMScheduler(**NOISE_SCHEDULE).alphas_cumprod
 
 
-def min_snr(signal: Tensor, gamma: float = GAMMA) -> Tensor:
+def compute_min_snr(signal: Tensor, gamma: float = GAMMA) -> Tensor:
     """The weight of an error of v: that of x0 counts 1 + min(SNR, gamma).
 
     Hang et al. 2023 weigh x0 by min(SNR, gamma), which leaves out the step of pure noise, where sampling begins.

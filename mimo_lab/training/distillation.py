@@ -14,21 +14,23 @@ import torch
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
-from .denoiser import Batch, DenoiserStage, Mimo, Told, predict
+from .denoiser import Batch, BatchConfig, DenoiserStage, Mimo, predict_velocity
 from .latents import Latents
 from .loop import Step
 
 
-LEVELS = 25  # noise levels of the teacher's own sampling
-STAGGERED = 0.5  # share of the clips whose frames stand at different levels
-GROUPS = 4  # of neighbouring frames at one level
+TEACHER_LEVELS = 25  # noise levels of the teacher's own sampling
+STAGGERED_SHARE = 0.5  # share of the clips whose frames stand at different levels
+LEVEL_GROUPS = 4  # of neighbouring frames at one level
 
 
 class FewStepsStage(DenoiserStage):
     """The networks as they are teach a copy of themselves, which is trained. `cfg` is the guidance that it learns."""
 
-    def __init__(self, name: str, networks: Mimo, data: Latents, layers: tuple[str, ...], told: Told, *, cfg: float):
-        super().__init__(name, networks, data, layers, told, motion=True)
+    def __init__(
+        self, name: str, networks: Mimo, data: Latents, layers: tuple[str, ...], batching: BatchConfig, *, cfg: float
+    ):
+        super().__init__(name, networks, data, layers, batching, motion=True)
         self.teacher, self.cfg = copy.deepcopy(networks).eval().requires_grad_(False), cfg
         networks.reference_unet.requires_grad_(False)
         networks.pose_guider.requires_grad_(False)
@@ -37,7 +39,7 @@ class FewStepsStage(DenoiserStage):
         batch = self.batch(step)
         self.teacher.to(step.device)
         level = self._levels(batch, step)
-        now, before = timestep(level), timestep(level - 1)
+        now, before = timestep_of_level(level), timestep_of_level(level - 1)
         noise = step.normal(*batch.frames.shape)
         signal = self._signal(now)
         noisy = signal.sqrt() * batch.frames + (1 - signal).sqrt() * noise
@@ -52,11 +54,11 @@ class FewStepsStage(DenoiserStage):
     def _levels(self, batch: Batch, step: Step) -> Tensor:
         """1 to LEVELS for every frame (N F,): the same for a clip, or rising from its first frames to its last."""
         each = len(batch.frames) // batch.clips
-        first = 1 + step.integers(LEVELS, batch.clips)
-        rise = torch.arange(each) * GROUPS // each * (LEVELS // GROUPS)
-        staggered = step.uniform(batch.clips).cpu() < STAGGERED
+        first = 1 + step.integers(TEACHER_LEVELS, batch.clips)
+        rise = torch.arange(each) * LEVEL_GROUPS // each * (TEACHER_LEVELS // LEVEL_GROUPS)
+        staggered = step.uniform(batch.clips).cpu() < STAGGERED_SHARE
         levels = first[:, None] + torch.where(staggered[:, None], rise, torch.zeros_like(rise))
-        return ((levels - 1) % LEVELS + 1).flatten().to(step.device)
+        return ((levels - 1) % TEACHER_LEVELS + 1).flatten().to(step.device)
 
     def _signal(self, timesteps: Tensor) -> Tensor:
         signal = self.signal.to(timesteps.device)[timesteps.clamp_min(0)]
@@ -69,19 +71,19 @@ class FewStepsStage(DenoiserStage):
         return share * noisy - rest * velocity, rest * noisy + share * velocity
 
     def _guided(self, noisy: Tensor, timesteps: Tensor, batch: Batch) -> Tensor:
-        told = predict(self.teacher, noisy, timesteps, batch, told=batch.clips).float()
+        conditioned = predict_velocity(self.teacher, noisy, timesteps, batch, conditioned=batch.clips).float()
         if self.cfg <= 1:
-            return told
-        untold = predict(self.teacher, noisy, timesteps, batch, told=0).float()
-        return untold + self.cfg * (told - untold)
+            return conditioned
+        unconditioned = predict_velocity(self.teacher, noisy, timesteps, batch, conditioned=0).float()
+        return unconditioned + self.cfg * (conditioned - unconditioned)
 
     def _clean(self, noisy: Tensor, timesteps: Tensor, batch: Batch) -> Tensor:
         """What the student takes for the clean latents; latents without noise are returned as they are."""
-        velocity = predict(self.network, noisy, timesteps.clamp_min(0), batch, told=batch.clips).float()
+        velocity = predict_velocity(self.network, noisy, timesteps.clamp_min(0), batch, conditioned=batch.clips).float()
         x0 = self._parts(noisy, velocity, timesteps)[0]
         return torch.where((timesteps < 0)[:, None, None, None], noisy, x0)
 
 
-def timestep(level: Tensor) -> Tensor:
+def timestep_of_level(level: Tensor) -> Tensor:
     """The trailing timestep of a level: 999 for the last, -1, no noise at all, for level 0."""
-    return (level * 1000 / LEVELS).round().long() - 1
+    return (level * 1000 / TEACHER_LEVELS).round().long() - 1

@@ -15,7 +15,7 @@ from .denoiser import Mimo
 from .settings import Run
 
 
-def export(
+def export_checkpoint(
     run: Run,
     networks: Mimo,
     out: Path,
@@ -38,7 +38,7 @@ def export(
         cfg=run.cfg,
         colours="free",
         layers=run.layers,
-        source=described(run, before),
+        source=describe_run(run, before),
         licence=run.licence,
     )
     checkpoint = Checkpoint(networks.config, trained, **states, extras=extras)
@@ -55,7 +55,7 @@ def clip_vision_tensors(image_encoder: nn.Module) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in image_encoder.state_dict().items() if not name.endswith("position_ids")}
 
 
-def described(run: Run, before: str = "") -> str:
+def describe_run(run: Run, before: str = "") -> str:
     """How a model came to be, in one sentence for its metadata, and what it was `before`."""
     stages = ", ".join(f"{name} {stage.steps} x {stage.batch}" for name, stage in run.stages.items())
     data = run.data
@@ -67,18 +67,18 @@ def described(run: Run, before: str = "") -> str:
     )
 
 
-def networks_of(checkpoint: Path | Checkpoint, run: Run) -> Mimo:
+def load_networks(checkpoint: Path | Checkpoint, run: Run) -> Mimo:
     """A checkpoint's networks, to be trained further: with zeros for conditions that it was trained without."""
     checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else open_checkpoint(checkpoint)
     networks = Mimo(run.networks)
     for name in NETWORKS:
         state = {key: tensor.float() for key, tensor in getattr(checkpoint, name).items()}
         if name == "denoising_unet":
-            state["conv_in.weight"] = _widened(state["conv_in.weight"], run.networks.in_channels)
+            state["conv_in.weight"] = _widen(state["conv_in.weight"], run.networks.in_channels)
         getattr(networks, name).load_state_dict(state)
     return networks
 
 
-def _widened(weight: Tensor, channels: int) -> Tensor:
+def _widen(weight: Tensor, channels: int) -> Tensor:
     missing = channels - weight.shape[1]
     return torch.cat([weight, weight.new_zeros(len(weight), missing, *weight.shape[2:])], 1) if missing > 0 else weight

@@ -19,7 +19,7 @@ from .samples import Shards
 
 
 TEMPERATURE = 0.1
-FEWEST = 200  # pixels of a person that tell who it is
+FEWEST_PERSON_PIXELS = 200  # pixels of a person that tell who it is
 
 
 class ImageEncoderStage:
@@ -28,13 +28,13 @@ class ImageEncoderStage:
     name = "image encoder"
 
     def __init__(self, shards: Shards, *, width: int, batch: int = 24):
-        self.network, self.shards, self.batch = fresh_image_encoder(width), shards, batch
+        self.network, self.shards, self.batch = make_image_encoder(width), shards, batch
 
     def loss(self, step: Step) -> tuple[Tensor, Mapping[str, float]]:
         chosen = self._characters(step)
         seen = [self._cutout(number, step) for number in chosen]
-        shown = [_small(self.shards.read(number, "reference")) for number in chosen]
-        embedded = self.network(pixel_values=_enlarged(np.stack(shown + seen)).to(step.device)).image_embeds.float()
+        shown = [_shrink(self.shards.read(number, "reference")) for number in chosen]
+        embedded = self.network(pixel_values=_enlarge(np.stack(shown + seen)).to(step.device)).image_embeds.float()
         embedded = normalize(embedded, dim=-1)
         likeness = embedded[: len(chosen)] @ embedded[len(chosen) :].T / TEMPERATURE
         right = torch.arange(len(chosen), device=step.device)
@@ -58,13 +58,13 @@ class ImageEncoderStage:
         count = len(self.shards.read(number, "visible"))
         frame = int(step.integers(count, 1))
         visible = self.shards.read(number, "visible", slice(frame, frame + 1))[0]
-        if (visible > 127).sum() < FEWEST:
-            return _small(self.shards.read(number, "reference"))
+        if (visible > 127).sum() < FEWEST_PERSON_PIXELS:
+            return _shrink(self.shards.read(number, "reference"))
         picture = composite_on_white(self.shards.read(number, "frames", slice(frame, frame + 1))[0], visible)
-        return _small(pad_to_square(crop_to_matte(picture, visible)[0]))
+        return _shrink(pad_to_square(crop_to_matte(picture, visible)[0]))
 
 
-def fresh_image_encoder(width: int) -> nn.Module:
+def make_image_encoder(width: int) -> nn.Module:
     """CLIPVisionModelWithProjection of two layers that gives embeddings of `width`; 49 patches a picture."""
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
@@ -81,12 +81,12 @@ def fresh_image_encoder(width: int) -> nn.Module:
     return CLIPVisionModelWithProjection(shape)
 
 
-def _small(picture: np.ndarray) -> np.ndarray:
+def _shrink(picture: np.ndarray) -> np.ndarray:
     import cv2
 
     return cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA)
 
 
-def _enlarged(pictures: np.ndarray) -> Tensor:
+def _enlarge(pictures: np.ndarray) -> Tensor:
     """(N, 64, 64, 3) uint8 as CLIP vision reads them, (N, 3, 224, 224)."""
     return torch.cat([make_clip_input(picture) for picture in pictures])

@@ -17,11 +17,11 @@ from mimo_core.errors import InputError
 from mimo_core.output import whole_file
 from mimo_core.progress import Progress, silent
 
-from .samples import SHARD, Shards, count_in
+from .samples import SHARD, Shards, count_samples
 
 
-ENCODED = "latents-{:05d}.safetensors"
-KEY = "mimo_latents"  # in the head of a file: of which encoders its latents are
+LATENTS_FILE = "latents-{:05d}.safetensors"
+ENCODER_KEY = "mimo_latents"  # in the head of a file: of which encoders its latents are
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Encoders:
     def key(self) -> str:
         """A name for the weights that latents and tokens depend on: the decoder's are not among them."""
         parts = {name: part for name, part in self.autoencoder.network.named_children() if "decod" not in name}
-        return key_of(*(parts[name] for name in sorted(parts) if name != "post_quant_conv"), self.image_encoder)
+        return hash_weights(*(parts[name] for name in sorted(parts) if name != "post_quant_conv"), self.image_encoder)
 
     def latents(self, pictures: np.ndarray) -> Tensor:
         """(n, 4, h, w) as the denoiser works on them, of pictures (n, H, W, 3) uint8."""
@@ -66,15 +66,15 @@ def encode_shards(
     for done, path in enumerate(paths, 1):
         out = path.with_name(path.name.replace("samples", "latents"))
         shards = Shards.of_files([path])
-        if _key(out) != key or _count(out) != len(shards):
-            rows = [_encoded(shards, number, encoders, layers) for number in range(len(shards))]
+        if _read_key(out) != key or _count_latents(out) != len(shards):
+            rows = [_encode_sample(shards, number, encoders, layers) for number in range(len(shards))]
             tensors = {name: torch.stack([row[name] for row in rows]).half().contiguous() for name in rows[0]}
             with whole_file(out) as partial:
-                save_file(tensors, partial, metadata={KEY: key})
+                save_file(tensors, partial, metadata={ENCODER_KEY: key})
         progress(done, len(paths))
 
 
-def _encoded(shards: Shards, number: int, encoders: Encoders, layers: tuple[str, ...]) -> dict[str, Tensor]:
+def _encode_sample(shards: Shards, number: int, encoders: Encoders, layers: tuple[str, ...]) -> dict[str, Tensor]:
     reference = shards.read(number, "reference")
     row = {"reference": encoders.latents(reference[None])[0], "token": encoders.token(reference).cpu()}
     for name in ("frames", *layers):
@@ -84,7 +84,7 @@ def _encoded(shards: Shards, number: int, encoders: Encoders, layers: tuple[str,
     return row | {"visible": adaptive_avg_pool2d(visible, side)}
 
 
-def key_of(*networks: nn.Module) -> str:
+def hash_weights(*networks: nn.Module) -> str:
     """A name for the weights of some networks."""
     digest = hashlib.sha256()
     for network in networks:
@@ -93,20 +93,20 @@ def key_of(*networks: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def _key(path: Path) -> str | None:
+def _read_key(path: Path) -> str | None:
     from safetensors import safe_open
 
     if not path.is_file():
         return None
     with safe_open(path, "pt") as file:
-        return (file.metadata() or {}).get(KEY)
+        return (file.metadata() or {}).get(ENCODER_KEY)
 
 
-def _count(path: Path) -> int:
+def _count_latents(path: Path) -> int:
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:
-        return count_in(file)
+        return count_samples(file)
 
 
 class Latents:
@@ -116,7 +116,9 @@ class Latents:
         from safetensors.torch import load_file
 
         paths = [
-            path for path in sorted(Path(folder).glob(ENCODED.format(0).replace("00000", "*"))) if _key(path) == key
+            path
+            for path in sorted(Path(folder).glob(LATENTS_FILE.format(0).replace("00000", "*")))
+            if _read_key(path) == key
         ]
         if not paths:
             raise InputError(f"{folder} holds no latents of these encoders. Encode the samples first.")

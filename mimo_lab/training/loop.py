@@ -5,10 +5,9 @@ What a step sees depends on (seed, stage, step, process) alone, so a run that wa
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,10 +22,10 @@ from mimo_core.progress import Progress, silent
 from .settings import StageSettings
 
 
-STATE = "state.pt"  # weights, their average, the optimizer, the step and the settings
+STATE_FILE = "state.pt"  # weights, their average, the optimizer, the step and the settings
 
 
-class Stage(Protocol):
+class TrainingStage(Protocol):
     """What a stage trains, and on what."""
 
     name: str
@@ -66,8 +65,8 @@ class Report:
     is_finished: bool
 
 
-def fit(
-    stage: Stage,
+def fit_stage(
+    stage: TrainingStage,
     settings: StageSettings,
     folder: Path,
     *,
@@ -85,12 +84,14 @@ def fit(
     `settings.save_every` steps and at the end, whole or not at all. A state of other settings is refused with an
     InputError; `recorded` says what counts as a setting beside the stage's own.
     """
-    told = settings.recorded() | {"seed": seed} | dict(recorded or {})
+    from diffusers.training_utils import EMAModel
+
+    recorded = settings.recorded() | {"seed": seed} | dict(recorded or {})
     network = stage.network.to(accelerator.device)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, settings.lr, betas=(0.9, 0.99), weight_decay=settings.weight_decay)
-    average = Average(network, settings.ema)
-    first = _resumed(folder / STATE, told, network, optimizer, average)
+    average = EMAModel(trained, decay=settings.ema)
+    first = _load_state(folder / STATE_FILE, recorded, network, optimizer, average)
     optimizer = accelerator.prepare(optimizer)
     losses = []
     for number in range(first, settings.steps):
@@ -98,40 +99,49 @@ def fit(
             break
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * settings.schedule(number)
-        loss, scalars = _step(stage, number, trained, optimizer, accelerator, seed=seed, clip=settings.clip)
-        average.update(network, number)
+        loss, scalars = _take_step(stage, number, trained, optimizer, accelerator, seed=seed, clip=settings.clip)
+        average.step(trained)
         losses.append(loss)
         log(number, {"loss": loss, "lr": optimizer.param_groups[0]["lr"], **scalars})
         done = number + 1
         if done % settings.save_every == 0 and done < settings.steps and accelerator.is_main_process:
-            _save(folder / STATE, done, told, network, optimizer, average)
+            _save_state(folder / STATE_FILE, done, recorded, network, optimizer, average)
         if done % settings.show_every == 0 and accelerator.is_main_process:
-            with average.in_place_of(network):
-                picture = stage.pictures()
-            if picture is not None:
-                show(done, picture)
+            _show_average(stage, done, trained, average, show)
         progress(done, settings.steps)
     reached = first + len(losses)
     if accelerator.is_main_process and losses:
-        _save(folder / STATE, reached, told, network, optimizer, average)
-    average.write(network)
+        _save_state(folder / STATE_FILE, reached, recorded, network, optimizer, average)
+    average.copy_to(trained)
     return Report(reached, tuple(losses), reached >= settings.steps)
 
 
-def _step(stage, number, trained, optimizer, accelerator, *, seed, clip) -> tuple[float, Mapping[str, float]]:
-    generator = torch.Generator().manual_seed(_mixed(seed, stage.name, number, accelerator.process_index))
+def _show_average(stage, done: int, trained: list[nn.Parameter], average, show) -> None:
+    """Show the pictures of a stage drawn with the averaged weights."""
+    average.store(trained)
+    average.copy_to(trained)
+    try:
+        picture = stage.pictures()
+    finally:
+        average.restore(trained)
+    if picture is not None:
+        show(done, picture)
+
+
+def _take_step(stage, number, trained, optimizer, accelerator, *, seed, clip) -> tuple[float, Mapping[str, float]]:
+    generator = torch.Generator().manual_seed(_mix_seed(seed, stage.name, number, accelerator.process_index))
     step = Step(number, generator, accelerator.device)
     with accelerator.autocast():
         loss, scalars = stage.loss(step)
     accelerator.backward(loss)
-    _shared(trained, accelerator)
+    _average_gradients(trained, accelerator)
     accelerator.clip_grad_norm_(trained, clip)
     optimizer.step()
     optimizer.zero_grad()
     return float(loss.detach()), scalars
 
 
-def _shared(trained: list[nn.Parameter], accelerator) -> None:
+def _average_gradients(trained: list[nn.Parameter], accelerator) -> None:
     """Mean gradients over the processes. The networks of a stage have several entrances, which DDP would not follow."""
     if accelerator.num_processes == 1:
         return
@@ -141,7 +151,7 @@ def _shared(trained: list[nn.Parameter], accelerator) -> None:
         parameter.grad = accelerator.reduce(parameter.grad, reduction="mean")
 
 
-def _mixed(seed: int, name: str, number: int, process: int) -> int:
+def _mix_seed(seed: int, name: str, number: int, process: int) -> int:
     """One seed of 63 bits for a step; neighbours share nothing."""
     import hashlib
 
@@ -149,37 +159,7 @@ def _mixed(seed: int, name: str, number: int, process: int) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-class Average:
-    """An exponential moving average of the trained weights, with a short memory at the start."""
-
-    def __init__(self, network: nn.Module, decay: float):
-        self.decay = decay
-        self.weights = {name: weight.detach().clone() for name, weight in _trained(network)}
-
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for name, weight in _trained(network):
-            self.weights[name].lerp_(weight.detach(), 1 - decay)
-
-    @torch.no_grad()
-    def write(self, network: nn.Module) -> None:
-        for name, weight in _trained(network):
-            weight.copy_(self.weights[name])
-
-    @contextlib.contextmanager
-    def in_place_of(self, network: nn.Module) -> Iterator[None]:
-        kept = {name: weight.detach().clone() for name, weight in _trained(network)}
-        self.write(network)
-        try:
-            yield
-        finally:
-            with torch.no_grad():
-                for name, weight in _trained(network):
-                    weight.copy_(kept[name])
-
-
-def _check_told(folder: Path, before: Mapping[str, object], now: Mapping[str, object]) -> None:
+def _check_recorded(folder: Path, before: Mapping[str, object], now: Mapping[str, object]) -> None:
     """Refuse to go on with other settings than a state was trained with."""
     changed = [name for name in before.keys() & now.keys() if before[name] != now[name]]
     if changed:
@@ -189,16 +169,18 @@ def _check_told(folder: Path, before: Mapping[str, object], now: Mapping[str, ob
         )
 
 
-def _trained(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
+def _list_trained(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
 
 
-def _save(path: Path, step: int, told: Mapping[str, object], network, optimizer, average: Average) -> None:
+def _save_state(path: Path, step: int, recorded: Mapping[str, object], network, optimizer, average) -> None:
+    trained = _list_trained(network)
+    averaged = zip(trained, average.shadow_params, strict=True)
     state = {
         "step": step,
-        "told": dict(told),
-        "weights": {name: weight.detach() for name, weight in _trained(network)},
-        "average": average.weights,
+        "settings": dict(recorded),
+        "weights": {name: weight.detach() for name, weight in trained},
+        "average": {name: weight for (name, _), weight in averaged},
         "optimizer": optimizer.state_dict(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -206,15 +188,17 @@ def _save(path: Path, step: int, told: Mapping[str, object], network, optimizer,
         torch.save(state, partial)
 
 
-def _resumed(path: Path, told: Mapping[str, object], network, optimizer, average: Average) -> int:
+def _load_state(path: Path, recorded: Mapping[str, object], network, optimizer, average) -> int:
     """Load what lies at `path`; the number of the step to go on with."""
     if not path.is_file():
         return 0
     state = torch.load(path, map_location="cpu", weights_only=True)
-    _check_told(path.parent, state.get("told", {}), told)
+    before = state["settings"] if "settings" in state else state.get("told", {})  # "told" until 0.1.0
+    _check_recorded(path.parent, before, recorded)
     with torch.no_grad():
-        for name, weight in _trained(network):
+        for (name, weight), averaged in zip(_list_trained(network), average.shadow_params, strict=True):
             weight.copy_(state["weights"][name])
-            average.weights[name].copy_(state["average"][name])
+            averaged.copy_(state["average"][name])
+    average.optimization_step = state["step"]
     optimizer.load_state_dict(state["optimizer"])
     return state["step"]

@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 from mimo_core.denoise.denoiser import Denoiser
 
 
-LEARNED = ("to_q", "to_k", "to_v", "to_out.0")
+LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 
 
 class LowRank(nn.Module):
@@ -54,4 +54,4 @@ def save_lora(denoiser: Denoiser, out: Path, *, source: str) -> None:
 
 
 def _projections(denoiser: Denoiser) -> list[tuple[str, nn.Linear]]:
-    return [(name, layer) for name, layer in denoiser.named_modules() if name.endswith(LEARNED)]
+    return [(name, layer) for name, layer in denoiser.named_modules() if name.endswith(LORA_TARGETS)]

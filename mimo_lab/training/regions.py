@@ -7,7 +7,7 @@ from mimo_core.errors import InputError
 from mimo_core.motion.motion import Motion
 
 
-def square_region_of(motion: Motion, width: int, height: int) -> tuple[int, int, int] | None:
+def find_square_region(motion: Motion, width: int, height: int) -> tuple[int, int, int] | None:
     """(left, top, side) around the body in all frames of a motion, inside the frame; None where nobody is in it.
 
     It is the region of `plan_clip`, made square: where the release pads what reaches out of the frame, this moves in.

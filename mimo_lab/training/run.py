@@ -21,19 +21,19 @@ from mimo_core.denoise.state_files import read_tensors
 from mimo_core.errors import InputError
 from mimo_core.progress import Progress
 
-from .autoencoder import AutoencoderStage, fresh_autoencoder
-from .denoiser import DenoiserStage, Mimo, Told
+from .autoencoder import AutoencoderStage, make_autoencoder
+from .denoiser import BatchConfig, DenoiserStage, Mimo
 from .distillation import FewStepsStage
-from .export import clip_vision_tensors, described, export, networks_of, vae_tensors
-from .image_encoder import ImageEncoderStage, fresh_image_encoder
+from .export import clip_vision_tensors, describe_run, export_checkpoint, load_networks, vae_tensors
+from .image_encoder import ImageEncoderStage, make_image_encoder
 from .latents import Encoders, Latents, encode_shards
-from .loop import STATE, Report, fit
+from .loop import STATE_FILE, Report, fit_stage
 from .lora import add_lora, save_lora
-from .samples import Shards, write_shards
+from .samples import Shards, write_sample_shards
 from .settings import Run, StageSettings
 
 
-FEW = 4  # steps of sampling after distillation
+FEW_STEPS = 4  # steps of sampling after distillation
 
 
 @dataclass
@@ -50,36 +50,49 @@ class Training:
     def __post_init__(self):
         self.samples = self.samples or self.folder / "samples"
 
-    def all(self) -> bool:
+    def run_all(self) -> bool:
         """Everything that is not done yet. False if the time ran out first."""
         self.make_samples()
         return all(getattr(self, name.replace(" ", "_"))().is_finished for name in self.run.stages)
 
     def make_samples(self) -> None:
         """Draw or decompose the clips, shared out among the processes."""
-        from .real_samples import real_sample
-        from .shard_samples import shard_sample
-        from .synthetic_samples import synthetic_sample
+        from .real_samples import make_real_sample
+        from .shard_samples import make_shard_sample
+        from .synthetic_samples import make_synthetic_sample
 
         data = self.run.data
         if data.kind == "synthetic":
-            make = partial(synthetic_sample, seed=data.seed, size=data.size, frames=data.frames, is_rich=data.is_rich)
+            make = partial(
+                make_synthetic_sample,
+                seed=data.seed,
+                size=data.size,
+                frames=data.frames,
+                is_randomized=data.is_randomized,
+            )
         elif data.kind == "shards":
-            make = partial(shard_sample, folder=Path(data.folder), size=data.size, frames=data.frames)
+            make = partial(make_shard_sample, folder=Path(data.folder), size=data.size, frames=data.frames)
         elif data.kind == "folder":
-            make = partial(real_sample, folder=Path(data.folder), seed=data.seed, size=data.size, frames=data.frames)
+            make = partial(
+                make_real_sample, folder=Path(data.folder), seed=data.seed, size=data.size, frames=data.frames
+            )
         else:
             raise InputError(f"There is no data of the kind {data.kind!r}. Choose synthetic, shards or folder.")
-        names = ("kind", "seed", "size", "frames", "folder", "is_rich")
+        names = ("kind", "seed", "size", "frames", "folder", "is_randomized")
         recorded = {name: getattr(data, name) for name in names}
-        write_shards(
-            self.samples, make, data.clips, recorded=recorded, part=self._part(), progress=self.progress_of("samples")
+        write_sample_shards(
+            self.samples,
+            make,
+            data.clips,
+            recorded=recorded,
+            part=self._worker_part(),
+            progress=self.progress_of("samples"),
         )
         self.accelerator.wait_for_everyone()
 
     def autoencoder(self) -> Report:
         settings = self.run.stages["autoencoder"]
-        stage = AutoencoderStage(Shards(self.samples), self._begun_autoencoder(), batch=settings.batch)
+        stage = AutoencoderStage(Shards(self.samples), self._make_autoencoder(), batch=settings.batch)
         return self._fit(stage, settings)
 
     def image_encoder(self) -> Report:
@@ -88,67 +101,67 @@ class Training:
         return self._fit(ImageEncoderStage(Shards(self.samples), width=width, batch=settings.batch), settings)
 
     def images(self) -> Report:
-        stage = self._denoiser_stage("images", self._started(), motion=False)
-        return self._fitted(stage, self.run.stages["images"], self.export)
+        stage = self._denoiser_stage("images", self._make_networks(), motion=False)
+        return self._fit_and_save(stage, self.run.stages["images"], self.export)
 
     def clips(self) -> Report:
-        stage = self._denoiser_stage("clips", self._after("images"), motion=True)
-        return self._fitted(stage, self.run.stages["clips"], self.export)
+        stage = self._denoiser_stage("clips", self._load_after("images"), motion=True)
+        return self._fit_and_save(stage, self.run.stages["clips"], self.export)
 
     def decoder(self) -> Report:
         """The autoencoder's decoder alone, longer, while the latents stay what the denoiser has learned."""
         settings = self.run.stages["decoder"]
-        network = self._trained_autoencoder()
+        network = self._load_autoencoder()
         stage = AutoencoderStage(Shards(self.samples), network, batch=settings.batch, frozen=True)
-        return self._fitted(stage, settings, lambda name: self.export("clips"))
+        return self._fit_and_save(stage, settings, lambda name: self.export("clips"))
 
     def few_steps(self) -> Report:
-        settings, networks = self.run.stages["few steps"], self._after("images", "clips")
-        told = Told(clips=settings.batch, frames=settings.frames, in_order=True)
-        stage = FewStepsStage("few steps", networks, self._latents(), self.run.layers, told, cfg=self.run.cfg)
-        return self._fitted(stage, settings, self.export)
+        settings, networks = self.run.stages["few steps"], self._load_after("images", "clips")
+        batching = BatchConfig(clips=settings.batch, frames=settings.frames, in_order=True)
+        stage = FewStepsStage("few steps", networks, self._latents(), self.run.layers, batching, cfg=self.run.cfg)
+        return self._fit_and_save(stage, settings, self.export)
 
     def lora(self) -> Report:
-        settings, networks = self.run.stages["lora"], self._after("images", "clips")
+        settings, networks = self.run.stages["lora"], self._load_after("images", "clips")
         networks.requires_grad_(False)
         add_lora(networks.denoising_unet, rank=settings.rank)
         stage = self._denoiser_stage("lora", networks, motion=True)
         out = self.folder / f"{self.run.name}-lora.safetensors"
-        return self._fitted(
+        return self._fit_and_save(
             stage,
             settings,
-            lambda name: save_lora(networks.denoising_unet, out, source=described(self.run, self._before())),
+            lambda name: save_lora(networks.denoising_unet, out, source=describe_run(self.run, self._describe_start())),
         )
 
     def export(self, name: str) -> Path:
         """Write the checkpoint of the networks as a stage left them."""
-        networks = self._started()
+        networks = self._make_networks()
         self._load(name, networks)
         few = name == "few steps"
-        run = replace(self.run, name=f"{self.run.name}-few-steps", steps=FEW, cfg=1.0) if few else self.run
+        run = replace(self.run, name=f"{self.run.name}-few-steps", steps=FEW_STEPS, cfg=1.0) if few else self.run
         out = self.folder / f"{run.name}.safetensors"
-        extras = dict(self._brought())
+        extras = dict(self._start_extras())
         if {"autoencoder", "decoder"} & set(self.run.stages):
-            extras["vae"] = vae_tensors(self._trained_autoencoder())
+            extras["vae"] = vae_tensors(self._load_autoencoder())
         if "image encoder" in self.run.stages:
-            extras["clip_vision"] = clip_vision_tensors(self._trained_image_encoder())
-        export(run, networks, out, extras=extras, before=self._before())
+            extras["clip_vision"] = clip_vision_tensors(self._load_image_encoder())
+        export_checkpoint(run, networks, out, extras=extras, before=self._describe_start())
         return out
 
     def _denoiser_stage(self, name: str, networks: Mimo, *, motion: bool) -> DenoiserStage:
         settings = self.run.stages[name]
-        told = Told(clips=settings.batch, frames=settings.frames, in_order=motion)
-        return DenoiserStage(name, networks, self._latents(), self.run.layers, told, motion=motion)
+        batching = BatchConfig(clips=settings.batch, frames=settings.frames, in_order=motion)
+        return DenoiserStage(name, networks, self._latents(), self.run.layers, batching, motion=motion)
 
-    def _fitted(self, stage, settings: StageSettings, save: Callable[[str], object]) -> Report:
+    def _fit_and_save(self, stage, settings: StageSettings, save: Callable[[str], object]) -> Report:
         report = self._fit(stage, settings)
         if self.accelerator.is_main_process:
             save(stage.name)
         return report
 
-    def _after(self, *names: str) -> Mimo:
+    def _load_after(self, *names: str) -> Mimo:
         """The networks as the last of some stages left them, as far as the run has them."""
-        networks = self._started()
+        networks = self._make_networks()
         for name in [name for name in names if name in self.run.stages][-1:]:
             self._load(name, networks)
         return networks
@@ -159,7 +172,7 @@ class Training:
             self.samples,
             encoders,
             layers=tuple(name for name in LAYERS if name in self.run.layers),
-            part=self._part(),
+            part=self._worker_part(),
             progress=self.progress_of("latents"),
         )
         self.accelerator.wait_for_everyone()
@@ -169,17 +182,17 @@ class Training:
         """The stages' own, else those of the run's files, else those that the checkpoint to start from brings."""
         device = self.accelerator.device
         if {"autoencoder", "decoder"} & set(self.run.stages):
-            autoencoder = Autoencoder(self._trained_autoencoder().to(device), SCALE)
+            autoencoder = Autoencoder(self._load_autoencoder().to(device), SCALE)
         else:
-            autoencoder = Autoencoder.from_tensors(self._given("vae", self.run.vae), device)
+            autoencoder = Autoencoder.from_tensors(self._read_part("vae", self.run.vae), device)
         if "image encoder" in self.run.stages:
-            return Encoders(autoencoder, self._trained_image_encoder().to(device))
-        return Encoders(autoencoder, image_encoder(self._given("clip_vision", self.run.image_encoder), device))
+            return Encoders(autoencoder, self._load_image_encoder().to(device))
+        return Encoders(autoencoder, image_encoder(self._read_part("clip_vision", self.run.image_encoder), device))
 
-    def _given(self, part: str, file: str) -> Mapping[str, torch.Tensor]:
+    def _read_part(self, part: str, file: str) -> Mapping[str, torch.Tensor]:
         if file:
             return read_tensors(Path(file))
-        extras = self._brought()
+        extras = self._start_extras()
         if part not in extras:
             raise InputError(
                 f"There is no {part} to encode with. Name a file in the configuration (vae, image_encoder), or list "
@@ -187,25 +200,25 @@ class Training:
             )
         return extras[part]
 
-    def _brought(self) -> Mapping[str, Mapping[str, torch.Tensor]]:
+    def _start_extras(self) -> Mapping[str, Mapping[str, torch.Tensor]]:
         """What the checkpoint to start from holds beside its networks."""
         return open_checkpoint(Path(self.run.start)).extras if self.run.start else {}
 
-    def _before(self) -> str:
+    def _describe_start(self) -> str:
         """How the checkpoint to start from came to be."""
         return open_checkpoint(Path(self.run.start)).trained.source if self.run.start else ""
 
-    def _started(self) -> Mimo:
+    def _make_networks(self) -> Mimo:
         torch.manual_seed(self.run.seed)
-        return networks_of(Path(self.run.start), self.run) if self.run.start else Mimo(self.run.networks)
+        return load_networks(Path(self.run.start), self.run) if self.run.start else Mimo(self.run.networks)
 
-    def _begun_autoencoder(self) -> nn.Module:
+    def _make_autoencoder(self) -> nn.Module:
         """The tiny autoencoder that the checkpoint to start from brings, or a new one."""
         from diffusers import AutoencoderTiny
 
-        brought = self._brought().get("vae")
+        brought = self._start_extras().get("vae")
         if brought is None:
-            return fresh_autoencoder()
+            return make_autoencoder()
         network = Autoencoder.from_tensors(brought).network
         if not isinstance(network, AutoencoderTiny):
             raise InputError(
@@ -214,34 +227,34 @@ class Training:
             )
         return network.to(memory_format=torch.channels_last)
 
-    def _trained_autoencoder(self) -> nn.Module:
-        network = self._begun_autoencoder()
+    def _load_autoencoder(self) -> nn.Module:
+        network = self._make_autoencoder()
         if "autoencoder" in self.run.stages:
             self._load("autoencoder", network)
-        if (self._place("decoder") / STATE).is_file():
+        if (self._stage_folder("decoder") / STATE_FILE).is_file():
             self._load("decoder", network)
         return network.eval().requires_grad_(False)
 
-    def _trained_image_encoder(self) -> nn.Module:
-        network = fresh_image_encoder(self.run.networks.cross_attention_dim)
+    def _load_image_encoder(self) -> nn.Module:
+        network = make_image_encoder(self.run.networks.cross_attention_dim)
         self._load("image encoder", network)
         return network.eval().requires_grad_(False)
 
     def _load(self, name: str, network: nn.Module) -> None:
         """The averaged weights that a stage left. Motion modules are missing after the stage of single images."""
-        path = self._place(name) / STATE
+        path = self._stage_folder(name) / STATE_FILE
         if not path.is_file():
             raise InputError(f"{path} is missing: the stage {name!r} comes first. Run it, or name it in the stages.")
         average = torch.load(path, map_location="cpu", weights_only=True)["average"]
         network.load_state_dict(average, strict=False)
 
-    def _place(self, name: str) -> Path:
+    def _stage_folder(self, name: str) -> Path:
         return self.folder / name.replace(" ", "-")
 
-    def _part(self) -> tuple[int, int]:
+    def _worker_part(self) -> tuple[int, int]:
         return self.accelerator.process_index, self.accelerator.num_processes
 
-    def _recorded(self, stage) -> dict[str, str]:
+    def _list_dependencies(self, stage) -> dict[str, str]:
         """What a stage depends on beside its own settings."""
         depends = {"start": Path(self.run.start).name}
         if not isinstance(stage, AutoencoderStage):
@@ -253,14 +266,14 @@ class Training:
         return depends
 
     def _fit(self, stage, settings: StageSettings) -> Report:
-        with _logged(self._place(stage.name), is_on=self.accelerator.is_main_process) as (log, show):
-            return fit(
+        with _open_log(self._stage_folder(stage.name), is_on=self.accelerator.is_main_process) as (log, show):
+            return fit_stage(
                 stage,
                 settings,
-                self._place(stage.name),
+                self._stage_folder(stage.name),
                 accelerator=self.accelerator,
                 seed=self.run.seed,
-                recorded=self._recorded(stage),
+                recorded=self._list_dependencies(stage),
                 until=self.until,
                 log=log,
                 show=show,
@@ -269,7 +282,7 @@ class Training:
 
 
 @contextmanager
-def _logged(folder: Path, *, is_on: bool) -> Iterator[tuple[Callable, Callable]]:
+def _open_log(folder: Path, *, is_on: bool) -> Iterator[tuple[Callable, Callable]]:
     """Functions that write scalars and pictures for TensorBoard."""
     if not is_on:
         yield lambda step, scalars: None, lambda step, picture: None
@@ -288,7 +301,7 @@ def _logged(folder: Path, *, is_on: bool) -> Iterator[tuple[Callable, Callable]]
         writer.close()
 
 
-def train(
+def train_run(
     run: Run,
     folder: Path,
     *,
@@ -306,4 +319,4 @@ def train(
     until = time.monotonic() + 60 * minutes if minutes else math.inf
     accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
     training = Training(run, folder, accelerator, samples, until, *([progress_of] if progress_of else []))
-    return training.all()
+    return training.run_all()

@@ -1,4 +1,4 @@
-"""Training samples: one clip with everything that the networks are told about it, and what they should draw."""
+"""Training samples: one clip with everything that the networks are conditioned on, and what they should draw."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mimo_core.proxy.proxy import Proxy
 from mimo_core.scene.scene import Scene
 
 
-METADATA = "mimo_samples"
+SAMPLES_KEY = "mimo_samples"
 SHARD = "samples-{:05d}.safetensors"
 
 
@@ -49,10 +49,10 @@ class Sample:
                 raise InputError(f"The {field.name} of a training sample is {found}, but must be {wanted}.")
 
 
-NAMES = tuple(field.name for field in fields(Sample))
+SAMPLE_FIELDS = tuple(field.name for field in fields(Sample))
 
 
-def sample_of(
+def make_sample(
     frames: np.ndarray,
     scene: Scene,
     visible: np.ndarray,
@@ -92,7 +92,7 @@ def sample_of(
     )
 
 
-def write_shards(
+def write_sample_shards(
     folder: Path,
     make: Callable[[int], Sample],
     count: int,
@@ -116,23 +116,23 @@ def write_shards(
     for done, shard in enumerate(shards, 1):
         path = folder / SHARD.format(shard)
         numbers = range(shard * each, min((shard + 1) * each, count))
-        if _held(path, recorded) < len(numbers):
+        if _count_held(path, recorded) < len(numbers):
             samples = [make(number) for number in numbers]
-            arrays = {name: np.stack([getattr(sample, name) for sample in samples]) for name in NAMES}
+            arrays = {name: np.stack([getattr(sample, name) for sample in samples]) for name in SAMPLE_FIELDS}
             with whole_file(path) as partial:
-                save_file(arrays, partial, metadata={METADATA: json.dumps(recorded)})
+                save_file(arrays, partial, metadata={SAMPLES_KEY: json.dumps(recorded)})
         progress(done, len(shards))
 
 
-def _held(path: Path, recorded: dict) -> int:
+def _count_held(path: Path, recorded: dict) -> int:
     """How many samples a file holds, 0 where there is none. Raises InputError if they were made in another way."""
     from safetensors import safe_open
 
     if not path.is_file():
         return 0
     with safe_open(path, "np") as file:
-        noted = json.loads(file.metadata()[METADATA])
-        count = count_in(file)
+        noted = read_recorded(file)
+        count = count_samples(file)
     for name in noted.keys() & recorded.keys():
         if noted[name] != recorded[name]:
             raise InputError(
@@ -142,7 +142,13 @@ def _held(path: Path, recorded: dict) -> int:
     return count
 
 
-def count_in(file) -> int:
+def read_recorded(file) -> dict:
+    """How the samples in an open file were made. Before 0.1.0, `is_randomized` was called `is_rich`."""
+    noted = json.loads(file.metadata()[SAMPLES_KEY])
+    return {"is_randomized" if name == "is_rich" else name: value for name, value in noted.items()}
+
+
+def count_samples(file) -> int:
     """How many samples an open safetensors file of samples or latents holds."""
     return file.get_slice("reference").get_shape()[0]
 
@@ -167,8 +173,8 @@ class Shards:
         from safetensors import safe_open
 
         self.files = [safe_open(path, "np") for path in files]
-        self.recorded = json.loads(self.files[0].metadata()[METADATA])
-        counts = [count_in(file) for file in self.files]
+        self.recorded = read_recorded(self.files[0])
+        counts = [count_samples(file) for file in self.files]
         self.places = [(file, row) for file, count in enumerate(counts) for row in range(count)]
 
     def __len__(self) -> int:
@@ -181,8 +187,8 @@ class Shards:
         return array if name == "reference" else array[frames]
 
     def sample(self, number: int) -> Sample:
-        return Sample(**{name: self.read(number, name) for name in NAMES})
+        return Sample(**{name: self.read(number, name) for name in SAMPLE_FIELDS})
 
 
-def clip_of(frames: np.ndarray, fps: float) -> Clip:
+def make_clip(frames: np.ndarray, fps: float) -> Clip:
     return Clip.from_array(frames, Fraction(fps).limit_denominator(1000))

@@ -11,9 +11,9 @@ from mimo_core.denoise.config import MimoConfig
 from mimo_core.errors import InputError
 
 
-STAGES = ("autoencoder", "image encoder", "images", "clips", "decoder", "few steps", "lora")
+TRAINING_STAGES = ("autoencoder", "image encoder", "images", "clips", "decoder", "few steps", "lora")
 MAY_CHANGE = ("steps", "save_every", "show_every")  # settings that a stage may go on with
-SMOKE = 30  # steps of every stage, to see that all is well
+SMOKE_STEPS = 30  # steps of every stage, to see that all is well
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class DataSettings:
     size: int = 128  # pixels
     frames: int = 16
     folder: str = ""  # of shards or clips
-    is_rich: bool = False  # shots of all variety; else plain ones, as those of the benches
+    is_randomized: bool = False  # randomized shots; else the benchmark shots, with which the benches measure
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Run:
     def smoke(self) -> Run:
         """The same with a few steps and clips."""
         stages = {
-            name: replace(stage, steps=SMOKE, warmup=5, save_every=SMOKE, show_every=SMOKE)
+            name: replace(stage, steps=SMOKE_STEPS, warmup=5, save_every=SMOKE_STEPS, show_every=SMOKE_STEPS)
             for name, stage in self.stages.items()
         }
         return replace(self, stages=stages, data=replace(self.data, clips=min(self.data.clips, 8)))
@@ -99,18 +99,24 @@ def read_run(path: Path) -> Run:
     if not isinstance(described, dict):
         raise InputError(f"{path} must hold names and values, such as those in configs/mimo-tiny.yaml.")
     stages = described.pop("stages", None) or {}
-    if unknown := sorted(set(stages) - set(STAGES)):
-        raise InputError(f"{path} names unknown stages: {', '.join(unknown)}. Known are {', '.join(STAGES)}.")
+    if unknown := sorted(set(stages) - set(TRAINING_STAGES)):
+        raise InputError(f"{path} names unknown stages: {', '.join(unknown)}. Known are {', '.join(TRAINING_STAGES)}.")
     layers = tuple(described.pop("layers", ("plate",)))
     networks = described.pop("networks", None) or {}
-    networks = _made(MimoConfig, networks | {"in_channels": 4 * (1 + len(layers))}, f"{path}, networks")
-    data = _made(DataSettings, described.pop("data", None) or {}, f"{path}, data")
-    made = {name: _made(StageSettings, stages[name] or {}, f"{path}, {name}") for name in STAGES if name in stages}
+    networks = _make_checked(MimoConfig, networks | {"in_channels": 4 * (1 + len(layers))}, f"{path}, networks")
+    data = described.pop("data", None) or {}
+    data = {"is_randomized" if name == "is_rich" else name: value for name, value in data.items()}  # until 0.1.0
+    data = _make_checked(DataSettings, data, f"{path}, data")
+    made = {
+        name: _make_checked(StageSettings, stages[name] or {}, f"{path}, {name}")
+        for name in TRAINING_STAGES
+        if name in stages
+    }
     rest = {"data": data, "networks": networks, "layers": layers, "stages": made}
-    return _made(Run, {"name": Path(path).stem} | described | rest, str(path))
+    return _make_checked(Run, {"name": Path(path).stem} | described | rest, str(path))
 
 
-def _made(kind, values: Mapping, where: str):
+def _make_checked(kind, values: Mapping, where: str):
     """A dataclass of values from YAML, of which each must be known and of the right kind."""
     known = {entry.name: entry for entry in fields(kind)}
     if unknown := sorted(set(values) - set(known)):
@@ -118,13 +124,13 @@ def _made(kind, values: Mapping, where: str):
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     for name, value in values.items():
         if "float" in str(known[name].type) and not isinstance(value, float):
-            values[name] = _number(value, f"{where}, {name}")
+            values[name] = _read_number(value, f"{where}, {name}")
         elif str(known[name].type) == "int" and not isinstance(value, int):
             raise InputError(f"{where}: {name} must be a whole number, got {value!r}.")
     return kind(**values)
 
 
-def _number(value, where: str) -> float:
+def _read_number(value, where: str) -> float:
     """YAML takes 1e-3 for text."""
     try:
         return float(value)

@@ -17,28 +17,28 @@ from mimo_core.motion.files import load_motion
 from mimo_core.proxy.proxy import Proxy
 from mimo_core.scene.scene import Scene
 
-from ..synthetic.shards import read_shards
-from .regions import square_region_of
-from .samples import Sample, clip_of, sample_of
+from ..synthetic.shards import read_shot_shards
+from .regions import find_square_region
+from .samples import Sample, make_clip, make_sample
 
 
-TEXTURE = 512
+SHARD_TEXTURE = 512
 
 
-def shard_sample(number: int, *, folder: Path, size: int = 128, frames: int = 16) -> Sample:
+def make_shard_sample(number: int, *, folder: Path, size: int = 128, frames: int = 16) -> Sample:
     """Sample `number` of the shots in a folder's shards, counted from the first file on."""
     before = 0
-    for file in shards_in(folder):
-        shots = _shots(file)
+    for file in list_shards(folder):
+        shots = _read_shots(file)
         if number < before + len(shots):
-            return _sample(shots[number - before], size, frames)
+            return _convert_shot(shots[number - before], size, frames)
         before += len(shots)
     raise InputError(
         f"{folder} holds {before} shots, clip {number + 1} was asked for. Lower clips, or write more shards."
     )
 
 
-def shards_in(folder: Path) -> list[Path]:
+def list_shards(folder: Path) -> list[Path]:
     """The shards in a folder, in order."""
     files = sorted(Path(folder).glob("*.tar"))
     if not files:
@@ -47,25 +47,25 @@ def shards_in(folder: Path) -> list[Path]:
 
 
 @lru_cache(maxsize=1)
-def _shots(file: Path) -> list[dict]:
-    return list(read_shards([file]))
+def _read_shots(file: Path) -> list[dict]:
+    return list(read_shot_shards([file]))
 
 
-def _sample(shot: dict, size: int, frames: int) -> Sample:
+def _convert_shot(shot: dict, size: int, frames: int) -> Sample:
     pictures = shot["frames.npy"]
     if len(pictures) < frames:
         raise InputError(f"Shot {shot['__key__']} has {len(pictures)} frames, a sample needs {frames}.")
-    source, plate = (clip_of(shot[name][:frames], shot["json"]["fps"]) for name in ("frames.npy", "plate.npy"))
+    source, plate = (make_clip(shot[name][:frames], shot["json"]["fps"]) for name in ("frames.npy", "plate.npy"))
     visible, occluder = (shot[name][:frames] for name in ("visible.npy", "occluder.npy"))
     scene = Scene(source, plate, Masks.from_array(visible), Masks.from_array(occluder))
-    motion = _motion(shot["motion.npz"])[:frames]
+    motion = _load_motion_bytes(shot["motion.npz"])[:frames]
     identity = encode_identity(np.asarray(Image.open(io.BytesIO(shot["character.png"]))))
-    proxy = Proxy.from_identity(identity, texture=TEXTURE)
-    region = None if source.width == source.height else square_region_of(motion, source.width, source.height)
-    return sample_of(pictures[:frames], scene, visible, motion, identity, proxy, size=size, region=region)
+    proxy = Proxy.from_identity(identity, texture=SHARD_TEXTURE)
+    region = None if source.width == source.height else find_square_region(motion, source.width, source.height)
+    return make_sample(pictures[:frames], scene, visible, motion, identity, proxy, size=size, region=region)
 
 
-def _motion(data: bytes):
+def _load_motion_bytes(data: bytes):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "motion.npz")
         path.write_bytes(data)

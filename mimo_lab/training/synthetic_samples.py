@@ -14,67 +14,71 @@ from mimo_core.motion.motion import Motion
 from mimo_core.proxy.proxy import Proxy
 from mimo_core.scene.scene import Scene
 
-from ..synthetic import Shot, character_picture, shot
+from ..synthetic import Shot, make_character_picture, make_shot
 from ..synthetic.variety import Variety
-from .regions import square_region_of
-from .samples import Sample, clip_of, sample_of
+from .regions import find_square_region
+from .samples import Sample, make_clip, make_sample
 
 
 FIRST_SEED = 100_000  # seeds below are for tuning and reporting
 CLIPS_EACH = 3  # of a character
-OVERSIZE = 1.5  # shots are drawn larger than samples, and sometimes cut to the region around the person
-PICTURE = 256
-TEXTURE = 512
-FPS = 12
+SHOT_OVERSIZE = 1.5  # shots are drawn larger than samples, and sometimes cut to the region around the person
+REFERENCE_SIZE = 256
+SHOT_TEXTURE = 512
+SHOT_FPS = 12
 ESTIMATED, JITTERED, CUT = 1 / 12, 0.5, 0.4  # shares of the samples
 TURN, SHIFT = 0.05, 0.012  # radians and metres by which a jittered motion is off
 
 
-def synthetic_sample(number: int, *, seed: int = 0, size: int = 128, frames: int = 16, is_rich: bool = False) -> Sample:
+def make_synthetic_sample(
+    number: int, *, seed: int = 0, size: int = 128, frames: int = 16, is_randomized: bool = False
+) -> Sample:
     """Sample `number` of the endless data set of `seed`; the same whoever makes it."""
     rng = np.random.default_rng((seed, number))
     character = FIRST_SEED + (seed * 1_000_003 + number // CLIPS_EACH) % 1_000_000_000
     place = FIRST_SEED + (seed * 1_000_003 + number) % 1_000_000_000
-    variety, side = Variety() if is_rich else None, round(size * OVERSIZE)
-    made = shot(place, size=side, frames=frames, fps=FPS, character=character, samples=1, variety=variety)
-    identity, proxy = character_of(character, is_rich)
-    motion = _told_motion(made, rng)
-    region = square_region_of(motion, side, side) if rng.random() < CUT else None
-    return sample_of(made.frames, true_scene(made), made.visible, motion, identity, proxy, size=size, region=region)
+    variety, side = Variety() if is_randomized else None, round(size * SHOT_OVERSIZE)
+    shot = make_shot(place, size=side, frames=frames, fps=SHOT_FPS, character=character, samples=1, variety=variety)
+    identity, proxy = fit_character(character, is_randomized)
+    motion = _vary_motion(shot, rng)
+    region = find_square_region(motion, side, side) if rng.random() < CUT else None
+    return make_sample(shot.frames, true_scene(shot), shot.visible, motion, identity, proxy, size=size, region=region)
 
 
 @lru_cache(maxsize=2)
-def character_of(seed: int, is_rich: bool = False):
+def fit_character(seed: int, is_randomized: bool = False):
     """The identity of a synthetic character and its proxy."""
-    identity = encode_identity(character_picture(seed, size=PICTURE, variety=Variety() if is_rich else None).image)
-    return identity, Proxy.from_identity(identity, texture=TEXTURE)
+    identity = encode_identity(
+        make_character_picture(seed, size=REFERENCE_SIZE, variety=Variety() if is_randomized else None).image
+    )
+    return identity, Proxy.from_identity(identity, texture=SHOT_TEXTURE)
 
 
-def true_scene(made: Shot) -> Scene:
-    source = clip_of(made.frames, made.fps)
+def true_scene(shot: Shot) -> Scene:
+    source = make_clip(shot.frames, shot.fps)
     return Scene(
         source,
-        Clip.from_array(made.plate, source.fps),
-        Masks.from_array(made.visible),
-        Masks.from_array(made.occluder),
+        Clip.from_array(shot.plate, source.fps),
+        Masks.from_array(shot.visible),
+        Masks.from_array(shot.occluder),
     )
 
 
-def _told_motion(made: Shot, rng: np.random.Generator) -> Motion:
+def _vary_motion(shot: Shot, rng: np.random.Generator) -> Motion:
     """The true motion; or one that is a little off, as estimates are; or the estimate."""
     drawn = rng.random()
     if drawn < ESTIMATED:
         from mimo_core.pose.estimate import estimate_motion
 
-        found = estimate_motion(clip_of(made.frames, made.fps))
-        if found.is_found and found.motion.frames == made.motion.frames:
+        found = estimate_motion(make_clip(shot.frames, shot.fps))
+        if found.is_found and found.motion.frames == shot.motion.frames:
             return found.motion
     if drawn < ESTIMATED + JITTERED:
-        return jittered(made.motion, rng)
-    return made.motion
+        return jitter_motion(shot.motion, rng)
+    return shot.motion
 
 
-def jittered(motion: Motion, rng: np.random.Generator) -> Motion:
+def jitter_motion(motion: Motion, rng: np.random.Generator) -> Motion:
     """The motion with joints and place off by a slowly changing error, and another body shape."""
     person, frames = motion.person, motion.frames
 

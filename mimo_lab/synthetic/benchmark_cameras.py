@@ -8,11 +8,11 @@ import torch
 from mimo_core.geometry.camera import Camera
 
 
-CAMERAS = ("fixed", "pan")
+BENCHMARK_CAMERAS = ("fixed", "pan")
 TIGHTEST, WIDEST = 0.88, 0.5  # height of the person, as a share of the frame
 
 
-def film(rng: np.random.Generator, points: np.ndarray, size: tuple[int, int], *, kind: str) -> Camera:
+def place_benchmark_camera(rng: np.random.Generator, points: np.ndarray, size: tuple[int, int], *, kind: str) -> Camera:
     """A camera that keeps points (F, N, 3) of a person in the frame without losing them in the distance.
 
     "fixed" stands still. "pan" turns about its own centre, following the person loosely and sweeping.
@@ -32,19 +32,19 @@ def film(rng: np.random.Generator, points: np.ndarray, size: tuple[int, int], *,
     for distance in np.linspace(nearest, max(nearest, farthest), 8):
         eye = aim + distance * np.array([np.sin(azimuth), 0, np.cos(azimuth)])
         eye[1] = np.clip(aim[1] + rise * tall, 0.5, 2.4)
-        yaw, pitch = (np.full(frames, angle) for angle in direction(aim - eye))
+        yaw, pitch = (np.full(frames, angle) for angle in measure_direction(aim - eye))
         if kind == "pan":
-            middles = np.stack([direction(middle - eye) for middle in (points.min(1) + points.max(1)) / 2])
+            middles = np.stack([measure_direction(middle - eye) for middle in (points.min(1) + points.max(1)) / 2])
             time = np.linspace(-1, 1, frames) if frames > 1 else np.zeros(1)
             yaw = yaw + follow * (middles[:, 0] - yaw) + sweep * np.sin(np.pi / 2 * np.clip(time * ease, -1, 1))
             pitch = pitch + tilt * time
         camera = Camera(float(focal), (width / 2, height / 2), size, _extrinsics(eye, yaw, pitch))
-        if outside(camera, points) < 0.01:
+        if measure_outside(camera, points) < 0.01:
             break
     return camera
 
 
-def direction(vector: np.ndarray) -> tuple[float, float]:
+def measure_direction(vector: np.ndarray) -> tuple[float, float]:
     """Yaw (0 looks along -Z, positive turns left) and pitch (positive looks up) of a vector."""
     return np.arctan2(-vector[0], -vector[2]), np.arctan2(vector[1], np.hypot(vector[0], vector[2]))
 
@@ -59,7 +59,7 @@ def _extrinsics(eye: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> torch.Te
     return torch.from_numpy(matrix.astype(np.float32))
 
 
-def outside(camera: Camera, points: np.ndarray) -> float:
+def measure_outside(camera: Camera, points: np.ndarray) -> float:
     """Share of the points that lie outside the frame or within 2 % of its border."""
     pixels = camera.project(torch.from_numpy(points).float()).numpy()
     place = pixels / np.array(camera.size, np.float32)

@@ -6,22 +6,22 @@ import numpy as np
 
 from mimo_core.motion.choreography import ARM_POSES, Angles, Performance
 
-from .streams import pick
+from .streams import pick_weighted
 
 
-KINDS = {
+BENCHMARK_MOTIONS = {
     "walk": 4, "run": 0.8, "dance": 5, "turn": 0.8, "wave": 0.6, "squat": 0.6, "reach": 0.6, "idle": 0.5, "jacks": 0.5,
 }  # fmt: skip
 STEPS = ("stand", "wide", "bent", "left lift", "right lift", "left side", "right side")  # of a dance on the spot
 
 
-def perform(rng: np.random.Generator, times: np.ndarray, *, kind: str | None = None) -> Performance:
+def perform_benchmark_motion(rng: np.random.Generator, times: np.ndarray, *, kind: str | None = None) -> Performance:
     """A random performance at `times` (F,) in seconds. `kind` is one of KINDS; None draws one."""
-    kind = kind or pick(rng, KINDS)
+    kind = kind or pick_weighted(rng, BENCHMARK_MOTIONS)
     angles = Angles(times)
     yaw = np.full(len(times), rng.normal(0, 0.45) if rng.random() < 0.75 else rng.uniform(-np.pi, np.pi))
     lift = np.zeros(len(times))
-    turn, rise = PERFORMANCES[kind](rng, angles)
+    turn, rise = BENCHMARK_PERFORMERS[kind](rng, angles)
     angles.sway(rng, {"idle": 4.0, "dance": 3.0}.get(kind, 2.0))
     angles.flat_feet()
     return Performance(kind, angles.limited(), yaw + turn, lift + rise)
@@ -54,7 +54,7 @@ def _run(rng, angles: Angles):
     return _walk(rng, angles, running=True)
 
 
-def blends(rng, times: np.ndarray, beat: float, choices: tuple[str, ...]) -> dict[str, np.ndarray]:
+def list_blends(rng, times: np.ndarray, beat: float, choices: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Amounts (F,) per pose that move from one random pose to the next on every beat and always sum to 1."""
     beats = int(times.max() / beat) + 3
     order = [choices[i] for i in rng.integers(0, len(choices), beats)]
@@ -76,7 +76,7 @@ def _dance(rng, angles: Angles):
     together = rng.random() < 0.45
     for side in ("left", "right"):
         if side == "left" or not together:
-            arms = blends(rng, t, beat * rng.choice([1, 2]), tuple(ARM_POSES))
+            arms = list_blends(rng, t, beat * rng.choice([1, 2]), tuple(ARM_POSES))
         for name, amount in arms.items():
             angles.arm(side, name, amount)
     (_sidestep if rng.random() < 0.65 else _step_on_the_spot)(rng, angles, beat)
@@ -92,7 +92,7 @@ def _dance(rng, angles: Angles):
 
 
 def _step_on_the_spot(rng, angles: Angles, beat: float):
-    for name, amount in blends(rng, angles.times, beat * rng.choice([1, 2]), STEPS).items():
+    for name, amount in list_blends(rng, angles.times, beat * rng.choice([1, 2]), STEPS).items():
         free, _, step = name.rpartition(" ")
         for side in ("left", "right"):
             angles.leg(side, step if free in ("", side) else "bent" if step == "side" else "stand", amount)
@@ -186,7 +186,7 @@ def _jacks(rng, angles: Angles):
     return 0.0, 0.07 * np.abs(np.sin(phase))
 
 
-PERFORMANCES = {
+BENCHMARK_PERFORMERS = {
     "walk": _walk, "run": _run, "dance": _dance, "wave": _wave, "squat": _squat, "turn": _turn, "reach": _reach,
     "idle": _idle, "jacks": _jacks,
 }  # fmt: skip

@@ -19,7 +19,7 @@ from mimo_core.motion.motion import Motion
 
 
 @dataclass(frozen=True, eq=False)
-class Captured:
+class RecordedPerformance:
     """A stretch of somebody's recorded motion, turned about the vertical. What Performance is for procedural ones."""
 
     kind: str
@@ -38,7 +38,7 @@ class Captured:
         return FootPlacement(transl.astype(np.float32), np.zeros((len(transl), 2), bool))
 
 
-def motion_files(folder: Path) -> tuple[Path, ...]:
+def list_motion_files(folder: Path) -> tuple[Path, ...]:
     """All motion files under a folder, in order."""
     found = tuple(sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in READ_SUFFIXES))
     if not found:
@@ -46,11 +46,11 @@ def motion_files(folder: Path) -> tuple[Path, ...]:
     return found
 
 
-def capture(rng: np.random.Generator, path: Path, frames: int, fps: float) -> Captured:
+def sample_recording(rng: np.random.Generator, path: Path, frames: int, fps: float) -> RecordedPerformance:
     """A random stretch of `frames` at `fps` of the first person in a motion file. A short one goes back and forth."""
     from scipy.spatial.transform import Rotation
 
-    motion = _at(path, fps)
+    motion = _load_at_rate(path, fps)
     last = motion.frames - 1
     start = int(rng.integers(0, max(motion.frames - frames, 0) + 1))
     rows = np.arange(start, start + frames)
@@ -66,10 +66,10 @@ def capture(rng: np.random.Generator, path: Path, frames: int, fps: float) -> Ca
     ground = turn.apply(ground)
     ground[:, 1] = np.clip(lowest - np.percentile(lowest, 5), 0, None)
     stature = measure_height(free_body(), free_body().betas_of(person))
-    return Captured(Path(path).stem, vectors.astype(np.float32), ground, stature)
+    return RecordedPerformance(Path(path).stem, vectors.astype(np.float32), ground, stature)
 
 
 @functools.lru_cache(maxsize=32)
-def _at(path: Path, fps: float) -> Motion:
+def _load_at_rate(path: Path, fps: float) -> Motion:
     motion = load_motion(path)
     return motion if motion.fps == fps else resample_motion(motion, fps)

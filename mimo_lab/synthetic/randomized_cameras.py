@@ -1,4 +1,4 @@
-"""Cameras of rich shots: fixed, pan, hand-held, a dolly and an orbit, near and far, high and low."""
+"""Cameras of randomized shots: fixed, pan, hand-held, a dolly and an orbit, near and far, high and low."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import torch
 
 from mimo_core.geometry.camera import Camera
 
-from .framing import direction, outside
+from .benchmark_cameras import measure_direction, measure_outside
 
 
-RICH_CAMERAS = {"fixed": 2, "pan": 2, "hand-held": 2.5, "dolly": 1, "orbit": 1}
-MOVING = ("hand-held", "dolly", "orbit")  # these do not only turn
+RANDOMIZED_CAMERAS = {"fixed": 2, "pan": 2, "hand-held": 2.5, "dolly": 1, "orbit": 1}
+TRAVELING_CAMERAS = ("hand-held", "dolly", "orbit")  # these do not only turn
 
 
-def film_freely(
+def place_randomized_camera(
     rng: np.random.Generator, points: np.ndarray, size: tuple[int, int], seconds: np.ndarray, *, kind: str
 ) -> Camera:
     """A camera of one of RICH_CAMERAS that keeps most of the points (F, N, 3) of a person in the frame.
@@ -30,8 +30,8 @@ def film_freely(
     rise = rng.uniform(-0.35, 0.9) * 1.2
     low, high = points.min((0, 1)), points.max((0, 1))
     aim = (low + high) / 2 + np.array([rng.normal(0, 0.07), rng.normal(0, 0.04), 0]) * tall
-    travel = _travel(rng, kind, seconds)
-    turn = _turning(rng, kind, seconds)
+    travel = _sample_travel(rng, kind, seconds)
+    turn = _sample_rotation(rng, kind, seconds)
     nearest = focal * span / (share * height)
     farthest = max(nearest, focal * span / (min(share, 0.5) * height))
     for distance in np.linspace(nearest, farthest, 8):
@@ -40,13 +40,13 @@ def film_freely(
         eye = aim + np.stack([np.sin(angle) * away, 0 * angle, np.cos(angle) * away], 1)
         eye[:, 1] = np.clip(aim[1] + rise * tall, 0.25, 3.0)
         eye += travel["shift"] * (1.0, 1.0, 1.0)
-        camera = _pointed(rng, points, size, focal, aim, eye, turn)
-        if outside(camera, points) < (0.02 if share < 0.92 else 0.3):
+        camera = _point_camera(rng, points, size, focal, aim, eye, turn)
+        if measure_outside(camera, points) < (0.02 if share < 0.92 else 0.3):
             break
     return camera
 
 
-def _travel(rng, kind: str, seconds: np.ndarray) -> dict[str, np.ndarray]:
+def _sample_travel(rng, kind: str, seconds: np.ndarray) -> dict[str, np.ndarray]:
     """How the camera leaves its place: radians around, share of the distance, metres."""
     still = np.zeros(len(seconds))
     path = {"orbit": still, "closer": still, "shift": np.zeros((len(seconds), 3))}
@@ -58,11 +58,11 @@ def _travel(rng, kind: str, seconds: np.ndarray) -> dict[str, np.ndarray]:
         path["shift"][:, 0] = rng.uniform(-0.7, 0.7) * time
     if kind == "hand-held":
         sway = rng.uniform(0.008, 0.035)
-        path["shift"] = sway * np.stack([_wander(rng, seconds) for _ in range(3)], 1)
+        path["shift"] = sway * np.stack([_sample_wander(rng, seconds) for _ in range(3)], 1)
     return path
 
 
-def _turning(rng, kind: str, seconds: np.ndarray) -> dict[str, np.ndarray | float]:
+def _sample_rotation(rng, kind: str, seconds: np.ndarray) -> dict[str, np.ndarray | float]:
     """How the camera turns: how closely it follows, and yaw, pitch and roll besides, in radians."""
     still = np.zeros(len(seconds))
     turn = {"follow": 0.0, "yaw": still, "pitch": still, "roll": np.full(len(seconds), rng.normal(0, 0.012))}
@@ -74,31 +74,31 @@ def _turning(rng, kind: str, seconds: np.ndarray) -> dict[str, np.ndarray | floa
     if kind == "hand-held":
         shake = np.deg2rad(rng.uniform(0.25, 1.1))
         turn["follow"] = rng.uniform(0.0, 0.7)
-        turn |= {axis: shake * _wander(rng, seconds) for axis in ("yaw", "pitch")}
-        turn["roll"] = turn["roll"] + 0.6 * shake * _wander(rng, seconds)
+        turn |= {axis: shake * _sample_wander(rng, seconds) for axis in ("yaw", "pitch")}
+        turn["roll"] = turn["roll"] + 0.6 * shake * _sample_wander(rng, seconds)
     if kind in ("dolly", "orbit"):
         turn["follow"] = rng.uniform(0.5, 1.0)
     return turn
 
 
-def _wander(rng, seconds: np.ndarray) -> np.ndarray:
+def _sample_wander(rng, seconds: np.ndarray) -> np.ndarray:
     """Breathing and shaking of about unit spread: slow waves with weaker quick ones."""
     speeds = rng.uniform((0.2, 0.6, 1.5, 3.0), (0.5, 1.2, 2.5, 5.0))
     waves = np.sin(2 * np.pi * speeds * seconds[:, None] + rng.uniform(0, 2 * np.pi, 4))
     return waves @ np.array([0.8, 0.5, 0.25, 0.12])
 
 
-def _pointed(rng, points, size, focal, aim, eye, turn) -> Camera:
+def _point_camera(rng, points, size, focal, aim, eye, turn) -> Camera:
     width, height = size
     middles = (points.min(1) + points.max(1)) / 2
-    fixed = np.stack([direction(aim - place) for place in eye])
-    loose = np.stack([direction(middle - place) for middle, place in zip(middles, eye, strict=True)])
+    fixed = np.stack([measure_direction(aim - place) for place in eye])
+    loose = np.stack([measure_direction(middle - place) for middle, place in zip(middles, eye, strict=True)])
     angles = fixed + turn["follow"] * (loose - fixed)
-    matrices = extrinsics(eye, angles[:, 0] + turn["yaw"], angles[:, 1] + turn["pitch"], turn["roll"])
+    matrices = make_extrinsics(eye, angles[:, 0] + turn["yaw"], angles[:, 1] + turn["pitch"], turn["roll"])
     return Camera(float(focal), (width / 2, height / 2), size, matrices)
 
 
-def extrinsics(eye: np.ndarray, yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> torch.Tensor:
+def make_extrinsics(eye: np.ndarray, yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> torch.Tensor:
     """camera_from_world (F, 4, 4) of a camera at `eye` (F, 3); positive roll turns the picture clockwise."""
     forward = np.stack([-np.sin(yaw) * np.cos(pitch), np.sin(pitch), -np.cos(yaw) * np.cos(pitch)], 1)
     level = np.stack([np.cos(yaw), np.zeros_like(yaw), -np.sin(yaw)], 1)

@@ -8,30 +8,31 @@ import numpy as np
 
 from mimo_core.motion.choreography import Angles, Performance
 
-from .motions import KINDS, blends, perform
-from .streams import pick
+from .benchmark_motions import BENCHMARK_MOTIONS, list_blends, perform_benchmark_motion
+from .streams import pick_weighted
 
 
-RICH_KINDS = {
-    **KINDS, "sit": 1.2, "sit on the floor": 0.7, "kneel": 0.5, "sneak": 0.5, "march": 0.5, "stroll backwards": 0.3,
+RANDOMIZED_MOTIONS = {
+    **BENCHMARK_MOTIONS, "sit": 1.2, "sit on the floor": 0.7, "kneel": 0.5, "sneak": 0.5, "march": 0.5,
+    "stroll backwards": 0.3,
     "kick": 0.6, "box": 0.7, "lunge": 0.6, "throw": 0.6, "jump": 0.6, "hop": 0.3, "spin": 0.5, "grapevine": 0.7,
     "sway": 0.6, "clap": 0.5, "stretch": 0.6, "bow": 0.4, "point": 0.5, "shrug": 0.3, "pick up": 0.5, "conduct": 0.4,
     "disco": 0.8, "robot": 0.5, "ballet": 0.6, "yoga": 0.5,
 }  # fmt: skip
 ON_THE_BODY = ("sit on the floor", "kneel")  # what touches the floor is not only the feet
-FACING = {"sit": 0.9, "sit on the floor": 1.2, "kneel": 1.4}  # radians that these may turn from the camera
+FACING_SPREAD = {"sit": 0.9, "sit on the floor": 1.2, "kneel": 1.4}  # radians that these may turn from the camera
 
 
-def perform_richly(rng: np.random.Generator, times: np.ndarray, *, kind: str | None = None) -> Performance:
+def perform_randomized_motion(rng: np.random.Generator, times: np.ndarray, *, kind: str | None = None) -> Performance:
     """A random performance at `times` (F,) in seconds. `kind` is one of RICH_KINDS; None draws one."""
-    kind = kind or pick(rng, RICH_KINDS)
-    if kind in KINDS:
-        return perform(rng, times, kind=kind)
+    kind = kind or pick_weighted(rng, RANDOMIZED_MOTIONS)
+    if kind in BENCHMARK_MOTIONS:
+        return perform_benchmark_motion(rng, times, kind=kind)
     angles = Angles(times)
     yaw = rng.normal(0, 0.5) if rng.random() < 0.75 else rng.uniform(-np.pi, np.pi)
-    if kind in FACING:
-        yaw = np.clip(rng.normal(0, 0.6), -FACING[kind], FACING[kind])
-    turn, rise = PERFORMANCES[kind](rng, angles)
+    if kind in FACING_SPREAD:
+        yaw = np.clip(rng.normal(0, 0.6), -FACING_SPREAD[kind], FACING_SPREAD[kind])
+    turn, rise = RANDOMIZED_PERFORMERS[kind](rng, angles)
     angles.sway(rng, 2.0)
     if kind not in ON_THE_BODY:
         angles.flat_feet()
@@ -52,7 +53,7 @@ def _pulse(phase: np.ndarray, sharp: float = 1.0) -> np.ndarray:
 def _gesture(rng, angles: Angles, choices=("hang", "hip", "chest", "low", "reach", "goal")):
     """Arms that move between a few poses, each on its own."""
     for side in ("left", "right"):
-        for name, amount in blends(rng, angles.times, rng.uniform(0.7, 1.5), choices).items():
+        for name, amount in list_blends(rng, angles.times, rng.uniform(0.7, 1.5), choices).items():
             angles.arm(side, name, amount)
 
 
@@ -345,7 +346,7 @@ def _robot(rng, angles: Angles):
     beat = rng.uniform(0.35, 0.6)
     choices = ("goal", "chest", "reach", "low", "out", "hang")
     for side in ("left", "right"):
-        for name, amount in blends(rng, angles.times, beat, choices).items():
+        for name, amount in list_blends(rng, angles.times, beat, choices).items():
             angles.arm(side, name, np.round(3 * amount) / 3)
     angles.add("head", y=25 * np.round(np.sin(angles.times / beat * 2)))
     angles.add("spine3", y=12 * np.round(np.sin(angles.times / beat + 1)))
@@ -386,7 +387,7 @@ def _yoga(rng, angles: Angles):
     return 0.0, 0.0
 
 
-PERFORMANCES = {
+RANDOMIZED_PERFORMERS = {
     "sit": _sit, "sit on the floor": _sit_on_the_floor, "kneel": _kneel, "sneak": _sneak, "march": _march,
     "stroll backwards": _backwards, "kick": _kick, "box": _box, "lunge": _lunge, "throw": _throw, "jump": _jump,
     "hop": _hop, "spin": _spin, "grapevine": _grapevine, "sway": _sway, "clap": _clap, "stretch": _stretch,
