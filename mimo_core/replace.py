@@ -21,7 +21,7 @@ from .progress import Progress, silent
 from .proxy.light import estimate_scene_light
 from .proxy.proxy import Proxy
 from .scene.scene import Scene
-from .scene.separate import separate
+from .scene.separate import separate_scene
 from .stopwatch import Stopwatch
 
 
@@ -90,7 +90,7 @@ def replace_character(
         found = find_person(clip, person=person, progress=progress_of("pose"))
     if scene is None:
         with watch.stage("scene"):
-            scene = separate(clip, motion=found.motion, coarse=found.masks, progress=progress_of("scene"))
+            scene = separate_scene(clip, motion=found.motion, coarse=found.masks, progress=progress_of("scene"))
     decoder = decoder or ProxyDecoder()
     drawn = decoder.draw(identity, found.motion, scene, color_match=color_match, watch=watch)
     return Job(drawn, scene, found.motion, identity, (*identity.notes, *found.notes))

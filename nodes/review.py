@@ -37,10 +37,10 @@ class MimoReviewLayers(io.ComfyNode):
 
     @classmethod
     def execute(cls, scene, strokes) -> io.NodeOutput:
-        from ..mimo_core.scene.review import review
+        from ..mimo_core.scene.review import review_scene
         from ..mimo_core.scene.strokes import read_strokes
 
         progress = make_progress()
-        reviewed = review(scene, read_strokes(strokes, scene.frames), progress=progress)
+        reviewed = review_scene(scene, read_strokes(strokes, scene.frames), progress=progress)
         show_notes(reviewed.scene.report.notes[len(scene.report.notes) :], cls)
         return io.NodeOutput(reviewed.scene, ui=show_layers(reviewed, progress=progress))

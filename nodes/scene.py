@@ -82,12 +82,12 @@ class MimoSeparateScene(io.ComfyNode):
     def execute(
         cls, clip, camera, edge, fps, motion=None, person=None, occluder=None, depth=None, plate=None
     ) -> io.NodeOutput:
-        from ..mimo_core.scene.separate import separate
+        from ..mimo_core.scene.separate import separate_scene
 
         check_choice("camera", camera, CAMERAS)
         progress = make_progress()
         clip = to_clip(clip, fps=fps, progress=progress)
-        scene = separate(
+        scene = separate_scene(
             clip,
             motion=motion,
             coarse=find_seen_masks(motion, clip),

@@ -12,7 +12,7 @@ import folder_paths
 from ..mimo_core.media.clip import Clip
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import Progress
-from ..mimo_core.scene.review import Reviewed
+from ..mimo_core.scene.review import ReviewedScene
 from ..mimo_core.view.layers import write_layers_view
 from ..mimo_core.view.motion import write_motion_view
 
@@ -22,7 +22,7 @@ def show_motion(motion: Motion, *, clip: Clip | None = None, progress: Progress)
     return _write_view("mimo_motion", lambda folder: write_motion_view(motion, folder, clip=clip, progress=progress))
 
 
-def show_layers(reviewed: Reviewed, *, progress: Progress) -> dict:
+def show_layers(reviewed: ReviewedScene, *, progress: Progress) -> dict:
     """The layers of a scene for Review Layers."""
     return _write_view("mimo_layers", lambda folder: write_layers_view(reviewed, folder, progress=progress))
 

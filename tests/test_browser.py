@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from mimo_core.media.clip import Clip, Masks
-from mimo_core.scene.review import Reviewed, review
+from mimo_core.scene.review import ReviewedScene, review_scene
 from mimo_core.scene.scene import Doubt, Scene, SceneReport
 from mimo_core.scene.strokes import read_strokes
 from mimo_core.view.layers import write_layers_view
@@ -61,7 +61,7 @@ def results(film, scene, tmp_path_factory):
     confidence[4:6], bridged[12:15] = 0.2, True
     motion = film.motion.with_person(replace(film.motion.person, confidence=confidence, bridged=bridged))
     shown = write_motion_view(motion, temp / "motion", clip=scene.source) | {"subfolder": "motion"}
-    layers = write_layers_view(Reviewed(scene), temp / "layers") | {"subfolder": "layers"}
+    layers = write_layers_view(ReviewedScene(scene), temp / "layers") | {"subfolder": "layers"}
     return {"temp": temp, "motion": {"mimo_motion": [shown]}, "layers": {"mimo_layers": [layers]}}
 
 
@@ -325,7 +325,7 @@ class TestReviewLayers:
     def test_the_library_takes_what_the_page_wrote(self, view, scene):
         view.key("Home")
         self.paint(view, 3, (40, 60), (120, 90))
-        reviewed = review(scene, read_strokes(self.strokes(view), scene.frames))
+        reviewed = review_scene(scene, read_strokes(self.strokes(view), scene.frames))
         assert reviewed.scene.occluder[0][75, 80] == 255
 
     def test_alt_and_the_other_tool_remove(self, view):

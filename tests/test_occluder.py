@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from mimo_core.scene.depth import nearer_than
-from mimo_core.scene.follow import Evidence, followed
-from mimo_core.scene.occluder import Sightings, fixed_things, without_small
-from mimo_core.scene.tracks import Sighting, Tracks
+from mimo_core.scene.depth import find_nearer
+from mimo_core.scene.fixed_occluders import BodyCoverage, find_fixed_occluders
+from mimo_core.scene.moving_objects import remove_small
+from mimo_core.scene.object_tracks import ObjectTracks, Sighting
+from mimo_core.scene.sprites import ColorEvidence, track_object
 
 
 STATURE = 100.0
@@ -18,31 +19,31 @@ def seen(frame, x, *, touches, own=0.0, area=80, number=1):
 
 class TestTracks:
     def test_a_thing_that_flies_past_is_kept_while_it_is_off_the_person(self):
-        tracks = Tracks(STATURE)
+        tracks = ObjectTracks(STATURE)
         for frame in range(8):
             tracks.add(frame, [seen(frame, 10.0 * frame, touches=frame in (3, 4))])
-        assert tracks.in_front() == {frame: [1] for frame in range(8)}
+        assert tracks.labels_in_front() == {frame: [1] for frame in range(8)}
 
     def test_a_thing_that_never_touches_is_not_in_front(self):
-        tracks = Tracks(STATURE)
+        tracks = ObjectTracks(STATURE)
         for frame in range(8):
             tracks.add(frame, [seen(frame, 10.0 * frame, touches=False)])
-        assert tracks.in_front() == {}
+        assert tracks.labels_in_front() == {}
 
     def test_a_piece_of_the_person_in_their_own_colours_is_not_a_thing(self):
-        tracks = Tracks(STATURE)
+        tracks = ObjectTracks(STATURE)
         for frame in range(4):
             tracks.add(frame, [seen(frame, 50.0, touches=True, own=0.9)])
-        assert tracks.in_front() == {}
+        assert tracks.labels_in_front() == {}
 
     def test_a_strange_colour_on_the_person_is_a_thing_also_if_never_seen_apart(self):
-        tracks = Tracks(STATURE)
+        tracks = ObjectTracks(STATURE)
         tracks.add(0, [seen(0, 50.0, touches=True, own=0.1)])
-        assert tracks.in_front() == {0: [1]}
+        assert tracks.labels_in_front() == {0: [1]}
 
     def shoe_beside_a_ball(self, shoe):
         """A white ball that drops on the person, with a piece of a white shoe below it in the frames `shoe` of 20."""
-        tracks = Tracks(STATURE)
+        tracks = ObjectTracks(STATURE)
         for frame in range(20):
             ball = seen(frame, 30.0 + frame, touches=frame > 4, number=1)
             sole = seen(frame, 52.0, touches=True, own=0.3, number=2, area=30)
@@ -51,29 +52,29 @@ class TestTracks:
 
     def test_a_shoe_in_the_colour_of_the_ball_that_a_step_shows_is_the_persons(self):
         tracks = self.shoe_beside_a_ball(range(8, 13))
-        assert tracks.in_front() == {frame: [1] for frame in range(20)}
-        assert tracks.persons() == {frame: [2] for frame in range(8, 13)}
+        assert tracks.labels_in_front() == {frame: [1] for frame in range(20)}
+        assert tracks.labels_of_person() == {frame: [2] for frame in range(8, 13)}
         assert [sighting.number for sighting, _ in tracks.seeds()] == [1]
 
     @pytest.mark.parametrize("there", [range(5), range(15, 20), range(2, 19)])
     def test_what_lies_on_the_person_for_long_or_at_an_end_of_the_clip_is_a_thing(self, there):
         tracks = self.shoe_beside_a_ball(there)
-        assert tracks.persons() == {}
-        assert all(2 in tracks.in_front()[frame] for frame in there)
+        assert tracks.labels_of_person() == {}
+        assert all(2 in tracks.labels_in_front()[frame] for frame in there)
 
     def test_two_things_that_meet_keep_their_tracks(self):
-        tracks = Tracks(STATURE)
+        tracks = ObjectTracks(STATURE)
         for frame in range(6):
             ball = seen(frame, 10.0 * frame, touches=frame == 3, number=1)
             foot = seen(frame, 34.0, touches=True, own=1.0, number=2, area=30)
             tracks.add(frame, [ball, foot] if frame in (3, 4) else [ball])
-        assert tracks.in_front() == {frame: [1] for frame in range(6)}
+        assert tracks.labels_in_front() == {frame: [1] for frame in range(6)}
 
     def test_a_jump_across_the_picture_begins_another_track(self):
-        tracks = Tracks(STATURE)
+        tracks = ObjectTracks(STATURE)
         tracks.add(0, [seen(0, 0.0, touches=True)])
         tracks.add(1, [seen(1, 90.0, touches=False)])
-        assert tracks.in_front() == {0: [1]}
+        assert tracks.labels_in_front() == {0: [1]}
 
 
 class TestFollowing:
@@ -92,7 +93,7 @@ class TestFollowing:
         behind = picture.copy()
         picture[ball] = colour
         alike = np.square((picture.astype(np.float32) - behind) / 6).sum(-1) < 9
-        return Evidence(picture, np.where(alike, -10.0, -20.0).astype(np.float32))
+        return ColorEvidence(picture, np.where(alike, -10.0, -20.0).astype(np.float32))
 
     def overlaps(self, places, colour, *, start=0, piece=None):
         """IoU with the truth in every frame, from what is seen of the ball in frame `start`."""
@@ -100,8 +101,8 @@ class TestFollowing:
         seen = [self.frame(ball, colour) for ball in truth]
         mask = truth[start] if piece is None else truth[start] & piece
         speed = np.subtract(places[1], places[0])
-        thing = followed(mask, start, speed, range(len(places)), lambda frame: seen[frame], STATURE)
-        masks = thing.places(self.SIZE)
+        thing = track_object(mask, start, speed, range(len(places)), lambda frame: seen[frame], STATURE)
+        masks = thing.draw_masks(self.SIZE)
         return {frame: (mask & truth[frame]).sum() / (mask | truth[frame]).sum() for frame, mask in masks}
 
     def test_a_ball_that_crosses_the_torso_stays_whole(self):
@@ -126,13 +127,13 @@ class TestFollowing:
             ball[15:90, 50:75] = False
             seen.append(self.frame(ball, (200, 30, 30)))
         first = self.disc(*places[0])
-        thing = followed(first, 0, np.array([6.0, 0.0]), range(14), lambda frame: seen[frame], STATURE)
-        assert not any(self.disc(62, 40, 4)[mask].any() for _, mask in thing.places(self.SIZE))
+        thing = track_object(first, 0, np.array([6.0, 0.0]), range(14), lambda frame: seen[frame], STATURE)
+        assert not any(self.disc(62, 40, 4)[mask].any() for _, mask in thing.draw_masks(self.SIZE))
 
     def test_what_the_scene_explains_is_no_thing(self):
         seen = self.frame(self.disc(20, 40), (200, 30, 30))
-        still = Evidence(seen.picture, np.full_like(seen.explained, -10.0))
-        assert followed(self.disc(20, 40), 0, np.zeros(2), range(6), lambda frame: still, STATURE) is None
+        still = ColorEvidence(seen.picture, np.full_like(seen.density, -10.0))
+        assert track_object(self.disc(20, 40), 0, np.zeros(2), range(6), lambda frame: still, STATURE) is None
 
 
 class TestFixedThings:
@@ -143,21 +144,21 @@ class TestFixedThings:
         truth = np.zeros((100, 80), bool)
         truth[:, 36:46] = True
         plate[truth] = (20, 110, 30)
-        sightings = Sightings.none((80, 100))
+        sightings = BodyCoverage.empty((80, 100))
         sightings.over[20:90, 37:45] = 4
         sightings.person[20:90, 20:35] = sightings.person[20:90, 47:62] = 4
         return plate, truth, sightings
 
     def test_a_post_is_outlined_beyond_where_the_body_was(self, post):
         plate, truth, sightings = post
-        found = fixed_things(plate, np.ones(truth.shape, bool), sightings, STATURE) > 0.5
+        found = find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, STATURE) > 0.5
         near = np.s_[10:95]
         assert (found & truth)[near].sum() / (found | truth)[near].sum() > 0.9
 
     def test_a_misplaced_limb_over_an_even_wall_is_no_thing(self, post):
         plate, truth, sightings = post
         plate[truth] = plate[:, 0:10].reshape(-1, 3)
-        assert not fixed_things(plate, np.ones(truth.shape, bool), sightings, STATURE).any()
+        assert not find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, STATURE).any()
 
 
 class TestDepth:
@@ -170,14 +171,14 @@ class TestDepth:
         depth[20:40, 70:78] = 220
         truth = np.zeros((80, 80), bool)
         truth[:, 40:48] = True
-        np.testing.assert_array_equal(nearer_than(depth, person, 60.0), truth)
+        np.testing.assert_array_equal(find_nearer(depth, person, 60.0), truth)
 
     def test_nobody_has_nothing_in_front(self):
-        assert not nearer_than(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8), 8.0).any()
+        assert not find_nearer(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8), 8.0).any()
 
 
 def test_small_components_are_dropped_and_large_ones_kept():
     mask = np.zeros((20, 20), bool)
     mask[2:4, 2:4] = mask[10:16, 10:16] = True
-    kept = without_small(mask, 10)
+    kept = remove_small(mask, 10)
     assert kept.sum() == 36 and kept[12, 12]

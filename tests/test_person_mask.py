@@ -1,11 +1,11 @@
-"""Colours, filters and odds that tell the person from the scene."""
+"""Colours, filters and ratios that tell the person from the scene."""
 
 import numpy as np
 import pytest
 
-from mimo_core.scene.appearance import Appearance, bins_of
-from mimo_core.scene.filters import grown, guided, plate_distance, shrunk
-from mimo_core.scene.person import Looks, View, shadow_distance
+from mimo_core.scene.appearance import AppearanceModel, FrameView, shadow_distance
+from mimo_core.scene.color_histograms import ColorHistograms, bins_of
+from mimo_core.scene.filters import dilate_mask, erode_mask, guided_filter, plate_distance
 
 
 SIZE = 64
@@ -26,20 +26,20 @@ def scene():
 
 def a_view(picture, plate, soft):
     nothing = np.zeros((SIZE, SIZE), bool)
-    return View(picture, soft, plate, ~nothing, nothing, nothing.astype(np.float32), None, 50.0)
+    return FrameView(picture, soft, plate, ~nothing, nothing, nothing.astype(np.float32), None, 50.0)
 
 
 class TestGuided:
     def test_a_constant_stays_constant(self):
         guide = np.random.default_rng(0).integers(0, 255, (30, 40, 3)).astype(np.uint8)
-        np.testing.assert_allclose(guided(np.full((30, 40), 0.4), guide, 3, 1e-3), 0.4, atol=1e-3)
+        np.testing.assert_allclose(guided_filter(np.full((30, 40), 0.4), guide, 3, 1e-3), 0.4, atol=1e-3)
 
     def test_the_edge_of_a_mask_moves_onto_the_edge_of_the_picture(self):
         guide = np.zeros((40, 40, 3), np.uint8)
         guide[:, 20:] = 200
         mask = np.zeros((40, 40), np.float32)
         mask[:, 22:] = 1
-        smooth = guided(mask, guide, 5, 1e-4)
+        smooth = guided_filter(mask, guide, 5, 1e-4)
         assert smooth[20, 19] < 0.1 and smooth[20, 20] > 0.5
 
 
@@ -48,12 +48,12 @@ class TestGrown:
         mask = np.zeros((21, 21), bool)
         mask[10, 10] = True
         y, x = np.mgrid[:21, :21]
-        np.testing.assert_array_equal(grown(mask, 4), (x - 10) ** 2 + (y - 10) ** 2 <= 16)
+        np.testing.assert_array_equal(dilate_mask(mask, 4), (x - 10) ** 2 + (y - 10) ** 2 <= 16)
 
     def test_shrinking_undoes_growing_of_a_large_disc(self):
         y, x = np.mgrid[:61, :61]
         disc = (x - 30) ** 2 + (y - 30) ** 2 <= 15**2
-        assert (shrunk(grown(disc, 5), 5) ^ disc).sum() <= 24
+        assert (erode_mask(dilate_mask(disc, 5), 5) ^ disc).sum() <= 24
 
 
 class TestPlateDistance:
@@ -78,17 +78,17 @@ class TestPlateDistance:
 
 class TestAppearance:
     def test_a_colour_that_was_seen_is_more_probable(self):
-        looks = Appearance()
+        model = ColorHistograms()
         red, blue = (bins_of(np.array([[color]], np.uint8))[0] for color in ((200, 0, 0), (0, 0, 200)))
-        looks.add(np.repeat(red, 100))
-        assert looks.log_density(red)[0] > looks.log_density(blue)[0] + 3
+        model.add(np.repeat(red, 100))
+        assert model.log_density(red)[0] > model.log_density(blue)[0] + 3
 
     def test_what_passes_for_one_frame_in_ten_is_not_a_patch_s_own(self):
-        looks = Appearance(1, np.zeros((1, 1), int))
+        model = ColorHistograms(1, np.zeros((1, 1), int))
         red, white = (bins_of(np.array([[color]], np.uint8))[0] for color in ((200, 0, 0), (250, 250, 250)))
         for frame in range(10):
-            looks.add(np.repeat(white if frame == 4 else red, 100), 0)
-        usual = looks.usual()[0]
+            model.add(np.repeat(white if frame == 4 else red, 100), 0)
+        usual = model.usual()[0]
         assert usual[red[0]] == 1 and usual[white[0]] < 0.05
 
 
@@ -96,20 +96,20 @@ class TestLooks:
     def test_a_sloppy_guess_is_corrected_to_what_differs_from_the_plate(self, scene):
         picture, plate, soft, truth = scene
         view = a_view(picture, plate, soft)
-        looks = Looks()
-        looks.learn(view)
-        found = looks.odds(view).is_person
+        model = AppearanceModel()
+        model.add_guess(view)
+        found = model.score_pixels(view).is_person
         assert (found & truth).sum() / (found | truth).sum() > 0.93
 
     def test_a_thing_seen_apart_is_told_from_the_person_it_covers(self, scene):
         picture, plate, soft, truth = scene
-        looks = Looks()
+        model = AppearanceModel()
         for x in (2, 4, 6):
             apart = picture.copy()
             apart[4:12, x : x + 8] = (20, 220, 240)
-            looks.learn(a_view(apart, plate, soft))
+            model.add_guess(a_view(apart, plate, soft))
         covering = picture.copy()
         covering[30:40, 28:38] = (20, 220, 240)
-        odds = looks.odds(a_view(covering, plate, soft))
-        assert (odds.thing[31:39, 29:37] > 0).all()
-        assert not (odds.thing > 0)[truth & (np.arange(SIZE) > 42)[:, None]].any()
+        ratios = model.score_pixels(a_view(covering, plate, soft))
+        assert (ratios.object[31:39, 29:37] > 0).all()
+        assert not (ratios.object > 0)[truth & (np.arange(SIZE) > 42)[:, None]].any()

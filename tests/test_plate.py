@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 
 from mimo_core.errors import InputError
-from mimo_core.scene.background import BackgroundSamples, plan_canvases
+from mimo_core.scene.background import Background
 from mimo_core.scene.camera_motion import CameraPath, CameraTracker, check_camera
+from mimo_core.scene.canvas import plan_canvases
+from mimo_core.scene.fields import extrapolate_field
+from mimo_core.scene.fill_plate import fill_hole
+from mimo_core.scene.grain import Grain
 from mimo_core.scene.inpaint import paint_unseen
-from mimo_core.scene.plate import Background, Grain, continued, fill
+from mimo_core.scene.pixel_samples import BackgroundSamples
 
 
 HEIGHT, WIDTH = 96, 128
@@ -123,7 +127,7 @@ class TestContinued:
     def test_a_constant_is_continued_everywhere(self):
         weight = np.zeros((20, 30))
         weight[3, 4] = 1
-        np.testing.assert_allclose(continued(np.full((20, 30, 2), 7.0), weight), 7.0, atol=1e-4)
+        np.testing.assert_allclose(extrapolate_field(np.full((20, 30, 2), 7.0), weight), 7.0, atol=1e-4)
 
 
 class TestFill:
@@ -143,7 +147,7 @@ class TestFill:
         source = view(wall, 0, 0)
         source[hole] = 0
         source[10:20, 10:20] = 255
-        patch = fill(source, hole, background, 0, front=np.zeros(hole.shape, np.uint8))
+        patch = fill_hole(source, hole, background, 0, front=np.zeros(hole.shape, np.uint8))
         x0, y0, x1, y1 = patch.box
         part = hole[y0:y1, x0:x1]
         np.testing.assert_array_equal(patch.pixels[~part], source[y0:y1, x0:x1][~part])
@@ -152,7 +156,7 @@ class TestFill:
         truth = (view(wall, 0, 0) * 0.9).astype(np.uint8)
         source = truth.copy()
         source[34:66, 54:71] = 0
-        patch = fill(source, hole, background, 0, front=np.zeros(hole.shape, np.uint8))
+        patch = fill_hole(source, hole, background, 0, front=np.zeros(hole.shape, np.uint8))
         x0, y0, x1, y1 = patch.box
         assert np.abs(patch.pixels.astype(int) - truth[y0:y1, x0:x1]).mean() < 4
         assert patch.unseen == 0
@@ -162,7 +166,7 @@ class TestFill:
         front = np.zeros(hole.shape, np.uint8)
         front[40:50, 55:65] = 255
         source[40:50, 55:65] = (255, 0, 0)
-        patch = fill(source, hole, background, 0, front=front)
+        patch = fill_hole(source, hole, background, 0, front=front)
         x0, y0, _, _ = patch.box
         assert (patch.pixels[40 - y0 : 50 - y0, 55 - x0 : 65 - x0] == (255, 0, 0)).all()
 
@@ -174,10 +178,10 @@ class TestGrain:
         for _ in range(4):
             noisy = background + random.normal(0, 5, (HEIGHT, WIDTH, 1))
             grain.measure(noisy, background, np.ones((HEIGHT, WIDTH), bool))
-        noise = grain.frame(background, 3, (0, 0, WIDTH, HEIGHT))
+        noise = grain.sample_noise(background, 3, (0, 0, WIDTH, HEIGHT))
         # The calm quarter of the blocks is measured, which lies a little below the true 5.
         assert 4 < noise.std() < 5.5
 
     def test_a_clean_source_gets_no_noise(self):
         background = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
-        assert not Grain().frame(background, 0, (0, 0, WIDTH, HEIGHT)).any()
+        assert not Grain().sample_noise(background, 0, (0, 0, WIDTH, HEIGHT)).any()

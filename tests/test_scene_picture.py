@@ -7,7 +7,7 @@ import pytest
 
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
-from mimo_core.scene.picture import fitted_picture, scene_from_picture
+from mimo_core.scene.picture import fit_picture, scene_from_picture
 
 
 @pytest.fixture()
@@ -17,16 +17,16 @@ def picture():
 
 class TestFit:
     def test_cover_fills_the_frame_and_crops_the_middle(self, picture):
-        np.testing.assert_array_equal(fitted_picture(picture, (40, 40), "cover", 0), picture[:, 10:50])
+        np.testing.assert_array_equal(fit_picture(picture, (40, 40), "cover", 0), picture[:, 10:50])
 
     def test_contain_shows_all_of_it_between_bars(self, picture):
-        fitted = fitted_picture(picture, (60, 60), "contain", (9, 8, 7))
+        fitted = fit_picture(picture, (60, 60), "contain", (9, 8, 7))
         np.testing.assert_array_equal(fitted[10:50], picture)
         assert (fitted[:10] == (9, 8, 7)).all() and (fitted[50:] == (9, 8, 7)).all()
 
     def test_stretch_uses_all_of_both(self):
         flat = np.full((10, 20, 3), 77, np.uint8)
-        fitted = fitted_picture(flat, (30, 50), "stretch", 0)
+        fitted = fit_picture(flat, (30, 50), "stretch", 0)
         assert fitted.shape == (50, 30, 3) and (fitted == 77).all()
 
 

@@ -11,10 +11,10 @@ import pytest
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.media.clip import Clip, Masks
-from mimo_core.scene.analysis import working_scale
-from mimo_core.scene.filters import grown
+from mimo_core.scene.filters import dilate_mask
+from mimo_core.scene.first_guess import working_scale
 from mimo_core.scene.scene import Doubt, SceneReport
-from mimo_core.scene.separate import separate
+from mimo_core.scene.separate import separate_scene
 from mimo_lab.synthetic import make_shot as synthetic_shot
 
 
@@ -50,13 +50,13 @@ def sloppy(people):
     """A first guess such as a network gives: blurred and too wide."""
     import cv2
 
-    return np.stack([cv2.GaussianBlur(grown(mask > 0, 2).astype(np.uint8) * 255, (0, 0), 2) for mask in people])
+    return np.stack([cv2.GaussianBlur(dilate_mask(mask > 0, 2).astype(np.uint8) * 255, (0, 0), 2) for mask in people])
 
 
 @pytest.fixture(scope="module")
 def taken():
     frames, plate, people, balls = shot(ball=True)
-    scene = separate(Clip.from_array(frames), coarse=Masks.from_array(sloppy(people)))
+    scene = separate_scene(Clip.from_array(frames), coarse=Masks.from_array(sloppy(people)))
     return scene, frames, plate, people, balls
 
 
@@ -68,7 +68,7 @@ class TestASimpleShot:
     def test_outside_the_dilated_person_the_plate_is_the_source_exactly(self, taken):
         scene, frames, _, _, _ = taken
         for plate, source, person in zip(scene.plate, frames, scene.person, strict=True):
-            reach = grown(person > 0, 0.02 * 70 + 1)
+            reach = dilate_mask(person > 0, 0.02 * 70 + 1)
             np.testing.assert_array_equal(plate[~reach], source[~reach])
 
     def test_the_plate_shows_what_other_frames_saw(self, taken):
@@ -92,42 +92,42 @@ class TestGivenLayers:
 
     def test_a_given_mask_is_taken_as_it_is(self, clip):
         people = shot()[2]
-        scene = separate(clip, person=Masks.from_array(people))
+        scene = separate_scene(clip, person=Masks.from_array(people))
         np.testing.assert_array_equal(np.stack(list(scene.person)), people)
 
     def test_one_mask_stands_for_all_frames(self, clip):
         mask = np.zeros((1, HEIGHT, WIDTH), np.uint8)
         mask[:, 20:80, 20:110] = 255
-        scene = separate(clip, person=Masks.from_array(mask), occluder=Masks.from_array(mask // 2))
+        scene = separate_scene(clip, person=Masks.from_array(mask), occluder=Masks.from_array(mask // 2))
         np.testing.assert_array_equal(scene.person[7], mask[0])
         np.testing.assert_array_equal(scene.occluder[7], mask[0] // 2)
 
     def test_a_given_plate_fills_the_hole_and_only_the_hole(self, clip):
         people = shot()[2]
         blue = Clip.still(np.full((HEIGHT, WIDTH, 3), (0, 0, 255), np.uint8), 1)
-        scene = separate(clip, person=Masks.from_array(people), plate=blue)
+        scene = separate_scene(clip, person=Masks.from_array(people), plate=blue)
         plate, source = scene.plate[5], clip[5]
         assert (plate[people[5] > 0] == (0, 0, 255)).all()
-        far = ~grown(people[5] > 0, 4)
+        far = ~dilate_mask(people[5] > 0, 4)
         np.testing.assert_array_equal(plate[far], source[far])
 
     def test_another_size_of_one_shape_is_resized_and_noted(self, clip):
         small = shot()[2][:, ::2, ::2]
-        scene = separate(clip, person=Masks.from_array(small))
+        scene = separate_scene(clip, person=Masks.from_array(small))
         assert (scene.person.width, scene.person.height) == (WIDTH, HEIGHT)
         assert scene.report.notes == ("The person mask was resized from 64x48 to 128x96.",)
 
     def test_another_shape_is_refused_with_both_sizes(self, clip):
         with pytest.raises(InputError, match="64x96 but the clip 128x96"):
-            separate(clip, person=Masks.from_array(np.zeros((1, HEIGHT, 64), np.uint8)))
+            separate_scene(clip, person=Masks.from_array(np.zeros((1, HEIGHT, 64), np.uint8)))
 
     def test_another_length_is_refused_with_both_counts(self, clip):
         with pytest.raises(InputError, match="occluder mask has 5 frames but the clip has 12"):
-            separate(clip, occluder=Masks.from_array(np.zeros((5, HEIGHT, WIDTH), np.uint8)))
+            separate_scene(clip, occluder=Masks.from_array(np.zeros((5, HEIGHT, WIDTH), np.uint8)))
 
     def test_an_unknown_camera_is_refused(self, clip):
         with pytest.raises(InputError, match="auto, none, pan, homography"):
-            separate(clip, camera="drone")
+            separate_scene(clip, camera="drone")
 
 
 class TestAGapInTheFirstGuess:
@@ -135,7 +135,7 @@ class TestAGapInTheFirstGuess:
         made = synthetic_shot(0, size=128, frames=8)
         coarse = made.visible.copy()
         coarse[4] = 0
-        scene = separate(Clip.from_array(made.frames), motion=made.motion, coarse=Masks.from_array(coarse))
+        scene = separate_scene(Clip.from_array(made.frames), motion=made.motion, coarse=Masks.from_array(coarse))
         assert iou(scene.person[4] > 127, made.visible[4] > 127) > 0.85
 
 
@@ -154,7 +154,7 @@ class TestEverySizeOfAVideo:
         frames = np.stack([np.pad(frame, ((0, 0), (0, 180), (0, 0)), mode="edge") for frame in made.frames])[:, 1:]
         coarse = np.pad(made.visible, ((0, 0), (0, 0), (0, 180)))[:, 1:]
         near = replace(made.motion, camera=replace(made.motion.camera, focal=560.0, size=(308, 127)))
-        scene = separate(Clip.from_array(frames), motion=near, coarse=Masks.from_array(coarse))
+        scene = separate_scene(Clip.from_array(frames), motion=near, coarse=Masks.from_array(coarse))
         assert scene.frames == 2
 
 
@@ -165,7 +165,7 @@ class TestNobody:
         order = [0] * 9 + [2, 3, 4]
         frames, people, guess = frames[order], people[order], sloppy(people)[order]
         guess[:8] = 0
-        scene = separate(Clip.from_array(frames), coarse=Masks.from_array(guess), camera="none")
+        scene = separate_scene(Clip.from_array(frames), coarse=Masks.from_array(guess), camera="none")
         hidden = people[0] > 127
         shown = np.abs(scene.plate[8].astype(float) - plate)[hidden].mean()
         assert np.abs(frames[0].astype(float) - plate)[hidden].mean() > 60
@@ -176,20 +176,20 @@ class TestNobody:
         frames, plate, people, _ = shot()
         frames = np.concatenate([frames[[0] * 6], np.stack([plate] * 3)])
         masks = np.concatenate([people[[0] * 6], np.zeros((3, HEIGHT, WIDTH), np.uint8)])
-        scene = separate(Clip.from_array(frames), person=Masks.from_array(masks), camera="none")
+        scene = separate_scene(Clip.from_array(frames), person=Masks.from_array(masks), camera="none")
         hidden = people[0] > 127
         assert np.abs(scene.plate[0].astype(float) - plate)[hidden].mean() < 3
 
     def test_an_empty_mask_leaves_the_source_and_says_so(self):
         frames = shot()[0][:3]
         empty = Masks.constant(0, 3, HEIGHT, WIDTH)
-        scene = separate(Clip.from_array(frames), person=empty)
+        scene = separate_scene(Clip.from_array(frames), person=empty)
         np.testing.assert_array_equal(np.stack(list(scene.plate)), frames)
         assert "frames 0 to 2: nobody was found" in scene.report.text()
 
     def test_one_frame_is_painted_and_doubted(self):
         frames, _, people, _ = shot()
-        scene = separate(Clip.from_array(frames[5:6]), person=Masks.from_array(people[5:6]))
+        scene = separate_scene(Clip.from_array(frames[5:6]), person=Masks.from_array(people[5:6]))
         assert scene.report.filled == 1
         assert "seen in no frame" in scene.report.text()
 
@@ -198,7 +198,7 @@ class TestProgress:
     def test_it_rises_to_the_end_and_can_stop_the_work(self):
         frames, _, people, _ = shot()
         steps = []
-        separate(
+        separate_scene(
             Clip.from_array(frames),
             person=Masks.from_array(people),
             progress=lambda done, total, preview=None: steps.append((done, total)),
@@ -213,7 +213,7 @@ class TestProgress:
                 raise Stop
 
         with pytest.raises(Stop):
-            separate(Clip.from_array(frames), person=Masks.from_array(people), progress=stop)
+            separate_scene(Clip.from_array(frames), person=Masks.from_array(people), progress=stop)
 
 
 def test_neighbouring_doubts_of_one_reason_are_one_line():
@@ -230,9 +230,9 @@ def test_the_ball_of_the_juggling_clip_stays_whole_over_another_character():
 
     clip = Clip.from_file(os.environ["MIMO_JUGGLE"])
     found = estimate_motion(clip)
-    scene = separate(clip, motion=found.motion, coarse=found.masks)
+    scene = separate_scene(clip, motion=found.motion, coarse=found.masks)
     outlines = {ball["frame"]: ball for ball in json.loads((DATA / "juggle_ball.json").read_text())["balls"]}
-    body = Masks.from_frames(grown(mask > 0, 6) * np.uint8(255) for mask in found.masks)
+    body = Masks.from_frames(dilate_mask(mask > 0, 6) * np.uint8(255) for mask in found.masks)
     green = Clip.still(np.full((clip.height, clip.width, 3), (0, 200, 0), np.uint8), len(clip))
     y, x = np.mgrid[: clip.height, : clip.width]
     for frame, (made, source) in enumerate(zip(composite(scene, green, body), clip, strict=True)):

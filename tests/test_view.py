@@ -15,7 +15,7 @@ from mimo_core.body.skinning import blend_skin
 from mimo_core.geometry.camera import Camera
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
-from mimo_core.scene.review import Reviewed
+from mimo_core.scene.review import ReviewedScene
 from mimo_core.scene.scene import Doubt, Scene, SceneReport
 from mimo_core.view.layers import find_intervals, write_layers_view
 from mimo_core.view.motion import write_motion_view
@@ -86,7 +86,7 @@ class TestLayersView:
         occluder = Masks.from_array(np.full((FRAMES, 64, 96), 40, np.uint8))
         report = SceneReport(doubts=(Doubt(2, "a"), Doubt(3, "a"), Doubt(3, "b")))
         clip = Clip.from_array(frames)
-        return Reviewed(Scene(clip, clip, person, occluder, report), painted=(1, 5), carried=(2, 3, 4))
+        return ReviewedScene(Scene(clip, clip, person, occluder, report), painted=(1, 5), propagated=(2, 3, 4))
 
     def test_masks_lie_in_red_and_green_exactly(self, reviewed, tmp_path):
         described = write_layers_view(reviewed, tmp_path)

@@ -66,12 +66,12 @@ def run_separate(options) -> None:
     from ..motion.files import save_motion
     from ..output import refuse_existing, whole_folder
     from ..replace import find_person
-    from ..scene.separate import separate
+    from ..scene.separate_scene import separate_scene
 
     refuse_existing(options.out, force=options.force)
     clip = Clip.from_file(options.clip, progress=start_bar("open"))
     found = find_person(clip, person=options.person, progress=start_bar("pose"))
-    scene = separate(clip, motion=found.motion, coarse=found.masks, progress=start_bar("scene"))
+    scene = separate_scene(clip, motion=found.motion, coarse=found.masks, progress=start_bar("scene"))
     with whole_folder(options.out, of=SEPARATED_FILES) as folder:
         _write_layers(folder, scene)
         save_motion(folder / "motion.npz", found.motion)

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..geometry.box import Box
 from ..media.clip import Masks
 from ..progress import Progress, silent
-from ..scene.plate import SOLID, own_color
+from ..scene.fields import SOLID_ALPHA, extend_solid_color
 from ..scene.scene import Scene
 from .color_match import COLOR_MATCHES, Tone, match_tone
 
@@ -158,9 +158,9 @@ def _lay_occluder(frame: np.ndarray, source: np.ndarray, occluder: np.ndarray) -
         return frame
     here, behind, alpha = box.cut(frame), box.cut(source), box.cut(occluder)
     share = alpha[..., None].astype(np.float32) / 255
-    color = own_color(behind, alpha)
+    color = extend_solid_color(behind, alpha)
     mixed = (here * (1 - share) + color * share + 0.5).astype(np.uint8)
-    mixed = np.where((alpha >= SOLID)[..., None], behind, mixed)
+    mixed = np.where((alpha >= SOLID_ALPHA)[..., None], behind, mixed)
     here[:] = np.where(box.cut(changed)[..., None], mixed, here)
     return frame
 

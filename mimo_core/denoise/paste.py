@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..geometry.box import Box
 from ..identity.prepare import pad_to_square, square_padding
 from ..progress import Progress, silent
-from ..scene.filters import grown
+from ..scene.filters import dilate_mask
 from .regions import ClipPlan, cut_region
 
 
@@ -165,7 +165,7 @@ def _near(mask: NDArray | None, within: Sequence[NDArray] | None, frame: int, re
     import cv2
 
     margin = MARGIN * max(region.width, region.height)
-    around = grown(cut_region(within[frame], region) > 127, margin).astype(np.float32)
+    around = dilate_mask(cut_region(within[frame], region) > 127, margin).astype(np.float32)
     return mask * cv2.GaussianBlur(around, (0, 0), margin / 3, borderType=cv2.BORDER_REPLICATE)
 
 

@@ -1,160 +1,85 @@
-"""What lies behind the person: samples of every pixel from the frames in which it was free."""
+"""Pass 7, background: what lies behind the person at the clip's own size, from frames in which it was free."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from .camera_motion import CameraPath
+from .canvas import BackgroundCanvas
+from .filters import dilate_mask
+from .first_guess import WorkingClip
+from .frame_masks import FrameMasks, FrameMaskStore
+from .grain import Grain
+from .inpaint import paint_unseen
+from .pixel_samples import BackgroundSamples
 
 
-SAMPLES = 11  # kept per pixel
-LARGEST_CANVAS = 6_000_000  # pixels; SAMPLES * 3 bytes each
-NEIGHBOURS = 96  # frames before and after a shot segment that help to fill it when the camera moves
+# The reach is the plate's contract (`separate_scene`); the rest by eye on the juggling clip, 2026-11-23.
+HOLE_REACH = 0.02  # of the body height: the hole in the plate reaches so far beyond the person
+FAINT_ALPHA = 26  # mask values from here on count as person when the hole is cut
+GRAIN_FRAMES = 6  # of a canvas teach the grain of the source
+GRAIN_SAMPLES = 4  # of a background pixel before the grain is measured against it
 
 
 @dataclass(frozen=True, eq=False)
-class Canvas:
-    """A still picture plane that the holes of some frames are mapped onto.
+class Background:
+    """What lies behind the person, on the canvas of some frames."""
 
-    Convention: `canvas_from_frame[t]` maps homogeneous pixel indices, as in `CameraPath`.
+    canvas: BackgroundCanvas
+    picture: np.ndarray  # (h, w, 3) uint8
+    seen: np.ndarray  # (h, w) uint8: 255 where some frame showed it, 0 where it was painted
+    grain: Grain
+
+    @classmethod
+    def from_samples(
+        cls, canvas: BackgroundCanvas, samples: BackgroundSamples, wanted: np.ndarray, grain: Grain
+    ) -> Background:
+        """The background from its samples. `wanted` (h, w) bool are the pixels that some frame needs."""
+        seen = samples.count > 0
+        # Only what is both needed and unseen is painted; the rest of the unseen canvas is never looked at.
+        picture = paint_unseen(samples.median(), wanted & ~seen, known=seen)
+        return cls(canvas, picture, seen.astype(np.uint8) * 255, grain)
+
+
+def collect_background(
+    working: WorkingClip, canvas: BackgroundCanvas, masks: FrameMaskStore, tick: Callable
+) -> Background:
+    """The background of a canvas of the clip's own size, outside person and moving objects of every frame.
+
+    What no frame showed is painted where some frame needs it.
     """
+    import cv2
 
-    start: int  # first frame whose holes are filled from here
-    stop: int
-    first: int  # first frame that may contribute
-    last: int
-    size: tuple[int, int]  # (width, height)
-    canvas_from_frame: dict[int, np.ndarray]
-    is_shift: bool  # whole-pixel shifts only: no resampling needed
-
-    def project(self, picture: np.ndarray, frame: int, *, flags: int, border: int = 0) -> np.ndarray:
-        """A frame or mask brought onto the canvas; `border` where it does not reach."""
-        return self._warped(picture, self.canvas_from_frame[frame], self.size, flags, border)
-
-    def lookup(self, picture: np.ndarray, frame: int, box, *, flags: int, border: int = 0) -> np.ndarray:
-        """The part of a canvas picture that lies in `box` (x0, y0, x1, y1) of a frame."""
-        x0, y0, x1, y1 = box
-        box_from_frame = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1]], np.float64)
-        matrix = box_from_frame @ np.linalg.inv(self.canvas_from_frame[frame])
-        return self._warped(picture, matrix, (x1 - x0, y1 - y0), flags, border)
-
-    def _warped(self, picture, matrix, size, flags: int, border: int) -> np.ndarray:
-        import cv2
-
-        if self.is_shift:
-            return _cropped(picture, -int(matrix[0, 2]), -int(matrix[1, 2]), size, border)
-        border = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": (border,) * 4}
-        return cv2.warpPerspective(picture, matrix, size, flags=flags, **border)
+    samples, grain, calm = BackgroundSamples(canvas), Grain(), []
+    wanted = np.zeros(samples.count.shape, bool)
+    step = max(1, (canvas.stop - canvas.start) // GRAIN_FRAMES)
+    for frame, source in enumerate(working.clip.read(canvas.first, canvas.last), canvas.first):
+        busy = _find_busy(working, frame, masks.get(frame))
+        picture = canvas.project(source, frame, flags=cv2.INTER_LINEAR)
+        blocked = canvas.project(busy, frame, flags=cv2.INTER_NEAREST, border=2)
+        samples.add(picture, blocked == 0, frame)
+        if frame in masks:
+            wanted |= blocked == 1
+            tick(None)
+        if (frame - canvas.first) % step == 0 and len(calm) < GRAIN_FRAMES:
+            calm.append((picture, blocked == 0))
+    background = Background.from_samples(canvas, samples, wanted, grain)
+    for picture, free in calm:
+        grain.measure(picture, background.picture, free & (samples.count >= GRAIN_SAMPLES))
+    return background
 
 
-def _cropped(picture: np.ndarray, x0: int, y0: int, size, border: int) -> np.ndarray:
-    """The window of `size` at (x0, y0), `border` outside the picture."""
-    width, height = size
-    out = np.full((height, width, *picture.shape[2:]), border, picture.dtype)
-    left, top = max(x0, 0), max(y0, 0)
-    right, bottom = min(x0 + width, picture.shape[1]), min(y0 + height, picture.shape[0])
-    if right > left and bottom > top:
-        out[top - y0 : bottom - y0, left - x0 : right - x0] = picture[top:bottom, left:right]
-    return out
+def _find_busy(working: WorkingClip, frame: int, masks: FrameMasks | None) -> np.ndarray:
+    """Where a frame shows person or moving objects, (H, W) uint8 0 or 1, generously."""
+    import cv2
 
-
-def plan_canvases(path: CameraPath, boxes: list) -> list[Canvas]:
-    """Canvases which together hold the boxes (x0, y0, x1, y1, or None) of all frames.
-
-    A clip is cut into segments where the camera is lost, and where one canvas would grow too large.
-    """
-    canvases = []
-    for section in range(int(path.section.max()) + 1):
-        frames = np.flatnonzero(path.section == section)
-        start, stop = int(frames[0]), int(frames[-1]) + 1
-        while start < stop:
-            end = _segment_end(path, boxes, start, stop)
-            canvases.append(canvas_of(path, boxes, start, end, int(frames[0]), stop))
-            start = end
-    return canvases
-
-
-def _segment_end(path: CameraPath, boxes, start: int, stop: int) -> int:
-    """The longest run of frames from `start` whose boxes fit on one canvas."""
-    low, high = np.full(2, np.inf), np.full(2, -np.inf)
-    for frame in range(start, stop):
-        if boxes[frame] is None:
-            continue
-        corners = _box_corners(path.frame_from_frame(start, frame), boxes[frame])
-        low, high = np.minimum(low, corners.min(0)), np.maximum(high, corners.max(0))
-        if frame > start and np.prod(high - low + 1) > LARGEST_CANVAS:
-            return frame
-    return stop
-
-
-def canvas_of(path: CameraPath, boxes, start: int, stop: int, first: int, last: int) -> Canvas:
-    """One canvas for the boxes of frames `start` to `stop`, with samples from frames `first` to `last`."""
-    if path.kind != "none":
-        first, last = max(first, start - NEIGHBOURS), min(last, stop + NEIGHBOURS)
-    middle = (start + stop) // 2  # where sizes on the canvas are those of the frame
-    corners = [
-        _box_corners(path.frame_from_frame(middle, frame), boxes[frame])
-        for frame in range(start, stop)
-        if boxes[frame] is not None
-    ]
-    corners = np.concatenate(corners) if corners else np.zeros((1, 2))
-    low, high = np.floor(corners.min(0)).astype(int), np.ceil(corners.max(0)).astype(int)
-    canvas_from_middle = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]], np.float64)
-    matrices = {frame: canvas_from_middle @ path.frame_from_frame(middle, frame) for frame in range(first, last)}
-    size = (int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
-    return Canvas(start, stop, first, last, size, matrices, is_shift=path.kind == "none")
-
-
-def _box_corners(matrix: np.ndarray, box) -> np.ndarray:
-    x0, y0, x1, y1 = box
-    corners = np.array([[x0, y0, 1], [x1 - 1, y0, 1], [x1 - 1, y1 - 1, 1], [x0, y1 - 1, 1]], np.float64) @ matrix.T
-    return corners[:, :2] / corners[:, 2:]
-
-
-class BackgroundSamples:
-    """Up to SAMPLES colours of each canvas pixel, a fair draw from all frames that showed it."""
-
-    def __init__(self, canvas: Canvas):
-        width, height = canvas.size
-        self.samples = np.zeros((SAMPLES, height, width, 3), np.uint8)
-        self.count = np.zeros((height, width), np.int32)
-
-    def add(self, picture: np.ndarray, free: np.ndarray, frame: int) -> None:
-        """Take in a picture (h, w, 3) of the canvas where `free` (h, w) bool."""
-        pixels = np.flatnonzero(free)
-        if not len(pixels):
-            return
-        count = self.count.reshape(-1)
-        seen = count[pixels]
-        # Reservoir sampling: the n-th colour of a pixel replaces one of K kept ones with probability K / n.
-        random = np.random.default_rng(frame).random(len(pixels), np.float32)
-        slot = np.where(seen < SAMPLES, seen, (random * (seen + 1)).astype(np.int32))
-        count[pixels] += 1
-        kept = slot < SAMPLES
-        flat = self.samples.reshape(-1, 3)
-        flat[slot[kept].astype(np.int64) * len(count) + pixels[kept]] = picture.reshape(-1, 3)[pixels[kept]]
-
-    def median(self) -> np.ndarray:
-        """The middle colour of each pixel, (h, w, 3) uint8; black where it was never free."""
-        kept = np.minimum(self.count, SAMPLES).reshape(-1)
-        flat = self.samples.reshape(SAMPLES, -1, 3)
-        result = np.zeros((len(kept), 3), np.uint8)
-        for number in range(1, SAMPLES + 1):
-            pixels = np.flatnonzero(kept == number)
-            for part in np.array_split(pixels, len(pixels) // 100_000 + 1):
-                ordered = np.sort(flat[:number, part], axis=0)
-                middle = ordered[(number - 1) // 2].astype(np.uint16) + ordered[number // 2] + 1
-                result[part] = middle // 2
-        return result.reshape(*self.count.shape, 3)
-
-    def spread(self) -> np.ndarray:
-        """How much the colours of a pixel differ, (h, w) uint8: the mean distance of its samples from their median."""
-        middle = self.median().astype(np.int16)
-        kept = np.minimum(self.count, SAMPLES)
-        total = np.zeros(self.count.shape, np.float32)
-        for number in range(SAMPLES):
-            distance = np.abs(self.samples[number] - middle).max(-1)
-            total += np.where(number < kept, distance, 0)
-        return (total / np.maximum(kept, 1)).clip(0, 255).astype(np.uint8)
+    if masks is None:
+        busy = working.find_hidden(frame)
+    else:
+        busy = np.zeros(working.size[::-1], bool)
+        masks.box.cut(busy)[:] = (masks.person > FAINT_ALPHA) | (masks.moving > FAINT_ALPHA)
+    busy = dilate_mask(busy, 1.2 * HOLE_REACH * working.body_height + 1)
+    size = working.clip.width, working.clip.height
+    return cv2.resize(busy.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)

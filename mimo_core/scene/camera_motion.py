@@ -9,11 +9,12 @@ import numpy as np
 from ..errors import InputError
 
 
-CAMERAS = ("auto", "none", "pan", "homography")
-FEATURES = 600
-FEWEST_INLIERS = 12
+CAMERA_KINDS = ("auto", "none", "pan", "homography")  # what `CameraTracker.path` can fit
+# Set on pans of a painted wall with a known path, found to a tenth of a pixel (`tests/test_plate.py`), 2026-11-23.
+CORNER_FEATURES = 600  # Shi-Tomasi corners of a key frame
+FEWEST_INLIERS = 12  # three times what a homography needs
 KEPT_INLIERS = 0.4  # a new key frame when fewer of the key's features are still found
-RANSAC_PIXELS = 1.5
+RANSAC_PIXELS = 1.5  # reprojection error of an inlier
 STILL_PIXELS = 0.4  # corners of a frame that never leave this radius: the camera stands still
 PAN_PIXELS = 0.15  # a pan is chosen unless a homography fits the features better by this
 FEWEST_FOR_SHIFT = 4  # matches that must agree on a plain shift where there are too few for more
@@ -50,9 +51,9 @@ class CameraPath:
 
 
 def check_camera(camera: str) -> None:
-    """Refuse a camera that does not exist."""
-    if camera not in CAMERAS:
-        raise InputError(f"There is no camera {camera!r}. Choose one of: {', '.join(CAMERAS)}.")
+    """Raise InputError for a camera that does not exist."""
+    if camera not in CAMERA_KINDS:
+        raise InputError(f"There is no camera {camera!r}. Choose one of: {', '.join(CAMERA_KINDS)}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,15 +96,15 @@ class CameraTracker:
 
         `camera` is none, pan (shift, turn and zoom), homography, or auto for the simplest that explains the clip.
         """
-        kind = self._simplest() if camera == "auto" else camera
+        kind = self._choose_kind() if camera == "auto" else camera
         matrices = {"pan": self.pans, "homography": self.homographies}.get(kind)
         if matrices is None:
             matrices = CameraPath.still(len(self.pans)).reference_from_frame
         return CameraPath(kind, np.array(matrices), np.array(self.sections), tuple(self.lost))
 
-    def _simplest(self) -> str:
+    def _choose_kind(self) -> str:
         corners = _corners(self.size)
-        pans = np.array([_mapped(matrix, corners) for matrix in self.pans])
+        pans = np.array([_map_points(matrix, corners) for matrix in self.pans])
         # The typical frame decides: one bad fit must not make a still camera move.
         if np.percentile(np.abs(pans - corners).max((1, 2)), 95) < STILL_PIXELS:
             return "none"
@@ -132,7 +133,7 @@ class _Key:
         self.picture, self.pan, self.homography = picture, pan, homography
         free = np.where(mask > 0, 0, 255).astype(np.uint8)
         distance = max(4, round(min(picture.shape) / 40))
-        points = cv2.goodFeaturesToTrack(picture, FEATURES, 0.005, distance, mask=free)
+        points = cv2.goodFeaturesToTrack(picture, CORNER_FEATURES, 0.005, distance, mask=free)
         self.points = np.empty((0, 1, 2), np.float32) if points is None else points
 
     def find(self, picture: np.ndarray, mask: np.ndarray, guess: np.ndarray) -> _Fit | None:
@@ -152,7 +153,7 @@ class _Key:
         if guess is None:
             start = self.points + self._shift(picture)
         else:
-            start = _mapped(guess, self.points[:, 0])[:, None].astype(np.float32)
+            start = _map_points(guess, self.points[:, 0])[:, None].astype(np.float32)
         there, found, _ = cv2.calcOpticalFlowPyrLK(self.picture, picture, self.points, start.copy(), **window)
         back, returned, _ = cv2.calcOpticalFlowPyrLK(picture, self.picture, there, self.points.copy(), **window)
         good = (found[:, 0] > 0) & (returned[:, 0] > 0) & (np.abs(back - self.points).max((1, 2)) < 0.7)
@@ -187,7 +188,8 @@ def _fit(source: np.ndarray, target: np.ndarray) -> _Fit | None:
         return None
     pan = np.vstack([partial, [0, 0, 1]])
     error_pan, error_homography = (
-        np.median(np.linalg.norm(_mapped(matrix, source[:, 0]) - target[:, 0], axis=1)) for matrix in (pan, homography)
+        np.median(np.linalg.norm(_map_points(matrix, source[:, 0]) - target[:, 0], axis=1))
+        for matrix in (pan, homography)
     )
     return _Fit(pan, homography, len(source), float(error_pan - error_homography))
 
@@ -211,7 +213,7 @@ def _corners(size: tuple[int, int]) -> np.ndarray:
     return np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float64)
 
 
-def _mapped(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _map_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points (N, 2) through a homography (3, 3)."""
     moved = np.column_stack([points, np.ones(len(points))]) @ matrix.T
     return moved[:, :2] / moved[:, 2:]

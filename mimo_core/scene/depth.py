@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .filters import grown, shrunk
-from .occluder import SMALLEST, TOUCH, without_small
-from .plate import continued
+from .fields import extrapolate_field
+from .filters import dilate_mask, erode_mask
+from .moving_objects import SMALLEST_OBJECT, TOUCH_DISTANCE, remove_small
 
 
-MARGIN = 6.0  # levels that a thing must be nearer than the body
+DEPTH_MARGIN = 6.0  # levels that an object must be nearer than the body
 
 
-def nearer_than(depth: np.ndarray, person: np.ndarray, stature: float) -> np.ndarray:
+def find_nearer(depth: np.ndarray, person: np.ndarray, body_height: float) -> np.ndarray:
     """Where something near the person is nearer than they are, (h, w) bool.
 
     `depth` (h, w, 3) uint8 is bright where near, on any scale; `person` (h, w) uint8 is the visible person. The body's
@@ -22,19 +22,19 @@ def nearer_than(depth: np.ndarray, person: np.ndarray, stature: float) -> np.nda
     inside = person > 127
     if not inside.any():
         return np.zeros(inside.shape, bool)
-    core = shrunk(inside, 0.01 * stature)
+    core = erode_mask(inside, 0.01 * body_height)
     core = core if core.any() else inside
-    body = continued(level[..., None], core.astype(np.float32))[..., 0]
+    body = extrapolate_field(level[..., None], core.astype(np.float32))[..., 0]
     spread = float(np.percentile(np.abs(level - body)[core], 90))
-    nearer = (level > body + max(MARGIN, 2 * spread)) & ~inside
-    return _touching(without_small(nearer, SMALLEST * stature**2), inside, stature)
+    nearer = (level > body + max(DEPTH_MARGIN, 2 * spread)) & ~inside
+    return _keep_touching(remove_small(nearer, SMALLEST_OBJECT * body_height**2), inside, body_height)
 
 
-def _touching(found: np.ndarray, person: np.ndarray, stature: float) -> np.ndarray:
+def _keep_touching(found: np.ndarray, person: np.ndarray, body_height: float) -> np.ndarray:
     import cv2
 
     count, label = cv2.connectedComponents(found.astype(np.uint8), connectivity=8)
     kept = np.zeros(count, bool)
-    kept[np.unique(label[grown(person, 2 * TOUCH * stature) & found])] = True
+    kept[np.unique(label[dilate_mask(person, 2 * TOUCH_DISTANCE * body_height) & found])] = True
     kept[0] = False
     return kept[label]

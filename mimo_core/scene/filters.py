@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def guided(mask: np.ndarray, guide: np.ndarray, radius: int, smoothness: float) -> np.ndarray:
+def guided_filter(mask: np.ndarray, guide: np.ndarray, radius: int, smoothness: float) -> np.ndarray:
     """A map (h, w) float32 smoothed where a colour picture (h, w, 3) uint8 is smooth, its edges on the picture's.
 
     The guided filter of He, Sun and Tang (ECCV 2010) in three channels; `smoothness` is a variance in 0..1 colours.
@@ -38,7 +38,7 @@ def guided(mask: np.ndarray, guide: np.ndarray, radius: int, smoothness: float) 
     return sum(mean(a) * channel for a, channel in zip(slope, channels, strict=True)) + mean(offset)
 
 
-def grown(mask: np.ndarray, pixels: float) -> np.ndarray:
+def dilate_mask(mask: np.ndarray, pixels: float) -> np.ndarray:
     """A mask (h, w) bool dilated by a disc of a radius in pixels, exactly: no kernel artefacts, any radius."""
     import cv2
 
@@ -49,9 +49,9 @@ def grown(mask: np.ndarray, pixels: float) -> np.ndarray:
     return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= pixels
 
 
-def shrunk(mask: np.ndarray, pixels: float) -> np.ndarray:
+def erode_mask(mask: np.ndarray, pixels: float) -> np.ndarray:
     """A mask (h, w) bool eroded by a disc; the border of the picture does not erode it."""
-    return ~grown(~mask, pixels)
+    return ~dilate_mask(~mask, pixels)
 
 
 def plate_distance(picture: np.ndarray, plate: np.ndarray, reach: int = 1) -> np.ndarray:

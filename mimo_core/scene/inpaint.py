@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 
-PATCH = 3  # patches are 2 * PATCH + 1 pixels wide
+# Patches and votes after Wexler et al. (PAMI 2007); fewer votes at finer levels, where matches change little. By eye.
+PATCH_RADIUS = 3  # patches are 2 * PATCH + 1 pixels wide
 LARGEST_HOLE = 40_000  # pixels; above it, patches are copied as the level below found them
 SMALLEST_HOLE = 60  # pixels at the coarsest level
-SEARCHES = 3  # rounds of propagation and random search for each vote
-VOTES = (16, 10, 6, 4, 2)  # from the coarsest level; the last one for all finer levels
-TRUST = 1.3  # a patch counts less by this factor for every pixel that it lies deeper in the hole
+SEARCH_ROUNDS = 3  # rounds of propagation and random search for each vote
+LEVEL_VOTES = (16, 10, 6, 4, 2)  # from the coarsest level; the last one for all finer levels
+DEPTH_DISTRUST = 1.3  # a patch counts less by this factor for every pixel that it lies deeper in the hole
 
 
 def paint_unseen(picture: np.ndarray, unseen: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
@@ -31,12 +32,12 @@ def paint_unseen(picture: np.ndarray, unseen: np.ndarray, known: np.ndarray | No
     rows = slice(max(y - margin, 0), y + height + margin)
     columns = slice(max(x - margin, 0), x + width + margin)
     result = picture.copy()
-    part = _painted(picture[rows, columns], ~known[rows, columns])
+    part = _paint_levels(picture[rows, columns], ~known[rows, columns])
     result[rows, columns] = np.where(unseen[rows, columns, None], part, result[rows, columns])
     return result
 
 
-def _painted(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
+def _paint_levels(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
     import cv2
 
     levels = _pyramid(picture, hole)
@@ -52,7 +53,7 @@ def _painted(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
         if not len(search.sources) or not len(search.targets):
             continue
         is_searched = level_hole.sum() <= LARGEST_HOLE or field is None
-        for _ in range(VOTES[min(depth, len(VOTES) - 1)] if is_searched else 0):
+        for _ in range(LEVEL_VOTES[min(depth, len(LEVEL_VOTES) - 1)] if is_searched else 0):
             search.improve(current)
             current = search.vote(known)
         if not is_searched:
@@ -65,7 +66,7 @@ def _pyramid(picture: np.ndarray, hole: np.ndarray) -> list[tuple[np.ndarray, np
     import cv2
 
     levels = [(picture, hole)]
-    while levels[-1][1].sum() > SMALLEST_HOLE and min(levels[-1][1].shape) > 8 * PATCH:
+    while levels[-1][1].sum() > SMALLEST_HOLE and min(levels[-1][1].shape) > 8 * PATCH_RADIUS:
         picture, hole = levels[-1]
         size = (picture.shape[1] // 2, picture.shape[0] // 2)
         free = cv2.resize((~hole).astype(np.float32), size, interpolation=cv2.INTER_AREA)
@@ -83,25 +84,25 @@ class _PatchSearch:
 
         self.random = np.random.default_rng(seed)
         self.hole, self.shape = hole, hole.shape
-        touched = cv2.dilate(hole.astype(np.uint8), np.ones((2 * PATCH + 1,) * 2, np.uint8)) > 0
+        touched = cv2.dilate(hole.astype(np.uint8), np.ones((2 * PATCH_RADIUS + 1,) * 2, np.uint8)) > 0
         inside = np.zeros(self.shape, bool)
-        inside[PATCH:-PATCH, PATCH:-PATCH] = True
+        inside[PATCH_RADIUS:-PATCH_RADIUS, PATCH_RADIUS:-PATCH_RADIUS] = True
         self.is_source = inside & ~touched
         self.sources = np.argwhere(self.is_source)
         self.targets = np.argwhere(touched & inside)
         self.number = np.full(self.shape, -1)
         self.number[tuple(self.targets.T)] = np.arange(len(self.targets))
-        self.steps = np.mgrid[-PATCH : PATCH + 1, -PATCH : PATCH + 1].reshape(2, -1).T
+        self.steps = np.mgrid[-PATCH_RADIUS : PATCH_RADIUS + 1, -PATCH_RADIUS : PATCH_RADIUS + 1].reshape(2, -1).T
         self.flat_steps = self.steps @ np.array([self.shape[1], 1])
         depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
-        self.trust = TRUST ** -depth[tuple(self.targets.T)]
+        self.trust = DEPTH_DISTRUST ** -depth[tuple(self.targets.T)]
         self.cost = np.ones(len(self.targets))
         if len(self.sources):
             self.matches = self.sources[self.random.integers(len(self.sources), size=len(self.targets))]
             if field is not None:
-                self._inherit(field)
+                self._inherit_matches(field)
 
-    def _inherit(self, field: np.ndarray) -> None:
+    def _inherit_matches(self, field: np.ndarray) -> None:
         """Start from the matches (h/2, w/2, 2) of the level below; -1 where it has none."""
         half = np.minimum(self.targets // 2, np.array(field.shape[:2]) - 1)
         inherited = field[tuple(half.T)]
@@ -119,9 +120,9 @@ class _PatchSearch:
         self.wanted = flat[(self.targets @ np.array([self.shape[1], 1]))[:, None] + self.flat_steps]
         self.cost = self._cost(flat, self.matches)
         radius = max(self.shape)
-        for _ in range(SEARCHES):
+        for _ in range(SEARCH_ROUNDS):
             for step in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-                self._try(flat, self._from_neighbour(np.array(step)))
+                self._try(flat, self._shift_neighbors(np.array(step)))
             reach = radius
             while reach >= 1:
                 noise = self.random.integers(-reach, reach + 1, size=self.matches.shape)
@@ -129,7 +130,7 @@ class _PatchSearch:
                 reach //= 4
             radius = max(radius // 2, 4)
 
-    def _from_neighbour(self, step: np.ndarray) -> np.ndarray:
+    def _shift_neighbors(self, step: np.ndarray) -> np.ndarray:
         """What each patch would match if it moved along with its neighbour's match."""
         beside = (self.targets + step).clip(0, np.array(self.shape) - 1)
         number = self.number[tuple(beside.T)]

@@ -11,8 +11,8 @@ from ..media.clip import DEFAULT_FPS, Clip, Masks
 from .scene import Scene, SceneReport
 
 
-FITS = ("cover", "contain", "stretch")
-DEFAULT_SIZE = (1280, 720)
+FITS = ("cover", "contain", "stretch")  # as CSS object-fit names them, fill being stretch
+DEFAULT_SIZE = (1280, 720)  # of a scene that is only a colour: 720p
 
 
 def scene_from_picture(
@@ -33,23 +33,25 @@ def scene_from_picture(
     distorts. `foreground` (H, W, 3 or 4) stands in front of the character where `foreground_mask` (H, W) uint8 or its
     alpha says; it is fitted like the picture. With `length` 0 a picture lasts as long as needed and a video its own
     length; a longer one repeats the video.
+    Raises InputError for an unknown fit, negative sizes, and a foreground without alpha or of another size
+    than its mask.
     """
     if fit not in FITS:
         raise InputError(f"There is no fit {fit!r}. Choose one of: {', '.join(FITS)}.")
     if min(width, height, length) < 0:
         raise InputError(f"Width, height and length cannot be negative, got {width}, {height} and {length}.")
-    size = _size(picture, width, height)
-    front = _foreground(foreground, foreground_mask, fit, size)
+    size = _choose_size(picture, width, height)
+    front = _fit_foreground(foreground, foreground_mask, fit, size)
     if isinstance(picture, Clip):
-        return _moving(picture, front, fit, size, color, length, fps)
+        return _scene_from_video(picture, front, fit, size, color, length, fps)
     plate = np.full((size[1], size[0], 3), color, np.uint8)
     if picture is not None:
-        plate = fitted_picture(picture[..., :3], size, fit, color)
+        plate = fit_picture(picture[..., :3], size, fit, color)
     clip = Clip.still(plate, length or 1, Fraction(fps or DEFAULT_FPS))
-    return _layered(clip, front, is_still=length == 0)
+    return _compose_scene(clip, front, is_still=length == 0)
 
 
-def fitted_picture(picture: np.ndarray, size: tuple[int, int], fit: str, color) -> np.ndarray:
+def fit_picture(picture: np.ndarray, size: tuple[int, int], fit: str, color) -> np.ndarray:
     """A picture (H, W, C) or mask (H, W) uint8 brought to `size` (width, height)."""
     import cv2
 
@@ -70,7 +72,7 @@ def fitted_picture(picture: np.ndarray, size: tuple[int, int], fit: str, color) 
     return out
 
 
-def _size(picture: np.ndarray | Clip | None, width: int, height: int) -> tuple[int, int]:
+def _choose_size(picture: np.ndarray | Clip | None, width: int, height: int) -> tuple[int, int]:
     if picture is None:
         own = DEFAULT_SIZE
     else:
@@ -83,7 +85,7 @@ def _size(picture: np.ndarray | Clip | None, width: int, height: int) -> tuple[i
     return int(own[0]), int(own[1])
 
 
-def _foreground(picture, mask, fit: str, size) -> tuple[np.ndarray, np.ndarray] | None:
+def _fit_foreground(picture, mask, fit: str, size) -> tuple[np.ndarray, np.ndarray] | None:
     """Colour (H, W, 3) and alpha (H, W) of what stands in front."""
     if picture is None:
         if mask is not None:
@@ -98,22 +100,22 @@ def _foreground(picture, mask, fit: str, size) -> tuple[np.ndarray, np.ndarray] 
             f"The foreground mask is {mask.shape[1]}x{mask.shape[0]} but the foreground "
             f"{picture.shape[1]}x{picture.shape[0]}. Give them in one size."
         )
-    return fitted_picture(picture[..., :3], size, fit, 0), fitted_picture(mask, size, fit, 0)
+    return fit_picture(picture[..., :3], size, fit, 0), fit_picture(mask, size, fit, 0)
 
 
-def _moving(video: Clip, front, fit: str, size, color, length: int, fps) -> Scene:
+def _scene_from_video(video: Clip, front, fit: str, size, color, length: int, fps) -> Scene:
     video = video if fps is None else video.resample(Fraction(fps))
     length = length or len(video)
     if length != len(video):
         video = video.select(index % len(video) for index in range(length))
     if (video.width, video.height) != size:
         blank = Clip.still(np.zeros((size[1], size[0], 3), np.uint8), length, video.fps)
-        fitted = blank.derive(lambda index, frames=video: fitted_picture(frames[index], size, fit, color))
+        fitted = blank.derive(lambda index, frames=video: fit_picture(frames[index], size, fit, color))
         video = Clip(fitted.source, video.fps, video.sound)
-    return _layered(video, front, is_still=False)
+    return _compose_scene(video, front, is_still=False)
 
 
-def _layered(plate: Clip, front, *, is_still: bool) -> Scene:
+def _compose_scene(plate: Clip, front, *, is_still: bool) -> Scene:
     """The plate with a foreground on it: the source is what a viewer would see without the character."""
     nobody = Masks.constant(0, len(plate), plate.height, plate.width)
     report = SceneReport()

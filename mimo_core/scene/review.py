@@ -2,86 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..media.clip import Masks
 from ..progress import Progress, silent
-from .carry import Span, carry
-from .mend import mended_plate
+from .propagate_shapes import ShapeSpan, propagate_shapes
+from .refill_plate import refill_plate
 from .scene import Scene
 from .strokes import Shape, Stroke
 
 
 @dataclass(frozen=True, eq=False)
-class Reviewed:
-    """A corrected scene, and the frames on which strokes were painted or were carried to."""
+class ReviewedScene:
+    """A corrected scene, the frames on which strokes were painted, and those to which they were propagated."""
 
     scene: Scene
     painted: tuple[int, ...] = ()
-    carried: tuple[int, ...] = ()
+    propagated: tuple[int, ...] = ()
 
 
-def review(scene: Scene, strokes: Sequence[Stroke], *, progress: Progress = silent) -> Reviewed:
-    """Paint strokes into the masks of a scene, carry them to the frames between, and mend the plate.
+def review_scene(scene: Scene, strokes: Sequence[Stroke], *, progress: Progress = silent) -> ReviewedScene:
+    """Paint strokes into the masks of a scene, propagate them to the frames between, and fill the plate again.
 
-    Only frames with a painted or carried stroke change. Without strokes the scene is handed on as it is.
+    Only frames with a painted or propagated stroke change. Without strokes the scene is handed on as it is. Raises
+    InputError for strokes that cover more than a picture can hold.
     """
     if not strokes:
-        return Reviewed(scene)
-    shapes, spans = carry(strokes, scene.source, progress=progress)
-    work = {layer: _Painted(layer, strokes, spans) for layer in {stroke.layer for stroke in strokes}}
-    masks = {layer: getattr(scene, layer) for layer in ("person", "occluder")}
-    for layer, painted in work.items():
-        masks[layer] = painted.on(masks[layer])
-    touched = sorted({frame for painted in work.values() for frame in painted.frames()})
-    plate = mended_plate(scene, masks["person"], masks["occluder"], touched, progress=progress)
+        return ReviewedScene(scene)
+    shapes, spans = propagate_shapes(strokes, scene.source, progress=progress)
+    masks, changed = {"person": scene.person, "occluder": scene.occluder}, set()
+    for name in {stroke.mask for stroke in strokes}:
+        paint = _MaskPaint(name, strokes, spans)
+        masks[name] = paint.apply(masks[name])
+        changed |= paint.frames()
+    plate = refill_plate(scene, masks["person"], masks["occluder"], sorted(changed), progress=progress)
     painted = sorted({shape.frame for shape in shapes})
-    note = f"Strokes on {len(painted)} frames were carried to {len(touched) - len(painted)} between them."
+    note = f"Strokes on {len(painted)} frames were carried to {len(changed) - len(painted)} between them."
     report = replace(scene.report, notes=(*scene.report.notes, note))
-    mended = replace(scene, plate=plate, report=report, **masks)
-    return Reviewed(mended, tuple(painted), tuple(sorted(set(touched) - set(painted))))
+    corrected = replace(scene, plate=plate, report=report, **masks)
+    return ReviewedScene(corrected, tuple(painted), tuple(sorted(changed - set(painted))))
 
 
-class _Painted:
-    """The strokes of one layer, and the shapes that are carried in it."""
+class _MaskPaint:
+    """The strokes on one mask, and the shapes that are propagated in it."""
 
-    def __init__(self, layer: str, strokes: Sequence[Stroke], spans: list[Span]):
+    def __init__(self, mask: str, strokes: Sequence[Stroke], spans: list[ShapeSpan]):
         self.strokes: dict[int, list[Shape]] = {}
         for number, stroke in enumerate(strokes):
-            if stroke.layer == layer:
+            if stroke.mask == mask:
                 self.strokes.setdefault(stroke.frame, []).append(Shape((stroke,), number))
-        self.spans = sorted((span for span in spans if span.first.layer == layer), key=lambda span: span.first.order)
+        self.spans = sorted((span for span in spans if span.first.mask == mask), key=lambda span: span.first.order)
 
     def frames(self) -> set[int]:
         """Every frame that is painted on."""
         between = {frame for span in self.spans for frame in range(span.first.frame + 1, span.last.frame)}
         return between | self.strokes.keys()
 
-    def on(self, masks: Masks) -> Masks:
+    def apply(self, masks: Masks) -> Masks:
         """The masks with everything painted, made when they are read."""
 
         def mask_at(index: int) -> np.ndarray:
             mask = masks[index]
-            for mode, box, inside in self._at(index):
-                _paint(mask, mode, box, inside)
+            for mode, box, inside in self._list_shapes(index):
+                _paint_mask(mask, mode, box, inside)
             return mask
 
         return masks.derive(mask_at)
 
-    def _at(self, frame: int):
-        """Mode, box and signed distance of what is carried to a frame, then of what was painted on it."""
+    def _list_shapes(self, frame: int) -> Iterator[tuple]:
+        """Mode, box and signed distance of what is propagated to a frame, then of what was painted on it."""
         for span in self.spans:
             if span.first.frame < frame < span.last.frame:
-                yield (span.first.mode, *span.inside(frame))
+                yield (span.first.mode, *span.blend(frame))
         for shape in self.strokes.get(frame, ()):
             box = shape.box()
             yield shape.mode, box, shape.inside(box)
 
 
-def _paint(mask: np.ndarray, mode: str, box, inside: np.ndarray) -> None:
+def _paint_mask(mask: np.ndarray, mode: str, box, inside: np.ndarray) -> None:
     """Raise or lower a mask (H, W) uint8 where a shape is; its outline is one pixel soft."""
     x0, y0, x1, y1 = box
     left, top = max(-x0, 0), max(-y0, 0)

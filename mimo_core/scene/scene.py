@@ -38,24 +38,24 @@ class SceneReport:
         lines += self.notes
         if self.doubts:
             lines.append(f"{len({doubt.frame for doubt in self.doubts})} frames in doubt:")
-            lines += [f"  {_span(first, last)}: {reason}" for first, last, reason in self._runs()]
+            lines += [f"  {_format_frames(first, last)}: {reason}" for first, last, reason in self._doubt_intervals()]
         else:
             lines.append("No frame in doubt.")
         return "\n".join(lines)
 
-    def _runs(self) -> list[tuple[int, int, str]]:
+    def _doubt_intervals(self) -> list[tuple[int, int, str]]:
         """Doubts as (first frame, last frame, reason), neighbours with one reason together."""
-        runs: dict[str, list[list[int]]] = {}
+        intervals: dict[str, list[list[int]]] = {}
         for doubt in self.doubts:
-            spans = runs.setdefault(doubt.reason, [])
+            spans = intervals.setdefault(doubt.reason, [])
             if spans and doubt.frame <= spans[-1][1] + 1:
                 spans[-1][1] = doubt.frame
             else:
                 spans.append([doubt.frame, doubt.frame])
-        return sorted((first, last, reason) for reason, spans in runs.items() for first, last in spans)
+        return sorted((first, last, reason) for reason, spans in intervals.items() for first, last in spans)
 
 
-def _span(first: int, last: int) -> str:
+def _format_frames(first: int, last: int) -> str:
     return f"frame {first}" if first == last else f"frames {first} to {last}"
 
 

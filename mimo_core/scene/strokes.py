@@ -14,20 +14,20 @@ from ..errors import InputError
 from ..media.video import MAX_PIXELS
 
 
-LAYERS = ("person", "occluder")
-MODES = ("add", "remove")
+STROKE_MASKS = ("person", "occluder")  # of a scene
+STROKE_MODES = ("add", "remove")  # of painting
 LONGEST_TEXT = 20_000  # characters: strokes travel inside the workflow
-LARGEST_RADIUS = 2048.0
-FARTHEST = 65_536.0  # pixels from the picture's corner
-TURNED = 1.5  # how much longer than wide a shape must be for its direction to mean something
-FORM = "[layer, frame, add or remove, radius, [[x, y], ...]]"
+LARGEST_RADIUS = 2048.0  # pixels
+FARTHEST_POINT = 65_536.0  # pixels from the picture's corner
+ELONGATION = 1.5  # how much longer than wide a shape must be for its direction to mean something
+STROKE_FORM = "[layer, frame, add or remove, radius, [[x, y], ...]]"
 
 
 @dataclass(frozen=True, eq=False)
 class Stroke:
     """A line painted on one frame with a round brush, in pixels of the scene; pixel centres lie at .5."""
 
-    layer: str
+    mask: str
     frame: int
     mode: str
     radius: float
@@ -49,17 +49,18 @@ def read_strokes(text: str, frames: int) -> tuple[Stroke, ...]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"The strokes are not JSON: {error}. Clear them in Review Layers.") from error
     if not isinstance(entries, list):
-        raise InputError(f"The strokes must be a list of {FORM}. Clear them in Review Layers.")
+        raise InputError(f"The strokes must be a list of {STROKE_FORM}. Clear them in Review Layers.")
     return tuple(_stroke(number, entry, frames) for number, entry in enumerate(entries))
 
 
 def _stroke(number: int, entry, frames: int) -> Stroke:
     if not isinstance(entry, list) or len(entry) != 5:
-        raise InputError(f"Stroke {number} must be {FORM}.")
-    layer, frame, mode, radius, points = entry
-    if layer not in LAYERS or mode not in MODES:
+        raise InputError(f"Stroke {number} must be {STROKE_FORM}.")
+    mask, frame, mode, radius, points = entry
+    if mask not in STROKE_MASKS or mode not in STROKE_MODES:
         raise InputError(
-            f"Stroke {number} says {layer!r} and {mode!r}; the layer is one of {', '.join(LAYERS)}, then add or remove."
+            f"Stroke {number} says {mask!r} and {mode!r}; "
+            f"the layer is one of {', '.join(STROKE_MASKS)}, then add or remove."
         )
     if isinstance(frame, bool) or not isinstance(frame, int) or not 0 <= frame < frames:
         raise InputError(
@@ -70,7 +71,7 @@ def _stroke(number: int, entry, frames: int) -> Stroke:
         raise InputError(f"The radius of stroke {number} must lie between 0 and {LARGEST_RADIUS:g} pixels.")
     if not isinstance(points, list) or not points or not all(_is_point(point) for point in points):
         raise InputError(f"Stroke {number} needs points [[x, y], ...] in pixels of the scene.")
-    return Stroke(layer, frame, mode, float(radius), np.array(points, np.float64))
+    return Stroke(mask, frame, mode, float(radius), np.array(points, np.float64))
 
 
 def _is_number(value) -> bool:
@@ -78,7 +79,7 @@ def _is_number(value) -> bool:
 
 
 def _is_point(value) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(_is_number(v) and abs(v) < FARTHEST for v in value)
+    return isinstance(value, list) and len(value) == 2 and all(_is_number(v) and abs(v) < FARTHEST_POINT for v in value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +90,8 @@ class Shape:
     order: int  # when it was painted
 
     @property
-    def layer(self) -> str:
-        return self.strokes[0].layer
+    def mask(self) -> str:
+        return self.strokes[0].mask
 
     @property
     def frame(self) -> int:
@@ -125,23 +126,23 @@ class Shape:
         return nearest
 
 
-def shapes_of(strokes: Iterable[Stroke]) -> list[Shape]:
+def group_strokes(strokes: Iterable[Stroke]) -> list[Shape]:
     """The painted areas. Strokes join where they touch, unless one of the other mode was painted in between.
 
     Raises InputError for an area that no picture can hold.
     """
-    numbered = sorted(enumerate(strokes), key=lambda entry: (entry[1].layer, entry[1].frame, entry[0]))
+    numbered = sorted(enumerate(strokes), key=lambda entry: (entry[1].mask, entry[1].frame, entry[0]))
     shapes = []
-    for _, run in groupby(numbered, key=lambda entry: (entry[1].layer, entry[1].frame, entry[1].mode)):
+    for _, run in groupby(numbered, key=lambda entry: (entry[1].mask, entry[1].frame, entry[1].mode)):
         areas: list[list] = []
         for entry in run:
             joined = [area for area in areas if any(_touch(entry[1], other) for _, other in area)]
             areas = [area for area in areas if area not in joined] + [[*sum(joined, []), entry]]
-        shapes += [_within_limits(Shape(tuple(stroke for _, stroke in area), area[0][0])) for area in areas]
+        shapes += [_check_size(Shape(tuple(stroke for _, stroke in area), area[0][0])) for area in areas]
     return shapes
 
 
-def _within_limits(shape: Shape) -> Shape:
+def _check_size(shape: Shape) -> Shape:
     """Refuse what no picture can hold, before memory is taken for it."""
     x0, y0, x1, y1 = shape.box()
     if (x1 - x0) * (y1 - y0) > MAX_PIXELS:
@@ -155,11 +156,11 @@ def _within_limits(shape: Shape) -> Shape:
 def _touch(a: Stroke, b: Stroke) -> bool:
     """Whether the brush marks overlap. The lines are sampled as finely as the brush is wide."""
     reach = a.radius + b.radius
-    first, second = _dense(a), _dense(b)
+    first, second = _sample_line(a), _sample_line(b)
     return any((np.hypot(*(second - point).T) < reach).any() for point in first)
 
 
-def _dense(stroke: Stroke) -> np.ndarray:
+def _sample_line(stroke: Stroke) -> np.ndarray:
     """Points on a stroke's line, no farther apart than its radius."""
     points = [stroke.points[:1]]
     for start, end in zip(stroke.points[:-1], stroke.points[1:], strict=True):
@@ -169,8 +170,8 @@ def _dense(stroke: Stroke) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
-    """Where a shape is, as what moves it there: p -> center + e^growth R(angle) (p - painted center).
+class Placement:
+    """A similarity that moves a shape to where it is: p -> center + e^growth R(angle) (p - painted center).
 
     Convention: pixels, y down; the angle turns x towards y, in radians.
     """
@@ -179,12 +180,12 @@ class Place:
     angle: float = 0.0
     growth: float = 0.0
 
-    def of(self, shape: Shape, painted: np.ndarray) -> Shape:
+    def apply(self, shape: Shape, painted: np.ndarray) -> Shape:
         """A shape whose center was `painted` (2,), moved here."""
         cos, sin, scale = math.cos(self.angle), math.sin(self.angle), math.exp(self.growth)
         turn = scale * np.array([[cos, -sin], [sin, cos]])
         moved = (
-            Stroke(s.layer, s.frame, s.mode, s.radius * scale, (s.points - painted) @ turn.T + self.center)
+            Stroke(s.mask, s.frame, s.mode, s.radius * scale, (s.points - painted) @ turn.T + self.center)
             for s in shape.strokes
         )
         return Shape(tuple(moved), shape.order)
@@ -208,5 +209,5 @@ class Moments:
         center = np.array([x0 + 0.5 + found["m10"] / area, y0 + 0.5 + found["m01"] / area])
         spread = np.array([[found["mu20"], found["mu11"]], [found["mu11"], found["mu02"]]]) / area
         values, vectors = np.linalg.eigh(spread)
-        is_long = values[1] > TURNED**2 * max(values[0], 1e-9)
+        is_long = values[1] > ELONGATION**2 * max(values[0], 1e-9)
         return cls(center, area, math.atan2(vectors[1, 1], vectors[0, 1]) if is_long else None)

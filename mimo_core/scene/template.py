@@ -13,13 +13,16 @@ from ..media.clip import Clip, Masks, write_video
 from ..output import whole_folder
 from ..progress import Progress, silent
 from .scene import Scene
-from .template_rules import TEMPLATE_FPS, kept_frames, time_crop
+from .template_rules import TEMPLATE_FPS, resample_indices, time_crop
 
 
 def load_template(folder: Path, *, progress: Progress = silent) -> tuple[Scene, Clip]:
-    """(scene, body code) of a template: its frame rate and time crop, at most 150 frames. Without occ nothing hides."""
-    config = _config(folder)
-    layers = {name: _layer(folder, name, config, progress) for name in ("vid", "sdc", "bk", "occ")}
+    """(scene, body code) of a template: its frame rate and time crop, at most 150 frames.
+
+    Without occ nothing hides. Raises InputError for a folder that lacks files or whose config.json cannot be read.
+    """
+    config = _read_template_config(folder)
+    layers = {name: _read_template_video(folder, name, config, progress) for name in ("vid", "sdc", "bk", "occ")}
     if absent := [f"{name}.mp4" for name in ("vid", "sdc", "bk") if layers[name] is None]:
         raise InputError(f"The template {folder.name} lacks {', '.join(absent)}. Copy the whole folder.")
     vid, occ = layers["vid"], layers["occ"]
@@ -55,7 +58,7 @@ def _write_template(folder: Path, scene: Scene, body_code: Clip, progress: Progr
     (folder / "config.json").write_text(json.dumps(config | {"frame_crop": None, "layer_recover": True}, indent=1))
 
 
-def _config(folder: Path) -> dict:
+def _read_template_config(folder: Path) -> dict:
     path = folder / "config.json"
     if not path.is_file():
         raise InputError(f"The template {folder.name} lacks config.json. Copy the whole folder.")
@@ -67,12 +70,12 @@ def _config(folder: Path) -> dict:
         raise InputError(f"config.json of {folder.name} needs fps and time_crop with start_idx and end_idx.") from error
 
 
-def _layer(folder: Path, name: str, config: dict, progress: Progress) -> Clip | None:
+def _read_template_video(folder: Path, name: str, config: dict, progress: Progress) -> Clip | None:
     path = folder / f"{name}.mp4"
     if not path.is_file():
         return None
     clip = Clip.from_file(path, progress=progress)
-    kept = kept_frames(float(clip.fps), config["fps"], len(clip))
+    kept = resample_indices(float(clip.fps), config["fps"], len(clip))
     cropped = [kept[index] for index in time_crop(config["fps"], config["start"], config["end"], len(kept))]
     if not cropped:
         raise InputError(f"The time crop of {folder.name} leaves no frame of {path.name}. Mend config.json.")

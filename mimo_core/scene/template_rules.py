@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from ..geometry.box import Box
 
 
-TEMPLATE_FPS = 30
-LONGEST_CLIP = 150
-SHORTER_SIDE = 720
+TEMPLATE_FPS = 30  # at which time crops count; section 1 of the specification
+LONGEST_CLIP = 150  # frames; section 1 of the specification
+SHORTER_SIDE = 720  # pixels; section 3 of the specification
 
 
-def kept_frames(source_fps: float, target_fps: float, frames: int) -> list[int]:
+def resample_indices(source_fps: float, target_fps: float, frames: int) -> list[int]:
     """Indices of the source frames at another rate: every floor(k * source / target). A higher rate repeats frames."""
     ratio = round(source_fps) / target_fps
     indices = (np.arange(0, frames, ratio)).astype(int)

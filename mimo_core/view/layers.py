@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from ..progress import Progress, silent, track_progress
-from ..scene.review import Reviewed
+from ..scene.review import ReviewedScene
 from .tiles import Grid, write_sheets
 
 
 LAYER_LONGEST = 448  # pixels of a picture's longer side
 
 
-def write_layers_view(reviewed: Reviewed, folder: Path, *, progress: Progress = silent) -> dict:
+def write_layers_view(reviewed: ReviewedScene, folder: Path, *, progress: Progress = silent) -> dict:
     """Write source, plate and masks of a scene as sheets into a folder, and describe them in a few numbers.
 
     The sheets of the masks hold the person in red and the occluder in green. Frames in doubt, painted on and carried
@@ -42,7 +42,7 @@ def write_layers_view(reviewed: Reviewed, folder: Path, *, progress: Progress = 
         "files": files,
         "doubts": {reason: find_intervals(frames) for reason, frames in doubts.items()},
         "painted": find_intervals(reviewed.painted),
-        "carried": find_intervals(reviewed.carried),
+        "carried": find_intervals(reviewed.propagated),
     }
 
 

@@ -32,7 +32,14 @@ from mimo_core.identity.prepare import (
     pad_to_square,
     square_padding,
 )
-from mimo_core.scene.template_rules import frame_camera, kept_frames, local_wrist, person_box, template_size, time_crop
+from mimo_core.scene.template_rules import (
+    frame_camera,
+    local_wrist,
+    person_box,
+    resample_indices,
+    template_size,
+    time_crop,
+)
 
 
 Comparison = tuple[str, float, float]  # case, error, tolerance
@@ -111,7 +118,7 @@ def _threshold_is_right(case: dict) -> bool:
 
 
 def _kept_frames_are_right(case: dict) -> bool:
-    return kept_frames(case["src_fps"], case["target_fps"], case["n_frames"]) == case["indices"]
+    return resample_indices(case["src_fps"], case["target_fps"], case["n_frames"]) == case["indices"]
 
 
 def _edge_is_right(case: dict) -> bool:

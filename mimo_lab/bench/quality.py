@@ -99,11 +99,11 @@ def make_true_scene(shot: Shot) -> Scene:
 
 def _separate_shot(shot: Shot) -> Scene:
     from mimo_core.pose.estimate import estimate_motion
-    from mimo_core.scene.separate import separate
+    from mimo_core.scene.separate import separate_scene
 
     clip = make_true_clip(shot)
     found = estimate_motion(clip)
-    return separate(clip, motion=found.motion, coarse=found.masks)
+    return separate_scene(clip, motion=found.motion, coarse=found.masks)
 
 
 def _draw_proxy_on_truth(shot: Shot, wanted: Shot, picture: np.ndarray):

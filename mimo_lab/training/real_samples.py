@@ -12,7 +12,7 @@ from mimo_core.identity.encode import encode_identity
 from mimo_core.media.clip import Clip
 from mimo_core.pose.estimate import estimate_motion
 from mimo_core.proxy.proxy import Proxy
-from mimo_core.scene.separate import separate
+from mimo_core.scene.separate import separate_scene
 
 from .regions import find_square_region
 from .samples import Sample, make_sample
@@ -43,7 +43,7 @@ def make_real_sample(number: int, *, folder: Path, seed: int = 0, size: int = 12
         region = find_square_region(found.motion, part.width, part.height)
         if region is None:
             continue
-        scene = separate(part, motion=found.motion, coarse=found.masks)
+        scene = separate_scene(part, motion=found.motion, coarse=found.masks)
         proxy, visible = Proxy.from_identity(identity, texture=CLIP_TEXTURE), np.stack(list(scene.person))
         return make_sample(
             np.stack(list(part)), scene, visible, found.motion, identity, proxy, size=size, region=region

@@ -11,47 +11,48 @@ from ..geometry.box import Box
 from ..media.clip import Clip, Masks
 from ..media.store import FrameStore
 from ..progress import Progress, silent
-from .background import NEIGHBOURS, BackgroundSamples, Canvas, plan_canvases
+from .background import FAINT_ALPHA, GRAIN_SAMPLES, HOLE_REACH, Background
 from .camera_motion import CameraPath, CameraTracker
-from .filters import grown
-from .plate import Background, Grain, fill
+from .canvas import HELPER_FRAMES, BackgroundCanvas, plan_canvases
+from .fill_plate import fill_hole
+from .filters import dilate_mask
+from .grain import Grain
+from .pixel_samples import BackgroundSamples
 from .scene import Scene
-from .separate import EDGE_SHARE, FAINT
 
 
-TRACKED_SIDE = 640  # pixels of the longer side at which the camera is followed
-FEWEST_SAMPLES = 4  # of a background pixel before the grain is measured against it
-CALM_FRAMES = 6  # of a canvas teach the grain
-STATURE_FRAMES = 16  # tell how tall the person is in the picture
+CAMERA_SIDE = 640  # pixels of the longer side at which the camera is followed
+REFILL_GRAIN_FRAMES = 6  # of a canvas teach the grain
+HEIGHT_FRAMES = 16  # tell how tall the person is in the picture
 
 
-def mended_plate(
-    scene: Scene, person: Masks, occluder: Masks, touched: Iterable[int], *, progress: Progress = silent
+def refill_plate(
+    scene: Scene, person: Masks, occluder: Masks, changed: Iterable[int], *, progress: Progress = silent
 ) -> Clip:
-    """The plate of a scene for other masks, which differ from the scene's on the `touched` frames.
+    """The plate of a scene for other masks, which differ from the scene's on the `changed` frames.
 
     What the person now covers too is filled from the plates of other frames, or painted where all of them lack it;
     where they no longer are the plate is the source again. Elsewhere and on other frames the plate stays as it is. The
-    cost is that of reading the plate around the touched frames once: nothing is segmented or estimated again but the
+    cost is that of reading the plate around the changed frames once: nothing is segmented or estimated again but the
     camera's path.
     """
-    touched = sorted(touched)
-    if not touched:
+    changed = sorted(changed)
+    if not changed:
         return scene.plate
-    first, last = max(touched[0] - NEIGHBOURS, 0), min(touched[-1] + 1 + NEIGHBOURS, scene.frames)
-    total = 2 * (last - first) + 2 * len(touched)
-    job = _Mending(scene, person, occluder, _Ticker(progress, total))
-    changes = {frame: job.change(frame) for frame in touched}
+    first, last = max(changed[0] - HELPER_FRAMES, 0), min(changed[-1] + 1 + HELPER_FRAMES, scene.frames)
+    total = 2 * (last - first) + 2 * len(changed)
+    job = _Refill(scene, person, occluder, _RefillTicker(progress, total))
+    changes = {frame: job.compare_masks(frame) for frame in changed}
     boxes = [changes[frame].box if frame in changes else None for frame in range(scene.frames)]
     patches = {}
-    for canvas in plan_canvases(job.path(first, last), boxes):
-        frames = [frame for frame in touched if canvas.start <= frame < canvas.stop]
+    for canvas in plan_canvases(job.track_camera(first, last), boxes):
+        frames = [frame for frame in changed if canvas.start <= frame < canvas.stop]
         if frames and any(changes[frame].hole is not None for frame in frames):
-            patches |= job.filled(canvas, {frame: changes[frame] for frame in frames})
-    return job.plate(changes, patches)
+            patches |= job.fill_canvas(canvas, {frame: changes[frame] for frame in frames})
+    return job.assemble_plate(changes, patches)
 
 
-class _Ticker:
+class _RefillTicker:
     """Progress over loops of different lengths."""
 
     def __init__(self, progress: Progress, total: int):
@@ -71,34 +72,34 @@ class _Change:
     free: np.ndarray | None
 
 
-class _Mending:
-    """One run of `mended_plate`."""
+class _Refill:
+    """One run of `refill_plate`."""
 
-    def __init__(self, scene: Scene, person: Masks, occluder: Masks, tick: _Ticker):
+    def __init__(self, scene: Scene, person: Masks, occluder: Masks, tick: _RefillTicker):
         self.scene, self.person, self.occluder, self.tick = scene, person, occluder, tick
-        self.reach = max(EDGE_SHARE * self._stature(), 1.0)
+        self.reach = max(HOLE_REACH * self._measure_height(), 1.0)
 
-    def _stature(self) -> float:
+    def _measure_height(self) -> float:
         """Rows that the person takes up in a typical frame."""
-        steps = np.unique(np.linspace(0, self.scene.frames - 1, STATURE_FRAMES).astype(int))
+        steps = np.unique(np.linspace(0, self.scene.frames - 1, HEIGHT_FRAMES).astype(int))
         rows = [np.flatnonzero((self.person[int(frame)] > 127).any(1)) for frame in steps]
         heights = [np.ptp(found) + 1 for found in rows if len(found)]
         return float(np.median(heights)) if heights else 0.5 * self.scene.height
 
-    def change(self, frame: int) -> _Change:
+    def compare_masks(self, frame: int) -> _Change:
         """Compare the old and the new masks of a frame."""
         self.tick()
-        old, new = self.scene.person[frame] > FAINT, self.person[frame] > FAINT
+        old, new = self.scene.person[frame] > FAINT_ALPHA, self.person[frame] > FAINT_ALPHA
         front = self.scene.occluder[frame] != self.occluder[frame]
-        hole = grown(new, self.reach)
-        again = hole & grown((new & ~old) | front, self.reach)
-        free = grown(old & ~new, 1.5 * self.reach + 1) & ~hole
+        hole = dilate_mask(new, self.reach)
+        again = hole & dilate_mask((new & ~old) | front, self.reach)
+        free = dilate_mask(old & ~new, 1.5 * self.reach + 1) & ~hole
         if not (again | free).any():
             return _Change(None, None, None)
         box = Box.of_mask(again | free, round(self.reach) + 2)
         return _Change(box, box.cut(again) if again.any() else None, box.cut(free))
 
-    def path(self, first: int, last: int) -> CameraPath:
+    def track_camera(self, first: int, last: int) -> CameraPath:
         """The camera over the whole clip, followed from `first` to `last`; the frames outside stand for themselves."""
         import cv2
 
@@ -106,13 +107,15 @@ class _Mending:
         matrices, section = np.tile(np.eye(3), (scene.frames, 1, 1)), np.zeros(scene.frames, int)
         if scene.frames == 1 or scene.is_still:
             return CameraPath("none", matrices, section)
-        scale = min(1.0, TRACKED_SIDE / max(scene.width, scene.height))
+        scale = min(1.0, CAMERA_SIDE / max(scene.width, scene.height))
         size = tuple(max(16, round(side * scale)) for side in (scene.width, scene.height))
         tracker = CameraTracker()
         for frame, picture in enumerate(scene.source.read(first, last), first):
             small = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
             busy = np.maximum(self.person[frame], self.occluder[frame])
-            busy = grown(cv2.resize(busy, size, interpolation=cv2.INTER_AREA) > FAINT, 2 * self.reach * scale)
+            busy = dilate_mask(
+                cv2.resize(busy, size, interpolation=cv2.INTER_AREA) > FAINT_ALPHA, 2 * self.reach * scale
+            )
             tracker.add(small, busy.astype(np.uint8))
             self.tick()
         found = tracker.path("auto").scaled(1 / scale)
@@ -120,9 +123,9 @@ class _Mending:
         section[last:] = section.max() + 1
         return CameraPath(found.kind, matrices, np.unique(section, return_inverse=True)[1])
 
-    def filled(self, canvas: Canvas, changes: dict[int, _Change]) -> dict[int, tuple]:
+    def fill_canvas(self, canvas: BackgroundCanvas, changes: dict[int, _Change]) -> dict[int, tuple]:
         """Box and pixels of the filled part of each frame that needs one."""
-        background = self._background(canvas, changes)
+        background = self._collect_background(canvas, changes)
         patches = {}
         for frame, change in changes.items():
             if change.hole is None:
@@ -130,37 +133,37 @@ class _Mending:
             hole = np.zeros((self.scene.height, self.scene.width), bool)
             change.box.cut(hole)[:] = change.hole
             here = np.where(hole[..., None], self.scene.source[frame], self.scene.plate[frame])
-            patch = fill(here, hole, background, frame, front=self.occluder[frame], feather=0.4 * self.reach)
+            patch = fill_hole(here, hole, background, frame, front=self.occluder[frame], feather=0.4 * self.reach)
             patches[frame] = (patch.box, patch.pixels)
             self.tick()
         return patches
 
-    def _background(self, canvas: Canvas, changes: dict[int, _Change]) -> Background:
+    def _collect_background(self, canvas: BackgroundCanvas, changes: dict[int, _Change]) -> Background:
         """What lies behind the holes of a canvas, from the plates: these are free of the person on every frame."""
         import cv2
 
         samples, grain, calm = BackgroundSamples(canvas), Grain(), []
         wanted = np.zeros(samples.count.shape, bool)
-        step = max(1, (canvas.last - canvas.first) // CALM_FRAMES)
+        step = max(1, (canvas.last - canvas.first) // REFILL_GRAIN_FRAMES)
         for frame, plate in enumerate(self.scene.plate.read(canvas.first, canvas.last), canvas.first):
             blocked = np.maximum(self.scene.occluder[frame], self.occluder[frame]) > 0
             hole = np.zeros(blocked.shape, np.uint8)
             if frame in changes and changes[frame].hole is not None:
                 changes[frame].box.cut(hole)[:] = changes[frame].hole
                 wanted |= canvas.project(hole, frame, flags=cv2.INTER_NEAREST) > 0
-            blocked = grown(blocked, 2) | (hole > 0)
+            blocked = dilate_mask(blocked, 2) | (hole > 0)
             free = canvas.project(blocked.astype(np.uint8), frame, flags=cv2.INTER_NEAREST, border=1) == 0
             picture = canvas.project(plate, frame, flags=cv2.INTER_LINEAR)
             samples.add(picture, free, frame)
-            if (frame - canvas.first) % step == 0 and len(calm) < CALM_FRAMES:
+            if (frame - canvas.first) % step == 0 and len(calm) < REFILL_GRAIN_FRAMES:
                 calm.append((picture, free))
             self.tick()
-        background = Background.settled(canvas, samples, wanted, grain)
+        background = Background.from_samples(canvas, samples, wanted, grain)
         for picture, free in calm:
-            grain.measure(picture, background.picture, free & (samples.count >= FEWEST_SAMPLES))
+            grain.measure(picture, background.picture, free & (samples.count >= GRAIN_SAMPLES))
         return background
 
-    def plate(self, changes: dict[int, _Change], patches: dict[int, tuple]) -> Clip:
+    def assemble_plate(self, changes: dict[int, _Change], patches: dict[int, tuple]) -> Clip:
         """The old plate with the new parts, which lie in a temporary file."""
         store, places = FrameStore(), {}
         for frame, change in changes.items():

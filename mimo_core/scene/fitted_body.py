@@ -15,32 +15,32 @@ from ..body.raster import rasterize
 from ..motion.motion import Motion
 
 
-PATCHES = 280
-FRAMES_AT_ONCE = 8
+BODY_PATCHES = 280  # of about the size of a palm on a body of 1.7 m
+BODIES_AT_ONCE = 8  # rasterized together, which bounds memory
 
 
 @dataclass(frozen=True, eq=False)
-class Body:
+class FittedBody:
     """The fitted body as it would be seen with nothing in front, in a picture (h, w)."""
 
     silhouette: np.ndarray  # (h, w) bool
     patch: np.ndarray  # (h, w) int32: place on the body; outside of it, that of the nearest body pixel
     depth: np.ndarray  # (h, w) float32 metres, 0 outside
-    centers: np.ndarray  # (PATCHES, 2) pixels, where the middle of each patch lies, seen or not
+    centers: np.ndarray  # (BODY_PATCHES, 2) pixels, where the middle of each patch lies, seen or not
 
-    def cut(self, box) -> Body:
+    def cut(self, box) -> FittedBody:
         x0, y0, x1, y1 = box
         layers = (layer[y0:y1, x0:x1] for layer in (self.silhouette, self.patch, self.depth))
-        return Body(*layers, self.centers - (x0, y0))
+        return FittedBody(*layers, self.centers - (x0, y0))
 
 
-def bodies(motion: Motion, width: int, height: int) -> Iterator[Body | None]:
+def render_bodies(motion: Motion, width: int, height: int) -> Iterator[FittedBody | None]:
     """The body of the first person in each frame, `width` x `height` pixels; None where nobody is visible."""
     body = free_body()
     patches = face_patches(body)
     camera = motion.camera.scaled(width, height)
-    for start in range(0, motion.frames, FRAMES_AT_ONCE):
-        frames = slice(start, min(start + FRAMES_AT_ONCE, motion.frames))
+    for start in range(0, motion.frames, BODIES_AT_ONCE):
+        frames = slice(start, min(start + BODIES_AT_ONCE, motion.frames))
         with torch.no_grad():
             vertices = camera.view(body.pose(motion.person, frames).vertices, frames)
             raster = rasterize(vertices, body.faces, focal=camera.focal, center=camera.center, size=camera.size)
@@ -52,12 +52,12 @@ def bodies(motion: Motion, width: int, height: int) -> Iterator[Body | None]:
 
 
 def _means(vertices: Tensor, patch: Tensor) -> Tensor:
-    """The middle (B, PATCHES, 3) of the vertices (B, V, 3) of each patch."""
-    total = vertices.new_zeros(len(vertices), PATCHES, 3).index_add_(1, patch, vertices)
-    return total / torch.bincount(patch, minlength=PATCHES).clamp_min(1)[:, None]
+    """The middle (B, BODY_PATCHES, 3) of the vertices (B, V, 3) of each patch."""
+    total = vertices.new_zeros(len(vertices), BODY_PATCHES, 3).index_add_(1, patch, vertices)
+    return total / torch.bincount(patch, minlength=BODY_PATCHES).clamp_min(1)[:, None]
 
 
-def _body(face: Tensor, depth: Tensor, centers: Tensor, patches: Tensor) -> Body:
+def _body(face: Tensor, depth: Tensor, centers: Tensor, patches: Tensor) -> FittedBody:
     import cv2
 
     silhouette = (face >= 0).numpy()
@@ -67,10 +67,10 @@ def _body(face: Tensor, depth: Tensor, centers: Tensor, patches: Tensor) -> Body
     )
     of_label = np.zeros(int(nearest.max()) + 1, np.int32)
     of_label[nearest[silhouette]] = patch[silhouette]
-    return Body(silhouette, of_label[nearest], depth.numpy(), centers.numpy())
+    return FittedBody(silhouette, of_label[nearest], depth.numpy(), centers.numpy())
 
 
-def stature(motion: Motion, width: int, height: int) -> float:
+def measure_body_height(motion: Motion, width: int, height: int) -> float:
     """The height of the standing body in pixels of a picture, in the frame in the middle of what is seen of it."""
     camera = motion.camera.scaled(width, height)
     vertices, _ = free_body().shape(free_body().betas_of(motion.person))
@@ -88,14 +88,14 @@ def stature(motion: Motion, width: int, height: int) -> float:
 
 
 @lru_cache(maxsize=4)
-def patch_neighbours(body: BodyModel, count: int = 6) -> np.ndarray:
-    """The patches nearest to each patch in the rest pose, itself first, (PATCHES, count)."""
+def patch_neighbors(body: BodyModel, count: int = 6) -> np.ndarray:
+    """The patches nearest to each patch in the rest pose, itself first, (BODY_PATCHES, count)."""
     middles = _means(body.template[None], _vertex_patches(body))[0]
     return torch.cdist(middles, middles).argsort(1)[:, :count].numpy()
 
 
 def face_patches(body: BodyModel) -> Tensor:
-    """The patch (0 to PATCHES - 1) of each face (T,): places of about equal size, spread over the rest pose."""
+    """The patch (0 to BODY_PATCHES - 1) of each face (T,): places of about equal size, spread over the rest pose."""
     return _vertex_patches(body)[body.faces[:, 0]]
 
 
@@ -104,7 +104,7 @@ def _vertex_patches(body: BodyModel) -> Tensor:
     points = body.template
     distance = torch.full((len(points),), torch.inf)
     seeds, seed = [], 0
-    for _ in range(PATCHES):
+    for _ in range(BODY_PATCHES):
         seeds.append(seed)
         distance = torch.minimum(distance, (points - points[seed]).square().sum(1))
         seed = int(distance.argmax())

@@ -1,0 +1,106 @@
+"""Pass 9, plate: the source frame with the person filled by what lies behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry.box import Box
+from .background import Background
+from .fields import SOLID_ALPHA, extend_solid_color, extrapolate_field
+
+
+# By eye on the juggling clip, 2026-11-23.
+LIGHT_LIMIT = 40.0  # levels by which local light may lift or lower the background
+LIGHT_OUTLIER = 25.0  # a difference of this size is half distrusted: something moves there
+
+
+@dataclass(frozen=True, eq=False)
+class FilledPatch:
+    """The filled part of one plate frame, and how it was filled."""
+
+    box: tuple[int, int, int, int]  # x0, y0, x1, y1
+    pixels: np.ndarray  # (h, w, 3) uint8, equal to the source outside the hole
+    hole: int  # pixels filled
+    unseen: int  # of these, pixels that no frame showed
+
+
+def fill_hole(
+    source: np.ndarray, hole: np.ndarray, background: Background, frame: int, *, front: np.ndarray, feather: float = 1.0
+) -> FilledPatch:
+    """Fill `hole` (H, W) bool of a source frame (H, W, 3). Outside of it nothing changes.
+
+    `front` (H, W) uint8 is the alpha of what passes in front of the person: it stays in the plate. The fill fades in
+    over `feather` pixels from the rim of the hole, where the source must still be free of the person.
+    """
+    box = _box_around(hole)
+    inside, alpha = box.cut(hole), box.cut(front)
+    others = alpha > 0
+    here = box.cut(source)
+    picture, seen, reach = _look_up(background, frame, box)
+    free = ~inside & ~others & reach
+    if not background.canvas.is_shift:
+        picture = _align(picture, here, inside | others | ~reach)
+    light = _estimate_light(here, picture, free)
+    grain = background.grain.sample_noise(picture, frame, box)
+    weight = _fade(inside, feather)[..., None]
+    filled = here * (1 - weight) + (picture + light + grain) * weight
+    share = alpha[..., None].astype(np.float32) / 255
+    pixels = (filled * (1 - share) + extend_solid_color(here, alpha) * share + 0.5).clip(0, 255).astype(np.uint8)
+    pixels[~inside] = here[~inside]
+    hidden = inside & (alpha < SOLID_ALPHA)
+    return FilledPatch(box, pixels, int(hidden.sum()), int((hidden & ~seen).sum()))
+
+
+def _box_around(hole: np.ndarray) -> Box:
+    """The hole's box with room around it from which light is taken."""
+    box = Box.of_mask(hole)
+    margin = max(8, round(0.06 * max(box.width, box.height)))
+    return box.expanded(margin, margin, *hole.shape)
+
+
+def _look_up(background: Background, frame: int, box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Background colours (float32), where they were seen, and where the canvas reaches."""
+    import cv2
+
+    canvas = background.canvas
+    picture = canvas.lookup(background.picture, frame, box, flags=cv2.INTER_CUBIC)
+    seen = canvas.lookup(background.seen, frame, box, flags=cv2.INTER_NEAREST) > 0
+    return picture.astype(np.float32), seen, seen
+
+
+def _align(picture: np.ndarray, here: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+    """The background moved by the small flow that is left around the hole, continued smoothly into it.
+
+    Parallax and lens distortion make a homography miss by a pixel or two.
+    """
+    import cv2
+
+    target = np.where(unknown[..., None], picture, here).astype(np.uint8)
+    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (target, picture.astype(np.uint8))]
+    if min(grey[0].shape) < 24:
+        return picture
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(*grey, None)
+    flow = extrapolate_field(flow, ~unknown & (np.abs(flow).max(-1) < 4))
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
+    moved = cv2.remap(picture, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    known = ~unknown
+    before, after = (np.abs(image - here).mean(-1)[known].mean() if known.any() else 0.0 for image in (picture, moved))
+    return moved if after < 0.95 * before else picture
+
+
+def _estimate_light(here: np.ndarray, picture: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """How much brighter the frame is than the background, smooth, continued from the free pixels into the hole."""
+    difference = here - picture
+    size = np.abs(difference).max(-1)
+    trust = free / np.square(1 + np.square(size / LIGHT_OUTLIER))
+    return extrapolate_field(difference.clip(-LIGHT_LIMIT, LIGHT_LIMIT), trust, smooth=3)
+
+
+def _fade(inside: np.ndarray, feather: float) -> np.ndarray:
+    """0 outside the hole, 1 from `feather` pixels inside: the fill begins softly."""
+    import cv2
+
+    depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 3)
+    return np.minimum(depth / max(feather, 1e-3), 1)

@@ -1,0 +1,129 @@
+"""Pass 4, labels: for every frame, which pixels are the person, a moving object, or the scene.
+
+Two rounds: the second one knows what the first one labelled, and where rigid objects were tracked (pass 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry.box import Box
+from ..media.store import FrameStore
+from .appearance import AppearanceModel, LogRatios, alpha_from_log_ratio
+from .filters import dilate_mask
+from .first_guess import WorkingClip
+from .fixed_occluders import BodyCoverage, find_fixed_occluders
+from .frame_views import FrameView, FrameViews
+from .moving_objects import detect_moving_objects, list_sightings, remove_small
+from .object_tracks import ObjectTracks
+from .sprites import ColorEvidence, ObjectMasks
+
+
+PERSON_SPECK = 1e-3  # of the squared body height: smaller pieces of person are noise
+LOWEST_DENSITY = -28.0  # log densities are kept from here up
+
+
+@dataclass(frozen=True, eq=False)
+class LabelRound:
+    """What one round found on a canvas."""
+
+    model: AppearanceModel  # learned from the labels
+    fixed: np.ndarray  # (h, w) float32 on the canvas: how much belongs to a fixed object in front of the person
+    labels: FrameLabels
+
+
+def label_frames(
+    views: FrameViews, model: AppearanceModel, fixed: np.ndarray, objects: ObjectMasks, tick: Callable
+) -> LabelRound:
+    """Label every frame, learn the appearance again from the labels, and find what stands in front.
+
+    `model` and `fixed` are those of the round before; `objects` are the moving objects that were tracked.
+    """
+    import cv2
+
+    working, canvas = views.working, views.canvas
+    coverage, learned = BodyCoverage.empty(canvas.size), AppearanceModel()
+    labels = FrameLabels(working, canvas.start)
+    for frame, view in enumerate(views.make(fixed), canvas.start):
+        tick(None)
+        if view is None:
+            labels.append_nothing(frame)
+            continue
+        box, ratios = working.boxes[frame], model.score_pixels(view)
+        # Where the person was overlooked, what moves may be the person.
+        moving = (detect_moving_objects(view, ratios) & view.has_person) | box.cut(objects.read(frame))
+        person, person_ratio = _label_person(view, ratios, moving, working)
+        if person.any():
+            learned.add_labels(view, person, moving)
+        for total, found in zip((coverage.over, coverage.person), coverage.observe(view, ratios, moving), strict=True):
+            whole = np.zeros(working.size[::-1], np.uint8)
+            box.cut(whole)[:] = found
+            total += canvas.project(whole, frame, flags=cv2.INTER_NEAREST)
+        labels.append(frame, view, model, ratios, alpha_from_log_ratio(person_ratio), person, moving, box)
+    background = views.background
+    fixed = find_fixed_occluders(background.picture, background.known, coverage, working.body_height)
+    return LabelRound(learned, fixed, labels)
+
+
+def _label_person(
+    view: FrameView, ratios: LogRatios, moving: np.ndarray, working: WorkingClip
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the person is (h, w) bool, and the log ratio that becomes their soft mask."""
+    if working.mask_source == "user":
+        inside = view.soft > 127
+        return inside & ~moving, np.where(inside, 8.0, -8.0)
+    smallest = PERSON_SPECK * working.body_height**2
+    person = remove_small(ratios.is_person & ~moving & view.near_person, smallest)
+    return person, np.where(dilate_mask(person, 2), ratios.person, -8.0)
+
+
+class FrameLabels:
+    """Soft person and numbered objects of each frame of a canvas, and the tracks of the objects."""
+
+    def __init__(self, working: WorkingClip, start: int):
+        self.working, self.start = working, start
+        self.store, self.tracks = FrameStore(), ObjectTracks(working.body_height)
+
+    def append(
+        self, frame: int, view: FrameView, model: AppearanceModel, ratios: LogRatios, alpha, person, moving, box: Box
+    ) -> None:
+        """Take in the next frame: `alpha` (h, w) uint8 and `person`, `moving` (h, w) bool within `box`."""
+        import cv2
+
+        number = cv2.connectedComponents(moving.astype(np.uint8), connectivity=8)[1].clip(0, 255).astype(np.uint8)
+        own = model.match_own_colors(view, number)
+        self.tracks.add(frame, list_sightings(frame, view, number, person, own, box[:2]))
+        self.store.append(np.stack([alpha, number, _encode_density(ratios.density)]))
+
+    def append_nothing(self, frame: int) -> None:
+        """Take in a frame in which nobody is."""
+        self.tracks.add(frame, [])
+        self.store.append(np.zeros((3, 1, 1), np.uint8))
+
+    def person(self, frame: int) -> np.ndarray:
+        """The soft mask (h, w) uint8 of the person within the frame's box."""
+        return self.store[frame - self.start][0]
+
+    def numbers(self, frame: int) -> np.ndarray:
+        """The number of the moving object of each pixel within the frame's box, (h, w) uint8, 0 for none."""
+        return self.store[frame - self.start][1]
+
+    def evidence(self, frame: int) -> ColorEvidence:
+        """What a frame shows, and how well scene and person explain it."""
+        picture, box = self.working.pictures[frame], self.working.boxes[frame]
+        density = np.full(picture.shape[:2], np.nan, np.float32)
+        if box is not None:
+            box.cut(density)[:] = _decode_density(self.store[frame - self.start][2])
+        return ColorEvidence(picture, density)
+
+
+def _encode_density(density: np.ndarray) -> np.ndarray:
+    """Log densities as uint8, a tenth apart."""
+    return ((density - LOWEST_DENSITY) * 10 + 0.5).clip(0, 255).astype(np.uint8)
+
+
+def _decode_density(code: np.ndarray) -> np.ndarray:
+    return code.astype(np.float32) / 10 + LOWEST_DENSITY

@@ -1,0 +1,57 @@
+"""Which pixels show an object that moves, and what each such piece tells about whose it is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .appearance import LogRatios
+from .filters import dilate_mask, erode_mask
+from .frame_views import FrameView
+from .object_tracks import Sighting
+
+
+# Set with the appearance model on the tuning shots 6-17 and 30-35, 2026-11-23.
+SMALLEST_OBJECT = 4e-4  # of the squared body height: smaller components are noise
+OBJECT_GAP = 0.025  # of the body height: gaps so wide inside an object belong to it
+TOUCH_DISTANCE = 0.015  # of the body height: how near an object must come to touch the person
+
+
+def detect_moving_objects(view: FrameView, ratios: LogRatios) -> np.ndarray:
+    """Where a moving object is seen, (h, w) bool: colours neither of the scene nor of this part of the person."""
+    import cv2
+
+    found = ((ratios.object > 0) & (ratios.difference > 10)).astype(np.uint8)
+    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    closed = erode_mask(dilate_mask(found, OBJECT_GAP * view.body_height), OBJECT_GAP * view.body_height)
+    return remove_small(closed, SMALLEST_OBJECT * view.body_height**2)
+
+
+def remove_small(mask: np.ndarray, area: float) -> np.ndarray:
+    """A mask (h, w) bool without its components smaller than `area` pixels."""
+    import cv2
+
+    _, label, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] >= area
+    large[0] = False
+    return large[label]
+
+
+def list_sightings(
+    frame: int, view: FrameView, label: np.ndarray, person: np.ndarray, own: np.ndarray, corner
+) -> list[Sighting]:
+    """The components of `label` (h, w) as sightings. `own` (h, w) bool has colours of the person's near parts.
+
+    `corner` (x, y) is where the view lies in the frame.
+    """
+    near = np.bincount(label[dilate_mask(person, TOUCH_DISTANCE * view.body_height)], minlength=256)
+    colored = np.bincount(label[own], minlength=256)
+    area = np.bincount(label.reshape(-1), minlength=256)
+    clipped = np.bincount(label[view.near_person], minlength=256) > 0
+    found = []
+    for number in np.flatnonzero(area[1:]) + 1:
+        y, x = np.nonzero(label == number)
+        center = np.array([x.mean(), y.mean()]) + corner
+        count = int(area[number])
+        share, touches = float(colored[number] / count), bool(near[number])
+        found.append(Sighting(frame, int(number), center, count, touches, share, whole=not clipped[number]))
+    return found

@@ -1,0 +1,127 @@
+"""Moving objects through time: which of them ever touch the person, and which are the person after all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+# Set on the tuning shots 12, 13, 17, 49, 53, 66, 69, 71 and the juggling clip, 2026-11-23.
+TRACK_STEP = 0.2  # of the body height: how far from its predicted place an object may be found in the next frame
+RESIZE_COST = 0.1  # cost of an object that changes its area by a factor e, in body heights
+TRACK_MEMORY = 3  # frames after which an object that was lost is another one
+SEED_AREA = 2e-3  # of the squared body height: the area from which an object is followed
+FRAMES_APART = 2  # frames in which an object must be seen off the person to be surely an object
+BRIEF_FRAMES = 12  # frames: what appears on the person and vanishes there within so few is the person's
+OWN_COLOR_SHARE = 0.5  # of an object never seen apart with colours of a body part beside it: it is the person's
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """A moving component in one frame."""
+
+    frame: int
+    number: int  # its label in that frame
+    center: np.ndarray  # (2,) pixels
+    area: int
+    touches: bool  # the person, in this frame
+    own: float  # share of its pixels with colours of the person's near parts
+    whole: bool = False  # seen in full: away from the person and from the border of the view
+
+
+@dataclass
+class _ObjectTrack:
+    sightings: list[Sighting] = field(default_factory=list)
+
+    def predict(self, frame: int) -> np.ndarray:
+        last = self.sightings[-1]
+        if len(self.sightings) < 2:
+            return last.center
+        before = self.sightings[-2]
+        speed = (last.center - before.center) / (last.frame - before.frame)
+        return last.center + speed * (frame - last.frame)
+
+    def can_seed(self, area: float) -> bool:
+        """Whether enough of it is seen, in colours that are not the person's, to follow it."""
+        return (
+            len(self.sightings) >= FRAMES_APART and self.seed()[0].area >= area and self.seed()[0].own < OWN_COLOR_SHARE
+        )
+
+    def seed(self) -> tuple[Sighting, np.ndarray]:
+        """The sighting that shows most of the object, and its speed (2,) a frame there."""
+        best = max(self.sightings, key=lambda seen: seen.area * (1 - seen.own) * (2 if seen.whole else 1))
+        near = [seen for seen in self.sightings if abs(seen.frame - best.frame) <= TRACK_MEMORY]
+        first, last = near[0], near[-1]
+        return best, (last.center - first.center) / max(last.frame - first.frame, 1)
+
+    def belongs_to_person(self, frames: range) -> bool:
+        """Whether it appears on the person and vanishes there soon, within `frames`: the sole of a white shoe.
+
+        An object comes from aside. What is there when `frames` begin or end may have come before or go later.
+        """
+        first, last = self.sightings[0].frame, self.sightings[-1].frame
+        brief = frames.start < first and last < frames.stop - 1 and last - first < BRIEF_FRAMES
+        return brief and all(seen.touches for seen in self.sightings)
+
+    def is_in_front(self, frames: range) -> bool:
+        """Whether it touches the person at some time within `frames`, and is no part of them."""
+        if not any(seen.touches for seen in self.sightings) or self.belongs_to_person(frames):
+            return False
+        apart = sum(not seen.touches for seen in self.sightings)
+        return apart >= FRAMES_APART or float(np.mean([seen.own for seen in self.sightings])) < OWN_COLOR_SHARE
+
+
+class ObjectTracks:
+    """Follows objects from frame to frame, each to at most one in the next."""
+
+    def __init__(self, body_height: float):
+        self.body_height, self.tracks = body_height, []
+        self.frames = range(0)
+
+    def add(self, frame: int, sightings: list[Sighting]) -> None:
+        """Take in the sightings of the next frame."""
+        self.frames = range(self.frames.start if self.frames else frame, frame + 1)
+        left = list(sightings)
+        alive = [track for track in self.tracks if frame - track.sightings[-1].frame <= TRACK_MEMORY]
+        pairs = sorted(self._pairs(frame, alive, left), key=lambda pair: pair[0])
+        taken = set()
+        for _, track, sighting in pairs:
+            if id(track) in taken or id(sighting) in taken:
+                continue
+            taken.update((id(track), id(sighting)))
+            track.sightings.append(sighting)
+            left.remove(sighting)
+        self.tracks += [_ObjectTrack([sighting]) for sighting in left]
+
+    def _pairs(self, frame: int, tracks: list[_ObjectTrack], sightings: list[Sighting]) -> Iterator[tuple]:
+        for track in tracks:
+            place, area = track.predict(frame), track.sightings[-1].area
+            for sighting in sightings:
+                distance = float(np.linalg.norm(sighting.center - place)) / self.body_height
+                if distance < TRACK_STEP:
+                    yield distance + RESIZE_COST * abs(np.log(sighting.area / area)), track, sighting
+
+    def seeds(self) -> list[tuple[Sighting, np.ndarray]]:
+        """For each object, those seen longest first, where most of it is seen, and its speed (2,) a frame there."""
+        area = SEED_AREA * self.body_height**2
+        tracks = [track for track in self.tracks if track.can_seed(area) and not track.belongs_to_person(self.frames)]
+        tracks.sort(key=lambda track: -sum(seen.area for seen in track.sightings))
+        return [track.seed() for track in tracks]
+
+    def labels_in_front(self) -> dict[int, list[int]]:
+        """For each frame the labels of the objects that pass in front of the person, also while they are off it."""
+        return _labels_by_frame(track for track in self.tracks if track.is_in_front(self.frames))
+
+    def labels_of_person(self) -> dict[int, list[int]]:
+        """For each frame the labels of what was taken for an object and is a part of the person."""
+        return _labels_by_frame(track for track in self.tracks if track.belongs_to_person(self.frames))
+
+
+def _labels_by_frame(tracks: Iterable[_ObjectTrack]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for track in tracks:
+        for sighting in track.sightings:
+            found.setdefault(sighting.frame, []).append(sighting.number)
+    return found

@@ -1,0 +1,57 @@
+"""Samples of every background pixel from the frames in which it was free."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .canvas import BackgroundCanvas
+
+
+PIXEL_SAMPLES = 11  # kept per pixel
+
+
+class BackgroundSamples:
+    """Up to SAMPLES colours of each canvas pixel, a fair draw from all frames that showed it."""
+
+    def __init__(self, canvas: BackgroundCanvas):
+        width, height = canvas.size
+        self.samples = np.zeros((PIXEL_SAMPLES, height, width, 3), np.uint8)
+        self.count = np.zeros((height, width), np.int32)
+
+    def add(self, picture: np.ndarray, free: np.ndarray, frame: int) -> None:
+        """Take in a picture (h, w, 3) of the canvas where `free` (h, w) bool."""
+        pixels = np.flatnonzero(free)
+        if not len(pixels):
+            return
+        count = self.count.reshape(-1)
+        seen = count[pixels]
+        # Reservoir sampling: the n-th colour of a pixel replaces one of K kept ones with probability K / n.
+        random = np.random.default_rng(frame).random(len(pixels), np.float32)
+        slot = np.where(seen < PIXEL_SAMPLES, seen, (random * (seen + 1)).astype(np.int32))
+        count[pixels] += 1
+        kept = slot < PIXEL_SAMPLES
+        flat = self.samples.reshape(-1, 3)
+        flat[slot[kept].astype(np.int64) * len(count) + pixels[kept]] = picture.reshape(-1, 3)[pixels[kept]]
+
+    def median(self) -> np.ndarray:
+        """The middle colour of each pixel, (h, w, 3) uint8; black where it was never free."""
+        kept = np.minimum(self.count, PIXEL_SAMPLES).reshape(-1)
+        flat = self.samples.reshape(PIXEL_SAMPLES, -1, 3)
+        result = np.zeros((len(kept), 3), np.uint8)
+        for number in range(1, PIXEL_SAMPLES + 1):
+            pixels = np.flatnonzero(kept == number)
+            for part in np.array_split(pixels, len(pixels) // 100_000 + 1):
+                ordered = np.sort(flat[:number, part], axis=0)
+                middle = ordered[(number - 1) // 2].astype(np.uint16) + ordered[number // 2] + 1
+                result[part] = middle // 2
+        return result.reshape(*self.count.shape, 3)
+
+    def spread(self) -> np.ndarray:
+        """How much the colours of a pixel differ, (h, w) uint8: the mean distance of its samples from their median."""
+        middle = self.median().astype(np.int16)
+        kept = np.minimum(self.count, PIXEL_SAMPLES)
+        total = np.zeros(self.count.shape, np.float32)
+        for number in range(PIXEL_SAMPLES):
+            distance = np.abs(self.samples[number] - middle).max(-1)
+            total += np.where(number < kept, distance, 0)
+        return (total / np.maximum(kept, 1)).clip(0, 255).astype(np.uint8)
