@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..mimo_core.progress import track_progress
-from ..mimo_core.scene.camera_motion import CAMERAS
+from ..mimo_core.scene.camera_motion import CAMERA_KINDS
 from .batches import make_batch
 from .media import make_progress, show_notes, show_preview, to_clip, to_masks
 from .motion import find_seen_masks, to_person_masks
@@ -50,7 +50,7 @@ class MimoSeparateScene(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "camera",
-                    options=list(CAMERAS),
+                    options=list(CAMERA_KINDS),
                     default="auto",
                     tooltip="How the camera moves. auto finds out; none is fastest and right for a tripod.",
                 ),
@@ -84,7 +84,7 @@ class MimoSeparateScene(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..mimo_core.scene.separate import separate_scene
 
-        check_choice("camera", camera, CAMERAS)
+        check_choice("camera", camera, CAMERA_KINDS)
         progress = make_progress()
         clip = to_clip(clip, fps=fps, progress=progress)
         scene = separate_scene(
