@@ -66,7 +66,7 @@ def run_separate(options) -> None:
     from ..motion.files import save_motion
     from ..output import refuse_existing, whole_folder
     from ..replace import find_person
-    from ..scene.separate_scene import separate_scene
+    from ..scene.separate import separate_scene
 
     refuse_existing(options.out, force=options.force)
     clip = Clip.from_file(options.clip, progress=start_bar("open"))
