@@ -18,7 +18,7 @@ from mimo_core.pose.blazepose import (
     decode_boxes,
     find_people,
     list_anchors,
-    load_networks,
+    load_blazepose,
     merge_boxes,
     refine_from_heatmap,
 )
@@ -146,7 +146,7 @@ class TestDetector:
         np.testing.assert_allclose(after.keypoints[0] - before.keypoints[0], [left, top], atol=6)
 
     def test_two_people_come_with_the_larger_first(self, frame):
-        people = load_networks().detect_in_tiles(beside_a_smaller_one(frame))
+        people = load_blazepose().detect_in_tiles(beside_a_smaller_one(frame))
         assert len(people) == 2
         assert people[0].keypoints[0, 0] > 192 > people[1].keypoints[0, 0]
 
@@ -172,7 +172,7 @@ class TestLandmarks:
         assert np.median(np.abs(difference)) < 2.0
 
     def test_a_picture_on_its_side_gives_landmarks_on_their_side(self, frame, pose):
-        turned = load_networks().find_landmarks(
+        turned = load_blazepose().find_landmarks(
             np.rot90(frame).copy(),
             CropRegion(
                 (pose.region.center[1], 256 - pose.region.center[0]), pose.region.size, pose.region.angle - math.pi / 2
@@ -206,7 +206,7 @@ class TestTracking:
     def test_a_person_whom_the_detector_does_not_see_is_looked_for_where_they_were(self, made, monkeypatch):
         """Half hidden people are lost for a frame, and the detector is blind to them."""
         frames = [made.frames[0], made.plate[0], made.frames[1]]
-        networks = load_networks()
+        networks = load_blazepose()
         first = networks.detect(frames[0])
         monkeypatch.setattr(networks, "detect", lambda frame, **_: first if frame is frames[0] else [])
         monkeypatch.setattr(networks, "detect_in_tiles", lambda frame, **_: [])

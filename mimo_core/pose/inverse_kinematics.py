@@ -122,8 +122,10 @@ def _relative_rotations(world: dict[str, Tensor], frames: int) -> Tensor:
 
 
 def _midpoint(points: Tensor, pair: tuple[int, int]) -> Tensor:
+    """Between two landmarks of (F, 33, 3), (F, 3)."""
     return (points[:, pair[0]] + points[:, pair[1]]) / 2
 
 
 def _difference(points: Tensor, pair: tuple[int, int]) -> Tensor:
+    """From the second landmark of a pair to the first, (F, 3)."""
     return points[:, pair[0]] - points[:, pair[1]]

@@ -20,16 +20,18 @@ from ..motion.motion import Motion
 from .inverse_kinematics import SIDES, STRAIGHT_SINE, frame_from_axes
 
 
+# Joints along a leg and an arm, and the bones of the trunk with their ends.
 LIMB_CHAINS = (("hip", "knee", "ankle", "foot"), ("shoulder", "elbow", "wrist", "hand"))
 TRUNK_BONES = (("spine1", "spine2"), ("spine2", "spine3"), ("spine3", "neck"), ("neck", "head"))
 WORLD_FROM_CAMERA = (1.0, -1.0, -1.0)  # a camera in the origin that looks along -Z
 
 
 def motion_from_joints(joints: Tensor, found: Tensor, camera: Camera, *, fps: float, smoothing: float = 1.0) -> Motion:
-    """The motion whose joints come closest to `joints` (F, 24, 3), metres in camera space, where `found` (F,) bool.
+    """The motion whose joints come closest to `joints` (F, 24, 3), meters in camera space, where `found` (F,) bool.
 
     Directions of bones are kept; stature is told by their lengths, other proportions are average. Twist that no bend
-    shows, and hands and head, follow the bone before. Convention: camera space has x right, y down, z forward.
+    shows, and hands and head, follow the bone before. Convention: camera space has x right, y down, z forward: what
+    lies at (0, 1, 3) there is at (0, -1, -3) in the world of the motion. Raises InputError where nobody was found.
     """
     if not found.any():
         raise InputError("Nobody was found in these poses.")

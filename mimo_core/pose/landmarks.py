@@ -12,18 +12,18 @@ from ..motion.intervals import find_intervals
 from .blazepose import LANDMARK_COUNT, FramePose
 
 
-BRIDGE_SECONDS = 0.5
+BRIDGE_SECONDS = 0.5  # longest gap that is bridged: nobody turns round or sits down meanwhile
 
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
     """BlazePose's 33 landmarks of one person over F frames.
 
-    `world` is metric up to one factor for the whole clip, centred anywhere, with the camera's axes: x right, y down,
+    `world` is metric up to one factor for the whole clip, centered anywhere, with the camera's axes: x right, y down,
     z forward. Where the person was not found `score` is 0 and the rest means nothing.
     """
 
-    pixels: Tensor  # (F, 33, 2), pixel centres at .5
+    pixels: Tensor  # (F, 33, 2), pixel centers at .5
     world: Tensor  # (F, 33, 3)
     confidence: Tensor  # (F, 33) 0 to 1
     score: Tensor  # (F,) 0 to 1

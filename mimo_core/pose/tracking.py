@@ -12,17 +12,16 @@ from ..errors import InputError
 from ..geometry.box import Box
 from ..media.clip import Clip
 from ..motion.intervals import find_intervals
-from .blazepose import BlazePose, CropRegion, Detection, FramePose, load_networks
+from .blazepose import BlazePose, CropRegion, Detection, FramePose, load_blazepose
 
 
 PRESENT_SCORE = 0.5  # a pose with a lower score is no person
 LARGEST_JUMP = 0.5  # a person who moves further in one frame, in sizes of the region, is another person
 LARGEST_GROWTH = 1.6  # the same for the size of the region
-RETRY_FRAMES = (
-    12  # frames for which the region of a lost person is looked into again, also where the detector sees nobody
-)
+# Frames for which the region of a lost person is looked into again, also where the detector sees nobody.
+RETRY_FRAMES = 12
 MEMORY_FRAMES = 24  # frames for which a lost person is looked for near the place where they were last seen
-MASK_LEVEL = 128
+MASK_LEVEL = 128  # half, in uint8
 
 
 def track_person(
@@ -39,11 +38,11 @@ def track_person(
     in pixels, or a `person_mask` per frame (H, W) uint8 say where the person is instead; an empty box or mask says that
     they are not there. From frame to frame the landmark network finds the region of the next frame itself; the detector
     runs only when the person was lost. It is blind to people who are half hidden, so the place where they were last
-    seen is looked into again for a while.
+    seen is looked into again for a while. Raises InputError for a negative `person` and boxes of other than 4 numbers.
     """
     if person < 0:
         raise InputError(f"People are counted from 0, the largest first; got person {person}.")
-    networks = networks or load_networks()
+    networks = networks or load_blazepose()
     if person_mask is not None:
         boxes = (box_of_mask(mask) for mask in person_mask)
     is_guided = boxes is not None
@@ -80,7 +79,7 @@ def track_backwards(
 
     `tick` is called for every frame that is looked at; it may raise.
     """
-    networks = networks or load_networks()
+    networks = networks or load_blazepose()
     earlier = {}
     for start, stop in find_intervals(torch.tensor([pose is None for pose in poses], dtype=torch.bool)):
         first = max(start, stop - RETRY_FRAMES)
@@ -140,7 +139,7 @@ def _is_near(before: CropRegion, after: CropRegion) -> bool:
 
 
 def _belongs(region: CropRegion, box: np.ndarray) -> bool:
-    """Whether a tracked region can be that of the person in a box: it is centred there and about as large."""
+    """Whether a tracked region can be that of the person in a box: it is centered there and about as large."""
     x, y = region.center
     share = region.size / CropRegion.from_box(box).size
     return box[0] <= x <= box[2] and box[1] <= y <= box[3] and 0.6 < share < 2.5

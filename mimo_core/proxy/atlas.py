@@ -19,7 +19,7 @@ from ..errors import InputError
 class Atlas:
     """Texels of the body, N of them, on a square texture.
 
-    Convention: texture row 0 is v = 0, so texel centres lie at (uv * side) with centres at .5.
+    Convention: texture row 0 is v = 0, so texel centers lie at (uv * side) with centers at .5.
     """
 
     side: int
@@ -44,7 +44,10 @@ def load_atlas(side: int) -> Atlas:
 
 
 def make_atlas(body: BodyModel, side: int) -> Atlas:
-    """The atlas of a body with texture coordinates. Where charts overlap the lowest face number wins."""
+    """The atlas of a body with texture coordinates. Where charts overlap the lowest face number wins.
+
+    Raises InputError for a body without them.
+    """
     if body.uv is None:
         raise InputError(f"The body {body.name} has no texture coordinates. Use the free body for the proxy.")
     flat = torch.cat([body.uv * side, torch.ones(len(body.uv), 1)], 1)

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..body.model import free_body
 from ..geometry.camera import Camera
 from .atlas import Atlas
-from .outline import FittedPicture, dress_body
+from .outline import FittedPicture, move_onto_contour
 from .texture import BakedTexture, bake_texture, unmix_colors
 
 
@@ -24,7 +24,7 @@ def add_back_view(
     picture, matte = back
     turned = _turn_around(vertices)
     view = FittedPicture(matte, _fit_camera(turned, camera, matte))
-    behind = bake_texture(atlas, dress_body(turned, view), free_body().faces, view, unmix_colors(picture, matte))
+    behind = bake_texture(atlas, move_onto_contour(turned, view), free_body().faces, view, unmix_colors(picture, matte))
     share = np.where(behind.seen > front.seen, behind.seen / np.maximum(behind.seen + front.seen, 1e-6), 0)[:, None]
     return BakedTexture(behind.colors * share + front.colors * (1 - share), np.maximum(front.seen, behind.seen))
 

@@ -17,7 +17,7 @@ LEAST_HEIGHT, LARGEST_HEIGHT = 0.5, 1.2  # of the driver's height: how far a car
 
 
 def make_billboard(colors: NDArray, matte: NDArray) -> TexturedMesh:
-    """The card of a picture's colours (H, W, 3), cut to the box of its matte (H, W)."""
+    """The card of a picture's colors (H, W, 3), cut to the box of its matte (H, W)."""
     rows, columns = np.flatnonzero(matte.any(1)), np.flatnonzero(matte.any(0))
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     texture = np.dstack([np.clip(colors[box] + 0.5, 0, 255).astype(np.uint8), matte[box]])

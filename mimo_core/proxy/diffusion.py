@@ -12,7 +12,7 @@ from .texture import TRUSTED_SHARE, BakedTexture
 
 
 def diffuse_colors(atlas: Atlas, baked: BakedTexture) -> NDArray:
-    """Seen colours carried over the surface to all texels, (N, 3): Laplace's equation on the body's vertices."""
+    """Seen colors carried over the surface to all texels, (N, 3): Laplace's equation on the body's vertices."""
     body = free_body()
     corner_faces = body.faces.numpy()[atlas.face.numpy()]  # (N, 3)
     bary = atlas.bary.numpy()
@@ -30,7 +30,7 @@ def diffuse_colors(atlas: Atlas, baked: BakedTexture) -> NDArray:
 
 
 def _solve_laplace(faces: Tensor, values: NDArray, known: NDArray) -> NDArray:
-    """Values (V, C) with the unknown ones replaced by the mean of their neighbours, everywhere at once."""
+    """Values (V, C) with the unknown ones replaced by the mean of their neighbors, everywhere at once."""
     from scipy import sparse
     from scipy.sparse.linalg import spsolve
 

@@ -1,4 +1,4 @@
-"""What one picture does not show: colours for the hidden part of the body, from the part that was seen.
+"""What one picture does not show: colors for the hidden part of the body, from the part that was seen.
 
 The front of a limb stands in for its back, the left side for the right, hair for the back of the head; what is left is
 diffused over the surface.
@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .diffusion import diffuse_colors
-from .hands import clean_hands
+from .hands import LEAST_TEXELS, clean_hands
 from .surface import BodySurface
 from .texture import TRUSTED_SHARE, BakedTexture
 
 
-BACK_SIDE_CHOICES = ("mirror", "diffuse")
+BACK_SIDE_CHOICES = ("mirror", "diffuse")  # named in the node
 NEIGHBORS = 12  # seen texels of the head that decide about a hidden one
-SCATTERED_TEXELS = 400  # seen texels of the head, so far apart that neighbours do not all lie on one line
-LEAST_TEXELS = 50  # seen texels that are enough to go by
-FAR_STAND_IN = 0.04  # metres to the best stand-in on the same limb from which the other limb is asked
+SCATTERED_TEXELS = 400  # seen texels of the head, so far apart that neighbors do not all lie on one line
+FAR_STAND_IN = 0.04  # meters to the best stand-in on the same limb from which the other limb is asked
 INWARD_SHARE = 0.85  # the side of a limb takes what lies a little further in, not the last pixels of the outline
 
 
@@ -36,7 +35,7 @@ def fill_hidden(surface: BodySurface, baked: BakedTexture, *, back_side: str) ->
 
 
 def _copy_stand_ins(surface: BodySurface, baked: BakedTexture, trusted: NDArray, colors: NDArray):
-    """Take hidden colours from the same place of the limb's other side, or from the other limb if that is far."""
+    """Take hidden colors from the same place of the limb's other side, or from the other limb if that is far."""
     from scipy.spatial import cKDTree
 
     source = np.flatnonzero(trusted & (surface.head < 0.5))
@@ -54,7 +53,7 @@ def _copy_stand_ins(surface: BodySurface, baked: BakedTexture, trusted: NDArray,
 
 
 def _grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, colors: NDArray):
-    """The sides of the head in the colours next to them, the scalp in those of its seen part; nothing if none was."""
+    """The sides of the head in the colors next to them, the scalp in those of its seen part; nothing if none was."""
     head = surface.head > 0.5
     beside = np.flatnonzero(head & trusted)
     if len(beside) >= LEAST_TEXELS:
@@ -76,7 +75,7 @@ def _grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, colors: N
 
 
 def _nearest_colors(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
-    """The colours of the NEIGHBORS closest source texels to each target, (n, NEIGHBORS, 3)."""
+    """The colors of the NEIGHBORS closest source texels to each target, (n, NEIGHBORS, 3)."""
     from scipy.spatial import cKDTree
 
     tree = cKDTree(surface.place[source])

@@ -23,13 +23,13 @@ from .billboard import make_billboard, place_billboard
 from .cloth_layer import make_cloth_layer
 from .hidden import BACK_SIDE_CHOICES, fill_hidden
 from .light import SurfaceLight, estimate_light
-from .outline import FittedPicture, dress_body
+from .outline import FittedPicture, move_onto_contour
 from .skin import SkinnedMesh, TexturedMesh, draw_meshes, joint_transforms, unpose
 from .surface import load_surface
 from .texture import bake_texture, unmix_colors
 
 
-TEXTURE_SIDE = 1024
+TEXTURE_SIDE = 1024  # pixels; 2 mm a texel, about a pixel of a picture 900 pixels tall
 CHANGE = (0.4, 1.6)  # of brightness: folds and shine on the picture are no reason for more
 
 
@@ -47,7 +47,8 @@ class Proxy:
         """Bake the identity's picture, and its back view where there is one.
 
         `back_side` says how what neither shows is made up: mirror or diffuse. `texture` is the side of the body's
-        texture; 512 is baked in half the time and suits frames of 128 pixels.
+        texture; 512 is baked in half the time and suits frames of 128 pixels. Raises InputError for another
+        `back_side`.
         """
         if back_side not in BACK_SIDE_CHOICES:
             raise InputError(f"Unknown back side {back_side!r}. Choose one of {', '.join(BACK_SIDE_CHOICES)}.")
@@ -66,7 +67,7 @@ class Proxy:
         light: SurfaceLight | None = None,
         progress: Progress = silent,
     ) -> Iterator[tuple[NDArray, NDArray]]:
-        """Frames (H, W, 3) uint8 of straight colours and their alpha (H, W) uint8, seen by the motion's camera.
+        """Frames (H, W, 3) uint8 of straight colors and their alpha (H, W) uint8, seen by the motion's camera.
 
         Colours reach a few pixels beyond the alpha, so that a feathered mask shows no rim. A motion that is not yet
         this character's is retargeted. `size` is (width, height), the camera's by default. `light` falls on the
@@ -84,7 +85,7 @@ class Proxy:
                 yield np.zeros((*camera.size[::-1], 3), np.uint8), np.zeros(camera.size[::-1], np.uint8)
 
     def _shades(self, vertices: list[Tensor], light: SurfaceLight | None) -> list[Tensor] | None:
-        """Factors (V,) on the colours of every skin from the picture's light to another one."""
+        """Factors (V,) on the colors of every skin from the picture's light to another one."""
         if light is None or self.brightness is None:
             return None
         normals = vertex_normals(vertices[0][None], self.skins[0].sheet.faces)[0]
@@ -105,11 +106,11 @@ def _dress_identity(identity: Identity) -> Tensor:
     """Camera-space vertices (V, 3) of the identity's body, hair and clothes on it."""
     camera = identity.motion.camera
     posed = free_body().pose(identity.motion.person)
-    return dress_body(camera.view(posed.vertices)[0], FittedPicture(identity.matte, camera))
+    return move_onto_contour(camera.view(posed.vertices)[0], FittedPicture(identity.matte, camera))
 
 
 def _picture_brightness(identity: Identity, vertices: Tensor) -> Tensor | None:
-    """How bright the picture's light makes each vertex, (V,); what it hides shows the colours of the side it shows."""
+    """How bright the picture's light makes each vertex, (V,); what it hides shows the colors of the side it shows."""
     light = estimate_light(identity.motion, [0], [(identity.picture, identity.matte)])
     if light is None:
         return None
@@ -122,7 +123,7 @@ def _picture_brightness(identity: Identity, vertices: Tensor) -> Tensor | None:
 def _make_skins(
     identity: Identity, vertices: Tensor, colors: NDArray, back_side: str, side: int
 ) -> tuple[SkinnedMesh, ...]:
-    """The body with the picture's colours (H, W, 3) on it, and what hangs on it."""
+    """The body with the picture's colors (H, W, 3) on it, and what hangs on it."""
     body, camera = free_body(), identity.motion.camera
     transforms = body.pose(identity.motion.person).transforms[0]
     picture = FittedPicture(identity.matte, camera)

@@ -20,7 +20,7 @@ from ..geometry.rotations import matrix_from_axis_angle
 
 
 SAMPLES_PER_AXIS = 2  # per pixel and axis
-BLEED_PIXELS = 9  # pixels that colours reach beyond the alpha
+BLEED_PIXELS = 9  # pixels that colors reach beyond the alpha
 MAP_WIDTH = 4096  # OpenCV takes maps of at most 32767 columns
 
 
@@ -29,7 +29,7 @@ class TexturedMesh:
     """The faces of a textured mesh, wherever its vertices are."""
 
     faces: Tensor  # (T, 3) long
-    corners: Tensor  # (T, 3, 2) texture coordinates in texels, centres at .5
+    corners: Tensor  # (T, 3, 2) texture coordinates in texels, centers at .5
     texture: NDArray  # (H, W, 4) uint8, straight RGB and alpha
     two_sided: bool = False
 
@@ -73,10 +73,10 @@ def draw_meshes(
     *,
     shades: Sequence[Tensor] | None = None,
 ) -> tuple[NDArray, NDArray]:
-    """Straight colours (H, W, 3) uint8 and alpha (H, W) uint8 of sheets with world vertices (V, 3) each.
+    """Straight colors (H, W, 3) uint8 and alpha (H, W) uint8 of sheets with world vertices (V, 3) each.
 
     The camera is that of `frame`. Only the box around the vertices is worked on. `shades` (V,) per sheet are factors
-    on the colours.
+    on the colors.
     """
     width, height = camera.size
     rgb, alpha = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
@@ -85,7 +85,7 @@ def draw_meshes(
     if box is None:
         return rgb, alpha
     box.cut(rgb)[:], box.cut(alpha)[:] = _unpremultiply(
-        _draw_samples(sheets, seen, shades or [None] * len(sheets), camera, box)
+        _rasterize_samples(sheets, seen, shades or [None] * len(sheets), camera, box)
     )
     return rgb, alpha
 
@@ -104,7 +104,7 @@ def _visible_box(vertices: Tensor, camera: Camera) -> Box | None:
     return Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 
-def _draw_samples(
+def _rasterize_samples(
     sheets: Sequence[TexturedMesh], seen: list[Tensor], shades: Sequence[Tensor | None], camera, box: Box
 ) -> NDArray:
     """Premultiplied RGBA (h * SAMPLES, w * SAMPLES, 4) float32 0..255 of a box, nearer skins over farther ones."""
@@ -156,7 +156,7 @@ def _sample_texture(sheet: TexturedMesh, raster: Raster, shade: Tensor | None) -
 
 
 def _unpremultiply(samples: NDArray) -> tuple[NDArray, NDArray]:
-    """Straight colours, bled beyond the edge, and alpha of samples (h * SAMPLES, w * SAMPLES, 4) premultiplied."""
+    """Straight colors, bled beyond the edge, and alpha of samples (h * SAMPLES, w * SAMPLES, 4) premultiplied."""
     import cv2
 
     size = (samples.shape[1] // SAMPLES_PER_AXIS, samples.shape[0] // SAMPLES_PER_AXIS)

@@ -15,12 +15,13 @@ from ..body.skeleton import JOINT
 from .atlas import Atlas, load_atlas
 
 
-QUARTER_TURN = 0.12  # metres that a quarter turn around a limb counts for when a stand-in is looked up
+QUARTER_TURN = 0.12  # meters that a quarter turn around a limb counts for when a stand-in is looked up
 ARM_JOINTS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("shoulder", "elbow", "wrist", "hand")]
+# The trunk is flat rather than round.
 TRUNK_JOINTS = [JOINT[f"spine{number}"] for number in (1, 2, 3)] + [
     JOINT[name] for name in ("pelvis", "neck", "head", "left_collar", "right_collar")
 ]
-FOOT_JOINTS = [JOINT[name] for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
+FEET_JOINTS = [JOINT[name] for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class BodySurface:
     """The rest pose of every texel of an atlas, (N, ...) each."""
 
     atlas: Atlas
-    place: NDArray  # (N, 3) metres on the template
+    place: NDArray  # (N, 3) meters on the template
     axis: NDArray  # (N, 3) the point of the limb's axis beside it
     turn: NDArray  # (N,) sine of the angle around it, 0 in front and behind; on the trunk the way from its middle
     head: NDArray  # (N,) skinning weight of the head
@@ -72,7 +73,7 @@ def _limb_coordinates(body: BodyModel) -> tuple[Tensor, Tensor]:
     candidate = torch.cat([candidate, joints[None, :, 2:].expand(len(place), -1, -1)], -1)
     candidate[:, ARM_JOINTS, 0], candidate[:, ARM_JOINTS, 1] = place[..., 0], joints[None, ARM_JOINTS, 1]
     candidate[:, TRUNK_JOINTS, 0] = 0
-    candidate[:, FOOT_JOINTS, 2] = place[..., 2]
+    candidate[:, FEET_JOINTS, 2] = place[..., 2]
     axis = (body.weights[..., None] * candidate).sum(1)
     arm = body.weights[:, ARM_JOINTS].sum(1, keepdim=True)
     normal = vertex_normals(body.template[None], body.faces)[0]

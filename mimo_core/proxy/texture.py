@@ -1,4 +1,4 @@
-"""The picture baked onto the fitted body: colours of the texels that it shows, and how far each can be trusted."""
+"""The picture baked onto the fitted body: colors of the texels that it shows, and how far each can be trusted."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .outline import HAND_JOINTS, FittedPicture
 
 FACING_COSINES = (0.2, 0.45)  # cosine between surface and line of sight: unseen below, trusted above
 COVER_EDGE = 0.012  # of the person's height: texels of a covered part so near to what covers it are not trusted
-HAND_EDGE = 0.025  # the same around hands, whose fingers the fit spreads otherwise
+HAND_EDGE = 0.025  # the same around hands, whose fingers the fit spreads otherwise; more took a hem (2026-11-23)
 TRUSTED_SHARE = 0.5  # of 1: texels seen that well stand in for others
-DEPTH_SLACK = 0.015  # metres a texel may lie behind the visible surface
+DEPTH_SLACK = 0.015  # meters a texel may lie behind the visible surface
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class BakedTexture:
 
 
 def unmix_colors(picture: NDArray, matte: NDArray) -> NDArray:
-    """The character's colours (H, W, 3) float32 without the white behind it, carried on beyond its edge."""
+    """The character's colors (H, W, 3) float32 without the white behind it, carried on beyond its edge."""
     import cv2
 
     alpha = matte.astype(np.float32)[..., None] / 255
@@ -82,7 +82,7 @@ def _trusted_matte(matte: NDArray) -> NDArray:
 
 
 def _rim_width(matte: NDArray) -> int:
-    """Pixels along the matte's edge whose colours are mixed with the background or are a drawing's outline."""
+    """Pixels along the matte's edge whose colors are mixed with the background or are a drawing's outline."""
     return max(1, round(len(matte) / 300))
 
 
@@ -92,7 +92,7 @@ def _weigh_uncovered(depth: NDArray, surface: NDArray, x: NDArray, y: NDArray, m
 
     far = surface.max() + 1
     filled = np.where(surface > 0, surface, far).astype(np.float32)
-    # The nearest surface in the neighbourhood: an arm covers a rim of the torso that a small misfit would smear.
+    # The nearest surface in the neighborhood: an arm covers a rim of the torso that a small misfit would smear.
     size = 2 * max(1, round(margin)) + 1
     around = cv2.erode(filled, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
     local = cv2.erode(filled, np.ones((3, 3)))
