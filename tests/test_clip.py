@@ -73,6 +73,14 @@ class TestClip:
     def test_grey_becomes_rgb(self):
         assert Clip.from_array(np.full((1, 2, 2, 1), 7, np.uint8))[0].tolist() == [[[7] * 3] * 2] * 2
 
+    @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+    def test_floats_of_any_precision_are_read(self, kind):
+        assert Clip.from_array(torch.tensor([0.0, 0.5, 1.0]).expand(1, 2, 2, 3).to(kind))[0][0, 0].tolist() == [
+            0,
+            128,
+            255,
+        ]
+
     def test_nan_is_refused_by_name(self):
         clip = Clip.from_array(torch.full((1, 2, 2, 3), float("nan")))
         with pytest.raises(InputError, match="NaN"):
@@ -105,7 +113,24 @@ class TestClip:
         assert numbers(clip) == [3] * 5
 
 
+class TestPictures:
+    @pytest.mark.parametrize(("kind", "white"), [("I;16", 65535), ("I", 65535), ("F", 1.0)])
+    def test_deep_grey_is_as_bright_as_the_same_in_eight_bits(self, tmp_path, kind, white):
+        from PIL import Image
+
+        from mimo_core.media.picture import read_picture
+
+        ramp = np.linspace(0, 1, 256)[None].repeat(4, 0) * white
+        values = ramp.astype({"I;16": np.uint16, "I": np.int32, "F": np.float32}[kind])
+        Image.fromarray(values).save(tmp_path / "a.tif")
+        assert np.abs(read_picture(tmp_path / "a.tif")[..., 0].astype(int) - np.arange(256)).max() <= 1
+
+
 class TestMasks:
+    @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.bool])
+    def test_masks_of_any_type_are_read(self, kind):
+        assert Masks.from_array(torch.tensor([[[0, 1]]]).to(kind))[0].tolist() == [[0, 255]]
+
     def test_floats_and_bytes_mean_the_same(self):
         floats = torch.rand(3, 4, 5)
         bytes_ = (floats * 255).round().to(torch.uint8)

@@ -81,8 +81,14 @@ def run_animate(options) -> None:
 
 
 def _check_outputs(options) -> None:
+    """Raise InputError before any work for an output that exists, or in a format that is not written."""
+    from ..media.picture import check_picture_name
+    from ..media.video_writer import check_video_name
     from ..output import refuse_existing
 
+    check_video_name(options.out)
+    if options.sheet:
+        check_picture_name(options.sheet)
     for path in (options.out, options.sheet):
         if path:
             refuse_existing(path, force=options.force)

@@ -91,12 +91,12 @@ def _write_layers(folder: Path, scene) -> None:
 
 
 def run_render(options) -> None:
-    from ..media.clip import write_video
+    from ..media.video_writer import check_video_name, write_video
     from ..motion.files import open_motion
     from ..output import refuse_existing
     from ..render.styles import render_motion
 
-    refuse_existing(options.out, force=options.force)
+    check_video_name(refuse_existing(options.out, force=options.force))
     motion = open_motion(options.motion)
     frames = (frame for frame, _ in render_motion(motion, style=options.style, size=options.size))
     write_video(options.out, frames, fps=motion.fps, total=motion.frames, progress=start_bar("render"))

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..progress import Progress, silent
+from .animation import AnimatedPicture, is_webp
 from .store import FrameStore
 from .video import Sound, VideoFile, check_size
 from .video_writer import write_video
@@ -71,11 +72,11 @@ class Clip(_Frames):
 
     @classmethod
     def from_file(cls, path, progress: Progress = silent) -> Clip:
-        """Open a video file (a path, or bytes). Every frame is decoded once to be sure that it can be.
+        """Open a video file or an animated picture (a path, or bytes). Every frame is decoded once, so all can be.
 
         Raises InputError for a file that is empty, damaged, too large or not a video.
         """
-        video = VideoFile(path, progress=progress)
+        video = AnimatedPicture(path) if is_webp(path) else VideoFile(path, progress=progress)
         return cls(video, video.fps, video.sound, video.notes)
 
     @classmethod
@@ -233,11 +234,17 @@ class _Selected:
 
 
 def to_uint8(frame) -> np.ndarray:
-    """A frame or mask as uint8: floats in 0..1 are scaled and rounded. Raises InputError for NaN."""
+    """A frame or mask as uint8: floats in 0..1, of any precision, are scaled and rounded, True is 255.
+
+    Raises InputError for NaN.
+    """
     if hasattr(frame, "detach"):
-        frame = frame.detach().cpu().numpy()
+        frame = frame.detach().cpu()
+        frame = (frame.float() if frame.is_floating_point() else frame).numpy()
     if frame.dtype == np.uint8:
         return frame.copy()
+    if frame.dtype == bool:
+        return frame.astype(np.uint8) * 255
     if np.isnan(frame).any():
         raise InputError(
             "A picture holds NaN values. Check the node that made it, for example a VAE in half precision."

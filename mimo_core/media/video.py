@@ -1,12 +1,9 @@
-"""Video files in, through PyAV: upright, deinterlaced, 8 bit RGB, at a constant frame rate."""
+"""Video files in, through PyAV: every frame once, in order, at its time, as players show it."""
 
 from __future__ import annotations
 
-import io
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,31 +11,26 @@ import numpy as np
 
 from ..errors import InputError
 from ..progress import Progress, silent
+from .container import Tally, check_size, decode_frames, find_video_stream, fingerprint_frame, open_container
+from .pixels import FrameConverter, deinterlace
+from .sound import Sound, find_sound
+from .timing import fit_frame_rate, mend_times, trust_rate
 
 
-MAX_PIXELS = 64_000_000
+__all__ = ["Sound", "VideoFile", "check_size", "fit_frame_rate"]
 
-
-def check_size(width: int, height: int) -> None:
-    """Raise InputError for a picture of more than `MAX_PIXELS`, which would not fit in memory."""
-    if width * height > MAX_PIXELS:
-        raise InputError(
-            f"A picture of {width}x{height} has {width * height / 1e6:.0f} megapixels; the limit is 64. "
-            "Make it smaller."
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Sound:
-    """A sound track: the audio stream of a file, or samples (channels, N) float32 at a rate."""
-
-    file: object = None  # a path or bytes
-    samples: np.ndarray | None = None
-    rate: int = 0
+NO_TIME = -(2**63)
+FORWARD = 64  # frames that the decoder of single frames runs on before a seek is cheaper
+MOST_BROKEN = 0.1  # share of the packets that may be unreadable, as players skip them
+INTERLACED_SHARE = 0.05  # of the frames, from which on a file counts as interlaced
 
 
 class VideoFile:
-    """The frames of a video file. Every frame is decoded once on opening, to be sure that it can be."""
+    """The frames of a video file. Every frame is decoded once on opening, to be sure that it can be.
+
+    Frame k is found by the time stamp that it had then, wherever reading begins, and known by its fingerprint. Where a
+    container cannot be searched, or what is found is another picture, decoding begins at the start of the file.
+    """
 
     def __init__(self, file, *, progress: Progress = silent):
         """`file` is a path or bytes. Raises InputError if it is missing, empty, damaged, too large or not a video."""
@@ -46,6 +38,9 @@ class VideoFile:
         self.name = Path(file).name if isinstance(file, (str, Path)) else "The video"
         self.notes: tuple[str, ...] = ()
         self._reader, self._next = None, 0
+        self._stamps, self._prints = array("q"), array("L")
+        self._key_frames, self._key_stamps = array("q"), array("q")
+        self._check_file()
         self._examine(progress)
 
     def __len__(self) -> int:
@@ -54,66 +49,127 @@ class VideoFile:
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
         """Frames `start` up to and without `stop`. Reading single frames keeps one decoder that runs forward."""
         if stop - start == 1:
-            yield self._single(start)
+            yield self._read_single(start)
             return
-        for _, frame in zip(range(start, stop), self._sequence(start), strict=False):
+        for _, frame in zip(range(start, stop), self._read_from(start), strict=False):
             yield frame
 
-    def _single(self, index: int) -> np.ndarray:
-        if self._reader is None or not 0 <= index - self._next < 64:
-            self._reader, self._next = self._sequence(index), index
+    def _read_single(self, index: int) -> np.ndarray:
+        if self._reader is None or not 0 <= index - self._next < FORWARD:
+            self._reader, self._next = self._read_from(index), index
         while self._next <= index:
             frame = next(self._reader)
             self._next += 1
         return frame
 
-    def _sequence(self, start: int) -> Iterator[np.ndarray]:
+    def _read_from(self, start: int) -> Iterator[np.ndarray]:
         """Constant-rate frames from `start` on."""
-        decoded = self._decoded_from(self._shown[start])
-        number, frame = next(decoded)
+        first = self._shown[start]
+        frames = self._decode_from(max(first - 2, 0) if self._is_interlaced else first)
+        if self._is_interlaced:  # the filter looks at the frames before and after
+            frames = deinterlace(frames)
+        number, frame = -1, None
         for wanted in self._shown[start:]:
             while number < wanted:
-                number, frame = next(decoded)
-            yield self._rgb(frame)
+                number, frame = next(frames)
+            yield self._convert(frame)
 
-    def _decoded_from(self, first: int) -> Iterator[tuple[int, object]]:
-        """Numbered frames of the file from `first` on, found by their time stamps."""
-        number_of = {time: number for number, time in enumerate(self._times)}
+    def _decode_from(self, first: int) -> Iterator[tuple[int, object]]:
+        """Numbered frames of the file from `first` on, each exactly once."""
+        for target in self._seek_targets(first):
+            for number, frame in self._decode_after(target):
+                if number < first:
+                    continue
+                if number > first or fingerprint_frame(frame) != self._prints[number]:
+                    break  # the seek missed, or the picture needs others from before it
+                yield number, frame
+                first += 1
+            if first == len(self._stamps):
+                return
         with open_container(self.file, self.name) as container:
-            stream = find_video_stream(container, self.name)
-            if first and len(number_of) == len(self._times):
-                container.seek(self._times[first], stream=stream)
-            for count, frame in enumerate(self._upright(container, stream)):
-                number = number_of.get(frame.pts, count)
+            for number, frame in enumerate(decode_frames(container, find_video_stream(container, self.name))):
                 if number >= first:
                     yield number, frame
 
-    def _upright(self, container, stream) -> Iterator:
-        return deinterlace(stream, container.decode(stream)) if self._interlaced else container.decode(stream)
+    def _seek_targets(self, first: int) -> Iterator[int]:
+        """Time stamps to try: of the last key frame up to `first`, then of those 1, 3 and 7 before it."""
+        last = int(np.searchsorted(np.asarray(self._key_frames), first, side="right")) - 1
+        for back in (0, 1, 3, 7):
+            if last - back > 0 and self._number_of is not None:
+                yield self._key_stamps[last - back]
 
-    def _rgb(self, frame) -> np.ndarray:
-        picture = frame.to_ndarray(format="rgb24", src_colorspace=_colorspace(frame))
-        return np.ascontiguousarray(np.rot90(picture, self._quarter_turns)) if self._quarter_turns else picture
+    def _decode_after(self, target: int) -> Iterator[tuple[int, object]]:
+        """Numbered frames from the first key frame on that is found at a time stamp; -1 has none that is known."""
+        import av
 
-    def _examine(self, progress: Progress) -> None:
-        self._check_file()
-        self._times = array("q")
         with open_container(self.file, self.name) as container:
             stream = find_video_stream(container, self.name)
-            check_size(stream.width, stream.height)
-            rate = stream.average_rate or stream.guessed_rate or Fraction(24)
-            self.sound = Sound(file=self.file) if container.streams.audio else None
-            expected = stream.frames
-            for frame in self._checked(container, stream, float(rate)):
-                if not self._times:
-                    self._describe(frame)
-                self._times.append(len(self._times) if frame.pts is None else frame.pts)
-                progress(len(self._times), max(expected, len(self._times)))
-            base = float(stream.time_base)
-        self._check_complete(expected, rate)
-        self.fps, self._shown = fit_frame_rate([time * base for time in self._times], rate)
-        if self._shown != range(len(self._times)):
-            self._note(f"The frame rate varies; frames were put on a steady {float(self.fps):.4g} a second.")
+            try:
+                container.seek(target, stream=stream)
+            except av.error.FFmpegError:
+                return
+            has_begun = False
+            for frame in decode_frames(container, stream):
+                has_begun = has_begun or frame.key_frame
+                if has_begun:
+                    yield self._number_of.get(frame.pts, len(self._stamps)), frame
+
+    def _examine(self, progress: Progress) -> None:
+        tally, interlaced = Tally(), 0
+        with open_container(self.file, self.name) as container:
+            stream = find_video_stream(container, self.name)
+            self._convert = None
+            for frame in decode_frames(container, stream, tally):
+                if self._convert is None:
+                    self._convert = FrameConverter(frame, stream.sample_aspect_ratio)
+                check_size(frame.width, frame.height)
+                interlaced += frame.interlaced_frame
+                self._record(frame, tally.key_stamps)
+                progress(len(self._stamps), max(stream.frames, len(self._stamps)))
+            self._check_complete(stream, tally)
+            self._put_on_grid(stream, self._frame_stamps(container, tally))
+            begin = self._begin(stream)
+            has_alpha = stream.metadata.get("alpha_mode") == "1"  # beside the pictures, as WebM has it
+        self.shape = self._convert.shape
+        self._is_interlaced = interlaced > INTERLACED_SHARE * len(self._stamps)
+        self.sound, silence = find_sound(self.file, self.name, begin)
+        self._add_notes(tally, silence, has_alpha)
+
+    def _record(self, frame, key_stamps: dict[int, int]) -> None:
+        """Keep what finds a frame again."""
+        if frame.key_frame and frame.pts is not None:
+            self._key_frames.append(len(self._stamps))
+            self._key_stamps.append(key_stamps.get(frame.pts, frame.pts))
+        self._stamps.append(NO_TIME if frame.pts is None else frame.pts)
+        self._prints.append(fingerprint_frame(frame))
+
+    def _frame_stamps(self, container, tally: Tally) -> array:
+        """Time stamps of the frames in the order in which they are shown.
+
+        An AVI has no times: its packets are counted, and B-frames come out with the number of another one.
+        """
+        if container.format.name == "avi" and len(tally.stamps) == len(self._stamps):
+            return array("q", sorted(tally.stamps))
+        return self._stamps
+
+    def _put_on_grid(self, stream, stamps: array) -> None:
+        """Learn the frame rate, and which frame is shown at each of its ticks."""
+        base = float(stream.time_base or 0)
+        rate = trust_rate(stream.average_rate, stream.guessed_rate)
+        nominal = trust_rate(stream.guessed_rate, stream.average_rate)
+        known = [None if stamp == NO_TIME else stamp * base for stamp in stamps]
+        if known.count(None) > len(known) // 2:  # a raw stream: its own headers know more than the container
+            known, rate = [None] * len(known), nominal
+        self._times = mend_times(known, nominal)
+        self.fps, self._shown = fit_frame_rate(self._times, rate, nominal)
+        numbers = {stamp: number for number, stamp in enumerate(self._stamps)}
+        is_known = len(numbers) == len(self._stamps) and NO_TIME not in numbers
+        self._number_of = numbers if is_known else None
+
+    def _begin(self, stream) -> Fraction:
+        """Seconds of the file's clock at which the first picture is shown; its sound is moved by as much."""
+        first = min((stamp for stamp in self._stamps if stamp != NO_TIME), default=stream.start_time or 0)
+        return Fraction(first) * (stream.time_base or 0)
 
     def _check_file(self) -> None:
         if not isinstance(self.file, (str, Path)):
@@ -124,123 +180,39 @@ class VideoFile:
         if path.stat().st_size == 0:
             raise InputError(f"{self.name} is empty (0 bytes). Export it again.")
 
-    def _checked(self, container, stream, rate: float) -> Iterator:
-        import av
-
-        try:
-            yield from container.decode(stream)
-        except av.error.FFmpegError as error:
-            raise InputError(
-                f"{self.name} is damaged after frame {len(self._times)} ({len(self._times) / rate:.1f} s): "
-                f"{error.strerror}. Export it again, or trim it before that."
-            ) from error
-
-    def _check_complete(self, expected: int, rate: Fraction) -> None:
-        if not self._times:
+    def _check_complete(self, stream, tally: Tally) -> None:
+        """Raise InputError for a file of which much is missing."""
+        count = len(self._stamps)
+        if not count and not stream.frames:
             raise InputError(f"{self.name} has no picture that can be read. Export it again, for example as H.264 mp4.")
-        if len(self._times) < expected - 2:
+        rate = float(trust_rate(stream.average_rate, stream.guessed_rate))
+        if count and (tally.is_cut or tally.broken > MOST_BROKEN * tally.packets):
             raise InputError(
-                f"{self.name} is cut off: {len(self._times)} of {expected} frames can be read. "
-                f"Export it again, or trim it to its first {len(self._times) / float(rate):.1f} s."
+                f"{self.name} is damaged after frame {count} ({count / rate:.1f} s): "
+                f"{tally.reason}. Export it again, or trim it before that."
+            )
+        if not count or (tally.packets < stream.frames - 2 and not self._fills_duration(stream, rate)):
+            raise InputError(
+                f"{self.name} is cut off: {count} of {stream.frames} frames can be read. "
+                f"Export it again, or trim it to its first {count / rate:.1f} s."
             )
 
-    def _describe(self, frame) -> None:
-        """Learn from the first frame how the others must be turned and converted."""
-        degrees = round(frame.rotation / 90) * 90 % 360
-        self._quarter_turns = degrees // 90
-        self._interlaced = bool(frame.interlaced_frame)
-        size = (frame.height, frame.width)
-        self.shape = (*(size[::-1] if self._quarter_turns % 2 else size), 3)
-        if degrees:
-            self._note(f"The video is marked as turned by {degrees} degrees; it is shown upright.")
-        if self._interlaced:
-            self._note("The video is interlaced; it was deinterlaced.")
-        if any(component.is_alpha for component in frame.format.components):
-            self._note("The video has an alpha channel; it is ignored.")
-        if max(component.bits for component in frame.format.components) > 8:
-            self._note("The video has more than 8 bits a channel; it is worked on in 8.")
+    def _fills_duration(self, stream, rate: float) -> bool:
+        """Whether the frames last as long as the stream says: a list of edits may leave out most of a file."""
+        if not stream.duration or not stream.time_base:
+            return False
+        stamps = [stamp for stamp in self._stamps if stamp != NO_TIME]
+        last = (max(stamps) - min(stamps)) * float(stream.time_base) if stamps else 0.0
+        return last >= float(stream.duration * stream.time_base) - 4 / rate
 
-    def _note(self, text: str) -> None:
-        self.notes = (*self.notes, text)
-
-
-@contextmanager
-def open_container(file, name: str):
-    """Open a container for reading, with a clear error for what is not one."""
-    import av
-
-    source = str(file) if isinstance(file, (str, Path)) else io.BytesIO(file)
-    try:
-        container = av.open(source)
-    except (av.error.FFmpegError, ValueError) as error:
-        raise InputError(
-            f"{name} cannot be opened as a video: it is damaged, cut off, or another kind of file. "
-            "Export it again, for example as H.264 mp4."
-        ) from error
-    with container:
-        yield container
-
-
-def find_video_stream(container, name: str):
-    """The first video stream, decoding on several threads. Raises InputError where there is none."""
-    if not container.streams.video:
-        raise InputError(f"{name} has no video stream.")
-    stream = container.streams.video[0]
-    if not stream.width or not stream.height:
-        raise InputError(f"{name} has no picture that can be read. Export it again, for example as H.264 mp4.")
-    stream.thread_type = "AUTO"
-    return stream
-
-
-def deinterlace(stream, frames: Iterator) -> Iterator:
-    """Frames of an interlaced stream, one for one, through the bwdif filter."""
-    import av
-
-    graph = av.filter.Graph()
-    source, field = graph.add_buffer(template=stream), graph.add("bwdif", "mode=send_frame")
-    sink = graph.add("buffersink")
-    source.link_to(field)
-    field.link_to(sink)
-    graph.configure()
-    for frame in frames:
-        graph.push(frame)
-        yield from _pulled(graph)
-    graph.push(None)
-    yield from _pulled(graph)
-
-
-def _pulled(graph) -> Iterator:
-    import av
-
-    while True:
-        try:
-            yield graph.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return
-
-
-def fit_frame_rate(times: list[float], rate: Fraction) -> tuple[Fraction, range | tuple[int, ...]]:
-    """Frame rate, and which frame to show at each tick. `times` are seconds in order.
-
-    A clip whose frames stray by less than half a tick from a constant rate keeps each frame once. Otherwise tick k
-    shows the last frame that has begun by then.
-    """
-    count = len(times)
-    if times[-1] <= times[0]:  # one frame, or time stamps that say nothing
-        return rate, range(count)
-    mean = Fraction((count - 1) / (times[-1] - times[0])).limit_denominator(1001)
-    for candidate in (rate, mean):
-        drift = [abs((time - times[0]) * candidate - number) for number, time in enumerate(times)]
-        if max(drift) < 0.5:
-            return candidate, range(count)
-    ticks = round((times[-1] - times[0]) * mean) + 1
-    starts = np.asarray(times) - times[0]
-    shown = np.searchsorted(starts, np.arange(ticks) / float(mean) + 1e-6, side="right") - 1
-    return mean, tuple(int(number) for number in shown)
-
-
-def _colorspace(frame) -> str:
-    """Players take unmarked video of 720 lines and more for BT.709, smaller for BT.601; so do we."""
-    marked = {1: "ITU709", 4: "FCC", 5: "ITU601", 6: "ITU601", 7: "SMPTE240M", 9: "BT2020"}
-    space = int(getattr(frame.colorspace, "value", frame.colorspace))
-    return marked.get(space, "ITU709" if min(frame.width, frame.height) >= 720 else "ITU601")
+    def _add_notes(self, tally: Tally, silence: str, has_alpha: bool) -> None:
+        notes = list(self._convert.notes)
+        if self._is_interlaced:
+            notes.append("The video is interlaced; it was deinterlaced.")
+        if has_alpha:
+            notes.append("The video has an alpha channel; it is ignored.")
+        if tally.broken:
+            notes.append(f"{tally.broken} of {tally.packets} packets of the video are damaged; they were skipped.")
+        if not isinstance(self._shown, range):
+            notes.append(f"The frame rate varies; frames were put on a steady {float(self.fps):.4g} a second.")
+        self.notes = (*notes, *([silence] if silence else []))

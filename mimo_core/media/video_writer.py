@@ -1,19 +1,33 @@
 """Video files out, through PyAV: streamed, whole or not there, with the sound of the source."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
 from ..output import whole_file
 from ..progress import Progress, silent
-from .video import Sound, open_container
+from .sound import Sound, SoundTrack
 
 
-COPIED_AUDIO = {"aac", "mp3", "ac3", "eac3", "alac"}  # what every mp4 player takes as it is; the rest becomes AAC
 PREVIEW_EVERY = 8  # frames
+H264 = ("libx264", {"crf": "16", "preset": "veryfast"}, "aac")
+VP9 = ("libvpx-vp9", {"crf": "20", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}, "libopus")
+ENCODERS = {".mp4": H264, ".m4v": H264, ".mov": H264, ".mkv": H264, ".webm": VP9}  # picture, its options, sound
+FORMATS = {".m4v": "mp4"}  # the muxer, where it is not the one of the name
+
+
+def check_video_name(path) -> Path:
+    """`path`. Raises InputError for a name in whose format no video is written."""
+    path = Path(path)
+    if path.suffix.lower() not in ENCODERS:
+        *others, last = ENCODERS
+        raise InputError(f"A video is written as {', '.join(others)} or {last}, got {path.name}. Give another name.")
+    return path
 
 
 def write_video(
@@ -25,29 +39,34 @@ def write_video(
     total: int = 0,
     progress: Progress = silent,
 ) -> int:
-    """Write RGB frames (H, W, 3) uint8 as H.264 and return how many. Nothing is left behind after an error.
+    """Write RGB frames (H, W, 3) uint8 as H.264 (VP9 for .webm) and return how many. After an error nothing is left.
 
     Odd sizes are kept exactly by full-resolution colour (yuv444p), which some players do not show; even ones are
-    yuv420p. Sound is copied packet by packet where mp4 holds it, else encoded as AAC, and cut to the pictures.
+    yuv420p. Sound is copied packet by packet where mp4 holds it, else encoded as AAC (Opus), and cut to the pictures.
+    Sound that cannot be read is left out with a warning. Raises InputError for a name of another format, no frames,
+    or frames of different sizes.
     """
+    path = check_video_name(path)
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
         raise InputError("There are no frames to write.")
     with whole_file(path) as partial:
-        return _write(partial, first, frames, Fraction(fps).limit_denominator(1001), sound, total, progress)
+        return _write_streams(partial, first, frames, Fraction(fps).limit_denominator(1001), sound, total, progress)
 
 
-def _write(partial, first, frames, fps, sound, total, progress) -> int:
+def _write_streams(partial, first, frames, fps, sound, total, progress) -> int:
     import av
 
+    suffix = partial.suffix.lower()
     with ExitStack() as stack:
-        container = stack.enter_context(av.open(str(partial), "w", options={"movflags": "+faststart"}))
-        stream = _picture_stream(container, first, fps)
-        track = SoundTrack(container, sound, stack) if sound else None
+        options = {"movflags": "+faststart"} if suffix in (".mp4", ".m4v", ".mov") else {}
+        container = stack.enter_context(av.open(str(partial), "w", format=FORMATS.get(suffix), options=options))
+        stream = _add_pictures(container, first, fps, *ENCODERS[suffix][:2])
+        track = _add_sound(container, sound, ENCODERS[suffix][2], stack) if sound else None
         count = 0
-        for count, picture in enumerate(_with_first(first, frames), 1):
-            container.mux(stream.encode(_video_frame(picture, first.shape, count - 1, fps)))
+        for count, picture in enumerate(_put_first(first, frames), 1):
+            container.mux(stream.encode(_make_frame(picture, first.shape, count - 1, fps)))
             if track:
                 track.write_until(count / fps)
             progress(count, total or count, picture if count % PREVIEW_EVERY == 1 else None)
@@ -57,14 +76,14 @@ def _write(partial, first, frames, fps, sound, total, progress) -> int:
     return count
 
 
-def _with_first(first: np.ndarray, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def _put_first(first: np.ndarray, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     yield first
     yield from frames
 
 
-def _picture_stream(container, first: np.ndarray, fps: Fraction):
+def _add_pictures(container, first: np.ndarray, fps: Fraction, codec: str, options: dict):
     height, width = first.shape[:2]
-    stream = container.add_stream("libx264", rate=fps, options={"crf": "16", "preset": "veryfast"})
+    stream = container.add_stream(codec, rate=fps, options=options)
     stream.width, stream.height = width, height
     stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
     stream.time_base = 1 / fps
@@ -73,7 +92,18 @@ def _picture_stream(container, first: np.ndarray, fps: Fraction):
     return stream
 
 
-def _video_frame(picture: np.ndarray, shape: tuple[int, ...], number: int, fps: Fraction):
+def _add_sound(container, sound: Sound, codec: str, stack: ExitStack) -> SoundTrack | None:
+    """The track, or None where the sound cannot be read: the pictures are worth more."""
+    import av
+
+    try:
+        return SoundTrack(container, sound, codec, stack)
+    except (av.error.FFmpegError, InputError, ValueError, IndexError) as error:
+        logging.getLogger("mimo").warning("The sound is left out, it cannot be read: %s", error)
+        return None
+
+
+def _make_frame(picture: np.ndarray, shape: tuple[int, ...], number: int, fps: Fraction):
     import av
 
     if picture.shape != shape:
@@ -83,71 +113,3 @@ def _video_frame(picture: np.ndarray, shape: tuple[int, ...], number: int, fps: 
     frame = frame.reformat(format=pixel_format, dst_colorspace="ITU709")
     frame.pts, frame.time_base = number, 1 / fps
     return frame
-
-
-class SoundTrack:
-    """The sound of an output file, written beside the pictures so that neither has to wait in memory."""
-
-    def __init__(self, container, sound: Sound, stack: ExitStack):
-        self._packets = self._copied(container, sound, stack) if sound.file else self._encoded(container, sound)
-        self._waiting = None
-
-    def write_until(self, seconds: Fraction) -> None:
-        """Write what begins before `seconds`."""
-        while True:
-            packet = self._waiting or next(self._packets, None)
-            self._waiting = packet
-            if packet is None or float(packet.pts * packet.time_base) >= seconds:
-                return
-            self._container.mux(packet)
-            self._waiting = None
-
-    def finish(self) -> None:
-        """Stop reading; the pictures have ended."""
-        self._packets.close()
-
-    def _copied(self, container, sound: Sound, stack: ExitStack) -> Iterator:
-        self._container = container
-        source = stack.enter_context(open_container(sound.file, "The sound"))
-        audio = source.streams.audio[0]
-        if audio.codec_context.name in COPIED_AUDIO:
-            return self._repacked(source, audio, container.add_stream_from_template(audio))
-        return self._recoded(source.decode(audio), container.add_stream("aac", rate=audio.rate))
-
-    def _encoded(self, container, sound: Sound) -> Iterator:
-        self._container = container
-        stream = container.add_stream("aac", rate=sound.rate)
-        stream.layout = "mono" if len(sound.samples) == 1 else "stereo"
-        return self._recoded(_sample_frames(sound), stream)
-
-    def _repacked(self, source, audio, stream) -> Iterator:
-        begin = _video_begin(source)
-        for packet in source.demux(audio):
-            if packet.dts is None:
-                continue
-            shift = round(begin / packet.time_base)
-            packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
-            yield packet
-
-    def _recoded(self, frames: Iterable, stream) -> Iterator:
-        for frame in frames:
-            yield from stream.encode(frame)
-        yield from stream.encode()
-
-
-def _video_begin(source) -> Fraction:
-    """Seconds at which the pictures of a file begin; its sound is moved by as much."""
-    stream = source.streams.video[0] if source.streams.video else None
-    return Fraction(stream.start_time or 0) * stream.time_base if stream else Fraction(0)
-
-
-def _sample_frames(sound: Sound, chunk: int = 1024) -> Iterator:
-    import av
-
-    samples = np.asarray(sound.samples, np.float32)[:2]
-    layout = "mono" if len(samples) == 1 else "stereo"
-    for start in range(0, samples.shape[1], chunk):
-        block = np.ascontiguousarray(samples[:, start : start + chunk])
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
-        frame.sample_rate, frame.pts, frame.time_base = sound.rate, start, Fraction(1, sound.rate)
-        yield frame

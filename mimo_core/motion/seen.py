@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..media.clip import Masks
-from ..media.video import check_size
+from ..media.container import check_size
 from ..progress import Progress, silent
 
 

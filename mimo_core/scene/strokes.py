@@ -11,7 +11,7 @@ from itertools import groupby
 import numpy as np
 
 from ..errors import InputError
-from ..media.video import MAX_PIXELS
+from ..media.container import MAX_PIXELS
 
 
 STROKE_MASKS = ("person", "occluder")  # of a scene
