@@ -12,10 +12,12 @@ from comfy_api.latest import io, ui
 from ..mimo_core.errors import InputError
 from ..mimo_core.example import example_shots
 from ..mimo_core.media.clip import Clip, Masks
+from ..mimo_core.motion.bones import parse_names
 from ..mimo_core.motion.builtin import builtin_motion, builtin_names
 from ..mimo_core.motion.files import READ_SUFFIXES, WRITTEN_SUFFIXES, load_motion, save_motion
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.motion.seen import SeenMasks
+from ..mimo_core.motion.upright import UP_CHOICES, posture_notes
 from ..mimo_core.progress import track_progress
 from .batches import make_batch
 from .boxes import parse_boxes
@@ -163,20 +165,49 @@ class MimoLoadMotion(io.ComfyNode):
             node_id="MIMO_LoadMotion",
             display_name="Load Motion (MIMO)",
             category="MIMO/motion",
-            description="Reads a motion from a file: ours, AMASS, BVH, GLB, or a result of GVHMR, WHAM or 4D-Humans.",
+            description="Reads a motion from a file: ours, AMASS, BVH, GLB, VRMA, or a result of GVHMR, GEM-X, Kimodo, "
+            "WHAM or 4D-Humans.",
             inputs=[
                 io.Combo.Input(
                     "file",
                     options=list(list_motions()),
                     tooltip="Motions in the input folder, those that Save Motion wrote to output, and what ships. "
-                    "Drop a .npz, .safetensors, .bvh, .glb, .pt, .pkl or .joblib file on the node to add it.",
+                    "Drop a .npz, .safetensors, .bvh, .glb, .gltf, .vrma, .pt, .pkl or .joblib file on the node to "
+                    "add it.",
+                ),
+                io.String.Input(
+                    "names",
+                    optional=True,
+                    multiline=True,
+                    default="",
+                    tooltip="For a skeleton that is not known by name: JSON from our joints to the names of the file, "
+                    'such as {"left_hip": "Thigh_L"}.',
+                ),
+                mark_advanced(
+                    io.Combo.Input(
+                        "up",
+                        options=list(UP_CHOICES),
+                        default="auto",
+                        optional=True,
+                        tooltip="Which axis of a BVH, glTF or AMASS file points up. auto finds it from head, hips and "
+                        "feet.",
+                    )
+                ),
+                mark_advanced(
+                    io.String.Input(
+                        "animation",
+                        default="",
+                        optional=True,
+                        tooltip="Which of the animations in a glTF file, by its name. Empty takes the longest.",
+                    )
                 ),
             ],
             outputs=[MimoMotion.Output(display_name="motion", tooltip="To Proxy Decoder or Render Body Code.")],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
-    def fingerprint_inputs(cls, file):
+    def fingerprint_inputs(cls, file, **options):
         found = find_motion(file)
         if not isinstance(found, Path):
             return found
@@ -184,9 +215,15 @@ class MimoLoadMotion(io.ComfyNode):
         return f"{status.st_mtime_ns} {status.st_size}"
 
     @classmethod
-    def execute(cls, file) -> io.NodeOutput:
+    def execute(cls, file, names="", up="auto", animation="") -> io.NodeOutput:
+        check_choice("up", up, UP_CHOICES)
         found = find_motion(file)
-        motion = load_motion(found) if isinstance(found, Path) else builtin_motion(found)
+        given = parse_names(names)
+        if isinstance(found, Path):
+            motion = load_motion(found, up=up, names=given, animation=animation)
+        else:
+            motion = builtin_motion(found)
+        show_notes(motion.notes, cls)
         return io.NodeOutput(motion, ui=show_motion(motion, progress=make_progress()))
 
 
@@ -224,7 +261,8 @@ class MimoSaveMotion(io.ComfyNode):
         )
         file = f"{name}_{counter:05}_.{format}"
         save_motion(Path(folder, file), motion)
-        return io.NodeOutput(ui=ui.PreviewText(f"Saved {Path(subfolder, file).as_posix()}"))
+        lines = (f"Saved {Path(subfolder, file).as_posix()}", *posture_notes(motion))
+        return io.NodeOutput(ui=ui.PreviewText("\n".join(lines)))
 
 
 def list_motions() -> dict[str, Path | str]:

@@ -1,10 +1,15 @@
 """Skeletons as other programs make them, with their own rest poses, units and angle orders, and their exact truth."""
 
 import json
+import re
 import struct
 
 import numpy as np
+import torch
 from scipy.spatial.transform import Rotation
+
+from mimo_core.body.model import free_body
+from mimo_core.body.skeleton import JOINTS, PARENTS
 
 
 LIMBS = [  # joint, child: whose directions are compared, on both sides
@@ -205,3 +210,144 @@ def packed_glb(document, binary=b""):
     binary += bytes(-len(binary) % 4)
     chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(binary), b"BIN\0") + binary
     return b"glTF" + struct.pack("<II", 2, 12 + len(chunks)) + chunks
+
+
+MIXAMO_OF = {  # our joint: the name of Mixamo, without prefix
+    "pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2", "neck": "Neck", "head": "Head",
+    "left_collar": "LeftShoulder", "left_shoulder": "LeftArm", "left_elbow": "LeftForeArm", "left_wrist": "LeftHand",
+    "left_hand": "LeftHandMiddle1", "left_hip": "LeftUpLeg", "left_knee": "LeftLeg", "left_ankle": "LeftFoot",
+    "left_foot": "LeftToeBase",
+}  # fmt: skip
+
+
+SIDES = [("Left", "Right"), ("left", "right"), ("LEFT", "RIGHT"), (r"(^|[_. :])L(?=[_. A-Z]|$)", r"\1R"),
+         (r"(^|[_. :])l(?=[_. A-Z]|$)", r"\1r"), (r"^l(?=[a-z])", "r")]  # fmt: skip
+
+
+def both_sides(left):
+    """{joint: name} of the left and the middle, with the names of the right side."""
+    found = dict(left)
+    for joint, name in left.items():
+        if joint.startswith("left_"):
+            pattern, other = next(pair for pair in SIDES if re.search(pair[0], name))
+            found[joint.replace("left", "right")] = re.sub(pattern, other, name, count=1)
+    return found
+
+
+def motion_bvh(motion, names, *, axes=None, world=None, before=None, fps=None):
+    """A motion of our body as BVH text of a skeleton with other names and another rest pose.
+
+    `axes` {joint: Rotation} turns the axes of a bone against ours, so that the file's zero pose is another one; `world`
+    turns all of it. `before` {joint: (name, Rotation of F)} puts a joint without length before one of ours.
+    """
+    person = motion.person
+    _, rest = free_body().shape(person.betas)
+    rest = rest.double().numpy()
+    pose = [Rotation.from_rotvec(person.pose()[:, joint].double().numpy()) for joint in range(24)]
+    whole = world or Rotation.identity()
+    ours, bone = [], []
+    for joint, parent in enumerate(PARENTS):
+        ours.append(pose[joint] if parent < 0 else ours[parent] * pose[joint])
+        bone.append(whole * ours[joint] * (axes or {}).get(JOINTS[joint], Rotation.identity()))
+    offsets = [np.zeros(3)]
+    for joint, parent in enumerate(PARENTS[1:], 1):
+        own = (axes or {}).get(JOINTS[parent], Rotation.identity())
+        offsets.append(own.inv().apply(rest[joint] - rest[parent]) * 100)
+    root = whole.apply((rest[0] + person.transl.double().numpy()) * 100)
+    lines, columns = ["HIERARCHY"], []
+
+    def open_block(kind, name, offset, channels):
+        lines.extend([f"{kind} {name}", "{", "OFFSET " + " ".join(f"{value:.6f}" for value in offset)])
+        lines.append(channels)
+
+    def block(joint):
+        name, parent = JOINTS[joint], PARENTS[joint]
+        turns = "CHANNELS 3 Zrotation Xrotation Yrotation"
+        local = bone[joint] if parent < 0 else bone[parent].inv() * bone[joint]
+        extra = (before or {}).get(name)
+        offset = offsets[joint]
+        if extra is not None:
+            open_block("JOINT", extra[0], offset, turns)
+            columns.append(extra[1].as_euler("ZXY", degrees=True))
+            local, offset = extra[1].inv() * local, np.zeros(3)
+        root_turns = "CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation"
+        open_block("JOINT" if parent >= 0 else "ROOT", names[name], offset, turns if parent >= 0 else root_turns)
+        columns.append(local.as_euler("ZXY", degrees=True))
+        children = [child for child, above in enumerate(PARENTS) if above == joint and JOINTS[child] in names]
+        for child in children:
+            block(child)
+        if not children:
+            lines.extend(["End Site", "{", "OFFSET 5 0 0", "}"])
+        lines.extend(["}"] * (2 if extra is not None else 1))
+
+    block(0)
+    rows = np.concatenate([root, *columns], 1)
+    lines += ["MOTION", f"Frames: {len(rows)}", f"Frame Time: {1 / (fps or motion.fps):.8f}"]
+    return "\n".join(lines + [" ".join(f"{value:.6f}" for value in row) for row in rows]) + "\n"
+
+
+def along_bones(axis):
+    """Axes of bones that all point along one axis at rest, as in LAFAN1 or Rokoko, which is no pose at all."""
+    _, rest = free_body().shape(torch.zeros(10))
+    rest = rest.double().numpy()
+    axes = {}
+    for joint, name in enumerate(JOINTS):
+        children = [child for child, parent in enumerate(PARENTS) if parent == joint]
+        if name == "pelvis":
+            children = [JOINTS.index("spine1")]
+        if name == "spine3":
+            children = [JOINTS.index("neck")]
+        if not children:
+            axes[name] = axes[JOINTS[PARENTS[joint]]]
+            continue
+        bone = rest[children[0]] - rest[joint]
+        bone = bone / np.linalg.norm(bone)
+        across = np.cross(bone, [0.0, 0.0, 1.0])
+        across /= np.linalg.norm(across)
+        columns = [None, None, None]
+        columns[axis], columns[(axis + 1) % 3] = bone, across
+        columns[(axis + 2) % 3] = np.cross(bone, across)
+        axes[name] = Rotation.from_matrix(np.stack(columns, 1))
+    return axes
+
+
+def motion_gltf(motion, names, *, posed=None, animations=("motion",), strides=(1,)):
+    """A motion of our body as a glTF document without a skin, and its binary part.
+
+    `posed` is the frame whose pose the nodes themselves stand in; None is the rest pose. Of several `animations` each
+    takes every so many frames of the motion.
+    """
+    person = motion.person
+    _, rest = free_body().shape(person.betas)
+    rest = rest.double().numpy()
+    content, views, accessors, nodes, made = bytearray(), [], [], [], []
+
+    def add(values, kind):
+        values = np.ascontiguousarray(values, np.float32)
+        views.append({"buffer": 0, "byteOffset": len(content), "byteLength": values.nbytes})
+        accessors.append({"bufferView": len(views) - 1, "componentType": 5126, "count": len(values), "type": kind})
+        content.extend(values.tobytes())
+        return len(accessors) - 1
+
+    joints = [joint for joint, name in enumerate(JOINTS) if name in names]
+    turns = {joint: Rotation.from_rotvec(person.pose()[:, joint].double().numpy()).as_quat() for joint in joints}
+    root = rest[0] + person.transl.double().numpy()
+    for joint in joints:
+        offset = root[posed or 0] if joint == 0 else rest[joint] - rest[PARENTS[joint]]
+        children = [joints.index(child) for child in joints if PARENTS[child] == joint]
+        node = {"name": names[JOINTS[joint]], "translation": offset.tolist()}
+        node |= {"rotation": turns[joint][posed].tolist()} if posed is not None else {}
+        nodes.append(node | ({"children": children} if children else {}))
+    for name, stride in zip(animations, strides, strict=True):
+        kept = slice(None, None, stride)
+        times = add((np.arange(len(root[kept])) / motion.fps)[:, None], "SCALAR")
+        outputs = [("translation", 0, add(root[kept], "VEC3"))]
+        outputs += [("rotation", joints.index(joint), add(turns[joint][kept], "VEC4")) for joint in joints]
+        samplers = [{"input": times, "output": output} for *_, output in outputs]
+        channels = [{"sampler": n, "target": {"node": node, "path": path}} for n, (path, node, _) in enumerate(outputs)]
+        made.append({"name": name, "samplers": samplers, "channels": channels})
+    document = {
+        "asset": {"version": "2.0"}, "nodes": nodes, "animations": made, "buffers": [{"byteLength": len(content)}],
+        "bufferViews": views, "accessors": accessors,
+    }  # fmt: skip
+    return document, bytes(content)

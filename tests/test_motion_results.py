@@ -291,5 +291,5 @@ class TestSafety:
 
     def test_something_else_is_named_as_such(self, tmp_path):
         (tmp_path / "m.pkl").write_bytes(pickle.dumps({"a": 1}))
-        with pytest.raises(InputError, match="no result of WHAM or 4D-Humans"):
+        with pytest.raises(InputError, match="no result of GVHMR, GEM-X, WHAM, 4D-Humans"):
             load_motion(tmp_path / "m.pkl")

@@ -5,7 +5,7 @@ import { app } from "../../scripts/app.js";
 
 const MOTION_HEIGHT = 250;
 const LAYERS_HEIGHT = 420;
-const MOTION_FILE = /\.(npz|safetensors|bvh|glb|pt|pth|pkl|joblib)$/i;
+const MOTION_FILE = /\.(npz|safetensors|bvh|glb|gltf|vrma|pt|pth|pkl|joblib)$/i;
 
 function language() {
   return app.ui.settings.getSettingValue("Comfy.Locale") ?? "en";

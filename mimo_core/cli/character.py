@@ -7,7 +7,16 @@ from pathlib import Path
 
 from ..denoise.options import add_options
 from ..errors import InputError
-from .terminal import MOTION_HELP, add_output, declare_command, parse_size, print_lines, start_bar
+from .terminal import (
+    MOTION_HELP,
+    add_motion_options,
+    add_output,
+    declare_command,
+    open_motion_file,
+    parse_size,
+    print_lines,
+    start_bar,
+)
 
 
 SCENE_HELP = "a picture, a video, a colour such as white or #204060, or none for plain white"
@@ -33,6 +42,7 @@ def add_animate(commands) -> None:
     command.add_argument("--size", type=parse_size, metavar="WxH", help="default: as the motion's camera")
     command.add_argument("--fps", type=float, default=0, help="0 = as the motion says")
     add_output(command, "the video to write")
+    add_motion_options(command)
 
 
 def _add_character(command) -> None:
@@ -62,11 +72,10 @@ def run_replace(options) -> None:
 
 def run_animate(options) -> None:
     from ..motion.edit import resample_motion
-    from ..motion.files import open_motion
     from ..replace import animate_character
 
     _check_outputs(options)
-    motion = open_motion(options.motion) if options.motion else _find_example().motion()
+    motion = open_motion_file(options.motion, options) if options.motion else _find_example().motion()
     if options.fps:
         motion = resample_motion(motion, options.fps)
     if options.size:
@@ -76,7 +85,8 @@ def run_animate(options) -> None:
     watch = _start_watch()
     decoder = _make_decoder(options, options.motion or _find_example().motion_file)
     job = animate_character(_read_character(options), motion, scene, decoder=decoder, watch=watch)
-    _write_job(job, options, watch, fps=motion.fps, sound=scene.sound, length=motion.frames)
+    sound, notes = scene.sound, motion.notes
+    _write_job(job, options, watch, fps=motion.fps, sound=sound, length=motion.frames, notes=notes)
     _forget_segments(decoder)
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .terminal import MOTION_HELP, add_output, declare_command, parse_size, print_lines, start_bar
+from .terminal import (
+    MOTION_HELP,
+    add_motion_options,
+    add_output,
+    declare_command,
+    open_motion_file,
+    parse_size,
+    print_lines,
+    start_bar,
+)
 
 
 SEPARATED_FILES = {"plate.mp4", "person.mp4", "occluder.mp4", "motion.npz", "report.txt"}
@@ -18,6 +27,7 @@ def add_pose(commands) -> None:
     command.add_argument("--smoothing", type=float, default=1.0, help="0 = none")
     command.add_argument("--focal", type=float, default=0, metavar="PIXELS", help="0 = assume 1.2 x the longer side")
     add_output(command, "the motion to write (.npz, .safetensors, .bvh or .glb)")
+    add_motion_options(command)
 
 
 def add_separate(commands) -> None:
@@ -35,19 +45,21 @@ def add_render(commands) -> None:
     command.add_argument("--style", choices=["body code", "openpose", "depth", "normal", "mask"], default="body code")
     command.add_argument("--size", type=parse_size, metavar="WxH", help="default: as the motion's camera")
     add_output(command, "the video to write")
+    add_motion_options(command)
 
 
 def run_pose(options) -> None:
     from ..media.clip import Clip
-    from ..motion.files import check_writable, is_motion, open_motion, save_motion
+    from ..motion.files import check_writable, is_motion, save_motion
     from ..output import refuse_existing
     from ..replace import find_person
 
     refuse_existing(options.out, force=options.force)
     check_writable(options.out)
     if is_motion(options.clip):
-        save_motion(options.out, open_motion(options.clip))
-        print_lines(f"wrote {options.out}")
+        motion = open_motion_file(options.clip, options)
+        save_motion(options.out, motion)
+        print_lines(*motion.notes, f"wrote {options.out}")
         return
     clip = Clip.from_file(options.clip, progress=start_bar("open"))
     found = find_person(
@@ -92,12 +104,11 @@ def _write_layers(folder: Path, scene) -> None:
 
 def run_render(options) -> None:
     from ..media.video_writer import check_video_name, write_video
-    from ..motion.files import open_motion
     from ..output import refuse_existing
     from ..render.styles import render_motion
 
     check_video_name(refuse_existing(options.out, force=options.force))
-    motion = open_motion(options.motion)
+    motion = open_motion_file(options.motion, options)
     frames = (frame for frame, _ in render_motion(motion, style=options.style, size=options.size))
     write_video(options.out, frames, fps=motion.fps, total=motion.frames, progress=start_bar("render"))
-    print_lines(f"wrote {options.out}")
+    print_lines(*motion.notes, f"wrote {options.out}")

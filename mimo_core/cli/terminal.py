@@ -9,7 +9,10 @@ from pathlib import Path
 from ..progress import Progress
 
 
-MOTION_HELP = "a motion file (.npz, .safetensors, .bvh, .glb, .pt, .pkl) or a motion that ships, such as walk"
+MOTION_HELP = (
+    "a motion file (.npz, .safetensors, .bvh, .glb, .gltf, .vrma, .pt, .pkl) or a motion that ships, such as walk"
+)
+LARGEST_NAMES = 1 << 20  # bytes of a map of names
 
 
 def declare_command(commands, name: str, run_it, summary: str, example: str) -> argparse.ArgumentParser:
@@ -25,6 +28,30 @@ def declare_command(commands, name: str, run_it, summary: str, example: str) -> 
 def add_output(command, help_text: str) -> None:
     command.add_argument("--out", required=True, type=Path, metavar="FILE", help=help_text)
     command.add_argument("--force", action="store_true", help="replace what lies there")
+
+
+def add_motion_options(command) -> None:
+    """What may have to be said about a motion file of another program."""
+    about = command.add_argument_group("motion files of other programs")
+    about.add_argument("--up", choices=["auto", "y", "z", "x"], default="auto", help="the axis that points up")
+    about.add_argument("--names", type=Path, metavar="JSON", help='a map such as {"left_hip": "Thigh_L"}')
+    about.add_argument(
+        "--animation", default="", metavar="NAME", help="of several in a glTF file; default: the longest"
+    )
+
+
+def open_motion_file(name, options):
+    """The motion that a command names, with the options of `add_motion_options`. Raises InputError."""
+    from ..errors import InputError
+    from ..motion.bones import parse_names
+    from ..motion.files import open_motion
+
+    names = {}
+    if options.names:
+        if not options.names.is_file() or options.names.stat().st_size > LARGEST_NAMES:
+            raise InputError(f"There is no map of names {options.names}, or it is too large.")
+        names = parse_names(options.names.read_text("utf-8-sig", "replace"))
+    return open_motion(name, up=options.up, names=names, animation=options.animation)
 
 
 def parse_size(text: str) -> tuple[int, int]:

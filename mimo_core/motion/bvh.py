@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -19,6 +20,12 @@ MOST_BVH_VALUES = 100_000_000  # of all frames together
 CENTIMETRES = 100.0  # in which BVH files are written; Blender, Maya and Mixamo expect them
 AXES = {"Xrotation": 0, "Yrotation": 1, "Zrotation": 2}
 SHIFTS = {"Xposition": 0, "Yposition": 1, "Zposition": 2}
+KEYWORDS = {"HIERARCHY", "ROOT", "JOINT", "END", "OFFSET", "CHANNELS", "{", "}"}
+WORD = re.compile(r"\s*([{}]|[^\s{}]+)")
+NAME = re.compile(r"[ \t]*([^\n\r{}]*)")
+MOTION_LINE = re.compile(r"\bMOTION\s+Frames\s*:\s*(\S+)\s+Frame\s*Time\s*:\s*(\S+)", re.IGNORECASE)
+LONGEST_FRAME = 1.0  # seconds: a Frame Time from here on is a rate, or absurd
+FASTEST_RATE = 1000.0  # frames a second
 END = 0.1  # metres from a last joint to the end of its bone, for programs that draw bones
 
 
@@ -33,25 +40,44 @@ class _Joint:
 
 
 def read_bvh(text: str, *, file: str) -> SkeletalAnimation:
-    """The animation of a BVH file: any order of Euler angles, any unit. Raises InputError naming `file`."""
-    words = iter(text.split())
-    joints = _hierarchy(words, file)
-    frames, seconds = _header(words, file)
+    """The animation of a BVH file: any order of Euler angles, any unit. Raises InputError naming `file`.
+
+    Text is taken as programs write it: keywords in any case, names with spaces and colons, braces without a space,
+    decimal commas, bytes of zero and Ctrl-Z at the end, a count of frames that is one off.
+    """
+    text = text.replace("\0", " ").replace("\x1a", " ")
+    match = MOTION_LINE.search(text)
+    skeleton = text if match is None else text[: match.start()]
+    is_comma = "," in skeleton and not re.search(r"\d\.\d", skeleton)
+    joints = _read_hierarchy(_words(skeleton.replace(",", ".") if is_comma else skeleton, file), file)
+    if match is None:
+        raise InputError(f"{file} is cut off: it has no MOTION with Frames and Frame Time. Export it again.")
+    numbers = text[match.end() :]
+    numbers = numbers.replace(",", ".") if is_comma or not re.search(r"\d\.\d", numbers) else numbers.replace(",", " ")
+    frames, seconds = _read_header(match, file)
     columns = sum(len(joint.channels) for joint in joints)
     if not columns:
         raise InputError(f"{file} has no channels: nothing in it moves. Export it with its animation.")
     if frames * columns > MOST_BVH_VALUES:
         raise InputError(f"{file} declares {frames} frames of {columns} values; at most {MOST_BVH_VALUES} are read.")
+    values, notes = _read_values(numbers, frames, columns, file)
+    return replace(_pose_joints(joints, values, round_frame_rate(seconds)), notes=notes)
+
+
+def _read_values(numbers: str, frames: int, columns: int, file: str) -> tuple[Tensor, tuple[str, ...]]:
+    """The channels (F, columns), and a note where the file holds a frame more or less than it declares."""
     try:
-        values = np.array(list(words), np.float64)
+        values = np.array(numbers.split(), np.float64)
     except ValueError as error:
         raise InputError(f"{file} is damaged: its motion holds something else than numbers ({error}).") from error
-    if len(values) != frames * columns:
+    held = len(values) // columns
+    if len(values) % columns or abs(held - frames) > 1 or not held:
         raise InputError(
             f"{file} is cut off or damaged: it declares {frames} frames of {columns} values and holds {len(values)} "
-            f"values, {len(values) // max(columns, 1)} whole frames. Export it again."
+            f"values, {held} whole frames. Export it again."
         )
-    return _animation(joints, torch.from_numpy(values).float().view(frames, columns), round_frame_rate(seconds))
+    notes = () if held == frames else (f"{file} declares {frames} frames and holds {held}, which are read.",)
+    return torch.from_numpy(values).float().view(held, columns), notes
 
 
 def write_bvh(animation: SkeletalAnimation) -> str:
@@ -70,8 +96,28 @@ def write_bvh(animation: SkeletalAnimation) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _hierarchy(words: Iterator[str], file: str) -> list[_Joint]:
-    _expect(words, "HIERARCHY", file)
+def _words(skeleton: str, file: str) -> Iterator[str]:
+    """The words of the skeleton: keywords in capitals, the name of a joint as one word with its spaces."""
+    place = 0
+    while place < len(skeleton):
+        match = WORD.match(skeleton, place)
+        if match is None:
+            break
+        place = match.end()
+        keyword = match.group(1).upper()
+        yield keyword if keyword in KEYWORDS else match.group(1)
+        if keyword in ("ROOT", "JOINT", "END"):
+            name = NAME.match(skeleton, place)
+            if name is None or not name.group(1).strip():
+                raise InputError(f"{file} is cut off within its skeleton. Export it again.")
+            place = name.end()
+            yield name.group(1).strip()
+
+
+def _read_hierarchy(words: Iterator[str], file: str) -> list[_Joint]:
+    found = next(words, "nothing")
+    if found != "HIERARCHY":
+        raise InputError(f"{file} is no BVH file: {found[:40]!r} stands where HIERARCHY should.")
     joints: list[_Joint] = []
     line = [-1]  # the joints whose blocks are open; -2 is an end site
     opened = None
@@ -81,7 +127,7 @@ def _hierarchy(words: Iterator[str], file: str) -> list[_Joint]:
                 raise InputError(f"{file} has more than {MOST_JOINTS} joints.")
             joints.append(_Joint(_next(words, file), max(line[-1], -1)))
             opened = len(joints) - 1
-        elif word == "End":
+        elif word == "END":
             _next(words, file)
             opened = -2
         elif word == "{":
@@ -101,8 +147,6 @@ def _hierarchy(words: Iterator[str], file: str) -> list[_Joint]:
                 raise InputError(f"{file} is damaged: channels stand outside of a joint.")
             count = int(_number(words, file))
             joints[line[-1]].channels = [_channel(words, file) for _ in range(min(max(count, 0), 6))]
-        elif word == "MOTION":
-            break
         else:
             raise InputError(f"{file} is damaged: {word[:40]!r} stands where a joint should.")
     if not joints or len(line) != 1:
@@ -110,18 +154,27 @@ def _hierarchy(words: Iterator[str], file: str) -> list[_Joint]:
     return joints
 
 
-def _header(words: Iterator[str], file: str) -> tuple[int, float]:
-    _expect(words, "Frames:", file)
-    frames = _number(words, file)
-    _expect(words, "Frame", file)
-    _expect(words, "Time:", file)
-    seconds = _number(words, file)
-    if frames < 1 or frames != int(frames) or not 1e-3 <= seconds <= 1e3:
-        raise InputError(f"{file} declares {frames:g} frames of {seconds:g} seconds. Export it again.")
+def _read_header(match: re.Match, file: str) -> tuple[int, float]:
+    """Frames, and the seconds from one to the next."""
+    values = []
+    for word in match.groups():
+        try:
+            values.append(float(word.replace(",", ".")))
+        except ValueError:
+            raise InputError(f"{file} is damaged: {word[:40]!r} is no number.") from None
+    frames, seconds = values
+    if not frames >= 1 or frames != int(frames):
+        raise InputError(f"{file} declares {frames:g} frames. Export it again.")
+    if not 1 / FASTEST_RATE <= seconds < LONGEST_FRAME:
+        rate = f" Is it a rate? Then write {1 / seconds:.6f}." if LONGEST_FRAME <= seconds <= FASTEST_RATE else ""
+        raise InputError(
+            f"{file} has a Frame Time of {seconds:g} seconds; from {1 / FASTEST_RATE:g} up to {LONGEST_FRAME:g} makes "
+            f"sense.{rate} Correct the line in the file, or export it again."
+        )
     return int(frames), seconds
 
 
-def _animation(joints: list[_Joint], values: Tensor, fps: float) -> SkeletalAnimation:
+def _pose_joints(joints: list[_Joint], values: Tensor, fps: float) -> SkeletalAnimation:
     frames = len(values)
     parents = tuple(joint.parent for joint in joints)
     offsets = torch.tensor([joint.offset for joint in joints])
@@ -199,12 +252,6 @@ def _next(words: Iterator[str], file: str) -> str:
         return next(words)
     except StopIteration:
         raise InputError(f"{file} is cut off within its skeleton. Export it again.") from None
-
-
-def _expect(words: Iterator[str], wanted: str, file: str):
-    found = next(words, "nothing")
-    if found.upper() != wanted.upper():
-        raise InputError(f"{file} is no BVH file: {found[:40]!r} stands where {wanted} should.")
 
 
 def _number(words: Iterator[str], file: str) -> float:

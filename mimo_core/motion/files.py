@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..body.files import read_npy
 from ..body.person import PER_FRAME, Person
 from ..errors import InputError
 from ..geometry.camera import Camera
 from ..output import whole_file
-from . import amass, results
+from . import amass, results, soma
 from .builtin import builtin_motion, builtin_names
 from .bvh import read_bvh, write_bvh
-from .glb import read_glb
+from .glb import list_animations, read_glb
 from .glb_writer import write_glb
 from .joblib_file import LARGEST_FILE_SIZE, read_joblib
 from .motion import Motion
 from .seen import LARGEST_PACKED, SeenMasks
 from .skeletal_animation import animation_from_motion, motion_from_animation
+from .upright import UP_CHOICES, posture_notes
+from .values import RATES
 
 
 OWN_SUFFIXES = (".npz", ".safetensors")
 WRITTEN_SUFFIXES = (*OWN_SUFFIXES, ".bvh", ".glb")
+GLTF_SUFFIXES = (".glb", ".gltf", ".vrma")
 TORCH_SUFFIXES, PICKLE_SUFFIXES = (".pt", ".pth"), (".pkl", ".joblib")
-READ_SUFFIXES = (*WRITTEN_SUFFIXES, *TORCH_SUFFIXES, *PICKLE_SUFFIXES)
+READ_SUFFIXES = (*WRITTEN_SUFFIXES, ".gltf", ".vrma", *TORCH_SUFFIXES, *PICKLE_SUFFIXES)
 MOTION_FORMAT = "mimo motion 1"
 MOST_FRAMES = 200_000  # nearly two hours at 30 frames a second
 SAFE_TORCH_VERSION = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
@@ -62,36 +67,72 @@ def save_motion(path: Path | str, motion: Motion) -> None:
         write[path.suffix.lower()](file, motion)
 
 
-def load_motion(path: Path | str) -> Motion:
+def load_motion(
+    path: Path | str, *, up: str = "auto", names: Mapping[str, str] | None = None, animation: str = ""
+) -> Motion:
     """Read a motion by its suffix.
 
-    .npz: ours, AMASS's (Z up) or GVHMR's; .safetensors: ours; .bvh and .glb: any skeleton with names of SMPL, CMU or
-    Mixamo; .pt: GVHMR's result; .pkl and .joblib: results of WHAM and 4D-Humans. Raises InputError.
+    .npz: ours, AMASS's, GVHMR's, Kimodo's or ROMP's; .safetensors: ours; .bvh, .glb, .gltf and .vrma: any skeleton
+    whose bones are known by name; .pt: GVHMR's and GEM-X's results; .pkl and .joblib: results of WHAM, 4D-Humans,
+    GVHMR, GLAMR and ROMP, and motions of AIST++ and 3DPW.
+
+    `up` is the axis that points up in BVH, glTF and AMASS files: auto finds it. `names` maps joints of ours to names of
+    a skeleton, for those that are not known. `animation` chooses one of a glTF file by name. What was unusual about
+    the file stands in the motion's notes. Raises InputError.
     """
     path = _check_suffix(path, READ_SUFFIXES)
+    if up not in UP_CHOICES:
+        raise InputError(f"Unknown axis {up!r} for up. Choose one of {', '.join(UP_CHOICES)}.")
     if not path.is_file():
         raise InputError(f"There is no motion file {path}.")
+    motion = _load(path, up, names, animation)
+    return replace(motion, notes=(*motion.notes, *(f"{path.name}: {note}" for note in posture_notes(motion))))
+
+
+def _load(path: Path, up: str, names: Mapping[str, str] | None, animation: str) -> Motion:
     suffix = path.suffix.lower()
     if suffix in OWN_SUFFIXES:
-        return _load_arrays(path)
+        return _load_arrays(path, up)
     if path.stat().st_size > LARGEST_FILE_SIZE:
         raise InputError(
             f"{path.name} has {path.stat().st_size >> 20} MB; at most {LARGEST_FILE_SIZE >> 20} MB are read."
         )
     if suffix == ".bvh":
-        return motion_from_animation(read_bvh(path.read_text("utf-8-sig", "replace"), file=path.name), file=path.name)
-    if suffix == ".glb":
-        return motion_from_animation(read_glb(path.read_bytes(), file=path.name), file=path.name)
-    if suffix in TORCH_SUFFIXES:
-        return _load_torch(path)
-    return results.motion_from_pickle(read_joblib(path), name=path.name)
+        return motion_from_animation(
+            read_bvh(_decode(path.read_bytes()), file=path.name), file=path.name, up=up, names=names
+        )
+    if suffix in GLTF_SUFFIXES:
+        found = read_glb(path.read_bytes(), file=path.name, folder=path.parent, animation=animation)
+        return motion_from_animation(found, file=path.name, up=up, names=names)
+    tree = _load_torch(path) if suffix in TORCH_SUFFIXES else read_joblib(path)
+    return results.motion_from_tree(tree, name=path.name)
 
 
-def open_motion(name: Path | str) -> Motion:
-    """A motion file, or a motion that ships by its name, such as "walk". A file of that name wins."""
+def _decode(content: bytes) -> str:
+    """Text in UTF-8 or UTF-16, whatever else stands in it."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", "replace")
+    return content.decode("utf-8-sig", "replace")
+
+
+def open_motion(
+    name: Path | str, *, up: str = "auto", names: Mapping[str, str] | None = None, animation: str = ""
+) -> Motion:
+    """A motion file, or a motion that ships by its name, such as "walk". A file of that name wins.
+
+    The options are those of `load_motion`. Raises InputError.
+    """
     if str(name) in builtin_names() and not Path(name).is_file():
         return builtin_motion(str(name))
-    return load_motion(name)
+    return load_motion(name, up=up, names=names, animation=animation)
+
+
+def list_file_animations(path: Path | str) -> tuple[str, ...]:
+    """The names of the animations in a glTF file; none for other files. Raises InputError if it is damaged."""
+    path = Path(path)
+    if path.suffix.lower() not in GLTF_SUFFIXES or path.stat().st_size > LARGEST_FILE_SIZE:
+        return ()
+    return list_animations(path.read_bytes(), file=path.name)
 
 
 def is_motion(name: Path | str) -> bool:
@@ -104,34 +145,56 @@ def check_writable(path: Path | str) -> None:
     _check_suffix(path, WRITTEN_SUFFIXES)
 
 
-def _load_arrays(path: Path) -> Motion:
+def _load_arrays(path: Path, up: str) -> Motion:
     try:
         arrays, header = (_open_npz if path.suffix.lower() == ".npz" else _open_safetensors)(path)
-        if header is None and "poses" in arrays:
-            return _load_amass(path, arrays)
-        if header is None and results.is_gvhmr(arrays):
+        if header is not None:
+            return _motion_from_arrays(path, arrays, header)
+        if amass.is_amass(arrays):
+            return _load_amass(path, arrays, up)
+        if soma.is_kimodo(arrays):
+            return _load_kimodo(path, arrays)
+        if results.is_gvhmr(arrays):
             return _load_gvhmr(path, arrays)
+        if "results" in arrays and arrays["results"].kind == "O":
+            return _load_romp(path)
         return _motion_from_arrays(path, arrays, header)
     except (zipfile.BadZipFile, zlib.error, EOFError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} is damaged or no motion file: {error}.") from error
 
 
-def _load_torch(path: Path) -> Motion:
-    """GVHMR's hmr4d_results.pt: dictionaries of tensors, nothing else."""
+def _load_torch(path: Path):
+    """The dictionaries of tensors that GVHMR and GEM-X save, nothing else."""
     version = tuple(int(part) for part in torch.__version__.split(".")[:2])
     if version < SAFE_TORCH_VERSION:
         raise InputError(f"torch {torch.__version__} cannot open {path.name} safely. Update torch to 2.6 or newer.")
+    _check_torch_head(path)
     try:
         # Mapped from the disk: GVHMR also saves what its network put out, which is not wanted.
-        tree = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path.name} is damaged, or holds more than tensors, which is not opened: {reason}"
-        ) from error
-    if not isinstance(tree, dict) or not results.is_gvhmr(tree):
-        raise InputError(f"{path.name} is no result of GVHMR: it has no smpl_params_global.")
-    return results.motion_from_gvhmr(tree, name=path.name)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        # torch's own text advises to switch the safety off.
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        held = f" It asks for {asked.group(1)}, which was not run." if asked else ""
+        raise InputError(f"{path.name} is damaged, or holds more than tensors, which is not opened.{held}") from error
+    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, OSError) as error:
+        raise InputError(f"{path.name} is damaged or cut off: {_first_line(error)} Copy or save it again.") from error
+
+
+def _check_torch_head(path: Path) -> None:
+    """Refuse what torch would take for an old kind of file and answer with advice that does not help."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    if not head or not any(head):
+        raise InputError(f"{path.name} is empty or holds only zeros: it is cut off. Copy or save it again.")
+    if head[:4] == b"PK\x03\x04" and not zipfile.is_zipfile(path):
+        raise InputError(f"{path.name} is cut off: its end is missing. Copy or save it again.")
+    if head.lstrip()[:1] == b"<":
+        raise InputError(f"{path.name} is a web page, not a torch file. Download the file itself.")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _check_suffix(path: Path | str, known: tuple[str, ...]) -> Path:
@@ -261,7 +324,8 @@ def _motion_from_arrays(path: Path, arrays: Mapping[str, _LazyArray], header: di
             _read_checked(path, arrays, "camera_from_world", limit=(MOST_FRAMES, 4, 4))
         ).float()
     people = tuple(_person_from_arrays(path, arrays, number, body) for number, body in enumerate(bodies))
-    return Motion(people, fps, Camera(focal, center, size, extrinsics), _seen_masks(path, arrays, header))
+    camera = Camera(focal, center, size, extrinsics)
+    return Motion(people, fps, camera, _seen_masks(path, arrays, header))
 
 
 def _seen_masks(path: Path, arrays: Mapping[str, _LazyArray], header: dict) -> SeenMasks | None:
@@ -290,11 +354,35 @@ def _person_from_arrays(path: Path, arrays: Mapping[str, _LazyArray], number: in
     return Person(**values, body=body)
 
 
-def _load_amass(path: Path, arrays: Mapping[str, _LazyArray]) -> Motion:
-    limits = {"poses": (MOST_FRAMES, MOST_FRAME_VALUES), "trans": (MOST_FRAMES, 3), "betas": (MOST_FRAME_VALUES,)}
-    limits |= dict.fromkeys(amass.RATES, ())
-    given = {name: _read_checked(path, arrays, name, limit=limit) for name, limit in limits.items() if name in arrays}
-    return amass.motion_from_amass(given, name=path.name)
+def _load_amass(path: Path, arrays: Mapping[str, _LazyArray], up: str) -> Motion:
+    given = _read_known(path, arrays, (*amass.KEYS, *RATES))
+    return amass.motion_from_amass(given, name=path.name, up=up)
+
+
+def _load_kimodo(path: Path, arrays: Mapping[str, _LazyArray]) -> Motion:
+    return soma.motion_from_kimodo(
+        _read_known(path, arrays, ("posed_joints", "global_rot_mats", *RATES)), name=path.name
+    )
+
+
+def _load_romp(path: Path) -> Motion:
+    """ROMP's npz, whose one array is a pickled dictionary: read by the pickle reader that runs nothing."""
+    with zipfile.ZipFile(path) as archive:
+        entry = archive.getinfo("results.npy")
+        if entry.file_size > LARGEST_FILE_SIZE:
+            raise InputError(f"results in {path.name} declares {entry.file_size >> 20} MB, which is more than is read.")
+        tree = read_npy(archive.read(entry), f"results in {path.name}")
+    return results.motion_from_tree(tree.reshape(-1)[0] if tree.size == 1 else tree, name=path.name)
+
+
+def _read_known(path: Path, arrays: Mapping[str, _LazyArray], keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The arrays of these names, each of a size that a motion can have."""
+    given = {}
+    for key in keys:
+        if key in arrays:
+            limit = (MOST_FRAMES, MOST_FRAME_VALUES, 9, 9)[: len(arrays[key].shape)]
+            given[key] = _read_checked(path, arrays, key, limit=limit)
+    return given
 
 
 def _load_gvhmr(path: Path, arrays: Mapping[str, _LazyArray]) -> Motion:

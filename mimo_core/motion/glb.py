@@ -1,11 +1,14 @@
-"""Binary glTF 2.0 (Khronos): animated skeletons in, the skinned body with its motion out."""
+"""glTF 2.0 (Khronos), binary or as JSON, and VRM's animations: animated skeletons."""
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, unquote_to_bytes
 
 import numpy as np
 import torch
@@ -20,7 +23,9 @@ from .skeletal_animation import SkeletalAnimation, round_frame_rate
 
 MAGIC, VERSION = b"glTF", 2
 JSON_CHUNK, BIN_CHUNK = 0x4E4F534A, 0x004E4942
-LARGEST_JSON = 64 << 20
+LARGEST_JSON = 256 << 20  # with data URIs
+LARGEST_BUFFER = 1 << 30
+LISTED_ANIMATIONS = 20
 MOST_NODES = 20_000
 MOST_GLB_VALUES = 100_000_000
 COMPONENT_TYPES = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
@@ -29,7 +34,7 @@ SLOWEST, FASTEST, USUAL = 5.0, 240.0, 30.0  # frames a second; keys further apar
 
 
 @dataclass(frozen=True, eq=False)
-class _Animated:
+class _AnimatedNodes:
     """The node transforms of a file over F frames, world from node."""
 
     names: tuple[str, ...]
@@ -37,16 +42,23 @@ class _Animated:
     world: Tensor  # (F, N, 4, 4)
     still: Tensor  # (N, 4, 4) without any animation
     fps: float
+    notes: tuple[str, ...]
 
 
 class Glb:
-    """An opened file: its JSON and its numbers, checked as they are asked for."""
+    """An opened file: its JSON and its numbers, checked as they are asked for.
 
-    def __init__(self, content: bytes, file: str):
-        self.file = file
-        self.json, self.binary = self._chunks(content)
+    `content` is a binary .glb, or the JSON of a .gltf whose buffers are data URIs or files beside it in `folder`.
+    """
 
-    def _chunks(self, content: bytes) -> tuple[dict, memoryview]:
+    def __init__(self, content: bytes, file: str, folder: Path | None = None):
+        self.file, self.folder = file, folder
+        is_json = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
+        text, self.binary = (content, memoryview(b"")) if is_json else self._chunks(content)
+        self.json = self._parse(text)
+        self._buffers: dict[int, memoryview] = {}
+
+    def _chunks(self, content: bytes) -> tuple[bytes, memoryview]:
         if len(content) < 20 or content[:4] != MAGIC:
             raise InputError(f"{self.file} is no binary glTF file (.glb).")
         version, length = struct.unpack_from("<II", content, 4)
@@ -61,15 +73,45 @@ class Glb:
                 raise InputError(f"{self.file} is damaged: a part of it is longer than the file.")
             chunks.setdefault(kind, memoryview(content)[place + 8 : place + 8 + size])
             place += 8 + size + (-size) % 4
-        if JSON_CHUNK not in chunks or len(chunks[JSON_CHUNK]) > LARGEST_JSON:
+        return bytes(chunks.get(JSON_CHUNK, b"")), chunks.get(BIN_CHUNK, memoryview(b""))
+
+    def _parse(self, text: bytes) -> dict:
+        if not 0 < len(text) <= LARGEST_JSON:
             raise InputError(f"{self.file} is damaged: it has no description, or one above {LARGEST_JSON >> 20} MB.")
         try:
-            described = json.loads(bytes(chunks[JSON_CHUNK]))
+            described = json.loads(text.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise InputError(f"{self.file} is damaged: its description is no JSON ({error}).") from error
         if not isinstance(described, dict):
             raise InputError(f"{self.file} is damaged: its description is no glTF.")
-        return described, chunks.get(BIN_CHUNK, memoryview(b""))
+        return described
+
+    def _buffer(self, number: int) -> memoryview:
+        """The bytes of a buffer: the binary part, a data URI, or a file beside a .gltf."""
+        uri = self.json["buffers"][number].get("uri")
+        if uri is None:
+            return self.binary
+        if number not in self._buffers:
+            self._buffers[number] = memoryview(self._read_uri(str(uri)))
+        return self._buffers[number]
+
+    def _read_uri(self, uri: str) -> bytes:
+        if uri.startswith("data:"):
+            head, _, data = uri.partition(",")
+            try:
+                return base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
+            except ValueError as error:
+                raise InputError(f"{self.file} is damaged: its data URI is no base64 ({error}).") from error
+        name = unquote(uri)
+        if self.folder is None or Path(name).name != name or not (self.folder / name).is_file():
+            raise InputError(
+                f"{self.file} keeps its numbers in another file, {name[:80]}, which is not beside it. Export it as one "
+                ".glb, or put the file into the same folder."
+            )
+        path = self.folder / name
+        if path.stat().st_size > LARGEST_BUFFER:
+            raise InputError(f"{name} has {path.stat().st_size >> 20} MB; at most {LARGEST_BUFFER >> 20} MB are read.")
+        return path.read_bytes()
 
     def accessor(self, number: int) -> np.ndarray:
         """The numbers of an accessor, (count, width) float64; normalised integers as fractions. Raises InputError."""
@@ -79,34 +121,52 @@ class Glb:
         if "sparse" in entry or "bufferView" not in entry:
             raise InputError(f"{self.file} stores numbers sparsely, which is not read. Export it without that option.")
         view = self.json["bufferViews"][entry["bufferView"]]
-        if "uri" in self.json["buffers"][view["buffer"]]:
-            raise InputError(f"{self.file} keeps its numbers in another file. Export it as one .glb.")
+        packed = sorted(name for name in view.get("extensions", {}) if name.endswith("meshopt_compression"))
+        if packed:
+            raise InputError(
+                f"{self.file} is compressed with meshopt ({packed[0]}), which is not read. Export it without."
+            )
+        binary = self._buffer(view["buffer"])
         step = int(view.get("byteStride", 0)) or width * kind.itemsize
         start = int(view.get("byteOffset", 0)) + int(entry.get("byteOffset", 0))
         end = start + (count - 1) * step + width * kind.itemsize
-        if count < 1 or start < 0 or step < width * kind.itemsize or end > len(self.binary):
+        if count < 1 or start < 0 or step < width * kind.itemsize or end > len(binary):
             raise InputError(f"{self.file} is damaged: it declares {count} numbers that it does not hold.")
-        flat = np.ndarray((count, width), kind, self.binary, start, (step, kind.itemsize)).astype(np.float64)
+        flat = np.ndarray((count, width), kind, binary, start, (step, kind.itemsize)).astype(np.float64)
         if entry.get("normalized") and kind.kind in "iu":
             flat = np.maximum(flat / np.iinfo(kind).max, -1.0)
         return flat
 
 
-def read_glb(content: bytes, *, file: str) -> SkeletalAnimation:
-    """The longest animation of a binary glTF file, on the first skeleton whose bones are known by name.
+def read_glb(content: bytes, *, file: str, folder: Path | None = None, animation: str = "") -> SkeletalAnimation:
+    """An animation of a glTF file (.glb, .gltf or .vrma), on the first skeleton whose bones are known by name.
 
-    Raises InputError naming `file` where it is damaged or has no animation.
+    `animation` chooses by name; without one the longest is read. `folder` is where the buffers of a .gltf may lie.
+    Bones that a VRM extension names count by that name. Raises InputError naming `file` where it is damaged, has no
+    animation, or is compressed in a way that is not read.
     """
-    glb = Glb(content, file)
+    glb = Glb(content, file, folder)
     try:
         nodes = glb.json.get("nodes", [])
         parents = _parents(nodes, file)
-        animated = _animated(glb, nodes, parents)
-        return _first_known(glb, animated)
+        animated = _sample_nodes(glb, nodes, parents, animation)
+        return _choose_skeleton(glb, animated)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{file} is damaged: its parts do not fit together ({error!r}).") from error
+
+
+def list_animations(content: bytes, *, file: str) -> tuple[str, ...]:
+    """The names of the animations in a glTF file. Raises InputError naming `file` where it is damaged."""
+    animations = Glb(content, file).json.get("animations") or []
+    if not isinstance(animations, list):
+        raise InputError(f"{file} is damaged: its animations are no list.")
+    return tuple(_animation_name(entry, number) for number, entry in enumerate(animations))
+
+
+def _animation_name(entry: Mapping, number: int) -> str:
+    return str(entry.get("name") or f"animation {number}") if isinstance(entry, dict) else f"animation {number}"
 
 
 def _parents(nodes: list[Mapping], file: str) -> tuple[int, ...]:
@@ -127,17 +187,51 @@ def _parents(nodes: list[Mapping], file: str) -> tuple[int, ...]:
     return tuple(parents)
 
 
-def _animated(glb: Glb, nodes: list[Mapping], parents: tuple[int, ...]) -> _Animated:
-    animations = glb.json.get("animations") or []
-    keys = [_keys(glb, animation) for animation in animations]
-    if not any(keys):
-        raise InputError(f"{glb.file} has no animation. Export it with its animation.")
-    chosen = max((key for key in keys if key), key=lambda key: max(times[-1] - times[0] for times, *_ in key.values()))
+def _sample_nodes(glb: Glb, nodes: list[Mapping], parents: tuple[int, ...], wanted: str) -> _AnimatedNodes:
+    chosen, notes = _choose_animation(glb, wanted)
     times, fps = _frame_times(chosen, len(nodes), glb.file)
     local = [_local(node, number, chosen, times) for number, node in enumerate(nodes)]
     resting = [_local(node, number, {}, times[:1]) for number, node in enumerate(nodes)]
-    names = tuple(str(node.get("name", f"node {number}")) for number, node in enumerate(nodes))
-    return _Animated(names, parents, _chained(local, parents), _chained(resting, parents)[0], fps)
+    names = [str(node.get("name", f"node {number}")) for number, node in enumerate(nodes)]
+    for bone, number in _vrm_bones(glb.json).items():
+        names[number] = bone
+    world, still = _chain(local, parents), _chain(resting, parents)[0]
+    return _AnimatedNodes(tuple(names), parents, world, still, fps, notes)
+
+
+def _choose_animation(glb: Glb, wanted: str) -> tuple[dict, tuple[str, ...]]:
+    """The keys of the animation of that name, or of the longest one, and a note where there are several."""
+    animations = glb.json.get("animations") or []
+    names = [_animation_name(entry, number) for number, entry in enumerate(animations)]
+    if wanted and wanted not in names:
+        listed = ", ".join(names[:LISTED_ANIMATIONS]) or "none"
+        raise InputError(f"{glb.file} has no animation {wanted!r}. It has: {listed}.")
+    keys = {number: _keys(glb, entry) for number, entry in enumerate(animations) if wanted in ("", names[number])}
+    keys = {number: each for number, each in keys.items() if each}
+    if not keys:
+        raise InputError(f"{glb.file} has no animation. Export it with its animation.")
+    length = {
+        number: max(t[-1] for t, *_ in each.values()) - min(t[0] for t, *_ in each.values())
+        for number, each in keys.items()
+    }
+    best = max(keys, key=length.get)
+    notes = ()
+    if len(keys) > 1:
+        listed = ", ".join(names[number] for number in list(keys)[:LISTED_ANIMATIONS])
+        notes = (f"{glb.file} holds {len(keys)} animations: {listed}. {names[best]!r}, the longest, is read.",)
+    return keys[best], notes
+
+
+def _vrm_bones(described: Mapping) -> dict[str, int]:
+    """Nodes by the name that a VRM file gives them: VRM 1.0, VRM animation (.vrma), or VRM 0."""
+    extensions = described.get("extensions", {})
+    for name in ("VRMC_vrm_animation", "VRMC_vrm"):
+        if name in extensions:
+            bones = extensions[name]["humanoid"]["humanBones"]
+            return {str(bone): int(entry["node"]) for bone, entry in bones.items() if int(entry["node"]) >= 0}
+    if "VRM" in extensions:
+        return {str(entry["bone"]): int(entry["node"]) for entry in extensions["VRM"]["humanoid"]["humanBones"]}
+    return {}
 
 
 def _keys(glb: Glb, animation: Mapping) -> dict[tuple[int, str], tuple]:
@@ -176,7 +270,7 @@ def _local(node: Mapping, number: int, keys: Mapping, times: np.ndarray) -> Tens
     if "matrix" in node:
         return torch.tensor(node["matrix"], dtype=torch.float64).view(4, 4).T.repeat(frames, 1, 1)
     shift, scale, turn = (
-        _sampled(keys[number, path], times)
+        _sample_keys(keys[number, path], times)
         if (number, path) in keys
         else torch.tensor(node.get(path, default), dtype=torch.float64).repeat(frames, 1)
         for path, default in (("translation", [0, 0, 0]), ("scale", [1, 1, 1]), ("rotation", [0, 0, 0, 1]))
@@ -188,7 +282,7 @@ def _local(node: Mapping, number: int, keys: Mapping, times: np.ndarray) -> Tens
     return matrix
 
 
-def _sampled(key: tuple, times: np.ndarray) -> Tensor:
+def _sample_keys(key: tuple, times: np.ndarray) -> Tensor:
     """Keys at `times`: (F, 3) or, for rotations, (F, 4)."""
     known, values, way = key
     low = np.clip(np.searchsorted(known, times, "right") - 1, 0, len(known) - 1)
@@ -209,7 +303,7 @@ def _sampled(key: tuple, times: np.ndarray) -> Tensor:
     return torch.lerp(before, after, share)
 
 
-def _chained(local: list[Tensor], parents: tuple[int, ...]) -> Tensor:
+def _chain(local: list[Tensor], parents: tuple[int, ...]) -> Tensor:
     """World from node (F, N, 4, 4)."""
     world: dict[int, Tensor] = {}
     for start in range(len(local)):
@@ -223,25 +317,19 @@ def _chained(local: list[Tensor], parents: tuple[int, ...]) -> Tensor:
     return torch.stack([world[node] for node in range(len(local))], 1)
 
 
-def _first_known(glb: Glb, animated: _Animated) -> SkeletalAnimation:
-    """The first skin whose bones are known, or all nodes where the file has no skin."""
+def _choose_skeleton(glb: Glb, animated: _AnimatedNodes) -> SkeletalAnimation:
+    """The first skin whose bones are known, or all nodes where the file has no such skin."""
     skins = [skin["joints"] for skin in glb.json.get("skins", [])]
     binds = [_bind(glb, skin) for skin in glb.json.get("skins", [])]
-    first_error = None
-    for joints, bind in [*zip(skins, binds, strict=True), (list(range(len(animated.names))), None)]:
-        animation = _animation(animated, joints, animated.still[joints] if bind is None else bind)
+    everything = list(range(len(animated.names)))
+    animations = [_animation(animated, *pair) for pair in [*zip(skins, binds, strict=True), (everything, None)]]
+    for animation in animations[:-1]:
         try:
-            bones = find_bones(animation.names, animation.parents, file=glb.file)
-        except InputError as error:
-            first_error = first_error or error
+            find_bones(animation.names, animation.parents, file=glb.file)
+        except InputError:
             continue
-        # Bind matrices leave the armature's own transform open; the one that stands upright is meant.
-        root = animated.parents[joints[bones.pelvis]]
-        if bind is not None and root >= 0:
-            lifted = _animation(animated, joints, animated.still[root] @ bind)
-            animation = max(animation, lifted, key=lambda each: _uprightness(each.rest, bones.limbs))
         return animation
-    raise first_error
+    return animations[-1]
 
 
 def _bind(glb: Glb, skin: Mapping) -> Tensor | None:
@@ -254,7 +342,8 @@ def _bind(glb: Glb, skin: Mapping) -> Tensor | None:
     return torch.linalg.inv(inverse[: len(skin["joints"])])
 
 
-def _animation(animated: _Animated, joints: list[int], bind: Tensor) -> SkeletalAnimation:
+def _animation(animated: _AnimatedNodes, joints: list[int], bind: Tensor | None) -> SkeletalAnimation:
+    """The joints' motion. At rest they are as they were bound to the skin, or as the nodes stand without animation."""
     inside = {joint: number for number, joint in enumerate(joints)}
     parents = []
     for joint in joints:
@@ -263,17 +352,19 @@ def _animation(animated: _Animated, joints: list[int], bind: Tensor) -> Skeletal
             above = animated.parents[above]
         parents.append(inside.get(above, -1))
     world = animated.world[:, joints]
-    rotations = _turn(world) @ _turn(bind).mT
-    names = tuple(animated.names[joint] for joint in joints)
-    places = world[..., :3, 3].float()
-    return SkeletalAnimation(names, tuple(parents), bind[:, :3, 3].float(), rotations.float(), places, animated.fps)
+    rest = animated.still[joints] if bind is None else bind
+    return SkeletalAnimation(
+        tuple(animated.names[joint] for joint in joints),
+        tuple(parents),
+        rest[:, :3, 3].float(),
+        (_rotation(world) @ _rotation(rest).mT).float(),
+        world[..., :3, 3].float(),
+        animated.fps,
+        rest_in_world=bind is None,
+        notes=animated.notes,
+    )
 
 
-def _turn(matrix: Tensor) -> Tensor:
+def _rotation(matrix: Tensor) -> Tensor:
     """The rotation in (..., 4, 4), without scale."""
     return normalize(matrix[..., :3, :3], dim=-2)
-
-
-def _uprightness(rest: Tensor, limbs: Mapping[str, int]) -> float:
-    up = sum(rest[limbs[f"{side}_shoulder"]] - rest[limbs[f"{side}_hip"]] for side in ("left", "right"))
-    return float(up[1] / up.norm().clamp_min(1e-9))

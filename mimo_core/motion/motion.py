@@ -23,6 +23,7 @@ class Motion:
     fps: float
     camera: Camera
     seen: SeenMasks | None = None
+    notes: tuple[str, ...] = ()  # what was unusual about the file that the motion was read from
 
     def __post_init__(self):
         if not self.people:

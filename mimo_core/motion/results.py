@@ -19,8 +19,10 @@ from ..body.person import Person
 from ..errors import InputError
 from ..geometry.camera import Camera
 from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from . import datasets, soma
 from .cameras import camera_in_front, pelvis_path
 from .motion import Motion
+from .values import as_numbers, check_shape, lens_from_intrinsics, mean_betas, read_values
 
 
 RESULT_FPS = 30.0  # none of these files says; GVHMR resamples to it
@@ -44,34 +46,37 @@ def is_gvhmr(arrays: Mapping) -> bool:
 
 
 def motion_from_gvhmr(arrays: Mapping, *, name: str) -> Motion:
-    """GVHMR's result (Shen et al. 2024): SMPL-X in a world with Y up and in the camera, with its intrinsics."""
+    """GVHMR's result (Shen et al. 2024): SMPL-X in a world with Y up and in the camera, with its intrinsics.
+
+    Without intrinsics the way through the world is kept, and a camera stands in front. Raises InputError naming `name`.
+    """
     world = arrays.get("smpl_params_global", arrays)
     seen = arrays.get("smpl_params_incam")
     if seen is None and "global_orient_incam" in arrays:
         seen = {key: arrays.get(f"{key}_incam", arrays.get(key)) for key in ("body_pose", "global_orient", "transl")}
     body = _track(world, name)
-    person = _person(body, _betas(world, name), "smplx")
-    if seen is None:
-        return Motion((person,), RESULT_FPS, camera_in_front(person))
-    lens = _lens(arrays.get("K_fullimg"), name)
-    return _seen(person, _track(seen, name), lens)
+    person = _person(body, mean_betas(world, "betas", name), "smplx")
+    if seen is None or arrays.get("K_fullimg") is None:
+        notes = () if seen is None else (f"{name} has no lens (K_fullimg); a camera is put in front of the person.",)
+        return Motion((person,), RESULT_FPS, camera_in_front(person), notes=notes)
+    return _see(person, _track(seen, name), lens_from_intrinsics(arrays["K_fullimg"], name))
 
 
 def motion_from_wham(subjects: Mapping, *, name: str) -> Motion:
     """WHAM's result (Shin et al. 2024): the subject that was seen longest, SMPL in the world and in the camera."""
     subject = max(subjects.values(), key=lambda each: len(each["frame_ids"]))
-    frames = _array(subject, "frame_ids", name).long()
+    frames = read_values(subject, "frame_ids", name).long()
     spread = _spread_over(frames, name)
-    pose, transl = (_array(subject, key, name) for key in ("pose_world", "trans_world"))
-    seen_pose, seen_transl = (_array(subject, key, name) for key in ("pose", "trans"))
+    pose, transl = (read_values(subject, key, name) for key in ("pose_world", "trans_world"))
+    seen_pose, seen_transl = (read_values(subject, key, name) for key in ("pose", "trans"))
     for key, value, width in (("pose_world", pose, 72), ("pose", seen_pose, 72), ("trans", seen_transl, 3)):
-        _check(value, (len(frames), width), key, name)
-    _check(transl, (len(frames), 3), "trans_world", name)
+        check_shape(value, (len(frames), width), key, name)
+    check_shape(transl, (len(frames), 3), "trans_world", name)
     world = _Track(pose[spread, :3], pose[spread, 3:], transl[spread])
     seen = _Track(seen_pose[spread, :3], seen_pose[spread, 3:], seen_transl[spread])
-    person = _person(world, _betas(subject, name), "smpl", visible=_present(frames))
+    person = _person(world, mean_betas(subject, "betas", name), "smpl", visible=_present(frames))
     lens = Camera.for_size(*WHAM_SIZE, focal=math.hypot(*WHAM_SIZE))
-    return _seen(person, seen, lens)
+    return _see(person, seen, lens)
 
 
 def motion_from_phalp(frames: Mapping, *, name: str) -> Motion:
@@ -87,13 +92,13 @@ def motion_from_phalp(frames: Mapping, *, name: str) -> Motion:
     found = [(frame, number) for frame, number in found if number is not None]
     bodies = [entries[frame]["smpl"][number] for frame, number in found]
     turns = torch.stack(
-        [torch.cat([_array(body, "global_orient", name), _array(body, "body_pose", name)]) for body in bodies]
+        [torch.cat([read_values(body, "global_orient", name), read_values(body, "body_pose", name)]) for body in bodies]
     )
-    _check(turns, (len(found), 24, 3, 3), "smpl", name)
+    check_shape(turns, (len(found), 24, 3, 3), "smpl", name)
     pose = axis_angle_from_matrix(turns)
-    places = torch.stack([_numbers(entries[frame]["camera"][number], "camera", name) for frame, number in found])
-    _check(places, (len(found), 3), "camera", name)
-    betas = torch.stack([_array(body, "betas", name).flatten()[:10] for body in bodies]).mean(0)
+    places = torch.stack([as_numbers(entries[frame]["camera"][number], "camera", name) for frame, number in found])
+    check_shape(places, (len(found), 3), "camera", name)
+    betas = torch.stack([read_values(body, "betas", name).flatten()[:10] for body in bodies]).mean(0)
     height, width = (int(side) for side in _size(entries[found[0][0]], found[0][1]))
     numbers = torch.tensor([frame for frame, _ in found])
     spread, visible = _spread_over(numbers - numbers[0], name), _present(numbers)
@@ -107,23 +112,39 @@ def motion_from_phalp(frames: Mapping, *, name: str) -> Motion:
     return Motion((person,), RESULT_FPS, Camera.for_size(width, height, focal=focal))
 
 
-def motion_from_pickle(tree, *, name: str) -> Motion:
-    """WHAM's or 4D-Humans' result, whichever it is. Raises InputError naming what does not fit."""
+def motion_from_tree(tree, *, name: str) -> Motion:
+    """The result of an estimator or an entry of a data set, whichever it is, by what it holds.
+
+    GVHMR, GEM-X, WHAM, 4D-Humans, ROMP, GLAMR, AIST++ and 3DPW are known. Raises InputError naming what does not fit.
+    """
     if isinstance(tree, dict) and tree:
         first = next(iter(tree.values()))
+        known = (
+            (soma.is_gemx(tree), soma.motion_from_gemx),
+            ("smpl_params_global" in tree or is_gvhmr(tree), motion_from_gvhmr),
+            (datasets.is_aist(tree), datasets.motion_from_aist),
+            (datasets.is_3dpw(tree), datasets.motion_from_3dpw),
+            (datasets.is_glamr(tree), datasets.motion_from_glamr),
+            (datasets.is_romp(tree), datasets.motion_from_romp),
+            (isinstance(first, dict) and "pose_world" in first, motion_from_wham),
+            (isinstance(first, dict) and {"smpl", "camera", "tid"} <= set(first), motion_from_phalp),
+        )
         try:
-            if isinstance(first, dict) and "pose_world" in first:
-                return motion_from_wham(tree, name=name)
-            if isinstance(first, dict) and {"smpl", "camera", "tid"} <= set(first):
-                return motion_from_phalp(tree, name=name)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            for is_it, read in known:
+                if is_it:
+                    return read(tree, name=name)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{name} is damaged: its parts do not fit together ({error!r}).") from error
-    raise InputError(f"{name} is no result of WHAM or 4D-Humans. Save its arrays as .npz in AMASS's form instead.")
+    held = f" It holds {', '.join(sorted(map(str, tree))[:12])}." if isinstance(tree, dict) else ""
+    raise InputError(
+        f"{name} is no result of GVHMR, GEM-X, WHAM, 4D-Humans, ROMP or GLAMR, and no motion of AIST++ or 3DPW.{held} "
+        "Save its arrays as .npz in AMASS's form instead."
+    )
 
 
-def _seen(person: Person, seen: _Track, lens: Camera) -> Motion:
+def _see(person: Person, seen: _Track, lens: Camera) -> Motion:
     """The person in the world, and the camera that sees them as `seen` says."""
     world_from_body = matrix_from_axis_angle(person.global_orient)
     camera_from_body = matrix_from_axis_angle(seen.orient)
@@ -137,37 +158,19 @@ def _seen(person: Person, seen: _Track, lens: Camera) -> Motion:
 
 
 def _track(values: Mapping, name: str) -> _Track:
-    pose, orient, transl = (_array(values, key, name) for key in ("body_pose", "global_orient", "transl"))
+    pose, orient, transl = (read_values(values, key, name) for key in ("body_pose", "global_orient", "transl"))
     frames = len(pose)
     if frames > MOST_RESULT_FRAMES:
         raise InputError(f"{name} has {frames} frames; at most {MOST_RESULT_FRAMES} are read.")
     if pose.ndim != 2 or pose.shape[1] not in (63, 69):
         raise InputError(f"body_pose in {name} is {tuple(pose.shape)}; 63 or 69 values a frame are expected.")
-    _check(orient, (frames, 3), "global_orient", name)
-    _check(transl, (frames, 3), "transl", name)
+    check_shape(orient, (frames, 3), "global_orient", name)
+    check_shape(transl, (frames, 3), "transl", name)
     return _Track(orient, torch.nn.functional.pad(pose, (0, 69 - pose.shape[1])), transl)
 
 
 def _person(track: _Track, betas: Tensor, body: str, *, visible: Tensor | None = None) -> Person:
     return Person(betas, track.orient, track.pose, track.transl, visible=visible, body=body)
-
-
-def _betas(values: Mapping, name: str) -> Tensor:
-    """Ten shape values, the mean of those of all frames."""
-    if "betas" not in values:
-        return torch.zeros(10)
-    betas = _array(values, "betas", name)
-    mean = betas.reshape(-1, betas.shape[-1]).mean(0)[:10]
-    return torch.nn.functional.pad(mean, (0, 10 - len(mean)))
-
-
-def _lens(intrinsics, name: str) -> Camera:
-    matrix = torch.zeros(3, 3) if intrinsics is None else _numbers(intrinsics, "K_fullimg", name).reshape(-1, 3, 3)[0]
-    focal, center = float(matrix[0, 0]), (float(matrix[0, 2]), float(matrix[1, 2]))
-    size = (round(2 * center[0]), round(2 * center[1]))
-    if not focal > 0 or not all(16 <= side <= 16384 for side in size):
-        raise InputError(f"K_fullimg in {name} gives no camera: focal {focal:g}, picture {size[0]}x{size[1]}.")
-    return Camera(focal, center, size)
 
 
 def _longest_tracked(entries: list[Mapping], name: str):
@@ -199,24 +202,3 @@ def _present(frames: Tensor) -> Tensor:
     visible = torch.zeros(int(frames[-1] - frames[0]) + 1, dtype=torch.bool)
     visible[frames - frames[0]] = True
     return visible
-
-
-def _array(values: Mapping, key: str, name: str) -> Tensor:
-    if key not in values:
-        raise InputError(f"{name} has no {key!r}; it holds {', '.join(sorted(map(str, values))[:12])}.")
-    return _numbers(values[key], key, name)
-
-
-def _numbers(value, key: str, name: str) -> Tensor:
-    array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{key} in {name} must hold numbers, got {array.dtype}.")
-    tensor = torch.from_numpy(np.array(array, np.float32))
-    if not torch.isfinite(tensor).all():
-        raise InputError(f"{key} in {name} holds NaN or infinity. Run the estimator again.")
-    return tensor
-
-
-def _check(value: Tensor, shape: tuple[int, ...], key: str, name: str):
-    if tuple(value.shape) != shape:
-        raise InputError(f"{key} in {name} is {tuple(value.shape)}, expected {shape}.")

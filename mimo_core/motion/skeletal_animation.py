@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from ..body.model import free_body
 from ..body.person import Person
 from ..body.skeleton import JOINT, JOINTS, PARENTS
 from ..body.skinning import world_from_rest
 from ..errors import InputError
-from ..geometry.rotations import (
-    axis_angle_from_matrix,
-    matrix_from_axis_angle,
-    matrix_from_quaternion,
-    quaternion_from_matrix,
-    slerp,
-)
+from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from .aim import aim_joints, is_standing, stand_frame
 from .bones import LEFT_AND_RIGHT, Bones, find_bones
 from .cameras import camera_in_front
 from .ground import estimate_floor, find_floor_contacts, locate_soles
 from .motion import Motion
+from .upright import AXES, UP_CHOICES, find_up, up_matrix
 
 
-# Joints whose bone points at another joint; all others keep their angle to the body at rest.
-AIMED = {"hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist"}
 UNITS = (1.0, 0.01)  # metres, in which we write GLB and BVH
 SAME_SKELETON = 1e-3  # metres: joints of our own body come back to within this
 NEAR_FLOOR = 0.3  # metres: a floor closer than this to 0 is meant to be 0
 TENTHS = 1e-3  # relative: frame rates this close to a whole number are one
+CONVENTION_TRUST = 0.5  # how much it counts that BVH and glTF files have Y up, see upright.py
 
 
 @dataclass(frozen=True, eq=False)
 class SkeletalAnimation:
-    """An animated skeleton. Convention: Y up, right-handed, any unit of length."""
+    """An animated skeleton of J joints. Convention: right-handed, any unit of length, Y up unless found otherwise."""
 
     names: tuple[str, ...]
     parents: tuple[int, ...]
-    rest: Tensor  # (J, 3) places at rest
-    rotations: Tensor  # (F, J, 3, 3) world from rest
+    rest: Tensor | None  # (J, 3) places at rest, if there is a rest pose
+    rotations: Tensor | None  # (F, J, 3, 3) world from rest, if the file says
     places: Tensor  # (F, J, 3)
     fps: float
+    rest_in_world: bool = True  # the rest pose lies in the same world as the places
+    notes: tuple[str, ...] = ()  # what was unusual about the file
 
 
 def animation_from_motion(motion: Motion) -> SkeletalAnimation:
@@ -57,44 +54,88 @@ def animation_from_motion(motion: Motion) -> SkeletalAnimation:
     return SkeletalAnimation(JOINTS, PARENTS, rest, linear, places, motion.fps)
 
 
-def motion_from_animation(animation: SkeletalAnimation, *, file: str) -> Motion:
+def motion_from_animation(
+    animation: SkeletalAnimation, *, file: str, up: str = "auto", names: Mapping[str, str] | None = None
+) -> Motion:
     """The animation on our body, with a camera in front.
 
-    A skeleton of our own body comes back as it was. Any other keeps the directions of its limbs; its way is scaled by
-    the length of the legs, and a floor that is nearly at 0 is brought to 0. Raises InputError naming `file`.
+    A skeleton of our own body comes back as it was. Any other keeps the directions of its segments; its path is scaled
+    by the length of the legs, and a floor that is nearly at 0 is brought to 0. `up` is the axis of the file that points
+    up; auto finds it. `names` maps joints of ours to names of the file. Raises InputError naming `file`.
     """
-    if not torch.isfinite(animation.places).all() or not torch.isfinite(animation.rotations).all():
-        raise InputError(f"{file} holds NaN or infinity. Export it again.")
-    person = _own_body(animation)
+    if up not in UP_CHOICES:
+        raise InputError(f"Unknown axis {up!r} for up. Choose one of {', '.join(UP_CHOICES)}.")
+    for values in (animation.places, animation.rotations):
+        if values is not None and not torch.isfinite(values).all():
+            raise InputError(f"{file} holds NaN or infinity. Export it again.")
+    notes = animation.notes
+    person = None if names or up not in ("auto", "y") else _own_body(animation)
     if person is None:
-        person = _on_the_average_body(animation, find_bones(animation.names, animation.parents, file=file))
+        bones = find_bones(animation.names, animation.parents, file=file, given=names)
+        animation, note = _set_upright(animation, bones, up)
+        notes = (*notes, f"{file}: {note}") if note else notes
+        person = _on_the_average_body(animation, bones)
     floor = estimate_floor(person)
     contacts = find_floor_contacts(locate_soles(person), floor, person.visible, animation.fps)
     person = replace(person, contacts=contacts)
-    return Motion((person,), animation.fps, camera_in_front(person))
+    return Motion((person,), animation.fps, camera_in_front(person), notes=notes)
 
 
 def round_frame_rate(seconds: float) -> float:
-    """Frames a second for a time between frames that was rounded when it was written."""
+    """Frames a second for a time between frames that was rounded when it was written: 0.033333 gives 30."""
     fps = 1 / seconds
     return float(round(fps)) if abs(fps - round(fps)) < TENTHS * fps and round(fps) else fps
 
 
+def _set_upright(animation: SkeletalAnimation, bones: Bones, up: str) -> tuple[SkeletalAnimation, str]:
+    """The animation with Y up, and what there is to say about it."""
+    note = ""
+    if up == "auto":
+        axis, sign, note = _find_up(animation, bones)
+    else:
+        axis, sign = AXES.index(up), 1.0
+    if (axis, sign) == (1, 1.0):
+        return animation, note
+    turn = up_matrix(axis, sign)
+    rotations = None if animation.rotations is None else turn @ animation.rotations
+    return replace(animation, places=animation.places @ turn.T, rotations=rotations), note
+
+
+def _find_up(animation: SkeletalAnimation, bones: Bones) -> tuple[int, float, str]:
+    places, limbs = animation.places, bones.limbs
+    low = "ankle" if "left_ankle" in limbs and "right_ankle" in limbs else "knee"
+    hips, feet = (places[:, [limbs[f"{side}_{joint}"] for side in LEFT_AND_RIGHT]].mean(1) for joint in ("hip", low))
+    body = places[:, [bones.head, *limbs.values()]]
+    rest = animation.rest
+    rest_up = None
+    if rest is not None and animation.rest_in_world and is_standing(rest, bones):
+        rest_up = stand_frame(rest, bones)[:, 1]
+    return find_up(
+        places[:, bones.head],
+        hips,
+        feet,
+        torch.stack([body.amin(1), body.amax(1)], -1),
+        convention=1,
+        trust=CONVENTION_TRUST,
+        rest_up=rest_up,
+    )
+
+
 def _own_body(animation: SkeletalAnimation) -> Person | None:
     """The person whose skeleton this is to the millimetre, in metres or centimetres, if there is one."""
-    if not set(animation.names) >= set(JOINTS):
+    if animation.rest is None or animation.rotations is None or not set(animation.names) >= set(JOINTS):
         return None
     order = [animation.names.index(name) for name in JOINTS]
     for unit in UNITS:
         rest = animation.rest[order] * unit
-        betas = _betas(rest)
+        betas = _fit_betas(rest)
         _, joints = free_body().shape(betas)
         if ((rest - rest[:1]) - (joints - joints[:1])).norm(dim=1).max() < SAME_SKELETON:
             return _person(animation.rotations[:, order], betas, animation.places[:, order[0]] * unit - joints[0])
     return None
 
 
-def _betas(rest: Tensor) -> Tensor:
+def _fit_betas(rest: Tensor) -> Tensor:
     """Shape values (10) whose joints come closest to `rest` (24, 3); joints depend on them linearly."""
     body = free_body()
     basis = torch.einsum("jv,vcb->jcb", body.joint_regressor.double(), body.shapedirs.double())
@@ -105,12 +146,13 @@ def _betas(rest: Tensor) -> Tensor:
 
 
 def _on_the_average_body(animation: SkeletalAnimation, bones: Bones) -> Person:
-    body, betas = free_body(), torch.zeros(10)
-    _, rest = body.shape(betas)
-    world = _world_rotations(animation, bones, rest)
+    betas = torch.zeros(10)
+    _, rest = free_body().shape(betas)
+    world = aim_joints(animation.places, animation.rotations, animation.rest, bones, rest)
     hips = [JOINT["left_hip"], JOINT["right_hip"]]
     middle = animation.places[:, [bones.limbs["left_hip"], bones.limbs["right_hip"]]].mean(1)
-    scale = _leg(rest, {name: JOINT[name] for name in bones.limbs}) / _leg(animation.places[0], bones.limbs)
+    own_leg = leg_length(rest, {name: JOINT[name] for name in bones.limbs})
+    scale = own_leg / leg_length(animation.places[0], bones.limbs)
     hang = world[:, 0] @ (rest[hips].mean(0) - rest[0])
     person = _person(world, betas, scale * middle - hang - rest[0])
     floor = estimate_floor(person)
@@ -127,68 +169,8 @@ def _person(world: Tensor, betas: Tensor, transl: Tensor) -> Person:
     return Person(betas=betas, global_orient=pose[:, 0], body_pose=pose[:, 1:].flatten(1), transl=transl)
 
 
-def _world_rotations(animation: SkeletalAnimation, bones: Bones, rest: Tensor) -> Tensor:
-    """World from rest (F, 24, 3, 3) of our joints: what the foreign bones did, after turning our rest into theirs."""
-    upright = _body_frame(animation.rest, bones.limbs) @ _body_frame(rest, JOINT).mT
-    turned = {"pelvis": animation.rotations[:, bones.pelvis] @ upright}
-    turned |= _spine(animation, bones, upright, turned["pelvis"])
-    for name, bone in bones.limbs.items():
-        turned[name] = animation.rotations[:, bone] @ _aim(animation, bones, rest, name, upright) @ upright
-    world = []
-    for name, parent in zip(JOINTS, PARENTS, strict=True):
-        world.append(turned.get(name, world[parent] if parent >= 0 else None))
-    return torch.stack(world, 1)
-
-
-def _spine(animation: SkeletalAnimation, bones: Bones, upright: Tensor, pelvis: Tensor) -> dict[str, Tensor]:
-    """Rotations (F, 3, 3) of spine, neck and head, however many bones the foreign back has."""
-    quaternions = [quaternion_from_matrix(pelvis)]
-    quaternions += [quaternion_from_matrix(animation.rotations[:, bone] @ upright) for bone in bones.spine]
-    turned = {}
-    for number, name in enumerate(("spine1", "spine2", "spine3"), 1):
-        place = number / 3 * (len(quaternions) - 1)
-        low = min(int(place + 1e-6), len(quaternions) - 1)
-        high = min(low + 1, len(quaternions) - 1)
-        share = torch.full((len(pelvis), 1), place - low)
-        turned[name] = matrix_from_quaternion(slerp(quaternions[low], quaternions[high], share))
-    for name, bone in (("neck", bones.neck[0] if bones.neck else None), ("head", bones.head)):
-        if bone is not None:
-            turned[name] = animation.rotations[:, bone] @ upright
-    return turned
-
-
-def _aim(animation: SkeletalAnimation, bones: Bones, rest: Tensor, name: str, upright: Tensor) -> Tensor:
-    """The shortest turn (3, 3) of our bone at rest, set upright in the foreign world, onto the foreign one."""
-    side, _, joint = name.partition("_")
-    child = f"{side}_{AIMED.get(joint)}"
-    if joint not in AIMED or child not in bones.limbs:
-        return torch.eye(3)
-    ours = upright @ (rest[JOINT[child]] - rest[JOINT[name]])
-    theirs = animation.rest[bones.limbs[child]] - animation.rest[bones.limbs[name]]
-    return shortest_rotation(ours, theirs)
-
-
-def shortest_rotation(start: Tensor, end: Tensor) -> Tensor:
-    """The rotation (3, 3) that turns direction `start` (3,) into `end` (3,)."""
-    axis = torch.linalg.cross(start, end)
-    angle = torch.atan2(axis.norm(), start @ end)
-    if float(axis.norm()) < 1e-9:
-        return torch.eye(3)
-    return matrix_from_axis_angle(normalize(axis, dim=0) * angle)
-
-
-def _body_frame(places: Tensor, limbs: dict[str, int]) -> Tensor:
-    """Columns left, up, front (3, 3) of a body at rest, from its hips and shoulders."""
-    hips, shoulders = ([places[limbs[f"{side}_{joint}"]] for side in LEFT_AND_RIGHT] for joint in ("hip", "shoulder"))
-    left = (hips[0] - hips[1]) + (shoulders[0] - shoulders[1])
-    left = left - left.new_tensor([0.0, left[1], 0.0])  # both stand on level ground
-    left = normalize(left, dim=0)
-    up = left.new_tensor([0.0, 1.0, 0.0])
-    return torch.stack([left, up, torch.linalg.cross(left, up)], 1)
-
-
-def _leg(places: Tensor, limbs: dict[str, int]) -> float:
-    """Mean length of a leg: thigh, and shin if its end is known."""
+def leg_length(places: Tensor, limbs: Mapping[str, int]) -> float:
+    """Mean length of a leg of places (J, 3): thigh, and shin if its end is known. Raises InputError if it is 0."""
     length = 0.0
     for side in LEFT_AND_RIGHT:
         line = [places[limbs[f"{side}_{joint}"]] for joint in ("hip", "knee", "ankle") if f"{side}_{joint}" in limbs]
