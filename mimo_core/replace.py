@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from .compositing.composite import composite
+from .compositing.composite import ClipPart, composite, learn_tone, trace_ground_level
 from .errors import InputError
 from .identity.encode import encode_identity
 from .identity.identity import Identity
@@ -53,13 +53,30 @@ class ProxyDecoder:
         self, identity: Identity, motion: Motion, scene: Scene, *, color_match: str, watch: Stopwatch
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         with watch.stage("character"):
-            proxy = Proxy.from_identity(identity)
-            light = estimate_scene_light(scene, motion)
-            motion = retarget_motion(motion, identity)
-        drawn = watch.iterate("character", proxy.render(motion, size=(scene.width, scene.height), light=light))
-        images, masks, shown = _unzip_pairs(drawn)
+            render = self._bake(identity, motion, scene)
+        images, masks, shown = _unzip_pairs(watch.iterate("character", render(range(motion.frames))))
         frames = composite(scene, images, masks, color_match=color_match)
         return zip(watch.iterate("composite", frames), shown, strict=False)
+
+    def draw_part(
+        self, identity: Identity, motion: Motion, scene: Scene, frames: range, *, color_match: str, watch: Stopwatch
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What `draw` gives for some neighbouring frames, equal to the bit. Some more are rendered to learn it."""
+        with watch.stage("character"):
+            render = self._bake(identity, motion, scene)
+            tone = learn_tone(scene, render(range(motion.frames)), color_match)
+            level = trace_ground_level(lambda before: (mask for _, mask in render(before)), frames.start, scene.height)
+        images, masks, shown = _unzip_pairs(watch.iterate("character", render(frames)))
+        part = ClipPart(frames.start, tone, level)
+        composed = composite(scene, images, masks, color_match=color_match, part=part)
+        return zip(watch.iterate("composite", composed), shown, strict=False)
+
+    def _bake(self, identity: Identity, motion: Motion, scene: Scene) -> Callable[[range], Iterator[tuple]]:
+        """A function that renders some frames of the character: images (H, W, 3) and coverage (H, W)."""
+        proxy = Proxy.from_identity(identity)
+        light = estimate_scene_light(scene, motion)
+        motion = retarget_motion(motion, identity)
+        return lambda frames: proxy.render(motion, size=(scene.width, scene.height), light=light, frames=frames)
 
 
 def ignore_stages(stage: str) -> Progress:
@@ -86,14 +103,28 @@ def replace_character(
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identity = encode_identity(character)
+    found, scene = prepare_replacement(clip, scene=scene, person=person, progress_of=progress_of, watch=watch)
+    decoder = decoder or ProxyDecoder()
+    drawn = decoder.draw(identity, found.motion, scene, color_match=color_match, watch=watch)
+    return Job(drawn, scene, found.motion, identity, (*identity.notes, *found.notes))
+
+
+def prepare_replacement(
+    clip: Clip,
+    *,
+    scene: Scene | None = None,
+    person: int = 0,
+    progress_of: Callable[[str], Progress] = ignore_stages,
+    watch: Stopwatch | None = None,
+) -> tuple[Estimate, Scene]:
+    """What a person does in a clip, and the clip's own scene unless one is given. InputError without a person."""
+    watch = watch or Stopwatch()
     with watch.stage("pose"):
         found = find_person(clip, person=person, progress=progress_of("pose"))
     if scene is None:
         with watch.stage("scene"):
             scene = separate_scene(clip, motion=found.motion, coarse=found.masks, progress=progress_of("scene"))
-    decoder = decoder or ProxyDecoder()
-    drawn = decoder.draw(identity, found.motion, scene, color_match=color_match, watch=watch)
-    return Job(drawn, scene, found.motion, identity, (*identity.notes, *found.notes))
+    return found, scene
 
 
 def animate_character(

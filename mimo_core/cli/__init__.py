@@ -8,16 +8,18 @@ import sys
 
 from ..denoise.options import segments_folder
 from ..errors import InputError
+from .batch import add_batch
 from .character import add_animate, add_replace
 from .installation import add_convert, add_doctor, add_fetch
 from .lab import add_lab_commands
 from .stages import add_pose, add_render, add_separate
+from .work import add_join
 
 
 BAD_INPUT, INTERRUPTED = 2, 130
 MAIN_COMMANDS = (
-    add_replace, add_animate, add_pose, add_separate, add_render, add_fetch, add_convert, add_doctor,
-    add_lab_commands,
+    add_replace, add_animate, add_batch, add_join, add_pose, add_separate, add_render, add_fetch, add_convert,
+    add_doctor, add_lab_commands,
 )  # fmt: skip
 
 
@@ -39,6 +41,8 @@ def run_command(arguments: list[str]) -> int:
 
 
 def _describe_remains(options) -> str:
+    if options.name == "batch":
+        return "what is done stays: run the same command again to go on."
     if getattr(options, "resume", False) and segments_folder(options.out).is_dir():
         return f"finished segments are in {segments_folder(options.out)}: run the same command again to go on."
     return "nothing was written."

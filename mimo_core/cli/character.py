@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..denoise.options import add_options
 from ..errors import InputError
+from .decoder import find_example, make_decoder
 from .terminal import (
     MOTION_HELP,
     add_motion_options,
@@ -17,6 +18,7 @@ from .terminal import (
     print_lines,
     start_bar,
 )
+from .work import add_work_options, run_work
 
 
 SCENE_HELP = "a picture, a video, a colour such as white or #204060, or none for plain white"
@@ -29,7 +31,8 @@ def add_replace(commands) -> None:
     _add_character(command)
     command.add_argument("--video", type=Path, help="the driving video; default: the example that ships")
     command.add_argument("--person", type=int, default=0, help="who to replace, 0 = the largest")
-    add_output(command, "the video to write, with the sound, rate, length and size of the source")
+    add_output(command, "the video to write, with the sound, rate, length and size of the source", required=False)
+    add_work_options(command)
 
 
 def add_animate(commands) -> None:
@@ -41,8 +44,9 @@ def add_animate(commands) -> None:
     command.add_argument("--motion", type=Path, help=f"{MOTION_HELP}; default: the example that ships")
     command.add_argument("--size", type=parse_size, metavar="WxH", help="default: as the motion's camera")
     command.add_argument("--fps", type=float, default=0, help="0 = as the motion says")
-    add_output(command, "the video to write")
+    add_output(command, "the video to write", required=False)
     add_motion_options(command)
+    add_work_options(command)
 
 
 def _add_character(command) -> None:
@@ -57,12 +61,15 @@ def run_replace(options) -> None:
     from ..media.clip import Clip
     from ..replace import replace_character
 
+    if options.work:
+        run_work(options, lambda: _prepare_replace(options), make_decoder)
+        return
     _check_outputs(options)
     character = _read_character(options)
-    clip = Clip.from_file(options.video or _find_example().video, progress=start_bar("open"))
+    clip = Clip.from_file(options.video or find_example().video, progress=start_bar("open"))
     scene = _make_scene(options.scene, clip.width, clip.height, clip.fps) if options.scene else None
     watch = _start_watch()
-    decoder = _make_decoder(options, options.video or _find_example().video)
+    decoder = make_decoder(options, options.video or find_example().video)
     job = replace_character(
         clip, character, scene=scene, person=options.person, decoder=decoder, progress_of=start_bar, watch=watch
     )
@@ -70,24 +77,60 @@ def run_replace(options) -> None:
     _forget_segments(decoder)
 
 
+def _prepare_replace(options):
+    """The work of `replace`: all that comes before drawing."""
+    from ..farm.work import Work
+    from ..identity.encode import encode_identity
+    from ..media.clip import Clip
+    from ..replace import prepare_replacement
+
+    clip = Clip.from_file(options.video or find_example().video, progress=start_bar("open"))
+    scene = _make_scene(options.scene, clip.width, clip.height, clip.fps) if options.scene else None
+    identity = encode_identity(_read_character(options))
+    found, scene = prepare_replacement(clip, scene=scene, person=options.person, progress_of=start_bar)
+    notes = (*clip.notes, *identity.notes, *found.notes, *([] if options.scene else [scene.report.text()]))
+    return Work(identity, found.motion, scene, clip.fps, clip.sound, "mean", {}, "", notes=notes)
+
+
 def run_animate(options) -> None:
-    from ..motion.edit import resample_motion
     from ..replace import animate_character
 
+    if options.work:
+        run_work(options, lambda: _prepare_animation(options), make_decoder)
+        return
     _check_outputs(options)
-    motion = open_motion_file(options.motion, options) if options.motion else _find_example().motion()
-    if options.fps:
-        motion = resample_motion(motion, options.fps)
-    if options.size:
-        motion = dataclasses.replace(motion, camera=motion.camera.reframed(*options.size))
-    width, height = motion.camera.size
-    scene = _make_scene(options.scene or "none", width, height, motion.fps)
+    motion, scene = _open_animation(options)
     watch = _start_watch()
-    decoder = _make_decoder(options, options.motion or _find_example().motion_file)
+    decoder = make_decoder(options, options.motion or find_example().motion_file)
     job = animate_character(_read_character(options), motion, scene, decoder=decoder, watch=watch)
     sound, notes = scene.sound, motion.notes
     _write_job(job, options, watch, fps=motion.fps, sound=sound, length=motion.frames, notes=notes)
     _forget_segments(decoder)
+
+
+def _open_animation(options):
+    """The motion and the scene that `animate` is asked for."""
+    from ..motion.edit import resample_motion
+
+    motion = open_motion_file(options.motion, options) if options.motion else find_example().motion()
+    if options.fps:
+        motion = resample_motion(motion, options.fps)
+    if options.size:
+        motion = dataclasses.replace(motion, camera=motion.camera.reframed(*options.size))
+    return motion, _make_scene(options.scene or "none", *motion.camera.size, motion.fps)
+
+
+def _prepare_animation(options):
+    """The work of `animate`: all that comes before drawing."""
+    from fractions import Fraction
+
+    from ..farm.work import Work
+    from ..identity.encode import encode_identity
+
+    motion, scene = _open_animation(options)
+    identity = encode_identity(_read_character(options))
+    fps = Fraction(motion.fps).limit_denominator(1001)
+    return Work(identity, motion, scene, fps, scene.sound, "none", {}, "", notes=(*motion.notes, *identity.notes))
 
 
 def _check_outputs(options) -> None:
@@ -96,6 +139,10 @@ def _check_outputs(options) -> None:
     from ..media.video_writer import check_video_name
     from ..output import refuse_existing
 
+    if options.out is None:
+        raise InputError("--out is missing: the video to write.")
+    if options.segments:
+        raise InputError("--segments are those of a work folder: give --work DIR, too.")
     check_video_name(options.out)
     if options.sheet:
         check_picture_name(options.sheet)
@@ -113,13 +160,7 @@ def _start_watch():
 def _read_character(options):
     from ..media.picture import read_picture
 
-    return read_picture(options.character or _find_example().character)
-
-
-def _find_example():
-    from ..example import example_shots
-
-    return example_shots()[0]
+    return read_picture(options.character or find_example().character)
 
 
 def _make_scene(text: str, width: int, height: int, fps):
@@ -140,19 +181,6 @@ def _make_scene(text: str, width: int, height: int, fps):
     except ValueError:
         raise InputError(f"--scene {text}: give {SCENE_HELP}.") from None
     return scene_from_picture(None, color=color, **size)
-
-
-def _make_decoder(options, driver: Path):
-    """What draws: None for the proxy, or the denoiser with the options of the command."""
-    if options.decoder == "proxy":
-        if options.resume:
-            raise InputError("--resume is for --decoder mimo. The proxy is fast: leave it out.")
-        return None
-    from ..denoise.options import decoder_of
-
-    scene = Path(options.scene or "none")
-    files = [options.character or _find_example().character, driver, *([scene] if scene.is_file() else [])]
-    return decoder_of(options, files, progress=start_bar("denoise", unit="pass"))
 
 
 def _write_job(job, options, watch, *, fps, sound, length, source=None, notes=()) -> None:

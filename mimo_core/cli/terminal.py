@@ -25,8 +25,8 @@ def declare_command(commands, name: str, run_it, summary: str, example: str) -> 
     return command
 
 
-def add_output(command, help_text: str) -> None:
-    command.add_argument("--out", required=True, type=Path, metavar="FILE", help=help_text)
+def add_output(command, help_text: str, *, required: bool = True) -> None:
+    command.add_argument("--out", required=required, type=Path, metavar="FILE", help=help_text)
     command.add_argument("--force", action="store_true", help="replace what lies there")
 
 

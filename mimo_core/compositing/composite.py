@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, repeat
 
 import numpy as np
@@ -20,7 +21,17 @@ SHADOW_WIDTH, SHADOW_DEPTH = 0.04, 0.018  # softness across and along the ground
 SOLE_SHARE = 0.1  # of the height: the lowest outline within this of the lowest point may stand on the ground
 LIFT = 0.05  # of the height: a character lifted this far off the ground has hardly a contact shadow left
 SHADOW_DARKEST = 0.75
+LEVEL_LOOKBACK = 16  # frames before a part that are drawn first, to learn where the character stood
 TONE_LOOKAHEAD = 12  # frames that may be read before the first is given out, to learn the character's colours
+
+
+@dataclass(frozen=True, eq=False)
+class ClipPart:
+    """Where in a clip the frames of one part begin, and what the frames before them left behind."""
+
+    first: int  # frame of the scene
+    tone: Tone
+    ground_level: float | None  # lowest row on which the character stood, see `trace_ground_level`
 
 
 def composite(
@@ -31,6 +42,7 @@ def composite(
     color_match: str = "mean",
     feather: int = 4,
     shadow: float = 0.5,
+    part: ClipPart | None = None,
     progress: Progress = silent,
 ) -> Iterator[np.ndarray]:
     """Lay character frames (H, W, 3) uint8 into a scene; yields frames (H, W, 3) uint8.
@@ -40,29 +52,57 @@ def composite(
     brings its brightness nearer to that of the person it replaces, by one transform for the clip.
 
     Where neither plate, character nor shadow differ from the source the result equals it exactly. Frames are made as
-    they are read. Raises InputError where sizes or lengths differ; a still scene lasts as long as the images.
+    they are read. With `part` the images are those of a part of the clip, which comes out as in the whole. Raises
+    InputError where sizes or lengths differ; a still scene lasts as long as the images.
     """
     if color_match not in COLOR_MATCHES:
         raise InputError(f"There is no color match {color_match!r}. Choose one of: {', '.join(COLOR_MATCHES)}.")
     if not 0 <= shadow <= 1 or feather < 0:
         raise InputError(f"shadow lies between 0 and 1 and feather is not negative, got {shadow} and {feather}.")
     for name, layer in (("character frames", images), ("masks", masks)):
-        if not scene.is_still and hasattr(layer, "__len__") and len(layer) != scene.frames:
+        if part is None and not scene.is_still and hasattr(layer, "__len__") and len(layer) != scene.frames:
             raise _length_error(scene, len(layer), name)
-    return _composite(scene, images, masks, color_match, feather, shadow, progress)
+    return _composite(scene, images, masks, color_match, feather, shadow, part, progress)
 
 
-def _composite(scene: Scene, images, masks, color_match: str, feather: int, shadow: float, progress: Progress):
+def _composite(scene: Scene, images, masks, color_match: str, feather: int, shadow: float, part, progress: Progress):
     drawn = _check_layers(scene, images, masks)
-    tone, drawn = _learn_tone(scene, drawn, color_match)
-    ground = _Ground(shadow)
+    if part is None:
+        tone, drawn = _learn_tone(scene, drawn, color_match)
+        ground, aligned = _Ground(shadow), _align_layers(scene, drawn)
+    else:
+        tone, ground = part.tone, _Ground(shadow, part.ground_level)
+        aligned = _align_part(scene, drawn, part.first)
     total = len(images) if hasattr(images, "__len__") else scene.frames
-    for done, (image, mask, source, plate, occluder) in enumerate(_align_layers(scene, drawn), 1):
+    for done, (image, mask, source, plate, occluder) in enumerate(aligned, 1):
         alpha = _feather(mask, feather)
         under = _lay_character(ground.shade(plate, mask), tone(image), alpha)
         frame = _lay_occluder(under, source, occluder)
         yield frame
         progress(done, max(total, done), frame)
+
+
+def trace_ground_level(masks_of: Callable[[range], Iterable[np.ndarray]], stop: int, height: int) -> float | None:
+    """How low the character stood when frame `stop` begins, as in the whole clip, from as few frames as tell it.
+
+    `masks_of` gives the coverage (H, W) uint8 of a range of frames. The level of a frame rises with that of the frame
+    before, so where the lowest and the highest that it could have been lead to one level, that is the level.
+    """
+    count = LEVEL_LOOKBACK
+    while True:
+        first = max(stop - count, 0)
+        lowest, highest = _Ground(1.0), _Ground(1.0, float(height) if first else None)
+        for mask in masks_of(range(first, stop)):
+            lowest.settle(mask)
+            highest.settle(mask)
+        if first == 0 or lowest.level == highest.level:
+            return lowest.level
+        count *= 2
+
+
+def learn_tone(scene: Scene, drawn: Iterator[tuple[np.ndarray, np.ndarray]], color_match: str) -> Tone:
+    """The color transform of a clip, from the images and masks that it begins with."""
+    return _learn_tone(scene, drawn, color_match)[0]
 
 
 def compute_coverage(scene: Scene, masks: Iterable[np.ndarray] | None) -> Iterator[np.ndarray]:
@@ -111,6 +151,16 @@ def _align_layers(scene: Scene, drawn) -> Iterator[tuple]:
         yield *pair, source, plate, occluder
     if next(drawn, None) is not None:
         raise _length_error(scene, f"more than {count}", "character frames")
+
+
+def _align_part(scene: Scene, drawn, first: int) -> Iterator[tuple]:
+    """Image and mask with source, plate and occluder of their frame, for frames from `first` on."""
+    if scene.is_still:
+        yield from _align_layers(scene, drawn)
+        return
+    layers = zip(*(layer.read(first) for layer in (scene.source, scene.plate, scene.occluder)), strict=True)
+    for pair, (source, plate, occluder) in zip(drawn, layers, strict=False):
+        yield *pair, source, plate, occluder
 
 
 def _length_error(scene: Scene, found, name: str) -> InputError:
@@ -168,19 +218,15 @@ def _lay_occluder(frame: np.ndarray, source: np.ndarray, occluder: np.ndarray) -
 class _Ground:
     """Draws the contact shadow, and remembers how low the character stood."""
 
-    def __init__(self, strength: float):
-        self.strength, self.level = strength, None
+    def __init__(self, strength: float, level: float | None = None):
+        self.strength, self.level = strength, level
 
     def shade(self, plate: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """The plate with the shadow of a character of this coverage, on the ground below its lowest outline."""
-        box = Box.of_mask(mask > 127)
-        if self.strength == 0 or box is None:
+        box = None if self.strength == 0 else self.settle(mask)
+        if box is None:
             return plate
         bottom, height = box.bottom, box.height
-        # A character cut by the frame stands somewhere below it.
-        if bottom >= mask.shape[0] - 1:
-            return plate
-        self.level = bottom if self.level is None else max(bottom, self.level - 0.01 * height)
         lift = (self.level - bottom) / (LIFT * height)
         density = self._footprint(mask, box, height) * SHADOW_DARKEST * self.strength * np.exp(-lift * lift)
         x0, y0, soft = self._place(box, height)
@@ -189,6 +235,15 @@ class _Ground:
         dark = np.where(dark < 1 / 255, 0, dark)
         part[:] = (part * (1 - dark) + 0.5).astype(np.uint8)
         return plate
+
+    def settle(self, mask: np.ndarray) -> Box | None:
+        """Follow the ground to this frame; the character's box, or None if the frame does not tell where it stands."""
+        box = Box.of_mask(mask > 127)
+        # A character cut by the frame stands somewhere below it.
+        if box is None or box.bottom >= mask.shape[0] - 1:
+            return None
+        self.level = box.bottom if self.level is None else max(box.bottom, self.level - 0.01 * box.height)
+        return box
 
     def _place(self, box: Box, height: float) -> tuple[int, int, int]:
         """Upper left corner of the shadow's window, and its margin."""

@@ -65,19 +65,21 @@ class Proxy:
         *,
         size: tuple[int, int] | None = None,
         light: SurfaceLight | None = None,
+        frames: range | None = None,
         progress: Progress = silent,
     ) -> Iterator[tuple[NDArray, NDArray]]:
         """Frames (H, W, 3) uint8 of straight colors and their alpha (H, W) uint8, seen by the motion's camera.
 
         Colours reach a few pixels beyond the alpha, so that a feathered mask shows no rim. A motion that is not yet
         this character's is retargeted. `size` is (width, height), the camera's by default. `light` falls on the
-        character in place of the picture's.
+        character in place of the picture's. `frames` are those of the motion that are drawn, by default all.
         """
         motion = retarget_motion(motion, self.betas)
         camera = motion.camera if size is None else motion.camera.scaled(*size)
         place = self._posed_on_card(motion) if self.card is not None else self._posed_on_skins(motion.person)
         sheets = [self.card] if self.card is not None else [skin.sheet for skin in self.skins]
-        for frame in track_progress(range(motion.frames), motion.frames, progress):
+        frames = range(motion.frames) if frames is None else frames
+        for frame in track_progress(frames, len(frames), progress):
             if motion.person.visible[frame]:
                 vertices = place(frame)
                 yield draw_meshes(sheets, vertices, camera, frame, shades=self._shades(vertices, light))

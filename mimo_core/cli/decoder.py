@@ -1,0 +1,29 @@
+"""What the commands draw a character with, and the example that stands in for missing inputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import InputError
+from .terminal import start_bar
+
+
+def make_decoder(options, driver: Path | None = None):
+    """What draws: None for the proxy, or the denoiser with the options of the command."""
+    if options.decoder == "proxy":
+        if options.resume:
+            raise InputError("--resume is for --decoder mimo. The proxy is fast: leave it out.")
+        return None
+    from ..denoise.options import decoder_of
+
+    files = []
+    if driver is not None:
+        scene = Path(options.scene or "none")
+        files = [options.character or find_example().character, driver, *([scene] if scene.is_file() else [])]
+    return decoder_of(options, files, progress=start_bar("denoise", unit="pass"))
+
+
+def find_example():
+    from ..example import example_shots
+
+    return example_shots()[0]

@@ -1,0 +1,152 @@
+"""One clip in segments: work folders, and segments that give what the whole clip gives."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mimo_core.cli import run_command
+from mimo_core.errors import InputError
+from mimo_core.farm.lossless import LosslessFrames, write_lossless
+from mimo_core.farm.work import Work, open_work, segment_file, write_work
+from mimo_core.identity.encode import encode_identity
+from mimo_core.media.clip import Clip, Masks, Sound
+from mimo_core.motion.builtin import builtin_motion
+from mimo_core.motion.files import save_motion
+from mimo_core.replace import ProxyDecoder
+from mimo_core.scene.scene import Scene
+from mimo_core.stopwatch import Stopwatch
+from mimo_lab.bench.quality import make_true_scene
+from mimo_lab.synthetic import make_character_picture, make_shot
+
+
+FRAMES, SIZE = 30, 80
+
+
+@pytest.fixture(scope="module")
+def shot():
+    """Somebody who jumps, so that the ground is not where the feet are, behind something that passes."""
+    return make_shot(7, size=SIZE, frames=FRAMES, samples=1, performance="jacks", occluders="moving")
+
+
+@pytest.fixture(scope="module")
+def work(shot):
+    """A job as it is before drawing."""
+    identity = encode_identity(make_character_picture(707, size=192, samples=1).image)
+    sound = Sound(samples=np.sin(np.arange(30_000) / 30).astype(np.float32)[None], rate=12_000)
+    return Work(identity, shot.motion, make_true_scene(shot), Fraction(12), sound, "mean", {"decoder": "proxy"}, "key")
+
+
+@pytest.fixture(scope="module")
+def whole(work):
+    """All frames of the job, drawn at once."""
+    return np.stack([frame for frame, _ in draw(work)])
+
+
+def draw(work: Work, frames: range | None = None):
+    settings = {"color_match": work.color_match, "watch": Stopwatch()}
+    if frames is None:
+        return ProxyDecoder().draw(work.identity, work.motion, work.scene, **settings)
+    return ProxyDecoder().draw_part(work.identity, work.motion, work.scene, frames, **settings)
+
+
+class TestLosslessFrames:
+    @pytest.mark.parametrize("shape", [(33, 47, 3), (48, 32, 3), (33, 47)])
+    def test_every_byte_comes_back_in_any_order(self, tmp_path, shape):
+        rng = np.random.default_rng(3)
+        frames = [rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(40)]
+        assert write_lossless(tmp_path / "a.mkv", iter(frames)) == 40
+        held = LosslessFrames(tmp_path / "a.mkv", 40, shape)
+        np.testing.assert_array_equal(np.stack(list(held.read(0, 40))), np.stack(frames))
+        np.testing.assert_array_equal(np.stack(list(held.read(17, 23))), np.stack(frames[17:23]))
+        for number in (31, 32, 4, 39, 0):
+            np.testing.assert_array_equal(next(held.read(number, number + 1)), frames[number])
+
+    def test_a_file_that_was_cut_is_named(self, tmp_path):
+        write_lossless(tmp_path / "a.mkv", np.zeros((3, 16, 16, 3), np.uint8))
+        with pytest.raises(InputError, match="a.mkv ends before frame 3"):
+            list(LosslessFrames(tmp_path / "a.mkv", 5, (16, 16, 3)).read(0, 5))
+
+
+class TestParts:
+    @pytest.mark.parametrize(("start", "stop"), [(0, 9), (9, 10), (10, 24), (24, 30)])
+    def test_a_part_is_equal_to_the_bit_to_those_frames_of_the_whole(self, work, whole, start, stop):
+        part = np.stack([frame for frame, _ in draw(work, range(start, stop))])
+        np.testing.assert_array_equal(part, whole[start:stop])
+
+    def test_the_character_leaves_the_ground_so_that_parts_depend_on_what_was_before(self, work, whole):
+        from mimo_core.compositing import composite
+
+        masks = [mask for _, mask in draw(work)]
+        levels = [
+            composite.trace_ground_level(lambda some: (masks[k] for k in some), k, SIZE) for k in range(1, FRAMES)
+        ]
+        bottoms = [int(np.flatnonzero((mask > 127).any(1))[-1]) + 1 for mask in masks[:-1]]
+        assert max(np.array(levels) - bottoms) > 0.5
+
+
+class TestWorkFolder:
+    def test_what_was_written_is_read_and_draws_the_same(self, work, whole, tmp_path):
+        write_work(tmp_path / "a", work)
+        again = open_work(tmp_path / "a")
+        assert (again.fps, again.color_match, again.key) == (work.fps, "mean", "key")
+        assert torch.equal(again.motion.person.body_pose, work.motion.person.body_pose)
+        np.testing.assert_array_equal(again.sound.samples, work.sound.samples)
+        part = np.stack([frame for frame, _ in draw(again, range(11, 20))])
+        np.testing.assert_array_equal(part, whole[11:20])
+
+    def test_a_still_scene_without_occluders_stays_one(self, work, tmp_path):
+        still = Clip.still(np.full((SIZE, SIZE, 3), 90, np.uint8), 1)
+        nothing = Masks.constant(0, 1, SIZE, SIZE)
+        write_work(
+            tmp_path / "a", replace(work, scene=Scene(still, still, nothing, nothing, is_still=True), sound=None)
+        )
+        again = open_work(tmp_path / "a")
+        assert again.scene.is_still
+        assert again.scene.occluder.is_blank
+        assert again.sound is None
+
+    def test_a_folder_that_is_none_is_refused_with_the_command_that_makes_one(self, tmp_path):
+        with pytest.raises(InputError, match="not a work folder. Prepare one: replace --character"):
+            open_work(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A character, and a motion of more frames than a segment has, as options of `animate`."""
+    folder = tmp_path_factory.mktemp("inputs")
+    Image.fromarray(make_character_picture(5, size=96, samples=1).image).save(folder / "somebody.png")
+    save_motion(folder / "walk.npz", builtin_motion("walk")[:60])
+    return ["--character", str(folder / "somebody.png"), "--motion", str(folder / "walk.npz"), "--size", "48x64"]
+
+
+class TestCommands:
+    def test_segments_in_any_order_join_to_what_one_machine_draws(self, inputs, tmp_path, capsys):
+        folder, out = tmp_path / "work", tmp_path / "joined.mp4"
+        work = str(folder)
+        assert run_command(["animate", *inputs, "--work", work]) == 0
+        assert run_command(["join", work, "--out", str(out)]) == 2
+        assert f"lacks the segments 0, 1. Draw them: replace --work {work} --segments 0-1" in capsys.readouterr().err
+        for segment in ("1", "0"):
+            assert run_command(["replace", "--work", work, "--segments", segment]) == 0
+        assert run_command(["join", work, "--out", str(out)]) == 0
+        whole = np.stack([frame for frame, _ in draw(open_work(folder))])
+        parts = [
+            list(LosslessFrames(segment_file(folder, number), count, whole.shape[1:]).read(0, count))
+            for number, count in enumerate((48, 12))
+        ]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+        assert len(Clip.from_file(out)) == 60
+
+    def test_a_work_folder_keeps_to_its_inputs_and_its_segments(self, inputs, tmp_path, capsys):
+        work = str(tmp_path / "work")
+        assert run_command(["animate", *inputs, "--work", work]) == 0
+        assert run_command(["animate", *inputs[:-1], "64x64", "--work", work]) == 2
+        assert "prepared from other inputs or settings" in capsys.readouterr().err
+        assert run_command(["replace", "--work", work, "--segments", "2-3"]) == 2
+        assert "has the segments 0 to 1" in capsys.readouterr().err
+        assert run_command(["replace", "--work", str(tmp_path / "none"), "--segments", "0"]) == 2
+        assert "Prepare it first" in capsys.readouterr().err
