@@ -10,6 +10,7 @@ from ..mimo_core.motion import edit, ground, join
 from ..mimo_core.motion.cameras import Viewpoint, change_lens, fixed_camera, following_camera, viewer_camera
 from ..mimo_core.motion.place import place_motion, scale_motion
 from ..mimo_core.motion.retarget import STATURES, retarget_motion
+from ..mimo_core.motion.upright import posture_notes
 from .media import make_progress, show_notes
 from .sockets import MimoIdentity, MimoMotion, check_choice, mark_advanced
 from .views import show_motion
@@ -204,6 +205,7 @@ class MimoPlaceMotion(io.ComfyNode):
                 mark_advanced(_size_widget("height")),
             ],
             outputs=[MimoMotion.Output(display_name="motion", tooltip=MOTION_TOOLTIP)],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -223,6 +225,7 @@ class MimoPlaceMotion(io.ComfyNode):
             lens = fixed_camera(person, lens, stand)
         elif camera in ("follow", "orbit"):
             lens = following_camera(person, lens, motion.fps, stand)
+        show_notes(posture_notes(motion), cls)
         return _show_result(scale_motion(replace(motion, camera=lens), scale))
 
 

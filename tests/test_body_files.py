@@ -379,6 +379,12 @@ class TestDamagedFiles:
         with pytest.raises(InputError, match="3x3"):
             unpickle(pickle.dumps(matrix))
 
+    def test_many_sparse_matrices_that_unfold_to_more_than_a_body_has_are_refused(self):
+        scipy_sparse = pytest.importorskip("scipy.sparse")
+        large = [scipy_sparse.csc_matrix((4000, 4000), dtype=np.float32) for _ in range(12)]
+        with pytest.raises(InputError, match="more sparse matrices"):
+            unpickle(pickle.dumps(large))
+
     def test_bytes_changed_inside_an_npz_are_noticed(self, arrays, tmp_path):
         np.savez_compressed(tmp_path / "body.npz", **{**arrays[24], "posedirs": np.zeros((6890, 3, 207))})
         content = bytearray((tmp_path / "body.npz").read_bytes())

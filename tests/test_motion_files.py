@@ -1,5 +1,6 @@
 """Motion files: round trips, AMASS, and everything that is refused."""
 
+import json
 import pickle
 import zipfile
 from dataclasses import replace
@@ -268,3 +269,60 @@ class TestMasksThatTheEstimatorSaw:
     def test_a_motion_without_them_stays_without(self, tmp_path):
         save_motion(tmp_path / "m.npz", random_motion())
         assert load_motion(tmp_path / "m.npz").seen is None
+
+
+class TestHostileNumbers:
+    def save(self, path, **changes):
+        save_motion(path, random_motion())
+        with np.load(path) as file:
+            arrays = dict(file)
+        header = json.loads(arrays["motion"].tobytes()) | changes
+        arrays["motion"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+        np.savez(path, **arrays)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"fps": 0},
+            {"fps": float("nan")},
+            {"fps": float("inf")},
+            {"fps": 1e10},
+            {"focal": float("nan")},
+            {"focal": float("inf")},
+            {"center": [float("nan"), 0]},
+            {"size": [1e300, 480]},
+            {"size": [float("inf"), 480]},
+            {"size": [1_000_000, 1_000_000]},
+            {"size": [-640, -480]},
+            {"bodies": ["free"] * 1000},
+            {"seen": [1e300, 2]},
+            {"seen": "x"},
+        ],
+    )
+    def test_of_the_header_are_refused(self, tmp_path, changes):
+        self.save(tmp_path / "m.npz", **changes)
+        with pytest.raises(InputError):
+            load_motion(tmp_path / "m.npz")
+
+    def test_a_tiny_frame_rate_does_not_make_a_motion_endless(self):
+        slow = replace(random_motion(), fps=1e-6)
+        with pytest.raises(InputError, match="the limit is 200000"):
+            resample_motion(slow, 24)
+
+    def test_an_archive_of_very_many_arrays_is_refused(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "m.npz", "w") as archive:
+            for number in range(1100):
+                archive.writestr(f"{number}.npy", b"")
+        with pytest.raises(InputError, match="holds 1100 arrays"):
+            load_motion(tmp_path / "m.npz")
+
+    def test_an_unknown_compression_is_refused(self, tmp_path):
+        save_motion(tmp_path / "m.npz", random_motion())
+        content = bytearray((tmp_path / "m.npz").read_bytes())
+        place = 0
+        while (place := content.find(b"PK\x01\x02", place)) >= 0:
+            content[place + 10 : place + 12] = b"\x63\x00"
+            place += 4
+        (tmp_path / "m.npz").write_bytes(bytes(content))
+        with pytest.raises(InputError, match="damaged"):
+            load_motion(tmp_path / "m.npz")

@@ -300,3 +300,10 @@ class TestGltf:
         document["extensionsRequired"] = ["KHR_draco_mesh_compression"]
         (tmp_path / "m.glb").write_bytes(packed_glb(document, binary))
         assert farthest(load_motion(tmp_path / "m.glb"), walk) < 0.1
+
+    def test_nodes_without_a_name_are_no_joints(self, walk):
+        document, binary = motion_gltf(walk, NAMES)
+        document["nodes"].extend([{"name": ""}, {"name": "_"}, {"name": ":"}])
+        content = packed_glb(document, binary)
+        found = motion_from_animation(read_glb(content, file="m.glb"), file="m.glb")
+        assert farthest(found, walk) < 0.1

@@ -12,7 +12,7 @@ from mimo_core.geometry.rotations import matrix_from_axis_angle
 from mimo_core.motion.builtin import builtin_motion
 from mimo_core.pose.other_packs import MHR_KEYPOINTS, project_openpose, read_poses
 from mimo_core.pose.rig import BodyState, load_rig
-from mimo_core.render.openpose import POINTS
+from mimo_core.render.openpose import OPENPOSE_POINTS
 
 
 NAN = {"pred_keypoints_3d": torch.full((70, 3), math.nan), "pred_cam_t": [0, 0, 3], "focal_length": 9}
@@ -121,7 +121,7 @@ class TestOpenPose:
         points = torch.tensor([row["people"][0]["pose_keypoints_2d"] for row in rows]).unflatten(1, (18, 3))
         for name in ("left_knee", "right_wrist"):
             expected = truth.camera.pixels(in_camera(truth)[:, JOINT[name]])
-            torch.testing.assert_close(points[:, POINTS.index(name), :2], expected, atol=1e-2, rtol=0)
+            torch.testing.assert_close(points[:, OPENPOSE_POINTS.index(name), :2], expected, atol=1e-2, rtol=0)
 
     def test_who_is_not_visible_is_no_person(self):
         motion = builtin_motion("wave")[:3]

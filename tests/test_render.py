@@ -11,7 +11,7 @@ from mimo_core.body.skeleton import JOINT
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.motion.motion import Motion
-from mimo_core.render.openpose import COLORS, POINTS
+from mimo_core.render.openpose import COLORS, OPENPOSE_POINTS
 from mimo_core.render.scail import BEHIND, SPECULAR, TUBE_RADIUS, TUBES
 from mimo_core.render.styles import FARTHEST_BRIGHTNESS, STYLES, render_motion
 
@@ -213,7 +213,7 @@ class TestOpenPose:
         joints = motion.camera.scaled(512, 512).project(free_body().pose(motion.person).joints)[0]
         for name in ("left_elbow", "right_wrist", "left_ankle", "right_knee"):
             x, y = joints[JOINT[name]].long().tolist()
-            assert tuple(frame[y, x]) == COLORS[POINTS.index(name)], name
+            assert tuple(frame[y, x]) == COLORS[OPENPOSE_POINTS.index(name)], name
 
     def test_the_face_is_not_drawn_from_behind(self):
         nose = COLORS[0]

@@ -19,7 +19,7 @@ from ..errors import InputError
 
 MOST_OPERATIONS = 2_000_000  # an SMPL file has a few thousand
 DEEPEST = 20
-LARGEST_MATRIX = 1 << 26  # entries; SMPL-X's joint regressor has 0.6 million
+LARGEST_MATRIX = 1 << 24  # entries, of one and of all before it; SMPL-X's joint regressor has 0.6 million
 PLAIN_TYPE = re.compile(r"[<>|=]?([biufcSU])(\d{1,4})|[<>|=]?(O)8?|\|?b1")
 
 
@@ -128,7 +128,7 @@ def unpickle(content: bytes):
         raise
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise InputError(f"The pickle is damaged: {error}.") from error
-    return plain_value(tree, 0, {})
+    return plain_value(tree)
 
 
 def _check_sizes(content: bytes):
@@ -145,16 +145,32 @@ def _check_sizes(content: bytes):
         raise InputError(f"The file is not a pickle, or it is cut off: {error}.") from error
 
 
-def plain_value(value, depth: int, built: dict[int, object]):
-    """Replace stand-ins by the arrays that they describe. `built` holds by identity what has been replaced already.
+def plain_value(value):
+    """Dictionaries and lists with arrays in the place of the stand-ins that describe them.
 
-    Raises InputError for deep nesting and arrays that do not fit together.
+    Raises InputError for deep nesting, arrays that do not fit together, and sparse ones that are large in all.
     """
-    if depth > DEEPEST:
-        raise InputError("The pickle is nested too deeply to be a body model.")
-    if id(value) not in built:
-        built[id(value)] = _build_value(value, lambda inner: plain_value(inner, depth + 1, built))
-    return built[id(value)]
+    return _Builder().build(value, 0)
+
+
+class _Builder:
+    """Builds every value of a pickle once, and counts what sparse matrices unfold to."""
+
+    def __init__(self):
+        self.built: dict[int, object] = {}  # by identity
+        self.entries = 0
+
+    def build(self, value, depth: int):
+        if depth > DEEPEST:
+            raise InputError("The pickle is nested too deeply to be a body model.")
+        if id(value) not in self.built:
+            if isinstance(value, _CompressedStandIn) and self.entries > LARGEST_MATRIX:
+                raise InputError("The pickle holds more sparse matrices than a body model has.")
+            found = _build_value(value, lambda inner: self.build(inner, depth + 1))
+            if isinstance(value, _CompressedStandIn):
+                self.entries += found.size
+            self.built[id(value)] = found
+        return self.built[id(value)]
 
 
 def _build_value(value, plain):

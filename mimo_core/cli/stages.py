@@ -51,6 +51,7 @@ def add_render(commands) -> None:
 def run_pose(options) -> None:
     from ..media.clip import Clip
     from ..motion.files import check_writable, is_motion, save_motion
+    from ..motion.upright import posture_notes
     from ..output import refuse_existing
     from ..replace import find_person
 
@@ -70,7 +71,7 @@ def run_pose(options) -> None:
         progress=start_bar("pose"),
     )
     save_motion(options.out, found.motion)
-    print_lines(*clip.notes, *found.notes, f"wrote {options.out}")
+    print_lines(*clip.notes, *found.notes, *posture_notes(found.motion), f"wrote {options.out}")
 
 
 def run_separate(options) -> None:

@@ -63,7 +63,7 @@ def is_standing(rest: Tensor, bones: Bones) -> bool:
     hips, knees = ([rest[limbs[f"{side}_{joint}"]] for side in LEFT_AND_RIGHT] for joint in ("hip", "knee"))
     feet = [rest[limbs.get(f"{side}_ankle", limbs[f"{side}_knee"])] for side in LEFT_AND_RIGHT]
     middle = (hips[0] + hips[1]) / 2
-    back, legs = _neck(rest[None], bones)[0] - middle, (feet[0] + feet[1]) / 2 - middle
+    back, legs = _neck_place(rest[None], bones)[0] - middle, (feet[0] + feet[1]) / 2 - middle
     size = float(back.norm() + legs.norm())
     if size <= 0 or (hips[0] - hips[1]).norm() < NO_LENGTH * size or _cosine(back, -legs) < BACK_OVER_LEGS:
         return False
@@ -81,7 +81,7 @@ def is_standing(rest: Tensor, bones: Bones) -> bool:
 
 def stand_frame(rest: Tensor, bones: Bones) -> Tensor:
     """Columns left, up, front (3, 3) of places at rest (J, 3) of somebody who stands."""
-    return _stand_frame(rest, bones.limbs, _neck(rest[None], bones)[0])
+    return _stand_frame(rest, bones.limbs, _neck_place(rest[None], bones)[0])
 
 
 def shortest_rotations(start: Tensor, end: Tensor) -> Tensor:
@@ -185,10 +185,10 @@ def _swing(places: Tensor, bones: Bones, own: Tensor) -> _Swing:
 def _torso(places: Tensor, bones: Bones, own: Tensor) -> dict[str, Tensor]:
     """Rotations of pelvis and spine: along the foreign back, however many bones that has, and across hips and chest."""
     hips = places[:, [bones.limbs["left_hip"], bones.limbs["right_hip"]]]
-    line = torch.stack([hips.mean(1), *(places[:, bone] for bone in bones.spine), _neck(places, bones)], 1)
+    line = torch.stack([hips.mean(1), *(places[:, bone] for bone in bones.spine), _neck_place(places, bones)], 1)
     own_hips = own[[JOINT["left_hip"], JOINT["right_hip"]]]
     own_line = torch.stack([own_hips.mean(0), *(own[JOINT[name]] for name in ("spine1", "spine2", "spine3", "neck"))])
-    points = _sample_line(line, _shares_of(own_line[None])[0])  # (F, 5, 3)
+    points = _sample_back(line, _shares_of(own_line[None])[0])  # (F, 5, 3)
     across = _across_chest(places, bones)
     hip_line = hips[:, 0] - hips[:, 1]
     own_across, own_hip_line = own[JOINT["left_collar"]] - own[JOINT["right_collar"]], own_hips[0] - own_hips[1]
@@ -208,7 +208,7 @@ def _torso(places: Tensor, bones: Bones, own: Tensor) -> dict[str, Tensor]:
     return turned
 
 
-def _neck(places: Tensor, bones: Bones) -> Tensor:
+def _neck_place(places: Tensor, bones: Bones) -> Tensor:
     """Where the back ends, (F, 3): the first bone of the neck, or the middle of the shoulders."""
     if bones.neck:
         return places[:, bones.neck[0]]
@@ -232,7 +232,7 @@ def _shares_of(line: Tensor) -> Tensor:
     return total / total[:, -1:].clamp_min(1e-12)
 
 
-def _sample_line(line: Tensor, shares: Tensor) -> Tensor:
+def _sample_back(line: Tensor, shares: Tensor) -> Tensor:
     """Points of a line (F, N, 3) at shares (S,) of its length, (F, S, 3)."""
     known = _shares_of(line)
     wanted = shares.expand(len(line), -1).contiguous()

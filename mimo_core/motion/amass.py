@@ -15,7 +15,7 @@ from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from .cameras import camera_in_front
 from .joints import world_joints
 from .motion import Motion
-from .upright import AXES, UP_CHOICES, find_up, up_matrix
+from .upright import UP_AXES, UP_CHOICES, find_up, up_matrix
 from .values import check_shape, mean_betas, read_rate, read_values
 
 
@@ -25,9 +25,7 @@ AVERAGE_PELVIS = (0.0, -0.22, 0.028)  # metres, the pelvis of an average body in
 ROOTS, PARTS = ("root_orient", "global_orient"), ("pose_body", "body_pose")
 PLACES = ("trans", "transl")
 HANDS = ("left_hand_pose", "right_hand_pose")
-CONVENTION_TRUST = (
-    1.25  # how much it counts that AMASS has Z up, see upright.py: more than that somebody stands along Y
-)
+Z_UP_TRUST = 1.25  # how much it counts that AMASS has Z up, see upright.py: more than that somebody stands along Y
 KEYS = ("poses", *ROOTS, *PARTS, "pose_hand", *HANDS, *PLACES, "betas")
 
 
@@ -58,7 +56,7 @@ def motion_from_amass(arrays: Mapping[str, np.ndarray], *, name: str, up: str = 
     fps = read_rate(arrays, name)
     betas = mean_betas(arrays, "betas", name)
     axis, sign, note = (
-        find_body_up(poses, trans, convention=2, trust=CONVENTION_TRUST) if up == "auto" else (AXES.index(up), 1.0, "")
+        find_body_up(poses, trans, convention=2, trust=Z_UP_TRUST) if up == "auto" else (UP_AXES.index(up), 1.0, "")
     )
     root, transl = rotate_world(poses[:, :3], trans, up_matrix(axis, sign))
     person = Person(betas, root, poses[:, 3:72], transl, **hands, body=body)

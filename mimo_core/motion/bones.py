@@ -142,7 +142,7 @@ def _list_names(names: tuple[str, ...]) -> str:
 
 def _plain_names(names: tuple[str, ...]) -> list[tuple[str, str]]:
     """Side ("left", "right" or "") and bare name of each bone: mixamorig:LeftUpLeg is ("left", "upleg")."""
-    words = [_words(name) for name in names]
+    words = [_name_words(name) for name in names]
     long_enough = [each for each in words if len(each) > 1]
     if len(long_enough) > 2:
         numbered = sum(bool(re.search(r"_\d+$", name)) for name in names)
@@ -155,7 +155,7 @@ def _plain_names(names: tuple[str, ...]) -> list[tuple[str, str]]:
     return [_side_and_bare(each) for each in words]
 
 
-def _words(name: str) -> list[str]:
+def _name_words(name: str) -> list[str]:
     """A name in small words: "Skeleton 001:LeftUpLeg" is left, up, leg; "DEF-thigh.L.001" is def, thigh, l, 001."""
     bare = name.split("|")[-1].rpartition(":")[2] or name
     bare = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", bare)
@@ -175,7 +175,7 @@ def _without_prefix(words: list[list[str]]) -> list[list[str]]:
 
 
 def _side_and_bare(words: list[str]) -> tuple[str, str]:
-    if HELPERS & set(words):
+    if not words or HELPERS & set(words):
         return "", "~".join(words)
     kept = [word for word in words if not NOISE.fullmatch(word)] or words
     if kept[0] == "base" and words[0] == "cc":

@@ -18,14 +18,15 @@ from .skeletal_animation import SkeletalAnimation, round_frame_rate
 MOST_JOINTS = 1000
 MOST_BVH_VALUES = 100_000_000  # of all frames together
 CENTIMETRES = 100.0  # in which BVH files are written; Blender, Maya and Mixamo expect them
-AXES = {"Xrotation": 0, "Yrotation": 1, "Zrotation": 2}
+ROTATION_CHANNELS = {"Xrotation": 0, "Yrotation": 1, "Zrotation": 2}
 SHIFTS = {"Xposition": 0, "Yposition": 1, "Zposition": 2}
 KEYWORDS = {"HIERARCHY", "ROOT", "JOINT", "END", "OFFSET", "CHANNELS", "{", "}"}
 WORD = re.compile(r"\s*([{}]|[^\s{}]+)")
 NAME = re.compile(r"[ \t]*([^\n\r{}]*)")
 MOTION_LINE = re.compile(r"\bMOTION\s+Frames\s*:\s*(\S+)\s+Frame\s*Time\s*:\s*(\S+)", re.IGNORECASE)
 LONGEST_FRAME = 1.0  # seconds: a Frame Time from here on is a rate, or absurd
-FASTEST_RATE = 1000.0  # frames a second
+MOST_BVH_RATE = 1000.0  # frames a second
+LINES_AT_ONCE = 1024
 END = 0.1  # metres from a last joint to the end of its bone, for programs that draw bones
 
 
@@ -49,7 +50,7 @@ def read_bvh(text: str, *, file: str) -> SkeletalAnimation:
     match = MOTION_LINE.search(text)
     skeleton = text if match is None else text[: match.start()]
     is_comma = "," in skeleton and not re.search(r"\d\.\d", skeleton)
-    joints = _read_hierarchy(_words(skeleton.replace(",", ".") if is_comma else skeleton, file), file)
+    joints = _read_hierarchy(_split_words(skeleton.replace(",", ".") if is_comma else skeleton, file), file)
     if match is None:
         raise InputError(f"{file} is cut off: it has no MOTION with Frames and Frame Time. Export it again.")
     numbers = text[match.end() :]
@@ -61,13 +62,16 @@ def read_bvh(text: str, *, file: str) -> SkeletalAnimation:
     if frames * columns > MOST_BVH_VALUES:
         raise InputError(f"{file} declares {frames} frames of {columns} values; at most {MOST_BVH_VALUES} are read.")
     values, notes = _read_values(numbers, frames, columns, file)
-    return replace(_pose_joints(joints, values, round_frame_rate(seconds)), notes=notes)
+    return replace(_animate_joints(joints, values, round_frame_rate(seconds)), notes=notes)
 
 
 def _read_values(numbers: str, frames: int, columns: int, file: str) -> tuple[Tensor, tuple[str, ...]]:
     """The channels (F, columns), and a note where the file holds a frame more or less than it declares."""
+    lines = numbers.splitlines()
     try:
-        values = np.array(numbers.split(), np.float64)
+        # By blocks of lines: words of text take six times the memory of the numbers.
+        blocks = ("\n".join(lines[start : start + LINES_AT_ONCE]) for start in range(0, len(lines), LINES_AT_ONCE))
+        values = np.concatenate([np.zeros(0), *(np.array(block.split(), np.float64) for block in blocks)])
     except ValueError as error:
         raise InputError(f"{file} is damaged: its motion holds something else than numbers ({error}).") from error
     held = len(values) // columns
@@ -96,7 +100,7 @@ def write_bvh(animation: SkeletalAnimation) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _words(skeleton: str, file: str) -> Iterator[str]:
+def _split_words(skeleton: str, file: str) -> Iterator[str]:
     """The words of the skeleton: keywords in capitals, the name of a joint as one word with its spaces."""
     place = 0
     while place < len(skeleton):
@@ -165,16 +169,16 @@ def _read_header(match: re.Match, file: str) -> tuple[int, float]:
     frames, seconds = values
     if not frames >= 1 or frames != int(frames):
         raise InputError(f"{file} declares {frames:g} frames. Export it again.")
-    if not 1 / FASTEST_RATE <= seconds < LONGEST_FRAME:
-        rate = f" Is it a rate? Then write {1 / seconds:.6f}." if LONGEST_FRAME <= seconds <= FASTEST_RATE else ""
+    if not 1 / MOST_BVH_RATE <= seconds < LONGEST_FRAME:
+        rate = f" Is it a rate? Then write {1 / seconds:.6f}." if LONGEST_FRAME <= seconds <= MOST_BVH_RATE else ""
         raise InputError(
-            f"{file} has a Frame Time of {seconds:g} seconds; from {1 / FASTEST_RATE:g} up to {LONGEST_FRAME:g} makes "
+            f"{file} has a Frame Time of {seconds:g} seconds; from {1 / MOST_BVH_RATE:g} up to {LONGEST_FRAME:g} makes "
             f"sense.{rate} Correct the line in the file, or export it again."
         )
     return int(frames), seconds
 
 
-def _pose_joints(joints: list[_Joint], values: Tensor, fps: float) -> SkeletalAnimation:
+def _animate_joints(joints: list[_Joint], values: Tensor, fps: float) -> SkeletalAnimation:
     frames = len(values)
     parents = tuple(joint.parent for joint in joints)
     offsets = torch.tensor([joint.offset for joint in joints])
@@ -187,7 +191,7 @@ def _pose_joints(joints: list[_Joint], values: Tensor, fps: float) -> SkeletalAn
             if channel in SHIFTS:
                 shift[:, SHIFTS[channel]] = values[:, column]
             else:
-                turn = turn @ _about(AXES[channel], values[:, column])
+                turn = turn @ _about(ROTATION_CHANNELS[channel], values[:, column])
             column += 1
         if joint.parent < 0:
             rest.append(offset), linear.append(turn), places.append(shift)
@@ -268,6 +272,6 @@ def _number(words: Iterator[str], file: str) -> float:
 def _channel(words: Iterator[str], file: str) -> str:
     word = _next(words, file)
     name = word[:1].upper() + word[1:].lower()
-    if name not in AXES and name not in SHIFTS:
+    if name not in ROTATION_CHANNELS and name not in SHIFTS:
         raise InputError(f"{file} is damaged: {word[:40]!r} is no channel of a BVH file.")
     return name

@@ -24,7 +24,7 @@ from .motion import Motion
 
 SMOOTHING_SECONDS = 0.05  # standard deviation of the smoothing window at strength 1
 LONGEST_SMOOTHING = 100.0
-FASTEST = 16.0
+FASTEST_SPEED = 16.0
 MOST_EDITED_FRAMES = 200_000  # frames that an edit may make, two hours at 30 a second
 
 
@@ -42,13 +42,18 @@ def resample_motion(motion: Motion, fps: float) -> Motion:
     """The same seconds at another frame rate. Rotations turn at constant speed between frames, places move straight.
 
     The length equals that of a clip resampled likewise. Between a frame with the person and one without, the closer
-    one counts. Raises InputError for a rate outside of 0 to 1000.
+    one counts. Raises InputError for a rate outside of 0 to 1000 and results beyond MOST_EDITED_FRAMES.
     """
     if not 0 < fps <= 1000:
         raise InputError(f"A frame rate must lie between 0 and 1000, got {fps:g}.")
     if fps == motion.fps:
         return motion
-    count = max(1, int(motion.frames * fps / motion.fps + 1e-9))
+    frames = motion.frames * fps / motion.fps
+    if frames > MOST_EDITED_FRAMES:
+        raise InputError(
+            f"At {fps:g} frames a second the motion would have {frames:.0f} frames; the limit is {MOST_EDITED_FRAMES}."
+        )
+    count = max(1, int(frames + 1e-9))
     return replace(_sample_motion(motion, count, motion.fps / fps), fps=float(fps))
 
 
@@ -103,8 +108,8 @@ def change_speed(motion: Motion, speed: float) -> Motion:
 
     Raises InputError for a speed beyond 16 or below 1/16, and for results beyond MOST_EDITED_FRAMES.
     """
-    if not 1 / FASTEST <= speed <= FASTEST:
-        raise InputError(f"The speed must lie between {1 / FASTEST:g} and {FASTEST:g}, got {speed:g}.")
+    if not 1 / FASTEST_SPEED <= speed <= FASTEST_SPEED:
+        raise InputError(f"The speed must lie between {1 / FASTEST_SPEED:g} and {FASTEST_SPEED:g}, got {speed:g}.")
     frames = motion.frames / speed
     if frames > MOST_EDITED_FRAMES:
         raise InputError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import lzma
+import math
 import pickle
 import re
 import zipfile
@@ -19,6 +21,7 @@ from ..body.files import read_npy
 from ..body.person import PER_FRAME, Person
 from ..errors import InputError
 from ..geometry.camera import Camera
+from ..media.video import check_size
 from ..output import whole_file
 from . import amass, results, soma
 from .builtin import builtin_motion, builtin_names
@@ -42,6 +45,9 @@ MOTION_FORMAT = "mimo motion 1"
 MOST_FRAMES = 200_000  # nearly two hours at 30 frames a second
 SAFE_TORCH_VERSION = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
 MOST_PEOPLE = 16
+MOST_ARRAYS = 1000  # of a file
+MOST_VALUES = 1 << 26  # numbers of one array
+LARGEST_TEXT = 256 << 20  # bytes of a BVH file; ten minutes at 120 frames a second have 50 MB
 MOST_FRAME_VALUES = 600  # numbers per frame and array; AMASS's DMPL and marker arrays are not read
 
 
@@ -97,9 +103,11 @@ def _load(path: Path, up: str, names: Mapping[str, str] | None, animation: str) 
         raise InputError(
             f"{path.name} has {path.stat().st_size >> 20} MB; at most {LARGEST_FILE_SIZE >> 20} MB are read."
         )
+    if suffix == ".bvh" and path.stat().st_size > LARGEST_TEXT:
+        raise InputError(f"{path.name} has {path.stat().st_size >> 20} MB; at most {LARGEST_TEXT >> 20} MB are read.")
     if suffix == ".bvh":
         return motion_from_animation(
-            read_bvh(_decode(path.read_bytes()), file=path.name), file=path.name, up=up, names=names
+            read_bvh(_decode_text(path.read_bytes()), file=path.name), file=path.name, up=up, names=names
         )
     if suffix in GLTF_SUFFIXES:
         found = read_glb(path.read_bytes(), file=path.name, folder=path.parent, animation=animation)
@@ -108,7 +116,7 @@ def _load(path: Path, up: str, names: Mapping[str, str] | None, animation: str) 
     return results.motion_from_tree(tree, name=path.name)
 
 
-def _decode(content: bytes) -> str:
+def _decode_text(content: bytes) -> str:
     """Text in UTF-8 or UTF-16, whatever else stands in it."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16", "replace")
@@ -159,7 +167,11 @@ def _load_arrays(path: Path, up: str) -> Motion:
         if "results" in arrays and arrays["results"].kind == "O":
             return _load_romp(path)
         return _motion_from_arrays(path, arrays, header)
-    except (zipfile.BadZipFile, zlib.error, EOFError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (
+        zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, KeyError, RuntimeError,
+    ) as error:  # fmt: skip
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{path.name} is damaged or no motion file: {error}.") from error
 
 
@@ -168,10 +180,10 @@ def _load_torch(path: Path):
     version = tuple(int(part) for part in torch.__version__.split(".")[:2])
     if version < SAFE_TORCH_VERSION:
         raise InputError(f"torch {torch.__version__} cannot open {path.name} safely. Update torch to 2.6 or newer.")
-    _check_torch_head(path)
+    is_archive = _check_torch_head(path)
     try:
         # Mapped from the disk: GVHMR also saves what its network put out, which is not wanted.
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
     except pickle.UnpicklingError as error:
         # torch's own text advises to switch the safety off.
         asked = re.search(r"GLOBAL (\S+)", str(error))
@@ -181,16 +193,21 @@ def _load_torch(path: Path):
         raise InputError(f"{path.name} is damaged or cut off: {_first_line(error)} Copy or save it again.") from error
 
 
-def _check_torch_head(path: Path) -> None:
-    """Refuse what torch would take for an old kind of file and answer with advice that does not help."""
+def _check_torch_head(path: Path) -> bool:
+    """Whether this is a zip archive. Refuse what torch would answer with advice that does not help."""
     with path.open("rb") as file:
         head = file.read(64)
     if not head or not any(head):
         raise InputError(f"{path.name} is empty or holds only zeros: it is cut off. Copy or save it again.")
-    if head[:4] == b"PK\x03\x04" and not zipfile.is_zipfile(path):
+    try:
+        is_archive = zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:
+        is_archive = False
+    if head[:4] == b"PK\x03\x04" and not is_archive:
         raise InputError(f"{path.name} is cut off: its end is missing. Copy or save it again.")
     if head.lstrip()[:1] == b"<":
         raise InputError(f"{path.name} is a web page, not a torch file. Download the file itself.")
+    return is_archive
 
 
 def _first_line(error: Exception) -> str:
@@ -255,6 +272,8 @@ def _write_safetensors(file, motion: Motion) -> None:
 
 def _open_npz(path: Path) -> tuple[dict[str, _LazyArray], dict | None]:
     archive = zipfile.ZipFile(path)
+    if len(archive.infolist()) > MOST_ARRAYS:
+        raise InputError(f"{path.name} holds {len(archive.infolist())} arrays; at most {MOST_ARRAYS} are read.")
     arrays = {}
     for member in archive.infolist():
         if member.filename.endswith(".npy"):
@@ -314,8 +333,11 @@ def _motion_from_arrays(path: Path, arrays: Mapping[str, _LazyArray], header: di
         fps, focal = float(header["fps"]), float(header["focal"])
         (center_x, center_y), (width, height) = header["center"], header["size"]
         center, size = (float(center_x), float(center_y)), (int(width), int(height))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path.name} is damaged: its header lacks or garbles {error}.") from error
+    if not all(math.isfinite(value) for value in (focal, *center)) or min(size) < 1:
+        raise InputError(f"{path.name} is damaged: its camera has focal {focal:g}, picture {size[0]}x{size[1]}.")
+    check_size(*size)
     if not 1 <= len(bodies) <= MOST_PEOPLE:
         raise InputError(f"{path.name} holds {len(bodies)} people; 1 to {MOST_PEOPLE} can be read.")
     extrinsics = None
@@ -406,5 +428,7 @@ def _read_checked(path: Path, arrays: Mapping[str, _LazyArray], name: str, *, li
 
 def _check_shape(path: Path, name: str, shape: tuple[int, ...], *, limit: tuple[int, ...]) -> None:
     """Refuse what would fill the memory before any of it is read."""
-    if len(shape) != len(limit) or any(size > most for size, most in zip(shape, limit, strict=True)):
+    most = max(MOST_VALUES, math.prod(limit) if len(limit) == 1 else 0)
+    is_large = any(size > bound for size, bound in zip(shape, limit, strict=False)) or math.prod(shape) > most
+    if len(shape) != len(limit) or is_large:
         raise InputError(f"{name} in {path.name} is {shape}; at most {limit} can be read.")

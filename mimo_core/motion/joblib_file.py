@@ -11,6 +11,7 @@ import gzip
 import io
 import math
 import pickle
+import struct
 import zlib
 from pathlib import Path
 
@@ -37,12 +38,12 @@ def read_joblib(path: Path):
     content = _unpack(path.read_bytes(), path.name)
     try:
         tree = _JoblibUnpickler(io.BytesIO(content), encoding="latin1").load()
-        return plain_value(tree, 0, {})
+        return plain_value(tree)
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from error
     except (
         pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
-        RecursionError, NotImplementedError,
+        RecursionError, NotImplementedError, struct.error,
     ) as error:  # fmt: skip
         raise InputError(f"{path.name} is damaged or no joblib file: {error}.") from error
 

@@ -55,7 +55,7 @@ def motion_from_gvhmr(arrays: Mapping, *, name: str) -> Motion:
     if seen is None and "global_orient_incam" in arrays:
         seen = {key: arrays.get(f"{key}_incam", arrays.get(key)) for key in ("body_pose", "global_orient", "transl")}
     body = _track(world, name)
-    person = _person(body, mean_betas(world, "betas", name), "smplx")
+    person = _person_from_track(body, mean_betas(world, "betas", name), "smplx")
     if seen is None or arrays.get("K_fullimg") is None:
         notes = () if seen is None else (f"{name} has no lens (K_fullimg); a camera is put in front of the person.",)
         return Motion((person,), RESULT_FPS, camera_in_front(person), notes=notes)
@@ -74,7 +74,7 @@ def motion_from_wham(subjects: Mapping, *, name: str) -> Motion:
     check_shape(transl, (len(frames), 3), "trans_world", name)
     world = _Track(pose[spread, :3], pose[spread, 3:], transl[spread])
     seen = _Track(seen_pose[spread, :3], seen_pose[spread, 3:], seen_transl[spread])
-    person = _person(world, mean_betas(subject, "betas", name), "smpl", visible=_present(frames))
+    person = _person_from_track(world, mean_betas(subject, "betas", name), "smpl", visible=_present(frames))
     lens = Camera.for_size(*WHAM_SIZE, focal=math.hypot(*WHAM_SIZE))
     return _see(person, seen, lens)
 
@@ -108,7 +108,7 @@ def motion_from_phalp(frames: Mapping, *, name: str) -> Motion:
     transl = (pelvis + places[spread]) @ flip - pelvis
     track = _Track(orient[spread], pose[spread, 1:].flatten(1), transl)
     focal = PHALP_FOCAL / PHALP_SIZE * max(width, height)
-    person = _person(track, betas, "smpl", visible=visible)
+    person = _person_from_track(track, betas, "smpl", visible=visible)
     return Motion((person,), RESULT_FPS, Camera.for_size(width, height, focal=focal))
 
 
@@ -169,7 +169,7 @@ def _track(values: Mapping, name: str) -> _Track:
     return _Track(orient, torch.nn.functional.pad(pose, (0, 69 - pose.shape[1])), transl)
 
 
-def _person(track: _Track, betas: Tensor, body: str, *, visible: Tensor | None = None) -> Person:
+def _person_from_track(track: _Track, betas: Tensor, body: str, *, visible: Tensor | None = None) -> Person:
     return Person(betas, track.orient, track.pose, track.transl, visible=visible, body=body)
 
 

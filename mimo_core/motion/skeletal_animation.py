@@ -19,14 +19,14 @@ from .bones import LEFT_AND_RIGHT, Bones, find_bones
 from .cameras import camera_in_front
 from .ground import estimate_floor, find_floor_contacts, locate_soles
 from .motion import Motion
-from .upright import AXES, UP_CHOICES, find_up, up_matrix
+from .upright import UP_AXES, UP_CHOICES, find_up, up_matrix
 
 
 UNITS = (1.0, 0.01)  # metres, in which we write GLB and BVH
 SAME_SKELETON = 1e-3  # metres: joints of our own body come back to within this
 NEAR_FLOOR = 0.3  # metres: a floor closer than this to 0 is meant to be 0
 TENTHS = 1e-3  # relative: frame rates this close to a whole number are one
-CONVENTION_TRUST = 0.5  # how much it counts that BVH and glTF files have Y up, see upright.py
+Y_UP_TRUST = 0.5  # how much it counts that BVH and glTF files have Y up, see upright.py
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ def _set_upright(animation: SkeletalAnimation, bones: Bones, up: str) -> tuple[S
     if up == "auto":
         axis, sign, note = _find_up(animation, bones)
     else:
-        axis, sign = AXES.index(up), 1.0
+        axis, sign = UP_AXES.index(up), 1.0
     if (axis, sign) == (1, 1.0):
         return animation, note
     turn = up_matrix(axis, sign)
@@ -116,7 +116,7 @@ def _find_up(animation: SkeletalAnimation, bones: Bones) -> tuple[int, float, st
         feet,
         torch.stack([body.amin(1), body.amax(1)], -1),
         convention=1,
-        trust=CONVENTION_TRUST,
+        trust=Y_UP_TRUST,
         rest_up=rest_up,
     )
 
@@ -131,7 +131,9 @@ def _own_body(animation: SkeletalAnimation) -> Person | None:
         betas = _fit_betas(rest)
         _, joints = free_body().shape(betas)
         if ((rest - rest[:1]) - (joints - joints[:1])).norm(dim=1).max() < SAME_SKELETON:
-            return _person(animation.rotations[:, order], betas, animation.places[:, order[0]] * unit - joints[0])
+            return _person_from_world(
+                animation.rotations[:, order], betas, animation.places[:, order[0]] * unit - joints[0]
+            )
     return None
 
 
@@ -151,17 +153,17 @@ def _on_the_average_body(animation: SkeletalAnimation, bones: Bones) -> Person:
     world = aim_joints(animation.places, animation.rotations, animation.rest, bones, rest)
     hips = [JOINT["left_hip"], JOINT["right_hip"]]
     middle = animation.places[:, [bones.limbs["left_hip"], bones.limbs["right_hip"]]].mean(1)
-    own_leg = leg_length(rest, {name: JOINT[name] for name in bones.limbs})
-    scale = own_leg / leg_length(animation.places[0], bones.limbs)
+    own_leg = measure_leg(rest, {name: JOINT[name] for name in bones.limbs})
+    scale = own_leg / measure_leg(animation.places[0], bones.limbs)
     hang = world[:, 0] @ (rest[hips].mean(0) - rest[0])
-    person = _person(world, betas, scale * middle - hang - rest[0])
+    person = _person_from_world(world, betas, scale * middle - hang - rest[0])
     floor = estimate_floor(person)
     if abs(floor) < NEAR_FLOOR:
         person = replace(person, transl=person.transl - torch.tensor([0.0, floor, 0.0]))
     return person
 
 
-def _person(world: Tensor, betas: Tensor, transl: Tensor) -> Person:
+def _person_from_world(world: Tensor, betas: Tensor, transl: Tensor) -> Person:
     local = world.clone()
     for joint, parent in enumerate(PARENTS[1:], 1):
         local[:, joint] = world[:, parent].mT @ world[:, joint]
@@ -169,7 +171,7 @@ def _person(world: Tensor, betas: Tensor, transl: Tensor) -> Person:
     return Person(betas=betas, global_orient=pose[:, 0], body_pose=pose[:, 1:].flatten(1), transl=transl)
 
 
-def leg_length(places: Tensor, limbs: Mapping[str, int]) -> float:
+def measure_leg(places: Tensor, limbs: Mapping[str, int]) -> float:
     """Mean length of a leg of places (J, 3): thigh, and shin if its end is known. Raises InputError if it is 0."""
     length = 0.0
     for side in LEFT_AND_RIGHT:

@@ -19,7 +19,7 @@ from ..geometry.rotations import matrix_from_axis_angle
 from .bones import LEFT_AND_RIGHT
 from .joints import world_joints
 from .motion import Motion
-from .skeletal_animation import SkeletalAnimation, leg_length, motion_from_animation
+from .skeletal_animation import SkeletalAnimation, measure_leg, motion_from_animation
 from .values import check_shape, lens_from_intrinsics, read_rate, read_values
 
 
@@ -127,7 +127,7 @@ def motion_from_kimodo(arrays: Mapping, *, name: str) -> Motion:
         rotations = read_values(arrays, "global_rot_mats", name).reshape(-1, *places.shape[1:2], 3, 3)
         check_shape(rotations, (*places.shape[:2], 3, 3), "global_rot_mats", name)
     fps = read_rate(arrays, name, default=FPS)
-    animation = SkeletalAnimation(names, _parents(names), None, rotations, places, fps)
+    animation = SkeletalAnimation(names, _soma_parents(names), None, rotations, places, fps)
     return motion_from_animation(animation, file=name)
 
 
@@ -150,10 +150,10 @@ def _pose_soma(params: Mapping, name: str) -> SkeletalAnimation:
         linear.append(linear[parent] @ local[:, SOMA_77.index(bone)])
         places.append(places[parent] + (linear[parent] @ (rest[joint] - rest[parent])[:, None])[..., 0])
     # The fingers' and the face's joints hang on these and turn none of them.
-    return SkeletalAnimation(names, _parents(names), rest, torch.stack(linear, 1), torch.stack(places, 1), FPS)
+    return SkeletalAnimation(names, _soma_parents(names), rest, torch.stack(linear, 1), torch.stack(places, 1), FPS)
 
 
-def _parents(names: tuple[str, ...]) -> tuple[int, ...]:
+def _soma_parents(names: tuple[str, ...]) -> tuple[int, ...]:
     """Parents by number; of joints that are not in BODY the parent is the first joint, which nobody needs."""
     if names == JOINTS[:22]:
         return PARENTS[:22]
@@ -164,14 +164,14 @@ def _parents(names: tuple[str, ...]) -> tuple[int, ...]:
 def _camera_that_sees(motion: Motion, world: SkeletalAnimation, seen: SkeletalAnimation, lens: Camera) -> Camera:
     """The camera that shows our body, which is as large as ours is, where and as large as the person was seen."""
     hips = [tuple(BODY).index(name) for name in ("LeftLeg", "RightLeg")]
-    own_leg = leg_length(free_body().shape(torch.zeros(10))[1], JOINT)
+    own_leg = measure_leg(free_body().shape(torch.zeros(10))[1], JOINT)
     bones = {"hip": "Leg", "knee": "Shin", "ankle": "Foot"}
     limbs = {
         f"{side}_{joint}": tuple(BODY).index(f"{side.title()}{bone}")
         for side in LEFT_AND_RIGHT
         for joint, bone in bones.items()
     }
-    scale = own_leg / leg_length(world.rest, limbs)
+    scale = own_leg / measure_leg(world.rest, limbs)
     linear = seen.rotations[:, 0] @ world.rotations[:, 0].mT
     ours = world_joints(motion.person)[:, [JOINT["left_hip"], JOINT["right_hip"]]].mean(1)
     matrix = torch.eye(4).repeat(motion.frames, 1, 1)

@@ -11,7 +11,7 @@ from .joints import world_joints
 from .motion import Motion
 
 
-AXES = ("x", "y", "z")
+UP_AXES = ("x", "y", "z")
 UP_CHOICES = ("auto", "y", "z", "x")
 # How much each sign says. Head over feet across the clip says most; a rest pose that can be believed says less, because
 # people lie down; the floor and the way over it less again; the convention of a format decides where nothing else does.
@@ -100,4 +100,4 @@ def posture_notes(motion: Motion) -> tuple[str, ...]:
 
 
 def _name(axis: int, sign: float) -> str:
-    return f"{'-' if sign < 0 else ''}{AXES[axis].upper()}"
+    return f"{'-' if sign < 0 else ''}{UP_AXES[axis].upper()}"

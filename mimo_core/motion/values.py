@@ -13,7 +13,7 @@ from ..geometry.camera import Camera
 
 
 RATES = ("mocap_framerate", "mocap_frame_rate", "fps", "framerate", "frame_rate")  # spellings in use
-FASTEST = 1000.0  # frames a second
+FASTEST_RATE = 1000.0  # frames a second
 
 
 def read_values(values: Mapping, key: str, name: str) -> Tensor:
@@ -55,8 +55,8 @@ def read_rate(values: Mapping, name: str, *, default: float | None = None) -> fl
     for spelling in RATES:
         if spelling in values:
             rate = np.asarray(values[spelling]).reshape(-1)
-            if rate.size != 1 or rate.dtype.kind not in "fiu" or not 0 < float(rate[0]) <= FASTEST:
-                raise InputError(f"{spelling} in {name} must be one number above 0 and up to {FASTEST:g}.")
+            if rate.size != 1 or rate.dtype.kind not in "fiu" or not 0 < float(rate[0]) <= FASTEST_RATE:
+                raise InputError(f"{spelling} in {name} must be one number above 0 and up to {FASTEST_RATE:g}.")
             return float(rate[0])
     if default is None:
         raise InputError(f"{name} has no frame rate ({', '.join(RATES)}).")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..motion.edit import smooth_path
-from ..render.openpose import POINTS
+from ..render.openpose import OPENPOSE_POINTS
 from .blazepose import (
     ANKLES,
     EARS,
@@ -60,11 +60,11 @@ def lift_openpose(value: Sequence, *, frames: int, size: tuple[int, int], fps: f
         raise InputError(
             f"POSE_KEYPOINT has {len(value)} frames but the clip has {frames}. Make it from the same clip."
         )
-    points = torch.zeros(frames, len(POINTS), 3)
+    points = torch.zeros(frames, len(OPENPOSE_POINTS), 3)
     for frame, entry in enumerate(value):
         points[frame] = _read_points(entry, frame, size, person)
     pixels, confidence = torch.zeros(frames, LANDMARK_COUNT, 2), torch.zeros(frames, LANDMARK_COUNT)
-    for number, name in enumerate(POINTS):
+    for number, name in enumerate(OPENPOSE_POINTS):
         if name in LANDMARK_OF_OPENPOSE:
             pixels[:, LANDMARK_OF_OPENPOSE[name]] = points[:, number, :2]
             confidence[:, LANDMARK_OF_OPENPOSE[name]] = points[:, number, 2].clamp(0, 1)
@@ -82,9 +82,9 @@ def _read_points(entry: Mapping, frame: int, size: tuple[int, int], person: int)
     if people is None:
         raise InputError(f"POSE_KEYPOINT has no people in frame {frame}. Connect the keypoints of a pose node.")
     if person >= len(people):
-        return torch.zeros(len(POINTS), 3)
-    flat = np.asarray(people[person].get("pose_keypoints_2d") or [0.0] * 3 * len(POINTS), np.float32)
-    if flat.ndim != 1 or len(flat) != 3 * len(POINTS) or not np.isfinite(flat).all():
+        return torch.zeros(len(OPENPOSE_POINTS), 3)
+    flat = np.asarray(people[person].get("pose_keypoints_2d") or [0.0] * 3 * len(OPENPOSE_POINTS), np.float32)
+    if flat.ndim != 1 or len(flat) != 3 * len(OPENPOSE_POINTS) or not np.isfinite(flat).all():
         raise InputError(
             f"POSE_KEYPOINT holds {flat.shape} numbers in frame {frame}; 18 points of x, y, score are read."
         )

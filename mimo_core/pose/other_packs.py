@@ -23,7 +23,7 @@ from ..geometry.camera import Camera
 from ..geometry.rotations import matrix_from_axis_angle
 from ..motion.motion import Motion
 from ..progress import Progress, silent
-from ..render.openpose import POINTS, openpose_points
+from ..render.openpose import OPENPOSE_POINTS, openpose_points
 from .blazepose import LANDMARK_COUNT, MOUTH
 from .fit import fit_motion
 from .joints import motion_from_joints
@@ -104,7 +104,7 @@ def project_openpose(motion: Motion, *, size: tuple[int, int] | None = None, pro
 
 def _format_openpose(row: list[float]) -> dict:
     others = ("face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d")
-    return {"pose_keypoints_2d": row[: 3 * len(POINTS)]} | dict.fromkeys(others)
+    return {"pose_keypoints_2d": row[: 3 * len(OPENPOSE_POINTS)]} | dict.fromkeys(others)
 
 
 def _read_nlf(value: Mapping, frames: int, person: int) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from ..body.skeleton import JOINT
 
 
 # OpenPose's order. The neck is the middle between the shoulders, as in COCO's training data.
-POINTS = (
+OPENPOSE_POINTS = (
     "nose",
     "neck",
     "right_shoulder",
@@ -88,7 +88,7 @@ def openpose_points(body: BodyModel, posed: Posed, to_camera) -> tuple[Tensor, T
     joints = to_camera(posed.joints)
     normals = vertex_normals(vertices, body.faces)
     points, seen = [], []
-    for name in POINTS:
+    for name in OPENPOSE_POINTS:
         if name in FACE:
             vertex = body.landmarks[name]
             point = vertices[:, vertex]
@@ -111,14 +111,14 @@ def draw_openpose(pixels: np.ndarray, seen: np.ndarray, size: tuple[int, int]) -
     width, height = size
     picture = np.zeros((height, width, 3), np.uint8)
     radius = max(LIMB_RADIUS * min(width, height), 1.0)
-    place = dict(zip(POINTS, pixels, strict=True))
-    is_seen = dict(zip(POINTS, seen, strict=True))
+    place = dict(zip(OPENPOSE_POINTS, pixels, strict=True))
+    is_seen = dict(zip(OPENPOSE_POINTS, seen, strict=True))
     for (start, end), color in zip(OPENPOSE_LIMBS, COLORS[:-1], strict=True):
         if is_seen[start] and is_seen[end]:
             outline = np.round(_ellipse(place[start], place[end], radius) * 2**SUBPIXEL).astype(np.int32)
             dim = tuple(int(LIMB_BRIGHTNESS * channel) for channel in color)
             cv2.fillConvexPoly(picture, outline, dim, cv2.LINE_AA, SUBPIXEL)
-    for name, color in zip(POINTS, COLORS, strict=True):
+    for name, color in zip(OPENPOSE_POINTS, COLORS, strict=True):
         if is_seen[name]:
             # cv2 counts from the middle of the first pixel.
             x, y = np.round((place[name] - 0.5) * 2**SUBPIXEL).astype(int).tolist()
