@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from mimo_core.denoise.noise import frame_noise
 from mimo_core.denoise.regions import plan_clip
@@ -243,16 +243,30 @@ def bridges():
     write(DOCS / "wan_animate.jpg", draw_contact_sheet([sum(rows, [])], 180))
 
 
+def titles(width: int, *words: str) -> np.ndarray:
+    """A line of words (28, N width, 3), each over the middle of its column."""
+    line = Image.new("RGB", (width * len(words), 28), "white")
+    pen, font = ImageDraw.Draw(line), ImageFont.load_default(16)
+    for column, word in enumerate(words):
+        pen.text(((column + 0.5) * width, 14), word, fill="black", font=font, anchor="mm")
+    return np.asarray(line)
+
+
 @picture
 def readme():
     """The README's moving picture: clip, character's picture and result, twelve frames a second."""
     job, frames = replaced()
     _, dances = animated()
-    height, steps = 288, range(0, len(shot()), 2)
-    face = cover(character()[..., :3], round(height * 0.75), height)
+    height, width, steps = 320, 240, range(0, len(shot()), 2)
+    face = cover(character()[..., :3], width, height)
+    title = titles(width, "driving clip", "character", "result", "another scene")
     pages = [
-        np.hstack([
-            cover(shot()[k], 216, height), face, cover(frames[k][0], 216, height), cover(dances[k + 24], 216, height),
+        np.vstack([
+            title,
+            np.hstack([
+                cover(shot()[k], width, height), face,
+                cover(frames[k][0], width, height), cover(dances[k + 24], width, height),
+            ]),
         ])
         for k in steps
     ]  # fmt: skip
