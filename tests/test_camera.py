@@ -23,23 +23,23 @@ def test_up_in_the_world_is_up_in_the_picture():
 
 def test_a_scaled_camera_sees_the_same_at_another_size():
     camera = Camera(500.0, (250.0, 130.0), (512, 256))
-    torch.testing.assert_close(camera.scaled(1024, 512).project(POINT), camera.project(POINT) * 2)
+    torch.testing.assert_close(camera.resize(1024, 512).project(POINT), camera.project(POINT) * 2)
 
 
 def test_a_camera_follows_every_size_whose_sides_were_rounded():
     random = np.random.default_rng(0)
     for width, height, scale in zip(*random.integers(16, 4097, (2, 2000)), random.uniform(0.01, 1, 2000), strict=True):
         size = tuple(max(1, round(side * scale)) for side in (int(width), int(height)))
-        assert Camera.for_size(int(width), int(height)).scaled(*size).size == size
+        assert Camera.for_size(int(width), int(height)).resize(*size).size == size
 
 
 def test_scaling_to_another_shape_is_refused():
     with pytest.raises(InputError, match="shape differs"):
-        Camera.for_size(512, 256).scaled(512, 512)
+        Camera.for_size(512, 256).resize(512, 512)
 
 
 def test_reframing_keeps_the_height_of_the_view():
-    camera = Camera.for_size(512, 256).reframed(300, 512)
+    camera = Camera.for_size(512, 256).reframe(300, 512)
     assert (camera.size, camera.center) == ((300, 512), (150, 256))
     assert camera.focal == pytest.approx(2 * Camera.for_size(512, 256).focal)
 

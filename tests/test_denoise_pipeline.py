@@ -36,7 +36,7 @@ WIDTH, HEIGHT, FRAMES = 48, 64, 8
 @pytest.fixture(scope="module")
 def motion():
     dance = example_shots()[0].motion()[20 : 20 + FRAMES]  # one region serves all
-    return Motion(dance.people, dance.fps, dance.camera.reframed(WIDTH, HEIGHT))
+    return Motion(dance.people, dance.fps, dance.camera.reframe(WIDTH, HEIGHT))
 
 
 @pytest.fixture(scope="module")

@@ -170,7 +170,7 @@ class TestSeparateScene:
         person = run("MIMO_SeparateScene", clip=images[:3], motion=motion).args[2]
         clip = core("media.clip").Clip.from_array(images[:3])
         found = core("pose.estimate").estimate_motion(clip)
-        wanted = core("scene.separate").separate(clip, motion=found.motion, coarse=found.masks).person
+        wanted = core("scene.separate").separate_scene(clip, motion=found.motion, coarse=found.masks).person
         close(person, torch.stack([torch.from_numpy(mask).float() / 255 for mask in wanted]))
 
     @pytest.mark.parametrize("suffix", ["npz", "safetensors"])

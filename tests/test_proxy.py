@@ -63,7 +63,7 @@ COLORS = surface_colors()
 
 def photograph(motion: Motion, colors=COLORS, samples=3) -> tuple[np.ndarray, np.ndarray]:
     """The painted body as a picture on white (H, W, 3) and its soft mask (H, W), uint8."""
-    camera = motion.camera.scaled(motion.camera.size[0] * samples, motion.camera.size[1] * samples)
+    camera = motion.camera.resize(motion.camera.size[0] * samples, motion.camera.size[1] * samples)
     seen = camera.view(BODY.pose(motion.person).vertices)
     raster = rasterize(seen, BODY.faces, focal=camera.focal, center=camera.center, size=camera.size)
     rgb = interpolate(raster, BODY.faces, colors)[0].numpy()

@@ -210,7 +210,7 @@ class TestOpenPose:
     def test_points_lie_on_the_joints_in_their_colours(self):
         motion = standing()
         frame, _ = first(motion, style="openpose", size=(512, 512))
-        joints = motion.camera.scaled(512, 512).project(free_body().pose(motion.person).joints)[0]
+        joints = motion.camera.resize(512, 512).project(free_body().pose(motion.person).joints)[0]
         for name in ("left_elbow", "right_wrist", "left_ankle", "right_knee"):
             x, y = joints[JOINT[name]].long().tolist()
             assert tuple(frame[y, x]) == COLORS[OPENPOSE_POINTS.index(name)], name

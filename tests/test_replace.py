@@ -65,7 +65,7 @@ class TestAnimate:
     def test_the_character_moves_before_the_colour_that_was_asked_for(self, example, character):
         motion = example.motion()[:4]
         scene = scene_from_picture(None, color=(10, 200, 30), width=120, height=160, fps=24)
-        motion = Motion(motion.people, motion.fps, motion.camera.reframed(120, 160))
+        motion = Motion(motion.people, motion.fps, motion.camera.reframe(120, 160))
         frames, masks = (
             np.stack(layer) for layer in zip(*animate_character(character, motion, scene).drawn, strict=True)
         )

@@ -147,7 +147,7 @@ class TestEverySizeOfAVideo:
             scale = working_scale(width, height, stature)
             size = round(width * scale), round(height * scale)
             assert min(size) >= min(8, width, height)
-            assert Camera.for_size(width, height).scaled(*size).size == size
+            assert Camera.for_size(width, height).resize(*size).size == size
 
     def test_a_wide_clip_whose_working_height_is_rounded_is_taken_apart(self):
         made = synthetic_shot(0, size=128, frames=2)

@@ -66,7 +66,7 @@ def _open_cached(path: Path, _changed: int, _size: int) -> BodyModel:
     arrays = read_arrays(path)
     _check_arrays(arrays, path.name)
     name = FAMILY[arrays["v_template"].shape[0], arrays["weights"].shape[1]]
-    return _with_smplx(arrays, name)
+    return _build_with_smplx(arrays, name)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -185,7 +185,7 @@ def _joint_parents(arrays: dict[str, np.ndarray]) -> tuple[int, ...]:
     return (-1, *(int(parent) for parent in arrays["kintree_table"][0][1:]))
 
 
-def _with_smplx(arrays: dict[str, np.ndarray], name: str) -> BodyModel:
+def _build_with_smplx(arrays: dict[str, np.ndarray], name: str) -> BodyModel:
     try:
         import smplx
         from smplx.utils import Struct

@@ -116,7 +116,7 @@ def _open_animation(options):
     if options.fps:
         motion = resample_motion(motion, options.fps)
     if options.size:
-        motion = dataclasses.replace(motion, camera=motion.camera.reframed(*options.size))
+        motion = dataclasses.replace(motion, camera=motion.camera.reframe(*options.size))
     return motion, _make_scene(options.scene or "none", *motion.camera.size, motion.fps)
 
 

@@ -78,7 +78,7 @@ class Camera:
             return self
         return replace(self, camera_from_world=self.camera_from_world[frames])
 
-    def scaled(self, width: int, height: int) -> Camera:
+    def resize(self, width: int, height: int) -> Camera:
         """The same view for pictures of another size.
 
         The aspect ratio must be kept as well as whole pixels allow: width and height may each be off by one pixel from
@@ -92,7 +92,7 @@ class Camera:
         center = (self.center[0] * width / self.size[0], self.center[1] * scale)
         return replace(self, focal=self.focal * scale, center=center, size=(width, height))
 
-    def reframed(self, width: int, height: int) -> Camera:
+    def reframe(self, width: int, height: int) -> Camera:
         """The camera for a picture of another shape: as high a view as before, more or less to the sides."""
         scale = height / self.size[1]
         center = (width / 2 + (self.center[0] - self.size[0] / 2) * scale, self.center[1] * scale)

@@ -23,6 +23,7 @@ TORSO = ("pelvis", "spine1", "spine2", "spine3")
 LEG, ARM = ("hip", "knee", "ankle", "foot"), ("collar", "shoulder", "elbow", "wrist", "hand")
 LEVEL = ("ankle", "foot", "head")  # at rest as upright as ours, however the bones before them run
 ALIKE_SIDES = 0.08  # of the body's length: left and right of a rest pose differ by less
+ALIKE_T_POSE = 0.03  # the same, of a first frame that counts as the rest pose
 BACK_OVER_LEGS = 0.9  # cosine between the back and the legs turned round, of somebody who stands
 STRAIGHT_KNEE = 0.9  # cosine between thigh and shin
 WIDE_COLLARS = 0.25  # of the distance of the shoulders: collars closer together say nothing about the chest
@@ -46,7 +47,12 @@ def aim_joints(places: Tensor, rotations: Tensor | None, rest: Tensor | None, bo
     """
     places, own = places.double(), own.double()
     swing = _swing(places, bones, own)
-    if rest is None or rotations is None or not is_standing(rest, bones):
+    if rest is not None and not is_standing(rest, bones):
+        rest = None
+    if rest is None and rotations is not None and is_standing(places[0], bones, alike=ALIKE_T_POSE):
+        # Takes often begin in a T-pose, which then is the rest pose that the file does not have.
+        rest, rotations = places[0], rotations @ rotations[:1].mT
+    if rest is None or rotations is None:
         world = _world_by_clip(swing, rotations, bones, own)
     else:
         frame = stand_frame(rest.double(), bones) @ _stand_frame(own, JOINT, own[JOINT["neck"]]).mT
@@ -54,10 +60,11 @@ def aim_joints(places: Tensor, rotations: Tensor | None, rest: Tensor | None, bo
     return torch.stack([world[name] for name in JOINTS], 1).float()
 
 
-def is_standing(rest: Tensor, bones: Bones) -> bool:
+def is_standing(rest: Tensor, bones: Bones, *, alike: float = ALIKE_SIDES) -> bool:
     """Whether places at rest (J, 3) are of somebody who stands: legs straight, away from the back, both sides alike.
 
-    A pose in mid-step, and offsets along the bones, are not.
+    A pose in mid-step, and offsets along the bones, are not. `alike` is by how much of the body's length the sides may
+    differ.
     """
     limbs = bones.limbs
     hips, knees = ([rest[limbs[f"{side}_{joint}"]] for side in LEFT_AND_RIGHT] for joint in ("hip", "knee"))
@@ -74,7 +81,7 @@ def is_standing(rest: Tensor, bones: Bones) -> bool:
     for joint in (*LEG, *ARM):
         if f"left_{joint}" in limbs and f"right_{joint}" in limbs:
             left, right = (rest[limbs[f"{side}_{joint}"]] - middle for side in LEFT_AND_RIGHT)
-            if (left - right + 2 * (right @ across) * across).norm() > ALIKE_SIDES * size:
+            if (left - right + 2 * (right @ across) * across).norm() > alike * size:
                 return False
     return True
 
@@ -110,7 +117,7 @@ def _world_by_rest(swing: _Swing, still: _Swing, frame: Tensor, rotations: Tenso
             world[name] = rotations[:, bone].double() @ frame
         else:
             turned = rotations[:, bone].double() @ still.turned[name]
-            world[name] = _pointed(turned, swing, name, own)
+            world[name] = _point_bone(turned, swing, name, own)
     return world
 
 
@@ -131,11 +138,11 @@ def _world_by_clip(swing: _Swing, rotations: Tensor | None, bones: Bones, own: T
         else:
             turned = rotations[:, bone].double()
             reference = swing.turned[name] if name in swing.known else above
-            world[name] = _pointed(turned @ _mean_rotation(turned.mT @ reference), swing, name, own)
+            world[name] = _point_bone(turned @ _mean_rotation(turned.mT @ reference), swing, name, own)
     return world
 
 
-def _pointed(turned: Tensor, swing: _Swing, name: str, own: Tensor) -> Tensor:
+def _point_bone(turned: Tensor, swing: _Swing, name: str, own: Tensor) -> Tensor:
     """`turned` (F, 3, 3) with its bone pointing exactly where the places say, if they do."""
     if name not in swing.known:
         return turned

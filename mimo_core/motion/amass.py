@@ -79,7 +79,7 @@ def _read_poses(arrays: Mapping[str, np.ndarray], name: str) -> tuple[Tensor, di
             return poses, {}, body
         if body == "smplx":
             poses = torch.cat([poses[:, : JAW_AND_EYES.start], poses[:, JAW_AND_EYES.stop :]], 1)
-        return _with_still_hands(poses[:, :66]), dict(zip(HANDS, poses[:, 66:].split(45, 1), strict=True)), body
+        return _pad_hands(poses[:, :66]), dict(zip(HANDS, poses[:, 66:].split(45, 1), strict=True)), body
     root = read_values(arrays, next(key for key in ROOTS if key in arrays), name)
     pose = read_values(arrays, next(key for key in PARTS if key in arrays), name)
     if pose.ndim != 2 or pose.shape[1] not in (63, 69):
@@ -94,10 +94,10 @@ def _read_poses(arrays: Mapping[str, np.ndarray], name: str) -> tuple[Tensor, di
         hands = {key: read_values(arrays, key, name) for key in HANDS}
         hands = hands if all(hand.shape == (len(pose), 45) for hand in hands.values()) else {}
     whole = torch.cat([root, pose], 1)
-    return (_with_still_hands(whole) if whole.shape[1] == 66 else whole), hands, "smplx"
+    return (_pad_hands(whole) if whole.shape[1] == 66 else whole), hands, "smplx"
 
 
-def _with_still_hands(poses: Tensor) -> Tensor:
+def _pad_hands(poses: Tensor) -> Tensor:
     return torch.cat([poses, poses.new_zeros(len(poses), 6)], 1)
 
 

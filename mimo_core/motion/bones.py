@@ -151,7 +151,7 @@ def _plain_names(names: tuple[str, ...]) -> list[tuple[str, str]]:
                 each[:-1] if len(each) > 1 and re.search(r"_\d+$", name) else each
                 for each, name in zip(words, names, strict=True)
             ]
-        words = _without_prefix(words)
+        words = _strip_prefix(words)
     return [_side_and_bare(each) for each in words]
 
 
@@ -163,7 +163,7 @@ def _name_words(name: str) -> list[str]:
     return re.sub(r"[\W_]+", " ", bare).strip().lower().split()
 
 
-def _without_prefix(words: list[list[str]]) -> list[list[str]]:
+def _strip_prefix(words: list[list[str]]) -> list[list[str]]:
     """The words without those that nearly all names begin with."""
     for _ in range(3):
         count = Counter(each[0] for each in words if len(each) > 1)
@@ -186,8 +186,8 @@ def _side_and_bare(words: list[str]) -> tuple[str, str]:
     if side:
         kept = list(kept)
         kept.remove(next(word for word in kept if word in SIDE_WORDS))
-        return side, _without_zeros("".join(kept))
-    bare = _without_zeros("".join(kept))
+        return side, _strip_zeros("".join(kept))
+    bare = _strip_zeros("".join(kept))
     for sign in LEFT_AND_RIGHT:
         if bare.startswith(sign) or bare.endswith(sign):
             return sign, bare.replace(sign, "", 1)
@@ -198,7 +198,7 @@ def _side_and_bare(words: list[str]) -> tuple[str, str]:
     return "", bare
 
 
-def _without_zeros(bare: str) -> str:
+def _strip_zeros(bare: str) -> str:
     return re.sub(r"0+(\d+)$", r"\1", bare)
 
 

@@ -54,7 +54,7 @@ def builtin_motion(name: str) -> Motion:
     yaw, lift = piece.write(angles)
     angles.sway(np.random.default_rng(len(name)), 0.8)
     frames = len(times)
-    made = Performance(name, angles.limited(), np.zeros(frames) + yaw, np.zeros(frames) + lift)
+    made = Performance(name, angles.clip_to_limits(), np.zeros(frames) + yaw, np.zeros(frames) + lift)
     person = _perform_on_floor(made)
     motion = hold_feet_on_floor(Motion((person,), BUILTIN_FPS, Camera.for_size(*SIZE)), floor=0.0)
     viewpoint = Viewpoint(azimuth=piece.azimuth, elevation=6.0)

@@ -96,7 +96,7 @@ def camera_in_front(person: Person, *, size: tuple[int, int] = (CAMERA_SIZE, CAM
 
 def change_lens(camera: Camera, *, size: tuple[int, int], field: float) -> Camera:
     """The camera for pictures of another size; `field` in degrees is its view from top to bottom, 0 keeps the lens."""
-    reframed = camera if size == camera.size else camera.reframed(*size)
+    reframed = camera if size == camera.size else camera.reframe(*size)
     if not field:
         return reframed
     return replace(reframed, focal=size[1] / 2 / math.tan(math.radians(field) / 2))

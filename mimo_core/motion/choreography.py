@@ -117,7 +117,7 @@ class Angles:
             bend = sum(self.values[:, JOINT[f"{side}_{joint}"], 0] for joint in ("hip", "knee"))
             self.add("ankle", side, x=-0.85 * (bend + self.values[:, 0, 0]))
 
-    def limited(self) -> np.ndarray:
+    def clip_to_limits(self) -> np.ndarray:
         """The angles clipped to LIMITS."""
         values = self.values.copy()
         for joint, limits in LIMITS.items():

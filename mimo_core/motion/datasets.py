@@ -58,7 +58,7 @@ def motion_from_aist(tree: Mapping, *, name: str) -> Motion:
         raise InputError(f"smpl_scaling in {name} must be above 0, got {scaling:g}.")
     poses = poses.flatten(1) if poses.ndim == 3 else poses
     _check_body(poses, trans, name)
-    return _in_world(torch.zeros(10), poses, trans / scaling, AIST_FPS, convention=1, name=name)
+    return _make_motion(torch.zeros(10), poses, trans / scaling, AIST_FPS, convention=1, name=name)
 
 
 def motion_from_3dpw(tree: Mapping, *, name: str) -> Motion:
@@ -72,9 +72,9 @@ def motion_from_3dpw(tree: Mapping, *, name: str) -> Motion:
     check_shape(cameras, (len(poses), 4, 4), "cam_poses", name)
     betas = mean_betas({"betas": tree["betas"][0]} if tree.get("betas") is not None else {}, "betas", name)
     if "cam_intrinsics" not in tree:
-        return _in_world(betas, poses, trans, PW3D_FPS, convention=1, name=name)
+        return _make_motion(betas, poses, trans, PW3D_FPS, convention=1, name=name)
     lens = lens_from_intrinsics(tree["cam_intrinsics"], name)
-    return _in_world(betas, poses, trans, PW3D_FPS, convention=1, name=name, camera_from_world=cameras, lens=lens)
+    return _make_motion(betas, poses, trans, PW3D_FPS, convention=1, name=name, camera_from_world=cameras, lens=lens)
 
 
 def motion_from_glamr(tree: Mapping, *, name: str) -> Motion:
@@ -96,11 +96,11 @@ def motion_from_glamr(tree: Mapping, *, name: str) -> Motion:
     cameras = tree.get("cam_pose")
     matrix = person.get("cam_K", tree.get("cam_K"))
     if cameras is None or matrix is None:
-        return _in_world(betas, poses, trans, VIDEO_FPS, convention=2, name=name)
+        return _make_motion(betas, poses, trans, VIDEO_FPS, convention=2, name=name)
     cameras = as_numbers(cameras, "cam_pose", name)
     check_shape(cameras, (len(poses), 4, 4), "cam_pose", name)
     lens = lens_from_intrinsics(matrix, name)
-    return _in_world(betas, poses, trans, VIDEO_FPS, convention=2, name=name, camera_from_world=cameras, lens=lens)
+    return _make_motion(betas, poses, trans, VIDEO_FPS, convention=2, name=name, camera_from_world=cameras, lens=lens)
 
 
 def motion_from_romp(tree: Mapping, *, name: str) -> Motion:
@@ -132,7 +132,7 @@ def _check_body(poses: Tensor, trans: Tensor, name: str):
     check_shape(trans, (len(poses), 3), "trans", name)
 
 
-def _in_world(
+def _make_motion(
     betas: Tensor,
     poses: Tensor,
     trans: Tensor,

@@ -10,7 +10,7 @@ import numpy as np
 from .choreography import STEP_SIDES, Angles, curve_through, sine_wave
 
 
-def _at_ease(angles: Angles, *, arms=("left", "right")):
+def _relax(angles: Angles, *, arms=("left", "right")):
     """A relaxed stand that breathes, for motions of the upper body."""
     breath = sine_wave(angles.times / 3.6)
     shift = sine_wave(angles.times / 6.0)
@@ -29,7 +29,7 @@ def _at_ease(angles: Angles, *, arms=("left", "right")):
 def idle(angles: Angles):
     """Weight from one leg to the other, a look around."""
     weight = curve_through(angles.times, (0.6, -1), (1.6, 1), (4.2, 1), (5.2, -1))
-    _at_ease(angles)
+    _relax(angles)
     angles.add("pelvis", z=4 * weight)
     angles.add("spine1", z=-4 * weight)
     angles.add("hip", "both", z=0.0)
@@ -47,7 +47,7 @@ def wave(angles: Angles):
     t = angles.times
     up = curve_through(t, (0.4, 0), (1.1, 1), (3.1, 1), (3.9, 0))
     beat = np.sin(2 * np.pi * 1.6 * (t - 1.1)) * curve_through(t, (1.0, 0), (1.3, 1), (2.9, 1), (3.2, 0))
-    _at_ease(angles, arms=("left",))
+    _relax(angles, arms=("left",))
     angles.add("shoulder", "right", z=-70 + up * 92 + 4 * beat, x=4 - 18 * up, y=-4 - 6 * up)
     angles.add("elbow", "right", y=-16 - 6 * up, z=up * 52 + 22 * beat)
     angles.add("wrist", "right", z=10 * beat)
@@ -61,7 +61,7 @@ def bow(angles: Angles):
     """From the hips, arms hanging, and up again."""
     t = angles.times
     down = curve_through(t, (0.5, 0), (1.5, 1), (2.2, 1), (3.3, 0))
-    _at_ease(angles)
+    _relax(angles)
     angles.add("pelvis", x=24 * down)
     angles.add("hip", "both", x=-24 * down)
     for joint, degrees in (("spine1", 16), ("spine2", 10), ("spine3", 8), ("neck", 14), ("head", 8)):

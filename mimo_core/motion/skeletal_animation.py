@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from ..body.model import free_body
 from ..body.person import Person
@@ -26,6 +27,7 @@ UNITS = (1.0, 0.01)  # metres, in which we write GLB and BVH
 SAME_SKELETON = 1e-3  # metres: joints of our own body come back to within this
 NEAR_FLOOR = 0.3  # metres: a floor closer than this to 0 is meant to be 0
 TENTHS = 1e-3  # relative: frame rates this close to a whole number are one
+BACKWARDS = 0.8  # of 2, both feet together: toes that point further back than this are on the wrong side
 Y_UP_TRUST = 0.5  # how much it counts that BVH and glTF files have Y up, see upright.py
 
 
@@ -74,7 +76,8 @@ def motion_from_animation(
         bones = find_bones(animation.names, animation.parents, file=file, given=names)
         animation, note = _set_upright(animation, bones, up)
         notes = (*notes, f"{file}: {note}") if note else notes
-        person = _on_the_average_body(animation, bones)
+        notes = (*notes, *_side_notes(animation, bones, file))
+        person = _fit_average_body(animation, bones)
     floor = estimate_floor(person)
     contacts = find_floor_contacts(locate_soles(person), floor, person.visible, animation.fps)
     person = replace(person, contacts=contacts)
@@ -99,6 +102,21 @@ def _set_upright(animation: SkeletalAnimation, bones: Bones, up: str) -> tuple[S
     turn = up_matrix(axis, sign)
     rotations = None if animation.rotations is None else turn @ animation.rotations
     return replace(animation, places=animation.places @ turn.T, rotations=rotations), note
+
+
+def _side_notes(animation: SkeletalAnimation, bones: Bones, file: str) -> tuple[str, ...]:
+    """A note where the toes point backwards: left and right are swapped, or the file is mirrored."""
+    places, limbs = animation.places, bones.limbs
+    feet = [(limbs.get(f"{side}_ankle"), limbs.get(f"{side}_foot")) for side in LEFT_AND_RIGHT]
+    if any(bone is None for foot in feet for bone in foot):
+        return ()
+    toes = sum(normalize(places[:, toe] - places[:, ankle], dim=1) for ankle, toe in feet)
+    left = places[:, limbs["left_hip"]] - places[:, limbs["right_hip"]]
+    up = places[:, bones.head] - places[:, [limbs["left_hip"], limbs["right_hip"]]].mean(1)
+    front = normalize(torch.linalg.cross(left, up), dim=1)
+    if float((toes * front).sum(1).mean()) > -BACKWARDS:
+        return ()
+    return (f"{file}: the toes point backwards. If the person looks wrong, left and right are swapped in the file.",)
 
 
 def _find_up(animation: SkeletalAnimation, bones: Bones) -> tuple[int, float, str]:
@@ -147,7 +165,7 @@ def _fit_betas(rest: Tensor) -> Tensor:
     return torch.linalg.lstsq(matrix, goal[:, None]).solution[:, 0].float()
 
 
-def _on_the_average_body(animation: SkeletalAnimation, bones: Bones) -> Person:
+def _fit_average_body(animation: SkeletalAnimation, bones: Bones) -> Person:
     betas = torch.zeros(10)
     _, rest = free_body().shape(betas)
     world = aim_joints(animation.places, animation.rotations, animation.rest, bones, rest)

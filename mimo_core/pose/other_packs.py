@@ -80,7 +80,7 @@ def project_openpose(motion: Motion, *, size: tuple[int, int] | None = None, pro
 
     `size` is (width, height) of the picture, the camera's own if left out.
     """
-    camera = motion.camera.scaled(*size) if size else motion.camera
+    camera = motion.camera.resize(*size) if size else motion.camera
     width, height = camera.size
     people = []
     for start in range(0, motion.frames, POSED_AT_ONCE):

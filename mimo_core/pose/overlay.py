@@ -29,7 +29,7 @@ def draw_overlay(frame: np.ndarray, motion: Motion, frame_index: int) -> np.ndar
     body = free_body()
     posed = body.pose(person)
     height, width = frame.shape[:2]
-    camera = motion.camera.slice(one).scaled(width, height)
+    camera = motion.camera.slice(one).resize(width, height)
     raster = rasterize(
         camera.view(posed.vertices), body.faces, focal=camera.focal, center=camera.center, size=(width, height)
     )

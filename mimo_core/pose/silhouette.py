@@ -85,7 +85,7 @@ def shrink_masks(masks: Iterable[NDArray], camera: Camera) -> list[NDArray]:
 
 def _shrink_camera(camera: Camera) -> Camera:
     scale = min(1.0, MASK_SIDE / max(camera.size))
-    return camera.scaled(*(max(1, round(length * scale)) for length in camera.size))
+    return camera.resize(*(max(1, round(length * scale)) for length in camera.size))
 
 
 def _compare_frames(state: BodyState, camera: Camera, masks: list[NDArray]) -> list[tuple[Tensor, ...]]:

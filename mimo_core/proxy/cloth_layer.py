@@ -37,7 +37,7 @@ def make_cloth_layer(
     import cv2
 
     side = min(LAYER_SIDE, len(picture.matte))
-    camera = picture.camera.scaled(side, side)
+    camera = picture.camera.resize(side, side)
     matte = cv2.resize(picture.matte, (side, side), interpolation=cv2.INTER_AREA) > 127
     raster = FittedPicture(matte, camera).raster(vertices, body.faces)
     missing = _find_missing(matte, raster.mask[0].numpy())

@@ -79,7 +79,7 @@ def _sample_shading(motion: Motion, image: NDArray, mask: NDArray) -> tuple[NDAr
     body, camera = free_body(), motion.camera
     scale = min(1.0, SHADING_SIDE / max(camera.size))
     size = tuple(max(1, round(length * scale)) for length in camera.size)
-    camera = camera.scaled(*size)
+    camera = camera.resize(*size)
     image, mask = (cv2.resize(layer, size, interpolation=cv2.INTER_AREA) for layer in (image, mask))
     posed = body.pose(motion.person).vertices
     raster = rasterize(camera.view(posed), body.faces, focal=camera.focal, center=camera.center, size=size)

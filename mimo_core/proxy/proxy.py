@@ -75,7 +75,7 @@ class Proxy:
         character in place of the picture's. `frames` are those of the motion that are drawn, by default all.
         """
         motion = retarget_motion(motion, self.betas)
-        camera = motion.camera if size is None else motion.camera.scaled(*size)
+        camera = motion.camera if size is None else motion.camera.resize(*size)
         place = self._posed_on_card(motion) if self.card is not None else self._posed_on_skins(motion.person)
         sheets = [self.card] if self.card is not None else [skin.sheet for skin in self.skins]
         frames = range(motion.frames) if frames is None else frames

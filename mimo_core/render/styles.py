@@ -57,7 +57,7 @@ def render_motion(
     """
     if style not in STYLES:
         raise InputError(f"Unknown style '{style}'. Styles are: {', '.join(STYLES)}.")
-    camera = motion.camera.scaled(*size) if size else motion.camera
+    camera = motion.camera.resize(*size) if size else motion.camera
     device = motion.person.transl.device
     body = body or free_body()
     body = body if body.template.device == device else body.to(device)
@@ -83,7 +83,7 @@ def _render_frames(motion, body, camera, style, table, samples, progress):
 def _draw_batch(motion, body, camera, frames, style, paint, depths, samples) -> tuple[np.ndarray, np.ndarray]:
     posed = body.pose(motion.person, frames)
     width, height = camera.size
-    fine = camera.scaled(width * samples, height * samples)
+    fine = camera.resize(width * samples, height * samples)
     vertices = camera.view(posed.vertices, frames)
     raster = rasterize(vertices, body.faces, focal=fine.focal, center=fine.center, size=fine.size, near=NEAR_PLANE)
     visible = motion.person.visible[frames]

@@ -38,7 +38,7 @@ def render_bodies(motion: Motion, width: int, height: int) -> Iterator[FittedBod
     """The body of the first person in each frame, `width` x `height` pixels; None where nobody is visible."""
     body = free_body()
     patches = face_patches(body)
-    camera = motion.camera.scaled(width, height)
+    camera = motion.camera.resize(width, height)
     for start in range(0, motion.frames, BODIES_AT_ONCE):
         frames = slice(start, min(start + BODIES_AT_ONCE, motion.frames))
         with torch.no_grad():
@@ -72,7 +72,7 @@ def _body(face: Tensor, depth: Tensor, centers: Tensor, patches: Tensor) -> Fitt
 
 def measure_body_height(motion: Motion, width: int, height: int) -> float:
     """The height of the standing body in pixels of a picture, in the frame in the middle of what is seen of it."""
-    camera = motion.camera.scaled(width, height)
+    camera = motion.camera.resize(width, height)
     vertices, _ = free_body().shape(free_body().betas_of(motion.person))
     tall = float(vertices[:, 1].max() - vertices[:, 1].min())
     seen = torch.nonzero(motion.person.visible)[:, 0]

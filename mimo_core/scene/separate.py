@@ -115,7 +115,7 @@ def _project_boxes(motion: Motion, width: int, height: int) -> list:
     """Boxes (x0, y0, x1, y1) around the projected joints, NaN where nobody is visible."""
     from ..body.model import free_body
 
-    camera, person, boxes = motion.camera.scaled(width, height), motion.person, []
+    camera, person, boxes = motion.camera.resize(width, height), motion.person, []
     for start in range(0, motion.frames, 64):
         frames = slice(start, min(start + 64, motion.frames))
         joints = camera.project(free_body().pose(person, frames).joints, frames).numpy()

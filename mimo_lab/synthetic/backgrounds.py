@@ -95,7 +95,7 @@ def build_benchmark_background(
     if distance is None:
         distance = {"park": rng.uniform(9, 16), "street": rng.uniform(2.5, 6)}.get(place, rng.uniform(1.6, 4))
     light = _sample_place_light(rng, place)
-    small = camera.scaled(*limit_size(camera.size, 24))
+    small = camera.resize(*limit_size(camera.size, 24))
     every = [cast_rays(small, frame, distance) for frame in range(len(camera.camera_from_world))]
     x, y, z = (np.stack([getattr(rays, axis) for rays in every]) for axis in "xyz")
     left, right = np.clip([x.min() - 0.5, x.max() + 0.5], -SIDE, SIDE)

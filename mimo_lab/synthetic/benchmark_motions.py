@@ -24,7 +24,7 @@ def perform_benchmark_motion(rng: np.random.Generator, times: np.ndarray, *, kin
     turn, rise = BENCHMARK_PERFORMERS[kind](rng, angles)
     angles.sway(rng, {"idle": 4.0, "dance": 3.0}.get(kind, 2.0))
     angles.flat_feet()
-    return Performance(kind, angles.limited(), yaw + turn, lift + rise)
+    return Performance(kind, angles.clip_to_limits(), yaw + turn, lift + rise)
 
 
 def _walk(rng, angles: Angles, *, running: bool = False):

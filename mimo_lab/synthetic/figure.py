@@ -78,7 +78,7 @@ def _draw_frames(paint, dressed, posed, camera, light, samples, frames) -> Figur
     """Render the first `frames` of the given ones; one more, if there, is needed for the flow."""
     width, height = camera.size
     seen = camera.view(posed.vertices)
-    fine = camera.scaled(width * samples, height * samples)
+    fine = camera.resize(width * samples, height * samples)
     raster = rasterize(seen[:frames], dressed.faces, focal=fine.focal, center=fine.center, size=fine.size)
     hit = raster.mask.reshape(-1).nonzero()[:, 0]
     corners = dressed.faces[raster.face.reshape(-1)[hit]]  # (N, 3)

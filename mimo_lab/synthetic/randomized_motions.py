@@ -36,7 +36,7 @@ def perform_randomized_motion(rng: np.random.Generator, times: np.ndarray, *, ki
     angles.sway(rng, 2.0)
     if kind not in ON_THE_BODY:
         angles.flat_feet()
-    made = Performance(kind, angles.limited(), np.full(len(times), yaw) + turn, np.zeros(len(times)) + rise)
+    made = Performance(kind, angles.clip_to_limits(), np.full(len(times), yaw) + turn, np.zeros(len(times)) + rise)
     return replace(made, rests_on_body=kind in ON_THE_BODY)
 
 

@@ -60,7 +60,7 @@ def make_movers(
 ) -> tuple[Cutout, ...]:
     """Something that moves beside the person and never touches it, if there is room."""
     far = view.distance + min(1.5, 0.7 * background.distance)
-    small = camera.scaled(*limit_size(camera.size, 96))
+    small = camera.resize(*limit_size(camera.size, 96))
     thing = make_mover(rng, view, StageView.of(small, points), seconds, _mark_person(small, points), far)
     return () if thing is None else (thing,)
 
