@@ -184,10 +184,16 @@ class TestSoma:
 
     def test_a_pose_of_another_size_is_refused(self, tmp_path, walk):
         params = self.gemx(walk, Rotation.identity())
-        params["body_pose"] = params["body_pose"][:, :63]
+        params["body_pose"] = params["body_pose"][:, :60]
         torch.save({"body_params_global": params}, tmp_path / "m.pt")
-        with pytest.raises(InputError, match=r"body_pose in m.pt is \(16, 63\), expected \(16, 228\)"):
+        with pytest.raises(InputError, match=r"body_pose in m.pt is \(16, 60\), expected \(16, 228\)"):
             load_motion(tmp_path / "m.pt")
+
+    def test_gem_on_the_body_of_smplx(self, tmp_path, walk):
+        poses, trans = turned(walk, Rotation.identity())
+        params = {"global_orient": poses[:, :3], "body_pose": poses[:, 3:66], "transl": trans}
+        torch.save({"body_params_global": {key: torch.tensor(v) for key, v in params.items()}}, tmp_path / "m.pt")
+        assert farthest(load_motion(tmp_path / "m.pt"), walk) < 1.5
 
     @pytest.mark.parametrize("with_rotations", [True, False])
     def test_joints_of_kimodo_for_smplx(self, tmp_path, walk, with_rotations):

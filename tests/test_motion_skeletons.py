@@ -13,13 +13,14 @@ from mimo_core.body.skeleton import JOINT, JOINTS, PARENTS
 from mimo_core.errors import InputError
 from mimo_core.geometry.rotations import matrix_from_axis_angle
 from mimo_core.motion.bones import find_bones, parse_names
-from mimo_core.motion.builtin import builtin_motion
+from mimo_core.motion.builtin import builtin_motion, builtin_names
 from mimo_core.motion.bvh import read_bvh
 from mimo_core.motion.edit import resample_motion
 from mimo_core.motion.files import list_file_animations, load_motion
 from mimo_core.motion.glb import read_glb
 from mimo_core.motion.joints import world_joints
 from mimo_core.motion.skeletal_animation import motion_from_animation
+from mimo_core.motion.upright import posture_notes
 from tests.skeleton_names import FAMILIES, SPACED, names_of
 from tests.skeletons import MIXAMO_OF, along_bones, both_sides, motion_bvh, motion_gltf, packed_glb
 
@@ -150,10 +151,8 @@ class TestUp:
         found = load_motion(tmp_path / "m.bvh", up="y")
         assert any("head is below the hips" in note for note in found.notes)
 
-    @pytest.mark.parametrize("name", ["walk", "sit down", "bow", "squat", "jump"])
-    def test_nothing_is_said_of_somebody_who_stands(self, name):
-        from mimo_core.motion.upright import posture_notes
-
+    @pytest.mark.parametrize("name", builtin_names())
+    def test_everybody_who_ships_stands(self, name):
         assert posture_notes(builtin_motion(name)) == ()
 
     @pytest.mark.parametrize(("turn", "axis"), [((0, 0, 0), "Y"), ((90, 0, 0), "Z")])

@@ -119,17 +119,18 @@ def motion_from_tree(tree, *, name: str) -> Motion:
     """
     if isinstance(tree, dict) and tree:
         first = next(iter(tree.values()))
-        known = (
-            (soma.is_gemx(tree), soma.motion_from_gemx),
-            ("smpl_params_global" in tree or is_gvhmr(tree), motion_from_gvhmr),
-            (datasets.is_aist(tree), datasets.motion_from_aist),
-            (datasets.is_3dpw(tree), datasets.motion_from_3dpw),
-            (datasets.is_glamr(tree), datasets.motion_from_glamr),
-            (datasets.is_romp(tree), datasets.motion_from_romp),
-            (isinstance(first, dict) and "pose_world" in first, motion_from_wham),
-            (isinstance(first, dict) and {"smpl", "camera", "tid"} <= set(first), motion_from_phalp),
-        )
         try:
+            known = (
+                (_is_gem_smpl(tree), _motion_from_gem_smpl),
+                (soma.is_gemx(tree), soma.motion_from_gemx),
+                ("smpl_params_global" in tree or is_gvhmr(tree), motion_from_gvhmr),
+                (datasets.is_aist(tree), datasets.motion_from_aist),
+                (datasets.is_3dpw(tree), datasets.motion_from_3dpw),
+                (datasets.is_glamr(tree), datasets.motion_from_glamr),
+                (datasets.is_romp(tree), datasets.motion_from_romp),
+                (isinstance(first, dict) and "pose_world" in first, motion_from_wham),
+                (isinstance(first, dict) and {"smpl", "camera", "tid"} <= set(first), motion_from_phalp),
+            )
             for is_it, read in known:
                 if is_it:
                     return read(tree, name=name)
@@ -142,6 +143,18 @@ def motion_from_tree(tree, *, name: str) -> Motion:
         f"{name} is no result of GVHMR, GEM-X, WHAM, 4D-Humans, ROMP or GLAMR, and no motion of AIST++ or 3DPW.{held} "
         "Save its arrays as .npz in AMASS's form instead."
     )
+
+
+def _is_gem_smpl(tree: Mapping) -> bool:
+    """Whether these are GEM's results on SMPL-X's body (smpl_params.pt), in GVHMR's form under other names."""
+    params = tree.get("body_params_global")
+    shape = tuple(getattr(params.get("body_pose"), "shape", ())) if isinstance(params, Mapping) else ()
+    return len(shape) == 2 and shape[1] in (63, 69)
+
+
+def _motion_from_gem_smpl(tree: Mapping, *, name: str) -> Motion:
+    names = {"body_params_global": "smpl_params_global", "body_params_incam": "smpl_params_incam"}
+    return motion_from_gvhmr({names.get(key, key): value for key, value in tree.items()}, name=name)
 
 
 def _see(person: Person, seen: _Track, lens: Camera) -> Motion:
