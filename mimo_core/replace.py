@@ -150,7 +150,12 @@ def find_person(clip: Clip, *, person: int = 0, progress: Progress = silent, **o
     found = estimate_motion(clip, person=person, progress=progress, **options)
     if found.is_found:
         return found
-    raise InputError(f"{found.notes[0]} Crop the clip closer to the person, give boxes or a mask, or set person to 0.")
+    is_free = options.get("boxes") is options.get("person_mask") is None
+    remedies = (
+        ["Crop the clip closer to the person"] if is_free else ["Look whether the boxes or the mask fit the clip"]
+    )
+    remedies += ["give boxes or a mask"] * is_free + [f"set person to {person - 1} or lower"] * (person > 0)
+    raise InputError(f"{found.notes[0]} {', or '.join(remedies)}.")
 
 
 def _unzip_pairs(pairs: Iterator[tuple]) -> tuple[Iterator, Iterator, Iterator]:

@@ -12,16 +12,18 @@ from ..mimo_core.errors import InputError
 from .batches import allocate_batch, copy_to_batch, make_batch
 from .media import extract_alpha, make_progress, show_preview, to_clip, to_masks, to_sound, write_temp_video
 from .models import edge_masks
-from .sockets import BEHAVIORS, MimoPlan, MimoScene, check_choice, mark_advanced
+from .sockets import BEHAVIORS, MimoPlan, MimoScene, check_choice, make_schema, mark_advanced
 
 
 class MimoComposite(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_Composite",
             display_name="Compositor (MIMO)",
             category="MIMO/scene",
+            essentials_category="Video Tools",
+            search_aliases=["replace character", "replace person", "composite video", "insert character"],
             description="Lays the character into the scene, behind what passes in front.",
             inputs=[
                 MimoScene.Input("scene", tooltip="From Scene Separator or Scene From Picture."),

@@ -13,7 +13,7 @@ from ..mimo_core.denoise.noise import frame_noise, official_noise
 from ..mimo_core.errors import InputError
 from .media import make_progress, show_preview, to_clip
 from .models import checkpoint_names, checkpoint_path
-from .sockets import BEHAVIORS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, mark_advanced
+from .sockets import BEHAVIORS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, make_schema, mark_advanced
 
 
 PRECISIONS = {
@@ -29,7 +29,7 @@ class MimoLoadModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         names = checkpoint_names()
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_LoadModel",
             display_name="Load MIMO",
             category="MIMO/denoise",
@@ -79,7 +79,7 @@ class MimoLoadModel(io.ComfyNode):
 class MimoContextWindows(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_ContextWindows",
             display_name="MIMO Context Windows",
             category="MIMO/denoise",
@@ -129,7 +129,7 @@ class MimoContextWindows(io.ComfyNode):
 class MimoConditioning(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_Conditioning",
             display_name="MIMO Conditioning",
             category="MIMO/denoise",
@@ -155,7 +155,7 @@ class MimoConditioning(io.ComfyNode):
 class MimoNoise(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_Noise",
             display_name="MIMO Noise",
             category="MIMO/denoise",
@@ -173,7 +173,7 @@ class MimoNoise(io.ComfyNode):
 class MimoSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_Sampler",
             display_name="MIMO Sampler",
             category="MIMO/denoise",

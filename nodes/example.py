@@ -10,7 +10,7 @@ from comfy_api.latest import InputImpl, io
 from ..mimo_core.example import example_shots
 from ..mimo_core.media.picture import read_picture
 from .media import make_progress
-from .sockets import MimoMotion, check_choice
+from .sockets import MimoMotion, check_choice, make_schema
 from .views import show_motion
 
 
@@ -18,10 +18,11 @@ class MimoExample(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         names = [shot.name for shot in example_shots()]
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_Example",
             display_name="Example Shot (MIMO)",
             category="MIMO",
+            search_aliases=["demo", "sample clip"],
             description="A short clip, a character, a motion and a place, which ship with the pack, to try nodes with.",
             inputs=[
                 io.Combo.Input("shot", options=names, default=names[0], tooltip="Which of the shots that ship."),

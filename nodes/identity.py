@@ -6,16 +6,18 @@ from comfy_api.latest import io
 
 from .batches import make_batch
 from .media import show_notes, show_preview, to_picture
-from .sockets import MimoIdentity
+from .sockets import MimoIdentity, make_schema
 
 
 class MimoEncodeIdentity(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_EncodeIdentity",
             display_name="Identity Encoder (MIMO)",
             category="MIMO/character",
+            essentials_category="Video Tools",
+            search_aliases=["character", "cut out character", "matte"],
             description="Cuts the character out of its picture and fits a body to it.",
             inputs=[
                 io.Image.Input(
@@ -50,7 +52,6 @@ class MimoEncodeIdentity(io.ComfyNode):
                 MimoIdentity.Output(display_name="identity", tooltip="To Proxy Decoder or MIMO Conditioning."),
                 io.Image.Output(display_name="crop", tooltip="The cut-out on white, as the decoders see it."),
             ],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -66,6 +67,5 @@ class MimoEncodeIdentity(io.ComfyNode):
             from .conditioning import encode_views
 
             identity = encode_views(identity, vae=vae, clip_vision=clip_vision)
-        show_notes(identity.notes, cls)
         crop = make_batch([identity.picture], 1)
-        return io.NodeOutput(identity, crop, ui=show_preview(crop, cls))
+        return io.NodeOutput(identity, crop, ui=show_preview(crop, cls) | show_notes(identity.notes))

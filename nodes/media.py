@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
 from fractions import Fraction
+from pathlib import Path
 
 import comfy.utils
 import folder_paths
 import numpy as np
+import torch
 from comfy_api.latest import InputImpl, ui
 from torch import Tensor
 
@@ -20,7 +21,7 @@ from ..mimo_core.media.video_writer import write_video
 from ..mimo_core.progress import Progress
 
 
-PREVIEWS = 4  # pictures shown on a node
+PREVIEWS = 4  # frames shown on a node
 
 
 def make_progress() -> Progress:
@@ -92,21 +93,35 @@ def to_picture(images: Tensor, name: str) -> np.ndarray:
     """The one picture (H, W, C) of an IMAGE, or (H, W) of a MASK, uint8."""
     images = images[None] if images.ndim == 2 else images
     if len(images) != 1:
-        raise InputError(f"{name} takes one picture, got {len(images)}. Pick one with Image From Batch.")
+        raise InputError(f"{name} takes one picture, got {len(images)}. Pick one with Get Image from Batch.")
     return to_uint8(images[0])
 
 
-def show_preview(batch: Tensor, node):
-    """A handful of the pictures or masks, spread over the clip, for the node to show."""
+def show_preview(batch: Tensor, node) -> dict:
+    """A handful of the pictures or masks, spread over the clip, for the node to show.
+
+    They are one picture, four wide ones two by two: the page's own grid leaves an odd one alone in its row.
+    """
     chosen = batch[sorted({round(k * (len(batch) - 1) / (PREVIEWS - 1)) for k in range(PREVIEWS)})]
-    return ui.PreviewImage(chosen, cls=node) if batch.ndim == 4 else ui.PreviewMask(chosen, cls=node)
+    half = len(chosen) // 2 if len(chosen) == PREVIEWS and batch.shape[2] >= batch.shape[1] else len(chosen)
+    rows = [torch.cat(list(chosen[start : start + half]), 1) for start in range(0, len(chosen), half)]
+    sheet = torch.cat(rows)[None]
+    shown = ui.PreviewImage(sheet, cls=node) if batch.ndim == 4 else ui.PreviewMask(sheet, cls=node)
+    return shown.as_dict()
 
 
-def show_notes(notes: Iterable[str], node) -> None:
-    """Show sentences on the node. Where no server runs there is nobody to read them."""
-    server = sys.modules.get("server")
-    if notes and server and node.hidden:
-        server.PromptServer.instance.send_progress_text("\n".join(notes), node.hidden.unique_id)
+def show_notes(warnings: Iterable[str] = (), details: Iterable[str] = ()) -> dict:
+    """Sentences for the page to show on the node: warnings, and details that are true of every run."""
+    notes = [("warning", text) for text in warnings] + [("detail", text) for text in details]
+    return {"mimo_notes": [{"kind": kind, "text": text} for kind, text in notes]} if notes else {}
+
+
+def show_files(paths: Iterable[Path]) -> dict:
+    """Files that were saved below ComfyUI's output folder, for the page to name and link."""
+    places = [path.relative_to(folder_paths.get_output_directory()) for path in paths]
+    folders = ["" if place.parent == Path() else place.parent.as_posix() for place in places]
+    named = zip(places, folders, strict=True)
+    return {"mimo_files": [{"filename": place.name, "subfolder": sub, "type": "output"} for place, sub in named]}
 
 
 def write_temp_video(frames: Iterable[np.ndarray], *, width: int, height: int, **settings):

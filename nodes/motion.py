@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import folder_paths
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..mimo_core.errors import InputError
 from ..mimo_core.example import example_shots
@@ -15,14 +15,15 @@ from ..mimo_core.media.clip import Clip, Masks
 from ..mimo_core.motion.bones import parse_names
 from ..mimo_core.motion.builtin import builtin_motion, builtin_names
 from ..mimo_core.motion.files import READ_SUFFIXES, WRITTEN_SUFFIXES, load_motion, save_motion
+from ..mimo_core.motion.heads import has_motion_head
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.motion.seen import SeenMasks
 from ..mimo_core.motion.upright import UP_CHOICES, posture_notes
 from ..mimo_core.progress import track_progress
 from .batches import make_batch
 from .boxes import parse_boxes
-from .media import make_progress, show_notes, show_preview, to_clip, to_masks
-from .sockets import MimoMotion, check_choice, clip_socket, fps_socket, mark_advanced, mask_socket
+from .media import make_progress, show_files, show_notes, show_preview, to_clip, to_masks
+from .sockets import MimoMotion, check_choice, clip_socket, fps_socket, make_schema, mark_advanced, mask_socket
 from .tracks import select_tracked_person
 from .views import show_motion
 
@@ -34,10 +35,12 @@ ESTIMATORS = ("auto", "blazepose")
 class MimoEstimatePose(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_EstimatePose",
             display_name="SMPL Pose Estimator (MIMO)",
             category="MIMO/motion",
+            essentials_category="Video Tools",
+            search_aliases=["motion capture", "mocap", "pose to smpl", "smpl", "pose estimation", "human pose"],
             description="Finds a person in a clip and fits a moving 3D body (SMPL) to them.",
             inputs=[
                 clip_socket("clip", "The shot with the person. VIDEO is read frame by frame and needs little memory."),
@@ -104,7 +107,6 @@ class MimoEstimatePose(io.ComfyNode):
                     tooltip="The body drawn over the clip, to check the fit. 12 bytes a pixel and frame in memory.",
                 ),
             ],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -122,16 +124,16 @@ class MimoEstimatePose(io.ComfyNode):
             motion, notes = _estimate_motion(clip, boxes, person_mask, **settings)
         else:
             size, rate = (clip.width, clip.height), float(clip.fps)
-            motion, notes = read_poses(poses, frames=len(clip), size=size, fps=rate, **settings), ()
-        show_notes((*clip.notes, *notes), cls)
+            motion, notes = read_poses(poses, frames=len(clip), size=size, fps=rate, **settings), {}
         drawn = (draw_overlay(frame, motion, index) for index, frame in enumerate(clip))
         images = make_batch(track_progress(drawn, len(clip), progress), len(clip))
         shown = show_motion(motion, clip=clip, progress=progress)
-        return io.NodeOutput(motion, images, ui=show_preview(images, cls).as_dict() | shown)
+        said = show_notes((*clip.notes, *notes.get("warnings", ())), notes.get("details", ()))
+        return io.NodeOutput(motion, images, ui=show_preview(images, cls) | shown | said)
 
 
-def _estimate_motion(clip: Clip, boxes, person_mask, *, person: int, **settings) -> tuple[Motion, tuple[str, ...]]:
-    """The motion that the estimator finds, and what it has to say."""
+def _estimate_motion(clip: Clip, boxes, person_mask, *, person: int, **settings) -> tuple[Motion, dict]:
+    """The motion that the estimator finds, and the `warnings` and `details` that it has to say."""
     from ..mimo_core.replace import find_person
 
     found = find_person(
@@ -142,7 +144,8 @@ def _estimate_motion(clip: Clip, boxes, person_mask, *, person: int, **settings)
         **settings,
     )
     seen = SeenMasks.from_masks(found.masks, settings["progress"])
-    return replace(found.motion, seen=seen), found.notes
+    warnings = [note for note in found.notes if note not in found.assumptions]
+    return replace(found.motion, seen=seen), {"warnings": warnings, "details": found.assumptions}
 
 
 def to_person_masks(value, frames: int, person: int | None = None) -> Masks | None:
@@ -161,17 +164,18 @@ def find_seen_masks(motion: Motion | None, clip: Clip) -> Masks | None:
 class MimoLoadMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_LoadMotion",
             display_name="Load Motion (MIMO)",
             category="MIMO/motion",
+            search_aliases=["bvh", "amass", "mixamo", "load animation", "motion capture"],
             description="Reads a motion from a file: ours, AMASS, BVH, GLB, VRMA, or a result of GVHMR, GEM-X, Kimodo, "
             "WHAM or 4D-Humans.",
             inputs=[
                 io.Combo.Input(
                     "file",
                     options=list(list_motions()),
-                    tooltip="Motions in the input folder, those that Save Motion wrote to output, and what ships. "
+                    tooltip="What ships, motions in the input folder, and those that Save Motion wrote to output. "
                     "Drop a .npz, .safetensors, .bvh, .glb, .gltf, .vrma, .pt, .pkl or .joblib file on the node to "
                     "add it.",
                 ),
@@ -223,17 +227,17 @@ class MimoLoadMotion(io.ComfyNode):
             motion = load_motion(found, up=up, names=given, animation=animation)
         else:
             motion = builtin_motion(found)
-        show_notes(motion.notes, cls)
-        return io.NodeOutput(motion, ui=show_motion(motion, progress=make_progress()))
+        return io.NodeOutput(motion, ui=show_motion(motion, progress=make_progress()) | show_notes(motion.notes))
 
 
 class MimoSaveMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_SaveMotion",
             display_name="Save Motion (MIMO)",
             category="MIMO/motion",
+            search_aliases=["export bvh", "export glb", "save animation"],
             description="Writes a motion into ComfyUI's output folder. Files that exist are never replaced.",
             inputs=[
                 MimoMotion.Input("motion", tooltip="From SMPL Pose Estimator, Example Shot or Load Motion."),
@@ -256,27 +260,29 @@ class MimoSaveMotion(io.ComfyNode):
     @classmethod
     def execute(cls, motion, prefix, format) -> io.NodeOutput:
         check_choice("format", f".{format}", WRITTEN_SUFFIXES)
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-            prefix, folder_paths.get_output_directory()
-        )
-        file = f"{name}_{counter:05}_.{format}"
-        save_motion(Path(folder, file), motion)
-        lines = (f"Saved {Path(subfolder, file).as_posix()}", *posture_notes(motion))
-        return io.NodeOutput(ui=ui.PreviewText("\n".join(lines)))
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
+        path = Path(folder, f"{name}_{counter:05}_.{format}")
+        save_motion(path, motion)
+        return io.NodeOutput(ui=show_files([path]) | show_notes(posture_notes(motion)))
 
 
 def list_motions() -> dict[str, Path | str]:
-    """What Load Motion offers: input folder, output folder, example, and the names of motions that are computed."""
+    """What Load Motion offers: what ships and the names of motions that are computed, input folder, output folder."""
     loaded = _list_files(folder_paths.get_input_directory(), "")
     saved = _list_files(folder_paths.get_output_directory(), " [output]")
     shipped = {f"{example.name} [example]": example.motion_file for example in example_shots()}
-    return loaded | saved | shipped | {f"{name}{COMPUTED}": name for name in builtin_names()}
+    return shipped | {f"{name}{COMPUTED}": name for name in builtin_names()} | loaded | saved
 
 
 def _list_files(folder: str, mark: str) -> dict[str, Path]:
-    """Motion files at most one folder deep, by their path relative to `folder` with slashes and a mark behind it."""
+    """Motion files at most one folder deep, by their path relative to `folder` with slashes and a mark behind it.
+
+    Other programs keep models in .safetensors and scenes in .glb: those are left out.
+    """
     found = [path for pattern in ("*", "*/*") for path in Path(folder).glob(pattern)]
-    found = sorted(path for path in found if path.suffix.lower() in READ_SUFFIXES and path.is_file())
+    found = sorted(
+        path for path in found if path.suffix.lower() in READ_SUFFIXES and path.is_file() and has_motion_head(path)
+    )
     return {path.relative_to(folder).as_posix() + mark: path for path in found}
 
 

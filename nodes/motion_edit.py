@@ -12,7 +12,7 @@ from ..mimo_core.motion.place import place_motion, scale_motion
 from ..mimo_core.motion.retarget import STATURES, retarget_motion
 from ..mimo_core.motion.upright import posture_notes
 from .media import make_progress, show_notes
-from .sockets import MimoIdentity, MimoMotion, check_choice, mark_advanced
+from .sockets import MimoIdentity, MimoMotion, check_choice, make_schema, mark_advanced
 from .views import show_motion
 
 
@@ -23,10 +23,11 @@ MOTION_TOOLTIP = "To Retarget Motion, Place in Scene, Render Body Code, Proxy De
 class MimoEditMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_EditMotion",
             display_name="Edit Motion (MIMO)",
             category="MIMO/motion",
+            search_aliases=["trim motion", "loop motion", "mirror motion"],
             description="Trims, slows, mirrors, repeats, joins and cleans a motion.",
             inputs=[
                 MimoMotion.Input("motion", tooltip="From Load Motion, SMPL Pose Estimator or another Edit Motion."),
@@ -90,7 +91,6 @@ class MimoEditMotion(io.ComfyNode):
                 ),
             ],
             outputs=[MimoMotion.Output(display_name="motion", tooltip=MOTION_TOOLTIP)],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -106,8 +106,7 @@ class MimoEditMotion(io.ComfyNode):
         motion = join.repeat_motion(motion, loop, blend=blend)
         motion = motion if then is None else join.join_motions(motion, then, blend=blend)
         motion = ground.hold_feet_on_floor(motion) if floor_contact else motion
-        show_notes((describe_length(motion),), cls)
-        return _show_result(motion)
+        return _show_result(motion, show_notes(details=[describe_length(motion)]))
 
 
 def describe_length(motion) -> str:
@@ -118,10 +117,11 @@ def describe_length(motion) -> str:
 class MimoRetargetMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_RetargetMotion",
             display_name="Retarget Motion (MIMO)",
             category="MIMO/motion",
+            search_aliases=["retarget", "proportions"],
             description="Puts a motion on the proportions of a character, with the feet where the driver's feet are.",
             inputs=[
                 MimoMotion.Input("motion", tooltip="The driver's motion, from a clip or from a file."),
@@ -141,25 +141,26 @@ class MimoRetargetMotion(io.ComfyNode):
                 ),
             ],
             outputs=[MimoMotion.Output(display_name="motion", tooltip=MOTION_TOOLTIP)],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(cls, motion, identity, stature, floor_contact) -> io.NodeOutput:
         check_choice("stature", stature, STATURES)
         moved = retarget_motion(motion, identity, stature=stature)
+        said = {}
         if identity.motion is None:
-            show_notes(("No body was fitted to the character's picture, so the motion is unchanged.",), cls)
-        return _show_result(ground.hold_feet_on_floor(moved) if floor_contact else moved)
+            said = show_notes(["No body was fitted to the character's picture, so the motion is unchanged."])
+        return _show_result(ground.hold_feet_on_floor(moved) if floor_contact else moved, said)
 
 
 class MimoPlaceMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_PlaceMotion",
             display_name="Place in Scene (MIMO)",
             category="MIMO/motion",
+            search_aliases=["camera", "orbit", "move character"],
             description="Moves, turns and scales a motion in its world, and sets the camera that sees it.",
             inputs=[
                 MimoMotion.Input("motion", tooltip="From Load Motion, Edit Motion or SMPL Pose Estimator."),
@@ -242,6 +243,6 @@ def _size_widget(name: str):
     return io.Int.Input(name, default=0, min=0, max=8192, tooltip=f"Pixels of the picture. 0 keeps the {name}.")
 
 
-def _show_result(motion) -> io.NodeOutput:
-    """A motion as a node's result, for the viewer to show."""
-    return io.NodeOutput(motion, ui=show_motion(motion, progress=make_progress()))
+def _show_result(motion, said: dict | None = None) -> io.NodeOutput:
+    """A motion as a node's result, for the viewer to show, with what the node has to say."""
+    return io.NodeOutput(motion, ui=show_motion(motion, progress=make_progress()) | (said or {}))

@@ -12,7 +12,7 @@ from ..mimo_core.render.styles import STYLES, render_motion
 from .batches import make_batches
 from .media import make_progress, show_preview
 from .models import official_body_code
-from .sockets import MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice
+from .sockets import MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, make_schema
 
 
 CODE_COLORS = ("auto", "official")
@@ -23,10 +23,11 @@ HINT_SIZE = 512  # pixels; ControlNet scales its pictures to the sampler's anywa
 class MimoRenderMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_RenderMotion",
             display_name="Render Body Code (MIMO)",
             category="MIMO/motion",
+            search_aliases=["openpose", "control video", "pose video", "body code", "dwpose"],
             description="Draws a motion frame by frame, for the MIMO denoiser, a ControlNet, or your eyes.",
             inputs=[
                 MimoMotion.Input("motion", tooltip="From SMPL Pose Estimator, Example Shot or Load Motion."),
@@ -102,10 +103,12 @@ def _cut_squares(drawn, plan, motion, size):
 class MimoDecodeProxy(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_DecodeProxy",
             display_name="Proxy Decoder (MIMO)",
             category="MIMO/character",
+            essentials_category="Video Tools",
+            search_aliases=["animate character", "animate picture", "replace character", "puppet"],
             description="Draws the character in a motion without any network: its picture on a moving 3D body.",
             inputs=[
                 MimoIdentity.Input("identity", tooltip="From Identity Encoder."),

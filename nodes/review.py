@@ -5,17 +5,18 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from .media import make_progress, show_notes
-from .sockets import MimoScene
+from .sockets import MimoScene, make_schema
 from .views import show_layers
 
 
 class MimoReviewLayers(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_ReviewLayers",
             display_name="Review Layers (MIMO)",
             category="MIMO/scene",
+            search_aliases=["rotoscope", "paint mask", "fix mask"],
             description="Shows the layers of a scene and takes strokes that correct them, before anything is drawn.",
             inputs=[
                 MimoScene.Input("scene", tooltip="From Scene Separator, Scene From Picture or Load Scene Template."),
@@ -32,7 +33,6 @@ class MimoReviewLayers(io.ComfyNode):
                     tooltip="The scene with corrected layers, its plate filled anew. To Proxy Decoder and Compositor.",
                 )
             ],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -42,5 +42,5 @@ class MimoReviewLayers(io.ComfyNode):
 
         progress = make_progress()
         reviewed = review_scene(scene, read_strokes(strokes, scene.frames), progress=progress)
-        show_notes(reviewed.scene.report.notes[len(scene.report.notes) :], cls)
-        return io.NodeOutput(reviewed.scene, ui=show_layers(reviewed, progress=progress))
+        said = show_notes(details=reviewed.scene.report.notes[len(scene.report.notes) :])
+        return io.NodeOutput(reviewed.scene, ui=said | show_layers(reviewed, progress=progress))

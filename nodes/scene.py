@@ -9,17 +9,19 @@ from ..mimo_core.scene.camera_motion import CAMERA_KINDS
 from .batches import make_batch
 from .media import make_progress, show_notes, show_preview, to_clip, to_masks
 from .motion import find_seen_masks, to_person_masks
-from .sockets import MimoMotion, MimoScene, check_choice, clip_socket, fps_socket, mask_socket
+from .sockets import MimoMotion, MimoScene, check_choice, clip_socket, fps_socket, make_schema, mask_socket
 from .tracks import merge_tracked_objects
 
 
 class MimoSeparateScene(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_SeparateScene",
             display_name="Scene Separator (MIMO)",
             category="MIMO/scene",
+            essentials_category="Video Tools",
+            search_aliases=["clean plate", "remove person", "rotoscope", "rotoscoping", "person mask", "occluder"],
             description="Takes a shot apart: the person, what passes in front of them, and the scene without them.",
             inputs=[
                 clip_socket("clip", "The shot. VIDEO is read frame by frame and needs little memory."),
@@ -75,7 +77,6 @@ class MimoSeparateScene(io.ComfyNode):
                     display_name="report", tooltip="What was seen, filled and doubted. Show it with Preview Any."
                 ),
             ],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -99,7 +100,7 @@ class MimoSeparateScene(io.ComfyNode):
             edge=edge,
             progress=progress,
         )
-        show_notes((*clip.notes, *scene.report.notes), cls)
         pictures = make_batch(track_progress(scene.plate, scene.frames, progress), scene.frames)
+        said = show_notes((*clip.notes, *scene.report.notes))
         masks = [make_batch(layer, scene.frames) for layer in (scene.person, scene.occluder)]
-        return io.NodeOutput(scene, pictures, *masks, scene.report.text(), ui=show_preview(pictures, cls))
+        return io.NodeOutput(scene, pictures, *masks, scene.report.text(), ui=show_preview(pictures, cls) | said)

@@ -12,16 +12,17 @@ from ..mimo_core.errors import InputError
 from ..mimo_core.scene.picture import FITS, scene_from_picture
 from .batches import make_batch
 from .media import make_progress, show_preview, to_clip, to_picture
-from .sockets import MimoMotion, MimoScene, check_choice, clip_socket
+from .sockets import MimoMotion, MimoScene, check_choice, clip_socket, make_schema
 
 
 class MimoSceneFromPicture(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_SceneFromPicture",
             display_name="Scene From Picture (MIMO)",
             category="MIMO/scene",
+            search_aliases=["background", "new scene"],
             description="Makes a scene of a picture, a video or a plain color.",
             inputs=[
                 clip_socket(

@@ -37,6 +37,20 @@ class MimoPlan(io.ComfyTypeIO):
     Type = ClipPlan
 
 
+NEWER = ("has_intermediate_output", "search_aliases", "essentials_category")  # of a schema; 0.3.64 has none of them
+
+
+def make_schema(**options) -> io.Schema:
+    """A schema with those of the newer options that this ComfyUI knows.
+
+    Where it knows of intermediate outputs, every node of ours has them: ComfyUI then sends what a node shows again when
+    the node's result comes from the cache.
+    """
+    options = {"has_intermediate_output": not options.get("is_output_node", False)} | options
+    known = getattr(io.Schema, "__dataclass_fields__", {})
+    return io.Schema(**{name: value for name, value in options.items() if name not in NEWER or name in known})
+
+
 def mark_advanced(entry):
     """Hide a widget behind "show advanced". ComfyUI 0.3.64 does not take this as an argument yet."""
     entry.extra_dict["advanced"] = True

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import folder_paths
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..mimo_core.errors import InputError
 from ..mimo_core.scene.template import load_template, save_template
 from .batches import make_batch
-from .media import make_progress, show_preview, to_clip
-from .sockets import MimoScene
+from .media import make_progress, show_files, show_preview, to_clip
+from .sockets import MimoScene, make_schema
 
 
 NONE = "(none in input)"
@@ -22,10 +22,11 @@ class MimoLoadTemplate(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         names = list(list_templates()) or [NONE]
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_LoadTemplate",
             display_name="Load Scene Template (MIMO)",
             category="MIMO/scene",
+            search_aliases=["scene template"],
             description="Reads an official template: vid, sdc, bk and occ as mp4, and config.json.",
             inputs=[
                 io.Combo.Input(
@@ -56,10 +57,11 @@ class MimoLoadTemplate(io.ComfyNode):
 class MimoSaveTemplate(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="MIMO_SaveTemplate",
             display_name="Save Scene Template (MIMO)",
             category="MIMO/scene",
+            search_aliases=["scene template"],
             description="Writes a scene and its body code as an official template into ComfyUI's output folder.",
             inputs=[
                 MimoScene.Input("scene", tooltip="From Scene Separator."),
@@ -75,14 +77,12 @@ class MimoSaveTemplate(io.ComfyNode):
 
     @classmethod
     def execute(cls, scene, body_code, folder) -> io.NodeOutput:
-        parent, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-            folder, folder_paths.get_output_directory()
-        )
+        parent, name, counter, _, _ = folder_paths.get_save_image_path(folder, folder_paths.get_output_directory())
         while (target := Path(parent, f"{name}_{counter:05}_")).exists():
             counter += 1
         progress = make_progress()
         save_template(target, scene, to_clip(body_code, progress=progress), progress=progress)
-        return io.NodeOutput(ui=ui.PreviewText(f"Saved {Path(subfolder, target.name).as_posix()}"))
+        return io.NodeOutput(ui=show_files(sorted(target.glob("*.mp4"))))
 
 
 def list_templates() -> dict[str, Path]:

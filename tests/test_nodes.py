@@ -110,7 +110,7 @@ class TestRenderMotion:
 
     def test_a_handful_of_frames_is_shown(self, run, motion):
         shown = run("MIMO_RenderMotion", motion=motion).ui
-        assert len(shown.as_dict()["images"]) == 4
+        assert len(shown["images"]) == 3
 
 
 class TestEstimatePose:
@@ -122,6 +122,18 @@ class TestEstimatePose:
         changed = (overlay - images).abs().amax(-1) > 0.1
         inside = torch.from_numpy(film.person > 127)
         assert (changed & inside).sum() > 0.6 * changed.sum()
+
+    def test_what_is_true_of_every_run_is_no_warning(self, run, images):
+        notes = run("MIMO_EstimatePose", clip=images).ui["mimo_notes"]
+        assert notes[0]["text"].startswith("Focal length assumed")
+        assert {note["kind"] for note in notes} == {"detail"}
+
+    def test_that_the_person_is_gone_for_a_while_is_a_warning(self, run, images):
+        gone = torch.cat([images, torch.full_like(images, 0.5).repeat(4, 1, 1, 1)])
+        notes = run("MIMO_EstimatePose", clip=gone).ui["mimo_notes"]
+        assert [note["text"] for note in notes if note["kind"] == "warning"] == [
+            "The person is not seen in frames 6-29."
+        ]
 
     def test_fps_of_images_is_taken_as_told(self, run, images):
         motion, _ = run("MIMO_EstimatePose", clip=images[:2], fps=12.0).args
@@ -203,9 +215,30 @@ class TestMotionFiles:
     def test_a_saved_motion_is_offered_and_comes_back(self, run, node_classes, motion, folders, close):
         run("MIMO_SaveMotion", motion=motion, prefix="motion/turn")
         offered = node_classes["MIMO_LoadMotion"].GET_SCHEMA().inputs[0].as_dict()["options"]
-        assert offered[:3] == ["motion/turn_00001_.npz [output]", "dance [example]", "walk [built in]"]
-        (loaded,) = run("MIMO_LoadMotion", file=offered[0]).args
+        assert offered[:2] == ["dance [example]", "walk [built in]"]
+        assert offered[-1] == "motion/turn_00001_.npz [output]"
+        (loaded,) = run("MIMO_LoadMotion", file=offered[-1]).args
         close(loaded.person.body_pose, motion.person.body_pose)
+
+    def test_models_and_still_scenes_of_other_programs_are_not_offered(self, run, motion, folders, node_classes):
+        from safetensors.torch import save_file
+
+        run("MIMO_SaveMotion", motion=motion, prefix="ours", format="safetensors")
+        run("MIMO_SaveMotion", motion=motion, prefix="ours", format="glb")
+        save_file({"weight": torch.zeros(3)}, folders / "input" / "lora.safetensors", metadata={"format": "pt"})
+        (folders / "input" / "long.safetensors").write_bytes((1 << 40).to_bytes(8, "little") + b"{}")
+        still = b'{"asset": {"version": "2.0"}, "nodes": [{}], "meshes": []}'
+        head = b"glTF" + (2).to_bytes(4, "little") + (20 + len(still)).to_bytes(4, "little")
+        (folders / "input" / "still.glb").write_bytes(head + len(still).to_bytes(4, "little") + b"JSON" + still)
+        (folders / "input" / "empty.glb").write_bytes(b"")
+        offered = node_classes["MIMO_LoadMotion"].GET_SCHEMA().inputs[0].as_dict()["options"]
+        files = [name for name in offered if not name.endswith(("[example]", "[built in]"))]
+        assert files == ["ours_00001_.safetensors [output]", "ours_00002_.glb [output]"]
+
+    def test_the_page_is_told_where_the_file_went(self, run, motion, folders):
+        (file,) = run("MIMO_SaveMotion", motion=motion, prefix="motion/turn").ui["mimo_files"]
+        assert file == {"filename": "turn_00001_.npz", "subfolder": "motion", "type": "output"}
+        assert (folders / "output" / file["subfolder"] / file["filename"]).is_file()
 
     def test_nothing_is_overwritten(self, run, motion, folders):
         for _ in range(2):

@@ -2,6 +2,7 @@
 // at start-up, but a viewer is needed only once a node has something to show.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { Notes } from "./lib/notes.mjs";
 
 const MOTION_HEIGHT = 250;
 const LAYERS_HEIGHT = 420;
@@ -27,62 +28,177 @@ function after(node, method, then) {
   };
 }
 
-// A place in the node that a view fills once its module is there. It goes with the node.
+// The page makes new nodes with the same ids whenever it sets its graph up anew: after Ctrl+Z, or when another tab is
+// chosen. A view therefore belongs to a place in the workflow, not to a node: the next node there takes it over, with its
+// element, which Nodes 2.0 mounts only once. A view that no node takes over in time is closed.
+const views = new Map();
+const GRACE = 3000; // milliseconds
+
+// A view below the widgets of a node. `open(host, place)` makes it; `place.node` is the node that has it now.
 function addView(node, name, height, open) {
-  const host = document.createElement("div");
-  let isGone = false;
-  const view = open(host);
-  const widget = node.addDOMWidget(name, "MIMO_VIEW", host, {
+  const key = `${name} ${placeOf(node)}`;
+  let place = views.get(key);
+  if (!place) {
+    const host = document.createElement("div");
+    host.style.minHeight = `${height - 20}px`; // Nodes 2.0 asks no widget for its height
+    place = { host };
+    place.view = open(host, place);
+    views.set(key, place);
+  }
+  clearTimeout(place.ending);
+  place.node = node;
+  const widget = node.addDOMWidget(name, "MIMO_VIEW", place.host, {
     serialize: false,
     hideOnZoom: false,
     getMinHeight: () => height,
   });
   widget.serialize = false;
   after(node, "onRemoved", () => {
-    if (isGone) return;
-    isGone = true;
-    view.then((opened) => opened.dispose());
+    if (place.node !== node) return;
+    place.ending = setTimeout(() => {
+      views.delete(key);
+      place.view.then((opened) => opened.dispose());
+    }, GRACE);
   });
   const [width, least] = node.computeSize();
   node.setSize([Math.max(node.size[0], width, 320), Math.max(node.size[1], least)]);
-  return view;
+  return place.view;
 }
 
-function showMotions(node) {
-  let view = null;
-  after(node, "onExecuted", (output) => {
-    const described = output?.mimo_motion?.[0];
-    if (!described) return;
-    view ??= addView(node, "motion_view", MOTION_HEIGHT, async (host) => {
-      const { MotionView } = await import("./lib/motion_view.mjs");
-      return new MotionView(host, language());
-    });
-    view.then((opened) => opened.show(described, urls(described)));
+function showMotion(node, described) {
+  node.mimoView ??= addView(node, "motion_view", MOTION_HEIGHT, async (host) => {
+    const { MotionView } = await import("./lib/motion_view.mjs");
+    return new MotionView(host, language());
   });
+  node.mimoView.then((opened) => opened.show(described, urls(described)));
 }
 
 function reviewLayers(node) {
   const strokes = node.widgets.find((widget) => widget.name === "strokes");
   strokes.hidden = true;
   strokes.options.hidden = true;
-  const view = addView(node, "layers_view", LAYERS_HEIGHT, async (host) => {
-    const { LayersView } = await import("./lib/layers_view.mjs");
-    const store = {
-      read: () => strokes.value,
-      write: (text) => {
-        strokes.value = text;
-        strokes.callback?.(text);
-        app.graph.setDirtyCanvas(true, true);
-      },
-    };
-    return new LayersView(host, language(), store);
+  whenPlaced(node, () => {
+    node.mimoView = addView(node, "layers_view", LAYERS_HEIGHT, async (host, place) => {
+      const { LayersView } = await import("./lib/layers_view.mjs");
+      const own = () => place.node.widgets.find((widget) => widget.name === "strokes");
+      const store = {
+        read: () => own().value,
+        write: (text) => {
+          own().value = text;
+          own().callback?.(text);
+          app.graph.setDirtyCanvas(true, true);
+        },
+      };
+      return new LayersView(host, language(), store);
+    });
+    node.setSize([Math.max(node.size[0], 480), node.size[1]]);
   });
-  node.setSize([Math.max(node.size[0], 480), node.size[1]]);
-  after(node, "onExecuted", (output) => {
-    const described = output?.mimo_layers?.[0];
-    if (described) view.then((opened) => opened.show(described, urls(described)));
-  });
-  after(node, "onConfigure", () => view.then((opened) => opened.reread()));
+  after(node, "onConfigure", () => node.mimoView?.then((opened) => opened.reread()));
+}
+
+// What a node says: warnings, details, and files that it saved.
+function showNotes(node, output) {
+  const said = { notes: output.mimo_notes ?? [], files: output.mimo_files ?? [] };
+  if (!node.mimoNotes && !said.notes.length && !said.files.length) return;
+  node.mimoNotes ??= new Notes(node, (file) => api.apiURL(`/view?${new URLSearchParams(file)}`));
+  node.mimoNotes.show(said);
+}
+
+function show(node, output, isRun = false) {
+  if (output?.mimo_motion?.[0]) showMotion(node, output.mimo_motion[0]);
+  const layers = output?.mimo_layers?.[0];
+  if (layers) node.mimoView?.then((opened) => opened.show(layers, urls(layers), isRun));
+  if (output) showNotes(node, output);
+}
+
+// Where a node is, as the page names its results: its id, below the id of its subgraph if it lies in one.
+function placeOf(node) {
+  const root = app.rootGraph ?? app.graph;
+  return !node.graph || node.graph === root ? String(node.id) : `${node.graph.id}:${node.id}`;
+}
+
+function whenPlaced(node, then) {
+  if (node.graph) then();
+  else after(node, "onAdded", then);
+}
+
+function ours() {
+  const root = app.rootGraph ?? app.graph;
+  const graphs = [root, ...(root.subgraphs?.values() ?? [])];
+  return graphs.flatMap((graph) => graph.nodes ?? graph._nodes).filter((node) => node.comfyClass?.startsWith("MIMO_"));
+}
+
+// Results outlive a reload of the page in the browser's session, by workflow and node: the server does not send again
+// what it takes from its cache.
+const SESSION = "mimo.results";
+const MOST_RESULTS = 200;
+
+function readSession() {
+  try {
+    return new Map(JSON.parse(sessionStorage.getItem(SESSION) ?? "[]"));
+  } catch {
+    return new Map();
+  }
+}
+
+let isAgain = false; // while a result is shown that came from the session
+const results = readSession();
+const earlier = new Map(results); // those of the page before this one
+
+function sessionKey(node) {
+  return `${(app.rootGraph ?? app.graph).id} ${node.comfyClass} ${placeOf(node)}`;
+}
+
+function remember(node, output) {
+  const key = sessionKey(node);
+  earlier.delete(key);
+  results.delete(key);
+  results.set(key, output);
+  const kept = [...results].slice(-MOST_RESULTS);
+  try {
+    sessionStorage.setItem(SESSION, JSON.stringify(kept));
+  } catch {
+    sessionStorage.removeItem(SESSION); // the storage is full: a reload then forgets
+  }
+}
+
+async function isThere(output) {
+  const described = output.mimo_motion?.[0] ?? output.mimo_layers?.[0];
+  const file = described && (described.file ?? Object.values(described.files)[0][0]);
+  const picture = output.images?.[0] ?? output.mimo_files?.[0];
+  const address = file ? urls(described)(file) : picture && api.apiURL(`/view?${new URLSearchParams(picture)}`);
+  return !address || (await fetch(address, { method: "HEAD" })).ok;
+}
+
+// Give the page an earlier result as if the server had sent it: only so do its own previews learn of it.
+function present(node, output) {
+  isAgain = true;
+  const id = String(node.id);
+  if (placeOf(node) === id) {
+    const detail = { node: id, display_node: id, output, prompt_id: "" };
+    api.dispatchEvent(new CustomEvent("executed", { detail }));
+  } else {
+    app.nodeOutputs = { ...app.nodeOutputs, [placeOf(node)]: output };
+    node.onExecuted?.(output);
+  }
+  isAgain = false;
+  app.graph.setDirtyCanvas(true, true);
+}
+
+// Show again what the page knows of every node of ours, after it has set its graph up.
+async function replay() {
+  for (const node of ours()) {
+    const known = app.nodeOutputs?.[placeOf(node)];
+    if (known) show(node, known);
+    else {
+      node.mimoNotes?.show({ notes: [], files: [] });
+      if (node.comfyClass === "MIMO_ReviewLayers") node.mimoView?.then((opened) => opened.clear());
+      const output = earlier.get(sessionKey(node));
+      if (!output || !(await isThere(output).catch(() => false)) || !node.graph) continue;
+      if (app.nodeOutputs?.[placeOf(node)]) continue; // a run was faster
+      present(node, output);
+    }
+  }
 }
 
 // Motion files dropped on Load Motion go to ComfyUI's input folder. The page itself takes only pictures and sound.
@@ -129,9 +245,16 @@ async function renameInputs(workflow) {
 app.registerExtension({
   name: "mimo.viewers",
   beforeConfigureGraph: renameInputs,
+  afterConfigureGraph() {
+    setTimeout(replay, 0); // the page puts the results of a tab in place right after this
+  },
   nodeCreated(node) {
+    if (!node.comfyClass?.startsWith("MIMO_")) return;
     if (node.comfyClass === "MIMO_LoadMotion") takeMotionFiles(node);
     if (node.comfyClass === "MIMO_ReviewLayers") reviewLayers(node);
-    else if (node.comfyClass?.startsWith("MIMO_")) showMotions(node);
+    after(node, "onExecuted", (output) => {
+      show(node, output, !isAgain);
+      if (output && !isAgain) remember(node, output);
+    });
   },
 });

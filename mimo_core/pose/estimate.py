@@ -34,6 +34,7 @@ class Estimate:
     masks: Masks  # the person as BlazePose sees them, soft, at the size of the clip
     landmarks: Landmarks
     notes: tuple[str, ...]  # what was assumed, bridged or not found, as sentences
+    assumptions: tuple[str, ...] = ()  # those of the notes that are true of every clip without data of its camera
 
     @property
     def is_found(self) -> bool:
@@ -86,7 +87,9 @@ def estimate_motion(
         landmarks, camera, fps=float(clip.fps), masks=outlines, smoothing=smoothing, progress=fit_progress
     )
     progress(total, total)
-    return Estimate(motion, stored, landmarks, _list_notes(clip, motion, person, focal, is_free))
+    assumptions = _list_assumptions(motion, focal)
+    notes = _list_notes(clip, motion, person, assumptions, is_free)
+    return Estimate(motion, stored, landmarks, notes, assumptions)
 
 
 def estimate_picture(
@@ -123,14 +126,18 @@ def _check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None,
         raise InputError(f"Smoothing and focal length cannot be negative, got {smoothing:g} and {focal:g}.")
 
 
-def _list_notes(clip: Clip, motion: Motion, person: int, focal: float, is_free: bool) -> tuple[str, ...]:
+def _list_assumptions(motion: Motion, focal: float) -> tuple[str, ...]:
+    assumed = f"Focal length assumed: {motion.camera.focal:.0f} px, 1.2 times the longer side."
+    return (*([] if focal else [assumed]), "Distances are those of a person of average size.")
+
+
+def _list_notes(
+    clip: Clip, motion: Motion, person: int, assumptions: tuple[str, ...], is_free: bool
+) -> tuple[str, ...]:
     seen = motion.person
-    notes = []
+    notes = list(assumptions)
     if not seen.visible.any():
         return (f"Nobody was found in {len(clip)} frame{'s' * (len(clip) > 1)} (person {person}).",)
-    if not focal:
-        notes.append(f"Focal length assumed: {motion.camera.focal:.0f} px, 1.2 times the longer side.")
-    notes.append("Distances are those of a person of average size.")
     if is_free and (people := len(load_blazepose().detect_in_tiles(clip[int(seen.visible.int().argmax())]))) > 1:
         notes.append(f"{people} people were found; number {person} is followed, counted from the largest.")
     if missing := find_intervals(~seen.visible):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from numpy.typing import NDArray
@@ -75,9 +75,9 @@ def fit_motion(
     segments = find_intervals(found | bridged)
     windows = [window for segment in segments for window in _cut_windows(*segment)]
     is_long = len(windows) > 1
-    if is_long:
-        state = _estimate_shape(rig, state, seen, camera, fps)
     total = 2 * len(windows)
+    if is_long:
+        state = _estimate_shape(rig, state, seen, camera, fps, tick=lambda: progress(0, total))
     options = {"fps": fps, "smoothing": max(smoothing, 1e-3), "shape": "fixed" if is_long else "free"}
     state = _solve_windows(rig, state, seen, camera, windows, progress=progress, total=total, steps=STEPS, **options)
     contacts = find_contacts(rig.place(state).points, found, fps)
@@ -154,11 +154,13 @@ def _cut_windows(start: int, stop: int) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def _estimate_shape(rig: Rig, state: BodyState, seen: Landmarks, camera: Camera, fps: float) -> BodyState:
+def _estimate_shape(
+    rig: Rig, state: BodyState, seen: Landmarks, camera: Camera, fps: float, *, tick: Callable[[], None]
+) -> BodyState:
     """The same state with the shape that a sample of the frames shows."""
     known = seen.found.nonzero()[:, 0]
     sample = known[torch.linspace(0, len(known) - 1, min(SHAPE_FRAMES, len(known))).long()]
-    shaped = refine_pose(rig, state[sample], seen[sample], camera, fps=fps, smoothing=0.0, steps=STEPS)
+    shaped = refine_pose(rig, state[sample], seen[sample], camera, fps=fps, smoothing=0.0, steps=STEPS, tick=tick)
     return BodyState(state.rotations, state.transl, shaped.betas)
 
 
@@ -170,7 +172,8 @@ def _solve_windows(
         frames = slice(start, stop)
         part = None if locks is None else FootLocks(locks.points, locks.targets[frames], locks.held[frames])
         problem = (rig, state[frames], seen[frames], camera)
-        options = options | {"locks": part, "held": first - start}
+        # Cancel comes through `progress`, so it is called within a window too, which can take ten seconds.
+        options = options | {"locks": part, "held": first - start, "tick": lambda done=done: progress(done, total)}
         if masks is None:
             solved = refine_pose(*problem, steps=steps, **options)
         else:
@@ -191,11 +194,18 @@ def _refine_to_outline(
     **options,
 ) -> BodyState:  # fmt: skip
     """Refine in turns with looking where masks want the outline of the body."""
-    masks = shrink_masks(masks, camera)
+    tick = options.get("tick", lambda: None)
+    masks = shrink_masks(_tick_each(masks, tick), camera)
     for _ in range(rounds):
-        outline = compare_outline(state, camera, masks)
+        outline = compare_outline(state, camera, masks, tick)
         state = refine_pose(rig, state, seen, camera, outline=outline, steps=steps, **options)
     return state
+
+
+def _tick_each(masks: Iterable[NDArray], tick: Callable[[], None]) -> Iterator[NDArray]:
+    for mask in masks:
+        tick()
+        yield mask
 
 
 def _make_person(state: BodyState, landmarks: Landmarks, contacts: Tensor, bridged: Tensor) -> Person:

@@ -7,6 +7,7 @@ shape values as a border: time and memory are linear in the frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,16 +85,18 @@ def refine_pose(
     shape: Shape = "free",
     subject: Subject = "moving",
     steps: int = 8,
+    tick: Callable[[], None] = lambda: None,
 ) -> BodyState:
     """Bring the landmarks of `state` onto those `seen` by a camera in the origin.
 
     `smoothing` scales the weight of accelerations. The first `held` frames stay as they are, for windows of a longer
     clip. Frames that were not seen follow their neighbors. A `shape` that is "fixed" keeps the betas of `state`. A
     `subject` that is "posing" for a picture stands upright unless it shows otherwise: the depths of landmarks, which
-    lean, hardly count.
+    lean, hardly count. `tick` is called before each step, so that a caller can stop the work by raising.
     """
     acceleration = smoothing * _acceleration_weights(fps)
     for _ in range(steps):
+        tick()
         placed = rig.place(state)
         normal = _build_landmark_terms(rig, placed, state, seen, camera, locks, subject)
         if subject == "posing":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -64,10 +64,16 @@ class OutlineTargets:
         return (across * self.direction[..., None]).sum(2) * (scale / depth)[..., None], residuals
 
 
-def compare_outline(state: BodyState, camera: Camera, masks: Iterable[NDArray]) -> OutlineTargets:
-    """Compare the outline of the body in a state of F frames with masks (H, W) uint8, one a frame."""
+def compare_outline(
+    state: BodyState, camera: Camera, masks: Iterable[NDArray], tick: Callable[[], None] = lambda: None
+) -> OutlineTargets:
+    """Compare the outline of the body in a state of F frames with masks (H, W) uint8, one a frame.
+
+    `tick` is called every few frames, so that a caller can stop the work by raising.
+    """
     small, masks, found = _shrink_camera(camera), shrink_masks(masks, camera), []
     for start in range(0, len(state), COMPARED_AT_ONCE):
+        tick()
         frames = slice(start, start + COMPARED_AT_ONCE)
         found += _compare_frames(state[frames], small, masks[frames])
     return OutlineTargets(*(torch.stack(values) for values in zip(*found, strict=True)))

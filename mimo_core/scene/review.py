@@ -40,7 +40,9 @@ def review_scene(scene: Scene, strokes: Sequence[Stroke], *, progress: Progress 
         changed |= paint.frames()
     plate = refill_plate(scene, masks["person"], masks["occluder"], sorted(changed), progress=progress)
     painted = sorted({shape.frame for shape in shapes})
-    note = f"Strokes on {len(painted)} frames were carried to {len(changed) - len(painted)} between them."
+    carried = len(changed) - len(painted)
+    note = f"Strokes on {len(painted)} frame{'s' * (len(painted) > 1)}"
+    note += f" were carried to {carried} between them." if carried else ": nothing had to be carried."
     report = replace(scene.report, notes=(*scene.report.notes, note))
     corrected = replace(scene, plate=plate, report=report, **masks)
     return ReviewedScene(corrected, tuple(painted), tuple(sorted(changed - set(painted))))

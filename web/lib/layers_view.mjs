@@ -96,23 +96,36 @@ export class LayersView {
     this.strokes = readStrokes(this.store.read());
     this.undone = [];
     if (!this.strokes) this.player.say(this.texts.broken);
-    this.applied = JSON.stringify(this.strokes ?? []);
+    if (!this.described) this.applied = JSON.stringify(this.strokes ?? []);
     this.#changed();
   }
 
-  show(described, address) {
+  // Load what `write_layers_view` of the library described, after a run or again.
+  show(described, address, isRun = true) {
+    if (isRun) this.applied = JSON.stringify(this.strokes ?? []);
+    if (this.described?.subfolder === described.subfolder) return this.#changed(); // each result has its folder
     this.sheets?.forEach((sheets) => sheets.dispose());
     this.described = described;
     const load = (files) => new Sheets(described.grid, files.map(address), () => this.player.redraw());
     this.sheets = new Map(Object.entries(described.files).map(([name, files]) => [name, load(files)]));
     this.brush.max = String(Math.round(Math.max(...described.size) / 8));
-    this.applied = JSON.stringify(this.strokes ?? []);
     for (const { canvas } of this.panels.values()) {
       Object.assign(canvas, { width: described.grid.width, height: described.grid.height });
     }
     this.player.load(described.frames, described.fps, this.#marks());
     this.#arrange();
     this.#changed();
+  }
+
+  // Another workflow, which has not run yet, has the node of this view now.
+  clear() {
+    if (!this.described) return;
+    this.sheets.forEach((sheets) => sheets.dispose());
+    this.described = this.sheets = null;
+    for (const { canvas } of this.panels.values()) canvas.width += 0; // wipes it
+    this.player.load(1, 24, []);
+    this.reread();
+    if (this.strokes) this.player.say(this.texts.empty);
   }
 
   #marks() {

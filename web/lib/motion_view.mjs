@@ -98,7 +98,7 @@ export class MotionView {
 
   // Load what `motion_view` of the library described. `address(file)` tells where its files are.
   async show(described, address) {
-    if (!this.renderer) return;
+    if (!this.renderer || this.described?.subfolder === described.subfolder) return; // each result has its folder
     const token = (this.token = {});
     const { signal } = this.player.end;
     let arrays;
