@@ -266,7 +266,7 @@ class TestMotionViewer:
         tab.errors.clear()  # the browser itself reports the 404
 
     def test_it_goes_with_its_node(self, tab, results):
-        """The only WebGL context of the page is given back with the last viewer."""
+        """The only WebGL context of the page is given back with the last viewer, once no new node took it over."""
         view = View(tab, tab.add("MIMO_LoadMotion", results["motion"]))
         view.drawn()
         tab.run(
@@ -393,6 +393,95 @@ class TestReviewLayers:
         view.tab.page.mouse.dblclick(x + w / 2, y + h / 2)
         view.settle()
         assert view.box(self.panel(2))[2] > 1.5 * width
+
+
+class TestSetUpAnew:
+    """Ctrl+Z, a change of tabs and a reload make new nodes with the same ids."""
+
+    EXECUTED = """(() => { const detail = { node: given.node, display_node: given.node, output: given.output };
+        window.comfyAPI.api.api.dispatchEvent(new CustomEvent('executed', { detail })); })()"""
+    CAPTURE = "(({ changeTracker: t }) => (t.captureCanvasState ?? t.checkState).call(t))(app.extensionManager.workflow"
+    CAPTURE += ".activeWorkflow)"
+
+    def run(self, tab, kind, output):
+        """A node that a server has sent a result for."""
+        node = tab.add(kind)
+        tab.run(self.CAPTURE)
+        tab.run(self.EXECUTED, {"node": node, "output": output})
+        return View(tab, node)
+
+    def undo_a_move(self, tab):
+        tab.run("((app.graph.nodes ?? app.graph._nodes)[0].pos[0] += 50, null)")
+        tab.run(self.CAPTURE)
+        tab.run("app.extensionManager.workflow.activeWorkflow.changeTracker.undo()")
+        tab.page.wait_for_timeout(800)
+
+    @pytest.mark.parametrize("kind", ["motion", "layers"])
+    def test_ctrl_z_leaves_the_viewer_at_its_frame(self, tab, results, kind):
+        name = {"motion": "MIMO_LoadMotion", "layers": "MIMO_ReviewLayers"}[kind]
+        view = self.run(tab, name, results[kind])
+        view.key("Home", "ArrowRight", "ArrowRight")
+        self.undo_a_move(tab)
+        again = View(tab, view.node)
+        assert again.frame == 2
+        assert tab.run(f"{again.find}.isConnected")
+        again.drawn("canvas:not(.line)")
+
+    def test_ctrl_z_keeps_the_strokes_and_goes_on_writing_them(self, tab, results):
+        view = self.run(tab, "MIMO_ReviewLayers", results["layers"])
+        strokes = json.dumps([["person", 0, "add", 5, [[10, 10]]]])
+        node = f"(app.graph.nodes ?? app.graph._nodes).find((n) => String(n.id) === '{view.node}')"
+        widget = f"{node}.widgets.find((w) => w.name === 'strokes')"
+        tab.run(f"({widget}.value = given, {node}.onConfigure?.({{}}), null)", strokes)
+        tab.run(self.CAPTURE)
+        self.undo_a_move(tab)
+        assert json.loads(tab.run(f"{widget}.value")) == json.loads(strokes)
+        View(tab, view.node).press("Clear all")
+        assert tab.run(f"{widget}.value") == "[]"
+
+    def test_another_workflow_does_not_get_the_layers_of_this_one(self, tab, results):
+        view = self.run(tab, "MIMO_ReviewLayers", results["layers"])
+        workflow = tab.run("app.graph.serialize()")
+        tab.clear()
+        tab.run("(app.nodeOutputs = {}, null)")
+        tab.open(workflow)
+        again = View(tab, view.node)
+        assert again.read("root.querySelector('.message').textContent") == "Run to see the layers."
+        assert again.read("root.querySelector('.count').textContent") == "Frame 0 / 0"
+
+
+class TestNotes:
+    OUTPUT = {
+        "mimo_notes": [
+            {"kind": "warning", "text": "2 people were found."},
+            {"kind": "detail", "text": "Lens assumed."},
+        ],
+        "mimo_files": [{"filename": "a b.npz", "subfolder": "motion", "type": "output"}],
+    }
+    FIND = "(app.graph.nodes ?? app.graph._nodes)[0].widgets.find((w) => w.name === 'mimo_notes').element.shadowRoot"
+
+    def test_warnings_details_and_saved_files_are_on_the_node(self, tab):
+        tab.add("MIMO_SaveMotion", self.OUTPUT)
+        tab.page.wait_for_timeout(500)
+        read = lambda name: tab.run(f"{self.FIND}.querySelector('{name}').textContent")  # noqa: E731
+        assert (read(".warning"), read(".detail"), read("a")) == (
+            "2 people were found.",
+            "Lens assumed.",
+            "output/motion/a b.npz",
+        )
+        link = tab.run(f"{self.FIND}.querySelector('a').href")
+        assert link.endswith("/view?filename=a+b.npz&subfolder=motion&type=output")
+        tab.shoot(f"notes_{tab.renderer}")
+
+    def test_the_node_has_room_for_them(self, tab):
+        tab.add("MIMO_SaveMotion", self.OUTPUT)
+        tab.page.wait_for_timeout(800)
+        box = tab.run(f"((b) => [b.top, b.bottom])({self.FIND}.querySelector('.detail').getBoundingClientRect())")
+        scale = tab.run("app.canvas.ds.scale")
+        node = tab.run("((n) => [n.pos[1], n.size[1]])((app.graph.nodes ?? app.graph._nodes)[0])")
+        assert box[1] - box[0] > 5
+        if tab.renderer == "canvas":
+            assert box[1] / scale - tab.run("app.canvas.ds.offset[1]") <= node[0] + node[1] + 60 / scale
 
 
 class TestRenamedWidgets:

@@ -110,7 +110,7 @@ class TestRenderMotion:
 
     def test_a_handful_of_frames_is_shown(self, run, motion):
         shown = run("MIMO_RenderMotion", motion=motion).ui
-        assert len(shown["images"]) == 3
+        assert len(shown["images"]) == 1
 
 
 class TestEstimatePose:

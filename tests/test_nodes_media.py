@@ -290,6 +290,17 @@ class TestProgress:
 
 
 class TestPreview:
-    @pytest.mark.parametrize(("frames", "shown"), [(1, 1), (2, 2), (3, 3), (100, 3)])
-    def test_a_handful_of_frames_is_shown(self, media, folders, frames, shown):
-        assert len(media.show_preview(ramp(frames), None)["images"]) == shown
+    @pytest.mark.parametrize(
+        ("frames", "size", "sheet"),
+        [(1, (24, 16), (24, 16)), (2, (24, 16), (48, 16)), (100, (24, 16), (48, 32)), (100, (16, 24), (64, 24))],
+    )
+    def test_a_handful_of_frames_is_one_picture(self, media, folders, monkeypatch, frames, size, sheet):
+        width, height = size
+        clip = ramp(frames, height, width)
+        sheets = []
+        drawn = media.ui.PreviewImage
+        monkeypatch.setattr(media.ui, "PreviewImage", lambda image, cls: sheets.append(image) or drawn(image, cls=cls))
+        assert len(media.show_preview(clip, None)["images"]) == 1
+        (picture,) = sheets[0]
+        assert picture.shape[1::-1] == sheet
+        assert torch.equal(picture[:height, :width], clip[0]) and torch.equal(picture[-height:, -width:], clip[-1])

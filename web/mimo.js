@@ -128,38 +128,16 @@ function ours() {
   return graphs.flatMap((graph) => graph.nodes ?? graph._nodes).filter((node) => node.comfyClass?.startsWith("MIMO_"));
 }
 
-// Results outlive a reload of the page in the browser's session, by workflow and node: the server does not send again
-// what it takes from its cache.
-const SESSION = "mimo.results";
-const MOST_RESULTS = 200;
-
-function readSession() {
-  try {
-    return new Map(JSON.parse(sessionStorage.getItem(SESSION) ?? "[]"));
-  } catch {
-    return new Map();
-  }
-}
-
-let isAgain = false; // while a result is shown that came from the session
-const results = readSession();
-const earlier = new Map(results); // those of the page before this one
-
-function sessionKey(node) {
-  return `${(app.rootGraph ?? app.graph).id} ${node.comfyClass} ${placeOf(node)}`;
-}
-
-function remember(node, output) {
-  const key = sessionKey(node);
-  earlier.delete(key);
-  results.delete(key);
-  results.set(key, output);
-  const kept = [...results].slice(-MOST_RESULTS);
-  try {
-    sessionStorage.setItem(SESSION, JSON.stringify(kept));
-  } catch {
-    sessionStorage.removeItem(SESSION); // the storage is full: a reload then forgets
-  }
+// Whether two prompts ask for the same of a node: the same node, with the same values, on nodes of which that is true.
+function isSame(a, b, id) {
+  const [one, other] = [a[id], b[id]];
+  if (one?.class_type !== other?.class_type) return false;
+  const names = Object.keys(one.inputs);
+  return names.length === Object.keys(other.inputs).length && names.every((name) => {
+    const [x, y] = [one.inputs[name], other.inputs[name]];
+    const areLinks = Array.isArray(x) && Array.isArray(y) && x.length === 2 && typeof x[1] === "number";
+    return areLinks ? x[1] === y[1] && x[0] === y[0] && isSame(a, b, x[0]) : JSON.stringify(x) === JSON.stringify(y);
+  });
 }
 
 async function isThere(output) {
@@ -172,33 +150,45 @@ async function isThere(output) {
 
 // Give the page an earlier result as if the server had sent it: only so do its own previews learn of it.
 function present(node, output) {
-  isAgain = true;
   const id = String(node.id);
-  if (placeOf(node) === id) {
-    const detail = { node: id, display_node: id, output, prompt_id: "" };
-    api.dispatchEvent(new CustomEvent("executed", { detail }));
-  } else {
-    app.nodeOutputs = { ...app.nodeOutputs, [placeOf(node)]: output };
-    node.onExecuted?.(output);
-  }
-  isAgain = false;
+  const detail = { node: id, display_node: id, output, prompt_id: "" };
+  api.dispatchEvent(new CustomEvent("executed", { detail }));
   app.graph.setDirtyCanvas(true, true);
 }
 
-// Show again what the page knows of every node of ours, after it has set its graph up.
+// After a reload, or in a workflow that is opened again, the page knows no results. The server's history does, and a run
+// would not send again what it takes from the cache.
+const RUNS = 20;
+let asked = null; // the workflow that was last asked for
+
+async function restore(nodes) {
+  const workflow = app.extensionManager?.workflow?.activeWorkflow?.path ?? (app.rootGraph ?? app.graph).id;
+  if (!nodes.length || workflow === asked) return;
+  asked = workflow;
+  const reply = await api.fetchApi(`/history?max_items=${RUNS}`);
+  const runs = Object.values(await reply.json()).reverse();
+  if (!nodes.some((node) => runs.some((run) => run.outputs?.[node.id]))) return;
+  const { output: prompt } = await app.graphToPrompt();
+  for (const node of nodes) {
+    const output = runs.find((run) => run.outputs?.[node.id] && isSame(prompt, run.prompt[2], node.id))?.outputs[node.id];
+    if (!output || !(await isThere(output))) continue;
+    if (node.graph && !app.nodeOutputs?.[node.id]) present(node, output);
+  }
+}
+
+// Show again what is known of every node of ours, after the page has set its graph up.
 async function replay() {
+  const unknown = [];
   for (const node of ours()) {
-    const known = app.nodeOutputs?.[placeOf(node)];
-    if (known) show(node, known);
+    const output = app.nodeOutputs?.[placeOf(node)];
+    if (output) show(node, output);
     else {
       node.mimoNotes?.show({ notes: [], files: [] });
       if (node.comfyClass === "MIMO_ReviewLayers") node.mimoView?.then((opened) => opened.clear());
-      const output = earlier.get(sessionKey(node));
-      if (!output || !(await isThere(output).catch(() => false)) || !node.graph) continue;
-      if (app.nodeOutputs?.[placeOf(node)]) continue; // a run was faster
-      present(node, output);
+      if (placeOf(node) === String(node.id)) unknown.push(node);
     }
   }
+  await restore(unknown);
 }
 
 // Motion files dropped on Load Motion go to ComfyUI's input folder. The page itself takes only pictures and sound.
@@ -252,9 +242,6 @@ app.registerExtension({
     if (!node.comfyClass?.startsWith("MIMO_")) return;
     if (node.comfyClass === "MIMO_LoadMotion") takeMotionFiles(node);
     if (node.comfyClass === "MIMO_ReviewLayers") reviewLayers(node);
-    after(node, "onExecuted", (output) => {
-      show(node, output, !isAgain);
-      if (output && !isAgain) remember(node, output);
-    });
+    after(node, "onExecuted", (output) => show(node, output, true));
   },
 });
