@@ -226,8 +226,8 @@ class MimoPlaceMotion(io.ComfyNode):
             lens = fixed_camera(person, lens, stand)
         elif camera in ("follow", "orbit"):
             lens = following_camera(person, lens, motion.fps, stand)
-        show_notes(posture_notes(motion), cls)
-        return _show_result(scale_motion(replace(motion, camera=lens), scale))
+        said = show_notes(posture_notes(motion))
+        return _show_result(scale_motion(replace(motion, camera=lens), scale), said)
 
 
 def _distance_widget(name: str, tooltip: str):

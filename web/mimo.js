@@ -159,10 +159,15 @@ function present(node, output) {
 // After a reload, or in a workflow that is opened again, the page knows no results. The server's history does, and a run
 // would not send again what it takes from the cache.
 const RUNS = 20;
+const restored = new Map(); // results by workflow and node; front end 1.27 forgets at Ctrl+Z what no run of its own gave
 let asked = null; // the workflow that was last asked for
 
+function workflowOf() {
+  return app.extensionManager?.workflow?.activeWorkflow?.path ?? (app.rootGraph ?? app.graph).id;
+}
+
 async function restore(nodes) {
-  const workflow = app.extensionManager?.workflow?.activeWorkflow?.path ?? (app.rootGraph ?? app.graph).id;
+  const workflow = workflowOf();
   if (!nodes.length || workflow === asked) return;
   asked = workflow;
   const reply = await api.fetchApi(`/history?max_items=${RUNS}`);
@@ -172,7 +177,9 @@ async function restore(nodes) {
   for (const node of nodes) {
     const output = runs.find((run) => run.outputs?.[node.id] && isSame(prompt, run.prompt[2], node.id))?.outputs[node.id];
     if (!output || !(await isThere(output))) continue;
-    if (node.graph && !app.nodeOutputs?.[node.id]) present(node, output);
+    if (!node.graph || app.nodeOutputs?.[node.id]) continue;
+    restored.set(`${workflow} ${node.comfyClass} ${node.id}`, output);
+    present(node, output);
   }
 }
 
@@ -181,7 +188,9 @@ async function replay() {
   const unknown = [];
   for (const node of ours()) {
     const output = app.nodeOutputs?.[placeOf(node)];
+    const earlier = restored.get(`${workflowOf()} ${node.comfyClass} ${placeOf(node)}`);
     if (output) show(node, output);
+    else if (earlier) present(node, earlier);
     else {
       node.mimoNotes?.show({ notes: [], files: [] });
       if (node.comfyClass === "MIMO_ReviewLayers") node.mimoView?.then((opened) => opened.clear());
