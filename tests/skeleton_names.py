@@ -54,6 +54,8 @@ FAMILIES = {
     "m_avg_L_Shoulder m_avg_L_Elbow m_avg_L_Wrist m_avg_L_Hip m_avg_L_Knee m_avg_L_Ankle m_avg_L_Foot",
     "soma": "Hips Spine1 Spine2 Chest Neck1 Head LeftShoulder LeftArm LeftForeArm LeftHand LeftLeg LeftShin LeftFoot "
     "LeftToeBase",
+    "vrchat": "Hips Spine Chest Upper_Chest Neck Head Left_shoulder Left_arm Left_elbow Left_wrist Left_leg Left_knee "
+    "Left_ankle Left_toe",
     "arkit": "hips_joint spine_1_joint spine_2_joint spine_7_joint neck_1_joint head_joint left_shoulder_1_joint "
     "left_arm_joint left_forearm_joint left_hand_joint left_upLeg_joint left_leg_joint left_foot_joint "
     "left_toes_joint",

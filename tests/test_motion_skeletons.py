@@ -191,6 +191,16 @@ class TestText:
     def test_is_read_as_programs_write_it(self, text, walk, change):
         assert farthest(load_text(change(text)), walk) < 0.1
 
+    def test_positions_of_zero_are_no_shift_against_the_offset(self, text, walk):
+        old = "CHANNELS 3 Zrotation Xrotation Yrotation"
+        head, motion = text.replace(old, old.replace("3", "6 Xposition Yposition Zposition")).split("MOTION")
+        lines = motion.splitlines()
+        for number in range(3, len(lines)):
+            values = lines[number].split()
+            joints = [values[6:][start : start + 3] for start in range(0, len(values) - 6, 3)]
+            lines[number] = " ".join(values[:6] + [value for joint in joints for value in ("0", "0", "0", *joint)])
+        assert farthest(load_text(head + "MOTION" + "\n".join(lines)), walk) < 0.1
+
     def test_in_utf_16(self, tmp_path, text, walk):
         (tmp_path / "m.bvh").write_text(text, "utf-16")
         assert farthest(load_motion(tmp_path / "m.bvh"), walk) < 0.1
@@ -299,6 +309,18 @@ class TestGltf:
         assert load_motion(tmp_path / "m.glb", animation="fast").frames == walk.frames // 3
         with pytest.raises(InputError, match="no animation 'jump'. It has: fast, slow"):
             load_motion(tmp_path / "m.glb", animation="jump")
+
+    def test_of_two_skeletons_the_one_that_moves_is_read(self, walk):
+        document, binary = motion_gltf(walk, NAMES)
+        count = len(document["nodes"])
+        still = [
+            {**node, "children": [child + count for child in node.get("children", [])]} for node in document["nodes"]
+        ]
+        document["nodes"] += still
+        document["skins"] = [{"joints": list(range(count, 2 * count))}, {"joints": list(range(count))}]
+        content = packed_glb(document, binary)
+        found = motion_from_animation(read_glb(content, file="m.glb"), file="m.glb")
+        assert farthest(found, walk) < 0.1
 
     def test_meshopt_is_named(self, tmp_path, walk):
         document, binary = motion_gltf(walk, NAMES)

@@ -209,8 +209,9 @@ def _limbs_of_side(own: dict[str, int]) -> dict[str, int]:
         counted.setdefault(name.rstrip("0123456789"), number)
     rows = dict(LIMB_NAMES)
     thighs = set(rows["hip"]) - {"hip"}
-    if "leg" in counted and "shin" in counted and not thighs & counted.keys():
-        rows |= {"hip": ("leg",), "knee": ("shin",)}  # SOMA: a leg is a thigh
+    shins = tuple(name for name in rows["knee"] if name != "leg" and name in counted)
+    if "leg" in counted and shins and not thighs & counted.keys():
+        rows |= {"hip": ("leg",), "knee": shins}  # SOMA and VRChat: a leg is a thigh
     found = {}
     for joint, row in rows.items():
         bone = next((name for name in row if name in counted), None)

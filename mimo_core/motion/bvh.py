@@ -26,6 +26,7 @@ NAME = re.compile(r"[ \t]*([^\n\r{}]*)")
 MOTION_LINE = re.compile(r"\bMOTION\s+Frames\s*:\s*(\S+)\s+Frame\s*Time\s*:\s*(\S+)", re.IGNORECASE)
 LONGEST_FRAME = 1.0  # seconds: a Frame Time from here on is a rate, or absurd
 MOST_BVH_RATE = 1000.0  # frames a second
+NO_SHIFT = 1e-3  # of a bone: positions below it in all frames are none
 LINES_AT_ONCE = 1024
 END = 0.1  # metres from a last joint to the end of its bone, for programs that draw bones
 
@@ -196,6 +197,8 @@ def _animate_joints(joints: list[_Joint], values: Tensor, fps: float) -> Skeleta
         if joint.parent < 0:
             rest.append(offset), linear.append(turn), places.append(shift)
             continue
+        if float(shift.norm(dim=1).max()) < NO_SHIFT * float(offset.norm()):
+            shift = offset.repeat(frames, 1)  # programs that write zeros mean no shift against the offset
         above = linear[joint.parent]
         rest.append(rest[joint.parent] + offset)
         places.append(places[joint.parent] + (above @ shift[..., None])[..., 0])

@@ -110,7 +110,7 @@ def _load(path: Path, up: str, names: Mapping[str, str] | None, animation: str) 
             read_bvh(_decode_text(path.read_bytes()), file=path.name), file=path.name, up=up, names=names
         )
     if suffix in GLTF_SUFFIXES:
-        found = read_glb(path.read_bytes(), file=path.name, folder=path.parent, animation=animation)
+        found = read_glb(path.read_bytes(), file=path.name, folder=path.parent, animation=animation, names=names)
         return motion_from_animation(found, file=path.name, up=up, names=names)
     tree = _load_torch(path) if suffix in TORCH_SUFFIXES else read_joblib(path)
     return results.motion_from_tree(tree, name=path.name)

@@ -42,6 +42,7 @@ class _AnimatedNodes:
     world: Tensor  # (F, N, 4, 4)
     still: Tensor  # (N, 4, 4) without any animation
     fps: float
+    moved: frozenset[int]  # nodes that the animation moves
     notes: tuple[str, ...]
 
 
@@ -138,19 +139,26 @@ class Glb:
         return flat
 
 
-def read_glb(content: bytes, *, file: str, folder: Path | None = None, animation: str = "") -> SkeletalAnimation:
+def read_glb(
+    content: bytes,
+    *,
+    file: str,
+    folder: Path | None = None,
+    animation: str = "",
+    names: Mapping[str, str] | None = None,
+) -> SkeletalAnimation:
     """An animation of a glTF file (.glb, .gltf or .vrma), on the first skeleton whose bones are known by name.
 
     `animation` chooses by name; without one the longest is read. `folder` is where the buffers of a .gltf may lie.
-    Bones that a VRM extension names count by that name. Raises InputError naming `file` where it is damaged, has no
-    animation, or is compressed in a way that is not read.
+    Bones that a VRM extension names count by that name; `names` is the map for `find_bones`. Raises InputError
+    naming `file` where it is damaged, has no animation, or is compressed in a way that is not read.
     """
     glb = Glb(content, file, folder)
     try:
         nodes = glb.json.get("nodes", [])
         parents = _parents(nodes, file)
         animated = _sample_nodes(glb, nodes, parents, animation)
-        return _choose_skeleton(glb, animated)
+        return _choose_skeleton(glb, animated, names)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
@@ -196,7 +204,8 @@ def _sample_nodes(glb: Glb, nodes: list[Mapping], parents: tuple[int, ...], want
     for bone, number in _vrm_bones(glb.json).items():
         names[number] = bone
     world, still = _chain(local, parents), _chain(resting, parents)[0]
-    return _AnimatedNodes(tuple(names), parents, world, still, fps, notes)
+    moved = frozenset(number for number, _ in chosen)
+    return _AnimatedNodes(tuple(names), parents, world, still, fps, moved, notes)
 
 
 def _choose_animation(glb: Glb, wanted: str) -> tuple[dict, tuple[str, ...]]:
@@ -317,19 +326,19 @@ def _chain(local: list[Tensor], parents: tuple[int, ...]) -> Tensor:
     return torch.stack([world[node] for node in range(len(local))], 1)
 
 
-def _choose_skeleton(glb: Glb, animated: _AnimatedNodes) -> SkeletalAnimation:
-    """The first skin whose bones are known, or all nodes where the file has no such skin."""
-    skins = [skin["joints"] for skin in glb.json.get("skins", [])]
-    binds = [_bind(glb, skin) for skin in glb.json.get("skins", [])]
-    everything = list(range(len(animated.names)))
-    animations = [_animation(animated, *pair) for pair in [*zip(skins, binds, strict=True), (everything, None)]]
-    for animation in animations[:-1]:
+def _choose_skeleton(glb: Glb, animated: _AnimatedNodes, names: Mapping[str, str] | None) -> SkeletalAnimation:
+    """The skin whose bones are known and move most, or all nodes where the file has no such skin."""
+    known = []
+    for skin in glb.json.get("skins", []):
+        animation = _animation(animated, skin["joints"], _bind(glb, skin))
         try:
-            find_bones(animation.names, animation.parents, file=glb.file)
+            find_bones(animation.names, animation.parents, file=glb.file, given=names)
         except InputError:
             continue
-        return animation
-    return animations[-1]
+        known.append((len(animated.moved & set(skin["joints"])), -len(known), animation))
+    if known:
+        return max(known)[2]
+    return _animation(animated, list(range(len(animated.names))), None)
 
 
 def _bind(glb: Glb, skin: Mapping) -> Tensor | None:
