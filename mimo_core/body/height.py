@@ -8,7 +8,7 @@ from .model import BodyModel
 
 
 def measure_height(body: BodyModel, betas: Tensor) -> float:
-    """Height in metres at rest, soles to crown."""
+    """Height in metres at rest, soles to crown, for shape values (10,)."""
     height = body.shape(betas)[0][:, 1]
     return float(height.max() - height.min())
 

@@ -26,6 +26,9 @@ ALIKE_SIDES = 0.08  # of the body's length: left and right of a rest pose differ
 ALIKE_T_POSE = 0.03  # the same, of a first frame that counts as the rest pose
 BACK_OVER_LEGS = 0.9  # cosine between the back and the legs turned round, of somebody who stands
 STRAIGHT_KNEE = 0.9  # cosine between thigh and shin
+# Squared sines of a knee's or elbow's bend: straight ones deviate sideways, by up to 10 degrees at rest, so that only
+# what is above about 18 degrees shows the hinge; the mean of that has to be more than a little.
+CARRYING_BEND, LEAST_BEND = 0.1, 0.02
 WIDE_COLLARS = 0.25  # of the distance of the shoulders: collars closer together say nothing about the chest
 NO_LENGTH = 1e-3  # of the body's length: segments below it have no direction
 
@@ -122,8 +125,13 @@ def _world_by_rest(swing: _Swing, still: _Swing, frame: Tensor, rotations: Tenso
 
 
 def _world_by_clip(swing: _Swing, rotations: Tensor | None, bones: Bones, own: Tensor) -> dict:
-    """All rotations, where no rest pose is known: over the clip, bones are on average not turned about their length."""
+    """All rotations, where no rest pose is known.
+
+    How a limb is turned about its length shows where its knee or elbow bends, which are hinges; other bones are on
+    average, over the clip, not turned about their length.
+    """
     world: dict[str, Tensor] = {}
+    hinged = _hinged_limbs(swing, own)
     for name, parent in zip(JOINTS, PARENTS, strict=True):
         above = world[JOINTS[parent]] if parent >= 0 else None
         bone = _bone_of(name, bones)
@@ -137,8 +145,9 @@ def _world_by_clip(swing: _Swing, rotations: Tensor | None, bones: Bones, own: T
             world[name] = swing.turned[name] if name in swing.known else above
         else:
             turned = rotations[:, bone].double()
-            reference = swing.turned[name] if name in swing.known else above
-            world[name] = _point_bone(turned @ _mean_rotation(turned.mT @ reference), swing, name, own)
+            plain = swing.turned[name] if name in swing.known else above
+            reference, weight = hinged.get(name, (plain, torch.ones(len(plain)).double()))
+            world[name] = _point_bone(turned @ _mean_rotation(turned.mT @ reference, weight), swing, name, own)
     return world
 
 
@@ -269,9 +278,37 @@ def _stand_frame(places: Tensor, limbs, neck: Tensor) -> Tensor:
     return _frame((neck - (feet[0] + feet[1]) / 2)[None], left[None], keeps_left=False)[0]
 
 
-def _mean_rotation(rotations: Tensor) -> Tensor:
-    """The rotation (3, 3) closest to all of (F, 3, 3) (Hartley et al. 2013, section 5.3)."""
-    left, _, right = torch.linalg.svd(rotations.mean(0))
+def _hinged_limbs(swing: _Swing, own: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """Rotations (F, 3, 3) of thighs, shins and arms whose hinge lies across their bend, and how far they bend (F,).
+
+    Convention: a knee bends about our +X, a left elbow about -Y, a right one about +Y, as seen at rest. Limbs that stay
+    straight in the whole clip are left out.
+    """
+    found = {}
+    for side, turn in (("left", -1.0), ("right", 1.0)):
+        for upper, lower, axis in (("hip", "knee", (1.0, 0.0, 0.0)), ("shoulder", "elbow", (0.0, turn, 0.0))):
+            upper, lower = f"{side}_{upper}", f"{side}_{lower}"
+            if not {upper, lower} <= swing.known:
+                continue
+            first = normalize(swing.turned[upper] @ _own_bone(upper, own), dim=1)
+            second = normalize(swing.turned[lower] @ _own_bone(lower, own), dim=1)
+            hinge = torch.linalg.cross(first, second)
+            bend = (hinge.square().sum(1) - CARRYING_BEND).clamp_min(0)
+            if float(bend.mean()) < LEAST_BEND:
+                continue
+            now = swing.turned[upper] @ own.new_tensor(axis)
+            now = now - (now * first).sum(1, keepdim=True) * first
+            sine, cosine = (torch.linalg.cross(now, hinge) * first).sum(1), (now * hinge).sum(1)
+            turned = matrix_from_axis_angle(first * torch.atan2(sine, cosine)[:, None]) @ swing.turned[upper]
+            found[upper] = (turned, bend)
+            found[lower] = (shortest_rotations(turned @ _own_bone(lower, own), second) @ turned, bend)
+    return found
+
+
+def _mean_rotation(rotations: Tensor, weight: Tensor | None = None) -> Tensor:
+    """The rotation (3, 3) closest to all of (F, 3, 3), with weights (F,) (Hartley et al. 2013, section 5.3)."""
+    weight = torch.ones(len(rotations), dtype=rotations.dtype) if weight is None else weight
+    left, _, right = torch.linalg.svd((rotations * weight[:, None, None]).sum(0))
     sign = torch.ones(3, dtype=rotations.dtype)
     sign[2] = torch.linalg.det(left @ right).sign()
     return left @ torch.diag(sign) @ right

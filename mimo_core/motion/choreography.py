@@ -118,7 +118,7 @@ class Angles:
             self.add("ankle", side, x=-0.85 * (bend + self.values[:, 0, 0]))
 
     def clip_to_limits(self) -> np.ndarray:
-        """The angles clipped to LIMITS."""
+        """The angles clipped to LIMITS, (F, 24, 3) degrees."""
         values = self.values.copy()
         for joint, limits in LIMITS.items():
             for side in ("",) if f"left_{joint}" not in JOINT else ("left", "right"):
@@ -131,7 +131,7 @@ class Angles:
 
 
 def closed_curve(phase: np.ndarray, values) -> np.ndarray:
-    """A smooth closed curve through `values`, evenly spread over phases 0 to 1."""
+    """A smooth closed curve (F,) through `values`, evenly spread over phases 0 to 1, at `phase` (F,)."""
     from scipy.interpolate import CubicSpline
 
     knots = np.linspace(0, 1, len(values) + 1)
@@ -139,7 +139,10 @@ def closed_curve(phase: np.ndarray, values) -> np.ndarray:
 
 
 def curve_through(times: np.ndarray, *keys: tuple[float, float]) -> np.ndarray:
-    """A curve through (second, value) that comes to rest at each key and stays at the first and the last one."""
+    """A curve (F,) through (second, value) at `times` (F,).
+
+    It comes to rest at each key, and stays at the first and the last one.
+    """
     from scipy.interpolate import PchipInterpolator
 
     moments, values = zip(*keys, strict=True)
@@ -147,7 +150,7 @@ def curve_through(times: np.ndarray, *keys: tuple[float, float]) -> np.ndarray:
 
 
 def sine_wave(phase: np.ndarray) -> np.ndarray:
-    """A sine wave that begins at phase 0 and repeats after 1."""
+    """A sine wave (F,) at `phase` (F,): it begins at phase 0 and repeats after 1, so 0.25 gives 1."""
     return np.sin(2 * np.pi * phase)
 
 

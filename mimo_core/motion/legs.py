@@ -61,7 +61,7 @@ def apply_leg_rotations(person: Person, linear: Tensor, parents: tuple[int, ...]
 
 
 def leg_length(skeleton: Skeleton, leg: tuple[int, int, int]) -> Tensor:
-    """Thigh and shin together, in metres."""
+    """Thigh and shin together, a scalar in metres."""
     hip, knee, ankle = (skeleton.rest[joint] for joint in leg)
     return (knee - hip).norm() + (ankle - knee).norm()
 

@@ -45,7 +45,10 @@ class SeenMasks:
 
     @classmethod
     def from_arrays(cls, content: NDArray, lengths: NDArray, *, width: int, height: int, name: str) -> SeenMasks:
-        """The inverse of `arrays`. Raises InputError naming the file where the arrays do not fit together."""
+        """The inverse of `arrays`: compressed bytes (N,) and their lengths (F,).
+
+        Raises InputError naming the file where the arrays do not fit together.
+        """
         lengths = [int(length) for length in lengths]
         if content.dtype != np.uint8 or min(lengths, default=0) < 0 or sum(lengths) != len(content):
             raise InputError(f"{name} is damaged: the masks seen with its motion do not fit their lengths.")

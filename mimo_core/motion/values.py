@@ -64,7 +64,7 @@ def read_rate(values: Mapping, name: str, *, default: float | None = None) -> fl
 
 
 def mean_betas(values: Mapping, key: str, name: str) -> Tensor:
-    """Ten shape values, the mean of those of all frames; zeros where there are none. Raises InputError."""
+    """Ten shape values (10,), the mean of those of all frames; zeros where there are none. Raises InputError."""
     if key not in values or values[key] is None:
         return torch.zeros(10)
     betas = as_numbers(values[key], key, name)
