@@ -20,18 +20,17 @@ import comfy.utils
 import torch
 from torch import Tensor
 
-from ..mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, Trained
-from ..mimo_core.denoise.checkpoints import build as build_networks
+from ..mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, TrainingSettings, build_networks
 from ..mimo_core.denoise.config import MimoConfig
 from ..mimo_core.denoise.denoiser import Denoiser
-from ..mimo_core.denoise.memory import in_memory
+from ..mimo_core.denoise.memory import run_with_fallbacks
 from ..mimo_core.denoise.pose_guider import PoseGuider
 from ..mimo_core.denoise.reference import ReferenceFeatures
 from ..mimo_core.errors import InputError
 
 
-CLIP = "mimo_clip"  # the key under which a CONDITIONING carries its ClipConditions
-REFERENCE_UNET, TRAINED = "mimo_reference_unet", "mimo_trained"  # attachments of a MODEL
+CLIP_KEY = "mimo_clip"  # the key under which a CONDITIONING carries its ClipConditions
+REFERENCE_UNET_KEY, TRAINED_KEY = "mimo_reference_unet", "mimo_trained"  # attachments of a MODEL
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +40,7 @@ class ClipConditions:
     Positive and negative hold the same tensors, so that both halves run as one batch.
     """
 
-    layers: Tensor  # (F, 4 per layer, h, w) latents as the VAE gives them
+    concat_latents: Tensor  # (F, 4 per picture, h, w) latents as the VAE gives them
     body_code: Tensor  # (F, 8 h, 8 w, 3) uint8
     reference: ReferenceFeatures
     reads_reference: bool  # False for the unconditional half
@@ -50,27 +49,27 @@ class ClipConditions:
     def frames(self) -> int:
         return len(self.body_code)
 
-    def unconditional(self) -> ClipConditions:
-        return ClipConditions(self.layers, self.body_code, self.reference, False)
+    def make_unconditional(self) -> ClipConditions:
+        return ClipConditions(self.concat_latents, self.body_code, self.reference, False)
 
 
 class FrameCond(comfy.conds.CONDNoiseShape):
     """A tensor with one row per frame, kept whole: a stock COND is cut to the first rows, whatever the window."""
 
     def process_cond(self, batch_size, area=None, **_):
-        return self._copy_with(_cropped(self.cond, area, first_axis=2))
+        return self._copy_with(_crop_to_area(self.cond, area, first_axis=2))
 
 
 class ClipCond(comfy.conds.CONDRegular):
     """ClipConditions on their way to the model: never cast, moved, repeated or cut."""
 
-    def __init__(self, clip: ClipConditions, *, reads_reference: bool, area=None, kept=None):
+    def __init__(self, clip: ClipConditions, *, reads_reference: bool, area=None, cache=None):
         super().__init__(clip)
         self.reads_reference, self.area = reads_reference, area
-        self.kept = {} if kept is None else kept  # what the model learns during a run
+        self.cache = {} if cache is None else cache  # what the model learns during a run
 
     def process_cond(self, batch_size, area=None, **_):
-        return ClipCond(self.cond, reads_reference=self.reads_reference, area=area, kept=self.kept)
+        return ClipCond(self.cond, reads_reference=self.reads_reference, area=area, cache=self.cache)
 
     def can_concat(self, other):
         return self.cond.body_code is other.cond.body_code and self.area == other.area
@@ -89,13 +88,13 @@ class ClipChunks:
         self.conds = conds
         self.reads_reference = [cond.reads_reference for cond in conds]
         first = next((cond for cond in conds if cond.reads_reference), conds[0])
-        self.clip, self.area, self.kept = first.cond, first.area, first.kept
+        self.clip, self.area, self.cache = first.cond, first.area, first.cache
 
     @property
     def parts(self) -> list[int]:
         """In how many parts this call may run: all chunks together, or each alone. A lack of memory takes the first."""
         count = len(self.conds)
-        return [1] if count == 1 else self.kept.setdefault(f"parts of {count}", [1, count])
+        return [1] if count == 1 else self.cache.setdefault(f"parts of {count}", [1, count])
 
 
 class NativeDenoiser(Denoiser):
@@ -131,39 +130,39 @@ class MimoModel(comfy.model_base.BaseModel):
         self._beside = (pose_guider,)  # in a tuple: a patcher of its own loads it, not this model's
 
     def concat_cond(self, **kwargs):
-        clip = _clip_of(kwargs)
-        return self.process_latent_in(clip.layers).to(kwargs["device"])
+        clip = _require_clip(kwargs)
+        return self.process_latent_in(clip.concat_latents).to(kwargs["device"])
 
     def extra_conds(self, **kwargs):
-        clip = _clip_of(kwargs)
+        clip = _require_clip(kwargs)
         _check_fits(clip, kwargs["noise"])
         _check_control(kwargs)
         conds = super().extra_conds(**kwargs)
         conds["c_concat"] = FrameCond(conds["c_concat"].cond)
         # A positive that was zeroed out to serve as negative still says that it reads the reference.
         reads = clip.reads_reference and kwargs.get("prompt_type") != "negative"
-        conds[CLIP] = ClipCond(clip, reads_reference=reads)
+        conds[CLIP_KEY] = ClipCond(clip, reads_reference=reads)
         return conds
 
     def apply_model(self, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs):
         """v of all chunks in one pass, or one chunk after the other once memory did not hold them together."""
         comfy.model_management.throw_exception_if_processing_interrupted()
-        chunks: ClipChunks = kwargs.pop(CLIP)
+        chunks: ClipChunks = kwargs.pop(CLIP_KEY)
         inputs = (x, t, c_concat, c_crossattn, control, transformer_options or {}, chunks)
 
         def run(parts: int) -> Tensor:
-            return torch.cat([self._denoised(*_share(inputs, part, parts), **kwargs) for part in range(parts)])
+            return torch.cat([self._denoised(*_take_share(inputs, part, parts), **kwargs) for part in range(parts)])
 
-        return in_memory(run, chunks.parts, x.device, told=_out_of_memory(x, len(chunks.conds)))
+        return run_with_fallbacks(run, chunks.parts, x.device, situation=_describe_call(x, len(chunks.conds)))
 
     def _denoised(self, x, t, c_concat, c_crossattn, control, transformer_options, chunks: ClipChunks, **kwargs):
         options = {**transformer_options, "reads_reference": chunks.reads_reference}
         count = len(chunks.conds)
-        frames = _frames_seen(options, len(x) // count, chunks.clip.frames)
+        frames = _list_frames(options, len(x) // count, chunks.clip.frames)
         denoised = super().apply_model(
             x,
             t,
-            c_concat=c_concat if len(c_concat) == len(x) else _rows_of(c_concat, frames, count),
+            c_concat=c_concat if len(c_concat) == len(x) else _select_rows(c_concat, frames, count),
             c_crossattn=c_crossattn,
             control=control,
             transformer_options=options,
@@ -179,21 +178,21 @@ class MimoModel(comfy.model_base.BaseModel):
 
     def _pose(self, chunks: ClipChunks, frames: list[int], device) -> Tensor:
         """Features (n, C, h, w) of the frames of this call; those of all frames never exist at once."""
-        body_code = _cropped(chunks.clip.body_code[frames], chunks.area, first_axis=1, scale=8).to(device)
-        return self._beside[0].of_uint8(body_code, dtype=self.compute_dtype())
+        body_code = _crop_to_area(chunks.clip.body_code[frames], chunks.area, first_axis=1, scale=8).to(device)
+        return self._beside[0].encode_frames(body_code, dtype=self.compute_dtype())
 
     def _reference(self, chunks: ClipChunks, device):
         """Keys and values of the reference, projected by the first call of a run that reads them."""
         if not any(chunks.reads_reference):
             return None
         # Hooked weights change from step to step, so nothing made with them can be kept.
-        if "keys" not in chunks.kept or self.current_patcher.current_hooks is not None:
+        if "keys" not in chunks.cache or self.current_patcher.current_hooks is not None:
             features = chunks.clip.reference.to(device, self.compute_dtype())
-            chunks.kept["keys"] = self.diffusion_model.project(features)
-        return chunks.kept["keys"]
+            chunks.cache["keys"] = self.diffusion_model.project_reference(features)
+        return chunks.cache["keys"]
 
 
-def build(checkpoint: Checkpoint, *, dtype: torch.dtype | None = None):
+def build_model(checkpoint: Checkpoint, *, dtype: torch.dtype | None = None):
     """A MODEL (ModelPatcher). `dtype` is that of the weights; None leaves it to ComfyUI's rules for its own models."""
     config, device = NativeConfig(checkpoint.config), comfy.model_management.get_torch_device()
     weights = checkpoint.denoising_unet
@@ -213,15 +212,15 @@ def build(checkpoint: Checkpoint, *, dtype: torch.dtype | None = None):
         device=offload,
     )
 
-    model = patcher(MimoModel(config, networks.denoiser, networks.pose_guider, device=offload))
-    model.set_additional_models("mimo_pose_guider", [patcher(networks.pose_guider)])
+    model = make_patcher(MimoModel(config, networks.denoiser, networks.pose_guider, device=offload))
+    model.set_additional_models("mimo_pose_guider", [make_patcher(networks.pose_guider)])
     # Sampling does not need the reference UNet: it shares the MODEL's way through the graph, not its memory.
-    model.set_attachments(REFERENCE_UNET, patcher(networks.reference_unet))
-    model.set_attachments(TRAINED, networks.trained)
+    model.set_attachments(REFERENCE_UNET_KEY, make_patcher(networks.reference_unet))
+    model.set_attachments(TRAINED_KEY, networks.trained)
     return model
 
 
-def patcher(network: torch.nn.Module):
+def make_patcher(network: torch.nn.Module):
     """What ComfyUI loads, offloads and patches a network by. Newer releases have a class that streams weights."""
     kind = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
     return kind(
@@ -231,20 +230,20 @@ def patcher(network: torch.nn.Module):
     )
 
 
-def trained(model) -> Trained:
+def get_training_settings(model) -> TrainingSettings:
     """How the weights of a MODEL were trained."""
     if not isinstance(model.model, MimoModel):
         raise InputError(
             f"This MODEL is a {type(model.model).__name__}, not a MIMO. Connect the model of Load MIMO, with any LoRA "
             "and patches between."
         )
-    return model.get_attachment(TRAINED)
+    return model.get_attachment(TRAINED_KEY)
 
 
 @torch.inference_mode()
-def reference_features(model, latents: Tensor, tokens: Tensor) -> ReferenceFeatures:
+def compute_reference(model, latents: Tensor, tokens: Tensor) -> ReferenceFeatures:
     """Run the reference UNet on views of a character: latents (V, 4, h, w) as the VAE gives them, tokens (V, 1, D)."""
-    network = model.get_attachment(REFERENCE_UNET)
+    network = model.get_attachment(REFERENCE_UNET_KEY)
     comfy.model_management.load_models_gpu([network])
     device, dtype = network.load_device, model.model.compute_dtype()
     latents = model.model.process_latent_in(latents)
@@ -252,11 +251,11 @@ def reference_features(model, latents: Tensor, tokens: Tensor) -> ReferenceFeatu
         network.model(latent[None].to(device, dtype), token[None].to(device, dtype))
         for latent, token in zip(latents, tokens, strict=True)
     ]
-    return ReferenceFeatures.joined(views).to(comfy.model_management.intermediate_device())
+    return ReferenceFeatures.join(views).to(comfy.model_management.intermediate_device())
 
 
-def _clip_of(kwargs) -> ClipConditions:
-    clip = kwargs.get(CLIP)
+def _require_clip(kwargs) -> ClipConditions:
+    clip = kwargs.get(CLIP_KEY)
     if clip is None:
         side = kwargs.get("prompt_type", "positive")
         raise InputError(
@@ -271,8 +270,8 @@ def _check_fits(clip: ClipConditions, noise: Tensor) -> None:
         raise InputError(
             f"The latent has {len(noise)} frames but MIMO Conditioning made {clip.frames}. Use its latent output."
         )
-    if noise.shape[-2:] != clip.layers.shape[-2:]:
-        (height, width), (wanted_height, wanted_width) = noise.shape[-2:], clip.layers.shape[-2:]
+    if noise.shape[-2:] != clip.concat_latents.shape[-2:]:
+        (height, width), (wanted_height, wanted_width) = noise.shape[-2:], clip.concat_latents.shape[-2:]
         raise InputError(
             f"The latent is {width * 8}x{height * 8} pixels but MIMO Conditioning made {wanted_width * 8}x"
             f"{wanted_height * 8}. Use its latent output, or set its size to that of the latent."
@@ -293,7 +292,7 @@ def _check_control(kwargs) -> None:
         control = control.previous_controlnet
 
 
-def _share(value, part: int, parts: int):
+def _take_share(value, part: int, parts: int):
     """The share that one of `parts` equal parts has of whatever is given to a call of the model."""
     if parts == 1:
         return value
@@ -302,15 +301,15 @@ def _share(value, part: int, parts: int):
     if isinstance(value, ClipChunks):
         return ClipChunks(value.conds[part : part + 1])
     if isinstance(value, tuple):
-        return tuple(_share(entry, part, parts) for entry in value)
+        return tuple(_take_share(entry, part, parts) for entry in value)
     if isinstance(value, dict) and "cond_or_uncond" in value:
         return value | {name: value[name][part : part + 1] for name in ("cond_or_uncond", "uuids") if name in value}
     if isinstance(value, dict):  # the residuals of ControlNets
-        return {name: [_share(residual, part, parts) for residual in entry] for name, entry in value.items()}
+        return {name: [_take_share(residual, part, parts) for residual in entry] for name, entry in value.items()}
     return value
 
 
-def _out_of_memory(x: Tensor, chunks: int) -> str:
+def _describe_call(x: Tensor, chunks: int) -> str:
     frames, (height, width) = len(x) // chunks, x.shape[2:]
     return (
         f"with windows of {frames} frames of {8 * width}x{8 * height} pixels, one half of the guidance at a time. Put "
@@ -319,7 +318,7 @@ def _out_of_memory(x: Tensor, chunks: int) -> str:
     )
 
 
-def _frames_seen(options: dict, count: int, frames: int) -> list[int]:
+def _list_frames(options: dict, count: int, frames: int) -> list[int]:
     """Which frames of the clip the rows of one chunk are: those of the context window, if there is one."""
     window = options.get("context_window")
     if count == frames or window is None:
@@ -329,12 +328,12 @@ def _frames_seen(options: dict, count: int, frames: int) -> list[int]:
     return indices if count == len(indices) else [anchor, *indices]
 
 
-def _rows_of(tensor: Tensor, frames: list[int], chunks: int) -> Tensor:
+def _select_rows(tensor: Tensor, frames: list[int], chunks: int) -> Tensor:
     """The rows of some frames, of a tensor that holds all frames for each chunk."""
     return tensor.unflatten(0, (chunks, -1))[:, frames].flatten(0, 1)
 
 
-def _cropped(tensor: Tensor, area, *, first_axis: int, scale: int = 1) -> Tensor:
+def _crop_to_area(tensor: Tensor, area, *, first_axis: int, scale: int = 1) -> Tensor:
     """`tensor` cut to an area (height, width, top, left) in latent pixels, as of Conditioning (Set Area)."""
     if area is None:
         return tensor

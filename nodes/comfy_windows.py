@@ -14,7 +14,7 @@ import comfy.patcher_extension
 import torch
 from torch import Tensor
 
-from ..mimo_core.denoise.windows import context_windows, official_windows
+from ..mimo_core.denoise.windows import plan_context_windows, plan_official_windows
 
 
 class FrameWindow(comfy.context_windows.IndexListContextWindow):
@@ -46,9 +46,9 @@ class FrameWindows(comfy.context_windows.IndexListContextHandler):
 
     def windows(self, frames: int) -> list[list[int]]:
         if self.schedule == "official":
-            return official_windows(frames, size=self.context_length, overlap=self.context_overlap)
+            return plan_official_windows(frames, size=self.context_length, overlap=self.context_overlap)
         lengths = self.contexts if sum(self.contexts) == frames else (frames,)
-        return context_windows(lengths, size=self.context_length, overlap=self.context_overlap)
+        return plan_context_windows(lengths, size=self.context_length, overlap=self.context_overlap)
 
     def should_use_context(self, model, conds, x_in, timestep, model_options) -> bool:
         return len(self.windows(len(x_in))) > 1
@@ -82,10 +82,10 @@ class FrameWindows(comfy.context_windows.IndexListContextHandler):
     def get_resized_cond(self, cond_in, x_in, window, device=None):
         if cond_in is None:
             return None
-        return [{key: _cut(key, value, window, device) for key, value in cond.items()} for cond in cond_in]
+        return [{key: _cut_entry(key, value, window, device) for key, value in cond.items()} for cond in cond_in]
 
 
-def with_windows(model, size: int, overlap: int, schedule: str = "fixed", contexts: tuple[int, ...] = ()):
+def set_windows(model, size: int, overlap: int, schedule: str = "fixed", contexts: tuple[int, ...] = ()):
     """A clone of a MODEL that samples in windows, with a memory estimate to match."""
     model = model.clone()
     model.model_options["context_handler"] = FrameWindows(size, overlap, schedule, contexts)
@@ -95,18 +95,18 @@ def with_windows(model, size: int, overlap: int, schedule: str = "fixed", contex
     return model
 
 
-def windows_of(model) -> FrameWindows | None:
+def get_windows(model) -> FrameWindows | None:
     """The MIMO windows of a MODEL, unless another node put its own handler in their place."""
     handler = model.model_options.get("context_handler")
     return handler if isinstance(handler, FrameWindows) else None
 
 
-def _cut(key: str, value, window: FrameWindow, device):
+def _cut_entry(key: str, value, window: FrameWindow, device):
     """One entry of a cond for the frames of a window. Everything with a row per frame is cut, also what others put."""
     if key == "control":
         # Positive and negative must get the same object, or ComfyUI samples them one after the other.
         if id(value) not in window.controls:
-            window.controls[id(value)] = windowed_control(value, window)
+            window.controls[id(value)] = cut_control(value, window)
         return window.controls[id(value)]
     if key == "model_conds":
         return {name: _cut_cond(cond, window, device) for name, cond in value.items()}
@@ -122,25 +122,25 @@ def _has_frames(value, window: FrameWindow) -> bool:
     return isinstance(value, Tensor) and value.ndim > 0 and len(value) == window.total_frames
 
 
-def windowed_control(control, window: FrameWindow):
+def cut_control(control, window: FrameWindow):
     """A shallow copy of a chain of ControlNets that sees only the hint frames of one window."""
     cut = copy.copy(control)
     if hasattr(cut, "sub_idxs"):  # ComfyUI-Advanced-ControlNet cuts its own hints, masks and keyframes
         cut.sub_idxs, cut.full_latent_length = window.index_list, window.total_frames
         cut.context_length = len(window.index_list)
     else:
-        cut.cond_hint_original = _hints(cut.cond_hint_original, window)
-        cut.extra_concat_orig = [_hints(mask, window) for mask in cut.extra_concat_orig]
+        cut.cond_hint_original = _cut_hints(cut.cond_hint_original, window)
+        cut.extra_concat_orig = [_cut_hints(mask, window) for mask in cut.extra_concat_orig]
     cut.cond_hint = None
     for prepared, empty in (("cond_hints", {}), ("control_input", None)):  # newer cores; T2I adapters
         if hasattr(cut, prepared):
             setattr(cut, prepared, empty)
     if cut.previous_controlnet is not None:
-        cut.previous_controlnet = windowed_control(cut.previous_controlnet, window)
+        cut.previous_controlnet = cut_control(cut.previous_controlnet, window)
     return cut
 
 
-def _hints(hints: Tensor | None, window: FrameWindow) -> Tensor | None:
+def _cut_hints(hints: Tensor | None, window: FrameWindow) -> Tensor | None:
     """One hint serves all frames; fewer hints than frames start over, more are left out, as without windows."""
     if hints is None or len(hints) == 1:
         return hints

@@ -6,12 +6,12 @@ from comfy_api.latest import io
 
 from ..mimo_core.compositing.color_match import COLOR_MATCHES
 from ..mimo_core.compositing.composite import composite, compute_coverage
-from ..mimo_core.denoise.paste import drawn_areas, paste_back
-from ..mimo_core.denoise.segments import layers_behind_and_before
+from ..mimo_core.denoise.paste import mark_drawn_areas, paste_back
+from ..mimo_core.denoise.segments import select_paste_layers
 from ..mimo_core.errors import InputError
 from .batches import allocate_batch, copy_to_batch, make_batch
 from .media import extract_alpha, make_progress, show_preview, to_clip, to_masks, to_sound, write_temp_video
-from .models import edge_masks
+from .models import find_edge_masks
 from .sockets import BEHAVIORS, MimoPlan, MimoScene, check_choice, make_schema, mark_advanced
 
 
@@ -134,7 +134,7 @@ def _check_masks(scene, masks, plan):
 
 def _paste_squares(scene, squares, plan, behavior, near, progress):
     """Frames, areas where the character was drawn, and their number, for the part of the clip that a plan covers."""
-    masks = edge_masks() if behavior == "official" else None
-    layers = layers_behind_and_before(scene, plan.frames)
+    masks = find_edge_masks() if behavior == "official" else None
+    layers = select_paste_layers(scene, plan.frames)
     frames = paste_back(plan, squares, **layers, edge_masks=masks, within=near, progress=progress)
-    return frames, drawn_areas(plan, layers["occluder"], masks, near), plan.frames - plan.first
+    return frames, mark_drawn_areas(plan, layers["occluder"], masks, near), plan.frames - plan.first

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from ..mimo_core.denoise.conditioning import (
     ENCODED_AT_ONCE,
-    Part,
-    clip_pictures,
-    reference_latents,
-    start_latents,
-    token_of,
-    with_networks,
+    FrameRange,
+    encode_identity_views,
+    encode_references,
+    encode_start,
+    prepare_clip_pictures,
+    require_token,
 )
-from ..mimo_core.denoise.memory import in_memory
+from ..mimo_core.denoise.memory import run_with_fallbacks
 from ..mimo_core.denoise.regions import ClipPlan
 from ..mimo_core.errors import InputError
 from ..mimo_core.identity.identity import Identity
@@ -27,13 +27,13 @@ from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import Progress, silent
 from ..mimo_core.scene.scene import Scene
 from .batches import allocate_batch
-from .comfy_model import CLIP, ClipConditions, reference_features, trained
-from .comfy_windows import windows_of, with_windows
-from .models import official_body_code
+from .comfy_model import CLIP_KEY, ClipConditions, compute_reference, get_training_settings
+from .comfy_windows import get_windows, set_windows
+from .models import find_official_body
 
 
 @dataclass(frozen=True, eq=False)
-class Conditioned:
+class ConditionedClip:
     """What a sampler needs, in ComfyUI's own types."""
 
     model: object
@@ -43,18 +43,18 @@ class Conditioned:
     plan: ClipPlan
 
 
-def condition(
+def condition_clip(
     model,
     vae,
     identity: Identity,
     motion: Motion | Clip,
     scene: Scene,
-    part: Part,
+    part: FrameRange,
     *,
     text=None,
     start_clip: Clip | None = None,
     progress: Progress = silent,
-) -> Conditioned:
+) -> ConditionedClip:
     """Plan the clip, encode its layers and the character, and read the reference.
 
     motion: a Motion, drawn in the colours the weights were trained on, or body code that was drawn already
@@ -62,46 +62,50 @@ def condition(
     """
     if vae is None:
         raise InputError("There is no VAE: the checkpoint brings none. Connect Load VAE with one of SD 1.5.")
-    how, encode = trained(model), encoder_of(vae)
-    token = token_of(identity, model.model.diffusion_model.config.cross_attention_dim)
-    pictures = clip_pictures(identity, motion, scene, how, part, official=official_body_code, progress=progress)
+    how, encode = get_training_settings(model), make_encoder(vae)
+    token = require_token(identity, model.model.diffusion_model.config.cross_attention_dim)
+    pictures = prepare_clip_pictures(identity, motion, scene, how, part, official=find_official_body, progress=progress)
     plan = pictures.plan
     clip = ClipConditions(
-        layers=pictures.latents(plan, encode, progress),
-        body_code=pictures.body_code_squares(plan, progress),
-        reference=_reference(model, identity, encode, token, pictures.size, part.behaviour),
+        concat_latents=pictures.encode_concat(plan, encode, progress),
+        body_code=pictures.cut_body_code(plan, progress),
+        reference=_compute_clip_reference(model, identity, encode, token, pictures.size, part.behavior),
         reads_reference=True,
     )
     if start_clip is None:
-        latents = clip.layers.new_zeros(clip.frames, 4, *clip.layers.shape[2:])
+        latents = clip.concat_latents.new_zeros(clip.frames, 4, *clip.concat_latents.shape[2:])
     else:
-        latents = start_latents(pictures, start_clip, encode, progress)
+        latents = encode_start(pictures, start_clip, encode, progress)
 
     shared = {} if text is None else {"cross_attn_controlnet": text[0][0]}
     lengths = tuple(len(context.frames) for context in plan.contexts)
-    return Conditioned(
-        model=_windowed(model, how, lengths, part.behaviour),
-        positive=[[token[:1], shared | {CLIP: clip}]],
-        negative=[[torch.zeros_like(token[:1]), shared | {CLIP: clip.unconditional()}]],
+    return ConditionedClip(
+        model=_set_clip_windows(model, how, lengths, part.behavior),
+        positive=[[token[:1], shared | {CLIP_KEY: clip}]],
+        negative=[[torch.zeros_like(token[:1]), shared | {CLIP_KEY: clip.make_unconditional()}]],
         latent={"samples": latents, "batch_index": [frame for frame, _ in plan.network_frames]},
         plan=plan,
     )
 
 
-def encode_views(identity: Identity, *, vae=None, clip_vision=None) -> Identity:
+def encode_views_by_nodes(identity: Identity, *, vae=None, clip_vision=None) -> Identity:
     """The identity with what a VAE and a CLIP_VISION see in its pictures."""
     embed = None
     if clip_vision is not None:
-        embed = lambda view: clip_vision.encode_image(_image(view[None]), crop=False).image_embeds  # noqa: E731
-    return with_networks(identity, encode=None if vae is None else encoder_of(vae), embed=embed)
+        embed = lambda view: clip_vision.encode_image(_make_image(view[None]), crop=False).image_embeds  # noqa: E731
+    return encode_identity_views(identity, encode=None if vae is None else make_encoder(vae), embed=embed)
 
 
-def encoder_of(vae):
+def make_encoder(vae):
     """How a VAE encodes uint8 pictures (n, H, W, 3). ComfyUI's own goes over to tiles when memory runs out."""
 
     def encode(pictures: np.ndarray) -> Tensor:
-        told = f"where the VAE should encode {pictures.shape[2]}x{pictures.shape[1]} pixels in tiles. Lower the size"
-        latents = in_memory(lambda rows: vae.encode(_image(rows)).cpu(), [pictures], get_torch_device(), told=told)
+        situation = (
+            f"where the VAE should encode {pictures.shape[2]}x{pictures.shape[1]} pixels in tiles. Lower the size"
+        )
+        latents = run_with_fallbacks(
+            lambda rows: vae.encode(_make_image(rows)).cpu(), [pictures], get_torch_device(), situation=situation
+        )
         if not torch.isfinite(latents).all():
             raise InputError("The VAE's latents are NaN or infinite. Start ComfyUI with --fp32-vae or --bf16-vae.")
         return latents
@@ -109,14 +113,14 @@ def encoder_of(vae):
     return encode
 
 
-def decoded(vae, latents: Tensor, progress: Progress = silent) -> Tensor:
+def decode_latents(vae, latents: Tensor, progress: Progress = silent) -> Tensor:
     """The IMAGE of latents (F, 4, h, w), made a few frames at a time."""
     count, (height, width) = len(latents), latents.shape[2:]
-    told = f"where the VAE should decode {8 * width}x{8 * height} pixels in tiles. Lower the size"
+    situation = f"where the VAE should decode {8 * width}x{8 * height} pixels in tiles. Lower the size"
     images = allocate_batch(count, 8 * height, 8 * width, 3)
     for start in range(0, count, ENCODED_AT_ONCE):
         few = latents[start : start + ENCODED_AT_ONCE]
-        pictures = in_memory(lambda rows: vae.decode(rows), [few], get_torch_device(), told=told)
+        pictures = run_with_fallbacks(lambda rows: vae.decode(rows), [few], get_torch_device(), situation=situation)
         if not torch.isfinite(pictures).all():
             raise InputError("The VAE's pictures are NaN or infinite. Start ComfyUI with --fp32-vae or --bf16-vae.")
         images[start : start + len(few)] = pictures
@@ -124,22 +128,22 @@ def decoded(vae, latents: Tensor, progress: Progress = silent) -> Tensor:
     return images
 
 
-def _image(pictures: np.ndarray) -> Tensor:
+def _make_image(pictures: np.ndarray) -> Tensor:
     return torch.from_numpy(pictures.copy()).float() / 255
 
 
-def _windowed(model, how, contexts: tuple[int, ...], behaviour: str):
+def _set_clip_windows(model, how, contexts: tuple[int, ...], behavior: str):
     """The MODEL with windows that do not join contexts. Windows of another node's making stay as they are."""
-    windows = windows_of(model)
+    windows = get_windows(model)
     if windows is None and "context_handler" in model.model_options:
         return model
     size, overlap = (windows.context_length, windows.context_overlap) if windows else (how.window, how.overlap)
-    schedule = "official" if behaviour == "official" else windows.schedule if windows else "fixed"
-    return with_windows(model, size, overlap, schedule, contexts)
+    schedule = "official" if behavior == "official" else windows.schedule if windows else "fixed"
+    return set_windows(model, size, overlap, schedule, contexts)
 
 
-def _reference(model, identity: Identity, encode, token: Tensor, size: int, behaviour: str):
+def _compute_clip_reference(model, identity: Identity, encode, token: Tensor, size: int, behavior: str):
     """Features of all views. The official release sends them through float16."""
-    latents = reference_latents(identity, encode, size=size, behaviour=behaviour)
-    features = reference_features(model, latents, token[: len(latents)])
-    return features.rounded() if behaviour == "official" else features
+    latents = encode_references(identity, encode, size=size, behavior=behavior)
+    features = compute_reference(model, latents, token[: len(latents)])
+    return features.round_through() if behavior == "official" else features

@@ -9,14 +9,14 @@ import torch
 from comfy_api.latest import io
 
 from ..mimo_core.denoise.config import NOISES
-from ..mimo_core.denoise.noise import frame_noise, official_noise
+from ..mimo_core.denoise.noise import draw_frame_noise, draw_official_noise
 from ..mimo_core.errors import InputError
 from .media import make_progress, show_preview, to_clip
-from .models import checkpoint_names, checkpoint_path
+from .models import list_checkpoints, locate_checkpoint
 from .sockets import BEHAVIORS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, make_schema, mark_advanced
 
 
-PRECISIONS = {
+PRECISION_DTYPES = {
     "auto": None,
     "fp32": torch.float32,
     "bf16": torch.bfloat16,
@@ -28,7 +28,7 @@ PRECISIONS = {
 class MimoLoadModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        names = checkpoint_names()
+        names = list_checkpoints()
         return make_schema(
             node_id="MIMO_LoadModel",
             display_name="Load MIMO",
@@ -44,7 +44,7 @@ class MimoLoadModel(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "precision",
-                    options=list(PRECISIONS),
+                    options=list(PRECISION_DTYPES),
                     default="auto",
                     tooltip="auto follows ComfyUI's rules. Choose bf16 or fp32 after an overflow, fp8 to save memory.",
                 ),
@@ -65,15 +65,15 @@ class MimoLoadModel(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, checkpoint, precision):
-        status = os.stat(checkpoint_path(checkpoint))
+        status = os.stat(locate_checkpoint(checkpoint))
         return f"{precision} {status.st_mtime_ns} {status.st_size}"
 
     @classmethod
     def execute(cls, checkpoint, precision) -> io.NodeOutput:
         from .comfy_load import load_checkpoint
 
-        check_choice("precision", precision, PRECISIONS)
-        return io.NodeOutput(*load_checkpoint(checkpoint_path(checkpoint), PRECISIONS[precision]))
+        check_choice("precision", precision, PRECISION_DTYPES)
+        return io.NodeOutput(*load_checkpoint(locate_checkpoint(checkpoint), PRECISION_DTYPES[precision]))
 
 
 class MimoContextWindows(io.ComfyNode):
@@ -113,17 +113,17 @@ class MimoContextWindows(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, window, overlap, schedule) -> io.NodeOutput:
-        from .comfy_model import trained
-        from .comfy_windows import with_windows
+        from .comfy_model import get_training_settings
+        from .comfy_windows import set_windows
 
         check_choice("schedule", schedule, BEHAVIORS)
-        window = window or trained(model).window
+        window = window or get_training_settings(model).window
         longest = model.model.diffusion_model.config.motion_frames
         if window > longest:
             raise InputError(f"The window has {window} frames, but these weights know at most {longest}. Lower it.")
         if overlap >= window:
             raise InputError(f"An overlap of {overlap} needs windows of more frames than {window}. Lower the overlap.")
-        return io.NodeOutput(with_windows(model, window, overlap, schedule))
+        return io.NodeOutput(set_windows(model, window, overlap, schedule))
 
 
 class MimoConditioning(io.ComfyNode):
@@ -134,7 +134,7 @@ class MimoConditioning(io.ComfyNode):
             display_name="MIMO Conditioning",
             category="MIMO/denoise",
             description="Prepares a character, a motion and a scene for any sampler.",
-            inputs=[*clip_inputs(), *part_inputs(plain=True)],
+            inputs=[*define_clip_inputs(), *define_range_inputs(plain=True)],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="To the sampler: its windows fit this clip."),
                 io.Conditioning.Output(display_name="positive", tooltip="To the sampler. ControlNets may go between."),
@@ -148,7 +148,7 @@ class MimoConditioning(io.ComfyNode):
 
     @classmethod
     def execute(cls, size, start, length, behavior, **sockets) -> io.NodeOutput:
-        made = conditioned(size, start, length, behavior, **sockets)
+        made = condition_sockets(size, start, length, behavior, **sockets)
         return io.NodeOutput(made.model, made.positive, made.negative, made.latent, made.plan)
 
 
@@ -160,7 +160,7 @@ class MimoNoise(io.ComfyNode):
             display_name="MIMO Noise",
             category="MIMO/denoise",
             description="Noise for SamplerCustomAdvanced that depends on the seed and each frame's place in the clip.",
-            inputs=[seed_input(), noise_input()],
+            inputs=[define_seed_input(), define_noise_input()],
             outputs=[io.Noise.Output(display_name="noise", tooltip="To SamplerCustomAdvanced.")],
         )
 
@@ -179,8 +179,8 @@ class MimoSampler(io.ComfyNode):
             category="MIMO/denoise",
             description="Draws a character in a motion with the MIMO denoiser, in one node.",
             inputs=[
-                *clip_inputs(),
-                seed_input(),
+                *define_clip_inputs(),
+                define_seed_input(),
                 io.Int.Input(
                     "steps", default=0, min=0, max=1000, tooltip="0 takes what suits the weights: 25 officially."
                 ),
@@ -212,8 +212,8 @@ class MimoSampler(io.ComfyNode):
                     step=0.01,
                     tooltip="Below 1 the start images are kept in part, the more the lower it is.",
                 ),
-                mark_advanced(noise_input()),
-                *part_inputs(plain=False),
+                mark_advanced(define_noise_input()),
+                *define_range_inputs(plain=False),
             ],
             outputs=[
                 io.Image.Output(display_name="images", tooltip="The squares that the network drew. To Compositor."),
@@ -231,15 +231,15 @@ class MimoSampler(io.ComfyNode):
         import comfy.sample
         import latent_preview
 
-        from .comfy_model import trained
-        from .conditioning import decoded
+        from .comfy_model import get_training_settings
+        from .conditioning import decode_latents
 
         check_choice("noise", noise, NOISES)
         check_choice("sampler", sampler, comfy.samplers.KSampler.SAMPLERS)
         check_choice("scheduler", scheduler, comfy.samplers.KSampler.SCHEDULERS)
         if denoise < 1 and sockets.get("start_images") is None:
             raise InputError(f"Denoise {denoise} needs something to start from. Connect start images, or set it to 1.")
-        made, how = conditioned(size, start, length, behavior, **sockets), trained(sockets["model"])
+        made, how = condition_sockets(size, start, length, behavior, **sockets), get_training_settings(sockets["model"])
         steps = steps or how.steps
         samples = comfy.sample.sample(
             made.model,
@@ -255,7 +255,7 @@ class MimoSampler(io.ComfyNode):
             callback=latent_preview.prepare_callback(made.model, steps),
             seed=seed,
         )
-        images = decoded(sockets["vae"], samples, make_progress())
+        images = decode_latents(sockets["vae"], samples, make_progress())
         return io.NodeOutput(images, made.plan, made.latent | {"samples": samples}, ui=show_preview(images, cls))
 
 
@@ -268,24 +268,28 @@ class FrameNoise:
     def generate_noise(self, input_latent):
         frames, channels, height, width = input_latent["samples"].shape
         if self.kind == "official":
-            return official_noise(frames, height, width, seed=self.seed)
+            return draw_official_noise(frames, height, width, seed=self.seed)
         indices = input_latent.get("batch_index") or range(frames)
-        return frame_noise(self.seed, indices, height, width, channels=channels)
+        return draw_frame_noise(self.seed, indices, height, width, channels=channels)
 
 
-def conditioned(size, start, length, behavior, *, model, vae, identity, motion, scene, text=None, start_images=None):
-    """`condition` on what lies on the sockets of a node."""
-    from .conditioning import Part, condition
+def condition_sockets(
+    size, start, length, behavior, *, model, vae, identity, motion, scene, text=None, start_images=None
+):
+    """`condition_clip` on what lies on the sockets of a node."""
+    from .conditioning import FrameRange, condition_clip
 
     check_choice("behavior", behavior, BEHAVIORS)
-    part, progress = Part(size, start, length, behavior), make_progress()
+    frames, progress = FrameRange(size, start, length, behavior), make_progress()
     if isinstance(motion, torch.Tensor):
         motion = to_clip(motion, progress=progress)
     start_clip = None if start_images is None else to_clip(start_images, progress=progress)
-    return condition(model, vae, identity, motion, scene, part, text=text, start_clip=start_clip, progress=progress)
+    return condition_clip(
+        model, vae, identity, motion, scene, frames, text=text, start_clip=start_clip, progress=progress
+    )
 
 
-def clip_inputs() -> list:
+def define_clip_inputs() -> list:
     """The sockets of a clip that is to be drawn."""
     return [
         io.Model.Input("model", tooltip="From Load MIMO. LoRAs, patches and MIMO Context Windows may go between."),
@@ -311,7 +315,7 @@ def clip_inputs() -> list:
     ]
 
 
-def part_inputs(*, plain: bool) -> list:
+def define_range_inputs(*, plain: bool) -> list:
     """Which frames, how large, and by whose rules."""
     inputs = [
         io.Int.Input(
@@ -334,13 +338,13 @@ def part_inputs(*, plain: bool) -> list:
     return inputs if plain else [mark_advanced(entry) for entry in inputs]
 
 
-def seed_input():
+def define_seed_input():
     return io.Int.Input(
         "seed", default=42, min=0, max=0xFFFFFFFFFFFFFFFF, tooltip="The same seed gives the same pictures."
     )
 
 
-def noise_input():
+def define_noise_input():
     return io.Combo.Input(
         "noise",
         options=list(NOISES),

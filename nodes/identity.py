@@ -64,8 +64,8 @@ class MimoEncodeIdentity(io.ComfyNode):
             back=None if back_view is None else to_picture(back_view, "back_view"),
         )
         if vae is not None or clip_vision is not None:
-            from .conditioning import encode_views
+            from .conditioning import encode_views_by_nodes
 
-            identity = encode_views(identity, vae=vae, clip_vision=clip_vision)
+            identity = encode_views_by_nodes(identity, vae=vae, clip_vision=clip_vision)
         crop = make_batch([identity.picture], 1)
         return io.NodeOutput(identity, crop, ui=show_preview(crop, cls) | show_notes(identity.notes))

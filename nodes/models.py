@@ -10,54 +10,54 @@ import folder_paths
 from ..mimo_core.denoise import official_files
 from ..mimo_core.denoise.checkpoints import OFFICIAL
 from ..mimo_core.errors import InputError
-from ..mimo_core.weights.files import ASSETS, command, models_folder
+from ..mimo_core.weights.files import ASSETS, format_command, get_models_folder
 
 
 FOLDERS = {"mimo": {".npy", ".pth", ".safetensors"}, "smpl": {".npz", ".pkl", ".safetensors"}}
-FETCHED = ("vae", "clip_vision")  # folders of ComfyUI's own into which `fetch` puts something, too
-BUILT_IN = "mimo-tiny (built in)"
+FETCHED_FOLDERS = ("vae", "clip_vision")  # folders of ComfyUI's own into which `fetch` puts something, too
+BUILT_IN_NAME = "mimo-tiny (built in)"
 
 
 def register_folders() -> None:
     """Make the folders known, and keep what the user added in extra_model_paths.yaml."""
     for name, suffixes in FOLDERS.items():
         folder_paths.add_model_folder_path(name, os.path.join(folder_paths.models_dir, name))
-        folder_paths.add_model_folder_path(name, str(models_folder() / name))  # where `fetch` puts files
+        folder_paths.add_model_folder_path(name, str(get_models_folder() / name))  # where `fetch` puts files
         paths, known = folder_paths.folder_names_and_paths[name]
         folder_paths.folder_names_and_paths[name] = (paths, set(known) | suffixes)
-    for name in FETCHED:
-        folder_paths.add_model_folder_path(name, str(models_folder() / name))
+    for name in FETCHED_FOLDERS:
+        folder_paths.add_model_folder_path(name, str(get_models_folder() / name))
 
 
-def checkpoint_names() -> list[str]:
+def list_checkpoints() -> list[str]:
     """What Load MIMO offers: the one that ships, merged files, and the first of each four official ones."""
     names = [Path(name) for name in folder_paths.get_filename_list("mimo")]
     official = [name for name in names if name.stem == OFFICIAL[0]]
     merged = [name for name in names if name.suffix == ".safetensors" and name.stem not in OFFICIAL]
-    return [BUILT_IN, *(name.as_posix() for name in merged + official)]
+    return [BUILT_IN_NAME, *(name.as_posix() for name in merged + official)]
 
 
-def checkpoint_path(name: str) -> Path:
+def locate_checkpoint(name: str) -> Path:
     """Where a listed checkpoint lies."""
-    if name == BUILT_IN:
+    if name == BUILT_IN_NAME:
         path = ASSETS / "mimo-tiny.safetensors"
         if not path.is_file():
             raise InputError(f"{path} is missing: the pack is not whole. Install it again.")
         return path
-    if name not in checkpoint_names():
+    if name not in list_checkpoints():
         raise InputError(
             f"There is no MIMO checkpoint {name} in models/mimo. Get the official files with "
-            f"{command('fetch', 'mimo')}, or copy {', '.join(f'{part}.pth' for part in OFFICIAL)} or a merged file to "
-            f"models/mimo, and press R. Or choose {BUILT_IN}."
+            f"{format_command('fetch', 'mimo')}, or copy {', '.join(f'{part}.pth' for part in OFFICIAL)} or a merged "
+            f"file to models/mimo, and press R. Or choose {BUILT_IN_NAME}."
         )
     return Path(folder_paths.get_full_path_or_raise("mimo", name))
 
 
-def official_body_code():
+def find_official_body():
     """The SMPL body and the official colour table (V, 3) of MIMO's body codes."""
-    return official_files.official_body_code(*(folder_paths.get_folder_paths(name) for name in ("mimo", "smpl")))
+    return official_files.open_official_body(*(folder_paths.get_folder_paths(name) for name in ("mimo", "smpl")))
 
 
-def edge_masks():
+def find_edge_masks():
     """The official edge masks (H, W) uint8 by name."""
-    return official_files.edge_masks(folder_paths.get_folder_paths("mimo"))
+    return official_files.read_edge_masks(folder_paths.get_folder_paths("mimo"))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from comfy_api.latest import io
 
-from ..mimo_core.denoise.segments import BLACK, network_frames
+from ..mimo_core.denoise.segments import BLACK, cut_network_frames
 from ..mimo_core.errors import InputError
 from ..mimo_core.media.clip import Clip
 from ..mimo_core.render.styles import STYLES, render_motion
 from .batches import make_batches
 from .media import make_progress, show_preview
-from .models import official_body_code
+from .models import find_official_body
 from .sockets import MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, make_schema
 
 
@@ -74,7 +74,7 @@ class MimoRenderMotion(io.ComfyNode):
         check_choice("style", style, STYLES)
         check_choice("colors", colors, CODE_COLORS)
         size = None if scene is None else (scene.width, scene.height)
-        body, table = official_body_code() if style == "body code" and colors == "official" else (None, None)
+        body, table = find_official_body() if style == "body code" and colors == "official" else (None, None)
         drawn = render_motion(motion, body=body, style=style, size=size, colors=table, progress=make_progress())
         count = motion.frames
         if plan is not None:
@@ -94,7 +94,7 @@ def _cut_squares(drawn, plan, motion, size):
     # Both side by side, so that the motion is drawn once.
     pairs = Clip.from_frames(np.concatenate([frame, mask[..., None].repeat(3, -1)], 1) for frame, mask in drawn)
     pictures, masks = (
-        network_frames(pairs.derive(lambda k, part=part: pairs[k][:, part]), plan, HINT_SIZE, fill=BLACK)
+        cut_network_frames(pairs.derive(lambda k, part=part: pairs[k][:, part]), plan, HINT_SIZE, fill=BLACK)
         for part in (slice(size[0]), slice(size[0], None))
     )
     return ((np.array(picture), np.array(mask[..., 0])) for picture, mask in zip(pictures, masks, strict=True))

@@ -10,19 +10,16 @@ from torch.testing import assert_close
 
 from mimo_core.denoise.checkpoints import (
     Checkpoint,
-    Trained,
-    build,
-    convert,
+    TrainingSettings,
+    build_networks,
+    merge_checkpoint,
     open_checkpoint,
     save_checkpoint,
-    start_from_sd15,
 )
-from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.denoiser import Denoiser
 from mimo_core.denoise.pose_guider import PoseGuider
 from mimo_core.denoise.reference_unet import ReferenceUNet
-from mimo_core.denoise.sd15 import diffusers_names
-from mimo_core.denoise.state_files import seems_to_be
+from mimo_core.denoise.state_files import describe_state, read_metadata
 from mimo_core.errors import InputError
 from tests.tiny_networks import TINY, random_weights
 
@@ -53,7 +50,7 @@ def official(states, tmp_path):
 
 class TestOfficialFiles:
     def test_they_load_with_the_widths_that_their_shapes_tell(self, official, states):
-        networks = build(open_checkpoint(official))
+        networks = build_networks(open_checkpoint(official))
         assert networks.denoiser.config == CONFIG
         loaded = networks.denoiser.state_dict()
         expected = states["denoising_unet"] | states["motion_module"]
@@ -153,17 +150,17 @@ class TestSeemsToBe:
         ],
     )
     def test_a_name_gives_a_file_away(self, name, expected):
-        assert seems_to_be({name: torch.zeros(1)}) == expected
+        assert describe_state({name: torch.zeros(1)}) == expected
 
     def test_a_vae_has_both_ends(self):
         names = ("encoder.conv_in.weight", "decoder.conv_in.weight")
-        assert seems_to_be({name: torch.zeros(1) for name in names}) == "a VAE"
+        assert describe_state({name: torch.zeros(1) for name in names}) == "a VAE"
 
     def test_our_own_parts_are_told_apart(self, states):
-        assert seems_to_be(states["denoising_unet"]) == "a MIMO denoising UNet"
-        assert seems_to_be(states["motion_module"]) == "a motion module"
-        assert seems_to_be(states["reference_unet"]) == "a reference UNet"
-        assert seems_to_be(states["pose_guider"]) == "a pose guider"
+        assert describe_state(states["denoising_unet"]) == "a MIMO denoising UNet"
+        assert describe_state(states["motion_module"]) == "a motion module"
+        assert describe_state(states["reference_unet"]) == "a reference UNet"
+        assert describe_state(states["pose_guider"]) == "a pose guider"
 
     def test_a_wrong_file_chosen_as_a_checkpoint_says_so(self, tmp_path):
         save_file({"a.lora_up.weight": torch.zeros(2)}, tmp_path / "style.safetensors")
@@ -174,7 +171,7 @@ class TestSeemsToBe:
 class TestMergedFile:
     def test_conversion_keeps_every_tensor_in_half_the_bytes(self, official, tmp_path):
         out = tmp_path / "mimo.safetensors"
-        before = convert(official, out)
+        before = merge_checkpoint(official, out)
         after = open_checkpoint(out)
         assert after.config == before.config
         stored = load_file(out)
@@ -187,7 +184,7 @@ class TestMergedFile:
         )
 
     def test_it_says_how_it_is_sampled_and_what_it_was_made_from(self, official, tmp_path):
-        convert(official, tmp_path / "mimo.safetensors")
+        merge_checkpoint(official, tmp_path / "mimo.safetensors")
         trained = open_checkpoint(tmp_path / "mimo.safetensors").trained
         assert (trained.size, trained.window, trained.steps, trained.cfg) == (784, 24, 25, 3.5)
         assert set(trained.hashes) == {
@@ -198,7 +195,7 @@ class TestMergedFile:
     def test_a_folder_with_a_merged_file_opens_it(self, official, tmp_path):
         folder = tmp_path / "merged"
         folder.mkdir()
-        convert(official, folder / "mimo.safetensors")
+        merge_checkpoint(official, folder / "mimo.safetensors")
         assert open_checkpoint(folder).config == CONFIG
 
     def test_a_vae_inside_comes_back(self, official, tmp_path):
@@ -208,17 +205,33 @@ class TestMergedFile:
 
     def test_counts_that_leave_no_trace_in_shapes_are_kept(self, tmp_path):
         networks = [random_weights(network(TINY)).state_dict() for network in (Denoiser, ReferenceUNet, PoseGuider)]
-        save_checkpoint(Checkpoint(TINY, Trained(size=256, colours="free"), *networks), tmp_path / "tiny.safetensors")
+        save_checkpoint(
+            Checkpoint(TINY, TrainingSettings(size=256, colors="free"), *networks), tmp_path / "tiny.safetensors"
+        )
         opened = open_checkpoint(tmp_path / "tiny.safetensors")
         assert opened.config == TINY
-        assert opened.trained.colours == "free"
+        assert opened.trained.colors == "free"
+
+    def test_a_file_with_the_settings_under_their_names_of_before_still_opens(self, tmp_path):
+        networks = [random_weights(network(TINY)).state_dict() for network in (Denoiser, ReferenceUNet, PoseGuider)]
+        settings = TrainingSettings(size=256, colors="free", concat=("plate",))
+        save_checkpoint(Checkpoint(TINY, settings, *networks), tmp_path / "new.safetensors", dtype=torch.float32)
+        recorded = json.loads(read_metadata(tmp_path / "new.safetensors")["mimo"])
+        for name, before in (("colors", "colours"), ("concat", "layers")):
+            recorded["trained"][before] = recorded["trained"].pop(name)
+        save_file(
+            load_file(tmp_path / "new.safetensors"),
+            tmp_path / "old.safetensors",
+            metadata={"mimo": json.dumps(recorded)},
+        )
+        assert open_checkpoint(tmp_path / "old.safetensors").trained == settings
 
     def test_values_that_overflow_float16_are_named_and_nothing_is_left(self, official, states, tmp_path):
         state = dict(states["pose_guider"])
         state["conv_in.bias"] = torch.full_like(state["conv_in.bias"], 1e6)
         torch.save(state, official / "pose_guider.pth")
         with pytest.raises(InputError, match="pose_guider.conv_in.bias cannot be stored in torch.float16"):
-            convert(official, tmp_path / "mimo.safetensors")
+            merge_checkpoint(official, tmp_path / "mimo.safetensors")
         assert [path.name for path in tmp_path.iterdir()] == ["official"]
 
     def test_a_surplus_network_is_refused(self, tmp_path):
@@ -230,91 +243,15 @@ class TestMergedFile:
 
 class TestBuild:
     def test_weights_take_the_wanted_dtype_and_position_tables_stay_exact(self, official):
-        denoiser = build(open_checkpoint(official), dtype=torch.bfloat16).denoiser
+        denoiser = build_networks(open_checkpoint(official), dtype=torch.bfloat16).denoiser
         assert denoiser.conv_in.weight.dtype == torch.bfloat16
         tables = [buffer for name, buffer in denoiser.named_buffers() if name.endswith(".pe")]
         assert tables
         assert {table.dtype for table in tables} == {torch.float32}
 
     def test_a_built_denoiser_runs_in_half_precision(self, official):
-        denoiser = build(open_checkpoint(official), dtype=torch.bfloat16).denoiser
+        denoiser = build_networks(open_checkpoint(official), dtype=torch.bfloat16).denoiser
         x = torch.randn(2, 8, 8, 8, dtype=torch.bfloat16)
         velocity = denoiser(x, torch.full((2,), 500), torch.ones(1, 1, 16, dtype=torch.bfloat16))
         assert velocity.dtype == torch.bfloat16
         assert torch.isfinite(velocity).all()
-
-
-class TestStartFromStableDiffusion:
-    @pytest.fixture
-    def parts(self, states, tmp_path):
-        """A tiny SD1.5 UNet and a motion module whose tables hold 24 positions, as AnimateDiff v1 has."""
-        unet = dict(states["denoising_unet"])
-        unet["conv_in.weight"] = unet["conv_in.weight"][:, :4].contiguous()
-        motion = {
-            name: tensor[:, :24].contiguous() if name.endswith(".pe") else tensor
-            for name, tensor in states["motion_module"].items()
-        }
-        save_file(unet, tmp_path / "unet.safetensors")
-        torch.save({"state_dict": motion}, tmp_path / "mm.ckpt")
-        return tmp_path / "unet.safetensors", tmp_path / "mm.ckpt"
-
-    def test_the_background_begins_at_zero_and_the_rest_is_stable_diffusion(self, parts, states):
-        start = start_from_sd15(*parts)
-        first = start.denoising_unet["conv_in.weight"]
-        assert first.shape[1] == 8
-        assert not first[:, 4:].any()
-        assert "conv_out.weight" not in start.reference_unet
-        assert_close(start.reference_unet["conv_in.weight"], first[:, :4], rtol=0, atol=0)
-
-    def test_short_position_tables_become_the_full_formula(self, parts, states):
-        start = start_from_sd15(*parts)
-        name = next(name for name in states["motion_module"] if name.endswith(".pe"))
-        assert_close(start.denoising_unet[name], states["motion_module"][name], rtol=0, atol=1e-6)
-
-    def test_the_pose_guider_adds_nothing_yet(self, parts):
-        guider = build(start_from_sd15(*parts)).pose_guider
-        assert not guider(torch.rand(1, 3, 16, 16)).any()
-
-    def test_two_wrong_files_are_named(self, parts):
-        with pytest.raises(InputError, match="unet.safetensors is not a motion module: it seems to be a Stable Diff"):
-            start_from_sd15(parts[0], parts[0])
-        with pytest.raises(InputError, match="mm.ckpt is not Stable Diffusion 1.5: it seems to be a motion module"):
-            start_from_sd15(parts[1], parts[1])
-
-    def test_the_first_layout_of_stable_diffusion_gets_the_names_that_diffusers_gives_it(self):
-        from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
-
-        original = {f"model.diffusion_model.{name}": torch.tensor(index) for index, name in enumerate(original_names())}
-        config = {"layers_per_block": 2, "class_embed_type": None, "addition_embed_type": None}
-        ours, theirs = diffusers_names(original), convert_ldm_unet_checkpoint(dict(original), config)
-        assert {name: int(value) for name, value in ours.items()} == {
-            name: int(value) for name, value in theirs.items()
-        }
-        assert set(ReferenceUNet(MimoConfig(), device="meta").state_dict()) < set(ours)
-
-
-def original_names():
-    """The names of SD1.5's UNet in its first layout."""
-    resnet = ("in_layers.0", "in_layers.2", "emb_layers.1", "out_layers.0", "out_layers.3")
-    block = "transformer_blocks.0"
-    attention = ("norm", "proj_in", "proj_out", *(f"{block}.norm{index}" for index in (1, 2, 3)))
-    attention += (f"{block}.ff.net.0.proj", f"{block}.ff.net.2", f"{block}.attn1.to_out.0", f"{block}.attn2.to_out.0")
-    unbiased = [f"{block}.attn{index}.to_{letter}.weight" for index in (1, 2) for letter in "qkv"]
-    with_attention = {f"input_blocks.{number}" for number in (1, 2, 4, 5, 7, 8)}
-    with_attention |= {f"output_blocks.{number}" for number in range(3, 12)}
-    widening = {"input_blocks.4", "input_blocks.7"} | {f"output_blocks.{number}" for number in range(12)}
-
-    layers = ["time_embed.0", "time_embed.2", "input_blocks.0.0", "out.0", "out.2"]
-    layers += [f"input_blocks.{number}.0.op" for number in (3, 6, 9)]
-    layers += ["output_blocks.2.1.conv", "output_blocks.5.2.conv", "output_blocks.8.2.conv"]
-    layers += [f"middle_block.{part}.{layer}" for part in (0, 2) for layer in resnet]
-    layers += [f"middle_block.1.{layer}" for layer in attention]
-    names = [f"middle_block.1.{name}" for name in unbiased]
-    blocks = [f"input_blocks.{number}" for number in (1, 2, 4, 5, 7, 8, 10, 11)]
-    for path in blocks + [f"output_blocks.{number}" for number in range(12)]:
-        layers += [f"{path}.0.{layer}" for layer in resnet]
-        layers += [f"{path}.0.skip_connection"] if path in widening else []
-        if path in with_attention:
-            layers += [f"{path}.1.{layer}" for layer in attention]
-            names += [f"{path}.1.{name}" for name in unbiased]
-    return names + [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]

@@ -44,7 +44,7 @@ def world(part, tmp_path_factory):
     generator = np.random.default_rng(0)
     picture = generator.integers(0, 256, (64, 64, 3), np.uint8)
     identity = part("mimo_core.identity.identity").Identity(picture, np.full((64, 64), 255, np.uint8))
-    identity = part("nodes.conditioning").encode_views(identity, vae=vae, clip_vision=clip_vision)
+    identity = part("nodes.conditioning").encode_views_by_nodes(identity, vae=vae, clip_vision=clip_vision)
     clip = part("mimo_core.media.clip")
     plate = clip.Clip.from_array(generator.integers(0, 256, (FRAMES, HEIGHT, WIDTH, 3), np.uint8))
     nobody = clip.Masks.constant(0, FRAMES, HEIGHT, WIDTH)
@@ -79,7 +79,7 @@ SAMPLING = {
 
 class TestLoad:
     def test_a_merged_file_brings_model_vae_and_clip_vision(self, world, part):
-        assert part("nodes.comfy_model").trained(world.model).size == tiny_comfy.SIZE
+        assert part("nodes.comfy_model").get_training_settings(world.model).size == tiny_comfy.SIZE
         assert world.vae.encode(torch.rand(1, 64, 64, 3)).shape == (1, 4, 8, 8)
         assert world.clip_vision.encode_image(torch.rand(1, 50, 40, 3), crop=False).image_embeds.shape == (1, 32)
 
@@ -126,7 +126,7 @@ class TestLibrary:
             state = tiny_comfy.small_vae() | {"vae_scale": torch.tensor(0.18215), "vae_shift": torch.tensor(0.0)}
             if kind != "tiny":
                 state = tiny_autoencoder().state_dict()
-            theirs = comfy.sd.VAE(sd=library.taesd_names(state), dtype=torch.float32)
+            theirs = comfy.sd.VAE(sd=library.rename_taesd(state), dtype=torch.float32)
         ours = library.Autoencoder.from_tensors(state)
         pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 48, 3), np.uint8)
         latents = ours.encode(pictures)
@@ -138,7 +138,7 @@ class TestLibrary:
     def test_its_image_encoder_is_comfyuis(self, part, tmp_path):
         library, theirs = part("mimo_core.denoise.image_encoder"), tiny_comfy.clip_vision(tmp_path)
         picture = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
-        ours = library.token_of(library.image_encoder(theirs.get_sd()), picture)
+        ours = library.embed_picture(library.build_image_encoder(theirs.get_sd()), picture)
         expected = theirs.encode_image(torch.from_numpy(picture).float()[None] / 255, crop=False).image_embeds
         torch.testing.assert_close(ours, expected.float().cpu(), rtol=1e-3, atol=1e-3)
 
@@ -154,13 +154,12 @@ class TestIdentity:
         from dataclasses import replace
 
         identity = replace(world.identity, back=(world.identity.picture[::-1].copy(), world.identity.matte))
-        identity = part("nodes.conditioning").encode_views(identity, vae=world.vae, clip_vision=world.clip_vision)
-        encode = part("nodes.conditioning").encoder_of(world.vae)
+        conditioning = part("nodes.conditioning")
+        identity = conditioning.encode_views_by_nodes(identity, vae=world.vae, clip_vision=world.clip_vision)
+        encode = conditioning.make_encoder(world.vae)
         features = {
-            behaviour: part("nodes.conditioning")._reference(
-                world.model, identity, encode, identity.token, 64, behaviour
-            )
-            for behaviour in ("fixed", "official")
+            behavior: conditioning._compute_clip_reference(world.model, identity, encode, identity.token, 64, behavior)
+            for behavior in ("fixed", "official")
         }
         tokens = {name: next(iter(views.banks.values())).shape[1] for name, views in features.items()}
         assert tokens == {"fixed": 2 * 64, "official": 64}
@@ -200,7 +199,7 @@ class TestConditioning:
         entry = lambda made: made[1][0][1]["mimo_clip"]  # noqa: E731
         assert cut[3]["batch_index"] == [2, 3, 4]
         assert torch.equal(entry(cut).body_code, entry(whole).body_code[2:5])
-        torch.testing.assert_close(entry(cut).layers, entry(whole).layers[2:5])
+        torch.testing.assert_close(entry(cut).concat_latents, entry(whole).concat_latents[2:5])
         noise = run("MIMO_Noise", seed=1, noise="per_frame")[0]
         assert torch.equal(noise.generate_noise(cut[3]), noise.generate_noise(whole[3])[2:5])
 
@@ -370,8 +369,8 @@ class TestBadInput:
         import dataclasses
 
         model = world.model.clone()
-        trained = part("nodes.comfy_model").trained(model)
-        model.set_attachments("mimo_trained", dataclasses.replace(trained, colours="smpl"))
+        trained = part("nodes.comfy_model").get_training_settings(model)
+        model.set_attachments("mimo_trained", dataclasses.replace(trained, colors="smpl"))
         motion = part("mimo_core.example").example_shots()[0].motion()
         with pytest.raises(ValueError, match="sdc_info.npy to models/mimo and an SMPL or SMPL-H file"):
             run(

@@ -23,7 +23,7 @@ def native(pack):
 @pytest.fixture(scope="module")
 def made(native):
     """A model, its conditions, and what it samples."""
-    model = native.build(tiny_comfy.checkpoint())
+    model = native.build_model(tiny_comfy.checkpoint())
     positive, negative = tiny_comfy.conditions(native, model, FRAMES)
     return SimpleNamespace(model=model, conds=(positive, negative), latents=sample(model, positive, negative))
 
@@ -120,17 +120,17 @@ class TestSamplers:
         assert torch.isfinite(sample(made.model, positive, negative, frames=1)).all()
 
     def test_the_reference_is_projected_once_a_run(self, native, made, monkeypatch):
-        count, project = [], native.Denoiser.project
-        monkeypatch.setattr(native.Denoiser, "project", lambda *args: count.append(1) or project(*args))
+        count, project = [], native.Denoiser.project_reference
+        monkeypatch.setattr(native.Denoiser, "project_reference", lambda *args: count.append(1) or project(*args))
         sample(made.model, *made.conds, steps=3)
         assert len(count) == 1
 
     def test_a_library_run_gives_the_same_latents(self, native, made):
         """The official DDIM of the library against ComfyUI's, which rounds its first sigma: 4e-5 is documented."""
         from mimo_core.denoise.sampling import Conditions
-        from mimo_core.denoise.sampling import sample as library_sample
+        from mimo_core.denoise.sampling import sample_latents as library_sample
 
-        token, clip = made.conds[0][0][0], made.conds[0][0][1][native.CLIP]
+        token, clip = made.conds[0][0][0], made.conds[0][0][1][native.CLIP_KEY]
         denoiser = made.model.model.diffusion_model
         guider = made.model.get_additional_models()[0].model
         import comfy.sample
@@ -140,10 +140,10 @@ class TestSamplers:
             denoiser,
             noise,
             Conditions(
-                clip.layers * 0.18215,
+                clip.concat_latents * 0.18215,
                 token,
                 clip.reference,
-                lambda frames: guider.of_uint8(clip.body_code[list(frames)]),
+                lambda frames: guider.encode_frames(clip.body_code[list(frames)]),
             ),
             windows=[list(range(FRAMES))],
             steps=4,
@@ -220,7 +220,7 @@ class TestControl:
         (net,) = nodes.ControlNetLoader().load_controlnet("control.safetensors")
 
         wide = {"block_out_channels": (320, 320), "layers_per_block": 1, "heads": 8, "cross_attention_dim": 768}
-        model = native.build(tiny_comfy.checkpoint(config=replace(CONFIG, **wide, norm_groups=32)))
+        model = native.build_model(tiny_comfy.checkpoint(config=replace(CONFIG, **wide, norm_groups=32)))
         conds = tiny_comfy.conditions(native, model, 2)
         without = sample(model, *conds, frames=2, steps=1)
         out = sample(model, *apply_control(*conds, net, frame_hints(2)), frames=2, steps=1)
@@ -326,7 +326,7 @@ class TestMemory:
     @pytest.mark.parametrize("share", [0.0, 0.5])
     def test_no_parameter_left_behind_misses_the_cast_at_use(self, native, share):
         """On the meta device, which stands for a GPU that cannot hold the model."""
-        model = native.build(tiny_comfy.checkpoint())
+        model = native.build_model(tiny_comfy.checkpoint())
         for patcher in (model, *model.get_additional_models()):
             patcher.load(torch.device("meta"), lowvram_model_memory=1 + share * patcher.model_size())
             left = [name for name, weight in patcher.model.named_parameters() if weight.device.type == "cpu"]
@@ -335,7 +335,7 @@ class TestMemory:
             assert [name for name in left if not owner(name.rpartition(".")[0]).comfy_cast_weights] == []
 
     def test_a_model_that_is_cast_at_use_gives_the_same(self, native, made):
-        model = native.build(tiny_comfy.checkpoint())
+        model = native.build_model(tiny_comfy.checkpoint())
         for patcher in (model, *model.get_additional_models()):
             for module in patcher.model.modules():
                 if hasattr(module, "comfy_cast_weights"):
@@ -352,7 +352,7 @@ class TestMemory:
 
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float8_e4m3fn])
     def test_other_precisions_come_near(self, native, made, dtype):
-        model = native.build(tiny_comfy.checkpoint(), dtype=dtype)
+        model = native.build_model(tiny_comfy.checkpoint(), dtype=dtype)
         assert {weight.dtype for weight in model.model.diffusion_model.parameters()} == {dtype}
         out = sample(model, *made.conds, steps=1)
         expected = sample(made.model, *made.conds, steps=1)
@@ -366,7 +366,7 @@ class TestMemory:
 
     def test_the_body_code_stays_on_the_cpu_as_bytes(self, native, made, spy):
         sample(made.model, *made.conds, steps=1)
-        clip = made.conds[0][0][1][native.CLIP]
+        clip = made.conds[0][0][1][native.CLIP_KEY]
         assert clip.body_code.dtype == torch.uint8 and clip.body_code.device.type == "cpu"
 
 
@@ -401,7 +401,7 @@ class TestBadInput:
             sample(made.model, made.conds[0], [[torch.zeros(1, 1, 32), {}]])
 
     def test_an_overflow_is_named_with_step_and_cure(self, native, made):
-        model = native.build(tiny_comfy.checkpoint())
+        model = native.build_model(tiny_comfy.checkpoint())
         model.model.diffusion_model.conv_out.bias.data.fill_(float("nan"))
         with pytest.raises(ValueError, match="NaN or infinite at step 1 of 2.*precision"):
             sample(model, *made.conds)

@@ -21,20 +21,20 @@ def native(pack):
 
 @pytest.fixture(scope="module")
 def windowed(pack):
-    return importlib.import_module(f"{pack.__name__}.nodes.comfy_windows").with_windows
+    return importlib.import_module(f"{pack.__name__}.nodes.comfy_windows").set_windows
 
 
 @pytest.fixture(scope="module")
 def local(native):
     """A model that mixes nothing between frames, its conditions, and what it samples of the whole clip."""
-    model = native.build(tiny_comfy.checkpoint(frame_local=True))
+    model = native.build_model(tiny_comfy.checkpoint(frame_local=True))
     conds = tiny_comfy.conditions(native, model, FRAMES)
     return SimpleNamespace(model=model, conds=conds, latents=sample(model, *conds, frames=FRAMES))
 
 
 @pytest.fixture(scope="module")
 def mixing(native):
-    model = native.build(tiny_comfy.checkpoint())
+    model = native.build_model(tiny_comfy.checkpoint())
     return SimpleNamespace(model=model, conds=tiny_comfy.conditions(native, model, FRAMES))
 
 
@@ -88,24 +88,26 @@ class TestLaws:
     def test_segments_that_share_no_window_are_the_whole_bit_for_bit(self, native, mixing, windowed, node_classes):
         """Two segments of three frames, and both at once in windows of three without overlap."""
         noise = node_classes["MIMO_Noise"].execute(seed=9, noise="per_frame").args[0]
-        clip = mixing.conds[0][0][1][native.CLIP]
+        clip = mixing.conds[0][0][1][native.CLIP_KEY]
         model = windowed(mixing.model, 3, 0)
 
         def run(first, last):
-            part = native.ClipConditions(clip.layers[first:last], clip.body_code[first:last], clip.reference, True)
+            part = native.ClipConditions(
+                clip.concat_latents[first:last], clip.body_code[first:last], clip.reference, True
+            )
             latent = tiny_comfy.empty_latent(last - first) | {"batch_index": list(range(first, last))}
             token = mixing.conds[0][0][0]
-            positive = [[token, {native.CLIP: part}]]
-            negative = [[torch.zeros_like(token), {native.CLIP: part.unconditional()}]]
+            positive = [[token, {native.CLIP_KEY: part}]]
+            negative = [[torch.zeros_like(token), {native.CLIP_KEY: part.make_unconditional()}]]
             return custom_sample(model, positive, negative, noise, latent)
 
         assert torch.equal(torch.cat([run(0, 3), run(3, 6)]), run(0, 6))
 
     def test_a_batch_of_windows_is_the_windows_one_by_one(self, native, mixing):
         """Two windows as four chunks of one call, which is how the library batches them."""
-        clip, token = mixing.conds[0][0][1][native.CLIP], mixing.conds[0][0][0]
+        clip, token = mixing.conds[0][0][1][native.CLIP_KEY], mixing.conds[0][0][0]
         denoiser = mixing.model.model.diffusion_model
-        keys = denoiser.project(clip.reference)
+        keys = denoiser.project_reference(clip.reference)
         generator = torch.Generator().manual_seed(0)
         x = torch.randn(2, 3, 8, 8, 8, generator=generator)
         pose = torch.randn(2, 3, CONFIG.block_out_channels[0], 8, 8, generator=generator)
@@ -136,12 +138,12 @@ class TestWindows:
 
         monkeypatch.setattr(native.Denoiser, "forward", watch)
         sample(windowed(mixing.model, 4, 2), *mixing.conds, frames=FRAMES, steps=1)
-        clip = mixing.conds[0][0][1][native.CLIP]
+        clip = mixing.conds[0][0][1][native.CLIP_KEY]
         guider = mixing.model.get_additional_models()[0].model
         assert [window for _, window, _ in calls] == [[0, 1, 2, 3], [2, 3, 4, 5], [3, 4, 5, 6]]
         for x, window, pose in calls:
-            assert torch.equal(x[:, 4:], clip.layers[window].repeat(2, 1, 1, 1) * 0.18215)
-            assert torch.equal(pose, guider.of_uint8(clip.body_code[window]))
+            assert torch.equal(x[:, 4:], clip.concat_latents[window].repeat(2, 1, 1, 1) * 0.18215)
+            assert torch.equal(pose, guider.encode_frames(clip.body_code[window]))
 
     def test_hints_of_a_stock_controlnet_follow_the_windows(self, mixing, windowed, monkeypatch):
         hints = frame_hints(FRAMES)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mimo_core.denoise.autoencoder import RENAMED, Autoencoder, taesd_names
-from mimo_core.denoise.image_encoder import image_encoder, token_of, vision_shape
+from mimo_core.denoise.autoencoder import ATTENTION_RENAMES, Autoencoder, rename_taesd
+from mimo_core.denoise.image_encoder import build_image_encoder, embed_picture, infer_vision_config
 from mimo_core.errors import InputError
 from tests.tiny_networks import random_weights, tiny_autoencoder, tiny_image_encoder
 
@@ -43,7 +43,7 @@ class TestFiles:
     def test_files_of_before_2023_name_the_attention_otherwise(self, pictures):
         state = large_autoencoder().state_dict()
         old = dict(state)
-        for before, after in RENAMED.items():
+        for before, after in ATTENTION_RENAMES.items():
             old = {name.replace(after, before): tensor for name, tensor in old.items()}
         assert set(old) != set(state)
         expected = Autoencoder.from_tensors(state).encode(pictures)
@@ -51,7 +51,7 @@ class TestFiles:
 
     def test_tiny_ones_come_in_the_names_of_diffusers_and_of_comfyui(self, pictures):
         state = tiny_autoencoder().state_dict()
-        one, other = Autoencoder.from_tensors(state), Autoencoder.from_tensors(taesd_names(state))
+        one, other = Autoencoder.from_tensors(state), Autoencoder.from_tensors(rename_taesd(state))
         assert torch.equal(one.encode(pictures), other.encode(pictures))
         np.testing.assert_array_equal(one.decode(one.encode(pictures)), other.decode(one.encode(pictures)))
 
@@ -80,19 +80,19 @@ class TestBadInput:
 
 class TestImageEncoder:
     def test_its_shape_is_read_off_its_tensors(self):
-        shape = vision_shape(tiny_image_encoder().state_dict())
+        shape = infer_vision_config(tiny_image_encoder().state_dict())
         assert (shape["image_size"], shape["patch_size"], shape["projection_dim"]) == (64, 32, 16)
 
     def test_the_embedding_is_projected_and_not_normalised(self, pictures):
-        token = token_of(image_encoder(tiny_image_encoder().state_dict()), pictures[0][:, :32])
+        token = embed_picture(build_image_encoder(tiny_image_encoder().state_dict()), pictures[0][:, :32])
         assert token.shape == (1, 16) and abs(float(token.norm()) - 1) > 1e-3
 
     def test_a_file_that_is_none(self):
         with pytest.raises(InputError, match="CLIP vision.*seems to be a VAE"):
-            image_encoder(large_autoencoder().state_dict())
+            build_image_encoder(large_autoencoder().state_dict())
 
     def test_a_file_that_lacks_tensors(self):
         state = tiny_image_encoder().state_dict()
         state.pop("vision_model.post_layernorm.bias")
         with pytest.raises(InputError, match="lacks 1 tensors: vision_model.post_layernorm.bias"):
-            image_encoder(state)
+            build_image_encoder(state)

@@ -1,4 +1,4 @@
-"""Out of memory is a behaviour: less at once, then tiles, then a message with the numbers."""
+"""Out of memory is a behavior: less at once, then tiles, then a message with the numbers."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,10 @@ import torch
 
 from mimo_core.denoise.autoencoder import Autoencoder
 from mimo_core.denoise.denoiser import Denoiser
-from mimo_core.denoise.memory import OutOfMemory, in_memory, is_out_of_memory
-from mimo_core.denoise.noise import frame_noise
-from mimo_core.denoise.sampling import Conditions, sample
-from mimo_core.denoise.windows import fixed_windows
+from mimo_core.denoise.memory import OutOfMemory, is_out_of_memory, run_with_fallbacks
+from mimo_core.denoise.noise import draw_frame_noise
+from mimo_core.denoise.sampling import Conditions, sample_latents
+from mimo_core.denoise.windows import plan_fixed_windows
 from tests.tiny_networks import TINY, random_weights, tiny_autoencoder
 
 
@@ -33,20 +33,20 @@ class TestInMemory:
     def test_ways_that_do_not_fit_are_never_tried_again(self):
         run, tried = in_little_memory(lambda way: way, 2, size_of=lambda way: way)
         ways = [4, 3, 2, 1]
-        assert in_memory(run, ways, CPU, told="") == 2 and ways == [2, 1]
-        assert in_memory(run, ways, CPU, told="") == 2 and tried == [4, 3, 2, 2]
+        assert run_with_fallbacks(run, ways, CPU, situation="") == 2 and ways == [2, 1]
+        assert run_with_fallbacks(run, ways, CPU, situation="") == 2 and tried == [4, 3, 2, 2]
 
     def test_the_last_failure_is_told(self):
         run, _ = in_little_memory(None, 0, size_of=lambda way: way)
         with pytest.raises(OutOfMemory, match="Out of memory with one frame. .*GB are free"):
-            in_memory(run, [2, 1], CPU, told="with one frame")
+            run_with_fallbacks(run, [2, 1], CPU, situation="with one frame")
 
     def test_other_errors_are_not_caught(self):
         def broken(way):
             raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
         with pytest.raises(RuntimeError, match="mat1"):
-            in_memory(broken, [2, 1], CPU, told="")
+            run_with_fallbacks(broken, [2, 1], CPU, situation="")
 
     def test_a_cpu_that_is_full_counts(self):
         with pytest.raises(RuntimeError) as caught:
@@ -59,9 +59,9 @@ class TestSample:
         generator = torch.Generator().manual_seed(5)
         layers = torch.randn(8, 4, 8, 8, generator=generator)
         conditions = Conditions(layers, torch.full((1, 1, TINY.cross_attention_dim), 0.3))
-        windows = fixed_windows(8, size=4, overlap=2)
-        noise = frame_noise(1, range(8), 8, 8)
-        return sample(denoiser, noise, conditions, windows=windows, steps=2, cfg=cfg, windows_at_once=3)
+        windows = plan_fixed_windows(8, size=4, overlap=2)
+        noise = draw_frame_noise(1, range(8), 8, 8)
+        return sample_latents(denoiser, noise, conditions, windows=windows, steps=2, cfg=cfg, windows_at_once=3)
 
     @pytest.mark.parametrize(
         ("limit", "expected"),

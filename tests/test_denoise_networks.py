@@ -103,7 +103,7 @@ class TestReferenceUNet:
 class TestReferenceAttention:
     def test_projected_once_equals_projected_in_every_call(self, denoiser, features):
         with torch.no_grad():
-            keys = denoiser.project(features)
+            keys = denoiser.project_reference(features)
         assert_close(predict(denoiser, *inputs(), reference=keys), predict(denoiser, *inputs(), reference=features))
 
     def test_unconditional_rows_never_read_the_reference(self, denoiser, features):
@@ -131,7 +131,7 @@ class TestReferenceAttention:
     def test_the_order_of_several_views_does_not_matter_but_each_view_does(self, denoiser, features):
         other = ReferenceFeatures({name: -bank for name, bank in features.banks.items()})
         one, both, swapped = (
-            predict(denoiser, *inputs(), reference=ReferenceFeatures.joined(views))
+            predict(denoiser, *inputs(), reference=ReferenceFeatures.join(views))
             for views in ([features], [features, other], [other, features])
         )
         assert_close(both, swapped, rtol=0, atol=1e-5)
@@ -139,7 +139,7 @@ class TestReferenceAttention:
 
     def test_a_reference_of_another_network_is_refused_with_the_missing_blocks(self, denoiser):
         with pytest.raises(InputError, match="lacks 7 of 7 blocks.*mid_block"):
-            denoiser.project(ReferenceFeatures({}))
+            denoiser.project_reference(ReferenceFeatures({}))
 
 
 class TestMotionModules:

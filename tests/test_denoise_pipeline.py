@@ -14,10 +14,10 @@ import torch
 
 from mimo_core.cli import run_command
 from mimo_core.denoise.autoencoder import Autoencoder
-from mimo_core.denoise.checkpoints import build, open_checkpoint, save_checkpoint
-from mimo_core.denoise.image_encoder import image_encoder
-from mimo_core.denoise.kept import KeptSegments, job_key
-from mimo_core.denoise.pipeline import MimoDecoder, Settings
+from mimo_core.denoise.checkpoints import build_networks, open_checkpoint, save_checkpoint
+from mimo_core.denoise.image_encoder import build_image_encoder
+from mimo_core.denoise.pipeline import MimoDecoder, SamplingSettings
+from mimo_core.denoise.segment_cache import SegmentCache, hash_job
 from mimo_core.errors import InputError
 from mimo_core.example import example_shots
 from mimo_core.identity.identity import Identity
@@ -53,10 +53,10 @@ def scene():
     return Scene(Clip.from_array(frames), Clip.from_array(255 - frames), Masks.from_array(ball), Masks.from_array(ball))
 
 
-def decoder(checkpoint=None, *, kept=None, progress=silent, **settings):
+def decoder(checkpoint=None, *, cache=None, progress=silent, **settings):
     checkpoint = checkpoint or tiny_checkpoint()
-    parts = Autoencoder.from_tensors(checkpoint.extras["vae"]), image_encoder(checkpoint.extras["clip_vision"])
-    return MimoDecoder(build(checkpoint), *parts, Settings(**settings), kept=kept, progress=progress)
+    parts = Autoencoder.from_tensors(checkpoint.extras["vae"]), build_image_encoder(checkpoint.extras["clip_vision"])
+    return MimoDecoder(build_networks(checkpoint), *parts, SamplingSettings(**settings), cache=cache, progress=progress)
 
 
 def drawn(made, identity, motion, scene):
@@ -162,24 +162,24 @@ class TestResume:
 
     def test_a_stopped_job_goes_on_at_the_last_finished_segment(self, identity, motion, scene, tmp_path):
         undisturbed, _ = drawn(decoder(segment=1), identity, motion, scene)
-        kept = KeptSegments(tmp_path / "kept", job_key([], "the same"))
+        cache = SegmentCache(tmp_path / "cache", hash_job([], "the same"))
         with pytest.raises(Stop):  # two passes a segment: in the second segment
-            drawn(decoder(segment=1, kept=kept, progress=self.stopped_after(3)), identity, motion, scene)
-        assert [file.name for file in kept.folder.iterdir()] == ["segment-00000.safetensors"]
+            drawn(decoder(segment=1, cache=cache, progress=self.stopped_after(3)), identity, motion, scene)
+        assert [file.name for file in cache.folder.iterdir()] == ["segment-00000.safetensors"]
         passes = []
         note = lambda done, total, preview=None: passes.append((done, total))  # noqa: E731
-        frames, _ = drawn(decoder(segment=1, kept=kept, progress=note), identity, motion, scene)
+        frames, _ = drawn(decoder(segment=1, cache=cache, progress=note), identity, motion, scene)
         assert passes == [(3, 6), (4, 6), (5, 6), (6, 6)]
         np.testing.assert_array_equal(frames, undisturbed)
-        kept.remove()
-        assert not kept.folder.exists()
+        cache.remove()
+        assert not cache.folder.exists()
 
     def test_segments_of_other_inputs_or_damaged_ones_are_made_again(self, identity, motion, scene, tmp_path):
         def passes(key, motion):
             count = []
-            kept = KeptSegments(tmp_path / "kept", key)
+            cache = SegmentCache(tmp_path / "cache", key)
             note = lambda done, total, preview=None: count.append(done)  # noqa: E731
-            drawn(decoder(segment=1, kept=kept, progress=note), identity, motion, scene)
+            drawn(decoder(segment=1, cache=cache, progress=note), identity, motion, scene)
             return len(count)
 
         assert passes("one", motion) == 6
@@ -187,18 +187,18 @@ class TestResume:
         assert passes("another", motion) == 6
         moved = motion.with_person(replace(motion.person, transl=motion.person.transl + torch.tensor([0.3, 0.0, 0.0])))
         assert passes("another", moved) == 6
-        (tmp_path / "kept" / "segment-00002.safetensors").write_bytes(b"half a file")
+        (tmp_path / "cache" / "segment-00002.safetensors").write_bytes(b"half a file")
         assert passes("another", moved) == 2
 
     def test_the_key_follows_the_contents_of_files_and_every_setting(self, tmp_path):
         file = tmp_path / "a.png"
         file.write_bytes(b"one")
-        key = job_key([file, None], {"seed": 1})
-        assert job_key([file, None], {"seed": 1}) == key
-        assert job_key([file, None], {"seed": 2}) != key
+        key = hash_job([file, None], {"seed": 1})
+        assert hash_job([file, None], {"seed": 1}) == key
+        assert hash_job([file, None], {"seed": 2}) != key
         file.write_bytes(b"two")
-        assert job_key([file, None], {"seed": 1}) != key
-        assert job_key([tmp_path], {"seed": 1}) == job_key([tmp_path], {"seed": 1})
+        assert hash_job([file, None], {"seed": 1}) != key
+        assert hash_job([tmp_path], {"seed": 1}) == hash_job([tmp_path], {"seed": 1})
 
 
 @pytest.fixture(scope="module")
@@ -255,9 +255,9 @@ class TestCommand:
 
 def test_a_merged_file_comes_back_with_its_layers(tmp_path):
     save_checkpoint(tiny_checkpoint(layers=("plate", "proxy")), tmp_path / "a.safetensors", dtype=torch.float32)
-    assert open_checkpoint(tmp_path / "a.safetensors").trained.layers == ("plate", "proxy")
+    assert open_checkpoint(tmp_path / "a.safetensors").trained.concat == ("plate", "proxy")
     wrong = tiny_checkpoint(layers=("plate", "proxy"))
-    wrong = replace(wrong, trained=replace(wrong.trained, layers=("plate",)))
+    wrong = replace(wrong, trained=replace(wrong.trained, concat=("plate",)))
     save_checkpoint(wrong, tmp_path / "b.safetensors", dtype=torch.float32)
     with pytest.raises(InputError, match="reads 12 channels.*make 8"):
         open_checkpoint(tmp_path / "b.safetensors")

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from mimo_core.denoise.paste import EDGE_NAMES, drawn_areas, edge_mask, edge_name, network_input, paste_back
+from mimo_core.denoise.paste import (
+    EDGE_NAMES,
+    cut_network_input,
+    make_edge_mask,
+    mark_drawn_areas,
+    name_edges,
+    paste_back,
+)
 from mimo_core.denoise.regions import ClipPlan, Context, plan_clip
 from mimo_core.errors import InputError
 from mimo_core.geometry.box import Box
@@ -28,20 +35,20 @@ class TestFixedPlan:
         frames = [body_at(90)] * 4 + [body_at(None)] * 4 + [body_at(90)] * 4
         fixed, without = plan_clip(frames), plan_clip([body_at(90)] * 12)
         assert fixed.contexts == without.contexts
-        assert len(plan_clip(frames, behaviour="official").contexts) == 3
+        assert len(plan_clip(frames, behavior="official").contexts) == 3
 
     def test_frames_that_two_contexts_share_lie_inside_both_regions(self):
         lefts = [3 + 10 * frame for frame in range(14)]
         frames = [body_at(left) for left in lefts]
         for context in plan_clip(frames).contexts:
             assert all(covers(context.region, lefts[frame]) for frame in context.frames)
-        official = plan_clip(frames, behaviour="official").contexts[1]
+        official = plan_clip(frames, behavior="official").contexts[1]
         assert not all(covers(official.region, lefts[frame]) for frame in official.frames)
 
     def test_a_jump_on_the_last_frame_opens_a_context(self):
         frames = [body_at(20)] * 6 + [body_at(130)]
         assert plan_clip(frames).contexts[-1].start == 6
-        assert len(plan_clip(frames, behaviour="official").contexts) == 1
+        assert len(plan_clip(frames, behavior="official").contexts) == 1
 
     def test_a_clip_without_a_body_is_refused(self):
         with pytest.raises(InputError, match="black in all 3 frames"):
@@ -53,7 +60,7 @@ class TestFixedPlan:
 
     def test_windows_stay_inside_a_context_and_official_ones_do_not(self):
         frames = [body_at(20)] * 20 + [body_at(130)] * 20
-        fixed, official = plan_clip(frames), plan_clip(frames, behaviour="official")
+        fixed, official = plan_clip(frames), plan_clip(frames, behavior="official")
         border = len(fixed.contexts[0].frames)
         assert all(max(window) < border or min(window) >= border for window in fixed.windows())
         assert any(min(window) < border <= max(window) for window in official.windows())
@@ -69,15 +76,15 @@ class TestEdgeMask:
             WIDTH if "right" in touched else 110,
             HEIGHT if "down" in touched else 90,
         )
-        mask = edge_mask(region, WIDTH, HEIGHT)
+        mask = make_edge_mask(region, WIDTH, HEIGHT)
         middle = mask[region.height // 2], mask[:, region.width // 2]
         ends = {"left": middle[0][0], "right": middle[0][-1], "up": middle[1][0], "down": middle[1][-1]}
-        assert edge_name(region, WIDTH, HEIGHT) == name
+        assert name_edges(region, WIDTH, HEIGHT) == name
         assert mask.shape == (region.height, region.width)
         assert {border for border, value in ends.items() if value == 1} == set(touched) - {"inner"}
 
     def test_the_ramp_is_linear_over_eight_percent(self):
-        row = edge_mask(Box(10, 0, 110, HEIGHT), WIDTH, HEIGHT)[60]
+        row = make_edge_mask(Box(10, 0, 110, HEIGHT), WIDTH, HEIGHT)[60]
         np.testing.assert_allclose(row[:9], [*((np.arange(8) + 0.5) / 8), 1], rtol=1e-6)
 
 
@@ -99,7 +106,7 @@ class TestPasteBack:
     def test_the_cropped_background_as_network_output_gives_the_background(self):
         background = np.random.default_rng(0).integers(0, 255, (3, HEIGHT, WIDTH, 3), np.uint8)
         region = Box(40, 0, 104, 53)
-        made = [network_input(frame, region, fill=255) for frame in background]
+        made = [cut_network_input(frame, region, fill=255) for frame in background]
         result = np.stack(list(paste_back(one_context(region=region), made, background)))
         assert np.abs(result.astype(int) - background).max() <= 1
 
@@ -109,7 +116,7 @@ class TestPasteBack:
         within = np.zeros((3, HEIGHT, WIDTH), np.uint8)
         within[:2, 45:60, 60:80] = 255
         result = np.stack(list(paste_back(one_context(), made, background, within=within)))
-        areas = np.stack(list(drawn_areas(one_context(), within=within)))
+        areas = np.stack(list(mark_drawn_areas(one_context(), within=within)))
         assert (result[:2, 45:60, 60:80] <= 2).all()
         far = np.ones((HEIGHT, WIDTH), bool)
         far[40:65, 55:85] = False
@@ -146,8 +153,8 @@ class TestPasteBack:
             Box(0, 0, WIDTH, WIDTH),
             [np.full((16, 16, 3), grey, np.uint8) for grey in (0,) * 3 + (90,) * 3],
         )
-        for behaviour, expected in (("fixed", [0, 30, 60, 90]), ("official", [0, 18, 36, 90])):
-            plan = ClipPlan((Context(0, 0, 3, region), Context(1, 3, 4, region)), WIDTH, WIDTH, behaviour)
+        for behavior, expected in (("fixed", [0, 30, 60, 90]), ("official", [0, 18, 36, 90])):
+            plan = ClipPlan((Context(0, 0, 3, region), Context(1, 3, 4, region)), WIDTH, WIDTH, behavior)
             pasted = paste_back(plan, squares, np.zeros((4, WIDTH, WIDTH, 3), np.uint8))
             assert [int(frame[WIDTH // 2, WIDTH // 2, 0]) for frame in pasted] == expected
 

@@ -63,7 +63,7 @@ def test_readme_help_and_doctor_name_every_file_of_the_denoiser():
     """Each with its folder, source, licence and what works without it."""
     readme, help_page = (ROOT / "README.md").read_text(), (ROOT / "web" / "docs" / "MIMO_LoadModel.md").read_text()
     report = "\n".join(doctor.list_weights())
-    for entry in weights.group("mimo"):
+    for entry in weights.list_group("mimo"):
         folder = entry.path.rpartition("/")[0]
         for text in (readme, help_page, report):
             assert all(part in text for part in (entry.name, folder, entry.source, entry.licence)), entry.name

@@ -93,7 +93,7 @@ class TestRenderMotion:
         images, mask, _ = run("MIMO_RenderMotion", motion=motion).args
         regions = core("denoise.regions")
         plan = regions.plan_clip((255 * images.numpy()).round().astype(np.uint8))
-        plan = core("denoise.segments").segment(plan, 1, 2)
+        plan = core("denoise.segments").select_frames(plan, 1, 2)
         squares, square_masks, _ = run("MIMO_RenderMotion", motion=motion, plan=plan).args
         assert squares.shape == (2, 512, 512, 3) and square_masks.shape == (2, 512, 512)
         for (frame, region), square, square_mask in zip(plan.network_frames, squares, square_masks, strict=True):

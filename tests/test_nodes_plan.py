@@ -48,8 +48,8 @@ def mask_files(samples, tmp_path, pack):
 def composed(node_classes, folders):
     """IMAGE of the node as uint8 (F, H, W, 3)."""
 
-    def run(scene, squares, plan, behaviour, mask=None):
-        options = {"color_match": "none", "feather": 4, "shadow": 0.5, "behavior": behaviour, "mask": mask}
+    def run(scene, squares, plan, behavior, mask=None):
+        options = {"color_match": "none", "feather": 4, "shadow": 0.5, "behavior": behavior, "mask": mask}
         images = torch.from_numpy(squares).float() / 255
         made = node_classes["MIMO_Composite"].execute(scene=scene, images=images, plan=plan, **options).args[1]
         return (made * 255).round().to(torch.uint8).numpy()
@@ -71,7 +71,7 @@ def test_whole_clips_are_exactly_the_officials(part, samples, mask_files, compos
     kept = part("scene.template_rules").time_crop(case["fps"], *case["time_crop"], len(clip["sdc"]))
     body_code, source, plate = (clip[layer][kept.start : kept.stop] for layer in ("sdc", "vid", "bk"))
     occluder = clip["occ"][kept.start : kept.stop, ..., 0] if "occ" in clip else None
-    plan = part("denoise.regions").plan_clip(body_code, behaviour="official")
+    plan = part("denoise.regions").plan_clip(body_code, behavior="official")
     scene = layers(part, source, plate, occluder)
     np.testing.assert_array_equal(composed(scene, clip["net_video_u8"], plan, "official"), clip["result"])
 

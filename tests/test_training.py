@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from mimo_core.denoise.autoencoder import SCALE, Autoencoder, taesd_names
+from mimo_core.denoise.autoencoder import LATENT_SCALE, Autoencoder, rename_taesd
 from mimo_core.denoise.checkpoints import open_checkpoint
 from mimo_core.denoise.config import MimoConfig
-from mimo_core.denoise.sampling import Conditions, sample
+from mimo_core.denoise.sampling import Conditions, sample_latents
 from mimo_core.errors import InputError
 from mimo_core.media.video_writer import write_video
 from mimo_lab.synthetic import make_shot, shards
@@ -77,7 +77,7 @@ def encoders():
 
 @pytest.fixture(scope="module")
 def latents(folder, encoders):
-    both = Encoders(Autoencoder(encoders[0], SCALE), encoders[1])
+    both = Encoders(Autoencoder(encoders[0], LATENT_SCALE), encoders[1])
     encode_shards(folder, both, layers=LAYERS)
     return Latents(folder, both.key)
 
@@ -132,7 +132,7 @@ class TestSamples:
         assert len(Shards(tmp_path)) == 3
 
     def test_their_latents_are_completed_too(self, tmp_path, encoders):
-        both = Encoders(Autoencoder(encoders[0], SCALE), encoders[1])
+        both = Encoders(Autoencoder(encoders[0], LATENT_SCALE), encoders[1])
         for count in (1, 2):
             write_sample_shards(
                 tmp_path, lambda number: sample_like(np.random.default_rng(number)), count, each=2, recorded={}
@@ -331,7 +331,7 @@ class TestAutoencoder:
     def test_it_has_the_shape_that_comfyui_knows(self):
         network = make_autoencoder()
         pictures = np.random.default_rng(0).integers(0, 255, (1, 32, 32, 3)).astype(np.uint8)
-        opened = Autoencoder.from_tensors(taesd_names(network.state_dict()))
+        opened = Autoencoder.from_tensors(rename_taesd(network.state_dict()))
         with torch.no_grad():
             wanted = network.encoder(normalize_pictures(torch.from_numpy(pictures)))
         torch.testing.assert_close(opened.encode(pictures) * opened.scale, wanted)
@@ -369,7 +369,7 @@ class TestLatents:
         assert latents.read("frames", 1, [0, 3]).shape == (2, 4, SIZE // 8, SIZE // 8)
 
     def test_they_do_not_depend_on_the_decoder(self, encoders):
-        first, other = (Encoders(Autoencoder(make_autoencoder(), SCALE), encoders[1]) for _ in range(2))
+        first, other = (Encoders(Autoencoder(make_autoencoder(), LATENT_SCALE), encoders[1]) for _ in range(2))
         assert first.key != other.key
         other.autoencoder.network.encoder.load_state_dict(first.autoencoder.network.encoder.state_dict())
         assert first.key == other.key
@@ -441,8 +441,8 @@ def out(encoders, tmp_path_factory):
 class TestExport:
     def test_the_result_is_a_checkpoint_with_its_numbers(self, out):
         checkpoint = open_checkpoint(out)
-        assert checkpoint.trained.layers == LAYERS
-        assert (checkpoint.trained.size, checkpoint.trained.window, checkpoint.trained.colours) == (
+        assert checkpoint.trained.concat == LAYERS
+        assert (checkpoint.trained.size, checkpoint.trained.window, checkpoint.trained.colors) == (
             SIZE,
             FRAMES,
             "free",
@@ -453,8 +453,10 @@ class TestExport:
         from mimo_lab.bench.tiny import TinyModel
 
         model = TinyModel.open(out)
-        conditions = Conditions(layers=torch.zeros(3, 8, 8, 8), token=torch.zeros(1, 1, 16))
-        drawn = sample(model.networks.denoiser, torch.randn(3, 4, 8, 8), conditions, windows=[[0, 1, 2]], steps=2)
+        conditions = Conditions(concat_latents=torch.zeros(3, 8, 8, 8), token=torch.zeros(1, 1, 16))
+        drawn = sample_latents(
+            model.networks.denoiser, torch.randn(3, 4, 8, 8), conditions, windows=[[0, 1, 2]], steps=2
+        )
         assert torch.isfinite(drawn).all()
 
     def test_it_can_be_trained_further_on_more_conditions(self, out):

@@ -4,7 +4,7 @@ import json
 
 import torch
 
-from mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, Trained
+from mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, TrainingSettings
 from mimo_core.denoise.config import MimoConfig
 from tests.tiny_networks import random_weights
 
@@ -31,7 +31,7 @@ def checkpoint(*, config=CONFIG, frame_local=False, trained=None, **extras):
         for name, weight in built["denoising_unet"].items():
             if "temporal_transformer.proj_out" in name:
                 weight.zero_()
-    trained = trained or Trained(size=SIZE, window=8, overlap=2, steps=2, cfg=3.5, colours="free")
+    trained = trained or TrainingSettings(size=SIZE, window=8, overlap=2, steps=2, cfg=3.5, colors="free")
     return Checkpoint(config, trained, **built, extras=extras)
 
 
@@ -146,9 +146,9 @@ def conditions(module, model, frames, *, seed=5, size=SIZE):
     character = torch.randn(1, 4, size // 8, size // 8, generator=generator)
     background = 4 * torch.randn(frames, 4, size // 8, size // 8, generator=generator)
     body_code = torch.randint(0, 256, (frames, size, size, 3), generator=generator).to(torch.uint8)
-    reference = module.reference_features(model, character, token)
+    reference = module.compute_reference(model, character, token)
     clip = module.ClipConditions(background, body_code, reference, True)
-    return [[token, {module.CLIP: clip}]], [[torch.zeros_like(token), {module.CLIP: clip.unconditional()}]]
+    return [[token, {module.CLIP_KEY: clip}]], [[torch.zeros_like(token), {module.CLIP_KEY: clip.make_unconditional()}]]
 
 
 def empty_latent(frames, size=SIZE):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, Trained
+from mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, TrainingSettings
 from mimo_core.denoise.config import MimoConfig
 
 
@@ -57,6 +57,6 @@ def tiny_checkpoint(*, layers=("plate",), frame_local=False, trained=None):
         for name, weight in built["denoising_unet"].items():
             if "temporal_transformer.proj_out" in name:
                 weight.zero_()
-    trained = trained or Trained(size=64, window=4, overlap=2, steps=2, cfg=2.0, colours="free", layers=layers)
+    trained = trained or TrainingSettings(size=64, window=4, overlap=2, steps=2, cfg=2.0, colors="free", concat=layers)
     extras = {"vae": tiny_autoencoder().state_dict(), "clip_vision": tiny_image_encoder().state_dict()}
     return Checkpoint(config, trained, **built, extras=extras)

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from mimo_core.denoise.noise import frame_noise
+from mimo_core.denoise.noise import draw_frame_noise
 from mimo_core.denoise.regions import plan_clip
-from mimo_core.denoise.segments import BLACK, WHITE, network_frames
-from mimo_core.denoise.windows import fixed_windows
+from mimo_core.denoise.segments import BLACK, WHITE, cut_network_frames
+from mimo_core.denoise.windows import plan_fixed_windows
 from mimo_core.example import example_shots
 from mimo_core.media.clip import Clip
 from mimo_core.media.picture import read_picture
@@ -171,12 +171,12 @@ def denoiser():
     code = Clip.from_frames(frame for frame, _ in render_motion(job.motion, size=(shot().width, shot().height)))
     plan = plan_clip(code)
     squares = [
-        next(network_frames(clip, plan, 256, fill=fill)) for clip, fill in ((code, BLACK), (job.scene.plate, WHITE))
+        next(cut_network_frames(clip, plan, 256, fill=fill)) for clip, fill in ((code, BLACK), (job.scene.plate, WHITE))
     ]
     strip("MIMO_Conditioning", *squares, job.identity.picture)
     strip("MIMO_LoadModel", job.identity.picture, squares[0])
     strip("MIMO_ContextWindows", windows_chart(32, 16, 4), height=120)
-    noise = frame_noise(42, range(4), 32, 32)[:, :3].numpy().transpose(0, 2, 3, 1)
+    noise = draw_frame_noise(42, range(4), 32, 32)[:, :3].numpy().transpose(0, 2, 3, 1)
     noise = np.kron((noise * 48 + 128).clip(0, 255).astype(np.uint8), np.ones((1, 8, 8, 1), np.uint8))
     strip("MIMO_Noise", *noise, height=120)
     strip("MIMO_Sampler", *squares, job.identity.picture, noise[0])
@@ -184,7 +184,7 @@ def denoiser():
 
 def windows_chart(frames: int, window: int, overlap: int) -> np.ndarray:
     """Frames from left to right, a row for each window that sees them."""
-    windows = fixed_windows(frames, size=window, overlap=overlap)
+    windows = plan_fixed_windows(frames, size=window, overlap=overlap)
     chart = np.full((len(windows) * 40 + 20, frames * 20 + 20, 3), 245, np.uint8)
     for row, members in enumerate(windows):
         for frame in members:

@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 
-from ..denoise.options import segments_folder
+from ..denoise.options import get_segments_folder
 from ..errors import InputError
 from .batch import add_batch
 from .character import add_animate, add_replace
@@ -43,8 +43,8 @@ def run_command(arguments: list[str]) -> int:
 def _describe_remains(options) -> str:
     if options.name == "batch":
         return "what is done stays: run the same command again to go on."
-    if getattr(options, "resume", False) and segments_folder(options.out).is_dir():
-        return f"finished segments are in {segments_folder(options.out)}: run the same command again to go on."
+    if getattr(options, "resume", False) and get_segments_folder(options.out).is_dir():
+        return f"finished segments are in {get_segments_folder(options.out)}: run the same command again to go on."
     return "nothing was written."
 
 

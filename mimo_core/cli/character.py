@@ -204,5 +204,5 @@ def _write_job(job, options, watch, *, fps, sound, length, source=None, notes=()
 
 
 def _forget_segments(decoder) -> None:
-    if decoder is not None and decoder.kept is not None:
-        decoder.kept.remove()
+    if decoder is not None and decoder.cache is not None:
+        decoder.cache.remove()

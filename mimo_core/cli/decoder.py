@@ -14,13 +14,13 @@ def make_decoder(options, driver: Path | None = None):
         if options.resume:
             raise InputError("--resume is for --decoder mimo. The proxy is fast: leave it out.")
         return None
-    from ..denoise.options import decoder_of
+    from ..denoise.options import build_decoder
 
     files = []
     if driver is not None:
         scene = Path(options.scene or "none")
         files = [options.character or find_example().character, driver, *([scene] if scene.is_file() else [])]
-    return decoder_of(options, files, progress=start_bar("denoise", unit="pass"))
+    return build_decoder(options, files, progress=start_bar("denoise", unit="pass"))
 
 
 def find_example():

@@ -88,14 +88,14 @@ def opencv_remedy() -> str:
 
 def list_weights() -> list[str]:
     """Every weight file: whether it is there, its folder, source and licence, and what works without it."""
-    from ..weights.files import FILES, locate, models_folder
+    from ..weights.files import WEIGHT_FILES, get_models_folder, locate_weights
 
-    lines = [f"in the package and in {models_folder()}"]
-    for entry in FILES:
+    lines = [f"in the package and in {get_models_folder()}"]
+    for entry in WEIGHT_FILES:
         folder = "in the package" if entry.ships else entry.path.rpartition("/")[0] or entry.path
-        lines.append(f"{'found' if locate(entry) else 'missing':<9}{entry.name:<28}{folder}")
+        lines.append(f"{'found' if locate_weights(entry) else 'missing':<9}{entry.name:<28}{folder}")
         lines.append(f"         {entry.source}, licence: {entry.licence}")
-        if not locate(entry):
+        if not locate_weights(entry):
             lines.append(f"         without it works: {entry.without}")
     return lines
 

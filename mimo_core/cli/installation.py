@@ -9,9 +9,11 @@ from .terminal import add_output, declare_command, print_lines, start_bar
 
 
 def add_fetch(commands) -> None:
-    summary = "Download weight files, resumed and verified. Says first what, from where, how large and which licence."
+    summary = (
+        "Download weight files and compare their hashes. Says first what, from where, how large and which licence."
+    )
     command = declare_command(commands, "fetch", run_fetch, summary, "mimo fetch mimo")
-    command.add_argument("group", metavar="NAME", help="which files: mimo, smpl or sd15; `mimo doctor` lists them")
+    command.add_argument("group", metavar="NAME", help="which files: mimo or smpl; `mimo doctor` lists them")
     command.add_argument(
         "--from", dest="source", type=Path, metavar="FILE", help="a file of NAME that you have already"
     )
@@ -35,32 +37,30 @@ def add_doctor(commands) -> None:
 def run_fetch(options) -> None:
     """Download or install a group of weight files. Raises InputError for a name that is not in the table."""
     from ..weights import fetch as downloads
-    from ..weights.files import FILES, group, models_folder
+    from ..weights.files import WEIGHT_FILES, get_models_folder, list_group
 
-    entries = group(options.group)
+    entries = list_group(options.group)
     if not entries:
-        names = sorted({entry.group for entry in FILES if entry.group})
+        names = sorted({entry.group for entry in WEIGHT_FILES if entry.group})
         raise InputError(f"There is nothing called {options.group}. Choose one of {', '.join(names)}.")
     if options.source:
         entries = [entry for entry in entries if entry.name == options.source.name]
         if not entries:
-            names = ", ".join(entry.name for entry in group(options.group))
+            names = ", ".join(entry.name for entry in list_group(options.group))
             raise InputError(f"{options.source.name} is no file of {options.group}. Its files are: {names}.")
-        print_lines(f"wrote {downloads.install(entries[0], options.source, models_folder()).path}")
+        print_lines(f"wrote {downloads.install_weights(entries[0], options.source, get_models_folder()).path}")
         return
     for entry in entries:
-        print_lines(
-            f"{entry.name}: {entry.size or 'size unknown'}, {entry.source}, licence: {entry.licence}, {entry.pinned}"
-        )
-        if entry.url:
-            fetched = downloads.fetch(entry, models_folder(), progress=start_bar(entry.name, unit="B"))
-            print_lines(f"wrote {fetched.path}, sha256 {fetched.sha256}{'' if fetched.verified else ' (not pinned)'}")
+        print_lines(f"{entry.name}: {entry.size or 'size unknown'}, {entry.source}, licence: {entry.licence}")
+        if entry.repository:
+            fetched = downloads.fetch_weights(entry, get_models_folder(), progress=start_bar(entry.name, unit="B"))
+            print_lines(f"wrote {fetched.path}, sha256 {fetched.sha256}{'' if fetched.verified else ' (not compared)'}")
         else:
-            print_lines(f"  get it by hand and put it at {models_folder() / entry.path}")
+            print_lines(f"  get it by hand and put it at {get_models_folder() / entry.path}")
 
 
 def run_convert(options) -> None:
-    from ..denoise.checkpoints import convert as merge
+    from ..denoise.checkpoints import merge_checkpoint as merge
     from ..output import refuse_existing
 
     refuse_existing(options.out, force=options.force)

@@ -137,10 +137,10 @@ def _refuse_missing(folder: Path, missing: list[int]) -> None:
 
 def _keep_segments(decoder, folder: Path, work) -> None:
     """Let a MIMO decoder keep its segments in a work folder, and find them there."""
-    from ..denoise.kept import KeptSegments
+    from ..denoise.segment_cache import SegmentCache
     from ..farm.work import SEGMENTS
 
-    decoder.kept = KeptSegments(folder / SEGMENTS, work.key)
+    decoder.cache = SegmentCache(folder / SEGMENTS, work.key)
 
 
 def _frames_of(number: int, frames: int) -> range:
@@ -156,9 +156,9 @@ def _list_inputs(options) -> list[Path]:
 
 def _list_settings(options) -> dict[str, object]:
     """The options that tell what is drawn and how, as JSON values."""
-    from ..denoise.options import NOT_OF_THE_JOB
+    from ..denoise.options import UNHASHED_OPTIONS
 
-    left_out = {*NOT_OF_THE_JOB, *INPUT_OPTIONS, "work", "segments", "device"}
+    left_out = {*UNHASHED_OPTIONS, *INPUT_OPTIONS, "work", "segments", "device"}
     values = {name: value for name, value in vars(options).items() if name not in left_out}
     return {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in values.items()}
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .memory import in_memory
-from .state_files import layers_of, seems_to_be
+from .memory import run_with_fallbacks
+from .state_files import describe_state, list_widths
 
 
-SCALE = 0.18215  # from latents as Stable Diffusion 1.5's VAE gives them to those that the denoiser works on
-AT_ONCE = 4  # pictures
-TILE = 512  # pixels
-RENAMED = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+LATENT_SCALE = 0.18215  # from latents as Stable Diffusion 1.5's VAE gives them to those that the denoiser works on
+PICTURES_AT_ONCE = 4  # pictures
+TILE_PX = 512  # pixels
+ATTENTION_RENAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 
 @dataclass(eq=False)
@@ -28,15 +28,17 @@ class Autoencoder:
     network: nn.Module
     scale: float = 1.0  # what the network calls a latent is (latent - shift) * scale
     shift: float = 0.0
-    _ways: list[int] = field(default_factory=lambda: [AT_ONCE, 1, 0])  # pictures at once; 0 is one in tiles
+    _fallbacks: list[int] = field(
+        default_factory=lambda: [PICTURES_AT_ONCE, 1, 0]
+    )  # pictures at once; 0 is one in tiles
 
     @classmethod
     def from_tensors(cls, state: Mapping[str, Tensor], device=None) -> Autoencoder:
         """The autoencoder of these tensors in float32: half precision overflows in Stable Diffusion 1.5's."""
         if any("encoder.layers." in name or "taesd_encoder." in name for name in state):
-            network, scale, shift = _tiny(state)
+            network, scale, shift = _build_tiny(state)
         else:
-            network, scale, shift = _kl(state), 1.0, 0.0
+            network, scale, shift = _build_kl(state), 1.0, 0.0
         return cls(network.to(device).eval().requires_grad_(False), scale, shift)
 
     @property
@@ -48,6 +50,7 @@ class Autoencoder:
         """Latents (n, 4, H / 8, W / 8) on the CPU of pictures (n, H, W, 3) uint8, unscaled as ComfyUI's VAEs give them.
 
         Those of AutoencoderKL are the mean of its distribution, as in the official release.
+        Raises InputError if they are not finite.
         """
         latents = torch.cat(self._by_parts(self._encoded, torch.from_numpy(pictures), "encode"))
         if not torch.isfinite(latents).all():
@@ -56,7 +59,10 @@ class Autoencoder:
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> NDArray:
-        """Pictures (n, H, W, 3) uint8 of unscaled latents (n, 4, H / 8, W / 8)."""
+        """Pictures (n, H, W, 3) uint8 of unscaled latents (n, 4, H / 8, W / 8).
+
+        Raises InputError if the pictures are not finite.
+        """
         decoded = self._by_parts(self._decoded, (latents - self.shift) * self.scale, "decode")
         return torch.cat(decoded).permute(0, 2, 3, 1).contiguous().numpy()
 
@@ -73,11 +79,13 @@ class Autoencoder:
 
     def _by_parts(self, run, rows: Tensor, verb: str) -> list[Tensor]:
         """`run` on all rows, as many at a time as memory holds."""
-        told = (
+        situation = (
             f"where the VAE should {verb} one picture of {tuple(rows.shape)} in tiles. "
             "Lower the size, or work on another device"
         )
-        return in_memory(lambda at_once: self._parts(run, rows, at_once), self._ways, self.device, told=told)
+        return run_with_fallbacks(
+            lambda at_once: self._parts(run, rows, at_once), self._fallbacks, self.device, situation=situation
+        )
 
     def _parts(self, run, rows: Tensor, at_once: int) -> list[Tensor]:
         if not at_once:
@@ -85,34 +93,36 @@ class Autoencoder:
         return [run(part) for part in rows.split(at_once or 1)]
 
 
-def taesd_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def rename_taesd(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A tiny autoencoder of diffusers in the names that ComfyUI knows; any other autoencoder as it is.
 
     ComfyUI's decoder counts the clamp in front of its layers, and keeps the scale of the latents beside them.
     """
     if not any(name.startswith("encoder.layers.") for name in state):
         return dict(state)
-    renamed = {"vae_scale": torch.tensor(SCALE), "vae_shift": torch.tensor(0.0)}
+    renamed = {"vae_scale": torch.tensor(LATENT_SCALE), "vae_shift": torch.tensor(0.0)}
     for name, tensor in state.items():
         side, _, number, rest = name.split(".", 3)
         renamed[f"taesd_{side}.{int(number) + (side == 'decoder')}.{rest}"] = tensor
     return renamed
 
 
-def _tiny(state: Mapping[str, Tensor]) -> tuple[nn.Module, float, float]:
+def _build_tiny(state: Mapping[str, Tensor]) -> tuple[nn.Module, float, float]:
     """diffusers' AutoencoderTiny with the scale and shift of its latents."""
     from diffusers import AutoencoderTiny
 
     own = {}
-    for name, tensor in taesd_names(state).items():
+    for name, tensor in rename_taesd(state).items():
         if match := re.fullmatch(r"taesd_(encoder|decoder)\.(\d+)\.(.+)", name):
             side, number, rest = match.groups()
             own[f"{side}.layers.{int(number) - (side == 'decoder')}.{rest}"] = tensor
-    scale, shift = (float(state.get(name, default)) for name, default in (("vae_scale", SCALE), ("vae_shift", 0)))
-    return _loaded(AutoencoderTiny(), own), scale, shift
+    scale, shift = (
+        float(state.get(name, default)) for name, default in (("vae_scale", LATENT_SCALE), ("vae_shift", 0))
+    )
+    return _load_state(AutoencoderTiny(), own), scale, shift
 
 
-def _kl(state: Mapping[str, Tensor]) -> nn.Module:
+def _build_kl(state: Mapping[str, Tensor]) -> nn.Module:
     """diffusers' AutoencoderKL, its widths read off the tensors, which may have the names of Stable Diffusion."""
     from diffusers import AutoencoderKL
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
@@ -120,33 +130,34 @@ def _kl(state: Mapping[str, Tensor]) -> nn.Module:
     state = {name.removeprefix("first_stage_model."): tensor for name, tensor in state.items()}
     original = any(name.startswith("encoder.down.") for name in state)
     block, part = ("down", "block") if original else ("down_blocks", "resnets")
-    widths = layers_of(state, rf"encoder\.{block}\.(\d+)\.{part}\.0\.conv1\.weight")
-    layers = layers_of(state, rf"encoder\.{block}\.0\.{part}\.(\d+)\.conv1\.weight")
+    widths = list_widths(state, rf"encoder\.{block}\.(\d+)\.{part}\.0\.conv1\.weight")
+    layers = list_widths(state, rf"encoder\.{block}\.0\.{part}\.(\d+)\.conv1\.weight")
     if not widths or "decoder.conv_in.weight" not in state:
         raise InputError(
-            f"This VAE file seems to be {seems_to_be(state)}. Use a VAE of Stable Diffusion 1.5, such as sd-vae-ft-mse."
+            f"This VAE file seems to be {describe_state(state)}. Use a VAE of Stable Diffusion 1.5, such as "
+            "sd-vae-ft-mse."
         )
     shape = {
         "block_out_channels": tuple(widths),
         "layers_per_block": len(layers),
         "latent_channels": state["decoder.conv_in.weight"].shape[1],
-        "sample_size": TILE,
+        "sample_size": TILE_PX,
         "down_block_types": ("DownEncoderBlock2D",) * len(widths),
         "up_block_types": ("UpDecoderBlock2D",) * len(widths),
     }
     if original:
         state = convert_ldm_vae_checkpoint(state, shape)
-    return _loaded(AutoencoderKL(**shape), {_attention_name(name): tensor for name, tensor in state.items()})
+    return _load_state(AutoencoderKL(**shape), {_rename_attention(name): tensor for name, tensor in state.items()})
 
 
-def _attention_name(name: str) -> str:
+def _rename_attention(name: str) -> str:
     """Files made before 2023, sd-vae-ft-mse among them, call the parts of an attention otherwise."""
-    for before, after in RENAMED.items():
+    for before, after in ATTENTION_RENAMES.items():
         name = name.replace(before, after)
     return name
 
 
-def _loaded(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
+def _load_state(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
     wanted = network.state_dict()
     wrong = sorted(name for name in wanted if name not in state or state[name].shape != wanted[name].shape)
     if wrong:

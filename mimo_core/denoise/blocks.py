@@ -20,10 +20,10 @@ class TimeEmbedding(nn.Module):
         self.linear_2 = operations.Linear(4 * channels, 4 * channels, **layer)
 
     def forward(self, timesteps: Tensor, dtype: torch.dtype) -> Tensor:
-        return self.linear_2(silu(self.linear_1(sinusoid(timesteps, self.channels).to(dtype))))
+        return self.linear_2(silu(self.linear_1(embed_timesteps(timesteps, self.channels).to(dtype))))
 
 
-def sinusoid(timesteps: Tensor, channels: int) -> Tensor:
+def embed_timesteps(timesteps: Tensor, channels: int) -> Tensor:
     """(rows,) to (rows, channels) float32: cosines, then sines, of t / 10000^(i / half)."""
     half = channels // 2
     frequencies = torch.exp(-math.log(10000) * torch.arange(half, device=timesteps.device, dtype=torch.float32) / half)

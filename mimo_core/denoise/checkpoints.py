@@ -1,6 +1,6 @@
-"""Checkpoints: the four official files, one merged file, and Stable Diffusion 1.5 as the start of a training.
+"""Checkpoints: the four official files, and one merged file.
 
-Every tensor is accounted for: the classic failure of this family of models is a motion module that never loaded.
+Every tensor is accounted for: a motion module that was not loaded is the usual mistake with these models.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..output import whole_file
 from ..progress import Progress, silent
-from ..weights.fetch import sha256_of
-from ..weights.files import command
+from ..weights.fetch import hash_file
+from ..weights.files import format_command
 from .config import MimoConfig
 from .denoiser import Denoiser
 from .pose_guider import PoseGuider
 from .reference_unet import ReferenceUNet
-from .sd15 import diffusers_names
-from .state_files import PICKLED, layers_of, read_metadata, read_tensors, seems_to_be
+from .state_files import PICKLED, describe_state, list_widths, read_metadata, read_tensors
 
 
 NETWORKS = {"denoising_unet": Denoiser, "reference_unet": ReferenceUNet, "pose_guider": PoseGuider}
 OFFICIAL = ("denoising_unet", "motion_module", "reference_unet", "pose_guider")
 EXTRAS = ("vae", "clip_vision")
-METADATA = "mimo"  # the entry in the head of a merged file
-LISTED = 12  # names in an error message
+METADATA_ENTRY = "mimo"  # the entry in the head of a merged file
+SETTING_RENAMES = {"colours": "colors", "layers": "concat"}
+LISTED_NAMES = 12  # names in an error message
 
 
 @dataclass(frozen=True)
-class Trained:
-    """How a set of weights was trained, and so how it is sampled when nobody says otherwise."""
+class TrainingSettings:
+    """How a set of weights was trained: the defaults when it is sampled."""
 
     size: int = 784  # pixels
     window: int = 24
     overlap: int = 4
     steps: int = 25
     cfg: float = 3.5
-    colours: str = "smpl"  # which colour a body-code vertex has: "smpl" is sdc_info.npy, "free" our own map
-    layers: tuple[str, ...] = ("plate",)  # whose latents lie beside the noise, by their names in layers.py
+    colors: str = "smpl"  # which color a body-code vertex has: "smpl" is sdc_info.npy, "free" our own map
+    concat: tuple[str, ...] = ("plate",)  # whose latents are concatenated to the noise: keys of `CONCAT_SOURCES`
     source: str = ""
     licence: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of the files it was made from
@@ -55,7 +55,7 @@ class Checkpoint:
     """The tensors of a MIMO, by the names of its modules. `extras` holds a VAE or CLIP vision that came with it."""
 
     config: MimoConfig
-    trained: Trained
+    trained: TrainingSettings
     denoising_unet: Mapping[str, Tensor]
     reference_unet: Mapping[str, Tensor]
     pose_guider: Mapping[str, Tensor]
@@ -69,29 +69,35 @@ class Networks:
     denoiser: Denoiser
     reference_unet: ReferenceUNet
     pose_guider: PoseGuider
-    trained: Trained
+    trained: TrainingSettings
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """A merged .safetensors file, one of the four official files, or the folder that holds either."""
+    """A merged .safetensors file, one of the four official files, or the folder that holds either.
+
+    Raises InputError if tensors are missing, left over or of another shape.
+    """
     path = Path(path)
     if path.is_dir():
-        merged = sorted(file for file in path.glob("*.safetensors") if METADATA in read_metadata(file))
-        if _part(path, "denoising_unet") is None and merged:
+        merged = sorted(file for file in path.glob("*.safetensors") if METADATA_ENTRY in read_metadata(file))
+        if _find_part(path, "denoising_unet") is None and merged:
             return open_merged(merged[0])
         return open_official(path)
-    if path.stem in OFFICIAL and not (path.suffix == ".safetensors" and METADATA in read_metadata(path)):
+    if path.stem in OFFICIAL and not (path.suffix == ".safetensors" and METADATA_ENTRY in read_metadata(path)):
         return open_official(path.parent)
     return open_merged(path)
 
 
 def open_merged(path: Path) -> Checkpoint:
-    """One file with `denoising_unet.`, `reference_unet.` and `pose_guider.` before the names."""
+    """One file with `denoising_unet.`, `reference_unet.` and `pose_guider.` before the names.
+
+    Raises InputError if it is another kind of file, or does not fit the networks.
+    """
     tensors = read_tensors(path)
-    recorded = read_metadata(path).get(METADATA) if path.suffix == ".safetensors" else None
+    recorded = read_metadata(path).get(METADATA_ENTRY) if path.suffix == ".safetensors" else None
     if recorded is None:
         raise InputError(
-            f"{path.name} is not a MIMO checkpoint: it seems to be {seems_to_be(tensors)}. "
+            f"{path.name} is not a MIMO checkpoint: it seems to be {describe_state(tensors)}. "
             f"Choose a merged MIMO file, or a folder with {', '.join(f'{name}.pth' for name in OFFICIAL)}."
         )
     recorded = json.loads(recorded)
@@ -102,44 +108,50 @@ def open_merged(path: Path) -> Checkpoint:
             raise InputError(f"{path.name} holds {name}, which belongs to no network of this version.")
         parts[part][inner] = tensor
     checkpoint = Checkpoint(
-        MimoConfig(**_with_tuples(recorded["config"])),
-        Trained(**_with_tuples(recorded["trained"])),
+        MimoConfig(**_restore_tuples(recorded["config"])),
+        TrainingSettings(**_rename_settings(_restore_tuples(recorded["trained"]))),
         **{name: parts[name] for name in NETWORKS},
         extras={name: parts[name] for name in EXTRAS if parts[name]},
     )
-    return _checked(checkpoint, path.name)
+    return _check_tensors(checkpoint, path.name)
 
 
-def _with_tuples(recorded: Mapping) -> dict:
+def _restore_tuples(recorded: Mapping) -> dict:
     """Numbers from JSON, which has no tuples."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in recorded.items()}
+
+
+def _rename_settings(recorded: Mapping) -> dict:
+    """Settings of a file under their present names: until November 2026 two of them were called otherwise."""
+    return {SETTING_RENAMES.get(name, name): value for name, value in recorded.items()}
 
 
 def open_official(folder: Path) -> Checkpoint:
     """denoising_unet, motion_module, reference_unet and pose_guider, as .pth or .safetensors.
 
     Loaded in the official order: what denoising_unet holds wins over motion_module.
+    Raises InputError if a file is absent, of another kind, or does not fit the networks.
     """
-    files = {name: _part(folder, name) for name in OFFICIAL}
+    files = {name: _find_part(folder, name) for name in OFFICIAL}
     if absent := [name for name in NETWORKS if files[name] is None]:
         raise InputError(
             f"{folder} lacks {', '.join(f'{name}.pth' for name in absent)}. Get the four official files with "
-            f"{command('fetch', 'mimo')}, or choose a merged MIMO checkpoint."
+            f"{format_command('fetch', 'mimo')}, or choose a merged MIMO checkpoint."
         )
     states = {name: read_tensors(file) for name, file in files.items() if file is not None}
-    for name, is_right in KINDS.items():
+    for name, is_right in PART_SIGNATURES.items():
         if name in states and not is_right(states[name]):
             raise InputError(
-                f"{files[name].name} is not what its name says: it seems to be {seems_to_be(states[name])}."
+                f"{files[name].name} is not what its name says: it seems to be {describe_state(states[name])}."
             )
     denoiser = states.get("motion_module", {}) | states["denoising_unet"]
-    config = config_of(denoiser, states["pose_guider"])
-    trained = Trained(source="https://huggingface.co/menyifang/MIMO", licence="not stated")
+    config = infer_config(denoiser, states["pose_guider"])
+    trained = TrainingSettings(source="https://huggingface.co/menyifang/MIMO", licence="not stated")
     checkpoint = Checkpoint(config, trained, denoiser, states["reference_unet"], states["pose_guider"])
-    return _checked(checkpoint, str(folder))
+    return _check_tensors(checkpoint, str(folder))
 
 
-KINDS = {
+PART_SIGNATURES = {
     "denoising_unet": lambda state: (
         state.get("conv_in.weight", torch.empty(0)).ndim == 4 and "conv_out.weight" in state
     ),
@@ -149,40 +161,7 @@ KINDS = {
 }
 
 
-def start_from_sd15(
-    unet: Path, motion_module: Path, *, config: MimoConfig | None = None, layers: tuple[str, ...] = ("plate",)
-) -> Checkpoint:
-    """The start of a training: both UNets from Stable Diffusion 1.5, motion from an AnimateDiff-style motion module.
-
-    The four input channels of each of `layers` begin at zero, and so does the pose guider's last layer.
-    """
-    base, motion = diffusers_names(read_tensors(unet)), read_tensors(motion_module)
-    if not KINDS["motion_module"](motion):
-        raise InputError(f"{motion_module.name} is not a motion module: it seems to be {seems_to_be(motion)}.")
-    if seems_to_be(base) != "a Stable Diffusion UNet in diffusers' names":
-        raise InputError(f"{unet.name} is not Stable Diffusion 1.5: it seems to be {seems_to_be(base)}.")
-    config = replace(config or config_of(base | motion, {}), in_channels=4 * (1 + len(layers)))
-    motion = {name: _longest_table(name, tensor, config.motion_frames) for name, tensor in motion.items()}
-    first = base["conv_in.weight"]
-    widened = torch.cat([first, first.new_zeros(len(first), config.in_channels - 4, *first.shape[2:])], 1)
-    guider = PoseGuider(config)
-    nn.init.zeros_(guider.conv_out.weight)
-    nn.init.zeros_(guider.conv_out.bias)
-    reference = {name: tensor for name, tensor in base.items() if not name.startswith(("conv_norm_out.", "conv_out."))}
-    source = f"{unet.name} and {motion_module.name}"
-    trained = Trained(layers=layers, source=source, licence="that of its parts")
-    denoiser = base | motion | {"conv_in.weight": widened}
-    return _checked(Checkpoint(config, trained, denoiser, reference, guider.state_dict()), unet.name)
-
-
-def _longest_table(name: str, tensor: Tensor, frames: int) -> Tensor:
-    """Positions for `frames` frames: the table is a formula, of which AnimateDiff v1 stores only 24 rows."""
-    from .motion_module import PositionTable
-
-    return PositionTable(tensor.shape[-1], frames).pe if name.endswith("pos_encoder.pe") else tensor
-
-
-def build(
+def build_networks(
     checkpoint: Checkpoint, *, networks=NETWORKS, operations=nn, dtype: torch.dtype | None = None, device=None
 ) -> Networks:
     """The three networks with the checkpoint's tensors, in `dtype` (else as stored) on `device`, for inference.
@@ -192,24 +171,28 @@ def build(
     built = []
     for name, network in networks.items():
         state = getattr(checkpoint, name)
-        state = {key: _placed(key, tensor, dtype, device) for key, tensor in state.items()}
+        state = {key: _place_tensor(key, tensor, dtype, device) for key, tensor in state.items()}
         module = network(checkpoint.config, operations=operations, dtype=dtype, device="meta")
         module.load_state_dict(state, assign=True)
         built.append(module.eval().requires_grad_(False))
     return Networks(*built, checkpoint.trained)
 
 
-def _placed(name: str, tensor: Tensor, dtype: torch.dtype | None, device) -> Tensor:
+def _place_tensor(name: str, tensor: Tensor, dtype: torch.dtype | None, device) -> Tensor:
     return tensor.to(device=device, dtype=None if name.endswith(".pe") else dtype)  # tables stay in float32
 
 
-def convert(source: Path, out: Path, *, dtype: torch.dtype = torch.float16, progress: Progress = silent) -> Checkpoint:
+def merge_checkpoint(
+    source: Path, out: Path, *, dtype: torch.dtype = torch.float16, progress: Progress = silent
+) -> Checkpoint:
     """Write the checkpoint in `source` as one merged .safetensors file, with the hashes of its files in the head."""
     checkpoint = open_checkpoint(source)
-    files = [file for name in OFFICIAL if (file := _part(source, name))] if Path(source).is_dir() else [Path(source)]
+    files = (
+        [file for name in OFFICIAL if (file := _find_part(source, name))] if Path(source).is_dir() else [Path(source)]
+    )
     hashes = {}
     for done, file in enumerate(files, 1):
-        hashes[file.name] = sha256_of(file)
+        hashes[file.name] = hash_file(file)
         progress(done, len(files) + 1)
     checkpoint = replace(checkpoint, trained=replace(checkpoint.trained, hashes=hashes))
     save_checkpoint(checkpoint, out, dtype=dtype)
@@ -218,32 +201,35 @@ def convert(source: Path, out: Path, *, dtype: torch.dtype = torch.float16, prog
 
 
 def save_checkpoint(checkpoint: Checkpoint, out: Path, *, dtype: torch.dtype = torch.float16) -> None:
-    """Write one merged file, under a temporary name until it is complete."""
+    """Write one merged file, under a temporary name until it is complete.
+
+    Raises InputError, and leaves no file, if a value overflows `dtype`.
+    """
     parts = {name: getattr(checkpoint, name) for name in NETWORKS} | dict(checkpoint.extras)
     tensors = {
-        f"{part}.{name}": _stored(name, tensor, dtype)
+        f"{part}.{name}": _prepare_tensor(name, tensor, dtype)
         for part, state in parts.items()
         for name, tensor in state.items()
     }
     if overflown := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
-        raise InputError(f"{_listed(overflown)} cannot be stored in {dtype}: values overflow. Store it in float32.")
+        raise InputError(f"{_list_names(overflown)} cannot be stored in {dtype}: values overflow. Store it in float32.")
     recorded = {"format": 1, "config": asdict(checkpoint.config), "trained": asdict(checkpoint.trained)}
     with whole_file(out) as partial:
-        save_file(tensors, partial, metadata={METADATA: json.dumps(recorded)})
+        save_file(tensors, partial, metadata={METADATA_ENTRY: json.dumps(recorded)})
 
 
-def _stored(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+def _prepare_tensor(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     keep = not tensor.is_floating_point() or name.endswith(".pe")
     return (
         tensor.float() if keep and tensor.is_floating_point() else tensor if keep else tensor.to(dtype)
     ).contiguous()
 
 
-def config_of(denoiser: Mapping[str, Tensor], pose_guider: Mapping[str, Tensor]) -> MimoConfig:
+def infer_config(denoiser: Mapping[str, Tensor], pose_guider: Mapping[str, Tensor]) -> MimoConfig:
     """Widths and counts from shapes. Heads and groups leave no trace in weights: the official 8 and 32 are taken."""
-    widths = layers_of(denoiser, r"down_blocks\.(\d+)\.resnets\.0\.conv1\.weight")
-    layers = layers_of(denoiser, r"down_blocks\.0\.resnets\.(\d+)\.conv1\.weight")
-    pose = layers_of(pose_guider, r"blocks\.(\d+)\.weight")
+    widths = list_widths(denoiser, r"down_blocks\.(\d+)\.resnets\.0\.conv1\.weight")
+    layers = list_widths(denoiser, r"down_blocks\.0\.resnets\.(\d+)\.conv1\.weight")
+    pose = list_widths(pose_guider, r"blocks\.(\d+)\.weight")
     first = pose_guider.get("conv_in.weight")
     context = denoiser.get("down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight")
     tables = [tensor for name, tensor in denoiser.items() if name.endswith("pos_encoder.pe")]
@@ -257,13 +243,13 @@ def config_of(denoiser: Mapping[str, Tensor], pose_guider: Mapping[str, Tensor])
     )
 
 
-def _checked(checkpoint: Checkpoint, source: str) -> Checkpoint:
+def _check_tensors(checkpoint: Checkpoint, source: str) -> Checkpoint:
     """The checkpoint, if its tensors are those of the networks: none missing, none left over, all of their shape."""
-    channels, layers = checkpoint.config.in_channels, checkpoint.trained.layers
-    if channels != 4 * (1 + len(layers)):
+    channels, concat = checkpoint.config.in_channels, checkpoint.trained.concat
+    if channels != 4 * (1 + len(concat)):
         raise InputError(
-            f"{source} reads {channels} channels, but 4 of noise and 4 for each of {', '.join(layers)} make "
-            f"{4 * (1 + len(layers))}. Its metadata is damaged, or was written by another version."
+            f"{source} reads {channels} channels, but 4 of noise and 4 for each of {', '.join(concat)} make "
+            f"{4 * (1 + len(concat))}. Its metadata is damaged, or was written by another version."
         )
     for name, network in NETWORKS.items():
         expected = network(checkpoint.config, device="meta").state_dict()
@@ -275,27 +261,29 @@ def _checked(checkpoint: Checkpoint, source: str) -> Checkpoint:
             if state[key].shape != expected[key].shape
         ]
         problems = [
-            f"lacks {len(missing)} of {len(expected)} tensors: {_listed(missing)}" if missing else "",
-            f"has {len(extra)} unknown tensors: {_listed(extra)}" if extra else "",
-            f"has {len(misshapen)} tensors of another shape: {_listed(misshapen)}" if misshapen else "",
+            f"lacks {len(missing)} of {len(expected)} tensors: {_list_names(missing)}" if missing else "",
+            f"has {len(extra)} unknown tensors: {_list_names(extra)}" if extra else "",
+            f"has {len(misshapen)} tensors of another shape: {_list_names(misshapen)}" if misshapen else "",
         ]
         if any(problems):
-            raise InputError(f"The {name} of {source} " + "; it ".join(filter(None, problems)) + "." + _remedy(missing))
+            raise InputError(
+                f"The {name} of {source} " + "; it ".join(filter(None, problems)) + "." + _suggest_remedy(missing)
+            )
     return checkpoint
 
 
-def _remedy(missing: list[str]) -> str:
+def _suggest_remedy(missing: list[str]) -> str:
     if missing and all("motion_modules." in name for name in missing):
         return " Those are motion modules: put motion_module.pth beside the other files."
     return ""
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
+def _list_names(names: list[str]) -> str:
+    more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
+    return ", ".join(names[:LISTED_NAMES]) + more
 
 
-def _part(folder: Path, name: str) -> Path | None:
+def _find_part(folder: Path, name: str) -> Path | None:
     """The file of an official part: safetensors before pickled ones."""
     candidates = [Path(folder) / f"{name}{suffix}" for suffix in (".safetensors", *PICKLED)]
     return next((file for file in candidates if file.is_file()), None)

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from ..errors import InputError
-from .call import Call, per_row
 from .config import MimoConfig
+from .forward_context import ForwardContext, repeat_per_row
 from .reference import ReferenceFeatures, ReferenceKeys
 from .transformer import TransformerBlock
 from .unet import UNet
@@ -34,51 +34,55 @@ class Denoiser(UNet):
         timesteps: (rows,)
         context: character token (rows, 1, D), (F, 1, D) or (1, 1, D); more tokens are attended to as usual
         control: residuals of ControlNets ("output", "middle") and T2I adapters ("input"); entries may be None
-        transformer_options: see `Call`. Without it all rows are one conditional chunk
+        transformer_options: see `ForwardContext`. Without it all rows are one conditional chunk
         pose: features of the pose guider (F, C, h, w), shared by the chunks, or one per row
-        reference: `ReferenceKeys`, or `ReferenceFeatures` that are projected here, in every call
+        reference: `ReferenceKeys`, or `ReferenceFeatures` that are projected here, in every pass
+        Raises InputError without a context, or if shapes do not fit.
         """
         if context is None:
             raise InputError("The denoiser needs the character's token as context, (1, 1, D). Zeros mean no character.")
         if isinstance(reference, ReferenceFeatures):
-            reference = self.project(reference)
-        call = Call(x, context, reference=reference, transformer_options=transformer_options)
+            reference = self.project_reference(reference)
+        ctx = ForwardContext(x, context, reference=reference, transformer_options=transformer_options)
         temb = self.time_embedding(timesteps, x.dtype)
-        for patch in call.patches.get("emb_patch", ()):
-            temb = patch(temb, self.config.block_out_channels[0], call.options)
+        for patch in ctx.patches.get("emb_patch", ()):
+            temb = patch(temb, self.config.block_out_channels[0], ctx.options)
 
-        call.enter("input", 0)
-        hidden = with_residual(self._posed(self.conv_in(x), pose), control, "input", 0)
-        hidden = call.patched("input_block_patch", hidden)
+        ctx.enter_block("input", 0)
+        hidden = add_residual(self._add_pose(self.conv_in(x), pose), control, "input", 0)
+        hidden = ctx.apply_patches("input_block_patch", hidden)
         skips = [hidden]
-        hidden = call.patched("input_block_patch_after_skip", hidden)
-        for number, layer in enumerate(self.input_layers(), 1):
-            call.enter("input", number)
-            hidden = with_residual(layer.run(hidden, temb, call), control, "input", number)
-            hidden = call.patched("input_block_patch", hidden)
+        hidden = ctx.apply_patches("input_block_patch_after_skip", hidden)
+        for number, block in enumerate(self.input_blocks(), 1):
+            ctx.enter_block("input", number)
+            hidden = add_residual(block.run(hidden, temb, ctx), control, "input", number)
+            hidden = ctx.apply_patches("input_block_patch", hidden)
             skips.append(hidden)
-            hidden = call.patched("input_block_patch_after_skip", hidden)
+            hidden = ctx.apply_patches("input_block_patch_after_skip", hidden)
 
-        hidden = with_residual(self.middle(hidden, temb, call), control, "middle", 0)
+        hidden = add_residual(self.middle(hidden, temb, ctx), control, "middle", 0)
 
-        for number, layer in enumerate(self.output_layers()):
-            call.enter("output", number)
-            skip = with_residual(skips.pop(), control, "output", number)
-            for patch in call.patches.get("output_block_patch", ()):
-                hidden, skip = patch(hidden, skip, call.options)
+        for number, block in enumerate(self.output_blocks()):
+            ctx.enter_block("output", number)
+            skip = add_residual(skips.pop(), control, "output", number)
+            for patch in ctx.patches.get("output_block_patch", ()):
+                hidden, skip = patch(hidden, skip, ctx.options)
             hidden = torch.cat([hidden, skip], 1)
-            hidden = layer.run(hidden, temb, call, skips[-1].shape[-2:] if skips else None)
+            hidden = block.run(hidden, temb, ctx, skips[-1].shape[-2:] if skips else None)
 
         return self.conv_out(silu(self.conv_norm_out(hidden)))
 
-    def project(self, features: ReferenceFeatures) -> ReferenceKeys:
-        """Keys and values of a reference, once per clip: they are the same for all steps, windows and frames."""
+    def project_reference(self, features: ReferenceFeatures) -> ReferenceKeys:
+        """Keys and values of a reference, once per clip: they are the same for all steps, windows and frames.
+
+        Raises InputError if the features of a block are missing.
+        """
         blocks = {module.path: module for module in self.modules() if isinstance(module, TransformerBlock)}
         if missing := sorted(set(blocks) - set(features.banks)):
             raise InputError(f"The reference lacks {len(missing)} of {len(blocks)} blocks: {', '.join(missing)}.")
-        return ReferenceKeys({path: block.reference_keys(features.banks[path]) for path, block in blocks.items()})
+        return ReferenceKeys({path: block.project_bank(features.banks[path]) for path, block in blocks.items()})
 
-    def _posed(self, hidden: Tensor, pose: Tensor | None) -> Tensor:
+    def _add_pose(self, hidden: Tensor, pose: Tensor | None) -> Tensor:
         if pose is None:
             return hidden
         if pose.shape[1:] != hidden.shape[1:]:
@@ -86,10 +90,10 @@ class Denoiser(UNet):
                 f"Pose features are (C, h, w) = {tuple(pose.shape[1:])}, the latent needs {tuple(hidden.shape[1:])}. "
                 "Render the body code at the size of the video."
             )
-        return hidden + per_row(pose, len(hidden), "pose features").to(hidden)
+        return hidden + repeat_per_row(pose, len(hidden), "pose features").to(hidden)
 
 
-def with_residual(hidden: Tensor, control: dict | None, name: str, number: int) -> Tensor:
+def add_residual(hidden: Tensor, control: dict | None, name: str, number: int) -> Tensor:
     """`hidden` plus the residual for block `number` of this kind, if there is one.
 
     ComfyUI takes residuals from the end of each list, so "output" lies in the order of the skips, deepest last, and

@@ -11,27 +11,30 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..identity.prepare import make_clip_input
-from .state_files import layers_of, seems_to_be
+from .state_files import describe_state, list_widths
 
 
-HEAD = 64  # channels of one head in every CLIP
+HEAD_CHANNELS = 64  # channels of one head in every CLIP
 
 
-def vision_shape(state: Mapping[str, Tensor]) -> dict[str, int | str]:
-    """The configuration of a CLIP vision model, read off its tensors."""
+def infer_vision_config(state: Mapping[str, Tensor]) -> dict[str, int | str]:
+    """The configuration of a CLIP vision model, read off its tensors.
+
+    Raises InputError if they are of another kind of model.
+    """
     if "vision_model.embeddings.patch_embedding.weight" not in state or "visual_projection.weight" not in state:
         raise InputError(
             f"The image encoder must be a CLIP vision model with its projection, but the file seems to be "
-            f"{seems_to_be(state)}. Use the one of sd-image-variations."
+            f"{describe_state(state)}. Use the one of sd-image-variations."
         )
     patch = state["vision_model.embeddings.patch_embedding.weight"]
     positions = len(state["vision_model.embeddings.position_embedding.weight"])
-    inner = layers_of(state, r"vision_model\.encoder\.layers\.(\d+)\.mlp\.fc1\.weight")
+    inner = list_widths(state, r"vision_model\.encoder\.layers\.(\d+)\.mlp\.fc1\.weight")
     return {
         "hidden_act": "quick_gelu",
         "hidden_size": len(patch),
         "intermediate_size": inner[0],
-        "num_attention_heads": max(len(patch) // HEAD, 1),
+        "num_attention_heads": max(len(patch) // HEAD_CHANNELS, 1),
         "num_hidden_layers": len(inner),
         "num_channels": patch.shape[1],
         "patch_size": patch.shape[-1],
@@ -40,11 +43,11 @@ def vision_shape(state: Mapping[str, Tensor]) -> dict[str, int | str]:
     }
 
 
-def image_encoder(state: Mapping[str, Tensor], device=None) -> nn.Module:
-    """CLIPVisionModelWithProjection with these tensors, in float32."""
+def build_image_encoder(state: Mapping[str, Tensor], device=None) -> nn.Module:
+    """CLIPVisionModelWithProjection with these tensors, in float32. Raises InputError if some are missing."""
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-    network = CLIPVisionModelWithProjection(CLIPVisionConfig(**vision_shape(state)))
+    network = CLIPVisionModelWithProjection(CLIPVisionConfig(**infer_vision_config(state)))
     missing, _ = network.load_state_dict(dict(state), strict=False)
     if missing := [name for name in missing if not name.endswith("position_ids")]:
         raise InputError(f"The image encoder lacks {len(missing)} tensors: {', '.join(missing[:8])}. Fetch it again.")
@@ -52,7 +55,7 @@ def image_encoder(state: Mapping[str, Tensor], device=None) -> nn.Module:
 
 
 @torch.no_grad()
-def token_of(network: nn.Module, picture: NDArray) -> Tensor:
+def embed_picture(network: nn.Module, picture: NDArray) -> Tensor:
     """The embedding (1, D) of a square picture (S, S, 3) uint8: projected, not normalised, nothing cropped away."""
     pixels = make_clip_input(picture, network.config.image_size).to(network.device)
     return network(pixels).image_embeds.cpu()

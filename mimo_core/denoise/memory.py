@@ -1,4 +1,4 @@
-"""What to do when memory runs out: take less at once, and only then give up, with the numbers."""
+"""Fallbacks when memory runs out: take less at once, and report the numbers when nothing fits."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..errors import InputError
 
 
 Result = TypeVar("Result")
-Way = TypeVar("Way")
+Fallback = TypeVar("Way")
 
 
 class OutOfMemory(InputError, torch.cuda.OutOfMemoryError):
-    """Not even the smallest way fits. ComfyUI knows it as an error of memory, and frees its models."""
+    """The smallest fallback does not fit either. ComfyUI treats it as its own error of memory and frees models."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -26,31 +26,34 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
-def release(device: torch.device) -> None:
+def release_memory(device: torch.device) -> None:
     """Give what torch keeps for later back to the device."""
     module = torch.get_device_module(device)
     if hasattr(module, "empty_cache"):
         module.empty_cache()
 
 
-def in_memory(run: Callable[[Way], Result], ways: list[Way], device: torch.device, *, told: str) -> Result:
-    """`run` in the first of `ways` that fits into memory. Ways that do not are taken off the list for good.
+def run_with_fallbacks(
+    run: Callable[[Fallback], Result], fallbacks: list[Fallback], device: torch.device, *, situation: str
+) -> Result:
+    """Call `run` with the first of `fallbacks` that fits into memory, and return its result.
 
-    Raises OutOfMemory with `told` and the free memory if the last one does not fit either.
+    Entries that do not fit are removed from the list, so later calls do not try them again.
+    Raises OutOfMemory, which names `situation` and the free memory, if the last entry does not fit either.
     """
     while True:
         try:
-            return run(ways[0])
+            return run(fallbacks[0])
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if len(ways) == 1:
-                raise OutOfMemory(f"Out of memory {told}.{_free(device)}") from error
-        ways.pop(0)
-        release(device)  # outside of `except`, where the error would still hold tensors
+            if len(fallbacks) == 1:
+                raise OutOfMemory(f"Out of memory {situation}.{_describe_free_memory(device)}") from error
+        fallbacks.pop(0)
+        release_memory(device)  # outside of `except`, where the error would still hold tensors
 
 
-def _free(device: torch.device) -> str:
+def _describe_free_memory(device: torch.device) -> str:
     """How much memory a device has left, as a sentence; empty where nobody can tell."""
     module = torch.get_device_module(device)
     if hasattr(module, "mem_get_info"):

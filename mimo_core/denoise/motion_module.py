@@ -12,7 +12,7 @@ from .attention import Attention
 from .blocks import FeedForward
 
 
-GROUPS = 32  # always, whatever the other norms use
+NORM_GROUPS = 32  # always, whatever the other norms use
 
 
 class PositionTable(nn.Module):
@@ -29,6 +29,7 @@ class PositionTable(nn.Module):
         self.register_buffer("pe", table[None])
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """`tokens` (rows, F, C) plus their positions. Raises InputError if F exceeds the table."""
         frames, longest = tokens.shape[1], self.pe.shape[1]
         if frames > longest:
             raise InputError(
@@ -71,7 +72,7 @@ class TemporalTransformer(nn.Module):
     def __init__(self, channels: int, heads: int, frames: int, *, operations=nn, dtype=None, device=None):
         super().__init__()
         layer = {"dtype": dtype, "device": device}
-        self.norm = operations.GroupNorm(GROUPS, channels, eps=1e-6, **layer)
+        self.norm = operations.GroupNorm(NORM_GROUPS, channels, eps=1e-6, **layer)
         self.proj_in = operations.Linear(channels, channels, **layer)
         self.transformer_blocks = nn.ModuleList(
             [TemporalBlock(channels, heads, frames, operations=operations, **layer)],

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-def frame_noise(seed: int, frames: Iterable[int], height: int, width: int, *, channels: int = 4) -> Tensor:
+def draw_frame_noise(seed: int, frames: Iterable[int], height: int, width: int, *, channels: int = 4) -> Tensor:
     """Standard normal latents (F, channels, height, width) float32, each a function of (seed, frame) alone.
 
     `frames` are absolute indices in the clip (ComfyUI's `batch_index`), so a segment has the noise that it has in the
@@ -17,16 +17,16 @@ def frame_noise(seed: int, frames: Iterable[int], height: int, width: int, *, ch
     """
     shape = (channels, height, width)
     return torch.stack(
-        [torch.from_numpy(_generator(seed, frame).standard_normal(shape, np.float32)) for frame in frames]
+        [torch.from_numpy(_make_generator(seed, frame).standard_normal(shape, np.float32)) for frame in frames]
     )
 
 
-def step_generators(seed: int, frames: Iterable[int]) -> list[torch.Generator]:
-    """One generator per frame for samplers that draw noise on the way, independent of `frame_noise`."""
-    return [torch.Generator().manual_seed(int(_generator(seed, frame).integers(2**32))) for frame in frames]
+def make_step_generators(seed: int, frames: Iterable[int]) -> list[torch.Generator]:
+    """One generator per frame for samplers that draw noise on the way, independent of `draw_frame_noise`."""
+    return [torch.Generator().manual_seed(int(_make_generator(seed, frame).integers(2**32))) for frame in frames]
 
 
-def official_noise(frames: int, height: int, width: int, *, seed: int = 42) -> Tensor:
+def draw_official_noise(frames: int, height: int, width: int, *, seed: int = 42) -> Tensor:
     """(F, 4, height, width) float32 as the official release draws it, rounded through float16.
 
     One draw for the whole clip on the CPU, laid out (1, 4, F, height, width). F counts the frames of all contexts, so
@@ -37,5 +37,5 @@ def official_noise(frames: int, height: int, width: int, *, seed: int = 42) -> T
     return drawn[0].transpose(0, 1).float()  # (4, F, h, w) -> (F, 4, h, w)
 
 
-def _generator(seed: int, frame: int) -> np.random.Generator:
+def _make_generator(seed: int, frame: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, frame], np.uint64)))

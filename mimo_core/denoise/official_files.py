@@ -18,16 +18,17 @@ from ..errors import InputError
 from .paste import EDGE_NAMES
 
 
-def official_body_code(
+def open_official_body(
     mimo: Iterable[Path], smpl: Iterable[Path], *, models: str = "models"
 ) -> tuple[BodyModel, Tensor]:
     """The SMPL or SMPL-H body and the official colour table (V, 3), from folders for MIMO and for bodies.
 
     Neutral bodies come before male and female ones. `models` is the name of the models folder in messages.
+    Raises InputError that names the files which are not there.
     """
-    table = next((file for file in _files(mimo) if file.name == "sdc_info.npy"), None)
+    table = next((file for file in _walk_files(mimo) if file.name == "sdc_info.npy"), None)
     bodies = [
-        file for file in _files(smpl) if file.suffix.lower() in BODY_SUFFIXES and "smplx" not in file.name.lower()
+        file for file in _walk_files(smpl) if file.suffix.lower() in BODY_SUFFIXES and "smplx" not in file.name.lower()
     ]
     body = min(bodies, key=lambda file: ("neutral" not in file.name.lower(), file.name), default=None)
     hints = {
@@ -39,8 +40,11 @@ def official_body_code(
     return open_body(body), read_official_colors(table)
 
 
-def edge_masks(mimo: Iterable[Path], *, models: str = "models") -> dict[str, NDArray]:
-    """The official edge masks (H, W) uint8 by name: masks/alpha2_<name>.png in one of the folders for MIMO."""
+def read_edge_masks(mimo: Iterable[Path], *, models: str = "models") -> dict[str, NDArray]:
+    """The official edge masks (H, W) uint8 by name: masks/alpha2_<name>.png in one of the folders for MIMO.
+
+    Raises InputError if one is missing.
+    """
     folders = [Path(folder, "masks") for folder in mimo]
     masks = {}
     for name in EDGE_NAMES:
@@ -48,13 +52,13 @@ def edge_masks(mimo: Iterable[Path], *, models: str = "models") -> dict[str, NDA
         if file is None:
             raise InputError(
                 f"alpha2_{name}.png is not in {models}/mimo/masks. Copy the release's folder assets/masks there, or "
-                "set the behaviour to fixed, which makes its own."
+                "set the behavior to fixed, which makes its own."
             )
         masks[name] = np.asarray(Image.open(file).convert("L"))
     return masks
 
 
-def _files(folders: Iterable[Path]) -> Iterator[Path]:
+def _walk_files(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in folders:
         for root, _, names in os.walk(folder, followlinks=True):
             yield from (Path(root, name) for name in sorted(names))

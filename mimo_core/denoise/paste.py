@@ -19,8 +19,8 @@ from ..scene.filters import dilate_mask
 from .regions import ClipPlan, cut_region
 
 
-RAMP = 0.08  # of the region's side, at borders inside the frame
-MARGIN = 0.03  # of the region's side: how far around a character's mask the generated pixels count
+EDGE_RAMP = 0.08  # of the region's side, at borders inside the frame
+CHARACTER_MARGIN = 0.03  # of the region's side: how far around a character's mask the generated pixels count
 EDGE_NAMES = (
     "up_down_left_right",
     "left_right_up",
@@ -41,12 +41,12 @@ EDGE_NAMES = (
 )
 
 
-def network_input(frame: NDArray, region: Box, *, fill: int) -> NDArray:
+def cut_network_input(frame: NDArray, region: Box, *, fill: int) -> NDArray:
     """The region of a frame (H, W, 3), padded to a square: black (0) around body code, white (255) around pictures."""
     return pad_to_square(cut_region(frame, region), fill=fill)
 
 
-def edge_name(region: Box, width: int, height: int) -> str:
+def name_edges(region: Box, width: int, height: int) -> str:
     """Which borders of the frame a region touches, in the words of the official masks."""
     touched = {
         "left": region.left <= 0,
@@ -58,26 +58,26 @@ def edge_name(region: Box, width: int, height: int) -> str:
     return next(name for name in EDGE_NAMES if set(name.split("_")) - {"inner"} == borders)
 
 
-def edge_mask(region: Box, width: int, height: int) -> NDArray:
+def make_edge_mask(region: Box, width: int, height: int) -> NDArray:
     """How much of the generated pixels counts, (h, w) float32: a linear ramp at each border inside the frame.
 
     The ramp is 8 % of the region wide; over borders that the frame cuts off there is none. The official masks are
     files that the release does not contain.
     """
-    touched = edge_name(region, width, height).split("_")
-    across = _ramp(region.width, "left" in touched, "right" in touched)
-    down = _ramp(region.height, "up" in touched, "down" in touched)
+    touched = name_edges(region, width, height).split("_")
+    across = _make_ramp(region.width, "left" in touched, "right" in touched)
+    down = _make_ramp(region.height, "up" in touched, "down" in touched)
     return np.minimum(across[None], down[:, None]).astype(np.float32)
 
 
-def _ramp(length: int, start_touches: bool, end_touches: bool) -> NDArray:
+def _make_ramp(length: int, start_touches: bool, end_touches: bool) -> NDArray:
     distance = np.arange(length) + 0.5
-    rising = np.ones(length) if start_touches else distance / (RAMP * length)
-    falling = np.ones(length) if end_touches else (length - distance) / (RAMP * length)
+    rising = np.ones(length) if start_touches else distance / (EDGE_RAMP * length)
+    falling = np.ones(length) if end_touches else (length - distance) / (EDGE_RAMP * length)
     return np.minimum(1, np.minimum(rising, falling))
 
 
-def given_edge_mask(mask: NDArray, region: Box) -> NDArray:
+def resize_edge_mask(mask: NDArray, region: Box) -> NDArray:
     """An edge mask (H, W) uint8 from a file at the region's size, (h, w) float32."""
     import cv2
 
@@ -99,26 +99,29 @@ def paste_back(
 
     generated: square network frames (S, S, 3) uint8 in the order of `plan.network_frames`
     background, source: frames (H, W, 3) uint8; `source` is seen where `occluder` (H, W) uint8 is above 0
-    edge_masks: masks (H, W) uint8 by `EDGE_NAMES`; without them `edge_mask` makes them
+    edge_masks: masks (H, W) uint8 by `EDGE_NAMES`; without them `make_edge_mask` makes them
     within: coverage (H, W) uint8 of the character in every frame; generated pixels count in and closely around it, and
         the background keeps its own sharpness. Without it the whole squares count, as officially.
 
     A frame that two contexts made is a cross-fade: with n shared frames, (i + 1) / (n + 1) of the later one in its i-th
     frame; officially always (i + 1) / 5, which is the same for 4.
+    Raises InputError if frames run out, or one of `source` and `occluder` is given alone.
     """
     if (source is None) != (occluder is None):
         raise InputError("An occluder needs the source frames it is cut from, and they are of no use without it.")
     generated, waiting, emitted = iter(generated), {}, plan.first
     for number, context in enumerate(plan.contexts):
-        mask = _mask_of(context.region, plan, edge_masks)
+        mask = _choose_edge_mask(context.region, plan, edge_masks)
         before = sum(frame in waiting for frame in context.frames)
-        fade = 5 if plan.behaviour == "official" else before + 1
+        fade = 5 if plan.behavior == "official" else before + 1
         shared = min((later.first for later in plan.contexts[number + 1 :]), default=context.stop)
         for position, frame in enumerate(context.frames):
             picture = next(generated, None)
             if picture is None:
                 raise InputError(f"There are fewer generated frames than the plan's {len(plan.network_frames)}.")
-            pasted = _pasted(picture, context.region, _near(mask, within, frame, context.region), background[frame])
+            pasted = _paste_square(
+                picture, context.region, _limit_to_character(mask, within, frame, context.region), background[frame]
+            )
             if occluder is not None:
                 alpha = occluder[frame][..., None].astype(np.float64) / 255
                 pasted = pasted * (1 - alpha) + source[frame] * alpha
@@ -132,7 +135,7 @@ def paste_back(
                 progress(emitted, plan.frames)
 
 
-def drawn_areas(
+def mark_drawn_areas(
     plan: ClipPlan,
     occluder: Sequence[NDArray] | None = None,
     edge_masks: Mapping[str, NDArray] | None = None,
@@ -142,7 +145,7 @@ def drawn_areas(
     for frame in range(plan.first, plan.frames):
         context = [context for context in plan.contexts if frame in context.frames][-1]
         area = np.zeros((plan.height, plan.width), np.float32)
-        mask = _near(_mask_of(context.region, plan, edge_masks), within, frame, context.region)
+        mask = _limit_to_character(_choose_edge_mask(context.region, plan, edge_masks), within, frame, context.region)
         if mask is not None:
             cut_region(area, context.region)[:] = mask
         if occluder is not None:
@@ -150,26 +153,28 @@ def drawn_areas(
         yield (area * 255 + 0.5).astype(np.uint8)
 
 
-def _mask_of(region: Box, plan: ClipPlan, edge_masks: Mapping[str, NDArray] | None) -> NDArray | None:
+def _choose_edge_mask(region: Box, plan: ClipPlan, edge_masks: Mapping[str, NDArray] | None) -> NDArray | None:
     if not region.area:
         return None
     if edge_masks is None:
-        return edge_mask(region, plan.width, plan.height)
-    return given_edge_mask(edge_masks[edge_name(region, plan.width, plan.height)], region)
+        return make_edge_mask(region, plan.width, plan.height)
+    return resize_edge_mask(edge_masks[name_edges(region, plan.width, plan.height)], region)
 
 
-def _near(mask: NDArray | None, within: Sequence[NDArray] | None, frame: int, region: Box) -> NDArray | None:
+def _limit_to_character(
+    mask: NDArray | None, within: Sequence[NDArray] | None, frame: int, region: Box
+) -> NDArray | None:
     """The mask of a region (h, w) where the character of a frame is near, softly."""
     if mask is None or within is None:
         return mask
     import cv2
 
-    margin = MARGIN * max(region.width, region.height)
+    margin = CHARACTER_MARGIN * max(region.width, region.height)
     around = dilate_mask(cut_region(within[frame], region) > 127, margin).astype(np.float32)
     return mask * cv2.GaussianBlur(around, (0, 0), margin / 3, borderType=cv2.BORDER_REPLICATE)
 
 
-def _pasted(picture: NDArray, region: Box, mask: NDArray | None, background: NDArray) -> NDArray:
+def _paste_square(picture: NDArray, region: Box, mask: NDArray | None, background: NDArray) -> NDArray:
     """Float32 frame: the network's picture in its region, faded into the background by the mask."""
     frame = background.astype(np.float32)
     if mask is None:

@@ -15,22 +15,30 @@ from ..motion.retarget import retarget_motion
 from ..progress import Progress, scale_progress, silent
 from ..scene.scene import Scene
 from ..stopwatch import Stopwatch
-from .autoencoder import AT_ONCE, SCALE, Autoencoder
+from .autoencoder import LATENT_SCALE, PICTURES_AT_ONCE, Autoencoder
 from .checkpoints import Networks
-from .conditioning import ClipPictures, OfficialBody, Part, clip_pictures, reference_latents, token_of, with_networks
-from .image_encoder import token_of as embedding_of
-from .kept import KeptSegments
-from .layers import proxy_coverage
-from .noise import frame_noise, official_noise
-from .paste import drawn_areas, paste_back
+from .concat_sources import mark_proxy
+from .conditioning import (
+    ClipPictures,
+    FrameRange,
+    OfficialBody,
+    encode_identity_views,
+    encode_references,
+    prepare_clip_pictures,
+    require_token,
+)
+from .image_encoder import embed_picture
+from .noise import draw_frame_noise, draw_official_noise
+from .paste import mark_drawn_areas, paste_back
 from .reference import ReferenceFeatures, ReferenceKeys
 from .regions import ClipPlan
-from .sampling import Conditions, sample
-from .segments import joined, layers_behind_and_before, split
+from .sampling import Conditions, sample_latents
+from .segment_cache import SegmentCache
+from .segments import join_plans, select_paste_layers, split_plan
 
 
 @dataclass(frozen=True)
-class Settings:
+class SamplingSettings:
     """How to sample. 0 is what the weights were trained with."""
 
     size: int = 0  # side of the network's square in pixels
@@ -41,7 +49,7 @@ class Settings:
     sampler: str = "ddim"
     seed: int = 42
     noise: str = "per_frame"
-    behaviour: str = "fixed"
+    behavior: str = "fixed"
     segment: int = 3  # windows that are worked on, and kept for a later run, together
     windows_at_once: int = 1
 
@@ -53,10 +61,10 @@ class MimoDecoder:
     networks: Networks
     autoencoder: Autoencoder
     image_encoder: nn.Module
-    settings: Settings = Settings()
+    settings: SamplingSettings = SamplingSettings()
     official: OfficialBody | None = None  # the body and colours of official weights
     edge_masks: Callable[[], dict[str, NDArray]] | None = None  # those of the official release
-    kept: KeptSegments | None = None
+    cache: SegmentCache | None = None
     progress: Progress = silent  # passes of the denoiser in all segments
 
     def draw(
@@ -66,25 +74,27 @@ class MimoDecoder:
 
         Segments are sampled when their first frame is read. The networks see the scene, so colours are not matched.
         """
-        how = self.settings
-        if how.behaviour == "fixed":
+        settings = self.settings
+        if settings.behavior == "fixed":
             motion = retarget_motion(motion, identity)
         with watch.stage("character"):
-            identity = with_networks(identity, embed=lambda view: embedding_of(self.image_encoder, view))
-            part = Part(size=how.size, behaviour=how.behaviour)
-            pictures = clip_pictures(identity, motion, scene, self.networks.trained, part, official=self.official)
+            identity = encode_identity_views(identity, embed=lambda view: embed_picture(self.image_encoder, view))
+            part = FrameRange(size=settings.size, behavior=settings.behavior)
+            pictures = prepare_clip_pictures(
+                identity, motion, scene, self.networks.trained, part, official=self.official
+            )
             reference, token = self._reference(identity, pictures.size)
-        parts = split(pictures.plan, window=self.window, overlap=self.overlap, windows_each=how.segment)
-        plan = joined(parts)
+        parts = split_plan(pictures.plan, window=self.window, overlap=self.overlap, windows_each=settings.segment)
+        plan = join_plans(parts)
         squares = watch.iterate("denoise", self._squares(pictures, parts, reference, token))
-        masks = self.edge_masks() if how.behaviour == "official" and self.edge_masks is not None else None
+        masks = self.edge_masks() if settings.behavior == "official" and self.edge_masks is not None else None
         near = None
-        if how.behaviour == "fixed" and "proxy" in self.networks.trained.layers:
+        if settings.behavior == "fixed" and "proxy" in self.networks.trained.concat:
             with watch.stage("character"):
-                near = proxy_coverage(identity, motion, scene)
-        layers = layers_behind_and_before(scene, plan.frames)
+                near = mark_proxy(identity, motion, scene)
+        layers = select_paste_layers(scene, plan.frames)
         frames = paste_back(plan, squares, **layers, edge_masks=masks, within=near)
-        return zip(frames, drawn_areas(plan, edge_masks=masks, within=near), strict=True)
+        return zip(frames, mark_drawn_areas(plan, edge_masks=masks, within=near), strict=True)
 
     @property
     def window(self) -> int:
@@ -99,53 +109,55 @@ class MimoDecoder:
     def _reference(self, identity: Identity, size: int) -> tuple[ReferenceKeys, Tensor]:
         """Keys and values of the character's pictures for the whole job, and its token (1, 1, D)."""
         denoiser, reference_unet = self.networks.denoiser, self.networks.reference_unet
-        behaviour, where = self.settings.behaviour, denoiser.conv_in.weight
-        tokens = token_of(identity, denoiser.config.cross_attention_dim).to(where)
-        latents = reference_latents(identity, self.autoencoder.encode, size=size, behaviour=behaviour).to(where) * SCALE
+        behavior, where = self.settings.behavior, denoiser.conv_in.weight
+        tokens = require_token(identity, denoiser.config.cross_attention_dim).to(where)
+        latents = (
+            encode_references(identity, self.autoencoder.encode, size=size, behavior=behavior).to(where) * LATENT_SCALE
+        )
         views = [reference_unet(view[None], token[None]) for view, token in zip(latents, tokens, strict=False)]
-        features = ReferenceFeatures.joined(views)
-        return denoiser.project(features.rounded() if behaviour == "official" else features), tokens[:1]
+        features = ReferenceFeatures.join(views)
+        return denoiser.project_reference(features.round_through() if behavior == "official" else features), tokens[:1]
 
     def _sampled(self, pictures: ClipPictures, part: ClipPlan, reference, token, progress: Progress) -> Tensor:
         """Latents (F, 4, h, w) of a part of the plan."""
-        how, trained, side = self.settings, self.networks.trained, pictures.size // 8
+        settings, trained, side = self.settings, self.networks.trained, pictures.size // 8
         frames = [frame for frame, _ in part.network_frames]
-        body_code, guider = pictures.body_code_squares(part), self.networks.pose_guider
+        body_code, guider = pictures.cut_body_code(part), self.networks.pose_guider
         where = guider.conv_in.weight
         conditions = Conditions(
-            layers=pictures.latents(part, self.autoencoder.encode) * SCALE,
+            concat_latents=pictures.encode_concat(part, self.autoencoder.encode) * LATENT_SCALE,
             token=token,
             reference=reference,
-            pose=lambda rows: guider.of_uint8(body_code[rows].to(where.device), dtype=where.dtype),
+            pose=lambda rows: guider.encode_frames(body_code[rows].to(where.device), dtype=where.dtype),
         )
-        if how.noise == "official":
-            noise = official_noise(len(frames), side, side, seed=how.seed)
+        if settings.noise == "official":
+            noise = draw_official_noise(len(frames), side, side, seed=settings.seed)
         else:
-            noise = frame_noise(how.seed, frames, side, side)
-        return sample(
+            noise = draw_frame_noise(settings.seed, frames, side, side)
+        return sample_latents(
             self.networks.denoiser,
             noise,
             conditions,
             windows=part.windows(size=self.window, overlap=self.overlap),
-            steps=how.steps or trained.steps,
-            cfg=how.cfg or trained.cfg,
-            sampler=how.sampler,
-            behaviour=how.behaviour,
-            seed=how.seed,
+            steps=settings.steps or trained.steps,
+            cfg=settings.cfg or trained.cfg,
+            sampler=settings.sampler,
+            behavior=settings.behavior,
+            seed=settings.seed,
             frames=frames,
-            windows_at_once=how.windows_at_once,
+            windows_at_once=settings.windows_at_once,
             progress=progress,
         )
 
     def _squares(self, pictures: ClipPictures, parts, reference, token) -> Iterator[NDArray]:
         """Network frames (S, S, 3) uint8 of all parts, in the order of their plans."""
         for number, part in enumerate(parts):
-            latents = self.kept.load(number, part) if self.kept is not None else None
+            latents = self.cache.load(number, part) if self.cache is not None else None
             if latents is None:
                 latents = self._sampled(
                     pictures, part, reference, token, scale_progress(self.progress, number, len(parts))
                 )
-                if self.kept is not None:
-                    self.kept.save(number, part, latents)
-            for few in latents.split(AT_ONCE):
-                yield from self.autoencoder.decode(few / SCALE)
+                if self.cache is not None:
+                    self.cache.save(number, part, latents)
+            for few in latents.split(PICTURES_AT_ONCE):
+                yield from self.autoencoder.decode(few / LATENT_SCALE)

@@ -32,6 +32,6 @@ class PoseGuider(nn.Module):
         return self.conv_out(hidden)
 
     @torch.no_grad()
-    def of_uint8(self, frames: Tensor, *, dtype=torch.float32) -> Tensor:
+    def encode_frames(self, frames: Tensor, *, dtype=torch.float32) -> Tensor:
         """The features of body-code frames (F, H, W, 3) uint8, which must have the network's size already."""
         return self(frames.permute(0, 3, 1, 2).to(dtype) / 255)

@@ -21,12 +21,12 @@ class ReferenceFeatures:
     def to(self, device=None, dtype=None) -> ReferenceFeatures:
         return ReferenceFeatures({name: bank.to(device=device, dtype=dtype) for name, bank in self.banks.items()})
 
-    def rounded(self, dtype: torch.dtype = torch.float16) -> ReferenceFeatures:
+    def round_through(self, dtype: torch.dtype = torch.float16) -> ReferenceFeatures:
         """The features after a trip through `dtype`: the official release sends them through float16, always."""
         return ReferenceFeatures({name: bank.to(dtype).to(bank.dtype) for name, bank in self.banks.items()})
 
     @classmethod
-    def joined(cls, views: Sequence[ReferenceFeatures]) -> ReferenceFeatures:
+    def join(cls, views: Sequence[ReferenceFeatures]) -> ReferenceFeatures:
         """Several views of one character, side by side in every block. The official release knows one view."""
         return cls({name: torch.cat([view.banks[name] for view in views], 1) for name in views[0].banks})
 

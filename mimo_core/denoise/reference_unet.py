@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .call import Call
 from .config import MimoConfig
+from .forward_context import ForwardContext
 from .reference import ReferenceFeatures
 from .unet import UNet
 
@@ -23,21 +23,21 @@ class ReferenceUNet(UNet):
         The pass ends at the last self-attention: what follows cannot reach the denoiser. The unconditional pass of the
         official release is left out, because unconditional rows never read it.
         """
-        call = Call(latent, token)
-        call.banks = {}
+        ctx = ForwardContext(latent, token)
+        ctx.banks = {}
         temb = self.time_embedding(torch.zeros(len(latent), device=latent.device), latent.dtype)
         hidden = self.conv_in(latent)
         skips = [hidden]
-        for layer in self.input_layers():
-            hidden = layer.run(hidden, temb, call)
+        for step in self.input_blocks():
+            hidden = step.run(hidden, temb, ctx)
             skips.append(hidden)
-        hidden = self.middle(hidden, temb, call)
+        hidden = self.middle(hidden, temb, ctx)
 
-        *layers, last = self.output_layers()
-        for layer in layers:
+        *steps, last = self.output_blocks()
+        for step in steps:
             hidden = torch.cat([hidden, skips.pop()], 1)
-            hidden = layer.run(hidden, temb, call, skips[-1].shape[-2:])
+            hidden = step.run(hidden, temb, ctx, skips[-1].shape[-2:])
         hidden = last.resnet(torch.cat([hidden, skips.pop()], 1), temb)
         block = last.attention.transformer_blocks[0]
-        call.banks[block.path] = block.norm1(last.attention.tokens(hidden))
-        return ReferenceFeatures(call.banks)
+        ctx.banks[block.path] = block.norm1(last.attention.tokens(hidden))
+        return ReferenceFeatures(ctx.banks)

@@ -1,6 +1,6 @@
 """Which square of the frame the denoiser works on, and when it moves: the plan of a clip.
 
-Section 7 of the specification. `official` keeps the release's behaviour to the pixel; `fixed` ignores frames without a
+Section 7 of the specification. `official` keeps the release's behavior to the pixel; `fixed` ignores frames without a
 body, keeps the frames that two contexts share inside both boxes, and tests the last frame like all others.
 """
 
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..geometry.box import Box
-from .windows import context_windows, official_windows
+from .windows import plan_context_windows, plan_official_windows
 
 
-OVERLAP = 4  # frames that a context repeats of the one before
+CONTEXT_OVERLAP = 4  # frames that a context repeats of the one before
 BODY_LUMA = 10  # a body code darker than this is codec noise
 
 
-EMPTY = Box(0, 0, 0, 0)
+EMPTY_BOX = Box(0, 0, 0, 0)
 
 
 def cut_region(picture: NDArray, region: Box) -> NDArray:
@@ -50,7 +50,7 @@ class ClipPlan:
     contexts: tuple[Context, ...]
     width: int
     height: int
-    behaviour: str = "fixed"
+    behavior: str = "fixed"
 
     @property
     def first(self) -> int:
@@ -68,33 +68,36 @@ class ClipPlan:
 
     def windows(self, *, size: int = 24, overlap: int = 4) -> list[list[int]]:
         """Windows over `network_frames`. The official ones run across contexts, which differ in scale."""
-        if self.behaviour == "official":
-            return official_windows(len(self.network_frames), size=size, overlap=overlap)
-        return context_windows([len(context.frames) for context in self.contexts], size=size, overlap=overlap)
+        if self.behavior == "official":
+            return plan_official_windows(len(self.network_frames), size=size, overlap=overlap)
+        return plan_context_windows([len(context.frames) for context in self.contexts], size=size, overlap=overlap)
 
 
-def plan_clip(body_code: Iterable[NDArray], *, behaviour: str = "fixed", overlap: int = OVERLAP) -> ClipPlan:
-    """The plan for body-code frames (H, W, 3) uint8 on black, of one size."""
+def plan_clip(body_code: Iterable[NDArray], *, behavior: str = "fixed", overlap: int = CONTEXT_OVERLAP) -> ClipPlan:
+    """The plan for body-code frames (H, W, 3) uint8 on black, of one size.
+
+    Raises InputError without frames, or if all are black.
+    """
     regions, height, width = [], 0, 0
     for frame in body_code:
         height, width = frame.shape[:2]
-        regions.append(square_region(body_region(clean_mask(body_mask(frame))), width, height))
+        regions.append(expand_to_square(measure_body_region(clean_mask(mask_body(frame))), width, height))
     if not regions:
         raise InputError("The body code has no frames. Give a motion of at least one frame.")
-    contexts = _official_contexts(regions, overlap) if behaviour == "official" else _contexts(regions, overlap)
-    return ClipPlan(tuple(contexts), width, height, behaviour)
+    contexts = _plan_official_contexts(regions, overlap) if behavior == "official" else _plan_contexts(regions, overlap)
+    return ClipPlan(tuple(contexts), width, height, behavior)
 
 
-def clip_region(body_code: Iterable[NDArray]) -> Box:
+def measure_clip_region(body_code: Iterable[NDArray]) -> Box:
     """One region around the body in all frames, not square: what the release uses without a scene."""
     union = Box(10000, 10000, 0, 0)
     for frame in body_code:
-        region = body_region(body_mask(frame))
+        region = measure_body_region(mask_body(frame))
         union = union.union(region)
-    return even(union)
+    return round_to_even(union)
 
 
-def body_mask(frame: NDArray) -> NDArray:
+def mask_body(frame: NDArray) -> NDArray:
     """Where a body-code frame (H, W, 3) uint8 shows a body: 255 above a luma of 10, in OpenCV's integer weights."""
     red, green, blue = frame.astype(np.int32).transpose(2, 0, 1)
     return np.where((4899 * red + 9617 * green + 1868 * blue + 8192) >> 14 > BODY_LUMA, 255, 0).astype(np.uint8)
@@ -108,22 +111,22 @@ def clean_mask(mask: NDArray) -> NDArray:
     return cv2.morphologyEx(closed, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, (2, 2)))
 
 
-def body_region(mask: NDArray) -> Box:
+def measure_body_region(mask: NDArray) -> Box:
     """The rectangle of a mask with 10 % of its height above and below and 5 % of its width at the sides."""
     box = Box.of_mask(mask)
     if box is None:
-        return EMPTY
+        return EMPTY_BOX
     return box.expanded(int(0.05 * box.width), int(0.1 * box.height), *mask.shape)
 
 
-def even(region: Box) -> Box:
+def round_to_even(region: Box) -> Box:
     """Even in width and height by one more pixel right and down, which may lie outside the frame."""
     return Box(region.left, region.top, region.right + region.width % 2, region.bottom + region.height % 2)
 
 
-def square_region(region: Box, width: int, height: int) -> Box:
+def expand_to_square(region: Box, width: int, height: int) -> Box:
     """A square around the region with a side divisible by 16, cut off where it leaves the frame."""
-    region = even(region)
+    region = round_to_even(region)
     side = -(-max(region.width, region.height) // 16) * 16
     across, down = side - region.width, side - region.height
     return Box(
@@ -134,7 +137,7 @@ def square_region(region: Box, width: int, height: int) -> Box:
     )
 
 
-def _contexts(regions: Sequence[Box], overlap: int) -> list[Context]:
+def _plan_contexts(regions: Sequence[Box], overlap: int) -> list[Context]:
     """A new context where an earlier frame's region would be less than half of the common one."""
     if not any(region.area for region in regions):
         raise InputError(
@@ -161,7 +164,7 @@ def _contexts(regions: Sequence[Box], overlap: int) -> list[Context]:
     return contexts
 
 
-def _official_contexts(regions: Sequence[Box], overlap: int) -> list[Context]:
+def _plan_official_contexts(regions: Sequence[Box], overlap: int) -> list[Context]:
     contexts: list[Context] = []
     start, union = 0, Box(10000, 10000, 0, 0)
 

@@ -13,8 +13,8 @@ from ..errors import InputError
 from ..progress import Progress, scale_progress, silent
 from .config import SAMPLERS
 from .denoiser import Denoiser
-from .memory import in_memory
-from .noise import step_generators
+from .memory import run_with_fallbacks
+from .noise import make_step_generators
 from .reference import ReferenceFeatures, ReferenceKeys
 
 
@@ -33,17 +33,18 @@ NOISE_SCHEDULE = {
 class Conditions:
     """What the denoiser is told about a clip of F frames."""
 
-    layers: Tensor  # (F, 4 per layer, h, w) latents that are concatenated to the noise, the plate's first
+    concat_latents: Tensor  # (F, 4 per picture, h, w) latents that are concatenated to the noise, the plate's first
     token: Tensor  # (1, 1, D), the character's CLIP image embedding
     reference: ReferenceFeatures | ReferenceKeys | None = None
     pose: Callable[[Sequence[int]], Tensor] | None = None  # features (n, C, h, w) of n frames, made per window
 
 
-def make_scheduler(name: str, steps: int, *, behaviour: str = "fixed"):
+def make_scheduler(name: str, steps: int, *, behavior: str = "fixed"):
     """A diffusers scheduler for MIMO's noise schedule with its timesteps set.
 
     For some step counts (61, 103, 121, ...) the float arithmetic of trailing timesteps gives one too many, at -1.
     `official` keeps it, `fixed` drops it.
+    Raises InputError for an unknown name or no steps.
     """
     import diffusers
 
@@ -60,7 +61,7 @@ def make_scheduler(name: str, steps: int, *, behaviour: str = "fixed"):
     else:
         raise InputError(f"There is no sampler {name!r} here. Choose one of {', '.join(SAMPLERS)}.")
     scheduler.set_timesteps(steps)
-    if behaviour == "fixed" and name == "ddim":
+    if behavior == "fixed" and name == "ddim":
         scheduler.timesteps = scheduler.timesteps[:steps]
     return scheduler
 
@@ -74,7 +75,7 @@ class Passes:
 
 
 @torch.no_grad()
-def sample(
+def sample_latents(
     denoiser: Denoiser,
     noise: Tensor,
     conditions: Conditions,
@@ -83,7 +84,7 @@ def sample(
     steps: int = 25,
     cfg: float = 3.5,
     sampler: str = "ddim",
-    behaviour: str = "fixed",
+    behavior: str = "fixed",
     seed: int = 0,
     frames: Sequence[int] | None = None,
     start: Tensor | None = None,
@@ -100,9 +101,10 @@ def sample(
     windows_at_once: windows that share a pass; fewer, and then one half at a time, once memory has run out
     after_step: called with the step and its latents, for previews
     start, denoise: latents (F, 4, h, w) to begin from, and the share of the steps, the last ones, that is run on them
+    Raises InputError if shapes do not fit or latents become infinite, OutOfMemory if no fallback fits.
     """
-    _check(denoiser, noise, conditions, windows, start, denoise)
-    scheduler = make_scheduler(sampler, steps, behaviour=behaviour)
+    _check_inputs(denoiser, noise, conditions, windows, start, denoise)
+    scheduler = make_scheduler(sampler, steps, behavior=behavior)
     timesteps = scheduler.timesteps
     if start is None:
         latents = noise * scheduler.init_noise_sigma
@@ -112,27 +114,29 @@ def sample(
             scheduler.set_begin_index(len(scheduler.timesteps) - len(timesteps))
         latents = scheduler.add_noise(start, noise, timesteps[:1])
     frames = range(len(noise)) if frames is None else frames
-    drawn_on_the_way = {"generator": step_generators(seed, frames)} if sampler == "lcm" else {}
+    drawn_on_the_way = {"generator": make_step_generators(seed, frames)} if sampler == "lcm" else {}
 
-    conditions = _with_keys(conditions, denoiser)
-    ways, device = _ways(windows, windows_at_once), _device(denoiser)
-    told = _out_of_memory(windows, noise, _dtype(denoiser))
+    conditions = _project_reference(conditions, denoiser)
+    fallbacks, device = _list_fallbacks(windows, windows_at_once), _get_device(denoiser)
+    situation = _describe_job(windows, noise, _get_dtype(denoiser))
     for step, timestep in enumerate(timesteps):
         scaled, report = scheduler.scale_model_input(latents, timestep), scale_progress(progress, step, len(timesteps))
-        run = partial(predict, denoiser, scaled, timestep, conditions, cfg=cfg, behaviour=behaviour, progress=report)
-        velocity = in_memory(run, ways, device, told=told)
+        run = partial(
+            predict_velocity, denoiser, scaled, timestep, conditions, cfg=cfg, behavior=behavior, progress=report
+        )
+        velocity = run_with_fallbacks(run, fallbacks, device, situation=situation)
         latents = scheduler.step(velocity, timestep, latents, **drawn_on_the_way).prev_sample
         if not torch.isfinite(latents).all():
             raise InputError(
                 f"The latents became NaN or infinite at step {step + 1} of {len(timesteps)}, as happens when "
-                f"{_dtype(denoiser)} overflows. Run the denoiser in bfloat16 or float32."
+                f"{_get_dtype(denoiser)} overflows. Run the denoiser in bfloat16 or float32."
             )
         if after_step is not None:
             after_step(step, latents)
     return latents
 
 
-def predict(
+def predict_velocity(
     denoiser: Denoiser,
     latents: Tensor,
     timestep: Tensor,
@@ -140,7 +144,7 @@ def predict(
     passes: Passes,
     *,
     cfg: float = 3.5,
-    behaviour: str = "fixed",
+    behavior: str = "fixed",
     progress: Progress = silent,
 ) -> Tensor:
     """v (F, 4, h, w) of all frames: windows averaged, then guided.
@@ -153,7 +157,9 @@ def predict(
     mean = latents.new_zeros(len(kinds), *latents.shape)
     seen = latents.new_zeros(len(latents), 1, 1, 1)
     for done, batch in enumerate(passes.batches, 1):
-        predicted = torch.cat([_denoise(denoiser, latents, timestep, conditions, batch, half) for half in together])
+        predicted = torch.cat(
+            [_denoise_windows(denoiser, latents, timestep, conditions, batch, half) for half in together]
+        )
         for window, velocities in zip(batch, predicted.unbind(1), strict=True):
             seen[window] += 1
             # A running mean: equal predictions leave it as it is to the last bit, which a sum would not.
@@ -162,14 +168,14 @@ def predict(
     if cfg > 1:
         unconditional, conditional = mean
         return unconditional + cfg * (conditional - unconditional)
-    return mean[0] * seen if behaviour == "official" else mean[0]
+    return mean[0] * seen if behavior == "official" else mean[0]
 
 
-def _denoise(denoiser, latents, timestep, conditions, batch, kinds) -> Tensor:
+def _denoise_windows(denoiser, latents, timestep, conditions, batch, kinds) -> Tensor:
     """v (kinds, windows, n, 4, h, w) of windows of n frames each in one pass."""
     frames = [frame for window in batch for frame in window]
-    device, dtype = _device(denoiser), _dtype(denoiser)
-    x = torch.cat([latents[frames], conditions.layers[frames].to(latents)], 1).to(device, dtype)
+    device, dtype = _get_device(denoiser), _get_dtype(denoiser)
+    x = torch.cat([latents[frames], conditions.concat_latents[frames].to(latents)], 1).to(device, dtype)
     token = conditions.token.to(device, dtype)
     context = torch.cat([token if kind == 0 else torch.zeros_like(token) for kind in kinds])
     pose = conditions.pose(frames).to(device, dtype) if conditions.pose is not None else None
@@ -185,13 +191,13 @@ def _denoise(denoiser, latents, timestep, conditions, batch, kinds) -> Tensor:
     return velocity.to(latents).unflatten(0, (len(kinds), len(batch), -1))
 
 
-def _ways(windows: Sequence[Sequence[int]], at_once: int) -> list[Passes]:
+def _list_fallbacks(windows: Sequence[Sequence[int]], at_once: int) -> list[Passes]:
     """From `at_once` windows a pass over half as many down to one, then one half of the guidance at a time."""
     fewer = [at_once >> shift for shift in range(at_once.bit_length())]
-    return [Passes(_batches(windows, count)) for count in fewer] + [Passes(_batches(windows, 1), False)]
+    return [Passes(_batch_windows(windows, count)) for count in fewer] + [Passes(_batch_windows(windows, 1), False)]
 
 
-def _batches(windows: Sequence[Sequence[int]], at_once: int) -> tuple[tuple[Sequence[int], ...], ...]:
+def _batch_windows(windows: Sequence[Sequence[int]], at_once: int) -> tuple[tuple[Sequence[int], ...], ...]:
     """Neighbouring windows of equal length, at most `at_once` together."""
     batches: list[list[Sequence[int]]] = []
     for window in windows:
@@ -202,7 +208,7 @@ def _batches(windows: Sequence[Sequence[int]], at_once: int) -> tuple[tuple[Sequ
     return tuple(tuple(batch) for batch in batches)
 
 
-def _out_of_memory(windows: Sequence[Sequence[int]], noise: Tensor, dtype: torch.dtype) -> str:
+def _describe_job(windows: Sequence[Sequence[int]], noise: Tensor, dtype: torch.dtype) -> str:
     frames, (height, width) = max(len(window) for window in windows), noise.shape[2:]
     name = str(dtype).removeprefix("torch.")
     return (
@@ -211,33 +217,33 @@ def _out_of_memory(windows: Sequence[Sequence[int]], noise: Tensor, dtype: torch
     )
 
 
-def _with_keys(conditions: Conditions, denoiser: Denoiser) -> Conditions:
+def _project_reference(conditions: Conditions, denoiser: Denoiser) -> Conditions:
     """The same conditions with the reference as keys and values, projected once for the whole clip."""
     if not isinstance(conditions.reference, ReferenceFeatures):
         return conditions
-    features = conditions.reference.to(denoiser.conv_in.weight.device, _dtype(denoiser))
-    return replace(conditions, reference=denoiser.project(features))
+    features = conditions.reference.to(denoiser.conv_in.weight.device, _get_dtype(denoiser))
+    return replace(conditions, reference=denoiser.project_reference(features))
 
 
-def _device(denoiser: Denoiser) -> torch.device:
+def _get_device(denoiser: Denoiser) -> torch.device:
     return denoiser.conv_in.weight.device
 
 
-def _dtype(denoiser: Denoiser) -> torch.dtype:
+def _get_dtype(denoiser: Denoiser) -> torch.dtype:
     return denoiser.dtype or denoiser.conv_in.weight.dtype
 
 
-def _check(
+def _check_inputs(
     denoiser: Denoiser, noise: Tensor, conditions: Conditions, windows, start: Tensor | None, denoise: float
 ) -> None:
     frames = len(noise)
     if not frames:
         raise InputError("There are no frames to sample. Give a motion of at least one frame.")
     wanted = (frames, denoiser.conv_in.weight.shape[1] - 4, *noise.shape[2:])
-    if conditions.layers.shape != wanted:
+    if conditions.concat_latents.shape != wanted:
         raise InputError(
-            f"The layers' latents are {tuple(conditions.layers.shape)} but must be {wanted} for noise of "
-            f"{tuple(noise.shape)}: (frames, 4 for each layer, height / 8, width / 8)."
+            f"The concatenated latents are {tuple(conditions.concat_latents.shape)} but must be {wanted} for noise of "
+            f"{tuple(noise.shape)}: (frames, 4 for each picture, height / 8, width / 8)."
         )
     if seen := set(range(frames)) - {frame for window in windows for frame in window}:
         raise InputError(f"No window shows frame {min(seen)} of {frames}. Plan the windows for {frames} frames.")

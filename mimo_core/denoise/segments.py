@@ -12,18 +12,19 @@ from PIL import Image
 from ..errors import InputError
 from ..media.clip import Clip
 from ..scene.scene import Scene
-from .paste import network_input
+from .paste import cut_network_input
 from .regions import ClipPlan, Context
-from .windows import fixed_windows
+from .windows import plan_fixed_windows
 
 
 BLACK, WHITE = 0, 255  # what surrounds body code, and what surrounds pictures
 
 
-def segment(plan: ClipPlan, start: int, length: int = 0) -> ClipPlan:
+def select_frames(plan: ClipPlan, start: int, length: int = 0) -> ClipPlan:
     """The plan of frames `start` to `start + length` of the clip, to its end if `length` is 0.
 
     Frames keep their numbers and regions, so that segments that share no window give what the whole clip gives.
+    Raises InputError if they are not all in the clip.
     """
     stop = plan.frames if not length else start + length
     if not 0 <= start < stop <= plan.frames:
@@ -43,30 +44,30 @@ def segment(plan: ClipPlan, start: int, length: int = 0) -> ClipPlan:
     return replace(plan, contexts=tuple(part for part in parts if part.start < part.stop))
 
 
-def split(plan: ClipPlan, *, window: int, overlap: int, windows_each: int) -> list[ClipPlan]:
+def split_plan(plan: ClipPlan, *, window: int, overlap: int, windows_each: int) -> list[ClipPlan]:
     """The plan in parts of so many windows, worked one after the other.
 
     Their windows are those of the whole, so parts that share no window give what the whole gives. Other neighbours
     share frames, as two contexts do, over which the result fades from one to the next. The windows of `official` run
     around the whole clip, which stays in one part.
     """
-    if plan.behaviour == "official":
+    if plan.behavior == "official":
         return [plan]
     windows = [
         (context, context.first + part[0], context.first + part[-1] + 1)
         for context in plan.contexts
-        for part in fixed_windows(len(context.frames), size=window, overlap=overlap)
+        for part in plan_fixed_windows(len(context.frames), size=window, overlap=overlap)
     ]
     groups = [windows[first : first + windows_each] for first in range(0, len(windows), windows_each)]
-    return [replace(plan, contexts=_contexts_of(group)) for group in groups]
+    return [replace(plan, contexts=_cover_windows(group)) for group in groups]
 
 
-def joined(parts: Sequence[ClipPlan]) -> ClipPlan:
+def join_plans(parts: Sequence[ClipPlan]) -> ClipPlan:
     """One plan of several parts, with the frames that parts share twice."""
     return replace(parts[0], contexts=tuple(context for part in parts for context in part.contexts))
 
 
-def _contexts_of(windows: list[tuple[Context, int, int]]) -> tuple[Context, ...]:
+def _cover_windows(windows: list[tuple[Context, int, int]]) -> tuple[Context, ...]:
     """The stretches of contexts that neighbouring windows (context, first, stop) cover."""
     covered: dict[Context, tuple[int, int]] = {}
     for context, first, stop in windows:
@@ -77,8 +78,11 @@ def _contexts_of(windows: list[tuple[Context, int, int]]) -> tuple[Context, ...]
     )
 
 
-def lasting(layer, frames: int, *, is_still: bool) -> Sequence[NDArray]:
-    """A layer of a scene (Clip or Masks) as a sequence of at least `frames` frames: a still is repeated."""
+def extend_layer(layer, frames: int, *, is_still: bool) -> Sequence[NDArray]:
+    """A layer of a scene (Clip or Masks) as a sequence of at least `frames` frames: a still is repeated.
+
+    Raises InputError if it has fewer.
+    """
     if is_still:
         return [layer[0]] * frames
     if len(layer) < frames:
@@ -88,22 +92,22 @@ def lasting(layer, frames: int, *, is_still: bool) -> Sequence[NDArray]:
     return layer
 
 
-def layers_behind_and_before(scene: Scene, frames: int) -> dict[str, Sequence[NDArray] | None]:
+def select_paste_layers(scene: Scene, frames: int) -> dict[str, Sequence[NDArray] | None]:
     """What `paste_back` lays its squares between: background, and source and occluder if anything passes in front.
 
     Without an occluder they are None: the official release rounds otherwise where it has one to lay over.
     """
     plate, source, occluder = (
-        lasting(layer, frames, is_still=scene.is_still) for layer in (scene.plate, scene.source, scene.occluder)
+        extend_layer(layer, frames, is_still=scene.is_still) for layer in (scene.plate, scene.source, scene.occluder)
     )
     if scene.occluder.is_blank:
         return {"background": plate, "source": None, "occluder": None}
     return {"background": plate, "source": source, "occluder": occluder}
 
 
-def network_frames(clip: Clip, plan: ClipPlan, size: int, *, fill: int) -> Iterator[NDArray]:
+def cut_network_frames(clip: Clip, plan: ClipPlan, size: int, *, fill: int) -> Iterator[NDArray]:
     """Square frames (size, size, 3) uint8 in the order of `plan.network_frames`, scaled as officially by Lanczos."""
     wanted = plan.network_frames
     for frame, (_, region) in zip(clip.select(number for number, _ in wanted), wanted, strict=True):
-        square = Image.fromarray(network_input(frame, region, fill=fill))
+        square = Image.fromarray(cut_network_input(frame, region, fill=fill))
         yield np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))

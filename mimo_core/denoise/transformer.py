@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .attention import Attention, attend, attend_with_reference
 from .blocks import FeedForward
-from .call import Call
+from .forward_context import ForwardContext
 
 
 class TransformerBlock(nn.Module):
@@ -28,44 +28,44 @@ class TransformerBlock(nn.Module):
         self.ff = FeedForward(channels, operations=operations, **layer)
         self.norm3 = operations.LayerNorm(channels, eps=1e-5, **layer)
 
-    def forward(self, tokens: Tensor, call: Call) -> Tensor:
+    def forward(self, tokens: Tensor, ctx: ForwardContext) -> Tensor:
         normed = self.norm1(tokens)
-        if call.banks is not None:
-            call.banks[self.path] = normed
-        options = call.attention_options(self.attn1.heads, tokens.shape[-1] // self.attn1.heads)
-        tokens = tokens + self._self_attention(normed, call, options)
-        for patch in call.patches.get("middle_patch", ()):
+        if ctx.banks is not None:
+            ctx.banks[self.path] = normed
+        options = ctx.make_attention_options(self.attn1.heads, tokens.shape[-1] // self.attn1.heads)
+        tokens = tokens + self._self_attention(normed, ctx, options)
+        for patch in ctx.patches.get("middle_patch", ()):
             tokens = patch(tokens, options)
-        tokens = tokens + self._cross_attention(tokens, call, options)
+        tokens = tokens + self._cross_attention(tokens, ctx, options)
         return tokens + self.ff(self.norm3(tokens))
 
-    def reference_keys(self, bank: Tensor) -> tuple[Tensor, Tensor]:
+    def project_bank(self, bank: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of a reference's features (references, tokens, C). They are normalised already."""
         return self.attn1.to_k(bank), self.attn1.to_v(bank)
 
-    def _self_attention(self, normed: Tensor, call: Call, options: dict) -> Tensor:
+    def _self_attention(self, normed: Tensor, ctx: ForwardContext, options: dict) -> Tensor:
         queries = keys = values = normed
-        for patch in call.patches.get("attn1_patch", ()):
+        for patch in ctx.patches.get("attn1_patch", ()):
             queries, keys, values = patch(queries, keys, values, options)
 
         # A stand-in sees the frame's own tokens only: PAG returns `value`, which must have the queries' shape.
-        if (replacement := call.replacement("attn1")) is not None:
+        if (replacement := ctx.find_replacement("attn1")) is not None:
             projected = self.attn1.to_q(queries), self.attn1.to_k(keys), self.attn1.to_v(values)
             attended = self.attn1.out(replacement(*projected, options))
-        elif call.reference is None:
+        elif ctx.reference is None:
             attended = self.attn1(queries, keys, values)
         else:
-            attended = self._attend_by_kind(queries, keys, values, call)
+            attended = self._attend_by_kind(queries, keys, values, ctx)
 
-        for patch in call.patches.get("attn1_output_patch", ()):
+        for patch in ctx.patches.get("attn1_output_patch", ()):
             attended = patch(attended, options)
         return attended
 
-    def _attend_by_kind(self, queries: Tensor, keys: Tensor, values: Tensor, call: Call) -> Tensor:
+    def _attend_by_kind(self, queries: Tensor, keys: Tensor, values: Tensor, ctx: ForwardContext) -> Tensor:
         """Conditional rows read the reference, unconditional rows never do. One kind's projections at a time."""
-        pair = tuple(bank.to(queries) for bank in call.reference.pairs[self.path])
+        pair = tuple(bank.to(queries) for bank in ctx.reference.pairs[self.path])
         attended = []
-        for start, stop, conditional in call.runs(len(queries)):
+        for start, stop, conditional in ctx.group_rows(len(queries)):
             query, key, value = (
                 project(tokens[start:stop])
                 for project, tokens in ((self.attn1.to_q, queries), (self.attn1.to_k, keys), (self.attn1.to_v, values))
@@ -77,21 +77,21 @@ class TransformerBlock(nn.Module):
             attended.append(self.attn1.out(seen))
         return torch.cat(attended) if len(attended) > 1 else attended[0]
 
-    def _cross_attention(self, tokens: Tensor, call: Call, options: dict) -> Tensor:
-        replacement = call.replacement("attn2")
-        context = values = call.context
-        if context.shape[1] == 1 and replacement is None and "attn2_patch" not in call.patches:
+    def _cross_attention(self, tokens: Tensor, ctx: ForwardContext, options: dict) -> Tensor:
+        replacement = ctx.find_replacement("attn2")
+        context = values = ctx.context
+        if context.shape[1] == 1 and replacement is None and "attn2_patch" not in ctx.patches:
             attended = self.attn2.to_v(context)  # the softmax over one key is 1, so queries do not matter
         else:
             queries = self.norm2(tokens)
-            for patch in call.patches.get("attn2_patch", ()):
+            for patch in ctx.patches.get("attn2_patch", ()):
                 queries, context, values = patch(queries, context, values, options)
             query, key, value = self.attn2.to_q(queries), self.attn2.to_k(context), self.attn2.to_v(values)
             attention = attend if replacement is None else replacement
             attended = attention(query, key, value, self.attn2.heads if replacement is None else options)
 
         attended = self.attn2.out(attended).expand_as(tokens)
-        for patch in call.patches.get("attn2_output_patch", ()):
+        for patch in ctx.patches.get("attn2_output_patch", ()):
             attended = patch(attended, options)
         return attended
 
@@ -109,13 +109,13 @@ class SpatialTransformer(nn.Module):
         )
         self.proj_out = operations.Conv2d(channels, channels, 1, **layer)
 
-    def forward(self, x: Tensor, call: Call) -> Tensor:
-        call.options["activations_shape"] = list(x.shape)
+    def forward(self, x: Tensor, ctx: ForwardContext) -> Tensor:
+        ctx.options["activations_shape"] = list(x.shape)
         tokens = self.tokens(x)
         for index, block in enumerate(self.transformer_blocks):
-            call.options["block_index"] = index
-            tokens = block(tokens, call)
-        call.options["transformer_index"] += 1
+            ctx.options["block_index"] = index
+            tokens = block(tokens, ctx)
+        ctx.options["transformer_index"] += 1
         return x + self.proj_out(tokens.transpose(1, 2).reshape(x.shape))  # (rows, h*w, C) -> (rows, C, h, w)
 
     def tokens(self, x: Tensor) -> Tensor:

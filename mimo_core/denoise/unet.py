@@ -7,13 +7,13 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from .blocks import Downsample, ResnetBlock, TimeEmbedding, Upsample
-from .call import Call
 from .config import MimoConfig
+from .forward_context import ForwardContext
 from .motion_module import MotionModule
 from .transformer import SpatialTransformer, TransformerBlock
 
 
-class Layer(NamedTuple):
+class UNetBlock(NamedTuple):
     """What runs between two skips, in this order. ComfyUI calls it an input or output block."""
 
     resnet: ResnetBlock | None
@@ -21,13 +21,13 @@ class Layer(NamedTuple):
     motion: MotionModule | None
     resample: Downsample | Upsample | None
 
-    def run(self, x: Tensor, temb: Tensor, call: Call, size=None) -> Tensor:
+    def run(self, x: Tensor, temb: Tensor, ctx: ForwardContext, size=None) -> Tensor:
         if self.resnet is not None:
             x = self.resnet(x, temb)
         if self.attention is not None:
-            x = self.attention(x, call)
+            x = self.attention(x, ctx)
         if self.motion is not None:
-            x = self.motion(x, call.frames)
+            x = self.motion(x, ctx.frames)
         if self.resample is not None:
             x = self.resample(x, size)
         return x
@@ -44,12 +44,12 @@ class Level(nn.Module):
         self.downsamplers = nn.ModuleList([downsample]) if downsample is not None else None
         self.upsamplers = nn.ModuleList([upsample]) if upsample is not None else None
 
-    def layer(self, index: int, resample=None) -> Layer:
+    def block(self, index: int, resample=None) -> UNetBlock:
         attention, motion = (
             None if modules is None or index >= len(modules) else modules[index]
             for modules in (self.attentions, self.motion_modules)
         )
-        return Layer(self.resnets[index], attention, motion, resample)
+        return UNetBlock(self.resnets[index], attention, motion, resample)
 
 
 class UNet(nn.Module):
@@ -71,28 +71,28 @@ class UNet(nn.Module):
             if isinstance(module, TransformerBlock):
                 module.path = path
 
-    def input_layers(self) -> list[Layer]:
+    def input_blocks(self) -> list[UNetBlock]:
         """Everything after `conv_in` on the way down, one per skip."""
-        layers = []
+        blocks = []
         for level in self.down_blocks:
-            layers += [level.layer(index) for index in range(len(level.resnets))]
+            blocks += [level.block(index) for index in range(len(level.resnets))]
             if level.downsamplers is not None:
-                layers.append(Layer(None, None, None, level.downsamplers[0]))
-        return layers
+                blocks.append(UNetBlock(None, None, None, level.downsamplers[0]))
+        return blocks
 
-    def middle(self, x: Tensor, temb: Tensor, call: Call) -> Tensor:
-        call.enter("middle", 0)
-        x = self.mid_block.layer(0).run(x, temb, call)
+    def middle(self, x: Tensor, temb: Tensor, ctx: ForwardContext) -> Tensor:
+        ctx.enter_block("middle", 0)
+        x = self.mid_block.block(0).run(x, temb, ctx)
         return self.mid_block.resnets[1](x, temb)
 
-    def output_layers(self) -> list[Layer]:
+    def output_blocks(self) -> list[UNetBlock]:
         """Everything on the way up; each takes one skip."""
-        layers = []
+        blocks = []
         for level in self.up_blocks:
             *first, last = range(len(level.resnets))
-            layers += [level.layer(index) for index in first]
-            layers.append(level.layer(last, level.upsamplers[0] if level.upsamplers is not None else None))
-        return layers
+            blocks += [level.block(index) for index in first]
+            blocks.append(level.block(last, level.upsamplers[0] if level.upsamplers is not None else None))
+        return blocks
 
     def _down_level(self, level: int) -> Level:
         widths, deepest = self.config.block_out_channels, len(self.config.block_out_channels) - 1

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from ..errors import InputError
 
 
-def fixed_windows(frames: int, *, size: int = 24, overlap: int = 4) -> list[list[int]]:
-    """Windows of `size` frames that share `overlap`; the last one is shifted back, so that it ends with the clip."""
+def plan_fixed_windows(frames: int, *, size: int = 24, overlap: int = 4) -> list[list[int]]:
+    """Windows of `size` frames that share `overlap`; the last one is shifted back, so that it ends with the clip.
+
+    Raises InputError if the overlap is not below the size.
+    """
     if not 0 <= overlap < size:
         raise InputError(f"Windows of {size} frames cannot share {overlap}. The overlap must be 0 to {size - 1}.")
     if frames <= size:
@@ -19,16 +22,18 @@ def fixed_windows(frames: int, *, size: int = 24, overlap: int = 4) -> list[list
     return [list(range(start, start + size)) for start in starts]
 
 
-def context_windows(lengths: Sequence[int], *, size: int = 24, overlap: int = 4) -> list[list[int]]:
-    """`fixed_windows` within each of several contexts that lie one after the other; no window sees two of them."""
+def plan_context_windows(lengths: Sequence[int], *, size: int = 24, overlap: int = 4) -> list[list[int]]:
+    """`plan_fixed_windows` within each of several contexts that lie one after the other; no window sees two of them."""
     windows, start = [], 0
     for length in lengths:
-        windows += [[start + frame for frame in window] for window in fixed_windows(length, size=size, overlap=overlap)]
+        windows += [
+            [start + frame for frame in window] for window in plan_fixed_windows(length, size=size, overlap=overlap)
+        ]
         start += length
     return windows
 
 
-def official_windows(
+def plan_official_windows(
     frames: int, *, size: int = 24, overlap: int = 4, stride: int = 1, step: int = 0, closed_loop: bool = True
 ) -> list[list[int]]:
     """AnimateDiff's uniform schedule. The official release calls it with step 0 at every step, in a closed loop.

@@ -17,9 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mimo_core.cli.terminal import print_lines
 from mimo_core.denoise.attention import attend
-from mimo_core.denoise.call import Call
 from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.denoiser import Denoiser
+from mimo_core.denoise.forward_context import ForwardContext
 from mimo_core.denoise.motion_module import PositionTable
 from mimo_core.denoise.reference import ReferenceFeatures
 from mimo_core.denoise.reference_unet import ReferenceUNet
@@ -56,25 +56,25 @@ CASES = (
 class PlainBlock(TransformerBlock):
     """The transformer block of the official release, for comparison only."""
 
-    def reference_keys(self, bank: Tensor) -> tuple[Tensor, Tensor]:
+    def project_bank(self, bank: Tensor) -> tuple[Tensor, Tensor]:
         return bank, bank  # not projected: that happens in every pass
 
-    def _self_attention(self, normed: Tensor, call: Call, options: dict) -> Tensor:
-        if call.reference is None:
+    def _self_attention(self, normed: Tensor, ctx: ForwardContext, options: dict) -> Tensor:
+        if ctx.reference is None:
             return self.attn1(normed, normed)
-        bank = call.reference.pairs[self.path][0]
+        bank = ctx.reference.pairs[self.path][0]
         repeated = bank.repeat(len(normed), 1, 1)
         source = torch.cat([normed, repeated], 1)
         attended = self.attn1(normed, source)
-        for start, stop, conditional in call.runs(len(normed)):
+        for start, stop, conditional in ctx.group_rows(len(normed)):
             if not conditional:
                 attended[start:stop] = self.attn1(normed[start:stop], normed[start:stop])
         return attended
 
-    def _cross_attention(self, tokens: Tensor, call: Call, options: dict) -> Tensor:
+    def _cross_attention(self, tokens: Tensor, ctx: ForwardContext, options: dict) -> Tensor:
         queries = self.attn2.to_q(self.norm2(tokens))
         return self.attn2.out(
-            attend(queries, self.attn2.to_k(call.context), self.attn2.to_v(call.context), self.attn2.heads)
+            attend(queries, self.attn2.to_k(ctx.context), self.attn2.to_v(ctx.context), self.attn2.heads)
         )
 
 
@@ -109,7 +109,7 @@ def measure(case: Case, *, repeats: int = 3) -> dict[str, BenchRow]:
     token = torch.randn(1, 1, case.config.cross_attention_dim, generator=generator)
     timesteps = torch.full((len(x),), 500)
     features = _random_features(case.config, height, generator)
-    keys = denoiser.project(features)
+    keys = denoiser.project_reference(features)
 
     def ours() -> Tensor:
         _use(denoiser, TransformerBlock)
@@ -156,15 +156,15 @@ def _memory(denoiser: Denoiser, features: ReferenceFeatures, case: Case, height:
 
     def peak(kind: type, reference) -> int:
         _use(denoiser, kind)
-        call = Call(normed, token, reference=reference, transformer_options={"cond_or_uncond": [1, 0]})
-        return peak_bytes(lambda: block._self_attention(normed, call, {}))
+        ctx = ForwardContext(normed, token, reference=reference, transformer_options={"cond_or_uncond": [1, 0]})
+        return peak_bytes(lambda: block._self_attention(normed, ctx, {}))
 
     _use(denoiser, TransformerBlock)
-    keys = denoiser.project(features)
+    keys = denoiser.project_reference(features)
     alone = peak(TransformerBlock, None)
     ours = peak(TransformerBlock, keys) - alone
     _use(denoiser, PlainBlock)
-    plain = peak(PlainBlock, denoiser.project(features)) - alone
+    plain = peak(PlainBlock, denoiser.project_reference(features)) - alone
     print_lines(
         f"{case.name}: one attention {alone / 1e6:.1f} MB, the reference adds {ours / 1e6:.1f}, plain {plain / 1e6:.1f}"
     )

@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mimo_core.denoise.paste import edge_name, network_input, paste_back
+from mimo_core.denoise.paste import cut_network_input, name_edges, paste_back
 from mimo_core.denoise.regions import (
-    body_mask,
-    body_region,
     clean_mask,
-    clip_region,
     cut_region,
-    even,
+    expand_to_square,
+    mask_body,
+    measure_body_region,
+    measure_clip_region,
     plan_clip,
-    square_region,
+    round_to_even,
 )
-from mimo_core.denoise.windows import official_windows
+from mimo_core.denoise.windows import plan_official_windows
 from mimo_core.geometry.box import Box
 from mimo_core.identity.prepare import (
     composite_on_white,
@@ -47,7 +47,7 @@ Comparison = tuple[str, float, float]  # case, error, tolerance
 
 def windows(folder: Path) -> Iterator[Comparison]:
     for case in json.loads((folder / "context_windows.json").read_text())["cases"]:
-        ours = official_windows(
+        ours = plan_official_windows(
             case["num_frames"],
             size=case["context_size"],
             overlap=case["context_overlap"],
@@ -65,7 +65,9 @@ def regions(folder: Path) -> Iterator[Comparison]:
     yield from _count("roi.pad_img", roi["pad_img"], _padding_is_right)
     yield from _count("roi.crop_img_reference", roi["crop_img_reference"], _matte_box_is_right)
     yield from _count(
-        "roi.bbox_div2", roi["bbox_div2"], lambda case: _x0x1y0y1(even(_region(case["in_x0x1y0y1"]))) == case["out"]
+        "roi.bbox_div2",
+        roi["bbox_div2"],
+        lambda case: _x0x1y0y1(round_to_even(_region(case["in_x0x1y0y1"]))) == case["out"],
     )
     yield from _count("roi.bbox_pad", roi["bbox_pad"], _square_is_right)
     yield from _count("roi.sdc_mask_and_box", roi["sdc_mask_and_box"], _body_region_is_right)
@@ -79,7 +81,7 @@ def regions(folder: Path) -> Iterator[Comparison]:
         clips[case["name"]] = case
         yield f"roi.auto_context.{case['name']}.{case['overlay']}", _wrong_plan(case), 0
     for case in roi["crop_human_whole_clip"]:
-        region = clip_region(_drawn(rects, *case["hw"]) for rects in clips[case["name"]]["frames_rects"])
+        region = measure_clip_region(_drawn(rects, *case["hw"]) for rects in clips[case["name"]]["frames_rects"])
         ours = [region.top, region.bottom, region.left, region.right]
         yield f"roi.crop_human_whole_clip.{case['name']}", _wrong(ours, case["result_y0y1x0x1"]), 0
 
@@ -99,22 +101,22 @@ def _matte_box_is_right(case: dict) -> bool:
 
 def _square_is_right(case: dict) -> bool:
     height, width = case["img_hw"]
-    return _x0x1y0y1(square_region(_region(case["in_x0x1y0y1"]), width, height)) == case["out"]
+    return _x0x1y0y1(expand_to_square(_region(case["in_x0x1y0y1"]), width, height)) == case["out"]
 
 
 def _body_region_is_right(case: dict) -> bool:
-    raw = body_mask(_drawn(case["rects"], *case["hw"]))
+    raw = mask_body(_drawn(case["rects"], *case["hw"]))
     clean = clean_mask(raw)
     return (
         int((raw > 0).sum()) == case["raw_count"]
         and int((clean > 0).sum()) == case["clean_count"]
-        and _y0y1x0x1(body_region(clean)) == case["box_y0y1x0x1_from_clean"]
-        and _y0y1x0x1(body_region(raw)) == case["box_y0y1x0x1_from_raw"]
+        and _y0y1x0x1(measure_body_region(clean)) == case["box_y0y1x0x1_from_clean"]
+        and _y0y1x0x1(measure_body_region(raw)) == case["box_y0y1x0x1_from_raw"]
     )
 
 
 def _threshold_is_right(case: dict) -> bool:
-    return bool(body_mask(np.array([[case["rgb"]]], np.uint8))[0, 0]) == case["foreground"]
+    return bool(mask_body(np.array([[case["rgb"]]], np.uint8))[0, 0]) == case["foreground"]
 
 
 def _kept_frames_are_right(case: dict) -> bool:
@@ -122,12 +124,12 @@ def _kept_frames_are_right(case: dict) -> bool:
 
 
 def _edge_is_right(case: dict) -> bool:
-    return edge_name(_region(case["box_x0x1y0y1"]), *case["img_wh"]) == case["name"]
+    return name_edges(_region(case["box_x0x1y0y1"]), *case["img_wh"]) == case["name"]
 
 
 def _wrong_plan(case: dict) -> int:
     frames = [_drawn(rects, *case["hw"]) for rects in case["frames_rects"]]
-    plan = plan_clip(frames, behaviour="official", overlap=case["overlay"])
+    plan = plan_clip(frames, behavior="official", overlap=case["overlay"])
     owner = {frame: context.region for context in plan.contexts for frame in range(context.start, context.stop)}
     return (
         _wrong([list(context.frames) for context in plan.contexts], case["contexts"])
@@ -175,24 +177,28 @@ def driver_runs(folder: Path) -> Iterator[Comparison]:
 
 
 def _animate(name: str, clip: dict[str, NDArray]) -> Iterator[Comparison]:
-    region = clip_region(clip["sdc"])
+    region = measure_clip_region(clip["sdc"])
     height, width = clip["sdc"].shape[1:3]
     white = np.full((width, height, 3), 255, np.uint8)  # the release confuses the two; all of it is white
     for key in (key for key in clip if key.startswith("net_pose_input_")):
         frame = int(key.rsplit("_", 1)[1])
-        yield f"driver.{name}.{key}", _different(network_input(clip["sdc"][frame], region, fill=0), clip[key]), 0
+        yield f"driver.{name}.{key}", _different(cut_network_input(clip["sdc"][frame], region, fill=0), clip[key]), 0
         background = clip[key.replace("pose", "bk")]
-        yield f"driver.{name}.net_bk_input_{frame}", _different(network_input(white, region, fill=255), background), 0
+        yield (
+            f"driver.{name}.net_bk_input_{frame}",
+            _different(cut_network_input(white, region, fill=255), background),
+            0,
+        )
 
 
 def _edit(name: str, case: dict, clip: dict[str, NDArray], masks: dict[str, NDArray]) -> Iterator[Comparison]:
     kept = time_crop(case["fps"], *case["time_crop"], len(clip["sdc"]), longest=case["max_frames"])
     body_code, source, background = (clip[layer][kept.start : kept.stop] for layer in ("sdc", "vid", "bk"))
     occluder = clip["occ"][kept.start : kept.stop, ..., 0] if "occ" in clip else None
-    plan = plan_clip(body_code, behaviour="official")
+    plan = plan_clip(body_code, behavior="official")
     yield f"driver.{name}.net_frames", abs(len(plan.network_frames) - case["net_frames"]), 0
     for layer, frames, fill in (("pose", body_code, 0), ("bk", background, 255)):
-        squares = [network_input(frames[frame], region, fill=fill) for frame, region in plan.network_frames]
+        squares = [cut_network_input(frames[frame], region, fill=fill) for frame, region in plan.network_frames]
         sizes = [list(square.shape[:2]) for square in squares]
         yield f"driver.{name}.net_{layer}_input_hw", _wrong(sizes, case[f"net_{layer}_input_hw"]), 0
         for index in case["stored_net_input_indices"]:

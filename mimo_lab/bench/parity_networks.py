@@ -10,16 +10,16 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mimo_core.denoise.blocks import sinusoid
-from mimo_core.denoise.call import Call
+from mimo_core.denoise.blocks import embed_timesteps
 from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.denoiser import Denoiser
-from mimo_core.denoise.motion_module import GROUPS, PositionTable
+from mimo_core.denoise.forward_context import ForwardContext
+from mimo_core.denoise.motion_module import NORM_GROUPS, PositionTable
 from mimo_core.denoise.pose_guider import PoseGuider
 from mimo_core.denoise.reference import ReferenceFeatures
 from mimo_core.denoise.reference_unet import ReferenceUNet
-from mimo_core.denoise.sampling import Conditions, make_scheduler, sample
-from mimo_core.denoise.windows import official_windows
+from mimo_core.denoise.sampling import Conditions, make_scheduler, sample_latents
+from mimo_core.denoise.windows import plan_official_windows
 
 
 Comparison = tuple[str, float, float]  # case, error, tolerance
@@ -46,18 +46,18 @@ def manifest(folder: Path) -> Iterator[Comparison]:
 
 def scheduler(folder: Path) -> Iterator[Comparison]:
     tensors = load_file(folder / "scheduler.safetensors")
-    ddim = make_scheduler("ddim", 25, behaviour="official")
+    ddim = make_scheduler("ddim", 25, behavior="official")
     yield "scheduler.alphas_cumprod", _error(ddim.alphas_cumprod, tensors["alphas_cumprod"]), SCHEDULER
     for name in sorted(key for key in tensors if key.endswith(".prev_sample")):
         steps, timestep, _ = name.split(".")
-        ddim = make_scheduler("ddim", int(steps.removeprefix("step")), behaviour="official")
+        ddim = make_scheduler("ddim", int(steps.removeprefix("step")), behavior="official")
         stepped = ddim.step(tensors["step.model_output"], int(timestep[1:]), tensors["step.sample"]).prev_sample
         yield f"scheduler.{name}", _error(stepped, tensors[name]), SCHEDULER
 
 
 def timesteps(folder: Path) -> Iterator[Comparison]:
     for steps, official in _fixtures(folder)["scheduler"]["timesteps_by_steps"].items():
-        ours = make_scheduler("ddim", int(steps), behaviour="official").timesteps.tolist()
+        ours = make_scheduler("ddim", int(steps), behavior="official").timesteps.tolist()
         yield f"timesteps.{steps}", _different(ours, official), 0
 
 
@@ -77,7 +77,7 @@ def parts(folder: Path) -> Iterator[Comparison]:
     for case, entry in _cases(folder, "sub."):
         if (steps := tensors.get(f"{case}.timesteps")) is not None:
             channels = denoiser.config.block_out_channels[0]
-            yield f"{case}.sinusoid", _error(sinusoid(steps, channels), tensors[f"{case}.sinusoid"]), PARTS
+            yield f"{case}.sinusoid", _error(embed_timesteps(steps, channels), tensors[f"{case}.sinusoid"]), PARTS
             output = denoiser.time_embedding(steps, torch.float32)
         else:
             module = denoiser.get_submodule(entry["module"].split()[0].removeprefix("denoising_unet."))
@@ -93,7 +93,7 @@ def _run_part(module, tensors: dict[str, Tensor], case: str) -> Tensor:
     if f"{case}.temb" in tensors:
         return module(rows, tensors[f"{case}.temb"].repeat_interleave(frames, 0))
     if f"{case}.encoder_hidden_states" in tensors:
-        return module(rows, Call(rows, tensors[f"{case}.encoder_hidden_states"].repeat_interleave(frames, 0)))
+        return module(rows, ForwardContext(rows, tensors[f"{case}.encoder_hidden_states"].repeat_interleave(frames, 0)))
     return module(rows, frames)
 
 
@@ -105,7 +105,7 @@ def banks(folder: Path) -> Iterator[Comparison]:
     for case, _ in _cases(folder, "fwd."):
         stored = _stored_banks(tensors, case)
         if stored:
-            features = _features(reference_unet, tensors, case).rounded()
+            features = _features(reference_unet, tensors, case).round_through()
             worst = max(_relative(features.banks[path], bank) for path, bank in stored.items())
             yield f"bank.{case} (relative)", worst, 4 * RELATIVE
 
@@ -124,7 +124,7 @@ def forwards(folder: Path) -> Iterator[Comparison]:
         for name in sorted(key for key in tensors if key.startswith(f"{case}.pred")):
             kind = "fp16" if name.endswith("fp16") else "fp32"
             if features is not None:
-                reference = features.rounded() if kind == "fp16" else features
+                reference = features.round_through() if kind == "fp16" else features
             elif reads and kind == "fp16" and len(stored) == _block_count(denoiser):
                 reference = ReferenceFeatures(stored)
             elif reads:
@@ -141,7 +141,7 @@ def forwards(folder: Path) -> Iterator[Comparison]:
 def _conditioning(config: MimoConfig, height: int, width: int) -> float:
     """The tolerance that the deepest level needs by itself."""
     deepest, width_there = 2 ** (len(config.block_out_channels) - 1), config.block_out_channels[-1]
-    return ILL_CONDITIONED if max(height, width) <= deepest and width_there <= GROUPS else 0.0
+    return ILL_CONDITIONED if max(height, width) <= deepest and width_there <= NORM_GROUPS else 0.0
 
 
 def _forward(denoiser: Denoiser, tensors, case: str, entry: dict, reference) -> Tensor:
@@ -162,28 +162,28 @@ def _forward(denoiser: Denoiser, tensors, case: str, entry: dict, reference) -> 
 
 @torch.no_grad()
 def runs(folder: Path) -> Iterator[Comparison]:
-    """Whole samplings with `behaviour` official, and the latents after each step that is stored."""
+    """Whole samplings with `behavior` official, and the latents after each step that is stored."""
     tensors = load_file(folder / "sampling.safetensors")
     denoiser = _denoiser(folder)
     reference_unet = _loaded(ReferenceUNet(_config(folder)), folder, "reference_unet")
     for case, entry in _cases(folder, "run"):
-        windows = official_windows(
+        windows = plan_official_windows(
             entry["L"], size=entry["context_frames"], overlap=entry["context_overlap"], stride=entry["context_stride"]
         )
         yield f"{case}.windows", _different(windows, entry["windows"]), 0
         features = _features(reference_unet, tensors, case)
-        for kind, reference in (("fp16", features.rounded()), ("fp32", features)):
+        for kind, reference in (("fp16", features.round_through()), ("fp32", features)):
             if f"{case}.final_latents_bank_{kind}" in tensors:
                 yield from _run(denoiser, tensors, case, entry, windows, kind, reference)
 
 
 def _run(denoiser, tensors, case: str, entry: dict, windows, kind: str, reference) -> Iterator[Comparison]:
     pose, steps = _frames(tensors[f"{case}.pose_fea"]), []
-    latents = sample(
+    latents = sample_latents(
         denoiser,
         _frames(tensors[f"{case}.init_latents"]),
         Conditions(
-            layers=_frames(tensors[f"{case}.bg_latents"]),
+            concat_latents=_frames(tensors[f"{case}.bg_latents"]),
             token=tensors[f"{case}.clip_embed"].float(),
             reference=reference,
             pose=lambda frames: pose[frames],
@@ -191,7 +191,7 @@ def _run(denoiser, tensors, case: str, entry: dict, windows, kind: str, referenc
         windows=windows,
         steps=entry["steps"],
         cfg=entry["cfg"],
-        behaviour="official",
+        behavior="official",
         after_step=lambda _, latents: steps.append(latents),
     )
     tolerance = max(FINAL[kind], _conditioning(denoiser.config, *latents.shape[-2:]))

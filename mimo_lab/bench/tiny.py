@@ -15,16 +15,22 @@ import numpy as np
 import torch
 
 from mimo_core.cli.terminal import print_lines
-from mimo_core.denoise.autoencoder import SCALE, Autoencoder
-from mimo_core.denoise.checkpoints import Networks, Trained, build, open_checkpoint
-from mimo_core.denoise.conditioning import ClipPictures, Part, clip_pictures, reference_latents, token_of, with_networks
-from mimo_core.denoise.image_encoder import image_encoder
-from mimo_core.denoise.image_encoder import token_of as embedding_of
-from mimo_core.denoise.noise import frame_noise
-from mimo_core.denoise.options import default_checkpoint
+from mimo_core.denoise.autoencoder import LATENT_SCALE, Autoencoder
+from mimo_core.denoise.checkpoints import Networks, TrainingSettings, build_networks, open_checkpoint
+from mimo_core.denoise.conditioning import (
+    ClipPictures,
+    FrameRange,
+    encode_identity_views,
+    encode_references,
+    prepare_clip_pictures,
+    require_token,
+)
+from mimo_core.denoise.image_encoder import build_image_encoder, embed_picture
+from mimo_core.denoise.noise import draw_frame_noise
+from mimo_core.denoise.options import find_default_checkpoint
 from mimo_core.denoise.reference import ReferenceKeys
 from mimo_core.denoise.regions import ClipPlan, Context
-from mimo_core.denoise.sampling import Conditions, sample
+from mimo_core.denoise.sampling import Conditions, sample_latents
 from mimo_core.geometry.box import Box
 from mimo_core.identity.encode import encode_identity
 from mimo_core.motion.retarget import retarget_motion
@@ -77,7 +83,7 @@ def add_tiny_options(parser) -> None:
 
 def run_tiny(arguments) -> int:
     seeds = parse_seeds(arguments.seeds)
-    model = TinyModel.open(arguments.checkpoint or default_checkpoint())
+    model = TinyModel.open(arguments.checkpoint or find_default_checkpoint())
     model = model.with_sampling(steps=arguments.steps, cfg=arguments.cfg)
     drawn = []
     for done, seed in enumerate(seeds, 1):
@@ -103,13 +109,13 @@ class TinyModel:
     def open(cls, path: Path) -> TinyModel:
         checkpoint = open_checkpoint(path)
         return cls(
-            build(checkpoint, dtype=torch.float32),
+            build_networks(checkpoint, dtype=torch.float32),
             Autoencoder.from_tensors(checkpoint.extras["vae"]),
-            image_encoder(checkpoint.extras["clip_vision"]),
+            build_image_encoder(checkpoint.extras["clip_vision"]),
         )
 
     @property
-    def trained(self) -> Trained:
+    def trained(self) -> TrainingSettings:
         return self.networks.trained
 
     def with_sampling(self, *, steps: int, cfg: float) -> TinyModel:
@@ -120,31 +126,31 @@ class TinyModel:
     @torch.no_grad()
     def reference(self, identity) -> tuple[ReferenceKeys, torch.Tensor]:
         """Keys of the character's picture, and its token."""
-        identity = with_networks(identity, embed=lambda view: embedding_of(self.encoder, view))
-        token = token_of(identity, self.networks.denoiser.config.cross_attention_dim)
-        latent = reference_latents(identity, self.autoencoder.encode, size=self.trained.size) * SCALE
-        return self.networks.denoiser.project(self.networks.reference_unet(latent[:1], token[:1])), token[:1]
+        identity = encode_identity_views(identity, embed=lambda view: embed_picture(self.encoder, view))
+        token = require_token(identity, self.networks.denoiser.config.cross_attention_dim)
+        latent = encode_references(identity, self.autoencoder.encode, size=self.trained.size) * LATENT_SCALE
+        return self.networks.denoiser.project_reference(self.networks.reference_unet(latent[:1], token[:1])), token[:1]
 
     def frames(self, pictures: ClipPictures, reference, token, windows, *, seed: int) -> np.ndarray:
         """(F, S, S, 3) uint8 that the networks draw of a whole clip."""
-        body_code, guider = pictures.body_code_squares(pictures.plan), self.networks.pose_guider
+        body_code, guider = pictures.cut_body_code(pictures.plan), self.networks.pose_guider
         side, how = pictures.size // 8, self.trained
         conditions = Conditions(
-            layers=pictures.latents(pictures.plan, self.autoencoder.encode) * SCALE,
+            concat_latents=pictures.encode_concat(pictures.plan, self.autoencoder.encode) * LATENT_SCALE,
             token=token,
             reference=reference,
-            pose=lambda rows: guider.of_uint8(body_code[rows]),
+            pose=lambda rows: guider.encode_frames(body_code[rows]),
         )
-        latents = sample(
+        latents = sample_latents(
             self.networks.denoiser,
-            frame_noise(seed, range(len(body_code)), side, side),
+            draw_frame_noise(seed, range(len(body_code)), side, side),
             conditions,
             windows=windows,
             steps=how.steps,
             cfg=how.cfg,
             windows_at_once=how.window // len(windows[0]),
         )
-        return self.autoencoder.decode(latents / SCALE)
+        return self.autoencoder.decode(latents / LATENT_SCALE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +181,7 @@ def draw_shot(model: TinyModel, seed: int) -> DrawnShot:
     truth = make_shot(seed, size=size, frames=TINY_FRAMES, character=character)
     identity = encode_identity(make_character_picture(character, size=PICTURE_SIZE).image)
     motion, scene = retarget_motion(shot.motion, identity), make_true_scene(shot)
-    pictures = clip_pictures(identity, motion, scene, model.trained, Part(size=size), official=None)
+    pictures = prepare_clip_pictures(identity, motion, scene, model.trained, FrameRange(size=size), official=None)
     whole = Context(0, 0, TINY_FRAMES, Box(0, 0, size, size))
     pictures = replace(pictures, plan=ClipPlan((whole,), size, size))
     reference, token = model.reference(identity)

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mimo_core.denoise.autoencoder import taesd_names
-from mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, Trained, open_checkpoint, save_checkpoint
+from mimo_core.denoise.autoencoder import rename_taesd
+from mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, TrainingSettings, open_checkpoint, save_checkpoint
 
 from .denoiser import Mimo
 from .settings import Run
@@ -30,14 +30,14 @@ def export_checkpoint(
     before: how the checkpoint came to be that they started from
     """
     states = {name: getattr(networks, name).state_dict() for name in NETWORKS}
-    trained = Trained(
+    trained = TrainingSettings(
         size=run.data.size,
         window=run.window,
         overlap=min(4, run.window - 1),
         steps=run.steps,
         cfg=run.cfg,
-        colours="free",
-        layers=run.layers,
+        colors="free",
+        concat=run.layers,
         source=describe_run(run, before),
         licence=run.licence,
     )
@@ -48,7 +48,7 @@ def export_checkpoint(
 
 def vae_tensors(autoencoder: nn.Module) -> dict[str, Tensor]:
     """An AutoencoderTiny by the names that ComfyUI knows."""
-    return taesd_names(autoencoder.state_dict())
+    return rename_taesd(autoencoder.state_dict())
 
 
 def clip_vision_tensors(image_encoder: nn.Module) -> dict[str, Tensor]:

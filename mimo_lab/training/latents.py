@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from mimo_core.denoise.autoencoder import SCALE, Autoencoder
-from mimo_core.denoise.image_encoder import token_of
+from mimo_core.denoise.autoencoder import LATENT_SCALE, Autoencoder
+from mimo_core.denoise.image_encoder import embed_picture
 from mimo_core.errors import InputError
 from mimo_core.output import whole_file
 from mimo_core.progress import Progress, silent
@@ -39,11 +39,11 @@ class Encoders:
 
     def latents(self, pictures: np.ndarray) -> Tensor:
         """(n, 4, h, w) as the denoiser works on them, of pictures (n, H, W, 3) uint8."""
-        return self.autoencoder.encode(np.ascontiguousarray(pictures)) * SCALE
+        return self.autoencoder.encode(np.ascontiguousarray(pictures)) * LATENT_SCALE
 
     def token(self, picture: np.ndarray) -> Tensor:
         """(1, D) of a square picture (S, S, 3) uint8."""
-        return token_of(self.image_encoder, picture)
+        return embed_picture(self.image_encoder, picture)
 
 
 def encode_shards(

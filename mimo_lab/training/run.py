@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mimo_core.denoise.autoencoder import SCALE, Autoencoder
+from mimo_core.denoise.autoencoder import LATENT_SCALE, Autoencoder
 from mimo_core.denoise.checkpoints import open_checkpoint
-from mimo_core.denoise.image_encoder import image_encoder
-from mimo_core.denoise.layers import LAYERS
+from mimo_core.denoise.concat_sources import CONCAT_SOURCES
+from mimo_core.denoise.image_encoder import build_image_encoder
 from mimo_core.denoise.state_files import read_tensors
 from mimo_core.errors import InputError
 from mimo_core.progress import Progress
@@ -171,7 +171,7 @@ class Training:
         encode_shards(
             self.samples,
             encoders,
-            layers=tuple(name for name in LAYERS if name in self.run.layers),
+            layers=tuple(name for name in CONCAT_SOURCES if name in self.run.layers),
             part=self._worker_part(),
             progress=self.progress_of("latents"),
         )
@@ -182,12 +182,14 @@ class Training:
         """The stages' own, else those of the run's files, else those that the checkpoint to start from brings."""
         device = self.accelerator.device
         if {"autoencoder", "decoder"} & set(self.run.stages):
-            autoencoder = Autoencoder(self._load_autoencoder().to(device), SCALE)
+            autoencoder = Autoencoder(self._load_autoencoder().to(device), LATENT_SCALE)
         else:
             autoencoder = Autoencoder.from_tensors(self._read_part("vae", self.run.vae), device)
         if "image encoder" in self.run.stages:
             return Encoders(autoencoder, self._load_image_encoder().to(device))
-        return Encoders(autoencoder, image_encoder(self._read_part("clip_vision", self.run.image_encoder), device))
+        return Encoders(
+            autoencoder, build_image_encoder(self._read_part("clip_vision", self.run.image_encoder), device)
+        )
 
     def _read_part(self, part: str, file: str) -> Mapping[str, torch.Tensor]:
         if file:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mimo_core.denoise.layers import drawn_by, over
+from mimo_core.denoise.concat_sources import blend_over, draw_proxy_in_scene
 from mimo_core.denoise.segments import BLACK
 from mimo_core.errors import InputError
 from mimo_core.identity.identity import Identity
@@ -79,12 +79,12 @@ def make_sample(
     def stack(pictures: Iterable[np.ndarray]) -> np.ndarray:
         return np.stack([square(picture) for picture in pictures])
 
-    in_front = (over(picture, alpha, BLACK) for picture, alpha in zip(scene.plate, scene.occluder, strict=True))
+    in_front = (blend_over(picture, alpha, BLACK) for picture, alpha in zip(scene.plate, scene.occluder, strict=True))
     reference = Image.fromarray(identity.picture).resize((size, size), Image.Resampling.LANCZOS)
     return Sample(
         frames=stack(frames),
         plate=stack(scene.plate),
-        proxy=stack(drawn_by(proxy, motion, scene)),
+        proxy=stack(draw_proxy_in_scene(proxy, motion, scene)),
         occluder=stack(in_front),
         body_code=stack(code for code, _ in render_motion(motion, size=wide)),
         visible=stack(visible),

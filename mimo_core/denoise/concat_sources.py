@@ -20,63 +20,67 @@ from .segments import BLACK, WHITE
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One kind of picture. `of` makes a clip of the scene's size with as many frames as the motion."""
+class ConcatSource:
+    """One kind of picture. `make` gives a clip of the scene's size with as many frames as the motion."""
 
-    of: Callable[[Identity, Motion | Clip, Scene, int], Clip]
+    make: Callable[[Identity, Motion | Clip, Scene, int], Clip]
     fill: int  # grey around a square that reaches out of the frame
 
 
-def plate(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) -> Clip:
+def get_plate(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) -> Clip:
     """What lies behind the character."""
-    return lasting_clip(scene.plate, frames, is_still=scene.is_still)
+    return extend_clip(scene.plate, frames, is_still=scene.is_still)
 
 
-def occluder(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) -> Clip:
+def mask_source(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) -> Clip:
     """What passes in front, on black: the occlusion code of the paper."""
-    front = scene.source.derive(lambda index: over(scene.source[index], scene.occluder[index], BLACK))
-    return lasting_clip(front, frames, is_still=scene.is_still)
+    front = scene.source.derive(lambda index: blend_over(scene.source[index], scene.occluder[index], BLACK))
+    return extend_clip(front, frames, is_still=scene.is_still)
 
 
-def proxy(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) -> Clip:
-    """The character as the proxy draws it, before the plate and behind what passes in front."""
+def draw_proxy(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) -> Clip:
+    """The character as the proxy draws it, before the plate and behind what passes in front.
+
+    Raises InputError for body code instead of a motion.
+    """
     if isinstance(motion, Clip):
         raise InputError("These weights also read the proxy, which needs the motion itself. Connect it, not body code.")
-    return drawn_by(Proxy.from_identity(identity), retarget_motion(motion, identity), scene)
+    return draw_proxy_in_scene(Proxy.from_identity(identity), retarget_motion(motion, identity), scene)
 
 
-def drawn_by(drawn: Proxy, motion: Motion, scene: Scene) -> Clip:
+def draw_proxy_in_scene(drawn: Proxy, motion: Motion, scene: Scene) -> Clip:
     """A proxy in a scene. Nothing of the source is looked at: the network should not lean on the person who goes."""
-    ground = lasting_clip(scene.plate, motion.frames, is_still=scene.is_still)
-    return replace(scene.plate, source=_Drawn(drawn, motion, ground, scene))
+    ground = extend_clip(scene.plate, motion.frames, is_still=scene.is_still)
+    return replace(scene.plate, source=_ProxyFrames(drawn, motion, ground, scene))
 
 
-def proxy_coverage(identity: Identity, motion: Motion, scene: Scene) -> Masks:
+def mark_proxy(identity: Identity, motion: Motion, scene: Scene) -> Masks:
     """Where the proxy covers the scene: the outline that weights which read it were trained to fill."""
     drawn = Proxy.from_identity(identity).render(retarget_motion(motion, identity), size=(scene.width, scene.height))
     return Masks.from_frames(alpha for _, alpha in drawn)
 
 
-def over(picture: NDArray, alpha: NDArray, ground: NDArray | int) -> NDArray:
+def blend_over(picture: NDArray, alpha: NDArray, ground: NDArray | int) -> NDArray:
     """`picture` (H, W, 3) uint8 where `alpha` (H, W) uint8 is full, `ground` where it is 0."""
     share = alpha[..., None].astype(np.float32) / 255
     return (picture * share + ground * (1 - share) + 0.5).astype(np.uint8)
 
 
-def lasting_clip(clip: Clip, frames: int, *, is_still: bool) -> Clip:
+def extend_clip(clip: Clip, frames: int, *, is_still: bool) -> Clip:
     """A still layer for all frames, another one as it is if it has as many."""
     if is_still:
         return Clip.still(clip[0], frames, clip.fps)
-    check_count("The scene", len(clip), frames)
+    check_frame_count("The scene", len(clip), frames)
     return clip
 
 
-def check_count(name: str, found: int, wanted: int) -> None:
+def check_frame_count(name: str, found: int, wanted: int) -> None:
+    """Raise InputError if a clip has another number of frames than the motion. `name` begins the sentence."""
     if found != wanted:
         raise InputError(f"{name} has {found} frames but the motion has {wanted}. Give both the same length and fps.")
 
 
-class _Drawn:
+class _ProxyFrames:
     """Frames of the proxy in a scene, drawn when they are read."""
 
     def __init__(self, proxy: Proxy, motion: Motion, plate: Clip, scene: Scene):
@@ -96,4 +100,8 @@ class _Drawn:
             yield next(composite(bare, [picture], [alpha], color_match="none", shadow=0))
 
 
-LAYERS = {"plate": Layer(plate, WHITE), "occluder": Layer(occluder, BLACK), "proxy": Layer(proxy, WHITE)}
+CONCAT_SOURCES = {
+    "plate": ConcatSource(get_plate, WHITE),
+    "occluder": ConcatSource(mask_source, BLACK),
+    "proxy": ConcatSource(draw_proxy, WHITE),
+}

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from .. import __version__
 from ..output import whole_file
-from ..weights.fetch import sha256_of
+from ..weights.fetch import hash_file
 from .regions import ClipPlan
 
 
-KEY = "mimo_segment"  # the entry in the head of a segment's file
+METADATA_KEY = "mimo_segment"  # the entry in the head of a segment's file
 
 
-class KeptSegments:
+class SegmentCache:
     """The latents of the finished segments of one job, in a folder of its own.
 
     A segment counts only if it was made of the same inputs: the key of the job and the plan of the segment must agree.
@@ -37,7 +37,7 @@ class KeptSegments:
             return None
         try:
             with safe_open(path, "pt") as file:
-                found = (file.metadata() or {}).get(KEY)
+                found = (file.metadata() or {}).get(METADATA_KEY)
                 return file.get_tensor("latents") if found == self._key_of(part) else None
         except SafetensorError:
             return None
@@ -46,7 +46,7 @@ class KeptSegments:
         """Keep a segment; its file is whole or not there."""
         self.folder.mkdir(exist_ok=True)
         with whole_file(self._path(number)) as partial:
-            save_file({"latents": latents.contiguous()}, partial, metadata={KEY: self._key_of(part)})
+            save_file({"latents": latents.contiguous()}, partial, metadata={METADATA_KEY: self._key_of(part)})
 
     def remove(self) -> None:
         """Drop all segments, once the job is done."""
@@ -59,10 +59,10 @@ class KeptSegments:
         return hashlib.sha256(f"{self.key} {part}".encode()).hexdigest()
 
 
-def job_key(files: Iterable[Path | None], settings: object) -> str:
+def hash_job(files: Iterable[Path | None], settings: object) -> str:
     """What a job is made of, as one number: the contents of its files, its settings, and the programs that run it."""
     parts = [__version__, torch.__version__, repr(settings)]
     for path in files:
         inside = [] if path is None else sorted(path.rglob("*")) if path.is_dir() else [path]
-        parts.append(" ".join(sha256_of(file) for file in inside if file.is_file()))
+        parts.append(" ".join(hash_file(file) for file in inside if file.is_file()))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

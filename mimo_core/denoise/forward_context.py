@@ -13,7 +13,7 @@ from .reference import ReferenceKeys
 CONDITIONAL = 0  # ComfyUI's code in cond_or_uncond; 1 is the unconditional half
 
 
-class Call:
+class ForwardContext:
     """One forward pass: which rows are what, the tokens, the reference, and what others hung into the model.
 
     Rows are chunks of frames. `transformer_options` is ComfyUI's dictionary, read by its keys and never written:
@@ -32,22 +32,22 @@ class Call:
         self.reads_reference = tuple(
             self.options.get("reads_reference", [kind == CONDITIONAL for kind in self.chunks]),
         )
-        self.context = per_row(context, rows, "context tokens")
+        self.context = repeat_per_row(context, rows, "context tokens")
         self.reference = reference
         self.banks: dict[str, Tensor] | None = None
         self.patches = self.options.get("patches", {})
         self.replacements = self.options.get("patches_replace", {})
 
-    def enter(self, kind: str, number: int) -> None:
+    def enter_block(self, kind: str, number: int) -> None:
         """Name the block about to run as ComfyUI does: ("input", 4), ("middle", 0), ("output", 3)."""
         self.options["block"] = (kind, number)
 
-    def attention_options(self, heads: int, head_channels: int) -> dict:
+    def make_attention_options(self, heads: int, head_channels: int) -> dict:
         """The last argument of the patches inside a transformer block."""
         options = {name: value for name, value in self.options.items() if name not in ("patches", "patches_replace")}
         return options | {"n_heads": heads, "dim_head": head_channels, "attn_precision": None}
 
-    def replacement(self, attention: str):
+    def find_replacement(self, attention: str):
         """The function that stands in for `attention` ("attn1" or "attn2") of this block, or None."""
         replacements = self.replacements.get(attention, {})
         block = self.options.get("block")
@@ -55,13 +55,13 @@ class Call:
             replacements.get((*block, self.options.get("block_index", 0)), replacements.get(block)) if block else None
         )
 
-    def patched(self, name: str, hidden: Tensor) -> Tensor:
+    def apply_patches(self, name: str, hidden: Tensor) -> Tensor:
         """`hidden` after all block patches of this name."""
         for patch in self.patches.get(name, ()):
             hidden = patch(hidden, self.options)
         return hidden
 
-    def runs(self, rows: int) -> list[tuple[int, int, bool]]:
+    def group_rows(self, rows: int) -> list[tuple[int, int, bool]]:
         """(start, stop, whether they read the reference) of neighbouring chunks, for a tensor of `rows` rows.
 
         A patch may have split rows into tiles, so `rows` need not be the rows of the pass.
@@ -74,8 +74,11 @@ class Call:
         return runs
 
 
-def per_row(tensor: Tensor, rows: int, name: str) -> Tensor:
-    """`tensor` with `rows` rows: as it is, one for all, or one for every frame of each chunk."""
+def repeat_per_row(tensor: Tensor, rows: int, name: str) -> Tensor:
+    """`tensor` with `rows` rows: as it is, one for all, or one for every frame of each chunk.
+
+    Raises InputError if they do not divide.
+    """
     if len(tensor) == rows:
         return tensor
     if len(tensor) == 1:
