@@ -146,6 +146,24 @@ class TestUp:
         assert (joints[:, JOINT["head"], 1] - joints[:, JOINT["left_ankle"], 1]).abs().max() < 0.4
         assert "Choose up" in found.notes[0]
 
+    def test_a_glb_with_another_axis_up_stands_all_the_same(self, walk):
+        document, binary = motion_gltf(walk, NAMES)
+        document["nodes"].append({"name": "Armature", "rotation": X_UP.as_quat().tolist(), "children": [0]})
+        found = motion_from_animation(read_glb(packed_glb(document, binary), file="m.glb"), file="m.glb")
+        assert world_joints(found.person)[:, JOINT["head"], 1].min() > 1.2
+
+    def test_somebody_who_lies_in_a_glb_goes_on_lying(self):
+        """glTF has Y up: only who stands and goes along another axis comes from a file that has not."""
+        still = builtin_motion("idle")[:30]
+        lying = Rotation.from_euler("x", -90, degrees=True)
+        root = torch.tensor((lying * Rotation.from_rotvec(still.person.global_orient.numpy())).as_rotvec()).float()
+        place = torch.tensor([[0.0, 0.35, 0.0]]).repeat(30, 1)
+        person = replace(still.person, global_orient=root, transl=place)
+        document, binary = motion_gltf(replace(still, people=(person,)), NAMES)
+        found = motion_from_animation(read_glb(packed_glb(document, binary), file="m.glb"), file="m.glb")
+        joints = world_joints(found.person)
+        assert (joints[:, JOINT["head"], 1] - joints[:, JOINT["left_ankle"], 1]).abs().max() < 0.4
+
     def test_somebody_on_their_head_is_said(self, tmp_path, walk):
         (tmp_path / "m.bvh").write_text(motion_bvh(walk, NAMES, world=X_UP * X_UP))
         found = load_motion(tmp_path / "m.bvh", up="y")
@@ -184,9 +202,21 @@ class TestText:
             lambda t: t.replace(".", ","),
             lambda t: t + "\x1a\0\0",
             lambda t: t.replace("\n", "\r\n"),
+            lambda t: t.replace("CHANNELS 6", "CHANNELS 3"),
             lambda t: t.replace("Hips", "Big Skeleton 1:Hips").replace("Spine1", "The Spine1"),
         ],
-        ids=["case", "case of channels", "case of motion", "no spaces", "braces", "commas", "zeros", "lines", "spaces"],
+        ids=[
+            "case",
+            "case of channels",
+            "case of motion",
+            "no spaces",
+            "braces",
+            "commas",
+            "zeros",
+            "lines",
+            "count",
+            "spaces",
+        ],
     )
     def test_is_read_as_programs_write_it(self, text, walk, change):
         assert farthest(load_text(change(text)), walk) < 0.1

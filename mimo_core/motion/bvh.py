@@ -23,6 +23,7 @@ SHIFTS = {"Xposition": 0, "Yposition": 1, "Zposition": 2}
 KEYWORDS = {"HIERARCHY", "ROOT", "JOINT", "END", "OFFSET", "CHANNELS", "{", "}"}
 WORD = re.compile(r"\s*([{}]|[^\s{}]+)")
 NAME = re.compile(r"[ \t]*([^\n\r{}]*)")
+CHANNEL = re.compile(r"[xyz](rotation|position)", re.IGNORECASE)
 MOTION_LINE = re.compile(r"\bMOTION\s+Frames\s*:\s*(\S+)\s+Frame\s*Time\s*:\s*(\S+)", re.IGNORECASE)
 LONGEST_FRAME = 1.0  # seconds: a Frame Time from here on is a rate, or absurd
 MOST_BVH_RATE = 1000.0  # frames a second
@@ -152,6 +153,8 @@ def _read_hierarchy(words: Iterator[str], file: str) -> list[_Joint]:
                 raise InputError(f"{file} is damaged: channels stand outside of a joint.")
             count = int(_number(words, file))
             joints[line[-1]].channels = [_channel(words, file) for _ in range(min(max(count, 0), 6))]
+        elif line[-1] >= 0 and 0 < len(joints[line[-1]].channels) < 6 and CHANNEL.fullmatch(word):
+            joints[line[-1]].channels.append(_channel_name(word))  # the count before them was too small
         else:
             raise InputError(f"{file} is damaged: {word[:40]!r} stands where a joint should.")
     if not joints or len(line) != 1:
@@ -274,7 +277,10 @@ def _number(words: Iterator[str], file: str) -> float:
 
 def _channel(words: Iterator[str], file: str) -> str:
     word = _next(words, file)
-    name = word[:1].upper() + word[1:].lower()
-    if name not in ROTATION_CHANNELS and name not in SHIFTS:
+    if not CHANNEL.fullmatch(word):
         raise InputError(f"{file} is damaged: {word[:40]!r} is no channel of a BVH file.")
-    return name
+    return _channel_name(word)
+
+
+def _channel_name(word: str) -> str:
+    return word[:1].upper() + word[1:].lower()

@@ -26,6 +26,9 @@ JSON_CHUNK, BIN_CHUNK = 0x4E4F534A, 0x004E4942
 LARGEST_JSON = 256 << 20  # with data URIs
 LARGEST_BUFFER = 1 << 30
 LISTED_ANIMATIONS = 20
+GLTF_UP_TRUST = (
+    1.25  # glTF 2.0, section 3.4: +Y is up; more than that somebody stands along another axis, see upright.py
+)
 MOST_NODES = 20_000
 MOST_GLB_VALUES = 50_000_000  # of all node transforms together
 COMPONENT_TYPES = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
@@ -370,6 +373,7 @@ def _animation(animated: _AnimatedNodes, joints: list[int], bind: Tensor | None)
         world[..., :3, 3].float(),
         animated.fps,
         rest_in_world=bind is None,
+        up_trust=GLTF_UP_TRUST,
         notes=animated.notes,
     )
 

@@ -27,8 +27,8 @@ UNITS = (1.0, 0.01)  # metres, in which we write GLB and BVH
 SAME_SKELETON = 1e-3  # metres: joints of our own body come back to within this
 NEAR_FLOOR = 0.3  # metres: a floor closer than this to 0 is meant to be 0
 TENTHS = 1e-3  # relative: frame rates this close to a whole number are one
-BACKWARDS = 0.8  # of 2, both feet together: toes that point further back than this are on the wrong side
-Y_UP_TRUST = 0.5  # how much it counts that BVH and glTF files have Y up, see upright.py
+TOES_BACKWARDS = 0.8  # of 2, both feet together: toes that point further back than this are on the wrong side
+Y_UP_TRUST = 0.5  # how much it counts that BVH files usually have Y up, see upright.py
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,7 @@ class SkeletalAnimation:
     places: Tensor  # (F, J, 3)
     fps: float
     rest_in_world: bool = True  # the rest pose lies in the same world as the places
+    up_trust: float = Y_UP_TRUST  # how much it counts that the format has Y up
     notes: tuple[str, ...] = ()  # what was unusual about the file
 
 
@@ -114,7 +115,7 @@ def _side_notes(animation: SkeletalAnimation, bones: Bones, file: str) -> tuple[
     left = places[:, limbs["left_hip"]] - places[:, limbs["right_hip"]]
     up = places[:, bones.head] - places[:, [limbs["left_hip"], limbs["right_hip"]]].mean(1)
     front = normalize(torch.linalg.cross(left, up), dim=1)
-    if float((toes * front).sum(1).mean()) > -BACKWARDS:
+    if float((toes * front).sum(1).mean()) > -TOES_BACKWARDS:
         return ()
     return (f"{file}: the toes point backwards. If the person looks wrong, left and right are swapped in the file.",)
 
@@ -134,7 +135,7 @@ def _find_up(animation: SkeletalAnimation, bones: Bones) -> tuple[int, float, st
         feet,
         torch.stack([body.amin(1), body.amax(1)], -1),
         convention=1,
-        trust=Y_UP_TRUST,
+        trust=animation.up_trust,
         rest_up=rest_up,
     )
 
