@@ -1,6 +1,7 @@
 """The command line: one clear line for bad input, and no file that is not whole."""
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -62,6 +63,29 @@ class TestMotionFiles:
         assert run_command(["pose", "wave", "--out", str(tmp_path / f"wave.{kind}")]) == 0
         assert run_command(["pose", str(tmp_path / f"wave.{kind}"), "--out", str(tmp_path / "back.npz")]) == 0
         assert load_motion(tmp_path / "back.npz").frames == 132
+
+    def test_pose_takes_an_axis_and_a_map_of_names_for_files_of_other_programs(self, tmp_path, capsys):
+        from scipy.spatial.transform import Rotation
+
+        from mimo_core.motion.builtin import builtin_motion
+        from mimo_core.motion.files import load_motion
+        from mimo_core.motion.joints import world_joints
+        from tests.skeletons import MIXAMO_OF, both_sides, motion_bvh
+
+        strange = {joint: f"part{number}" for number, joint in enumerate(both_sides(MIXAMO_OF))}
+        walk = builtin_motion("walk")[:20]
+        z_up = Rotation.from_euler("x", 90, degrees=True)
+        (tmp_path / "m.bvh").write_text(motion_bvh(walk, strange, world=z_up))
+        (tmp_path / "names.json").write_text(json.dumps(strange))
+        given = ["pose", str(tmp_path / "m.bvh"), "--names", str(tmp_path / "names.json")]
+        assert run_command([*given, "--up", "z", "--out", str(tmp_path / "said.npz")]) == 0
+        assert run_command([*given, "--out", str(tmp_path / "found.npz")]) == 0
+        assert "stands along Z" in capsys.readouterr().err
+        for name in ("said.npz", "found.npz"):
+            joints = world_joints(load_motion(tmp_path / name).person)
+            assert (joints - world_joints(walk.person)).norm(dim=-1).max() < 0.02
+        assert run_command(["pose", str(tmp_path / "m.bvh"), "--out", str(tmp_path / "no.npz")]) == 2
+        assert "known by name" in capsys.readouterr().err
 
     def test_render_draws_a_motion_that_ships(self, tmp_path):
         assert (

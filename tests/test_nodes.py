@@ -1,6 +1,7 @@
 """The nodes at work, on tiny but real data."""
 
 import importlib
+import json
 
 import numpy as np
 import pytest
@@ -278,6 +279,23 @@ class TestMotionFiles:
         run("MIMO_SaveMotion", motion=motion, prefix="turn", format=kind)
         (loaded,) = run("MIMO_LoadMotion", file=f"turn_00001_.{kind} [output]").args
         close(loaded.person.body_pose, motion.person.body_pose, atol=1e-4, rtol=0)
+
+    def test_a_skeleton_of_another_program_takes_a_map_of_names_and_an_axis(self, run, motion, folders):
+        from scipy.spatial.transform import Rotation
+
+        from mimo_core.motion.builtin import builtin_motion
+        from tests.skeletons import MIXAMO_OF, both_sides, motion_bvh
+
+        strange = {joint: f"part{number}" for number, joint in enumerate(both_sides(MIXAMO_OF))}
+        text = motion_bvh(builtin_motion("walk")[:12], strange, world=Rotation.from_euler("x", 90, degrees=True))
+        (folders / "input" / "strange.bvh").write_text(text)
+        with pytest.raises(ValueError, match="known by name"):
+            run("MIMO_LoadMotion", file="strange.bvh")
+        names = json.dumps(strange)
+        found, said = (run("MIMO_LoadMotion", file="strange.bvh", names=names, up=up).args[0] for up in ("auto", "z"))
+        assert torch.equal(found.person.transl, said.person.transl)
+        with pytest.raises(ValueError, match="up"):
+            run("MIMO_LoadMotion", file="strange.bvh", names=names, up="w")
 
     def test_a_changed_file_is_read_again(self, node_classes, run, motion, folders):
         run("MIMO_SaveMotion", motion=motion, prefix="turn")
