@@ -13,13 +13,14 @@ from .character import add_animate, add_replace
 from .installation import add_convert, add_doctor, add_fetch
 from .lab import add_lab_commands
 from .stages import add_pose, add_render, add_separate
+from .web import add_web
 from .work import add_join
 
 
 BAD_INPUT, INTERRUPTED = 2, 130
 MAIN_COMMANDS = (
     add_replace, add_animate, add_batch, add_join, add_pose, add_separate, add_render, add_fetch, add_convert,
-    add_doctor, add_lab_commands,
+    add_doctor, add_web, add_lab_commands,
 )  # fmt: skip
 
 
