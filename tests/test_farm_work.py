@@ -1,5 +1,6 @@
 """One clip in segments: work folders, and segments that give what the whole clip gives."""
 
+import argparse
 from dataclasses import replace
 from fractions import Fraction
 
@@ -14,8 +15,10 @@ from mimo_core.farm.lossless import LosslessFrames, write_lossless
 from mimo_core.farm.work import Work, open_work, segment_file, write_work
 from mimo_core.identity.encode import encode_identity
 from mimo_core.media.clip import Clip, Masks, Sound
+from mimo_core.media.picture import read_picture
 from mimo_core.motion.builtin import builtin_motion
 from mimo_core.motion.files import save_motion
+from mimo_core.progress import silent
 from mimo_core.replace import ProxyDecoder
 from mimo_core.scene.scene import Scene
 from mimo_core.stopwatch import Stopwatch
@@ -150,3 +153,40 @@ class TestCommands:
         assert "has the segments 0 to 1" in capsys.readouterr().err
         assert run_command(["replace", "--work", str(tmp_path / "none"), "--segments", "0"]) == 2
         assert "Prepare it first" in capsys.readouterr().err
+
+
+class TestDenoiser:
+    def test_segments_of_the_denoiser_in_any_order_give_what_one_machine_draws(self, inputs, tmp_path):
+        """mimo-tiny, two windows that share frames, one segment each: the cross-fade is made where they are joined."""
+        from mimo_core.cli.work import _keep_segments
+        from mimo_core.denoise.options import add_options, build_decoder
+
+        parser = argparse.ArgumentParser()
+        add_options(parser)
+        settings = ["--steps", "1", "--square", "64", "--window", "8", "--overlap", "2", "--segment", "1"]
+
+        def make_decoder():
+            return build_decoder(parser.parse_args(settings), [], progress=silent)
+
+        def draw_all(job, decoder):
+            drawn = decoder.draw(job.identity, job.motion, job.scene, watch=Stopwatch())
+            return np.stack([frame for frame, _ in drawn])
+
+        motion = builtin_motion("walk")[:14]
+        motion = replace(motion, camera=motion.camera.reframe(64, 64))
+        still = Clip.still(np.full((64, 64, 3), 90, np.uint8), 1)
+        nothing = Masks.constant(0, 1, 64, 64)
+        scene = Scene(still, still, nothing, nothing, is_still=True)
+        job = Work(encode_identity(read_picture(inputs[1])), motion, scene, Fraction(30), None, "none", {}, "key")
+        count = make_decoder().count_segments(job.identity, job.motion, job.scene)
+        assert count == 2
+        write_work(tmp_path / "work", replace(job, segments=count))
+        whole = draw_all(job, make_decoder())
+        for number in (1, 0):
+            decoder, again = make_decoder(), open_work(tmp_path / "work")
+            _keep_segments(decoder, tmp_path / "work", again)
+            decoder.draw_segments(again.identity, again.motion, again.scene, [number])
+        decoder = make_decoder()
+        _keep_segments(decoder, tmp_path / "work", job)
+        decoder._sampled = None  # joining samples nothing
+        np.testing.assert_array_equal(draw_all(open_work(tmp_path / "work"), decoder), whole)

@@ -34,9 +34,9 @@ def _find_decoder(name: str):
     import argparse
     import functools
 
-    from ..denoise.options import add_options, decoder_of
+    from ..denoise.options import add_options, build_decoder
     from ..progress import silent
 
     parser = argparse.ArgumentParser()
     add_options(parser)
-    return functools.cache(lambda: decoder_of(parser.parse_args([]), [], progress=silent))
+    return functools.cache(lambda: build_decoder(parser.parse_args([]), [], progress=silent))

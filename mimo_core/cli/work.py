@@ -38,8 +38,6 @@ def run_work(options, make_work: Callable, make_decoder: Callable) -> None:
     from ..farm.record import hash_inputs
     from ..farm.work import is_work, open_work, read_key, write_work
 
-    if options.decoder == "mimo":
-        raise InputError("--work draws with the proxy in this version. For --decoder mimo use --resume on one machine.")
     if options.resume:
         raise InputError("--work keeps finished segments anyway: leave --resume out.")
     has_inputs = any(getattr(options, name, None) for name in INPUT_OPTIONS)
@@ -115,8 +113,7 @@ def _read_frames(options, work, decoder):
 
     if decoder is not None:
         _keep_segments(decoder, options.work, work)
-        missing = decoder.list_missing(work.identity, work.motion, work.scene)
-        _refuse_missing(options.work, missing)
+        _refuse_missing(options.work, [number for number in range(work.segments) if not decoder.cache.has(number)])
         drawn = decoder.draw(work.identity, work.motion, work.scene, color_match=work.color_match, watch=Stopwatch())
         return (frame for frame, _ in drawn)
     files = [segment_file(options.work, number) for number in range(work.segments)]

@@ -127,7 +127,7 @@ def _limit_motion(motion: Motion, limits: Limits) -> tuple[Motion, tuple[str, ..
         motion = motion[:most]
     size = limit_size(*motion.camera.size, limits)
     if size != tuple(motion.camera.size):
-        motion = dataclasses.replace(motion, camera=motion.camera.reframed(*size))
+        motion = dataclasses.replace(motion, camera=motion.camera.reframe(*size))
     return motion, tuple(notes)
 
 

@@ -186,7 +186,7 @@ def _lay_out_outputs(gradio) -> list:
     """The components of a result: video, notes, layers, workflow."""
     video = gradio.Video(label="Result", interactive=False, elem_id="result", height=360)
     notes = gradio.Markdown("", elem_id="notes")
-    layers = gradio.Gallery(label="Layers of the middle frame", columns=3, height=320, elem_id="layers")
+    layers = gradio.Gallery(label="Layers of the middle frame", columns=3, height=440, elem_id="layers")
     workflow = gradio.DownloadButton("ComfyUI workflow with these inputs", visible=False, elem_id="workflow")
     return [video, notes, layers, workflow]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -54,6 +54,16 @@ class SamplingSettings:
     windows_at_once: int = 1
 
 
+@dataclass(frozen=True, eq=False)
+class PreparedClip:
+    """A job before sampling: what the networks read, and the segments that are worked one after the other."""
+
+    identity: Identity
+    motion: Motion
+    pictures: ClipPictures
+    segments: list[ClipPlan]
+
+
 @dataclass(eq=False)
 class MimoDecoder:
     """Draws a character by the MIMO denoiser. Memory holds one segment, whatever the length of the clip."""
@@ -75,18 +85,11 @@ class MimoDecoder:
         Segments are sampled when their first frame is read. The networks see the scene, so colours are not matched.
         """
         settings = self.settings
-        if settings.behavior == "fixed":
-            motion = retarget_motion(motion, identity)
         with watch.stage("character"):
-            identity = encode_identity_views(identity, embed=lambda view: embed_picture(self.image_encoder, view))
-            part = FrameRange(size=settings.size, behavior=settings.behavior)
-            pictures = prepare_clip_pictures(
-                identity, motion, scene, self.networks.trained, part, official=self.official
-            )
-            reference, token = self._reference(identity, pictures.size)
-        parts = split_plan(pictures.plan, window=self.window, overlap=self.overlap, windows_each=settings.segment)
-        plan = join_plans(parts)
-        squares = watch.iterate("denoise", self._squares(pictures, parts, reference, token))
+            clip = self._prepare(identity, motion, scene)
+            reference, token = self._reference(clip.identity, clip.pictures.size)
+        identity, motion, plan = clip.identity, clip.motion, join_plans(clip.segments)
+        squares = watch.iterate("denoise", self._squares(clip.pictures, clip.segments, reference, token))
         masks = self.edge_masks() if settings.behavior == "official" and self.edge_masks is not None else None
         near = None
         if settings.behavior == "fixed" and "proxy" in self.networks.trained.concat:
@@ -95,6 +98,29 @@ class MimoDecoder:
         layers = select_paste_layers(scene, plan.frames)
         frames = paste_back(plan, squares, **layers, edge_masks=masks, within=near)
         return zip(frames, mark_drawn_areas(plan, edge_masks=masks, within=near), strict=True)
+
+    def count_segments(self, identity: Identity, motion: Motion, scene: Scene) -> int:
+        """How many segments a job has."""
+        return len(self._prepare(identity, motion, scene).segments)
+
+    def draw_segments(self, identity: Identity, motion: Motion, scene: Scene, numbers: Iterable[int]) -> None:
+        """Sample some segments of a job into the cache, unless they are there. `draw` finds them afterwards."""
+        clip = self._prepare(identity, motion, scene)
+        reference, token = self._reference(clip.identity, clip.pictures.size)
+        numbers = list(numbers)
+        for done, number in enumerate(numbers):
+            progress = scale_progress(self.progress, done, len(numbers))
+            self._find_latents(clip.pictures, number, clip.segments[number], reference, token, progress)
+
+    def _prepare(self, identity: Identity, motion: Motion, scene: Scene) -> PreparedClip:
+        settings = self.settings
+        if settings.behavior == "fixed":
+            motion = retarget_motion(motion, identity)
+        identity = encode_identity_views(identity, embed=lambda view: embed_picture(self.image_encoder, view))
+        part = FrameRange(size=settings.size, behavior=settings.behavior)
+        pictures = prepare_clip_pictures(identity, motion, scene, self.networks.trained, part, official=self.official)
+        segments = split_plan(pictures.plan, window=self.window, overlap=self.overlap, windows_each=settings.segment)
+        return PreparedClip(identity, motion, pictures, segments)
 
     @property
     def window(self) -> int:
@@ -149,15 +175,19 @@ class MimoDecoder:
             progress=progress,
         )
 
+    def _find_latents(self, pictures: ClipPictures, number: int, part: ClipPlan, reference, token, progress) -> Tensor:
+        """The latents of a segment: those in the cache, else sampled, and put there."""
+        latents = self.cache.load(number, part) if self.cache is not None else None
+        if latents is None:
+            latents = self._sampled(pictures, part, reference, token, progress)
+            if self.cache is not None:
+                self.cache.save(number, part, latents)
+        return latents
+
     def _squares(self, pictures: ClipPictures, parts, reference, token) -> Iterator[NDArray]:
         """Network frames (S, S, 3) uint8 of all parts, in the order of their plans."""
         for number, part in enumerate(parts):
-            latents = self.cache.load(number, part) if self.cache is not None else None
-            if latents is None:
-                latents = self._sampled(
-                    pictures, part, reference, token, scale_progress(self.progress, number, len(parts))
-                )
-                if self.cache is not None:
-                    self.cache.save(number, part, latents)
+            progress = scale_progress(self.progress, number, len(parts))
+            latents = self._find_latents(pictures, number, part, reference, token, progress)
             for few in latents.split(PICTURES_AT_ONCE):
                 yield from self.autoencoder.decode(few / LATENT_SCALE)

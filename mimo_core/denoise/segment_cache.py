@@ -42,6 +42,10 @@ class SegmentCache:
         except SafetensorError:
             return None
 
+    def has(self, number: int) -> bool:
+        """Whether there is a file of a segment; `load` tells whether it counts."""
+        return self._path(number).is_file()
+
     def save(self, number: int, part: ClipPlan, latents: Tensor) -> None:
         """Keep a segment; its file is whole or not there."""
         self.folder.mkdir(exist_ok=True)
