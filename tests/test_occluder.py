@@ -1,10 +1,13 @@
 """What passes in front: things that move, tracks, depth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mimo_core.scene.depth import find_nearer
 from mimo_core.scene.fixed_occluders import BodyCoverage, find_fixed_occluders
+from mimo_core.scene.frame_masks import keep_covering
 from mimo_core.scene.moving_objects import remove_small
 from mimo_core.scene.object_tracks import ObjectTracks, Sighting
 from mimo_core.scene.sprites import ColorEvidence, track_object
@@ -54,13 +57,45 @@ class TestTracks:
         tracks = self.shoe_beside_a_ball(range(8, 13))
         assert tracks.labels_in_front() == {frame: [1] for frame in range(20)}
         assert tracks.labels_of_person() == {frame: [2] for frame in range(8, 13)}
-        assert [sighting.number for sighting, _ in tracks.seeds()] == [1]
+        assert [sighting.number for sighting, _, _ in tracks.seeds()] == [1]
 
     @pytest.mark.parametrize("there", [range(5), range(15, 20), range(2, 19)])
     def test_what_lies_on_the_person_for_long_or_at_an_end_of_the_clip_is_a_thing(self, there):
         tracks = self.shoe_beside_a_ball(there)
         assert tracks.labels_of_person() == {}
         assert all(2 in tracks.labels_in_front()[frame] for frame in there)
+
+    @pytest.mark.parametrize(
+        ("covers", "is_in_front"),
+        [
+            ((0.0, 0.0, 0.05), False),
+            ((0.0, 0.4, 0.0), False),
+            ((0.3, 0.4, 0.0), True),
+            ((None, None, None), True),
+        ],
+    )
+    def test_what_touches_the_person_is_in_front_only_where_it_hides_the_body_in_two_frames(self, covers, is_in_front):
+        tracks = ObjectTracks(STATURE)
+        for frame, share in enumerate(covers):
+            tracks.add(frame, [replace(seen(frame, 50.0, touches=True), covers=share)])
+        assert bool(tracks.labels_in_front()) == is_in_front
+
+    def test_what_crosses_the_scene_needs_to_hide_less_of_the_body(self):
+        still, crossing = ObjectTracks(STATURE), ObjectTracks(STATURE)
+        for frame in range(4):
+            there = replace(seen(frame, 10.0 * frame, touches=True), covers=0.06)
+            still.add(frame, [replace(there, place=np.zeros(2))])
+            crossing.add(frame, [replace(there, place=np.array([0.3 * STATURE * frame, 0.0]))])
+        assert crossing.labels_in_front() and not still.labels_in_front()
+
+    def test_what_is_held_beside_the_body_is_kept_and_a_shadow_beside_it_is_not(self):
+        racket, shadow = ObjectTracks(STATURE), ObjectTracks(STATURE)
+        for frame in range(6):
+            place = np.array([0.1 * STATURE * frame, 0.0])
+            there = replace(seen(frame, 2.0 * frame, touches=True), covers=0.0, place=place)
+            racket.add(frame, [replace(there, contrast=120.0)])
+            shadow.add(frame, [replace(there, contrast=25.0)])
+        assert racket.labels_in_front() and not shadow.labels_in_front()
 
     def test_two_things_that_meet_keep_their_tracks(self):
         tracks = ObjectTracks(STATURE)
@@ -159,6 +194,15 @@ class TestFixedThings:
         plate, truth, sightings = post
         plate[truth] = plate[:, 0:10].reshape(-1, 3)
         assert not find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, STATURE).any()
+
+
+class TestFurniture:
+    def test_it_is_in_front_only_where_it_covers_the_body_in_that_frame(self):
+        fixed, body = np.zeros((60, 90), np.float32), np.zeros((60, 90), bool)
+        fixed[30:, 5:20] = fixed[30:, 50:60] = 1.0
+        body[10:55, 45:70] = True
+        kept = keep_covering(fixed, body, 5) > 0
+        assert kept[30:, 50:60].all() and not kept[:, :45].any()
 
 
 class TestDepth:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mimo_core.scene.appearance import AppearanceModel, FrameView, shadow_distance
+from mimo_core.scene.appearance import AppearanceModel, FrameView, find_texture_match, shadow_distance
 from mimo_core.scene.color_histograms import ColorHistograms, bins_of
 from mimo_core.scene.filters import dilate_mask, erode_mask, guided_filter, plate_distance
 
@@ -74,6 +74,16 @@ class TestPlateDistance:
         plate = np.random.default_rng(3).integers(80, 200, (40, 40, 3)).astype(np.uint8)
         ramp = np.interp(np.arange(40), [14, 20], [0.4, 1.0])[None, :, None]
         assert shadow_distance((plate * ramp).astype(np.uint8), plate).max() < 18
+
+
+class TestTextureMatch:
+    def test_texture_of_the_plate_is_known_again_and_an_even_wall_is_not(self):
+        plate = np.random.default_rng(0).integers(40, 200, (40, 60, 3)).astype(np.uint8)
+        plate[:, 30:] = 120
+        away = plate_distance(plate, plate)
+        match = find_texture_match(away, plate)
+        assert match[4:-4, 4:26].all() and not match[:, 34:].any()
+        assert not find_texture_match(away + 10, plate).any()
 
 
 class TestAppearance:

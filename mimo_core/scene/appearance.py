@@ -30,6 +30,10 @@ SOFT_MASK_DOUBT = 0.06  # the soft mask is never trusted beyond 1 - SOFT_MASK_DO
 OBJECT_COST = 1.5  # objects are rarer than people and scenery
 NEAR_PART = 0.06  # of the body height: body parts so near an object may be what it is
 STILL_BONUS = 3.0  # for the plate where it holds still while the body behind it moves
+TEXTURE_BONUS = 3.0  # for the plate where its texture is seen: as for what holds still
+TEXTURE_SIDE = 5  # pixels of the neighbourhood that is compared
+TEXTURE_MATCH_SPAN = 48.0  # levels that it must span
+TEXTURE_MATCH_LEVELS = 3.0  # mean distance from the plate: compression and sensor noise
 OWN_GAIN = 1.0  # log odds by which a colour must be the person's rather than the scene's
 SMOOTHNESS = 4e-4  # variance in 0..1 colours, the epsilon of the guided filter (He et al., ECCV 2010)
 LOG_RATIO_LIMIT = 8.0  # of the log odds of a single pixel
@@ -121,6 +125,7 @@ class AppearanceModel:
         plate = np.where(view.known, plate, self.scene.log_density(bins)) + STILL_BONUS * np.maximum(
             view.still, view.fixed
         )
+        plate = plate + TEXTURE_BONUS * (view.known & find_texture_match(away, view.plate))
         person = self.person.log_density(bins, view.patch)
         moving = self.objects.log_density(bins) - OBJECT_COST
         belief = log_odds(view.soft)
@@ -133,6 +138,18 @@ class AppearanceModel:
             difference=np.minimum(away, shadow),
             density=np.maximum(plate, as_person),
         )
+
+
+def find_texture_match(away: np.ndarray, plate: np.ndarray) -> np.ndarray:
+    """Where the plate has texture and all of it is seen in the frame, (h, w) bool.
+
+    `away` (h, w) is the distance of each pixel from the plate. A person hardly ever shows the texture behind them.
+    """
+    import cv2
+
+    kernel = np.ones((TEXTURE_SIDE,) * 2, np.uint8)
+    span = cv2.subtract(cv2.dilate(plate, kernel), cv2.erode(plate, kernel)).max(-1)
+    return (span > TEXTURE_MATCH_SPAN) & (cv2.blur(away, (TEXTURE_SIDE,) * 2) < TEXTURE_MATCH_LEVELS)
 
 
 def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:

@@ -9,11 +9,10 @@ import numpy as np
 from .appearance import LogRatios
 from .filters import dilate_mask, erode_mask
 from .frame_views import FrameView
-from .moving_objects import SMALLEST_OBJECT
+from .moving_objects import SMALLEST_OBJECT, find_deep_body
 
 
 # Set on the tuning shots 6-17 and 30-35, 2026-11-23: of the fixed occluders of shot 29 0.55 was found.
-FIT_TOLERANCE = 0.012  # of the body height: so far inside the fitted body a fit error no longer explains what is seen
 OUTLINE_REACH = 0.15  # of the body height: how far around the body a fixed object is outlined
 FEWEST_SIGHTINGS = 2  # frames in which the body was behind a fixed object
 OUTLINE_CONTRAST = 20.0  # levels that the plate changes across the outline of a fixed object
@@ -37,8 +36,7 @@ class BodyCoverage:
         person = ratios.is_person
         if view.body is None:
             return np.zeros_like(person), person
-        deep = erode_mask(view.body.silhouette, FIT_TOLERANCE * view.body_height)
-        return deep & view.known & (ratios.person < -1) & ~moving & ~person, person
+        return find_deep_body(view) & view.known & (ratios.person < -1) & ~moving & ~person, person
 
 
 def find_fixed_occluders(plate: np.ndarray, known: np.ndarray, seen: BodyCoverage, body_height: float) -> np.ndarray:

@@ -10,9 +10,14 @@ import numpy as np
 from ..geometry.box import Box
 from ..media.store import FrameStore
 from .canvas import BackgroundCanvas
+from .filters import dilate_mask
 from .first_guess import WorkingClip
-from .labels import LabelRound
+from .labels import BODY_SHAPE, OWN_COLORED, LabelRound
 from .sprites import ObjectMasks
+
+
+COVERED_REACH = 0.02  # of the body height: so far beyond the fitted body a fixed object may still cover the person
+LEAST_COVERED = 1e-4  # of the squared body height: a fixed object that covers less of the person is not in front there
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +47,34 @@ def assign_owners(
         if box is None:
             yield None
             continue
-        person, number = labels.person(frame), labels.numbers(frame)
-        passes = np.isin(number, in_front.get(frame, [])) | box.cut(objects.read(frame))
+        person, number, soft = labels.person(frame), labels.numbers(frame), box.cut(working.soft[frame])
+        tracked, hints = box.cut(objects.read(frame)), labels.hints(frame)
+        own_colored = (hints & OWN_COLORED > 0) & ((hints & BODY_SHAPE > 0) | (soft > 127))
+        passes = np.isin(number, in_front.get(frame, []))
+        if tracked.any():
+            # Where the object itself was tracked, what else hangs on to it in the person's colors is the person.
+            passes &= ~own_colored
+        passes |= tracked
         moving = cv2.GaussianBlur(passes.astype(np.uint8) * 255, (3, 3), 0)
         # What was taken for an object but belongs to the person fills its place in the mask.
-        likely = np.isin(number, persons.get(frame, [])) | (box.cut(working.soft[frame]) > 127)
+        likely = np.isin(number, persons.get(frame, [])) | (soft > 127) | own_colored
         own = (number > 0) & ~passes & likely
         person = np.where(own, 255, np.minimum(person, 255 - moving)).astype(np.uint8)
-        alpha = canvas.lookup(found.fixed, frame, box, flags=cv2.INTER_LINEAR) * 255
-        yield FrameMasks(box, person, moving, alpha.astype(np.uint8))
+        fixed = canvas.lookup(found.fixed, frame, box, flags=cv2.INTER_LINEAR)
+        if working.motion is not None:
+            body = dilate_mask(hints & BODY_SHAPE > 0, COVERED_REACH * working.body_height)
+            fixed = keep_covering(fixed, body, LEAST_COVERED * working.body_height**2)
+        yield FrameMasks(box, person, moving, (fixed * 255).astype(np.uint8))
+
+
+def keep_covering(fixed: np.ndarray, body: np.ndarray, area: float) -> np.ndarray:
+    """The parts of fixed objects (h, w) float32 that cover at least `area` pixels of the body (h, w) bool here."""
+    import cv2
+
+    count, label = cv2.connectedComponents((fixed > 0).astype(np.uint8), connectivity=8)
+    covers = np.bincount(label[body & (fixed > 0.5)], minlength=count) >= area
+    covers[0] = False
+    return fixed * covers[label]
 
 
 class FrameMaskStore:

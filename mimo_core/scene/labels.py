@@ -13,16 +13,18 @@ import numpy as np
 from ..geometry.box import Box
 from ..media.store import FrameStore
 from .appearance import AppearanceModel, LogRatios, alpha_from_log_ratio
+from .canvas import BackgroundCanvas
 from .filters import dilate_mask
 from .first_guess import WorkingClip
 from .fixed_occluders import BodyCoverage, find_fixed_occluders
 from .frame_views import FrameView, FrameViews
-from .moving_objects import detect_moving_objects, list_sightings, remove_small
+from .moving_objects import detect_moving_objects, find_deep_body, list_sightings, remove_small
 from .object_tracks import ObjectTracks
 from .sprites import ColorEvidence, ObjectMasks
 
 
 PERSON_SPECK = 1e-3  # of the squared body height: smaller pieces of person are noise
+OWN_COLORED, OVER_BODY, BODY_SHAPE = 1, 2, 4  # flags: colors of the body parts beside; deep in the fitted body; in it
 LOWEST_DENSITY = -28.0  # log densities are kept from here up
 
 
@@ -46,7 +48,7 @@ def label_frames(
 
     working, canvas = views.working, views.canvas
     coverage, learned = BodyCoverage.empty(canvas.size), AppearanceModel()
-    labels = FrameLabels(working, canvas.start)
+    labels = FrameLabels(working, canvas)
     for frame, view in enumerate(views.make(fixed), canvas.start):
         tick(None)
         if view is None:
@@ -83,8 +85,8 @@ def _label_person(
 class FrameLabels:
     """Soft person and numbered objects of each frame of a canvas, and the tracks of the objects."""
 
-    def __init__(self, working: WorkingClip, start: int):
-        self.working, self.start = working, start
+    def __init__(self, working: WorkingClip, canvas: BackgroundCanvas):
+        self.working, self.canvas, self.start = working, canvas, canvas.start
         self.store, self.tracks = FrameStore(), ObjectTracks(working.body_height)
 
     def append(
@@ -94,14 +96,17 @@ class FrameLabels:
         import cv2
 
         number = cv2.connectedComponents(moving.astype(np.uint8), connectivity=8)[1].clip(0, 255).astype(np.uint8)
-        own = model.match_own_colors(view, number)
-        self.tracks.add(frame, list_sightings(frame, view, number, person, own, box[:2]))
-        self.store.append(np.stack([alpha, number, _encode_density(ratios.density)]))
+        own, matrix = model.match_own_colors(view, number), self.canvas.canvas_from_frame[frame]
+        self.tracks.add(frame, list_sightings(frame, view, ratios, number, person, own, box[:2], matrix))
+        hints = OWN_COLORED * own + OVER_BODY * find_deep_body(view)
+        if view.body is not None:
+            hints += BODY_SHAPE * view.body.silhouette
+        self.store.append(np.stack([alpha, number, _encode_density(ratios.density), hints.astype(np.uint8)]))
 
     def append_nothing(self, frame: int) -> None:
         """Take in a frame in which nobody is."""
         self.tracks.add(frame, [])
-        self.store.append(np.zeros((3, 1, 1), np.uint8))
+        self.store.append(np.zeros((4, 1, 1), np.uint8))
 
     def person(self, frame: int) -> np.ndarray:
         """The soft mask (h, w) uint8 of the person within the frame's box."""
@@ -110,6 +115,10 @@ class FrameLabels:
     def numbers(self, frame: int) -> np.ndarray:
         """The number of the moving object of each pixel within the frame's box, (h, w) uint8, 0 for none."""
         return self.store[frame - self.start][1]
+
+    def hints(self, frame: int) -> np.ndarray:
+        """Flags OWN_COLORED, OVER_BODY and BODY_SHAPE of each pixel within the frame's box, (h, w) uint8."""
+        return self.store[frame - self.start][3]
 
     def evidence(self, frame: int) -> ColorEvidence:
         """What a frame shows, and how well scene and person explain it."""

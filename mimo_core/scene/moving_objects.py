@@ -13,6 +13,7 @@ from .object_tracks import Sighting
 # Set with the appearance model on the tuning shots 6-17 and 30-35, 2026-11-23.
 SMALLEST_OBJECT = 4e-4  # of the squared body height: smaller components are noise
 OBJECT_GAP = 0.025  # of the body height: gaps so wide inside an object belong to it
+FIT_TOLERANCE = 0.012  # of the body height: so far inside the fitted body a fit error no longer explains what is seen
 TOUCH_DISTANCE = 0.015  # of the body height: how near an object must come to touch the person
 
 
@@ -37,12 +38,21 @@ def remove_small(mask: np.ndarray, area: float) -> np.ndarray:
 
 
 def list_sightings(
-    frame: int, view: FrameView, label: np.ndarray, person: np.ndarray, own: np.ndarray, corner
+    frame: int,
+    view: FrameView,
+    ratios: LogRatios,
+    label: np.ndarray,
+    person: np.ndarray,
+    own: np.ndarray,
+    corner,
+    canvas_from_frame: np.ndarray,
 ) -> list[Sighting]:
     """The components of `label` (h, w) as sightings. `own` (h, w) bool has colours of the person's near parts.
 
-    `corner` (x, y) is where the view lies in the frame.
+    `corner` (x, y) is where the view lies in the frame, `canvas_from_frame` (3, 3) brings the frame onto the canvas.
     """
+    body = find_deep_body(view)
+    covering, size = body & ~own, max(int(body.sum()), 1)
     near = np.bincount(label[dilate_mask(person, TOUCH_DISTANCE * view.body_height)], minlength=256)
     colored = np.bincount(label[own], minlength=256)
     area = np.bincount(label.reshape(-1), minlength=256)
@@ -53,5 +63,17 @@ def list_sightings(
         center = np.array([x.mean(), y.mean()]) + corner
         count = int(area[number])
         share, touches = float(colored[number] / count), bool(near[number])
-        found.append(Sighting(frame, int(number), center, count, touches, share, whole=not clipped[number]))
+        contrast = float(np.median(ratios.difference[y, x]))
+        covers = None if view.body is None else float(covering[y, x].sum() / min(count, size))
+        whole = not clipped[number]
+        place = canvas_from_frame @ (*center, 1.0)
+        place = place[:2] / place[2]
+        found.append(Sighting(frame, int(number), center, count, touches, share, place, contrast, covers, whole))
     return found
+
+
+def find_deep_body(view: FrameView) -> np.ndarray:
+    """Where the fitted body is, less a rim that a fit error explains, (h, w) bool; nowhere without a body."""
+    if view.body is None:
+        return np.zeros(view.soft.shape, bool)
+    return erode_mask(view.body.silhouette, FIT_TOLERANCE * view.body_height)
