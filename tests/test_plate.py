@@ -7,6 +7,7 @@ from mimo_core.errors import InputError
 from mimo_core.scene.background import Background
 from mimo_core.scene.camera_motion import CameraPath, CameraTracker, check_camera
 from mimo_core.scene.canvas import plan_canvases
+from mimo_core.scene.cuts import CutFinder
 from mimo_core.scene.fields import extrapolate_field
 from mimo_core.scene.fill_plate import fill_hole
 from mimo_core.scene.grain import Grain
@@ -185,3 +186,49 @@ class TestGrain:
     def test_a_clean_source_gets_no_noise(self):
         background = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
         assert not Grain().sample_noise(background, 0, (0, 0, WIDTH, HEIGHT)).any()
+
+
+class TestCuts:
+    def test_a_hard_cut_is_found_and_a_fast_pan_or_a_change_of_light_is_none(self, wall):
+        finder = CutFinder()
+        pan = [view(wall, 12 * step, 0) for step in range(4)]
+        assert not any(finder.add(picture) for picture in pan)
+        assert not finder.add((pan[-1] * 0.8).astype(np.uint8))
+        assert finder.add(np.full_like(pan[0], (20, 60, 200)))
+        assert finder.cuts == [5]
+
+    def test_a_camera_that_stands_still_has_a_section_for_each_side_of_a_cut(self):
+        path = CameraPath.still(5, [3])
+        assert path.section.tolist() == [0, 0, 0, 1, 1] and path.lost == (3,)
+
+
+class TestMostlyUnseen:
+    def sampled(self, hidden):
+        canvas = plan_canvases(CameraPath.still(2), [(0, 0, WIDTH, HEIGHT)] * 2)[0]
+        samples = BackgroundSamples(canvas)
+        picture = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+        for frame in range(2):
+            samples.add(picture, ~hidden, frame)
+        return Background.from_samples(canvas, samples, np.ones_like(hidden), Grain())
+
+    def test_it_is_filled_softly_without_copies_of_the_texture(self):
+        hidden = np.ones((HEIGHT, WIDTH), bool)
+        hidden[:, :4] = False
+        background = self.sampled(hidden)
+        assert background.is_diffuse and background.picture[:, 20:].std() < 25
+
+    def test_where_more_was_seen_the_texture_is_continued(self):
+        hidden = np.zeros((HEIGHT, WIDTH), bool)
+        hidden[20:40, 20:40] = True
+        background = self.sampled(hidden)
+        assert not background.is_diffuse and background.picture[20:40, 20:40].std() > 25
+
+
+def test_a_misaligned_background_does_not_become_grain():
+    ramp = np.tile(np.linspace(60, 180, WIDTH), (HEIGHT, 1))
+    stripes = ramp + 30 * np.sin(np.arange(HEIGHT) / 3)[:, None]
+    background = np.repeat(stripes[..., None], 3, -1).astype(np.uint8)
+    picture = np.roll(background, 2, 0)
+    grain = Grain()
+    grain.measure(picture, background, np.ones(background.shape[:2], bool))
+    assert grain.sample_noise(background, 0, (0, 0, WIDTH, HEIGHT)).std() < 4

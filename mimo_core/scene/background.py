@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .canvas import BackgroundCanvas
+from .fields import extrapolate_field
 from .filters import dilate_mask
 from .first_guess import WorkingClip
 from .frame_masks import FrameMasks, FrameMaskStore
@@ -19,6 +20,8 @@ from .pixel_samples import BackgroundSamples
 # The reach is the plate's contract (`separate_scene`); the rest by eye on the juggling clip, 2026-11-23.
 HOLE_REACH = 0.02  # of the body height: the hole in the plate reaches so far beyond the person
 FAINT_ALPHA = 26  # mask values from here on count as person when the hole is cut
+DIFFUSE_SHARE = 0.8  # of what is wanted was seen in no frame: patches would copy whole objects
+SALT_SPREAD = 10  # levels by which the samples of a pixel typically differ from their median, beyond sensor noise
 GRAIN_FRAMES = 6  # of a canvas teach the grain of the source
 GRAIN_SAMPLES = 4  # of a background pixel before the grain is measured against it
 
@@ -31,16 +34,41 @@ class Background:
     picture: np.ndarray  # (h, w, 3) uint8
     seen: np.ndarray  # (h, w) uint8: 255 where some frame showed it, 0 where it was painted
     grain: Grain
+    is_diffuse: bool = False  # too little was seen for texture: what was not is a soft color
 
     @classmethod
     def from_samples(
         cls, canvas: BackgroundCanvas, samples: BackgroundSamples, wanted: np.ndarray, grain: Grain
     ) -> Background:
         """The background from its samples. `wanted` (h, w) bool are the pixels that some frame needs."""
-        seen = samples.count > 0
+        seen, picture = samples.count > 0, samples.median()
+        if not canvas.is_shift:
+            picture = _remove_salt(picture, samples)
         # Only what is both needed and unseen is painted; the rest of the unseen canvas is never looked at.
-        picture = paint_unseen(samples.median(), wanted & ~seen, known=seen)
-        return cls(canvas, picture, seen.astype(np.uint8) * 255, grain)
+        unseen = wanted & ~seen
+        is_diffuse = bool(seen.any() and unseen.sum() > DIFFUSE_SHARE * wanted.sum())
+        if is_diffuse:
+            picture = np.where(unseen[..., None], _diffuse(picture, seen), picture)
+        else:
+            picture = paint_unseen(picture, unseen, known=seen)
+        return cls(canvas, picture, seen.astype(np.uint8) * 255, grain, is_diffuse)
+
+
+def _remove_salt(picture: np.ndarray, samples: BackgroundSamples) -> np.ndarray:
+    """The picture (h, w, 3) uint8 with a median of 3x3 where the samples of a pixel disagree.
+
+    There the camera's path is off by a pixel or two, and neighbours come from different frames.
+    """
+    import cv2
+
+    disagree = (samples.spread() > SALT_SPREAD) & (samples.count > 0)
+    return np.where(disagree[..., None], cv2.medianBlur(picture, 3), picture)
+
+
+def _diffuse(picture: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The colors of the pixels `seen` (h, w) bool continued softly over the others, (h, w, 3) uint8."""
+    dense = extrapolate_field(picture.astype(np.float32), seen.astype(np.float32))
+    return dense.clip(0, 255).astype(np.uint8)
 
 
 def collect_background(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,8 +47,11 @@ class CameraPath:
         return replace(self, reference_from_frame=matrices / matrices[:, 2:, 2:])
 
     @classmethod
-    def still(cls, frames: int) -> CameraPath:
-        return cls("none", np.tile(np.eye(3), (frames, 1, 1)), np.zeros(frames, int))
+    def still(cls, frames: int, cuts: Sequence[int] = ()) -> CameraPath:
+        """A camera that stands still; a new section begins with each frame of `cuts`."""
+        section = np.zeros(frames, int)
+        section[list(cuts)] = 1
+        return cls("none", np.tile(np.eye(3), (frames, 1, 1)), np.cumsum(section), tuple(cuts))
 
 
 def check_camera(camera: str) -> None:
@@ -73,13 +77,16 @@ class CameraTracker:
         self.size = None
         self._key = None
 
-    def add(self, picture: np.ndarray, mask: np.ndarray) -> None:
-        """Follow the camera to the next grey picture (H, W) uint8; `mask` (H, W) covers what is no scenery."""
+    def add(self, picture: np.ndarray, mask: np.ndarray, *, is_cut: bool = False) -> None:
+        """Follow the camera to the next grey picture (H, W) uint8; `mask` (H, W) covers what is no scenery.
+
+        After a cut nothing is followed: a new section begins.
+        """
         if self._key is None:
             self.size = picture.shape[::-1]
             self._begin(picture, mask, np.eye(3), np.eye(3), section=0)
             return
-        found = self._key.find(picture, mask, self._guess())
+        found = None if is_cut else self._key.find(picture, mask, self._guess())
         if found is None:
             self.lost.append(len(self.pans))
             self._begin(picture, mask, np.eye(3), np.eye(3), section=self.sections[-1] + 1)

@@ -12,6 +12,7 @@ from ..media.clip import Clip, Masks
 from ..media.store import FrameStore
 from ..motion.motion import Motion
 from .camera_motion import CameraPath, CameraTracker
+from .cuts import CutFinder
 from .filters import dilate_mask
 from .fitted_body import FittedBody, measure_body_height, render_bodies
 
@@ -44,6 +45,7 @@ class WorkingClip:
     soft: FrameStore  # F of (h, w) uint8: the first guess
     boxes: list[Box | None]  # the person and what is around them, None in frames with nobody
     path: CameraPath
+    cuts: tuple[int, ...] = ()  # first frames after a hard cut
 
     def full_boxes(self) -> list[Box | None]:
         """The boxes in pixels of the clip."""
@@ -84,7 +86,7 @@ def make_first_guess(
     scale = working_scale(clip.width, clip.height, full_height)
     size = round(clip.width * scale), round(clip.height * scale)
     body_height = max(full_height * scale, LEAST_BODY_HEIGHT)
-    pictures, guesses, boxes, tracker = FrameStore(), FrameStore(), [], CameraTracker()
+    pictures, guesses, boxes, tracker, cuts = FrameStore(), FrameStore(), [], CameraTracker(), CutFinder()
     bodies = iter([None] * len(clip)) if motion is None else render_bodies(motion, *size)
     for picture, mask, body in zip(clip, masks, bodies, strict=True):
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
@@ -93,12 +95,26 @@ def make_first_guess(
         guesses.append(soft)
         somebody = soft > POSSIBLE_PERSON if body is None else (soft > POSSIBLE_PERSON) | body.silhouette
         boxes.append(Box.of_mask(somebody, round(VIEW_MARGIN * body_height)))
+        is_cut = cuts.add(small)
         if camera != "none":
             hidden = _near_guess(soft, body_height)
-            tracker.add(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), hidden.astype(np.uint8))
+            tracker.add(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), hidden.astype(np.uint8), is_cut=is_cut)
         tick(picture)
-    path = CameraPath.still(len(clip)) if camera == "none" else tracker.path(camera)
-    return WorkingClip(clip, motion, mask_source, scale, size, full_height, body_height, pictures, guesses, boxes, path)
+    path = CameraPath.still(len(clip), cuts.cuts) if camera == "none" else tracker.path(camera)
+    return WorkingClip(
+        clip,
+        motion,
+        mask_source,
+        scale,
+        size,
+        full_height,
+        body_height,
+        pictures,
+        guesses,
+        boxes,
+        path,
+        tuple(cuts.cuts),
+    )
 
 
 def working_scale(width: int, height: int, body_height: float) -> float:

@@ -48,6 +48,7 @@ class SceneStatistics:
         self.area.append(area + hidden)
 
     def report(self, path: CameraPath, notes: tuple[str, ...]) -> SceneReport:
+        """What was counted, for a person to read."""
         lost = [Doubt(frame, "the camera was lost, or the shot was cut") for frame in path.lost]
         filled = self.unseen / max(self.hole, 1)
         return SceneReport(

@@ -96,6 +96,7 @@ def separate_scene(
     for canvas in plan_canvases(working.path.scaled(1 / working.scale), working.full_boxes()):
         masks = find_masks(working, canvas, overrides.plate, tick)
         background = None if overrides.plate is not None else collect_background(working, canvas, masks, tick)
+        result.is_diffuse |= background is not None and background.is_diffuse
         for frame, source in enumerate(clip.read(canvas.start, canvas.stop), canvas.start):
             _finish_frame(frame, source, working, masks.get(frame), background, overrides, edge, result)
             tick(source)
@@ -219,6 +220,7 @@ class _Result:
     people: _PatchStore = field(default_factory=lambda: _PatchStore())
     occluders: _PatchStore = field(default_factory=lambda: _PatchStore())
     statistics: SceneStatistics = field(default_factory=SceneStatistics)
+    is_diffuse: bool = False  # some background was too little seen to be painted
 
     def add(self, frame: int, box: Box, patch: FilledPatch, person: np.ndarray, occluder: np.ndarray, reach) -> None:
         """Take in the next frame."""
@@ -242,8 +244,20 @@ class _Result:
             plate=clip.derive(lambda index: self.patches.paste(index, clip[index])),
             person=overrides.person or empty.derive(lambda index: self.people.paste(index, blank.copy())),
             occluder=overrides.occluder or empty.derive(lambda index: self.occluders.paste(index, blank.copy())),
-            report=self.statistics.report(working.path, overrides.notes),
+            report=self.statistics.report(working.path, (*overrides.notes, *self._notes(working))),
         )
+
+    def _notes(self, working: WorkingClip) -> list[str]:
+        notes = [
+            f"The shot is cut at frame {frame}: what lies behind the person is taken from each side alone."
+            for frame in working.cuts
+        ]
+        if self.is_diffuse:
+            notes.append(
+                "Most of what is behind the person was seen in no frame and is filled with a soft color. "
+                "Give a plate to choose what is there."
+            )
+        return notes
 
 
 class _PatchStore:
