@@ -21,7 +21,6 @@ from .pixel_samples import BackgroundSamples
 HOLE_REACH = 0.02  # of the body height: the hole in the plate reaches so far beyond the person
 FAINT_ALPHA = 26  # mask values from here on count as person when the hole is cut
 DIFFUSE_SHARE = 0.8  # of what is wanted was seen in no frame: patches would copy whole objects
-SALT_SPREAD = 10  # levels by which the samples of a pixel typically differ from their median, beyond sensor noise
 GRAIN_FRAMES = 6  # of a canvas teach the grain of the source
 GRAIN_SAMPLES = 4  # of a background pixel before the grain is measured against it
 
@@ -42,8 +41,6 @@ class Background:
     ) -> Background:
         """The background from its samples. `wanted` (h, w) bool are the pixels that some frame needs."""
         seen, picture = samples.count > 0, samples.median()
-        if not canvas.is_shift:
-            picture = _remove_salt(picture, samples)
         # Only what is both needed and unseen is painted; the rest of the unseen canvas is never looked at.
         unseen = wanted & ~seen
         is_diffuse = bool(seen.any() and unseen.sum() > DIFFUSE_SHARE * wanted.sum())
@@ -52,17 +49,6 @@ class Background:
         else:
             picture = paint_unseen(picture, unseen, known=seen)
         return cls(canvas, picture, seen.astype(np.uint8) * 255, grain, is_diffuse)
-
-
-def _remove_salt(picture: np.ndarray, samples: BackgroundSamples) -> np.ndarray:
-    """The picture (h, w, 3) uint8 with a median of 3x3 where the samples of a pixel disagree.
-
-    There the camera's path is off by a pixel or two, and neighbours come from different frames.
-    """
-    import cv2
-
-    disagree = (samples.spread() > SALT_SPREAD) & (samples.count > 0)
-    return np.where(disagree[..., None], cv2.medianBlur(picture, 3), picture)
 
 
 def _diffuse(picture: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from .sprites import ObjectMasks
 
 
 COVERED_REACH = 0.02  # of the body height: so far beyond the fitted body a fixed object may still cover the person
+OBJECT_RIM = 0.03  # of the body height: so far around a tracked object the rest of its piece is its own
 LEAST_COVERED = 1e-4  # of the squared body height: a fixed object that covers less of the person is not in front there
 
 
@@ -53,7 +54,8 @@ def assign_owners(
         passes = np.isin(number, in_front.get(frame, []))
         if tracked.any():
             # Where the object itself was tracked, what else hangs on to it in the person's colors is the person.
-            passes &= ~own_colored
+            rim = dilate_mask(tracked, OBJECT_RIM * working.body_height)
+            passes &= rim | ~own_colored
         passes |= tracked
         moving = cv2.GaussianBlur(passes.astype(np.uint8) * 255, (3, 3), 0)
         # What was taken for an object but belongs to the person fills its place in the mask.
