@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 
 from ..mimo_core.errors import InputError
+
+
+SIZED = ("x", "y", "width", "height")
+CORNERS = (("x1", "y1", "x2", "y2"), ("x0", "y0", "x1", "y1"), ("xmin", "ymin", "xmax", "ymax"))
+NESTED = ("boxes", "bboxes", "bbox", "box")  # where detectors keep them beside scores and classes
 
 
 def parse_boxes(value, frames: int, person: int = 0) -> list[tuple[float, ...] | None] | None:
@@ -16,7 +22,7 @@ def parse_boxes(value, frames: int, person: int = 0) -> list[tuple[float, ...] |
     if value is None:
         return None
     value = value.tolist() if hasattr(value, "tolist") else value
-    entries = [value] if _is_box(value) else list(value)
+    entries = [value] if _is_box(value) or isinstance(value, dict) else list(value)
     found = [_collect_boxes(entry, frame) for frame, entry in enumerate(entries)]
     if not any(found):
         raise InputError("None of the boxes holds anything. Lower the detector's threshold, or leave boxes open.")
@@ -42,8 +48,16 @@ def _follow_box(found: list[list[tuple[float, ...]]], person: int) -> list[tuple
 
 def _collect_boxes(entry, frame: int) -> list[tuple[float, ...]]:
     """The boxes of one frame: a box, a list of them, or nothing."""
+    entry = entry.tolist() if hasattr(entry, "tolist") else entry
     if entry is None:
         return []
+    if isinstance(entry, dict) and not _is_box(entry):
+        nested = next((entry[name] for name in NESTED if name in entry), None)
+        if nested is None:
+            raise InputError(
+                f"The box of frame {frame} lacks x, y, width, height; it has {', '.join(map(str, entry))}."
+            )
+        return _collect_boxes(nested, frame)
     if _is_box(entry):
         return [_read_corners(entry, frame)]
     if not isinstance(entry, (list, tuple)):
@@ -52,21 +66,34 @@ def _collect_boxes(entry, frame: int) -> list[tuple[float, ...]]:
 
 
 def _is_box(value) -> bool:
-    return isinstance(value, dict) or (
-        isinstance(value, (list, tuple)) and len(value) > 0 and isinstance(value[0], Real)
-    )
+    if isinstance(value, dict):
+        return any(all(name in value for name in names) for names in CORNERS) or any(name in value for name in SIZED)
+    return isinstance(value, (list, tuple)) and len(value) > 0 and isinstance(value[0], Real)
 
 
 def _read_corners(box, frame: int) -> tuple[float, ...]:
+    """(x0, y0, x1, y1). Behind four numbers a score and a class may stand."""
     if isinstance(box, dict):
-        missing = [name for name in ("x", "y", "width", "height") if name not in box]
-        if missing:
-            raise InputError(f"The box of frame {frame} lacks {', '.join(missing)}.")
-        left, top = box["x"], box["y"]
-        return left, top, left + box["width"], top + box["height"]
-    if len(box) != 4:
+        corners = _read_named(box, frame)
+    elif 4 <= len(box) <= 6:
+        corners = tuple(box[:4])
+    else:
         raise InputError(f"The box of frame {frame} has {len(box)} numbers in place of four.")
-    return tuple(box)
+    if not all(isinstance(number, Real) and math.isfinite(number) for number in corners):
+        raise InputError(f"The box of frame {frame} holds {corners}, which are no numbers. Check the detector.")
+    return corners
+
+
+def _read_named(box: dict, frame: int) -> tuple[float, ...]:
+    for names in CORNERS:
+        if all(name in box for name in names):
+            return tuple(box[name] for name in names)
+    if missing := [name for name in SIZED if name not in box]:
+        raise InputError(f"The box of frame {frame} lacks {', '.join(missing)}.")
+    left, top, width, height = (box[name] for name in SIZED)
+    if not all(isinstance(number, Real) for number in (left, top, width, height)):
+        raise InputError(f"The box of frame {frame} holds {box}, which are no numbers. Check the detector.")
+    return left, top, left + width, top + height
 
 
 def _measure_area(box) -> float:

@@ -77,11 +77,45 @@ def to_sound(audio) -> Sound | None:
 
 
 def to_masks(mask: Tensor | None, frames: int) -> Masks | None:
-    """MASK (F, H, W), or (H, W), as masks. A single one stands for all frames."""
+    """MASK as masks: (F, H, W) or (H, W), also with a channel of its own. A single one stands for all frames.
+
+    The empty 64x64 that Load Image gives for a picture without alpha is none. Raises InputError for other shapes.
+    """
     if mask is None:
         return None
-    mask = mask[None] if mask.ndim == 2 else mask
+    mask = _drop_channel(mask)
+    if is_placeholder(mask):
+        return None
     return Masks.from_array(mask.expand(frames, -1, -1) if len(mask) == 1 else mask)
+
+
+def _drop_channel(mask: Tensor) -> Tensor:
+    """(F, H, W) of a mask (H, W), (F, H, W), (F, 1, H, W), (F, H, W, 1), or of an IMAGE (F, H, W, 3) of equal channels.
+
+    Raises InputError for other shapes.
+    """
+    if mask.ndim == 2:
+        return mask[None]
+    if mask.ndim == 3:
+        return mask
+    if mask.ndim == 4 and mask.shape[1] == 1:
+        return mask[:, 0]
+    if mask.ndim == 4 and mask.shape[-1] in (1, 3):
+        return mask[..., 0]
+    raise InputError(f"A mask has the shape (frames, height, width), got {tuple(mask.shape)}. Use Image to Mask.")
+
+
+def is_placeholder(mask: Tensor) -> bool:
+    """Whether a mask (1, 64, 64) is the empty one that Load Image gives for a picture without alpha."""
+    return tuple(mask.shape) == (1, 64, 64) and not mask.any()
+
+
+def to_mask_picture(mask: Tensor | None, name: str) -> np.ndarray | None:
+    """The one mask (H, W) uint8 of a MASK. None for the empty one of Load Image. Raises InputError for several."""
+    if mask is None:
+        return None
+    mask = _drop_channel(mask)
+    return None if is_placeholder(mask) else to_picture(mask, name)
 
 
 def extract_alpha(images: Tensor) -> Tensor | None:

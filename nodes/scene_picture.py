@@ -11,7 +11,7 @@ from torch import Tensor
 from ..mimo_core.errors import InputError
 from ..mimo_core.scene.picture import FITS, scene_from_picture
 from .batches import make_batch
-from .media import make_progress, show_preview, to_clip, to_picture
+from .media import make_progress, show_preview, to_clip, to_mask_picture, to_picture
 from .sockets import MimoMotion, MimoScene, check_choice, clip_socket, make_schema
 
 
@@ -80,7 +80,7 @@ class MimoSceneFromPicture(io.ComfyNode):
             to_background(picture),
             color=parse_color(color),
             foreground=None if foreground is None else to_picture(foreground, "foreground"),
-            foreground_mask=None if foreground_mask is None else to_picture(foreground_mask, "foreground_mask"),
+            foreground_mask=to_mask_picture(foreground_mask, "foreground_mask"),
             fit=fit,
             width=width,
             height=height,

@@ -108,10 +108,15 @@ class TestGuides:
     def test_a_mask_of_the_clip_is_accepted(self, made, clip):
         assert estimate_motion(clip, person_mask=Masks.from_array(made.visible)).is_found
 
-    @pytest.mark.parametrize(("frames", "size"), [(6, 128), (3, 256)])
-    def test_a_mask_of_another_size_or_length_is_refused(self, clip, frames, size):
-        with pytest.raises(InputError, match="same size and length"):
-            estimate_motion(clip, person_mask=Masks.constant(255, frames, size, size))
+    @pytest.mark.parametrize(("frames", "size"), [(6, (128, 256)), (3, (256, 256))])
+    def test_a_mask_of_another_shape_or_length_is_refused(self, clip, frames, size):
+        with pytest.raises(InputError, match="shape differs|has .* frames but the clip"):
+            estimate_motion(clip, person_mask=Masks.constant(255, frames, *size))
+
+    def test_a_mask_of_another_size_is_resized_and_said(self, made, clip):
+        half = Masks.from_array(np.ascontiguousarray(made.visible[:, ::2, ::2]))
+        found = estimate_motion(clip, person_mask=half)
+        assert found.is_found and any("person mask was resized from 128x128" in note for note in found.notes)
 
     def test_boxes_of_another_number_are_refused(self, clip):
         with pytest.raises(InputError, match="6 frames but 2 boxes"):

@@ -177,6 +177,24 @@ class TestEncodeIdentity:
         assert identity.motion is not None
         assert "legs" in identity.notes[0]
 
+    def test_a_mask_of_the_background_is_inverted_and_said(self, photograph):
+        """Load Image's mask selects what is transparent."""
+        right = encode_identity(photograph.image, mask=photograph.mask)
+        wrong = encode_identity(photograph.image, mask=255 - photograph.mask)
+        assert (right.matte == wrong.matte).all()
+        assert any("inverted" in note for note in wrong.notes) and not any("inverted" in note for note in right.notes)
+
+    def test_a_mask_of_nearly_everything_stays(self, photograph):
+        mask = np.full(photograph.mask.shape, 255, np.uint8)
+        mask[140:150, 150:160] = 0
+        identity = encode_identity(photograph.image, mask=mask)
+        assert not any("inverted" in note for note in identity.notes) and identity.matte.mean() > 200
+
+    def test_a_mask_around_an_object_is_inverted_too(self):
+        shape = (vase() < 230).any(-1)
+        identity = encode_identity(vase(), mask=np.where(shape, 0, 255).astype(np.uint8))
+        assert (identity.matte > 127).sum() == shape.sum()
+
     def test_an_empty_mask_is_refused(self, photograph):
         with pytest.raises(InputError, match="empty"):
             encode_identity(photograph.image, mask=np.zeros((10, 10), np.uint8))

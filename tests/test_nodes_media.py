@@ -128,6 +128,33 @@ class TestMask:
         masks = media.to_masks(torch.ones(16, 24), 5)
         assert (len(masks), masks[4].min()) == (5, 255)
 
+    @pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16, torch.bool])
+    def test_a_channel_of_its_own_is_dropped(self, media, kind):
+        mask = (torch.arange(48).reshape(3, 4, 4) % 2).to(kind)
+        for shaped in (mask, mask[:, None], mask[..., None], mask[..., None].expand(-1, -1, -1, 3)):
+            masks = media.to_masks(shaped, 3)
+            assert (np.stack(list(masks)) == 255 * (np.arange(48).reshape(3, 4, 4) % 2)).all()
+
+    def test_another_shape_is_refused(self, media):
+        with pytest.raises(ValueError, match=r"frames, height, width\), got \(2, 3, 4, 5\)"):
+            media.to_masks(torch.zeros(2, 3, 4, 5), 2)
+
+    def test_the_empty_mask_of_load_image_is_none(self, media):
+        assert media.to_masks(torch.zeros(1, 64, 64), 5) is None
+        assert media.to_mask_picture(torch.zeros(1, 64, 64), "mask") is None
+        assert media.to_masks(torch.zeros(1, 64, 48), 5) is not None
+
+    def test_the_estimator_takes_a_mask_of_half_the_size(self, node_classes, media):
+        from pack_under_test.mimo_core.example import example_shots
+        from pack_under_test.mimo_core.media.clip import Clip
+
+        frames = torch.from_numpy(np.stack(list(Clip.from_file(example_shots()[0].video).read(0, 3)))).float() / 255
+        height, width = frames.shape[1:3]
+        mask = torch.ones(1, 1, height // 2, width // 2)
+        given = {"estimator": "auto", "person": 0, "smoothing": 1.0, "fps": 0.0, "focal": 0.0}
+        motion = node_classes["MIMO_EstimatePose"].execute(clip=frames, person_mask=mask, **given).args[0]
+        assert motion.person.visible.all()
+
     def test_none_stays_none(self, media):
         assert media.to_masks(None, 5) is None
 
@@ -146,6 +173,13 @@ class TestBoxes:
             {"x": 1, "y": 2, "width": 3, "height": 6},
             [[{"x": 1, "y": 2, "width": 3, "height": 6}]],
             torch.tensor([[1.0, 2, 4, 8]]),
+            (1, 2, 4, 8, 0.9),
+            [[(1, 2, 4, 8, 0.9, 0)]],
+            [torch.tensor([[1.0, 2, 4, 8, 0.9], [5, 5, 6, 6, 0.3]])],
+            [np.array([[1, 2, 4, 8]])],
+            {"boxes": torch.tensor([[1.0, 2, 4, 8]]), "scores": torch.tensor([0.9]), "labels": torch.tensor([1])},
+            [{"bbox": [1, 2, 4, 8], "score": 0.9}],
+            [[{"x1": 1, "y1": 2, "x2": 4, "y2": 8, "score": 0.9}]],
         ],
     )
     def test_every_form_in_use_gives_the_same_box_for_every_frame(self, boxes, value):
@@ -173,6 +207,8 @@ class TestBoxes:
             ([(0, 0, 1)], "frame 0 has 3 numbers"),
             ({"x": 0, "y": 0}, "lacks width, height"),
             (["box"], "'box' in place of a box"),
+            ([(0, 0, float("nan"), 1)], "no numbers"),
+            ([{"scores": [0.5]}], "lacks x, y, width, height; it has scores"),
         ],
     )
     def test_what_is_no_box_is_refused(self, boxes, value, message):

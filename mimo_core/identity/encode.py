@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..motion.motion import Motion
 from ..pose.unseen import SEEN_CONFIDENCE
 from .identity import Identity
+from .inverted import is_inverted_mask
 from .matte import cut_object, refine_matte
 from .picture import read_mask, split_alpha
 from .prepare import composite_on_white, crop_to_matte, matte_box, pad_to_square, square_padding
@@ -33,12 +34,17 @@ def encode_identity(picture, *, mask=None, back=None) -> Identity:
 
     `picture` and `back`, the same character from behind, are (H, W) or (H, W, 1 to 4), uint8 or float in 0..1. Who is
     on the picture: the given `mask` (H, W), else the alpha channel, else the person that is found, else whatever
-    stands before a plain background, else the whole picture. Without a person on it the identity has no body. Raises
-    InputError for a mask that selects nothing and for what is no picture.
+    stands before a plain background, else the whole picture. A mask of what is around the character, as Load Image
+    gives it, is inverted. Without a person on it the identity has no body. Raises InputError for a mask that selects
+    nothing and for what is no picture.
     """
     colors, alpha = _limit_size(*split_alpha(picture))
     given = alpha if mask is None else read_mask(mask, *colors.shape[:2])
+    is_inverted = mask is not None and is_inverted_mask(colors, given)
+    given = 255 - given if is_inverted else given
     matte, fitted, notes = _find_matte(colors, given, is_alpha=mask is None)
+    if is_inverted:
+        notes = (*notes, "The character's mask selects what is around the character, so it was inverted.")
     left, top, right, bottom = matte_box(matte)
     crop, crop_matte = crop_to_matte(composite_on_white(colors, matte), matte)
     padding = square_padding(*crop_matte.shape)

@@ -66,4 +66,7 @@ def pixels_to_bytes(pixels: NDArray) -> NDArray:
 
 
 def _to_array(pixels) -> NDArray:
-    return pixels.detach().cpu().numpy() if isinstance(pixels, torch.Tensor) else np.asarray(pixels)
+    if not isinstance(pixels, torch.Tensor):
+        return np.asarray(pixels)
+    pixels = pixels.detach().cpu()
+    return (pixels.float() if pixels.is_floating_point() else pixels).numpy()  # numpy has no bfloat16

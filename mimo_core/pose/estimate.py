@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..geometry.camera import Camera
 from ..media.clip import Clip, Masks
+from ..media.fitting import fit_layer
 from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
@@ -60,6 +61,7 @@ def estimate_motion(
     not fit the clip.
     """
     _check_guides(clip, boxes, person_mask, smoothing, focal)
+    person_mask, resized = fit_layer(person_mask, clip, "person mask")
     frames = len(clip)
     total = frames + max(1, int(FIT_SHARE * frames))
     poses: list[FramePose | None] = []
@@ -89,7 +91,7 @@ def estimate_motion(
     progress(total, total)
     assumptions = _list_assumptions(motion, focal)
     notes = _list_notes(clip, motion, person, assumptions, is_free)
-    return Estimate(motion, stored, landmarks, notes, assumptions)
+    return Estimate(motion, stored, landmarks, (*notes, resized) if resized else notes, assumptions)
 
 
 def estimate_picture(
@@ -115,13 +117,6 @@ def _check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None,
         raise InputError("Give boxes or a person mask, not both: each says where the person is.")
     if boxes is not None and len(boxes) != len(clip):
         raise InputError(f"The clip has {len(clip)} frames but {len(boxes)} boxes were given. Give one box per frame.")
-    if person_mask is not None:
-        wanted, found = ((len(x), x.width, x.height) for x in (clip, person_mask))
-        if wanted != found:
-            raise InputError(
-                f"The person mask is {found[1]}x{found[2]} with {found[0]} frames, the clip {wanted[1]}x{wanted[2]} "
-                f"with {wanted[0]}. Give a mask of the same size and length."
-            )
     if smoothing < 0 or focal < 0:
         raise InputError(f"Smoothing and focal length cannot be negative, got {smoothing:g} and {focal:g}.")
 
