@@ -397,7 +397,7 @@ class TestEncodeIdentity:
 
     def test_an_empty_mask_is_refused(self, run, figure):
         with pytest.raises(ValueError, match="mask is empty"):
-            run("MIMO_EncodeIdentity", character=figure, mask=torch.zeros(1, 64, 64))
+            run("MIMO_EncodeIdentity", character=figure, mask=torch.zeros(1, 64, 96))
 
     def test_a_batch_is_refused(self, run, figure):
         with pytest.raises(ValueError, match="takes one picture, got 2"):
