@@ -45,6 +45,26 @@ class TestTemplate:
         means = [round(frame.mean() / 8) for frame in loaded.source]
         assert means == [10, 12, 14, 16, 18]
 
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("fps", v) for v in ("0", "-5", "NaN", "Infinity", "1e10", "1e999", "[]", "null")]
+        + [("end_idx", v) for v in ("1e400", "NaN", "99999999999999999999", "{}")],
+    )
+    def test_numbers_out_of_reason_are_refused_where_they_are_read(self, tmp_path, field, value):
+        scene = shot(4)
+        save_template(tmp_path / "t", scene, scene.source)
+        config = {"fps": "30", "end_idx": "4"} | {field: value}
+        text = f'{{"fps": {config["fps"]}, "time_crop": {{"start_idx": 0, "end_idx": {config["end_idx"]}}}}}'
+        (tmp_path / "t" / "config.json").write_text(text)
+        with pytest.raises(InputError, match=r"config\.json of t"):
+            load_template(tmp_path / "t")
+
+    def test_a_config_of_nested_brackets_without_end_is_refused(self, tmp_path):
+        save_template(tmp_path / "t", shot(4), shot(4).source)
+        (tmp_path / "t" / "config.json").write_text("[" * 100000)
+        with pytest.raises(InputError, match=r"config\.json of t"):
+            load_template(tmp_path / "t")
+
     def test_without_an_occluder_nothing_hides(self, tmp_path):
         scene = shot(4)
         save_template(tmp_path / "t", scene, scene.source)

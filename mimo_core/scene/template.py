@@ -16,6 +16,11 @@ from .scene import Scene
 from .template_rules import TEMPLATE_FPS, resample_indices, time_crop
 
 
+LONGEST_CONFIG = 1 << 20  # bytes of a config.json that are read; ours has 120
+SLOWEST_FPS, FASTEST_FPS = 1.0, 240.0
+FARTHEST_INDEX = 10**7  # of a time crop: four days at 30 frames a second
+
+
 def load_template(folder: Path, *, progress: Progress = silent) -> tuple[Scene, Clip]:
     """(scene, body code) of a template: its frame rate and time crop, at most 150 frames.
 
@@ -63,11 +68,22 @@ def _read_template_config(folder: Path) -> dict:
     if not path.is_file():
         raise InputError(f"The template {folder.name} lacks config.json. Copy the whole folder.")
     try:
-        config = json.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            config = json.loads(file.read(LONGEST_CONFIG))
         crop = config["time_crop"]
-        return {"fps": float(config["fps"]), "start": int(crop["start_idx"]), "end": int(crop["end_idx"])}
-    except (KeyError, TypeError, ValueError) as error:
+        read = {"fps": float(config["fps"]), "start": int(crop["start_idx"]), "end": int(crop["end_idx"])}
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InputError(f"config.json of {folder.name} needs fps and time_crop with start_idx and end_idx.") from error
+    if not SLOWEST_FPS <= read["fps"] <= FASTEST_FPS:
+        raise InputError(
+            f"config.json of {folder.name} has fps {read['fps']:g}. Give one from {SLOWEST_FPS:g} to {FASTEST_FPS:g}."
+        )
+    if max(abs(read["start"]), abs(read["end"])) > FARTHEST_INDEX:
+        raise InputError(
+            f"config.json of {folder.name} crops from {read['start']} to {read['end']}; "
+            f"indices lie within {FARTHEST_INDEX}."
+        )
+    return read
 
 
 def _read_template_video(folder: Path, name: str, config: dict, progress: Progress) -> Clip | None:
