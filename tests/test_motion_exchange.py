@@ -221,6 +221,8 @@ class TestRefusedBvh:
             ("Frames: 7", "Frames: 99999999", "at most"),
             ("Frames: 7", "Frames: 70", "7 whole frames"),
             ("Frames: 7", "Frames: -7", "-7 frames"),
+            ("Frames: 7", "Frames: inf", "inf frames"),
+            ("Frames: 7", "Frames: nan", "nan frames"),
             ("Frame Time:", "Frame Time: 0", "0 seconds"),
             ("OFFSET", "OFFSET nan", "nan in its skeleton"),
             ("OFFSET", "OFFSET up", "'up' is no number"),

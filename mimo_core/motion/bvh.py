@@ -171,7 +171,7 @@ def _read_header(match: re.Match, file: str) -> tuple[int, float]:
         except ValueError:
             raise InputError(f"{file} is damaged: {word[:40]!r} is no number.") from None
     frames, seconds = values
-    if not frames >= 1 or frames != int(frames):
+    if not 1 <= frames < float("inf") or frames != int(frames):
         raise InputError(f"{file} declares {frames:g} frames. Export it again.")
     if not 1 / MOST_BVH_RATE <= seconds < LONGEST_FRAME:
         rate = f" Is it a rate? Then write {1 / seconds:.6f}." if LONGEST_FRAME <= seconds <= MOST_BVH_RATE else ""
