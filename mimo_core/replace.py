@@ -90,6 +90,7 @@ def replace_character(
     *,
     scene: Scene | None = None,
     person: int = 0,
+    at: tuple[int, float, float] | None = None,
     decoder: Decoder | None = None,
     color_match: str = "mean",
     progress_of: Callable[[str], Progress] = ignore_stages,
@@ -103,7 +104,7 @@ def replace_character(
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identity = encode_identity(character)
-    found, scene = prepare_replacement(clip, scene=scene, person=person, progress_of=progress_of, watch=watch)
+    found, scene = prepare_replacement(clip, scene=scene, person=person, at=at, progress_of=progress_of, watch=watch)
     decoder = decoder or ProxyDecoder()
     drawn = decoder.draw(identity, found.motion, scene, color_match=color_match, watch=watch)
     return Job(drawn, scene, found.motion, identity, (*identity.notes, *found.notes))
@@ -114,13 +115,14 @@ def prepare_replacement(
     *,
     scene: Scene | None = None,
     person: int = 0,
+    at: tuple[int, float, float] | None = None,
     progress_of: Callable[[str], Progress] = ignore_stages,
     watch: Stopwatch | None = None,
 ) -> tuple[Estimate, Scene]:
     """What a person does in a clip, and the clip's own scene unless one is given. InputError without a person."""
     watch = watch or Stopwatch()
     with watch.stage("pose"):
-        found = find_person(clip, person=person, progress=progress_of("pose"))
+        found = find_person(clip, person=person, at=at, progress=progress_of("pose"))
     if scene is None:
         with watch.stage("scene"):
             scene = separate_scene(clip, motion=found.motion, coarse=found.masks, progress=progress_of("scene"))

@@ -74,7 +74,7 @@ class MimoEstimatePose(io.ComfyNode):
                     default=0,
                     min=0,
                     max=15,
-                    tooltip="Which person, counted from the largest: 0 is the largest.",
+                    tooltip="Which person: 0 is who is seen longest and largest.",
                 ),
                 io.Float.Input(
                     "smoothing",

@@ -11,7 +11,6 @@ import pytest
 
 import mimo_core.pose
 from mimo_core.errors import InputError
-from mimo_core.media.clip import Clip
 from mimo_core.pose.blazepose import (
     BlazePose,
     CropRegion,
@@ -22,7 +21,7 @@ from mimo_core.pose.blazepose import (
     merge_boxes,
     refine_from_heatmap,
 )
-from mimo_core.pose.tracking import box_of_mask, track_backwards, track_person
+from mimo_core.pose.tracking import box_of_mask, start_track, track_guided
 from mimo_lab.synthetic import make_shot
 
 
@@ -39,9 +38,14 @@ def frame(made):
     return made.frames[0]
 
 
+def find_pose(frame):
+    networks = load_blazepose()
+    return start_track(networks, frame, networks.detect(frame)[0].region)
+
+
 @pytest.fixture(scope="module")
 def pose(frame):
-    return next(track_person([frame]))
+    return find_pose(frame)
 
 
 def on_canvas(frame, *, left, top, size):
@@ -167,7 +171,7 @@ class TestLandmarks:
         assert (mask & truth).sum() / (mask | truth).sum() > 0.85
 
     def test_landmarks_move_with_the_picture(self, frame, pose):
-        moved = next(track_person([on_canvas(frame, left=120, top=33, size=(300, 420))]))
+        moved = find_pose(on_canvas(frame, left=120, top=33, size=(300, 420)))
         difference = moved.pixels - pose.pixels - [120, 33]
         assert np.median(np.abs(difference)) < 2.0
 
@@ -185,7 +189,7 @@ class TestLandmarks:
 
     def test_what_lies_outside_the_frame_has_no_confidence(self, frame, pose):
         thighs = int(pose.pixels[23:27, 1].mean())
-        half = next(track_person([frame[:thighs].copy()]))
+        half = find_pose(frame[:thighs].copy())
         assert half.confidence[27:].max() == 0
         assert half.confidence[:13].min() > 0.5
 
@@ -194,65 +198,19 @@ class TestLandmarks:
         assert light.mask is None and light.pixels is pose.pixels and light.region is pose.region
 
 
-class TestTracking:
-    def test_every_frame_of_a_shot_is_followed(self, made):
-        poses = list(track_person(made.frames))
-        assert all(pose.score > 0.5 for pose in poses)
-
-    def test_a_person_who_leaves_is_missed_and_found_again(self, made):
-        frames = [made.frames[0], made.plate[0], made.plate[1], made.frames[1]]
-        assert [pose is not None for pose in track_person(frames)] == [True, False, False, True]
-
-    def test_a_person_whom_the_detector_does_not_see_is_looked_for_where_they_were(self, made, monkeypatch):
-        """Half hidden people are lost for a frame, and the detector is blind to them."""
-        frames = [made.frames[0], made.plate[0], made.frames[1]]
-        networks = load_blazepose()
-        first = networks.detect(frames[0])
-        monkeypatch.setattr(networks, "detect", lambda frame, **_: first if frame is frames[0] else [])
-        monkeypatch.setattr(networks, "detect_in_tiles", lambda frame, **_: [])
-        assert [pose is not None for pose in track_person(frames, networks=networks)] == [True, False, True]
-
-    def test_frames_before_a_person_was_found_are_filled_backwards(self, made):
-        clip = Clip.from_array(made.frames)
-        poses = list(track_person(made.frames))
-        earlier = track_backwards(clip, [None, None, *poses[2:]])
-        assert set(earlier) == {0, 1}
-        for number, pose in earlier.items():
-            assert np.abs(pose.pixels - poses[number].pixels).mean() < 3
-        assert track_backwards(clip, poses) == track_backwards(clip, [*poses[:2], None, None]) == {}
-
-    def test_nobody_is_filled_in_where_nobody_was(self, made):
-        clip = Clip.from_array(np.concatenate([made.plate[:2], made.frames[:2]]))
-        assert track_backwards(clip, list(track_person(clip))) == {}
-
-    def test_nobody_is_invented(self, made):
-        assert list(track_person(made.plate)) == [None] * 4
-
-    @pytest.mark.parametrize(("person", "is_right"), [(0, True), (1, False)])
-    def test_people_are_counted_from_the_largest(self, frame, person, is_right):
-        both = beside_a_smaller_one(frame)
-        for pose in track_person([both, both], person=person):
-            assert (pose.pixels[23:25, 0].mean() > 192) == is_right
-
-    def test_a_person_who_is_not_there_is_not_replaced(self, frame):
-        assert list(track_person([frame], person=1)) == [None]
-
+class TestGuidedTracking:
     @pytest.mark.parametrize("is_mask", [True, False])
     def test_a_box_or_mask_says_who_is_meant(self, made, frame, is_mask):
         both = np.concatenate([frame, frame], 1)
         mask = np.concatenate([made.visible[0] * 0, made.visible[0]], 1)
         guide = {"person_mask": [mask]} if is_mask else {"boxes": [box_from(mask)]}
-        (pose,) = track_person([both], **guide)
+        (pose,) = track_guided([both], **guide)
         assert pose.pixels[23:25, 0].mean() > 256
 
     @pytest.mark.parametrize("empty", [(0, 0, 0, 0), (float("nan"),) * 4, None])
     def test_an_empty_box_says_that_nobody_is_there(self, frame, empty):
-        assert list(track_person([frame], boxes=[empty])) == [None]
+        assert list(track_guided([frame], boxes=[empty])) == [None]
 
     def test_a_box_of_another_form_is_refused(self, frame):
         with pytest.raises(InputError, match="4 numbers"):
-            list(track_person([frame], boxes=[(1, 2, 3)]))
-
-    def test_a_negative_person_is_refused(self, frame):
-        with pytest.raises(InputError, match="counted from 0"):
-            list(track_person([frame], person=-1))
+            list(track_guided([frame], boxes=[(1, 2, 3)]))

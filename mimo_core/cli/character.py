@@ -12,6 +12,7 @@ from .terminal import (
     MOTION_HELP,
     add_motion_options,
     add_output,
+    add_person_options,
     declare_command,
     open_motion_file,
     parse_size,
@@ -30,7 +31,7 @@ def add_replace(commands) -> None:
     command = declare_command(commands, "replace", run_replace, summary, example)
     _add_character(command)
     command.add_argument("--video", type=Path, help="the driving video; default: the example that ships")
-    command.add_argument("--person", type=int, default=0, help="who to replace, 0 = the largest")
+    add_person_options(command, "who to replace")
     add_output(command, "the video to write, with the sound, rate, length and size of the source", required=False)
     add_work_options(command)
 
@@ -71,7 +72,14 @@ def run_replace(options) -> None:
     watch = _start_watch()
     decoder = make_decoder(options, options.video or find_example().video)
     job = replace_character(
-        clip, character, scene=scene, person=options.person, decoder=decoder, progress_of=start_bar, watch=watch
+        clip,
+        character,
+        scene=scene,
+        person=options.person,
+        at=options.at,
+        decoder=decoder,
+        progress_of=start_bar,
+        watch=watch,
     )
     _write_job(job, options, watch, fps=clip.fps, sound=clip.sound, length=len(clip), source=clip, notes=clip.notes)
     _forget_segments(decoder)
@@ -87,7 +95,7 @@ def _prepare_replace(options):
     clip = Clip.from_file(options.video or find_example().video, progress=start_bar("open"))
     scene = _make_scene(options.scene, clip.width, clip.height, clip.fps) if options.scene else None
     identity = encode_identity(_read_character(options))
-    found, scene = prepare_replacement(clip, scene=scene, person=options.person, progress_of=start_bar)
+    found, scene = prepare_replacement(clip, scene=scene, person=options.person, at=options.at, progress_of=start_bar)
     notes = (*clip.notes, *identity.notes, *found.notes, *([] if options.scene else [scene.report.text()]))
     return Work(identity, found.motion, scene, clip.fps, clip.sound, "mean", {}, "", notes=notes)
 

@@ -8,6 +8,7 @@ from .terminal import (
     MOTION_HELP,
     add_motion_options,
     add_output,
+    add_person_options,
     declare_command,
     open_motion_file,
     parse_size,
@@ -23,7 +24,7 @@ def add_pose(commands) -> None:
     summary = "Estimate the motion of a person in a video, or bring a motion file into another format."
     command = declare_command(commands, "pose", run_pose, summary, "mimo pose juggle.mp4 --out juggle.npz")
     command.add_argument("clip", type=Path, help=f"a video, or {MOTION_HELP}")
-    command.add_argument("--person", type=int, default=0, help="whose, 0 = the largest")
+    add_person_options(command, "whose")
     command.add_argument("--smoothing", type=float, default=1.0, help="0 = none")
     command.add_argument("--focal", type=float, default=0, metavar="PIXELS", help="0 = assume 1.2 x the longer side")
     add_output(command, "the motion to write (.npz, .safetensors, .bvh or .glb)")
@@ -34,7 +35,7 @@ def add_separate(commands) -> None:
     summary = "Take a shot apart: plate, person, occluder and a report."
     command = declare_command(commands, "separate", run_separate, summary, "mimo separate juggle.mp4 --out layers")
     command.add_argument("clip", type=Path)
-    command.add_argument("--person", type=int, default=0, help="who to take out, 0 = the largest")
+    add_person_options(command, "who to take out")
     add_output(command, "the folder to write: plate.mp4, person.mp4, occluder.mp4, motion.npz, report.txt")
 
 
@@ -66,6 +67,7 @@ def run_pose(options) -> None:
     found = find_person(
         clip,
         person=options.person,
+        at=options.at,
         smoothing=options.smoothing,
         focal=options.focal,
         progress=start_bar("pose"),
@@ -83,7 +85,7 @@ def run_separate(options) -> None:
 
     refuse_existing(options.out, force=options.force)
     clip = Clip.from_file(options.clip, progress=start_bar("open"))
-    found = find_person(clip, person=options.person, progress=start_bar("pose"))
+    found = find_person(clip, person=options.person, at=options.at, progress=start_bar("pose"))
     scene = separate_scene(clip, motion=found.motion, coarse=found.masks, progress=start_bar("scene"))
     with whole_folder(options.out, of=SEPARATED_FILES) as folder:
         _write_layers(folder, scene)

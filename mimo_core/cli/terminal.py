@@ -65,6 +65,21 @@ def parse_size(text: str) -> tuple[int, int]:
     return width, height
 
 
+def add_person_options(command, verb: str) -> None:
+    """Who of several people: by number, or by a point."""
+    command.add_argument("--person", type=int, default=0, help=f"{verb}, 0 = who is seen longest and largest")
+    command.add_argument("--at", type=parse_point, metavar="FRAME,X,Y", help="a point on them instead, in pixels")
+
+
+def parse_point(text: str) -> tuple[int, float, float]:
+    """Frame and pixel of FRAME,X,Y. Raises ArgumentTypeError for what is none."""
+    try:
+        frame, x, y = text.split(",")
+        return int(frame), float(x), float(y)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a frame and a pixel such as 12,320,180") from None
+
+
 def start_bar(name: str, unit: str = "frame") -> Progress:
     """A progress bar with the time left, on stderr."""
     from tqdm import tqdm

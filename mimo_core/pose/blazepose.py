@@ -115,16 +115,19 @@ class BlazePose:
         """People in an RGB frame (H, W, 3) uint8 with a score of at least `threshold`, the largest first."""
         return _merge_detections([self._detect_boxes(frame, threshold)], threshold)
 
-    def detect_in_tiles(self, frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
-        """The same with a second look at square parts of an oblong frame, where small people are larger."""
+    def detect_in_tiles(self, frame: np.ndarray, *, threshold: float = 0.5, levels: int = 1) -> list[Detection]:
+        """The same with a second look at square parts of the frame, where small people are larger.
+
+        `levels` of such squares: as wide as the short side of the frame, a half of it, a quarter, ...
+        """
         people = self.detect(frame, threshold=threshold)
-        looks = []
-        for x, y, side in _list_tiles(frame.shape[1], frame.shape[0]):
+        passes = []
+        for x, y, side in _list_tiles(frame.shape[1], frame.shape[0], levels):
             boxes, scores = self._detect_boxes(frame[y : y + side, x : x + side], threshold)
             boxes[:, :2] += (x, y)
             boxes[:, 4:] += np.tile((x, y), 4)
-            looks.append((boxes, scores))
-        for found in _merge_detections(looks, threshold) if looks else []:
+            passes.append((boxes, scores))
+        for found in _merge_detections(passes, threshold) if passes else []:
             if not any(_is_same_person(found, person) for person in people):
                 people.append(found)
         return sorted(people, key=lambda detection: -detection.region.size)
@@ -177,8 +180,8 @@ def load_blazepose() -> BlazePose:
     return BlazePose()
 
 
-def _merge_detections(looks: list[tuple[np.ndarray, np.ndarray]], threshold: float) -> list[Detection]:
-    boxes, scores = (np.concatenate(parts) for parts in zip(*looks, strict=True))
+def _merge_detections(passes: list[tuple[np.ndarray, np.ndarray]], threshold: float) -> list[Detection]:
+    boxes, scores = (np.concatenate(parts) for parts in zip(*passes, strict=True))
     people = merge_boxes(boxes, scores, threshold)
     found = [Detection(score, _corners_from_center(values[:4]), values[4:].reshape(4, 2)) for score, values in people]
     return sorted(found, key=lambda detection: -detection.region.size)
@@ -190,14 +193,22 @@ def _is_same_person(found: Detection, person: Detection) -> bool:
     return bool(ways.min() < 0.25 * max(found.region.size, person.region.size))
 
 
-def _list_tiles(width: int, height: int) -> list[tuple[int, int, int]]:
-    """Overlapping squares (x, y, side) along the longer side of a frame; none for one that is almost square."""
-    side, length = min(width, height), max(width, height)
-    if length < 1.2 * side:
-        return []
-    count = int(np.ceil((length - side) / (side / 2))) + 1
-    starts = np.linspace(0, length - side, count).astype(int).tolist()
-    return [(start, 0, side) if width > height else (0, start, side) for start in starts]
+def _list_tiles(width: int, height: int, levels: int = 1) -> list[tuple[int, int, int]]:
+    """Squares (x, y, side) that overlap by half: the short side of a frame wide, then a half, a quarter of it, ...
+
+    None of the first size for a frame that is almost square.
+    """
+    tiles = []
+    for level in range(levels):
+        side = max(1, min(width, height) >> level)
+        if max(width, height) < 1.2 * side:
+            continue
+        starts = [
+            np.linspace(0, length - side, int(np.ceil((length - side) / (side / 2))) + 1).astype(int).tolist()
+            for length in (width, height)
+        ]
+        tiles += [(x, y, side) for x in starts[0] for y in starts[1]]
+    return tiles
 
 
 def find_people(frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:

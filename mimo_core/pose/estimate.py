@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,13 @@ from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
 from .blazepose import FramePose, find_people, load_blazepose
+from .cuts import find_cuts
 from .fit import fit_motion
 from .landmarks import Landmarks
 from .overlay import draw_overlay
+from .people import PersonTrack, choose_track, extend_backwards, find_in_all_shots, track_people
 from .sides import settle_sides
-from .tracking import track_backwards, track_person
+from .tracking import track_guided
 
 
 __all__ = ["Estimate", "draw_overlay", "estimate_motion", "estimate_picture", "find_people"]
@@ -36,6 +38,7 @@ class Estimate:
     landmarks: Landmarks
     notes: tuple[str, ...]  # what was assumed, bridged or not found, as sentences
     assumptions: tuple[str, ...] = ()  # those of the notes that are true of every clip without data of its camera
+    people: tuple[PersonTrack, ...] = ()  # everybody who was seen, who is seen most first; none where guides were given
 
     @property
     def is_found(self) -> bool:
@@ -47,6 +50,7 @@ def estimate_motion(
     clip: Clip,
     *,
     person: int = 0,
+    at: tuple[int, float, float] | None = None,
     boxes: Sequence | None = None,
     person_mask: Masks | None = None,
     smoothing: float = 1.0,
@@ -55,43 +59,104 @@ def estimate_motion(
 ) -> Estimate:
     """Estimate the motion of one person.
 
-    Who: `person` counts from 0, the largest first, or `boxes` (F, 4) as x0, y0, x1, y1 in pixels, or a `person_mask`.
-    `focal` is in pixels, 0 assumes one. Frames in which nobody is found are marked invisible; gaps of up to half a
-    second are bridged. Memory grows by 2 kB a frame: masks go to a temporary file. Raises InputError for guides that do
-    not fit the clip.
+    Who: everybody is followed first. `person` counts them from 0, who is seen longest and largest first; `at` is
+    (frame, x, y), a point in pixels on the person in one frame; or `boxes` (F, 4) as x0, y0, x1, y1 in pixels, or a
+    `person_mask`, say where the person is. `focal` is in pixels, 0 assumes one. Frames in which nobody is found are
+    marked invisible; gaps of up to half a second are bridged, but no hard cut. Memory grows by 2 kB a frame and person:
+    masks go to a temporary file. Raises InputError for guides that do not fit the clip.
     """
     _check_guides(clip, boxes, person_mask, smoothing, focal)
+    _check_point(clip, at)
     person_mask, resized = fit_layer(person_mask, clip, "person mask")
     frames = len(clip)
-    total = frames + max(1, int(FIT_SHARE * frames))
-    poses: list[FramePose | None] = []
-
-    def masks() -> Iterator[np.ndarray]:
-        empty = np.zeros((clip.height, clip.width), np.uint8)
-        for pose in track_person(clip, person=person, boxes=boxes, person_mask=person_mask):
-            poses.append(None if pose is None else pose.drop_mask())
-            yield empty if pose is None else pose.warp_mask(clip.width, clip.height)
-            progress(len(poses), total)
-
-    stored = Masks.from_frames(masks())
-    is_free = boxes is person_mask is None
-    if is_free and (earlier := track_backwards(clip, poses, tick=lambda: progress(frames, total))):
-        stored = _insert_masks(stored, earlier)
-        poses = [earlier.get(frame, pose) for frame, pose in enumerate(poses)]
+    ticker = _Ticker(progress, frames)
+    cuts = find_cuts(clip)
+    people: tuple[PersonTrack, ...] = ()
+    if boxes is person_mask is None:
+        people, poses = _follow_somebody(clip, person, at, cuts, ticker.look)
+        stored = Masks.from_frames(_draw_masks(clip, poses, ticker.draw))
+    else:
+        poses = []
+        stored = Masks.from_frames(_draw_guided(clip, boxes, person_mask, poses, ticker.draw))
     landmarks = settle_sides(Landmarks.from_poses(poses), float(clip.fps))
     camera = Camera.for_size(clip.width, clip.height, focal)
-
-    def fit_progress(done: int, windows: int, preview=None):
-        progress(frames + (total - frames) * done // windows, total, preview)
-
-    outlines = stored if person_mask is None else person_mask
     motion = fit_motion(
-        landmarks, camera, fps=float(clip.fps), masks=outlines, smoothing=smoothing, progress=fit_progress
+        landmarks,
+        camera,
+        fps=float(clip.fps),
+        masks=stored if person_mask is None else person_mask,
+        cuts=cuts,
+        smoothing=smoothing,
+        progress=ticker.fit,
     )
-    progress(total, total)
+    progress(ticker.total, ticker.total)
     assumptions = _list_assumptions(motion, focal)
-    notes = _list_notes(clip, motion, person, assumptions, is_free)
-    return Estimate(motion, stored, landmarks, (*notes, resized) if resized else notes, assumptions)
+    notes = _list_notes(clip, motion, person, assumptions, people, cuts)
+    return Estimate(motion, stored, landmarks, (*notes, resized) if resized else notes, assumptions, people)
+
+
+class _Ticker:
+    """Progress over two looks at F frames and the fit."""
+
+    def __init__(self, progress: Progress, frames: int):
+        self.progress, self.frames, self.done = progress, frames, 0
+        self.total = 2 * frames + max(1, int(FIT_SHARE * frames))
+
+    def look(self) -> None:
+        self.done = min(self.done + 1, self.frames)
+        self.progress(self.done, self.total)
+
+    def draw(self, frame: int) -> None:
+        self.done = self.frames + frame + 1
+        self.progress(self.done, self.total)
+
+    def fit(self, done: int, windows: int, preview=None) -> None:
+        start = 2 * self.frames
+        self.progress(start + (self.total - start) * done // windows, self.total, preview)
+
+
+def _follow_somebody(
+    clip: Clip, person: int, at: tuple[int, float, float] | None, cuts: set[int], tick: Callable[[], None]
+) -> tuple[tuple[PersonTrack, ...], list[FramePose | None]]:
+    """Everybody's tracks, and the poses of the person who is meant; small people are looked for if nobody else is."""
+    people = track_people(clip, cuts=cuts, tick=tick)
+    try:
+        chosen = choose_track(people, person, at)
+    except InputError:
+        if person < 0:
+            raise
+        chosen = None
+    if chosen is None:
+        people = track_people(clip, cuts=cuts, scale="fine", tick=tick)
+        chosen = choose_track(people, person, at)
+    if chosen is None:
+        return tuple(people), [None] * len(clip)
+    chosen = find_in_all_shots(chosen, people, cuts)
+    chosen = extend_backwards(clip, chosen, people, cuts, tick=tick)
+    return tuple(people), [chosen.poses.get(frame) for frame in range(len(clip))]
+
+
+def _draw_masks(clip: Clip, poses: Sequence[FramePose | None], tick: Callable[[int], None]) -> Iterator[np.ndarray]:
+    """Masks (H, W) of poses that were kept without theirs: the network looks once more."""
+    networks = load_blazepose()
+    empty = np.zeros((clip.height, clip.width), np.uint8)
+    for number, (frame, pose) in enumerate(zip(clip, poses, strict=True)):
+        if pose is None:
+            yield empty
+        else:
+            yield networks.find_landmarks(frame, pose.region).warp_mask(clip.width, clip.height)
+        tick(number)
+
+
+def _draw_guided(
+    clip: Clip, boxes: Sequence | None, person_mask: Masks | None, poses: list, tick: Callable[[int], None]
+) -> Iterator[np.ndarray]:
+    """Masks (H, W) of the person in boxes or masks; their poses are added to `poses`."""
+    empty = np.zeros((clip.height, clip.width), np.uint8)
+    for number, pose in enumerate(track_guided(clip, boxes=boxes, person_mask=person_mask)):
+        poses.append(None if pose is None else pose.drop_mask())
+        yield empty if pose is None else pose.warp_mask(clip.width, clip.height)
+        tick(number)
 
 
 def estimate_picture(
@@ -104,12 +169,6 @@ def estimate_picture(
     """The same for one RGB picture (H, W, 3) uint8: a motion of one frame. Nobody found is no error, see `is_found`."""
     masks = None if person_mask is None else Masks.from_array(person_mask[None])
     return estimate_motion(Clip.from_array(picture[None]), person=person, person_mask=masks, focal=focal)
-
-
-def _insert_masks(masks: Masks, earlier: Mapping[int, FramePose]) -> Masks:
-    """Masks of the same clip, those of some poses in their frames."""
-    size = masks.width, masks.height
-    return masks.derive(lambda frame: earlier[frame].warp_mask(*size) if frame in earlier else masks[frame])
 
 
 def _check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None, smoothing: float, focal: float):
@@ -126,15 +185,33 @@ def _list_assumptions(motion: Motion, focal: float) -> tuple[str, ...]:
     return (*([] if focal else [assumed]), "Distances are those of a person of average size.")
 
 
+def _check_point(clip: Clip, at: tuple[int, float, float] | None):
+    if at is None:
+        return
+    frame, x, y = at
+    if not (0 <= frame < len(clip) and 0 <= x <= clip.width and 0 <= y <= clip.height):
+        raise InputError(
+            f"The point ({x:g}, {y:g}) in frame {frame} is not in the clip, which has {len(clip)} frames of "
+            f"{clip.width}x{clip.height}. Give frame, x and y in pixels of the clip, counted from 0."
+        )
+
+
 def _list_notes(
-    clip: Clip, motion: Motion, person: int, assumptions: tuple[str, ...], is_free: bool
+    clip: Clip,
+    motion: Motion,
+    person: int,
+    assumptions: tuple[str, ...],
+    people: Sequence[PersonTrack],
+    cuts: set[int],
 ) -> tuple[str, ...]:
     seen = motion.person
     notes = list(assumptions)
     if not seen.visible.any():
         return (f"Nobody was found in {len(clip)} frame{'s' * (len(clip) > 1)} (person {person}).",)
-    if is_free and (people := len(load_blazepose().detect_in_tiles(clip[int(seen.visible.int().argmax())]))) > 1:
-        notes.append(f"{people} people were found; number {person} is followed, counted from the largest.")
+    if len(people) > 1:
+        notes.append(f"{len(people)} people were found; number {person} is followed, counted from who is seen most.")
+    if cuts:
+        notes.append(f"The clip is cut before frame {', '.join(str(cut) for cut in sorted(cuts))}.")
     if missing := find_intervals(~seen.visible):
         notes.append(f"The person is not seen in frames {_format_spans(missing)}.")
     if bridged := find_intervals(seen.bridged):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import torch
 from numpy.typing import NDArray
@@ -50,6 +50,7 @@ def fit_motion(
     *,
     fps: float,
     masks: Masks | None = None,
+    cuts: Collection[int] = (),
     smoothing: float = 1.0,
     rig: Rig | None = None,
     progress: Progress = silent,
@@ -57,22 +58,23 @@ def fit_motion(
     """Fit the free body to landmarks of F frames, seen by a camera that stands in the origin.
 
     `masks` show the person in every frame; the outline of the body is drawn towards theirs. `smoothing` weighs
-    accelerations; 0 leaves every frame to itself. Frames without landmarks are bridged in gaps of up to half a second;
-    in longer gaps the person is invisible and keeps the nearest pose. What no landmark shows follows the prior and has
-    joint confidence 0. Distances are those of a body of average size: one camera cannot tell a small person close by
-    from a large one far away. Raises InputError for a camera that moves.
+    accelerations; 0 leaves every frame to itself, and they are not smoothed across `cuts`, the frames that begin a
+    shot. Frames without landmarks are bridged in gaps of up to half a second; in longer gaps the person is invisible
+    and keeps the nearest pose. What no landmark shows follows the prior and has joint confidence 0. Distances are those
+    of a body of average size: one camera cannot tell a small person close by from a large one far away. Raises
+    InputError for a camera that moves.
     """
     if camera.camera_from_world is not None:
         raise InputError("The fit needs a camera that stands still in the origin; it got one with extrinsics.")
     rig = rig or load_rig()
     found = landmarks.found
-    bridged = find_bridges(found, fps)
+    bridged = find_bridges(found, fps, cuts)
     if not found.any():
         return _make_nobody(len(landmarks), camera, fps)
     landmarks = drop_unseen_limbs(landmarks, fps)
     seen = _weigh_landmarks(landmarks)
     state = _interpolate_initial(rig, seen, camera)
-    segments = find_intervals(found | bridged)
+    segments = _split_at_cuts(find_intervals(found | bridged), cuts)
     windows = [window for segment in segments for window in _cut_windows(*segment)]
     is_long = len(windows) > 1
     total = 2 * len(windows)
@@ -141,6 +143,15 @@ def _interpolate_initial(rig: Rig, seen: Landmarks, camera: Camera) -> BodyState
     quaternions = quaternion_from_matrix(state.rotations)
     rotations = matrix_from_quaternion(slerp(quaternions[before], quaternions[after], share[:, None, None]))
     return BodyState(rotations, torch.lerp(state.transl[before], state.transl[after], share[:, None]), state.betas)
+
+
+def _split_at_cuts(segments: list[tuple[int, int]], cuts: Collection[int]) -> list[tuple[int, int]]:
+    """Runs of frames (start, stop), none of which goes on past a cut."""
+    pieces = []
+    for start, stop in segments:
+        edges = [start, *sorted(cut for cut in cuts if start < cut < stop), stop]
+        pieces += zip(edges[:-1], edges[1:], strict=True)
+    return pieces
 
 
 def _cut_windows(start: int, stop: int) -> list[tuple[int, int, int, int]]:

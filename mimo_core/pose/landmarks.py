@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,10 +58,14 @@ class Landmarks:
         return landmarks
 
 
-def find_bridges(found: Tensor, fps: float) -> Tensor:
-    """Frames (F,) bool without the person that lie between frames with them, in gaps of at most half a second."""
+def find_bridges(found: Tensor, fps: float, cuts: Collection[int] = ()) -> Tensor:
+    """Frames (F,) bool without the person that lie between frames with them, in gaps of at most half a second.
+
+    A gap across one of the `cuts`, the frames that begin a shot, is none.
+    """
     bridged = torch.zeros_like(found)
     for start, stop in find_intervals(~found):
-        if start > 0 and stop < len(found) and stop - start <= BRIDGE_SECONDS * fps:
+        is_cut = any(start <= cut <= stop for cut in cuts)
+        if start > 0 and stop < len(found) and stop - start <= BRIDGE_SECONDS * fps and not is_cut:
             bridged[start:stop] = True
     return bridged

@@ -1,0 +1,300 @@
+"""All people of a clip, followed from frame to frame before anybody is chosen.
+
+The detector looks for newcomers twice a second, and in every frame in which somebody was just lost; the landmark
+network follows everybody. What was lost and found again is joined by place and by what the person wears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..media.clip import Clip
+from .appearance import compare_appearance, describe_appearance
+from .blazepose import HIPS, SHOULDERS, BlazePose, Detection, FramePose, load_blazepose
+from .cuts import find_cuts
+from .tracking import MEMORY_FRAMES, RETRY_FRAMES, follow_person, measure_distance, start_track
+
+
+Scale = Literal["coarse", "fine"]
+
+SEARCH_SECONDS = 0.5  # between two looks for newcomers
+FINE_LEVELS = 3  # tiles of the short side of the frame, of a half and of a quarter of it
+MOST_FOLLOWED = 6  # people at a time: 11 ms a frame each
+# Hellinger distance of appearances. On six real clips a person stays below 0.58 (0.69 in a skater's spin), somebody
+# else or the background lies above 0.70 (2026-11-27).
+OTHER_PERSON = 0.72
+SAME_PERSON = 0.6
+SAME_PLACE = 0.08  # mean distance of landmarks, in sizes of the region, below which two poses are one person
+WANDER = 0.5  # sizes of the region by which somebody who is lost moves in a second, beside one jump
+SHORTEST_TRACK = 0.2  # seconds: what is seen for less is nobody, unless there is nobody else
+SIZE_CHANGE = 1.8  # between the two ends of a gap
+
+
+@dataclass(frozen=True, eq=False)
+class PersonTrack:
+    """One person of a clip: what was seen of them, by frame, without masks."""
+
+    poses: Mapping[int, FramePose]
+    appearance: NDArray  # (2, 256), a sum over frames
+
+    @property
+    def presence(self) -> float:
+        """How long and large the person is seen: the heights of their regions, summed over frames, in pixels."""
+        return sum(pose.region.size for pose in self.poses.values())
+
+    def box(self, frame: int) -> NDArray | None:
+        """Around the landmarks in a frame: (4,) x0, y0, x1, y1 in pixels; None where the person is not seen."""
+        pose = self.poses.get(frame)
+        return None if pose is None else np.concatenate([pose.pixels.min(0), pose.pixels.max(0)])
+
+
+@dataclass(eq=False)
+class _Tracklet:
+    """Somebody who is followed without a gap longer than RETRY_FRAMES."""
+
+    poses: dict[int, FramePose] = field(default_factory=dict)
+    appearance: NDArray | float = 0.0
+    last_frame: int = 0
+
+    def add(self, frame: int, pose: FramePose, appearance: NDArray) -> None:
+        self.poses[frame] = pose.drop_mask()
+        self.appearance = self.appearance + appearance
+        self.last_frame = frame
+
+    def drop(self, frame: int) -> None:
+        """Forget a frame in which somebody else was taken for this person."""
+        del self.poses[frame]
+        self.last_frame = max(self.poses, default=-1)
+
+    @property
+    def last(self) -> FramePose:
+        return self.poses[self.last_frame]
+
+    @property
+    def first_frame(self) -> int:
+        return min(self.poses)
+
+
+def track_people(
+    clip: Clip,
+    *,
+    cuts: set[int] | None = None,
+    scale: Scale = "coarse",
+    networks: BlazePose | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> list[PersonTrack]:
+    """Everybody who is seen in a clip of F frames, the most present first: longest and largest.
+
+    A track ends at a hard cut (`cuts` are the frames that begin a shot, found if not given). `scale` "fine" looks for
+    people down to a twentieth of the picture's height, with about a hundred tiles twice a second. `tick` is called once
+    a frame; it may raise.
+    """
+    networks = networks or load_blazepose()
+    cuts = find_cuts(clip) if cuts is None else cuts
+    search_every = max(1, round(SEARCH_SECONDS * float(clip.fps)))
+    tracklets: list[_Tracklet] = []
+    shot_start = 0
+    for frame, image in enumerate(clip):
+        if frame in cuts:
+            shot_start = frame
+        since = max(shot_start, frame - MEMORY_FRAMES)
+        recent = [each for each in tracklets if each.last_frame >= since]
+        _follow_all(networks, frame, image, recent)
+        is_lost = not recent or any(each.last_frame != frame for each in recent)
+        if is_lost or (frame - shot_start) % search_every == 0:
+            looks_closely = scale == "fine" and (frame - shot_start) % search_every == 0
+            detections = networks.detect_in_tiles(image, levels=FINE_LEVELS if looks_closely else 1)
+            tracklets += _find_newcomers(networks, frame, image, recent, detections)
+        tick()
+    tracks = _join_tracklets(tracklets, cuts, float(clip.fps))
+    longest = max((len(track.poses) for track in tracks), default=0)
+    least = min(longest, SHORTEST_TRACK * float(clip.fps))
+    tracks = [track for track in tracks if len(track.poses) >= least]
+    return sorted(tracks, key=lambda track: -track.presence)
+
+
+def choose_track(
+    tracks: Sequence[PersonTrack], person: int = 0, point: tuple[int, float, float] | None = None
+) -> PersonTrack | None:
+    """Number `person` of the tracks, or whoever is at a `point` (frame, x, y) in pixels; None where nobody is.
+
+    Raises InputError for a negative number and for a point at which nobody is.
+    """
+    if person < 0:
+        raise InputError(f"People are counted from 0, the most present first; got person {person}.")
+    if point is None:
+        return tracks[person] if person < len(tracks) else None
+    frame, x, y = point
+    boxes = [(track, track.box(int(frame))) for track in tracks]
+    at = [(track, box) for track, box in boxes if box is not None and box[0] <= x <= box[2] and box[1] <= y <= box[3]]
+    if not at:
+        middles = [(box[:2] + box[2:]) / 2 for _, box in boxes if box is not None]
+        seen = ", ".join(f"({left:.0f}, {top:.0f})" for left, top in middles)
+        raise InputError(
+            f"Nobody is seen at ({x:.0f}, {y:.0f}) in frame {int(frame)}. "
+            + (f"People are at {seen}." if seen else "Nobody is seen in that frame at all: choose another one.")
+        )
+    return min(at, key=lambda each: abs((each[1][0] + each[1][2]) / 2 - x))[0]
+
+
+def find_in_all_shots(chosen: PersonTrack, tracks: Sequence[PersonTrack], cuts: set[int]) -> PersonTrack:
+    """Somebody's track, with those of the other shots (`cuts` begin them) in which somebody who looks the same is most
+    present."""
+    poses = dict(chosen.poses)
+    shots = {frame: sum(cut <= frame for cut in cuts) for track in tracks for frame in track.poses}
+    known = {shots[frame] for frame in poses}
+    for track in tracks:
+        shot = shots[min(track.poses)]
+        if shot not in known and compare_appearance(chosen.appearance, track.appearance) < SAME_PERSON:
+            poses |= track.poses
+            known.add(shot)
+    return PersonTrack(poses, chosen.appearance)
+
+
+def extend_backwards(
+    clip: Clip,
+    chosen: PersonTrack,
+    tracks: Sequence[PersonTrack],
+    cuts: set[int],
+    *,
+    networks: BlazePose | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> PersonTrack:
+    """A track with the frames before those in which its person was found at last, as far as they can be followed back.
+
+    `tick` is called for every frame that is looked at; it may raise.
+    """
+    networks = networks or load_blazepose()
+    poses = dict(chosen.poses)
+    for stop in sorted(frame for frame in chosen.poses if frame - 1 not in chosen.poses):
+        first = max((cut for cut in cuts if cut <= stop), default=0)
+        first = max([first, *(frame + 1 for frame in chosen.poses if frame < stop)])
+        for number, image in _read_backwards(clip, first, stop):
+            tick()
+            pose = follow_person(networks, image, poses[number + 1])
+            if pose is None or _is_taken(pose, number, chosen, tracks):
+                break
+            if compare_appearance(chosen.appearance, describe_appearance(image, pose)) > OTHER_PERSON:
+                break
+            poses[number] = pose.drop_mask()
+    return PersonTrack(poses, chosen.appearance)
+
+
+def _read_backwards(clip: Clip, start: int, stop: int) -> Iterator[tuple[int, NDArray]]:
+    """Frames from the last one before `stop` to `start`, with their numbers; a few at a time in memory."""
+    while stop > start:
+        first = max(start, stop - RETRY_FRAMES)
+        yield from reversed(list(enumerate(clip.read(first, stop), first)))
+        stop = first
+
+
+def _is_taken(pose: FramePose, frame: int, chosen: PersonTrack, tracks: Sequence[PersonTrack]) -> bool:
+    """Whether another person's track is where a pose is."""
+    others = (track.poses[frame] for track in tracks if track is not chosen and frame in track.poses)
+    return any(_is_same_place(pose, other) for other in others)
+
+
+def _follow_all(networks: BlazePose, frame: int, image: NDArray, recent: list[_Tracklet]) -> None:
+    """Add the pose of this frame to everybody who is still there."""
+    followed: list[tuple[_Tracklet, FramePose, NDArray]] = []
+    for each in sorted(recent, key=lambda each: -each.last.region.size)[:MOST_FOLLOWED]:
+        if frame - each.last_frame > RETRY_FRAMES:
+            continue
+        pose = follow_person(networks, image, each.last)
+        if pose is None:
+            continue
+        appearance = describe_appearance(image, pose)
+        if compare_appearance(each.appearance, appearance) > OTHER_PERSON:
+            continue
+        rival = next((other for other in followed if _is_same_place(pose, other[1])), None)
+        if rival is not None:
+            if _fit(each, appearance) >= _fit(rival[0], rival[2]):
+                continue
+            rival[0].drop(frame)
+            followed.remove(rival)
+        each.add(frame, pose, appearance)
+        followed.append((each, pose, appearance))
+
+
+def _fit(tracklet: _Tracklet, appearance: NDArray) -> float:
+    """How unlike somebody an appearance is; who was followed longer is believed a little more."""
+    return compare_appearance(tracklet.appearance, appearance) - 0.02 * min(len(tracklet.poses), 24) / 24
+
+
+def _find_newcomers(
+    networks: BlazePose, frame: int, image: NDArray, recent: list[_Tracklet], detections: list[Detection]
+) -> list[_Tracklet]:
+    """Tracklets of people whom nobody follows yet."""
+    present = [each.last for each in recent if each.last_frame == frame]
+    found = []
+    for detection in detections:
+        if len(present) >= MOST_FOLLOWED:
+            break
+        if any(_covers(pose, detection) for pose in present):
+            continue
+        pose = start_track(networks, image, detection.region)
+        if pose is None or any(_is_same_place(pose, other) for other in present):
+            continue
+        newcomer = _Tracklet()
+        newcomer.add(frame, pose, describe_appearance(image, pose))
+        present.append(pose)
+        found.append(newcomer)
+    return found
+
+
+def _covers(pose: FramePose, detection: Detection) -> bool:
+    """Whether a detection is the person of a pose: hips or shoulders are at the same place."""
+    middles = [pose.pixels[list(pair)].mean(0) for pair in (HIPS, SHOULDERS)]
+    distances = [np.linalg.norm(detection.keypoints[at] - middle) for at, middle in zip((0, 2), middles, strict=True)]
+    return bool(min(distances) < 0.12 * max(detection.region.size, pose.region.size))
+
+
+def _is_same_place(one: FramePose, other: FramePose) -> bool:
+    size = max(one.region.size, other.region.size)
+    return bool(np.linalg.norm(one.pixels - other.pixels, axis=1).mean() < SAME_PLACE * size)
+
+
+def _join_tracklets(tracklets: list[_Tracklet], cuts: set[int], fps: float) -> list[PersonTrack]:
+    """Tracks of all people: tracklets that go on where another one ended, the likeliest pairs first."""
+    tracklets = [each for each in tracklets if each.poses]
+    pairs = sorted(
+        (cost, first, second)
+        for first in range(len(tracklets))
+        for second in range(len(tracklets))
+        if (cost := _joint_cost(tracklets[first], tracklets[second], cuts, fps)) is not None
+    )
+    following, preceding = {}, {}
+    for _, first, second in pairs:
+        if first not in following and second not in preceding:
+            following[first], preceding[second] = second, first
+    people = []
+    for start in range(len(tracklets)):
+        if start in preceding:
+            continue
+        poses, appearance, at = {}, 0.0, start
+        while at is not None:
+            poses, appearance = poses | tracklets[at].poses, appearance + tracklets[at].appearance
+            at = following.get(at)
+        people.append(PersonTrack(poses, appearance))
+    return people
+
+
+def _joint_cost(first: _Tracklet, second: _Tracklet, cuts: set[int], fps: float) -> float | None:
+    """How unlikely it is that one person goes on as another, or None where it cannot be."""
+    start, stop = first.last_frame, second.first_frame
+    if stop <= start or any(start < cut <= stop for cut in cuts):
+        return None
+    unlike = compare_appearance(first.appearance, second.appearance)
+    before, after = first.last.next_region, second.poses[stop].region
+    seconds = (stop - start) / fps
+    growth = after.size / before.size
+    away = measure_distance(before, after) / before.size / (0.5 + WANDER * seconds)
+    if unlike > SAME_PERSON or away > 1 or not 1 / SIZE_CHANGE < growth < SIZE_CHANGE:
+        return None
+    return unlike + 0.3 * away + 0.1 * seconds

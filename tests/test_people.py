@@ -1,0 +1,128 @@
+"""Everybody in a clip is followed before anybody is chosen."""
+
+import numpy as np
+import pytest
+
+from mimo_core.errors import InputError
+from mimo_core.media.clip import Clip
+from mimo_core.pose.blazepose import load_blazepose
+from mimo_core.pose.cuts import find_cuts
+from mimo_core.pose.people import choose_track, extend_backwards, track_people
+from mimo_lab.synthetic import make_shot
+
+
+FRAMES = 6
+
+
+@pytest.fixture(scope="module")
+def made():
+    return make_shot(11, size=256, frames=FRAMES, occluders="none", camera="fixed")
+
+
+@pytest.fixture(scope="module")
+def other():
+    return make_shot(3, size=256, frames=FRAMES, occluders="none", camera="fixed")
+
+
+def shrink(frames, share):
+    """Frames (F, H, W, 3) smaller by `share`, in the lower left of gray ones."""
+    import cv2
+
+    side = round(256 * share)
+    small = np.full_like(frames, 120)
+    for frame, source in zip(small, frames, strict=True):
+        frame[-side:, :side] = cv2.resize(source, (side, side), interpolation=cv2.INTER_AREA)
+    return small
+
+
+def side_by_side(left, right):
+    return Clip.from_array(np.concatenate([left, right], 2), 12)
+
+
+def hip(pose):
+    return pose.pixels[23:25, 0].mean()
+
+
+class TestTracks:
+    def test_every_frame_of_a_shot_is_followed(self, made):
+        (track,) = track_people(Clip.from_array(made.frames, 12))
+        assert sorted(track.poses) == list(range(FRAMES))
+
+    def test_people_are_counted_by_how_long_and_large_they_are_seen(self, made, other):
+        tracks = track_people(side_by_side(shrink(other.frames, 0.7), made.frames))
+        assert [hip(track.poses[2]) > 256 for track in tracks[:2]] == [True, False]
+
+    def test_who_is_largest_in_the_first_frame_alone_is_not_the_first(self, made, other):
+        left = np.where(np.arange(FRAMES)[:, None, None, None] < 2, other.frames, other.plate)
+        tracks = track_people(side_by_side(left, shrink(made.frames, 0.8)))
+        assert hip(tracks[0].poses[5]) > 256
+
+    def test_somebody_who_leaves_and_returns_is_one_person(self, made):
+        layers = [made.frames[0], made.frames[1], made.plate[2], made.plate[3], made.frames[4], made.frames[5]]
+        (track,) = track_people(Clip.from_array(np.stack(layers), 12))
+        assert sorted(track.poses) == [0, 1, 4, 5]
+
+    def test_somebody_else_in_the_same_place_is_another_person(self, made, other):
+        clip = Clip.from_array(np.concatenate([made.frames[:3], other.frames[:3]]), 12)
+        assert sorted(len(track.poses) for track in track_people(clip)) == [3, 3]
+
+    def test_nobody_is_invented(self, made):
+        assert track_people(Clip.from_array(made.plate, 12), scale="fine") == []
+
+    def test_small_people_are_found_by_a_close_look(self, made):
+        small = Clip.from_array(
+            np.pad(shrink(made.frames, 0.35), ((0, 0), (300, 0), (0, 400), (0, 0)), mode="edge"), 12
+        )
+        assert track_people(small, scale="coarse") == []
+        (track, *_) = track_people(small, scale="fine")
+        assert len(track.poses) == FRAMES
+
+    def test_frames_before_somebody_was_found_are_filled_backwards(self, made, monkeypatch):
+        networks, clip = load_blazepose(), Clip.from_array(made.frames, 12)
+        found = {0: [], 1: []}
+        real = networks.detect_in_tiles
+
+        def is_first(frame):
+            return any(np.array_equal(frame, made.frames[at]) for at in found)
+
+        monkeypatch.setattr(
+            networks, "detect_in_tiles", lambda frame, **how: [] if is_first(frame) else real(frame, **how)
+        )
+        (track,) = track_people(clip, networks=networks)
+        assert min(track.poses) == 2
+        assert min(extend_backwards(clip, track, [track], set()).poses) == 0
+
+
+class TestChoice:
+    @pytest.fixture(scope="class")
+    def tracks(self, made, other):
+        return track_people(side_by_side(shrink(other.frames, 0.7), made.frames))
+
+    def test_a_point_on_somebody_chooses_them(self, tracks):
+        x, y = tracks[1].poses[2].pixels[23:25].mean(0)
+        assert choose_track(tracks, point=(2, x, y)) is tracks[1]
+
+    def test_a_point_on_nobody_says_where_people_are(self, tracks):
+        with pytest.raises(InputError, match="People are at"):
+            choose_track(tracks, point=(2, 250, 3))
+
+    def test_a_person_who_is_not_there_is_not_replaced(self, tracks):
+        assert choose_track(tracks, 9) is None
+
+    def test_a_negative_person_is_refused(self, tracks):
+        with pytest.raises(InputError, match="counted from 0"):
+            choose_track(tracks, -1)
+
+
+class TestCuts:
+    def test_a_change_of_picture_between_two_frames_is_a_cut(self, made, other):
+        clip = Clip.from_array(np.concatenate([made.frames, 255 - other.frames]), 12)
+        assert find_cuts(clip) == {FRAMES}
+
+    def test_a_shot_has_none(self):
+        assert find_cuts(Clip.from_array(make_shot(1, size=128, frames=8).frames, 12)) == set()
+
+    def test_no_track_goes_on_past_a_cut(self, made):
+        clip = Clip.from_array(np.concatenate([made.frames, made.frames]), 12)
+        tracks = track_people(clip, cuts={FRAMES})
+        assert sorted(min(track.poses) for track in tracks) == [0, FRAMES]
