@@ -18,6 +18,10 @@ from ..weights.files import format_command
 
 PICKLED = (".pth", ".pt", ".ckpt", ".bin")
 SAFE_TORCH_VERSION = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
+DAMAGE = (  # what torch.load raises for changed bytes, found by `mimo bench fuzz`
+    pickle.UnpicklingError, zipfile.BadZipFile, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError,
+    OSError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -62,7 +66,7 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{path.name} is damaged, or holds more than weights, which is not opened: {reason}"
