@@ -507,6 +507,35 @@ class TestRenamedWidgets:
 
 
 class TestTemplates:
+    # In units of the graph: what each node covers, title and all, and the groups.
+    BOXES = """(() => { const graph = app.canvas.graph ?? app.graph;
+      const boxes = (graph.nodes ?? graph._nodes).map((node) => {
+        const drawn = document.querySelector(`[data-node-id="${node.id}"]`);
+        const [x, y] = [node.pos[0], node.pos[1] - 30];
+        const [width, height] = drawn ? [drawn.offsetWidth, drawn.offsetHeight] : [node.size[0], node.size[1] + 30];
+        return [`${node.id} ${node.type}`, x, y, x + width, y + height];
+      });
+      const groups = (graph.groups ?? graph._groups).map((g) => [g.title, ...g.pos, g.pos[0] + g.size[0],
+        g.pos[1] + g.size[1]]);
+      return [boxes, groups];
+    })()"""
+
+    @pytest.mark.parametrize("name", TEMPLATES)
+    def test_no_node_lies_on_another_or_sticks_out_of_its_group(self, tab, name):
+        workflow, _ = browser.template(name)
+        tab.open(workflow)
+        tab.fit()
+        boxes, groups = tab.run(self.BOXES)
+        faults = []
+        for number, (one, left, top, right, bottom) in enumerate(boxes):
+            for other, x0, y0, x1, y1 in boxes[number + 1 :]:
+                if min(right, x1) - max(left, x0) > 2 and min(bottom, y1) - max(top, y0) > 2:
+                    faults.append(f"{one} lies on {other}")
+            around = [box for _, *box in groups if box[0] <= left + 2 and box[1] <= top + 2]
+            if not any(right <= box[2] + 2 and bottom <= box[3] + 2 for box in around):
+                faults.append(f"{one} sticks out of its group")
+        assert faults == []
+
     @pytest.mark.parametrize("name", TEMPLATES)
     def test_it_opens_whole_and_becomes_its_prompt(self, tab, name):
         workflow, api = browser.template(name)

@@ -24,20 +24,37 @@ ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = ROOT / "workflows"
 PACK, CORE = {"cnr_id": "mimo-character", "ver": "0.1.0"}, {"cnr_id": "comfy-core"}
 TITLE, GAP, COLUMN_GAP, MARGIN, HEAD, GROUP_GAP = 30, 30, 50, 20, 60, 40  # pixels of the canvas
+FOOT = 48  # below the last node: Nodes 2.0 adds a line of 24 to a node whose file is missing
 BLUEPRINT = "MIMO character pipeline"
-VIEW = [0.85, 80, 110]  # scale and offset: notes stay readable, and most of the first row is in sight
+# Scale and offset: text stays readable, and the first row is in sight on 1680 pixels. The page shows a template whole
+# and therefore small; `extra.mimo_template` has web/mimo.js bring this view back.
+VIEW = [0.65, 80, 110]
 READY = "window.app?.graph && Object.keys(window.LiteGraph?.registered_node_types ?? {}).length > 100"
 
-SIZES = """nodes => nodes.map(({type, widgets}) => {
-  const node = LiteGraph.createNode(type)
-  if (!node) throw new Error('the page knows no node ' + type)
-  app.graph.add(node)
-  const size = [...node.computeSize()]
-  app.graph.remove(node)
-  return size
-})"""
+# The least size of a node: the larger one of both renderers. Nodes 2.0 counts the title in.
+SIZES = """async nodes => {
+  const show = on => app.ui.settings.setSettingValueAsync('Comfy.VueNodes.Enabled', on)
+  await show(true)
+  app.canvas.ds.scale = 1
+  app.canvas.ds.offset[0] = app.canvas.ds.offset[1] = 100
+  const sizes = []
+  for (const {type, width} of nodes) {
+    const node = LiteGraph.createNode(type)
+    if (!node) throw new Error('the page knows no node ' + type)
+    app.graph.add(node)
+    const size = [...node.computeSize()]
+    node.setSize([Math.max(size[0], width), size[1]])
+    await new Promise(done => setTimeout(done, 400))
+    const drawn = document.querySelector(`[data-node-id="${node.id}"]`)
+    if (drawn && type !== 'MarkdownNote') size[1] = Math.max(size[1], drawn.offsetHeight - 30)
+    sizes.push(size)
+    app.graph.remove(node)
+  }
+  await show(false)
+  return sizes
+}"""
 
-BUILD = """async ({nodes, links, groups, view}) => {
+BUILD = """async ({nodes, links, groups, view, extra}) => {
   const graph = app.graph, made = {}
   graph.clear()
   for (const entry of nodes) {
@@ -75,6 +92,7 @@ BUILD = """async ({nodes, links, groups, view}) => {
   app.canvas.ds.offset[1] = view[2]
   app.canvas.setDirty(true, true)
   await new Promise(done => setTimeout(done, 500))
+  Object.assign(app.graph.extra, extra)
   const {workflow, output} = await app.graphToPrompt()
   return JSON.stringify({workflow, output})  // playwright would turn undefined into null
 }"""
@@ -115,7 +133,7 @@ def _place(group: Group, least, left: int, top: int, nodes: list[dict]) -> tuple
             nodes.append(_entry(node, [x, y], size, group.muted))
             y, widest = y + size[1] + TITLE + GAP, max(widest, size[0])
         x, tallest = x + widest + COLUMN_GAP, max(tallest, y - GAP - TITLE)
-    return x - COLUMN_GAP + MARGIN - left, tallest + MARGIN - top
+    return x - COLUMN_GAP + MARGIN - left, tallest + FOOT - top
 
 
 def _entry(node: Node, pos, size, muted: bool) -> dict:
@@ -131,10 +149,12 @@ def _entry(node: Node, pos, size, muted: bool) -> dict:
 
 def save(page, template: Template) -> None:
     flat = [node for row in template.rows for group in row for column in group.columns for node in column]
-    sizes = page.evaluate(SIZES, [{"type": node.type} for node in flat])
+    sizes = page.evaluate(SIZES, [{"type": node.type, "width": node.size[0]} for node in flat])
     nodes, groups = placed(template, {node.key: size for node, size in zip(flat, sizes, strict=True)})
-    links = _sockets(template.links)
-    saved = json.loads(page.evaluate(BUILD, {"nodes": nodes, "links": links, "groups": groups, "view": VIEW}))
+    links, extra = _sockets(template.links), {"mimo_template": template.name}
+    saved = json.loads(
+        page.evaluate(BUILD, {"nodes": nodes, "links": links, "groups": groups, "view": VIEW, "extra": extra})
+    )
     _write(WORKFLOWS / f"{template.name}.json", saved["workflow"])
     _write(WORKFLOWS / "api" / f"{template.name}.json", saved["output"])
 
@@ -144,14 +164,14 @@ def save_blueprint(page) -> None:
     inner, outer = ("pose", "identity", "scene", "proxy", "composite"), ("example", "video")
     flat = [node for row in REPLACE.rows for group in row for column in group.columns for node in column]
     kept = [node for node in flat if node.key in inner + outer]
-    sizes = page.evaluate(SIZES, [{"type": node.type} for node in kept])
+    sizes = page.evaluate(SIZES, [{"type": node.type, "width": node.size[0]} for node in kept])
     links = [link.replace("review.scene >", "scene.scene >") for link in REPLACE.links]
     links = [link for link in links if {end.partition(".")[0] for end in link.split(" > ")} <= {*inner, *outer}]
     entries = [
         _entry(node, [400 * k, 0], [round(side) for side in size], False)
         for k, (node, size) in enumerate(zip(kept, sizes, strict=True))
     ]
-    page.evaluate(BUILD, {"nodes": entries, "links": _sockets(links), "groups": [], "view": VIEW})
+    page.evaluate(BUILD, {"nodes": entries, "links": _sockets(links), "groups": [], "view": VIEW, "extra": {}})
     what = {"inner": inner, "outer": outer, "name": BLUEPRINT}
     _write(ROOT / "subgraphs" / f"{BLUEPRINT}.json", json.loads(page.evaluate(ENCLOSE, what)))
 
@@ -180,18 +200,24 @@ def write_manifest() -> None:
     _write(WORKFLOWS / "api" / "manifest.json", {"templates": entries})
 
 
+def open_page(page, url: str) -> None:
+    """A fresh page: front end 1.49 gives new nodes the widget values of earlier ones that had their ids."""
+    page.goto(url)
+    page.wait_for_function(READY, timeout=60_000)
+    page.wait_for_timeout(4000)  # the settings of a fresh profile come late
+
+
 def main(url: str, names: list[str]) -> None:
     write_manifest()
     with sync_playwright() as browsers:
         browser = browsers.chromium.launch(executable_path=os.environ.get("CHROMIUM"))
         page = browser.new_page(viewport={"width": 1920, "height": 1080}, locale="en-US")
-        page.goto(url)
-        page.wait_for_function(READY, timeout=60_000)
-        page.wait_for_timeout(4000)  # the settings of a fresh profile come late
         for template in TEMPLATES:
             if not names or template.name in names:
+                open_page(page, url)
                 save(page, template)
         if not names or BLUEPRINT in names:
+            open_page(page, url)
             save_blueprint(page)
         browser.close()
 

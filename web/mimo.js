@@ -232,6 +232,12 @@ async function renameInputs(workflow) {
   const names = await renamed;
   const graphs = [workflow, ...(workflow?.definitions?.subgraphs ?? [])];
   for (const node of graphs.flatMap((graph) => graph?.nodes ?? [])) {
+    const values = node.widgets_values_named ?? {};
+    for (const [old, name] of Object.entries(names[node.type] ?? {})) {
+      if (!(old in values)) continue;
+      values[name] ??= values[old];
+      delete values[old];
+    }
     for (const input of node.inputs ?? []) {
       const name = names[node.type]?.[input.widget?.name ?? input.name];
       if (!name) continue;
@@ -241,10 +247,22 @@ async function renameInputs(workflow) {
   }
 }
 
+// The page shows a template whole, too small to read: bring back the view that it was saved with. A workflow that is
+// opened in another way has its view already.
+function bringView() {
+  const { ds } = (app.rootGraph ?? app.graph).extra ?? {};
+  const shown = app.canvas.ds;
+  if (!ds || shown.scale >= ds.scale) return;
+  shown.scale = ds.scale;
+  [shown.offset[0], shown.offset[1]] = [ds.offset[0], ds.offset[1]];
+  app.graph.setDirtyCanvas(true, true);
+}
+
 app.registerExtension({
   name: "mimo.viewers",
   beforeConfigureGraph: renameInputs,
   afterConfigureGraph() {
+    if ((app.rootGraph ?? app.graph).extra?.mimo_template) setTimeout(bringView, 500);
     setTimeout(replay, 0); // the page puts the results of a tab in place right after this
   },
   nodeCreated(node) {

@@ -39,6 +39,8 @@ MHR_KEYPOINTS = {
 }  # fmt: skip
 MHR_COUNT, NLF_COUNT = 70, 24
 NEAREST_METERS = 0.2  # meters: a person closer to the camera than this is a mistake
+# Points of the other parts; ComfyUI's SDPose Draw Keypoints takes a list of another length for damaged.
+OPENPOSE_OTHERS = {"face_keypoints_2d": 70, "hand_left_keypoints_2d": 21, "hand_right_keypoints_2d": 21}
 POSED_AT_ONCE = 32  # frames posed at once
 
 
@@ -103,8 +105,8 @@ def project_openpose(motion: Motion, *, size: tuple[int, int] | None = None, pro
 
 
 def _format_openpose(row: list[float]) -> dict:
-    others = ("face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d")
-    return {"pose_keypoints_2d": row[: 3 * len(OPENPOSE_POINTS)]} | dict.fromkeys(others)
+    others = {name: [0.0] * 3 * count for name, count in OPENPOSE_OTHERS.items()}  # score 0: not seen
+    return {"pose_keypoints_2d": row[: 3 * len(OPENPOSE_POINTS)]} | others
 
 
 def _read_nlf(value: Mapping, frames: int, person: int) -> tuple[Tensor, Tensor]:

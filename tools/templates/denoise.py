@@ -100,28 +100,11 @@ CONTROLNET_AND_LORA = Template(
 )
 
 
-SEGMENT_LINKS = (
-    "windows.model > sampler{k}.model",
-    "load.vae > sampler{k}.vae",
-    "identity.identity > sampler{k}.identity",
-    "pose.motion > sampler{k}.motion",
-    "scene.scene > sampler{k}.scene",
-    "scene.scene > composite{k}.scene",
-    "sampler{k}.images > composite{k}.images",
-    "sampler{k}.plan > composite{k}.plan",
-    "composite{k}.images > join.image{k}",
-)
-
-
-def _segment(number: int, start: int) -> Node:
-    widgets = {"seed": 42, "control_after_generate": "fixed", "steps": 8, "start": start, "length": 16}
-    return Node(f"sampler{number}", "MIMO_Sampler", DRAWING, widgets, title=f"MIMO Sampler, segment {number}")
-
-
+LONG_WIDGETS = {"seed": 42, "control_after_generate": "fixed", "steps": 8, "start": 0, "length": 32}
 LONG_CLIP = Template(
     "5_long_clip",
-    "A long clip in segments and windows",
-    "Two segments of a clip, drawn one after the other in overlapping windows, and joined.",
+    "A long clip in windows",
+    "Part of a clip, drawn in windows that overlap; more parts fit on to it.",
     rows=(
         (
             start("5_long_clip"),
@@ -135,16 +118,12 @@ LONG_CLIP = Template(
                     Node("windows", "MIMO_ContextWindows", widgets={"overlap": 4}),
                 ],
             ),
-            group("3  Draw two segments", PURPLE, [_segment(1, 0)], [_segment(2, 16)]),
+            group("3  Draw in windows", PURPLE, [Node("sampler", "MIMO_Sampler", DRAWING, LONG_WIDGETS)]),
             group(
-                "4  Put them together",
+                "4  Put it together",
                 GREEN,
-                [Node("composite1", "MIMO_Composite", SHOWN), Node("composite2", "MIMO_Composite", SHOWN)],
-                [
-                    Node("join", "ImageBatch"),
-                    Node("create", "CreateVideo", widgets={"fps": 24}),
-                    save_video("video", "mimo_long"),
-                ],
+                [Node("composite", "MIMO_Composite", SHOWN)],
+                [save_video("video", "mimo_long")],
             ),
         ),
     ),
@@ -156,10 +135,15 @@ LONG_CLIP = Template(
         "load.vae > identity.vae",
         "load.clip_vision > identity.clip_vision",
         "load.model > windows.model",
-        *(link.format(k=1) for link in SEGMENT_LINKS),
-        *(link.format(k=2) for link in SEGMENT_LINKS),
-        "join.IMAGE > create.images",
-        "create.VIDEO > video.video",
+        "windows.model > sampler.model",
+        "load.vae > sampler.vae",
+        "identity.identity > sampler.identity",
+        "pose.motion > sampler.motion",
+        "scene.scene > sampler.scene",
+        "scene.scene > composite.scene",
+        "sampler.images > composite.images",
+        "sampler.plan > composite.plan",
+        "composite.video > video.video",
     ),
 )
 
