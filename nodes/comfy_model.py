@@ -100,6 +100,8 @@ class ClipChunks:
 class NativeDenoiser(Denoiser):
     """The denoiser with the hook that every UNet of ComfyUI has."""
 
+    in_channels = 4  # RenormCFG reads it
+
     def forward(self, x, timesteps, context=None, control=None, transformer_options=None, **kwargs):
         wrappers = comfy.patcher_extension.get_all_wrappers(
             comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, transformer_options or {}

@@ -101,8 +101,16 @@ def events(entry, kind):
 
 
 def error_of(server, prompt):
-    """The message on the node that failed."""
-    (facts,) = events(server.run(prompt), "execution_error")
+    """The message on the node that failed, or of the server where it refuses the prompt.
+
+    Newer cores compare the values of V3 lists with the list before anything runs.
+    """
+    try:
+        number = server.submit(prompt)
+    except urllib.error.HTTPError as error:
+        assert error.code == 400
+        return error.read().decode()
+    (facts,) = events(server.result(number), "execution_error")
     return facts["exception_message"]
 
 
@@ -117,12 +125,24 @@ SEPARATE = {"camera": "auto", "edge": 2, "fps": 0.0}
 EXAMPLE = ("MIMO_Example", {"shot": json.loads(TWINS[0].read_text())["1"]["inputs"]["shot"]} if TWINS else {})
 
 
+def without_newer(known, frozen):
+    """A description without the keys and the choices that only a newer core adds."""
+    if isinstance(known, dict) and isinstance(frozen, dict):
+        return {key: without_newer(value, frozen[key]) for key, value in known.items() if key in frozen}
+    if isinstance(known, list) and isinstance(frozen, list):
+        if all(isinstance(value, str) for value in [*known, *frozen]) and set(frozen) <= set(known):
+            return frozen
+        if len(known) == len(frozen):
+            return [without_newer(*pair) for pair in zip(known, frozen, strict=True)]
+    return known
+
+
 class TestOffer:
     def test_the_nodes_are_described_as_they_were_frozen(self, server):
         frozen = json.loads((ROOT / "tests" / "data" / "object_info.json").read_text())
         known = server.get("/object_info")
         for name in (name for name in frozen if name.startswith("MIMO_")):
-            assert known[name] == frozen[name]
+            assert without_newer(known[name], frozen[name]) == frozen[name]
 
     def test_nothing_of_the_pack_failed_to_load(self, server):
         log = (server.base / "log").read_text()
@@ -189,7 +209,8 @@ class TestBadInput:
             load=("MIMO_LoadMotion", {"file": "gone.npz"}),
             save=("MIMO_SaveMotion", {"motion": ["load", 0], "prefix": "x", "format": "npz"}),
         )
-        assert "There is no motion gone.npz" in error_of(server, prompt)
+        error = error_of(server, prompt)
+        assert "There is no motion gone.npz" in error or "file: 'gone.npz' not in" in error
         assert not list((server.base / "output").glob("x*"))
 
     def test_a_value_that_the_list_no_longer_has(self, server):
@@ -198,7 +219,8 @@ class TestBadInput:
             draw=("MIMO_RenderMotion", {"motion": ["example", 2], "style": "wireframe", "colors": "auto"}),
             show=("PreviewImage", {"images": ["draw", 0]}),
         )
-        assert "style is 'wireframe'" in error_of(server, prompt)
+        error = error_of(server, prompt)
+        assert "style is 'wireframe'" in error or "style: 'wireframe' not in" in error
 
     def test_inputs_of_old_names_still_run(self, server):
         prompt = graph(
@@ -211,6 +233,40 @@ class TestBadInput:
     def test_the_server_lives_on(self, server):
         prompt = graph(plain=PLAIN, show=("PreviewImage", {"images": ["plain", 0]}))
         assert server.run(prompt)["status"]["status_str"] == "success"
+
+
+class TestStockNodes:
+    def run_if_known(self, server, kind, prompt):
+        if kind not in server.get("/object_info"):
+            pytest.skip(f"this ComfyUI has no {kind}")
+        return server.run(prompt)
+
+    def test_renorm_cfg_runs_on_our_model(self, server):
+        prompt = json.loads(next(path for path in TWINS if path.stem == "3_new_scene").read_text())
+        (sampler,) = [node for node in prompt.values() if node["class_type"] == "KSampler"]
+        prompt["renorm"] = {
+            "class_type": "RenormCFG",
+            "inputs": {"model": sampler["inputs"]["model"], "cfg_trunc": 100.0, "renorm_cfg": 1.0},
+        }
+        sampler["inputs"] |= {"model": ["renorm", 0], "steps": 1}
+        assert self.run_if_known(server, "RenormCFG", prompt)["status"]["status_str"] == "success"
+
+    def test_sdpose_draws_our_keypoints(self, server):
+        import av
+
+        draw = {"motion": ["example", 2], "style": "mask", "colors": "auto"}
+        look = {"draw_body": True, "draw_hands": True, "draw_face": True, "draw_feet": False, "draw_head": True}
+        look |= {"stick_width": 4, "face_point_size": 3, "score_threshold": 0.3}
+        prompt = graph(
+            example=EXAMPLE,
+            draw=("MIMO_RenderMotion", draw),
+            keypoints=("SDPoseDrawKeypoints", {"keypoints": ["draw", 2]} | look),
+            first=("ImageFromBatch", {"image": ["keypoints", 0], "batch_index": 0, "length": 1}),
+            save=("SaveImage", {"images": ["first", 0], "filename_prefix": "sdpose"}),
+        )
+        assert self.run_if_known(server, "SDPoseDrawKeypoints", prompt)["status"]["status_str"] == "success"
+        with av.open(str(next((server.base / "output").glob("sdpose*.png")))) as picture:
+            assert next(picture.decode(video=0)).to_ndarray(format="gray").max() > 100
 
 
 class TestOneFrame:
