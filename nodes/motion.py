@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import folder_paths
@@ -22,6 +23,7 @@ from ..mimo_core.motion.upright import UP_CHOICES, posture_notes
 from ..mimo_core.progress import track_progress
 from .batches import make_batch
 from .boxes import parse_boxes
+from .listing import list_folder
 from .media import make_progress, show_files, show_notes, show_preview, to_clip, to_masks
 from .sockets import MimoMotion, check_choice, clip_socket, fps_socket, make_schema, mark_advanced, mask_socket
 from .tracks import select_tracked_person
@@ -268,22 +270,33 @@ class MimoSaveMotion(io.ComfyNode):
 
 def list_motions() -> dict[str, Path | str]:
     """What Load Motion offers: what ships and the names of motions that are computed, input folder, output folder."""
-    loaded = _list_files(folder_paths.get_input_directory(), "")
-    saved = _list_files(folder_paths.get_output_directory(), " [output]")
+    loaded = _list_motion_files(folder_paths.get_input_directory(), "")
+    saved = _list_motion_files(folder_paths.get_output_directory(), " [output]")
     shipped = {f"{example.name} [example]": example.motion_file for example in example_shots()}
     return shipped | {f"{name}{COMPUTED}": name for name in builtin_names()} | loaded | saved
 
 
-def _list_files(folder: str, mark: str) -> dict[str, Path]:
+def _list_motion_files(folder: str, mark: str) -> dict[str, Path]:
     """Motion files at most one folder deep, by their path relative to `folder` with slashes and a mark behind it.
 
     Other programs keep models in .safetensors and scenes in .glb: those are left out.
     """
-    found = [path for pattern in ("*", "*/*") for path in Path(folder).glob(pattern)]
-    found = sorted(
-        path for path in found if path.suffix.lower() in READ_SUFFIXES and path.is_file() and has_motion_head(path)
-    )
+    found = [path for path in list_folder(folder, 2) if path.suffix.lower() in READ_SUFFIXES and _has_motion_head(path)]
     return {path.relative_to(folder).as_posix() + mark: path for path in found}
+
+
+def _has_motion_head(path: Path) -> bool:
+    """Whether a file holds a motion; read again only when it has changed."""
+    try:
+        state = path.stat()
+    except OSError:
+        return False
+    return _read_motion_head(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _read_motion_head(path: Path, _changed: int, _size: int) -> bool:
+    return has_motion_head(path)
 
 
 def find_motion(name: str) -> Path | str:

@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from ..mimo_core.errors import InputError
 from ..mimo_core.scene.template import load_template, save_template
 from .batches import make_batch
+from .listing import list_folder
 from .media import make_progress, show_files, show_preview, to_clip
 from .sockets import MimoScene, make_schema
 
@@ -89,8 +90,7 @@ def list_templates() -> dict[str, Path]:
     """Folders with a body code, at most two deep in the input folder and then in the output folder, by shown name."""
     found = {}
     for root, mark in ((folder_paths.get_input_directory(), ""), (folder_paths.get_output_directory(), FROM_OUTPUT)):
-        for file in sorted(path for depth in ("*", "*/*") for path in Path(root).glob(f"{depth}/sdc.mp4")):
-            name = file.parent.relative_to(root).as_posix()
-            if not name.startswith(".") and "/." not in name:  # one that is being written
-                found[name + mark] = file.parent
+        for file in list_folder(root, 3):
+            if file.name == "sdc.mp4" and file.parent != Path(root):
+                found[file.parent.relative_to(root).as_posix() + mark] = file.parent
     return found

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import os
 from fractions import Fraction
 
 import numpy as np
@@ -296,6 +297,44 @@ class TestLargeBatches:
         monkeypatch.setattr("comfy.model_management.get_free_memory", lambda device: 1000)
         with pytest.raises(ValueError, match="more than fits in memory"):
             batches.allocate_batch(10**6, 10**6)
+
+
+class TestListing:
+    @pytest.fixture
+    def listing(self, node_classes):
+        return importlib.import_module("pack_under_test.nodes.listing")
+
+    @pytest.fixture
+    def old(self, tmp_path):
+        """A folder that changed an hour ago."""
+        (tmp_path / "in").mkdir()
+        (tmp_path / "in" / "a.npz").touch()
+        (tmp_path / ".hidden").mkdir()
+        (tmp_path / ".hidden" / "b.npz").touch()
+        for folder in (tmp_path / "in", tmp_path):
+            os.utime(folder, (1e9, 1e9))
+        return tmp_path
+
+    def test_it_is_read_again_when_something_changes(self, listing, old):
+        assert listing.list_folder(old, 2) == (old / "in" / "a.npz",)
+        (old / "in" / "c.npz").touch()
+        assert listing.list_folder(old, 2) == (old / "in" / "a.npz", old / "in" / "c.npz")
+        (old / "in" / "a.npz").unlink()
+        assert listing.list_folder(old, 2) == (old / "in" / "c.npz",)
+
+    def test_what_has_not_changed_is_not_read_again(self, listing, old, monkeypatch):
+        first = listing.list_folder(old, 2)
+        monkeypatch.setattr(os, "scandir", None)
+        assert listing.list_folder(old, 2) == first
+
+    def test_it_ends_at_a_number_of_entries(self, listing, old, monkeypatch):
+        monkeypatch.setattr(listing, "MOST_ENTRIES", 50)
+        for number in range(200):
+            (old / f"{number}.npz").touch()
+        assert len(listing.list_folder(old, 2)) < 50
+
+    def test_a_missing_folder_is_empty(self, listing, tmp_path):
+        assert listing.list_folder(tmp_path / "gone", 2) == ()
 
 
 class TestProgress:
