@@ -114,6 +114,16 @@ class TestClip:
 
 
 class TestPictures:
+    def test_a_png_whose_head_is_cut_is_refused(self, tmp_path):
+        from mimo_core.media.picture import read_picture, write_picture
+
+        write_picture(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8))
+        content = bytearray((tmp_path / "a.png").read_bytes())
+        content[8:12] = (3).to_bytes(4, "big")  # the length of IHDR
+        (tmp_path / "a.png").write_bytes(content)
+        with pytest.raises(InputError, match="cannot be read as a picture"):
+            read_picture(tmp_path / "a.png")
+
     @pytest.mark.parametrize(("kind", "white"), [("I;16", 65535), ("I", 65535), ("F", 1.0)])
     def test_deep_grey_is_as_bright_as_the_same_in_eight_bits(self, tmp_path, kind, white):
         from PIL import Image

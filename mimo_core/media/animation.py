@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from .container import check_size
+from .picture import DAMAGED_PICTURE
 from .timing import fit_frame_rate
 
 
@@ -81,7 +82,9 @@ class AnimatedPicture:
                     picture.seek(number)
                     picture.load()
                     yield picture
-        except (OSError, EOFError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except InputError:
+            raise
+        except (*DAMAGED_PICTURE, Image.DecompressionBombError) as error:
             raise InputError(
                 f"{self.name} cannot be read as a picture: {error}. Export it again, for example as H.264 mp4."
             ) from error
