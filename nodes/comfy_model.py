@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import comfy.conds
 import comfy.latent_formats
+import comfy.ldm.modules.attention
 import comfy.model_base
 import comfy.model_management
 import comfy.model_patcher
@@ -95,6 +96,15 @@ class ClipChunks:
         """In how many parts this call may run: all chunks together, or each alone. A lack of memory takes the first."""
         count = len(self.conds)
         return [1] if count == 1 else self.cache.setdefault(f"parts of {count}", [1, count])
+
+
+def attend_by_choice(query: Tensor, key: Tensor, value: Tensor, heads: int, options: dict | None = None) -> Tensor:
+    """Attention by what the user chose when ComfyUI was started, or by the override in `options`.
+
+    Looked up at every call: other packs replace it.
+    """
+    attend = comfy.ldm.modules.attention.optimized_attention
+    return attend(query, key, value, heads, **({} if options is None else {"transformer_options": options}))
 
 
 class NativeDenoiser(Denoiser):
@@ -209,6 +219,7 @@ def build_model(checkpoint: Checkpoint, *, dtype: torch.dtype | None = None):
     networks = build_networks(
         checkpoint,
         networks=NETWORKS | {"denoising_unet": NativeDenoiser},
+        attention=attend_by_choice,
         operations=comfy.ops.pick_operations(dtype, cast),
         dtype=dtype,
         device=offload,

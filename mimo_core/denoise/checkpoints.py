@@ -19,11 +19,13 @@ from ..output import whole_file
 from ..progress import Progress, silent
 from ..weights.fetch import hash_file
 from ..weights.files import format_command
+from .attention import AttentionFunction
 from .config import MimoConfig
 from .denoiser import Denoiser
 from .pose_guider import PoseGuider
 from .reference_unet import ReferenceUNet
 from .state_files import PICKLED, describe_state, list_widths, read_metadata, read_tensors
+from .unet import UNet
 
 
 NETWORKS = {"denoising_unet": Denoiser, "reference_unet": ReferenceUNet, "pose_guider": PoseGuider}
@@ -162,17 +164,25 @@ PART_SIGNATURES = {
 
 
 def build_networks(
-    checkpoint: Checkpoint, *, networks=NETWORKS, operations=nn, dtype: torch.dtype | None = None, device=None
+    checkpoint: Checkpoint,
+    *,
+    networks=NETWORKS,
+    attention: AttentionFunction | None = None,
+    operations=nn,
+    dtype: torch.dtype | None = None,
+    device=None,
 ) -> Networks:
     """The three networks with the checkpoint's tensors, in `dtype` (else as stored) on `device`, for inference.
 
-    `networks` are their classes, by the names of the checkpoint's parts and in that order.
+    `networks` are their classes, by the names of the checkpoint's parts and in that order. `attention` computes every
+    attention of the two UNets; None is torch's own.
     """
     built = []
     for name, network in networks.items():
         state = getattr(checkpoint, name)
         state = {key: _place_tensor(key, tensor, dtype, device) for key, tensor in state.items()}
-        module = network(checkpoint.config, operations=operations, dtype=dtype, device="meta")
+        chosen = {"attention": attention} if issubclass(network, UNet) else {}
+        module = network(checkpoint.config, **chosen, operations=operations, dtype=dtype, device="meta")
         module.load_state_dict(state, assign=True)
         built.append(module.eval().requires_grad_(False))
     return Networks(*built, checkpoint.trained)

@@ -17,8 +17,8 @@ from .unet import UNet
 class Denoiser(UNet):
     """Predicts v for frames that lie in the batch axis. Any latent size; at most `config.motion_frames` frames."""
 
-    def __init__(self, config: MimoConfig, *, operations=nn, dtype=None, device=None):
-        factory = {"operations": operations, "dtype": dtype, "device": device}
+    def __init__(self, config: MimoConfig, *, attention=None, operations=nn, dtype=None, device=None):
+        factory = {"attention": attention, "operations": operations, "dtype": dtype, "device": device}
         super().__init__(config, config.in_channels, motion=True, **factory)
         width, layer = config.block_out_channels[0], {"dtype": dtype, "device": device}
         self.conv_norm_out = operations.GroupNorm(config.norm_groups, width, eps=1e-5, **layer)
@@ -53,22 +53,22 @@ class Denoiser(UNet):
         hidden = ctx.apply_patches("input_block_patch", hidden)
         skips = [hidden]
         hidden = ctx.apply_patches("input_block_patch_after_skip", hidden)
-        for number, block in enumerate(self.input_blocks(), 1):
+        for number, block in enumerate(self.list_input_blocks(), 1):
             ctx.enter_block("input", number)
-            hidden = add_residual(block.run(hidden, temb, ctx), control, "input", number)
+            hidden = add_residual(block(hidden, temb, ctx), control, "input", number)
             hidden = ctx.apply_patches("input_block_patch", hidden)
             skips.append(hidden)
             hidden = ctx.apply_patches("input_block_patch_after_skip", hidden)
 
-        hidden = add_residual(self.middle(hidden, temb, ctx), control, "middle", 0)
+        hidden = add_residual(self.run_middle(hidden, temb, ctx), control, "middle", 0)
 
-        for number, block in enumerate(self.output_blocks()):
+        for number, block in enumerate(self.list_output_blocks()):
             ctx.enter_block("output", number)
             skip = add_residual(skips.pop(), control, "output", number)
             for patch in ctx.patches.get("output_block_patch", ()):
                 hidden, skip = patch(hidden, skip, ctx.options)
             hidden = torch.cat([hidden, skip], 1)
-            hidden = block.run(hidden, temb, ctx, skips[-1].shape[-2:] if skips else None)
+            hidden = block(hidden, temb, ctx, skips[-1].shape[-2:] if skips else None)
 
         return self.conv_out(silu(self.conv_norm_out(hidden)))
 

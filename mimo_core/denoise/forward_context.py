@@ -37,6 +37,24 @@ class ForwardContext:
         self.banks: dict[str, Tensor] | None = None
         self.patches = self.options.get("patches", {})
         self.replacements = self.options.get("patches_replace", {})
+        # Only an override of the attention needs the dictionary inside the blocks: it would be guarded key by key.
+        self.plain_options = self.options if "optimized_attention_override" in self.options else None
+
+    @property
+    def is_patched(self) -> bool:
+        """Whether the transformer blocks have more to do than their own three steps."""
+        return self.banks is not None or any(self.patches.values()) or any(self.replacements.values())
+
+    def get_reference(self, path: str, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of the reference for a block, of the dtype and on the device of `like`."""
+        keys, values = self.reference.pairs[path]
+        return keys.to(like), values.to(like)
+
+    def select_reference(self, path: str, tokens: Tensor) -> tuple[tuple[Tensor, Tensor] | None, tuple]:
+        """The reference of a block and the groups of rows that read it; (None, ()) where no row does."""
+        if self.reference is None or not any(self.reads_reference):
+            return None, ()
+        return self.get_reference(path, tokens), tuple(self.group_rows(len(tokens)))
 
     def enter_block(self, kind: str, number: int) -> None:
         """Name the block about to run as ComfyUI does: ("input", 4), ("middle", 0), ("output", 3)."""

@@ -44,9 +44,9 @@ class TemporalAttention(Attention):
         super().__init__(channels, heads, operations=operations, dtype=dtype, device=device)
         self.pos_encoder = PositionTable(channels, frames, device=device)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, options: dict | None = None) -> Tensor:
         tokens = self.pos_encoder(tokens)  # queries, keys and values all carry the position
-        return super().forward(tokens, tokens)
+        return super().forward(tokens, tokens, options=options)
 
 
 class TemporalBlock(nn.Module):
@@ -60,9 +60,9 @@ class TemporalBlock(nn.Module):
         self.ff = FeedForward(channels, operations=operations, **layer)
         self.ff_norm = operations.LayerNorm(channels, eps=1e-5, **layer)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, options: dict | None = None) -> Tensor:
         for attention, norm in zip(self.attention_blocks, self.norms, strict=True):
-            tokens = tokens + attention(norm(tokens))
+            tokens = tokens + attention(norm(tokens), options)
         return tokens + self.ff(self.ff_norm(tokens))
 
 
@@ -79,11 +79,11 @@ class TemporalTransformer(nn.Module):
         )
         self.proj_out = operations.Linear(channels, channels, **layer)
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, frames: int, options: dict | None = None) -> Tensor:
         tokens = self.norm(x).unflatten(0, (-1, frames)).flatten(3).permute(0, 3, 1, 2)  # (chunks, h*w, F, C)
         tokens = self.proj_in(tokens.reshape(-1, frames, x.shape[1]))  # one sequence of frames per position
         for block in self.transformer_blocks:
-            tokens = block(tokens)
+            tokens = block(tokens, options)
         tokens = self.proj_out(tokens).unflatten(0, (-1, x.shape[2] * x.shape[3]))
         return x + tokens.permute(0, 2, 3, 1).reshape(x.shape)  # (chunks, h*w, F, C) -> (chunks * F, C, h, w)
 
@@ -95,5 +95,5 @@ class MotionModule(nn.Module):
             channels, heads, frames, operations=operations, dtype=dtype, device=device
         )
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
-        return self.temporal_transformer(x, frames)
+    def forward(self, x: Tensor, frames: int, options: dict | None = None) -> Tensor:
+        return self.temporal_transformer(x, frames, options)

@@ -14,8 +14,16 @@ from .unet import UNet
 class ReferenceUNet(UNet):
     """Stable Diffusion 1.5's UNet without its output layers, which nothing would read."""
 
-    def __init__(self, config: MimoConfig, *, operations=nn, dtype=None, device=None):
-        super().__init__(config, config.out_channels, motion=False, operations=operations, dtype=dtype, device=device)
+    def __init__(self, config: MimoConfig, *, attention=None, operations=nn, dtype=None, device=None):
+        super().__init__(
+            config,
+            config.out_channels,
+            motion=False,
+            attention=attention,
+            operations=operations,
+            dtype=dtype,
+            device=device,
+        )
 
     def forward(self, latent: Tensor, token: Tensor) -> ReferenceFeatures:
         """Features of the character's latent (N, 4, h, w) with its CLIP token (N, 1, D), at timestep 0.
@@ -28,16 +36,16 @@ class ReferenceUNet(UNet):
         temb = self.time_embedding(torch.zeros(len(latent), device=latent.device), latent.dtype)
         hidden = self.conv_in(latent)
         skips = [hidden]
-        for step in self.input_blocks():
-            hidden = step.run(hidden, temb, ctx)
+        for step in self.list_input_blocks():
+            hidden = step(hidden, temb, ctx)
             skips.append(hidden)
-        hidden = self.middle(hidden, temb, ctx)
+        hidden = self.run_middle(hidden, temb, ctx)
 
-        *steps, last = self.output_blocks()
+        *steps, last = self.list_output_blocks()
         for step in steps:
             hidden = torch.cat([hidden, skips.pop()], 1)
-            hidden = step.run(hidden, temb, ctx, skips[-1].shape[-2:])
+            hidden = step(hidden, temb, ctx, skips[-1].shape[-2:])
         hidden = last.resnet(torch.cat([hidden, skips.pop()], 1), temb)
         block = last.attention.transformer_blocks[0]
-        ctx.banks[block.path] = block.norm1(last.attention.tokens(hidden))
+        ctx.banks[block.path] = block.norm1(last.attention.to_tokens(hidden))
         return ReferenceFeatures(ctx.banks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .attention import Attention, attend, attend_with_reference
+from .attention import Attention, attend_with_reference
 from .blocks import FeedForward
 from .forward_context import ForwardContext
 
@@ -28,22 +28,50 @@ class TransformerBlock(nn.Module):
         self.ff = FeedForward(channels, operations=operations, **layer)
         self.norm3 = operations.LayerNorm(channels, eps=1e-5, **layer)
 
-    def forward(self, tokens: Tensor, ctx: ForwardContext) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        context: Tensor,
+        reference: tuple[Tensor, Tensor] | None = None,
+        groups: tuple[tuple[int, int, bool], ...] = (),
+        options: dict | None = None,
+    ) -> Tensor:
+        """The three steps where nobody hung a patch in: a function of tensors alone, which can be compiled.
+
+        context: (rows, T, D)
+        reference: keys and values (references, tokens, C) that the rows read which `groups` says:
+            (start, stop, whether they read it)
+        options: ComfyUI's dictionary, for its attention
+        """
+        normed = self.norm1(tokens)
+        if reference is None:
+            attended = self.attn1(normed, normed, options=options)
+        else:
+            attended = self._attend_by_group(normed, normed, normed, reference, groups, options)
+        tokens = tokens + attended
+        if context.shape[1] == 1:
+            tokens = tokens + self._attend_to_one(context)
+        else:
+            tokens = tokens + self.attn2(self.norm2(tokens), context, options=options)
+        return tokens + self.ff(self.norm3(tokens))
+
+    def forward_patched(self, tokens: Tensor, ctx: ForwardContext) -> Tensor:
+        """The three steps with everything that others hung into the model, and with the bank if one is recorded."""
         normed = self.norm1(tokens)
         if ctx.banks is not None:
             ctx.banks[self.path] = normed
         options = ctx.make_attention_options(self.attn1.heads, tokens.shape[-1] // self.attn1.heads)
-        tokens = tokens + self._self_attention(normed, ctx, options)
+        tokens = tokens + self._attend_to_itself(normed, ctx, options)
         for patch in ctx.patches.get("middle_patch", ()):
             tokens = patch(tokens, options)
-        tokens = tokens + self._cross_attention(tokens, ctx, options)
+        tokens = tokens + self._attend_to_context(tokens, ctx, options)
         return tokens + self.ff(self.norm3(tokens))
 
     def project_bank(self, bank: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of a reference's features (references, tokens, C). They are normalised already."""
         return self.attn1.to_k(bank), self.attn1.to_v(bank)
 
-    def _self_attention(self, normed: Tensor, ctx: ForwardContext, options: dict) -> Tensor:
+    def _attend_to_itself(self, normed: Tensor, ctx: ForwardContext, options: dict) -> Tensor:
         queries = keys = values = normed
         for patch in ctx.patches.get("attn1_patch", ()):
             queries, keys, values = patch(queries, keys, values, options)
@@ -51,49 +79,55 @@ class TransformerBlock(nn.Module):
         # A stand-in sees the frame's own tokens only: PAG returns `value`, which must have the queries' shape.
         if (replacement := ctx.find_replacement("attn1")) is not None:
             projected = self.attn1.to_q(queries), self.attn1.to_k(keys), self.attn1.to_v(values)
-            attended = self.attn1.out(replacement(*projected, options))
+            attended = self.attn1.project_out(replacement(*projected, options))
         elif ctx.reference is None:
-            attended = self.attn1(queries, keys, values)
+            attended = self.attn1(queries, keys, values, options)
         else:
-            attended = self._attend_by_kind(queries, keys, values, ctx)
+            pair = ctx.get_reference(self.path, queries)
+            attended = self._attend_by_group(queries, keys, values, pair, ctx.group_rows(len(queries)), options)
 
         for patch in ctx.patches.get("attn1_output_patch", ()):
             attended = patch(attended, options)
         return attended
 
-    def _attend_by_kind(self, queries: Tensor, keys: Tensor, values: Tensor, ctx: ForwardContext) -> Tensor:
-        """Conditional rows read the reference, unconditional rows never do. One kind's projections at a time."""
-        pair = tuple(bank.to(queries) for bank in ctx.reference.pairs[self.path])
+    def _attend_by_group(self, queries: Tensor, keys: Tensor, values: Tensor, reference, groups, options) -> Tensor:
+        """Conditional rows read the reference, unconditional rows never do. One group's projections at a time."""
         attended = []
-        for start, stop, conditional in ctx.group_rows(len(queries)):
+        for start, stop, reads in groups:
             query, key, value = (
                 project(tokens[start:stop])
                 for project, tokens in ((self.attn1.to_q, queries), (self.attn1.to_k, keys), (self.attn1.to_v, values))
             )
-            if conditional:
-                seen = attend_with_reference(query, key, value, pair, self.attn1.heads)
+            if reads:
+                seen = attend_with_reference(query, key, value, reference, self.attn1.heads, self.attn1.attend, options)
             else:
-                seen = attend(query, key, value, self.attn1.heads)
-            attended.append(self.attn1.out(seen))
+                seen = self.attn1.attend(query, key, value, self.attn1.heads, options)
+            attended.append(self.attn1.project_out(seen))
         return torch.cat(attended) if len(attended) > 1 else attended[0]
 
-    def _cross_attention(self, tokens: Tensor, ctx: ForwardContext, options: dict) -> Tensor:
+    def _attend_to_context(self, tokens: Tensor, ctx: ForwardContext, options: dict) -> Tensor:
         replacement = ctx.find_replacement("attn2")
         context = values = ctx.context
         if context.shape[1] == 1 and replacement is None and "attn2_patch" not in ctx.patches:
-            attended = self.attn2.to_v(context)  # the softmax over one key is 1, so queries do not matter
+            attended = self._attend_to_one(context).expand_as(tokens)
         else:
             queries = self.norm2(tokens)
             for patch in ctx.patches.get("attn2_patch", ()):
                 queries, context, values = patch(queries, context, values, options)
             query, key, value = self.attn2.to_q(queries), self.attn2.to_k(context), self.attn2.to_v(values)
-            attention = attend if replacement is None else replacement
-            attended = attention(query, key, value, self.attn2.heads if replacement is None else options)
+            if replacement is None:
+                attended = self.attn2.attend(query, key, value, self.attn2.heads, options)
+            else:
+                attended = replacement(query, key, value, options)
+            attended = self.attn2.project_out(attended)
 
-        attended = self.attn2.out(attended).expand_as(tokens)
         for patch in ctx.patches.get("attn2_output_patch", ()):
             attended = patch(attended, options)
         return attended
+
+    def _attend_to_one(self, token: Tensor) -> Tensor:
+        """Attention to one token (rows, 1, D): the softmax over one key is 1, so queries do not matter."""
+        return self.attn2.project_out(self.attn2.to_v(token))
 
 
 class SpatialTransformer(nn.Module):
@@ -111,12 +145,16 @@ class SpatialTransformer(nn.Module):
 
     def forward(self, x: Tensor, ctx: ForwardContext) -> Tensor:
         ctx.options["activations_shape"] = list(x.shape)
-        tokens = self.tokens(x)
+        tokens = self.to_tokens(x)
         for index, block in enumerate(self.transformer_blocks):
             ctx.options["block_index"] = index
-            tokens = block(tokens, ctx)
+            if ctx.is_patched:
+                tokens = block.forward_patched(tokens, ctx)
+            else:
+                tokens = block(tokens, ctx.context, *ctx.select_reference(block.path, tokens), ctx.plain_options)
         ctx.options["transformer_index"] += 1
         return x + self.proj_out(tokens.transpose(1, 2).reshape(x.shape))  # (rows, h*w, C) -> (rows, C, h, w)
 
-    def tokens(self, x: Tensor) -> Tensor:
-        return self.proj_in(self.norm(x)).flatten(2).transpose(1, 2).contiguous()  # (rows, C, h, w) -> (rows, h*w, C)
+    def to_tokens(self, x: Tensor) -> Tensor:
+        """(rows, C, h, w) -> (rows, h*w, C): a view where activations are channels-last."""
+        return self.proj_in(self.norm(x)).flatten(2).transpose(1, 2).contiguous()

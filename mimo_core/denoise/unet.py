@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from .attention import Attention, AttentionFunction
 from .blocks import Downsample, ResnetBlock, TimeEmbedding, Upsample
 from .config import MimoConfig
 from .forward_context import ForwardContext
@@ -21,13 +22,13 @@ class UNetBlock(NamedTuple):
     motion: MotionModule | None
     resample: Downsample | Upsample | None
 
-    def run(self, x: Tensor, temb: Tensor, ctx: ForwardContext, size=None) -> Tensor:
+    def __call__(self, x: Tensor, temb: Tensor, ctx: ForwardContext, size=None) -> Tensor:
         if self.resnet is not None:
             x = self.resnet(x, temb)
         if self.attention is not None:
             x = self.attention(x, ctx)
         if self.motion is not None:
-            x = self.motion(x, ctx.frames)
+            x = self.motion(x, ctx.frames, ctx.plain_options)
         if self.resample is not None:
             x = self.resample(x, size)
         return x
@@ -44,7 +45,7 @@ class Level(nn.Module):
         self.downsamplers = nn.ModuleList([downsample]) if downsample is not None else None
         self.upsamplers = nn.ModuleList([upsample]) if upsample is not None else None
 
-    def block(self, index: int, resample=None) -> UNetBlock:
+    def get_block(self, index: int, resample=None) -> UNetBlock:
         attention, motion = (
             None if modules is None or index >= len(modules) else modules[index]
             for modules in (self.attentions, self.motion_modules)
@@ -55,7 +56,17 @@ class Level(nn.Module):
 class UNet(nn.Module):
     """Down, middle and up. Cross-attention at all levels but the deepest; motion modules everywhere, or nowhere."""
 
-    def __init__(self, config: MimoConfig, in_channels: int, *, motion: bool, operations=nn, dtype=None, device=None):
+    def __init__(
+        self,
+        config: MimoConfig,
+        in_channels: int,
+        *,
+        motion: bool,
+        attention: AttentionFunction | None = None,
+        operations=nn,
+        dtype=None,
+        device=None,
+    ):
         super().__init__()
         self.config, self.dtype = config, dtype
         self._motion = motion
@@ -70,28 +81,30 @@ class UNet(nn.Module):
         for path, module in self.named_modules():
             if isinstance(module, TransformerBlock):
                 module.path = path
+            if isinstance(module, Attention) and attention is not None:
+                module.attend = attention
 
-    def input_blocks(self) -> list[UNetBlock]:
+    def list_input_blocks(self) -> list[UNetBlock]:
         """Everything after `conv_in` on the way down, one per skip."""
         blocks = []
         for level in self.down_blocks:
-            blocks += [level.block(index) for index in range(len(level.resnets))]
+            blocks += [level.get_block(index) for index in range(len(level.resnets))]
             if level.downsamplers is not None:
                 blocks.append(UNetBlock(None, None, None, level.downsamplers[0]))
         return blocks
 
-    def middle(self, x: Tensor, temb: Tensor, ctx: ForwardContext) -> Tensor:
+    def run_middle(self, x: Tensor, temb: Tensor, ctx: ForwardContext) -> Tensor:
         ctx.enter_block("middle", 0)
-        x = self.mid_block.block(0).run(x, temb, ctx)
+        x = self.mid_block.get_block(0)(x, temb, ctx)
         return self.mid_block.resnets[1](x, temb)
 
-    def output_blocks(self) -> list[UNetBlock]:
+    def list_output_blocks(self) -> list[UNetBlock]:
         """Everything on the way up; each takes one skip."""
         blocks = []
         for level in self.up_blocks:
             *first, last = range(len(level.resnets))
-            blocks += [level.block(index) for index in first]
-            blocks.append(level.block(last, level.upsamplers[0] if level.upsamplers is not None else None))
+            blocks += [level.get_block(index) for index in first]
+            blocks.append(level.get_block(last, level.upsamplers[0] if level.upsamplers is not None else None))
         return blocks
 
     def _down_level(self, level: int) -> Level:

@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from mimo_core.cli.terminal import print_lines
-from mimo_core.denoise.attention import attend
 from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.denoiser import Denoiser
 from mimo_core.denoise.forward_context import ForwardContext
@@ -59,23 +58,23 @@ class PlainBlock(TransformerBlock):
     def project_bank(self, bank: Tensor) -> tuple[Tensor, Tensor]:
         return bank, bank  # not projected: that happens in every pass
 
-    def _self_attention(self, normed: Tensor, ctx: ForwardContext, options: dict) -> Tensor:
-        if ctx.reference is None:
-            return self.attn1(normed, normed)
-        bank = ctx.reference.pairs[self.path][0]
-        repeated = bank.repeat(len(normed), 1, 1)
-        source = torch.cat([normed, repeated], 1)
-        attended = self.attn1(normed, source)
-        for start, stop, conditional in ctx.group_rows(len(normed)):
-            if not conditional:
-                attended[start:stop] = self.attn1(normed[start:stop], normed[start:stop])
-        return attended
+    def forward(self, tokens, context, reference=None, groups=(), options=None) -> Tensor:
+        normed = self.norm1(tokens)
+        if reference is None:
+            attended = self.attn1(normed, normed)
+        else:
+            attended = self._attend_by_group(normed, normed, normed, reference, groups, options)
+        tokens = tokens + attended
+        tokens = tokens + self.attn2(self.norm2(tokens), context)
+        return tokens + self.ff(self.norm3(tokens))
 
-    def _cross_attention(self, tokens: Tensor, ctx: ForwardContext, options: dict) -> Tensor:
-        queries = self.attn2.to_q(self.norm2(tokens))
-        return self.attn2.out(
-            attend(queries, self.attn2.to_k(ctx.context), self.attn2.to_v(ctx.context), self.attn2.heads)
-        )
+    def _attend_by_group(self, queries: Tensor, keys: Tensor, values: Tensor, reference, groups, options) -> Tensor:
+        repeated = reference[0].repeat(len(queries), 1, 1)
+        attended = self.attn1(queries, torch.cat([queries, repeated], 1))
+        for start, stop, reads in groups:
+            if not reads:
+                attended[start:stop] = self.attn1(queries[start:stop], queries[start:stop])
+        return attended
 
 
 def add_arguments(parser) -> None:
@@ -157,7 +156,10 @@ def _memory(denoiser: Denoiser, features: ReferenceFeatures, case: Case, height:
     def peak(kind: type, reference) -> int:
         _use(denoiser, kind)
         ctx = ForwardContext(normed, token, reference=reference, transformer_options={"cond_or_uncond": [1, 0]})
-        return peak_bytes(lambda: block._self_attention(normed, ctx, {}))
+        if reference is None:
+            return peak_bytes(lambda: block.attn1(normed, normed))
+        pair, groups = ctx.select_reference(block.path, normed)
+        return peak_bytes(lambda: block._attend_by_group(normed, normed, normed, pair, groups, None))
 
     _use(denoiser, TransformerBlock)
     keys = denoiser.project_reference(features)
