@@ -27,6 +27,7 @@ from ..mimo_core.denoise.denoiser import Denoiser
 from ..mimo_core.denoise.memory import run_with_fallbacks
 from ..mimo_core.denoise.pose_guider import PoseGuider
 from ..mimo_core.denoise.reference import ReferenceFeatures
+from ..mimo_core.denoise.sampling import HALVES_APART_FROM
 from ..mimo_core.errors import InputError
 
 
@@ -73,6 +74,9 @@ class ClipCond(comfy.conds.CONDRegular):
         return ClipCond(self.cond, reads_reference=self.reads_reference, area=area, cache=self.cache)
 
     def can_concat(self, other):
+        """Whether both halves of the guidance run in one pass: with large pictures that only takes memory."""
+        if self.cond.concat_latents[0, 0].numel() >= HALVES_APART_FROM:
+            return False
         return self.cond.body_code is other.cond.body_code and self.area == other.area
 
     def concat(self, others):
@@ -124,7 +128,9 @@ class NativeConfig(comfy.supported_models_base.BASE):
     latent_format = comfy.latent_formats.SD15
     # ComfyUI's "linear" is diffusers' "scaled_linear"; zsnr is its rescale_betas_zero_snr.
     sampling_settings = {"beta_schedule": "linear", "linear_start": 0.00085, "linear_end": 0.012, "zsnr": True}
-    memory_usage_factor = 1.5
+    # Measured on an H200 in float16, at 512 and 784 px: 16.1 kB for a latent pixel of a row, which is 0.77 in
+    # ComfyUI's unit; a third more for what else lies there.
+    memory_usage_factor = 1.0
 
     def __init__(self, networks: MimoConfig):
         # FreeU and savers read these two. With num_res_blocks, LoRA names would be mapped to blocks we do not have.

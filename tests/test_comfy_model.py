@@ -410,3 +410,35 @@ class TestBadInput:
         conds = tiny_comfy.conditions(native, made.model, CONFIG.motion_frames + 1)
         with pytest.raises(ValueError, match="9 frames in one window.*at most 8"):
             sample(made.model, *conds, frames=CONFIG.motion_frames + 1)
+
+
+class TestAttention:
+    """On a CPU every frame that reads the reference is one call, on a GPU all frames are."""
+
+    @staticmethod
+    def count(model):
+        names = [name for name, _ in model.model.diffusion_model.named_modules()]
+        spatial, temporal = (sum(name.endswith(end) for name in names) for end in (".attn1", ".pos_encoder"))
+        return temporal + spatial * (1 + FRAMES)
+
+    def test_every_attention_of_every_block_is_comfyuis_choice(self, made, monkeypatch):
+        import comfy.ldm.modules.attention as chosen
+
+        seen, original = [], chosen.optimized_attention
+        monkeypatch.setattr(
+            chosen, "optimized_attention", lambda *args, **options: seen.append(1) or original(*args, **options)
+        )
+        sample(made.model, *made.conds, steps=1)
+        assert len(seen) == self.count(made.model)
+
+    def test_so_is_an_override_in_the_options_of_a_model(self, made):
+        model, seen = made.model.clone(), []
+
+        def override(function, *args, **options):
+            seen.append(1)
+            return function(*args, **options)
+
+        model.model_options["transformer_options"]["optimized_attention_override"] = override
+        latents = sample(model, *made.conds, steps=1)
+        assert len(seen) == self.count(model)
+        torch.testing.assert_close(latents, sample(made.model, *made.conds, steps=1))

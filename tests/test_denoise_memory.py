@@ -76,6 +76,14 @@ class TestSample:
         torch.testing.assert_close(found, wanted, rtol=0, atol=2e-5)
         assert tried == expected
 
+    @pytest.mark.parametrize(("side", "expected"), [(56, [4]), (64, [2, 2])])
+    def test_from_512_pixels_on_one_half_of_the_guidance_is_in_memory_at_a_time(self, side, expected):
+        denoiser, rows = random_weights(Denoiser(TINY)), []
+        denoiser.forward = lambda x, *_, **__: rows.append(len(x)) or torch.zeros_like(x[:, :4])
+        conditions = Conditions(torch.zeros(2, 4, side, side), torch.zeros(1, 1, TINY.cross_attention_dim))
+        sample_latents(denoiser, draw_frame_noise(1, range(2), side, side), conditions, windows=[[0, 1]], steps=1)
+        assert rows == expected
+
     def test_less_than_one_window_is_told_with_numbers(self):
         denoiser = random_weights(Denoiser(TINY))
         denoiser.forward, tried = in_little_memory(denoiser.forward, 3)

@@ -43,6 +43,7 @@ def add_options(parser) -> None:
     add("--segment", type=int, default=3, metavar="WINDOWS", help="worked on, and kept by --resume, together")
     add("--windows-at-once", type=int, default=1, metavar="N", help="windows in one pass; fewer if memory runs out")
     add("--resume", action="store_true", help="keep finished segments beside the output, and go on from those there")
+    add("--compile", action="store_true", help="torch.compile the blocks of the denoiser: slow start, faster passes")
     add("--precision", choices=PRECISION_NAMES, default="auto", help="auto: fp16 on a GPU, fp32 elsewhere")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
 
@@ -51,6 +52,7 @@ def build_decoder(options, files: Iterable[Path], *, progress: Progress):
     """The MimoDecoder that parsed options ask for. `files` are the job's other inputs, by which --resume knows it."""
     from .autoencoder import Autoencoder
     from .checkpoints import build_networks, open_checkpoint
+    from .compilation import compile_blocks
     from .image_encoder import build_image_encoder
     from .official_files import open_official_body, read_edge_masks
     from .pipeline import MimoDecoder, SamplingSettings
@@ -61,8 +63,11 @@ def build_decoder(options, files: Iterable[Path], *, progress: Progress):
     vae = _read_part(checkpoint, "vae", options.vae, VAE)
     encoder = _read_part(checkpoint, "clip_vision", options.image_encoder, IMAGE_ENCODER)
     models, folders = str(get_models_folder()), [path if path.is_dir() else path.parent, get_models_folder() / "mimo"]
+    networks = build_networks(checkpoint, dtype=_choose_dtype(options.precision, device), device=device)
+    if options.compile:
+        compile_blocks(networks.denoiser)
     return MimoDecoder(
-        build_networks(checkpoint, dtype=_choose_dtype(options.precision, device), device=device),
+        networks,
         Autoencoder.from_tensors(vae, device),
         build_image_encoder(encoder, device),
         settings,

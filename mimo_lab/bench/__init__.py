@@ -23,6 +23,9 @@ BENCHES = {
     "parity": Bench("Compare the networks with the official numbers in a folder of fixtures.", "add_arguments", "run"),
     "denoise": Bench("Measure the denoiser's speed and memory against a plain variant.", "add_arguments", "run"),
     "fuzz": Bench("Read damaged and hostile files of every kind under limits.", "add_fuzz_options", "run_fuzz"),
+    "traffic": Bench(
+        "Count the bytes that a pass of the denoiser moves, by operator.", "add_traffic_options", "run_traffic"
+    ),
     "tiny": Bench(
         "Compare what the shipped model draws with the exact truth of unseen synthetic shots.",
         "add_tiny_options",

@@ -1,0 +1,151 @@
+"""`mimo bench traffic`: bytes that the operators of a pass read and write, counted on the meta device."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from mimo_core.cli.terminal import print_lines
+from mimo_core.denoise.config import MimoConfig
+from mimo_core.denoise.denoiser import Denoiser
+from mimo_core.denoise.reference_unet import ReferenceUNet
+
+
+# Operators that touch no values: views, and allocations without a fill.
+FREE = frozenset(
+    (
+        "_unsafe_view",
+        "alias",
+        "as_strided",
+        "chunk",
+        "detach",
+        "diagonal",
+        "empty",
+        "empty_like",
+        "empty_strided",
+        "expand",
+        "lift_fresh",
+        "narrow",
+        "new_empty",
+        "permute",
+        "reshape",
+        "select",
+        "slice",
+        "split",
+        "split_with_sizes",
+        "squeeze",
+        "t",
+        "transpose",
+        "unbind",
+        "unflatten",
+        "unsqueeze",
+        "view",
+    )
+)
+
+
+class TrafficCounter(TorchDispatchMode):
+    """Adds up `bytes_moved` by operator: every distinct tensor read once and every result written once.
+
+    A tensor that is expanded counts by the values it holds in memory, not by its shape. Caches are taken to be empty
+    between operators, and full within one.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.bytes_moved: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        name = function.overloadpacket.__name__
+        if name not in FREE:
+            read = {id(leaf): leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+            written = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+            if name == "copy_":  # the target is written, not read
+                read.pop(id(args[0]), None)
+            self.bytes_moved[name] += sum(map(count_bytes, [*read.values(), *written]))
+            self.calls[name] += 1
+        return result
+
+    @property
+    def total(self) -> int:
+        return sum(self.bytes_moved.values())
+
+
+class FusedAttention(TorchFunctionMode):
+    """Counts an attention as the one kernel that it is on a GPU; on the meta device it would be many."""
+
+    def __init__(self, counter: TrafficCounter):
+        super().__init__()
+        self.counter = counter
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is not scaled_dot_product_attention:
+            return function(*args, **(kwargs or {}))
+        query, key, value = args
+        rows, heads, tokens, channels = query.shape
+        # The kernels write (rows, tokens, heads, channels).
+        attended = query.new_empty(rows, tokens, heads, channels).transpose(1, 2)
+        self.counter.bytes_moved["attention"] += sum(map(count_bytes, (query, key, value, attended)))
+        self.counter.calls["attention"] += 1
+        return attended
+
+
+def count_bytes(tensor: Tensor) -> int:
+    """Bytes of the values that a tensor shows, each once: expanded axes repeat theirs."""
+    count = 1
+    for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
+        count *= size if stride or size <= 1 else 1
+    return count * tensor.element_size()
+
+
+@torch.no_grad()
+def count_traffic(run: Callable[[], object]) -> TrafficCounter:
+    """The counter after one call of `run`."""
+    counter = TrafficCounter()
+    with counter, FusedAttention(counter):
+        run()
+    return counter
+
+
+def format_traffic(counter: TrafficCounter, rows: int = 12) -> list[str]:
+    """A table of the operators that move most, in GB."""
+    lines = [f"{'operator':<40} {'calls':>6} {'GB':>9}"]
+    for name, moved in counter.bytes_moved.most_common(rows):
+        lines.append(f"{name:<40} {counter.calls[name]:>6} {moved / 1e9:>9.2f}")
+    return [*lines, f"{'all':<40} {sum(counter.calls.values()):>6} {counter.total / 1e9:>9.2f}"]
+
+
+def add_traffic_options(parser) -> None:
+    """The options of `mimo bench traffic`."""
+    parser.add_argument("--frames", type=int, default=24)
+    parser.add_argument("--size", type=int, default=784, help="pixels")
+
+
+def run_traffic(arguments) -> int:
+    """Print what a pass with guidance in float16 moves, at the size of the official release. Needs no GPU."""
+    counter = count_traffic(make_pass(MimoConfig(), arguments.frames, arguments.size // 8))
+    print("\n".join(format_traffic(counter)))
+    print_lines("Operators are counted one by one, as eager torch runs them; a compiler joins some of them.")
+    return 0
+
+
+@torch.no_grad()
+def make_pass(config: MimoConfig, frames: int, side: int) -> Callable[[], Tensor]:
+    """A pass of both halves of the guidance over `frames` latents of side x side, on the meta device."""
+    place = {"device": "meta", "dtype": torch.float16}
+    denoiser, reference_unet = (network(config, **place).requires_grad_(False) for network in (Denoiser, ReferenceUNet))
+    token = torch.empty(1, 1, config.cross_attention_dim, **place)
+    keys = denoiser.project_reference(reference_unet(torch.empty(1, 4, side, side, **place), token))
+    x = torch.empty(2 * frames, config.in_channels, side, side, **place)
+    pose = torch.empty(frames, config.block_out_channels[0], side, side, **place)
+    timesteps, options = torch.empty(len(x), device="meta"), {"cond_or_uncond": [1, 0]}
+    return lambda: denoiser(x, timesteps, token, transformer_options=options, pose=pose, reference=keys)

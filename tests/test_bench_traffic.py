@@ -1,0 +1,41 @@
+"""The traffic counter against sums that can be done by hand."""
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from mimo_lab.bench.traffic import count_traffic, make_pass
+from tests.tiny_networks import TINY
+
+
+def make(*shape):
+    return torch.empty(*shape, device="meta", dtype=torch.float16)
+
+
+def test_an_addition_reads_two_tensors_and_writes_one():
+    a, b = make(10, 20), make(10, 20)
+    counter = count_traffic(lambda: a + b)
+    assert dict(counter.bytes_moved) == {"add": 3 * 200 * 2}
+
+
+def test_a_tensor_that_is_expanded_or_used_twice_is_read_once():
+    a, row = make(10, 20), make(1, 20)
+    assert count_traffic(lambda: a + row.expand(10, 20)).total == (200 + 20 + 200) * 2
+    assert count_traffic(lambda: a * a).total == (200 + 200) * 2
+
+
+def test_views_are_free_and_copies_are_not():
+    a = make(4, 6)
+    assert count_traffic(lambda: a.transpose(0, 1).unflatten(0, (2, 3))).total == 0
+    assert dict(count_traffic(lambda: a.transpose(0, 1).contiguous()).bytes_moved) == {"clone": 2 * 24 * 2}
+
+
+def test_an_attention_is_one_kernel_that_keeps_its_scores():
+    query, key = make(2, 8, 100, 40), make(2, 8, 300, 40)
+    counter = count_traffic(lambda: scaled_dot_product_attention(query, key, key))
+    assert counter.calls["attention"] == 1
+    assert counter.total == (2 * query.numel() + 2 * key.numel()) * 2
+
+
+def test_twice_the_frames_move_nearly_twice_as_much():
+    few, many = (count_traffic(make_pass(TINY, frames, 8)).total for frames in (4, 8))
+    assert 1.5 < many / few < 2
