@@ -138,7 +138,7 @@ def _take_step(stage, number, trained, optimizer, accelerator, *, seed, clip) ->
     accelerator.clip_grad_norm_(trained, clip)
     optimizer.step()
     optimizer.zero_grad()
-    return float(loss.detach()), scalars
+    return float(accelerator.reduce(loss.detach(), reduction="mean")), scalars
 
 
 def _average_gradients(trained: list[nn.Parameter], accelerator) -> None:
