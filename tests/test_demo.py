@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mimo_core.demo.job import CLIP, COLOR, MOTION_FILE, PICTURE, SHIPPED, PageRequest, run_page_job
-from mimo_core.demo.uploads import Limits, check_upload, open_limited_clip, parse_color
+from mimo_core.demo.uploads import Limits, check_upload, open_limited_clip, parse_page_color
 from mimo_core.demo.workflow import GraphInputs, build_graph
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip, write_video
@@ -73,10 +73,10 @@ class TestUploads:
             check_upload(str(uploads / "motion.pkl"), "motion", uploads)
 
     def test_colors_are_read_as_browsers_give_them(self):
-        assert parse_color("#204060") == parse_color("rgba(32, 64, 96, 1)") == (32, 64, 96)
-        assert parse_color(None) == (255, 255, 255)
+        assert parse_page_color("#204060") == parse_page_color("rgba(32, 64, 96, 1)") == (32, 64, 96)
+        assert parse_page_color(None) == (255, 255, 255)
         with pytest.raises(InputError, match="is not a color"):
-            parse_color("/etc/hostname")
+            parse_page_color("/etc/hostname")
 
     def test_a_clip_is_cut_and_scaled_down_with_notes(self, tmp_path):
         frames = np.random.default_rng(0).integers(0, 255, (12, 48, 96, 3), dtype=np.uint8)

@@ -12,7 +12,7 @@ from tests.tiny_networks import TINY
 
 @pytest.fixture(scope="module")
 def rows():
-    return denoise.measure(denoise.Case("tiny 3x64", TINY, 3, 64, target=0.0), repeats=1)
+    return denoise.measure_case(denoise.Case("tiny 3x64", TINY, 3, 64, target=0.0), repeats=1)
 
 
 class TestPlainVariant:

@@ -18,7 +18,7 @@ SAMPLES = Path(__file__).parent / "data" / "parity"
 
 def options(*arguments):
     parser = argparse.ArgumentParser()
-    parity.add_arguments(parser)
+    parity.add_parity_options(parser)
     return parser.parse_args(arguments)
 
 
@@ -61,7 +61,7 @@ class TestCommand:
         return tmp_path
 
     def test_absent_files_are_skipped_and_named(self, scheduler_only, capsys):
-        assert parity.run(options("--fixtures", str(scheduler_only))) == 0
+        assert parity.run_parity(options("--fixtures", str(scheduler_only))) == 0
         printed = capsys.readouterr().out
         assert "skipped: roi.json absent" in printed
         assert "scheduler.alphas_cumprod" in printed
@@ -70,12 +70,12 @@ class TestCommand:
         tensors = load_file(scheduler_only / "scheduler.safetensors")
         tensors["step25.t39.prev_sample"][0, 0, 0, 0, 0] += 1e-4
         save_file(tensors, scheduler_only / "scheduler.safetensors")
-        assert parity.run(options("--fixtures", str(scheduler_only), "--json")) == 1
+        assert parity.run_parity(options("--fixtures", str(scheduler_only), "--json")) == 1
         rows = json.loads(capsys.readouterr().out)["rows"]
         assert [case for case, row in rows.items() if not row["ok"]] == ["scheduler.step25.t39.prev_sample"]
 
     def test_a_folder_without_samples_fails(self, tmp_path, capsys):
-        assert parity.run(options("--fixtures", str(tmp_path))) == 1
+        assert parity.run_parity(options("--fixtures", str(tmp_path))) == 1
         assert "0 cases compared" in capsys.readouterr().err
 
     def test_a_missing_folder_is_named(self, tmp_path):

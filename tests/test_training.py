@@ -305,12 +305,16 @@ class TestDenoiser:
         one = stage(latents)
         batch = one.batch(Step(0, torch.Generator().manual_seed(0), torch.device("cpu")))
         noisy, when = torch.randn_like(batch.frames), torch.full((len(batch.frames),), 500)
-        from mimo_lab.training.denoiser import predict_velocity
+        from mimo_lab.training.denoiser import predict_batch_velocity
 
         other = replace(batch, reference=batch.reference + 1, token=batch.token + 1)
         with torch.no_grad():
-            assert torch.equal(*(predict_velocity(one.network, noisy, when, b, conditioned=0) for b in (batch, other)))
-            known, changed = (predict_velocity(one.network, noisy, when, b, conditioned=1) for b in (batch, other))
+            assert torch.equal(
+                *(predict_batch_velocity(one.network, noisy, when, b, conditioned=0) for b in (batch, other))
+            )
+            known, changed = (
+                predict_batch_velocity(one.network, noisy, when, b, conditioned=1) for b in (batch, other)
+            )
         assert not torch.equal(known[:2], changed[:2])
         assert torch.equal(known[2:], changed[2:])
 

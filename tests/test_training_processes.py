@@ -1,4 +1,4 @@
-"""Training in two processes on a CPU (gloo) by torchrun, which `accelerate launch` calls for GPUs; it wants MPI on CPUs."""
+"""Training in two processes on a CPU (gloo) by torchrun, as `accelerate launch` does on GPUs; on CPUs it wants MPI."""
 
 import json
 import os

@@ -22,7 +22,7 @@ from ..render.styles import render_motion
 from ..replace import Decoder, Job, animate_character, replace_character
 from ..scene.picture import scene_from_picture
 from ..scene.scene import Scene
-from .uploads import USUAL_LIMITS, Limits, check_upload, limit_size, open_limited_clip, parse_color
+from .uploads import USUAL_LIMITS, Limits, check_upload, fit_limits, open_limited_clip, parse_page_color
 from .workflow import GraphInputs, write_graph
 
 
@@ -125,7 +125,7 @@ def _limit_motion(motion: Motion, limits: Limits) -> tuple[Motion, tuple[str, ..
     if motion.frames > most:
         notes.append(f"The motion was cut from {motion.frames / motion.fps:.1f} to {limits.seconds:g} seconds.")
         motion = motion[:most]
-    size = limit_size(*motion.camera.size, limits)
+    size = fit_limits(*motion.camera.size, limits)
     if size != tuple(motion.camera.size):
         motion = dataclasses.replace(motion, camera=motion.camera.reframe(*size))
     return motion, tuple(notes)
@@ -140,7 +140,7 @@ def _make_scene(request: PageRequest, uploads: Path, width: int, height: int, fp
         return scene_from_picture(read_picture(path), **size)
     if request.scene_kind == OWN_SCENE:  # of a motion, which has none
         return scene_from_picture(None, **size)
-    return scene_from_picture(None, color=parse_color(request.color), **size)
+    return scene_from_picture(None, color=parse_page_color(request.color), **size)
 
 
 def _write_layers(folder: Path, job: Job) -> tuple[tuple[Path, str], ...]:
@@ -180,5 +180,5 @@ def _describe_inputs(request: PageRequest, character: Path) -> GraphInputs:
         video = ""
         motion = f"{request.shipped} [built in]" if request.motion_kind == SHIPPED else name_of(request.motion_file)
     scene = name_of(request.scene_picture) if request.scene_kind == PICTURE else ""
-    color = "" if request.scene_kind != COLOR else "#{:02x}{:02x}{:02x}".format(*parse_color(request.color))
+    color = "" if request.scene_kind != COLOR else "#{:02x}{:02x}{:02x}".format(*parse_page_color(request.color))
     return GraphInputs(character.name, video, motion, scene, color)

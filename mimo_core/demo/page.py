@@ -124,7 +124,10 @@ def build_page(demo: Demo):
 
 
 def serve_page(demo: Demo, *, host: str, port: int, block: bool = True) -> str:
-    """Serve the page until Ctrl-C and remove the files of all visitors; with `block` False, until the process ends."""
+    """Serve the page until Ctrl-C and remove the files of all visitors; with `block` False, until the process ends.
+
+    Raises InputError for a port that is taken.
+    """
     page = build_page(demo)
     try:
         _, url, _ = page.launch(

@@ -52,7 +52,7 @@ def check_upload(path: str | Path | None, kind: str, folder: Path) -> Path | Non
     return real
 
 
-def parse_color(text: str | None) -> tuple[int, int, int]:
+def parse_page_color(text: str | None) -> tuple[int, int, int]:
     """Red, green and blue of #rrggbb, or of rgba(r, g, b, a) as browsers give it. Raises InputError."""
     text = (text or "#ffffff").strip()
     numbers = re.fullmatch(r"rgba?\(([\d.]+),\s*([\d.]+),\s*([\d.]+)(?:,\s*[\d.]+)?\)", text)
@@ -72,7 +72,7 @@ def open_limited_clip(path: Path, limits: Limits, progress: Progress = silent) -
     frames = len(clip)
     if frames > most:
         notes.append(f"The clip was cut from {float(frames / clip.fps):.1f} to {limits.seconds:g} seconds.")
-    width, height = limit_size(clip.width, clip.height, limits)
+    width, height = fit_limits(clip.width, clip.height, limits)
     if (width, height) != (clip.width, clip.height):
         notes.append(f"The clip was scaled down from {clip.width}x{clip.height} to {width}x{height} pixels.")
         scaled = _scale_frames(clip.read(0, most), (width, height))
@@ -80,7 +80,7 @@ def open_limited_clip(path: Path, limits: Limits, progress: Progress = silent) -
     return clip if frames <= most else clip.select(range(most)), tuple(notes)
 
 
-def limit_size(width: int, height: int, limits: Limits) -> tuple[int, int]:
+def fit_limits(width: int, height: int, limits: Limits) -> tuple[int, int]:
     """Width and height within the limits, even where they are scaled."""
     scale = limits.side / max(width, height)
     if scale >= 1:

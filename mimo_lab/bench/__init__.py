@@ -20,8 +20,12 @@ BENCHES = {
     "quality": Bench(
         "Compare every stage with the exact truth of synthetic shots.", "add_quality_options", "run_quality"
     ),
-    "parity": Bench("Compare the networks with the official numbers in a folder of fixtures.", "add_arguments", "run"),
-    "denoise": Bench("Measure the denoiser's speed and memory against a plain variant.", "add_arguments", "run"),
+    "parity": Bench(
+        "Compare the networks with the official numbers in a folder of fixtures.", "add_parity_options", "run_parity"
+    ),
+    "denoise": Bench(
+        "Measure the denoiser's speed and memory against a plain variant.", "add_denoise_options", "run_denoise"
+    ),
     "fuzz": Bench("Read damaged and hostile files of every kind under limits.", "add_fuzz_options", "run_fuzz"),
     "traffic": Bench(
         "Count the bytes that a pass of the denoiser moves, by operator.", "add_traffic_options", "run_traffic"

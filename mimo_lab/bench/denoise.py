@@ -77,14 +77,14 @@ class PlainBlock(TransformerBlock):
         return attended
 
 
-def add_arguments(parser) -> None:
+def add_denoise_options(parser) -> None:
     """The options of `mimo bench denoise`."""
     parser.add_argument("--repeats", type=int, default=3, help="passes per variant, of which the fastest counts")
     parser.add_argument("--only", choices=[case.name for case in CASES], action="append", help="may be given twice")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
-def run(arguments) -> int:
+def run_denoise(arguments) -> int:
     """Measure on one thread. SD1.5 width needs 6 GB of memory and minutes."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -92,14 +92,14 @@ def run(arguments) -> int:
         rows = {"plain TFLOP, SD1.5 width 4x256": _flops()}
         for case in CASES:
             if not arguments.only or case.name in arguments.only:
-                rows |= measure(case, repeats=arguments.repeats)
+                rows |= measure_case(case, repeats=arguments.repeats)
     finally:
         torch.set_num_threads(threads)
     return report_rows(rows, (0,), 256, as_json=arguments.json)
 
 
 @torch.no_grad()
-def measure(case: Case, *, repeats: int = 3) -> dict[str, BenchRow]:
+def measure_case(case: Case, *, repeats: int = 3) -> dict[str, BenchRow]:
     """Speed of a pass with guidance, of the reference's pass, and the memory that the reference adds."""
     denoiser = _weighted(Denoiser(case.config, device="meta"))
     height = case.size // 8

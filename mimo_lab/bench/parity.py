@@ -88,13 +88,13 @@ def compare(folder: str | Path) -> list[Row]:
     return rows
 
 
-def add_arguments(parser) -> None:
+def add_parity_options(parser) -> None:
     """The options of `mimo bench parity`."""
     parser.add_argument("--fixtures", required=True, metavar="DIR", help="folder of samples of the official release")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
-def run(arguments) -> int:
+def run_parity(arguments) -> int:
     """Print one line per case, or one JSON object; 1 if a case is over its tolerance or nothing was compared."""
     rows = compare(arguments.fixtures)
     if arguments.json:

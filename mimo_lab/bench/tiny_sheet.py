@@ -9,13 +9,13 @@ from PIL import Image
 
 
 SHEET_FRAMES = 3  # frames of a shot
-SHEET_GAP = 4
+TILE_GAP = 4
 
 
 def write_tiny_sheet(out: Path, drawn: list) -> None:
     """A row for each of the shots: the character once, then some frames of driver, proxy, result and truth."""
     rows = [_make_row(one) for one in drawn]
-    gap = np.full((SHEET_GAP, rows[0].shape[1], 3), 255, np.uint8)
+    gap = np.full((TILE_GAP, rows[0].shape[1], 3), 255, np.uint8)
     Image.fromarray(np.concatenate([part for row in rows for part in (row, gap)][:-1])).save(out)
 
 
@@ -24,5 +24,5 @@ def _make_row(one) -> np.ndarray:
     side = one.frames.shape[1]
     tiles = [np.asarray(Image.fromarray(one.character).resize((side, side), Image.Resampling.LANCZOS))]
     for clip in (one.driver, one.proxy, one.frames, one.truth.frames):
-        tiles += [np.full((side, SHEET_GAP, 3), 255, np.uint8), *clip[frames]]
+        tiles += [np.full((side, TILE_GAP, 3), 255, np.uint8), *clip[frames]]
     return np.concatenate(tiles, 1)

@@ -19,7 +19,7 @@ from .latents import Latents
 from .loop import Step
 
 
-GAMMA = 5.0  # of min-SNR
+SNR_GAMMA = 5.0  # of min-SNR
 CONDITIONAL, UNCONDITIONAL = 0, 1
 
 
@@ -106,7 +106,7 @@ class DenoiserStage:
         noisy = signal.sqrt() * batch.frames + (1 - signal).sqrt() * noise
         wanted = signal.sqrt() * noise - (1 - signal).sqrt() * batch.frames
         conditioned = batch.clips - int((step.uniform(batch.clips) < self.batching.dropped).sum())
-        found = predict_velocity(self.network, noisy, chosen, batch, conditioned=conditioned)
+        found = predict_batch_velocity(self.network, noisy, chosen, batch, conditioned=conditioned)
         error = (found.float() - wanted).square() * (1 + self.batching.person * batch.visible)
         weight = compute_min_snr(signal)
         x0 = (signal.sqrt() * noisy - (1 - signal).sqrt() * found.detach().float() - batch.frames).square()
@@ -145,7 +145,9 @@ class DenoiserStage:
         return None
 
 
-def predict_velocity(networks: Mimo, noisy: Tensor, timesteps: Tensor, batch: Batch, *, conditioned: int) -> Tensor:
+def predict_batch_velocity(
+    networks: Mimo, noisy: Tensor, timesteps: Tensor, batch: Batch, *, conditioned: int
+) -> Tensor:
     """v of noisy latents (N F, 4, h, w). The first `conditioned` clips are conditioned on the character."""
     features = (
         networks.reference_unet(batch.reference[:conditioned], batch.token[:conditioned]) if conditioned else None
@@ -172,7 +174,7 @@ def compute_signal() -> Tensor:
     return diffusers.DDIMScheduler(**NOISE_SCHEDULE).alphas_cumprod
 
 
-def compute_min_snr(signal: Tensor, gamma: float = GAMMA) -> Tensor:
+def compute_min_snr(signal: Tensor, gamma: float = SNR_GAMMA) -> Tensor:
     """The weight of an error of v: that of x0 counts 1 + min(SNR, gamma).
 
     Hang et al. 2023 weigh x0 by min(SNR, gamma), which leaves out the step of pure noise, where sampling begins.

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
-from .denoiser import Batch, BatchConfig, DenoiserStage, Mimo, predict_velocity
+from .denoiser import Batch, BatchConfig, DenoiserStage, Mimo, predict_batch_velocity
 from .latents import Latents
 from .loop import Step
 
@@ -71,15 +71,17 @@ class FewStepsStage(DenoiserStage):
         return share * noisy - rest * velocity, rest * noisy + share * velocity
 
     def _guided(self, noisy: Tensor, timesteps: Tensor, batch: Batch) -> Tensor:
-        conditioned = predict_velocity(self.teacher, noisy, timesteps, batch, conditioned=batch.clips).float()
+        conditioned = predict_batch_velocity(self.teacher, noisy, timesteps, batch, conditioned=batch.clips).float()
         if self.cfg <= 1:
             return conditioned
-        unconditioned = predict_velocity(self.teacher, noisy, timesteps, batch, conditioned=0).float()
+        unconditioned = predict_batch_velocity(self.teacher, noisy, timesteps, batch, conditioned=0).float()
         return unconditioned + self.cfg * (conditioned - unconditioned)
 
     def _clean(self, noisy: Tensor, timesteps: Tensor, batch: Batch) -> Tensor:
         """What the student takes for the clean latents; latents without noise are returned as they are."""
-        velocity = predict_velocity(self.network, noisy, timesteps.clamp_min(0), batch, conditioned=batch.clips).float()
+        velocity = predict_batch_velocity(
+            self.network, noisy, timesteps.clamp_min(0), batch, conditioned=batch.clips
+        ).float()
         x0 = self._parts(noisy, velocity, timesteps)[0]
         return torch.where((timesteps < 0)[:, None, None, None], noisy, x0)
 
