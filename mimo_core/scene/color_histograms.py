@@ -30,7 +30,7 @@ class ColorHistograms:
     def __init__(self, patches: int = 1, neighbors: np.ndarray | None = None):
         """`neighbours` (patches, N) are the patches around each, itself included; needed for `usual`."""
         self.counts = np.zeros((patches, COLOR_BINS), np.float32)
-        self._density = None
+        self._density = self._usual = None
         self._neighbors = neighbors
         if neighbors is not None:
             self._present = np.zeros((patches, COARSE_LEVELS**3), np.int32)
@@ -43,7 +43,7 @@ class ColorHistograms:
         counted = np.bincount(flat.reshape(-1), weights, minlength=self.counts.size)
         counted = counted.astype(np.float32).reshape(self.counts.shape)
         self.counts += counted
-        self._density = None
+        self._density = self._usual = None
         if self._neighbors is not None:
             present = _coarsen(counted)[self._neighbors].sum(1) > 2
             self._present += present
@@ -54,16 +54,19 @@ class ColorHistograms:
 
         What passes in front of a patch is there for a few frames; the patch's own colours nearly always are.
         """
+        if self._usual is not None:
+            return self._usual
         share = self._present / np.maximum(self._frames, 1)[:, None]
         share = np.where(self._frames[:, None] < ENOUGH_FRAMES, 1.0, share)
         own = ((share - RARE_SHARE) / (USUAL_SHARE - RARE_SHARE)).clip(0.02, 1).astype(np.float32)
         level = np.arange(COLOR_LEVELS) * COARSE_LEVELS // COLOR_LEVELS
         fine = own.reshape(-1, COARSE_LEVELS, COARSE_LEVELS, COARSE_LEVELS)
-        return fine[:, level][:, :, level][:, :, :, level].reshape(self.counts.shape)
+        self._usual = fine[:, level][:, :, level][:, :, :, level].reshape(self.counts.shape)
+        return self._usual
 
     def has(self, bins: np.ndarray, patches: np.ndarray) -> np.ndarray:
         """Whether any of some patches usually shows a colour, bool like `bins` (N,)."""
-        counts = (self.counts * self.usual())[patches].sum(0)
+        counts = (self.counts[patches] * self.usual()[patches]).sum(0)
         coarse = _coarsen(counts[None])[0]
         level = bins >> 8, bins >> 4 & 15, bins & 15
         red, green, blue = (values * COARSE_LEVELS // COLOR_LEVELS for values in level)
