@@ -1,8 +1,11 @@
-"""The traffic counter against sums that can be done by hand."""
+"""The traffic counter against sums that can be done by hand, and the bench for cards on a small network."""
 
+import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from mimo_core.errors import InputError
+from mimo_lab.bench import run_bench
 from mimo_lab.bench.traffic import count_traffic, make_pass
 from tests.tiny_networks import TINY
 
@@ -39,3 +42,17 @@ def test_an_attention_is_one_kernel_that_keeps_its_scores():
 def test_twice_the_frames_move_nearly_twice_as_much():
     few, many = (count_traffic(make_pass(TINY, frames, 8)).total for frames in (4, 8))
     assert 1.5 < many / few < 2
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a GPU here")
+def test_the_bench_for_cards_says_what_it_needs():
+    with pytest.raises(InputError, match="found no CUDA, ROCm or MPS device here"):
+        run_bench(["gpu"])
+
+
+def test_the_bench_for_cards_prints_a_row_for_every_variant(capsys):
+    assert run_bench(["gpu", "--tiny", "--frames", "2", "--size", "64", "--no-compile"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line[7:27].strip() for line in lines[3:]]
+    assert rows == ["plain", "ours", "ours, halves apart"]
+    assert all(float(line.split()[-3]) > 0 for line in lines[3:])

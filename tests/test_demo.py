@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 from PIL import Image
 
 from mimo_core.demo.job import CLIP, COLOR, MOTION_FILE, PICTURE, SHIPPED, PageRequest, run_page_job
-from mimo_core.demo.page import KEPT_SECONDS, Cancelled, Demo
 from mimo_core.demo.uploads import Limits, check_upload, open_limited_clip, parse_page_color
 from mimo_core.demo.workflow import GraphInputs, build_graph
 from mimo_core.errors import InputError
@@ -152,28 +150,6 @@ class TestJobs:
                 request_ = replace(request_, **{field: str(uploads / getattr(request_, field))})
         with pytest.raises(InputError, match=said):
             self.run(request_, uploads, tmp_path)
-
-
-class TestVisitors:
-    def test_old_uploads_and_results_go_and_new_ones_and_the_examples_stay(self, tmp_path):
-        demo = Demo(tmp_path, Limits())
-        for name in ("examples", "upload", "results/job"):
-            (tmp_path / name).mkdir(parents=True)
-            (tmp_path / name / "a.png").write_bytes(b"1")
-        demo.remove_old()
-        assert (tmp_path / "upload" / "a.png").is_file()
-        demo.remove_old(now=time.time() + KEPT_SECONDS + 1)
-        assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.png", "examples", "results"]
-
-    def test_every_job_has_a_folder_of_its_own_and_leaves_none_when_it_is_stopped(self, uploads):
-        demo = Demo(uploads, Limits(seconds=0.1, side=64))
-        request = PageRequest(str(uploads / "somebody.png"), SHIPPED, shipped="wave")
-        first, second = (demo.run(visitor, request, lambda *shown: None) for visitor in ("a", "b"))
-        assert first.video.parent != second.video.parent
-
-        with pytest.raises(Cancelled):
-            demo.run("a", request, lambda *shown: demo.stop("a"))
-        assert len(list((uploads / "results").iterdir())) == 2
 
 
 class TestWorkflow:

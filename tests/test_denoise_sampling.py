@@ -236,6 +236,27 @@ class TestSample:
             sample_latents(network, torch.ones(2, 4, 4, 4), local_conditions(2), windows=[[0, 1]], steps=2)
 
 
+class TestGuidanceInterval:
+    def run(self, network, **settings):
+        noise = draw_frame_noise(0, range(2), 4, 4)
+        network.calls.clear()
+        return sample_latents(network, noise, local_conditions(2), windows=[[0, 1]], steps=4, **settings)
+
+    def test_the_whole_schedule_is_as_without(self):
+        network = FrameLocal()
+        assert torch.equal(self.run(network, guidance_interval=(0.0, 1.0)), self.run(network))
+        assert network.calls == [[1, 0]] * 4
+
+    def test_outside_only_the_conditional_half_runs(self):
+        network = FrameLocal()
+        self.run(network, guidance_interval=(0.3, 0.8))
+        assert network.calls == [[0], [1, 0], [1, 0], [0]]  # trailing timesteps of 4 steps: 999, 749, 499, 249
+
+    def test_an_interval_the_wrong_way_round_is_refused(self):
+        with pytest.raises(InputError, match="two shares from 0 to 1, the lower first"):
+            self.run(FrameLocal(), guidance_interval=(0.8, 0.3))
+
+
 class TestBadInput:
     def refused(self, message, noise=None, conditions=None, **options):
         options = {"windows": [[0, 1]], "steps": 1} | options

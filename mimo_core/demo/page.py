@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import os
 import shutil
 import tempfile
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,9 +33,7 @@ from .uploads import MOTION_SUFFIXES, USUAL_LIMITS, Limits
 
 TITLE = "MIMO: any character, any motion, any scene"
 WAITING = 8  # jobs that may wait
-KEPT_SECONDS = 3000  # that files of a visitor stay, at least
-SWEEP_SECONDS = 600  # between two looks at what is older
-EXAMPLES, RESULTS = "examples", "results"  # folders beside those of gradio's uploads
+KEPT_SECONDS = 3600  # that files of a visitor stay
 FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # none from the network
 SAID = (
     "One picture of a character, a clip or a motion: the character takes the place of the person, behind whatever "
@@ -62,7 +58,7 @@ class Demo:
     def run(self, visitor: str, request: PageRequest, show: Callable[[str, int, int], None]):
         """Do one job in a folder of its own. Raises InputError, or Cancelled when the visitor stops it."""
         stop = self.stops[visitor] = threading.Event()
-        folder = self.folder / RESULTS / uuid.uuid4().hex
+        folder = self.folder / "results" / uuid.uuid4().hex
         folder.mkdir(parents=True)
 
         def progress_of(stage: str) -> Progress:
@@ -83,23 +79,6 @@ class Demo:
             raise
         finally:
             self.stops.pop(visitor, None)
-
-    def remove_old(self, now: float | None = None) -> None:
-        """Remove uploads and results that nobody has touched for `KEPT_SECONDS`; the examples stay."""
-        before = (time.time() if now is None else now) - KEPT_SECONDS
-        entries = [entry for entry in self.folder.iterdir() if entry.name not in (EXAMPLES, RESULTS)]
-        results = self.folder / RESULTS
-        entries += list(results.iterdir()) if results.is_dir() else []
-        for entry in entries:
-            newest = max((inside.lstat().st_mtime for inside in (entry, *entry.rglob("*"))), default=0.0)
-            if newest < before:
-                shutil.rmtree(entry, ignore_errors=True)
-
-    def sweep(self, is_over: threading.Event) -> None:
-        """Remove old files now and then, until `is_over` is set."""
-        while not is_over.wait(SWEEP_SECONDS):
-            with contextlib.suppress(OSError):  # a file that went meanwhile
-                self.remove_old()
 
     def stop(self, visitor: str) -> None:
         """Ask a visitor's job to stop at its next frame."""
@@ -127,9 +106,7 @@ def build_page(demo: Demo):
 
     look = {"theme": gradio.themes.Soft(**FONTS)}
     here = look if "theme" in inspect.signature(gradio.Blocks.__init__).parameters else {}
-    with gradio.Blocks(
-        title=TITLE, analytics_enabled=False, delete_cache=(SWEEP_SECONDS, KEPT_SECONDS), **here
-    ) as page:
+    with gradio.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, KEPT_SECONDS), **here) as page:
         said = SAID.format(**vars(demo.limits))
         gradio.Markdown(f"# {TITLE}\n\n{said}")
         with gradio.Row():
@@ -151,8 +128,7 @@ def serve_page(demo: Demo, *, host: str, port: int, block: bool = True) -> str:
 
     Raises InputError for a port that is taken.
     """
-    page, is_over = build_page(demo), threading.Event()
-    threading.Thread(target=demo.sweep, args=(is_over,), daemon=True).start()
+    page = build_page(demo)
     try:
         _, url, _ = page.launch(
             server_name=host,
@@ -169,7 +145,6 @@ def serve_page(demo: Demo, *, host: str, port: int, block: bool = True) -> str:
         raise InputError(f"Port {port} is taken: {error}. Give another one by --port.") from error
     finally:
         if block:
-            is_over.set()
             shutil.rmtree(demo.folder, ignore_errors=True)
     return url
 
@@ -267,7 +242,7 @@ def _connect(gradio, demo: Demo, inputs: list, outputs: list, run, stop) -> None
 
 def _copy_examples(folder: Path) -> list[list]:
     """Rows of inputs from the example that ships, copied to where visitors' files lie."""
-    example, place = example_shots()[0], folder / EXAMPLES
+    example, place = example_shots()[0], folder / "examples"
     place.mkdir(exist_ok=True)
     files = {}
     for name in ("character", "video", "motion_file", "scene"):

@@ -28,6 +28,14 @@ def add_options(parser) -> None:
     add("--square", type=int, default=0, metavar="PIXELS", help="side of what the network draws; 0 = as trained")
     add("--steps", type=int, default=0, help="0 = as trained")
     add("--cfg", type=float, default=0, help="strength of guidance; 0 = as trained, 1 = none")
+    add(
+        "--guidance-interval",
+        nargs=2,
+        type=float,
+        default=(0.0, 1.0),
+        metavar=("LOW", "HIGH"),
+        help="guide only at these shares of the noise schedule; 0 0.8 leaves out the first fifth",
+    )
     add("--sampler", choices=SAMPLERS, default="ddim")
     add("--seed", type=int, default=42)
     add("--noise", choices=NOISES, default="per_frame")
@@ -57,7 +65,8 @@ def build_decoder(options, files: Iterable[Path], *, progress: Progress):
     from .official_files import open_official_body, read_edge_masks
     from .pipeline import MimoDecoder, SamplingSettings
 
-    settings = SamplingSettings(size=options.square, **{name: getattr(options, name) for name in SAMPLING})
+    chosen = {name: getattr(options, name) for name in SAMPLING}
+    settings = SamplingSettings(size=options.square, guidance_interval=tuple(options.guidance_interval), **chosen)
     path, device = options.checkpoint or find_default_checkpoint(), _choose_device(options.device)
     checkpoint = open_checkpoint(path)
     vae = _read_part(checkpoint, "vae", options.vae, VAE)

@@ -44,6 +44,7 @@ class SamplingSettings:
     size: int = 0  # side of the network's square in pixels
     steps: int = 0
     cfg: float = 0.0
+    guidance_interval: tuple[float, float] = (0.0, 1.0)  # of the schedule, from clean to noise: guided only there
     window: int = 0  # frames
     overlap: int | None = None  # frames that neighbouring windows share; None is as trained
     sampler: str = "ddim"
@@ -168,6 +169,7 @@ class MimoDecoder:
             steps=settings.steps or trained.steps,
             cfg=settings.cfg or trained.cfg,
             sampler=settings.sampler,
+            guidance_interval=settings.guidance_interval,
             behavior=settings.behavior,
             seed=settings.seed,
             frames=frames,

@@ -90,6 +90,7 @@ def sample_latents(
     steps: int = 25,
     cfg: float = 3.5,
     sampler: str = "ddim",
+    guidance_interval: tuple[float, float] = (0.0, 1.0),
     behavior: str = "fixed",
     seed: int = 0,
     frames: Sequence[int] | None = None,
@@ -103,6 +104,8 @@ def sample_latents(
 
     windows: frames seen together (`windows.py`); predictions of a frame are averaged with equal weight
     cfg: guidance strength; at 1 and below only the conditional half runs
+    guidance_interval: the timesteps, as shares of the schedule from 0 (clean) to 1 (noise), that are guided;
+        elsewhere only the conditional half runs (Kynkaanniemi et al. 2024)
     seed, frames: for samplers that draw noise on the way (lcm), by seed and absolute frame
     windows_at_once: windows that share a pass; fewer, and then one half at a time, once memory has run out
     after_step: called with the step and its latents, for previews
@@ -110,6 +113,8 @@ def sample_latents(
     Raises InputError if shapes do not fit or latents become infinite, OutOfMemory if no fallback fits.
     """
     _check_inputs(denoiser, noise, conditions, windows, start, denoise)
+    if not 0 <= guidance_interval[0] <= guidance_interval[1] <= 1:
+        raise InputError(f"The guidance interval is {guidance_interval}: give two shares from 0 to 1, the lower first.")
     scheduler = make_scheduler(sampler, steps, behavior=behavior)
     timesteps = scheduler.timesteps
     if start is None:
@@ -127,8 +132,16 @@ def sample_latents(
     situation = _describe_job(windows, noise, _get_dtype(denoiser))
     for step, timestep in enumerate(timesteps):
         scaled, report = scheduler.scale_model_input(latents, timestep), scale_progress(progress, step, len(timesteps))
+        guided = _is_guided(timestep, guidance_interval)
         run = partial(
-            predict_velocity, denoiser, scaled, timestep, conditions, cfg=cfg, behavior=behavior, progress=report
+            predict_velocity,
+            denoiser,
+            scaled,
+            timestep,
+            conditions,
+            cfg=cfg if guided else 1.0,
+            behavior=behavior if guided else "fixed",
+            progress=report,
         )
         velocity = run_with_fallbacks(run, fallbacks, device, situation=situation)
         latents = scheduler.step(velocity, timestep, latents, **drawn_on_the_way).prev_sample
@@ -140,6 +153,12 @@ def sample_latents(
         if after_step is not None:
             after_step(step, latents)
     return latents
+
+
+def _is_guided(timestep: Tensor, interval: tuple[float, float]) -> bool:
+    """Whether a timestep lies in an interval of shares of the schedule, ends included."""
+    low, high = (share * NOISE_SCHEDULE["num_train_timesteps"] for share in interval)
+    return low <= float(timestep) <= high
 
 
 def predict_velocity(

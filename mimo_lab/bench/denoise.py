@@ -111,11 +111,11 @@ def measure_case(case: Case, *, repeats: int = 3) -> dict[str, BenchRow]:
     keys = denoiser.project_reference(features)
 
     def ours() -> Tensor:
-        _use(denoiser, TransformerBlock)
+        use_block(denoiser, TransformerBlock)
         return denoiser(x, timesteps, token, transformer_options={"cond_or_uncond": [1, 0]}, reference=keys)
 
     def plain() -> Tensor:
-        _use(denoiser, PlainBlock)
+        use_block(denoiser, PlainBlock)
         return denoiser(x, timesteps, token, transformer_options={"cond_or_uncond": [1, 0]}, reference=features)
 
     difference = ((ours() - plain()).norm() / plain().norm()).item()
@@ -129,7 +129,8 @@ def measure_case(case: Case, *, repeats: int = 3) -> dict[str, BenchRow]:
     }
 
 
-def _use(denoiser: Denoiser, block: type) -> None:
+def use_block(denoiser: Denoiser, block: type) -> None:
+    """Make every spatial transformer block one of this class, in place."""
     for module in denoiser.modules():
         if isinstance(module, TransformerBlock):
             module.__class__ = block
@@ -154,18 +155,18 @@ def _memory(denoiser: Denoiser, features: ReferenceFeatures, case: Case, height:
     token = torch.zeros(1, 1, case.config.cross_attention_dim)
 
     def peak(kind: type, reference) -> int:
-        _use(denoiser, kind)
+        use_block(denoiser, kind)
         ctx = ForwardContext(normed, token, reference=reference, transformer_options={"cond_or_uncond": [1, 0]})
         if reference is None:
             return peak_bytes(lambda: block.attn1(normed, normed))
         pair, groups = ctx.select_reference(block.path, normed)
         return peak_bytes(lambda: block._attend_by_group(normed, normed, normed, pair, groups, None))
 
-    _use(denoiser, TransformerBlock)
+    use_block(denoiser, TransformerBlock)
     keys = denoiser.project_reference(features)
     alone = peak(TransformerBlock, None)
     ours = peak(TransformerBlock, keys) - alone
-    _use(denoiser, PlainBlock)
+    use_block(denoiser, PlainBlock)
     plain = peak(PlainBlock, denoiser.project_reference(features)) - alone
     print_lines(
         f"{case.name}: one attention {alone / 1e6:.1f} MB, the reference adds {ours / 1e6:.1f}, plain {plain / 1e6:.1f}"
@@ -189,7 +190,7 @@ def _flops() -> BenchRow:
     """FLOPs of the plain variant, counted on the meta device."""
     config = MimoConfig()
     denoiser = Denoiser(config, device="meta")
-    _use(denoiser, PlainBlock)
+    use_block(denoiser, PlainBlock)
     features = _random_features(config, 32, None)
     features = ReferenceFeatures({name: bank.to("meta") for name, bank in features.banks.items()})
     counter = FlopCounterMode(display=False)

@@ -139,13 +139,33 @@ def run_traffic(arguments) -> int:
 
 
 @torch.no_grad()
-def make_pass(config: MimoConfig, frames: int, side: int) -> Callable[[], Tensor]:
-    """A pass of both halves of the guidance over `frames` latents of side x side, on the meta device."""
-    place = {"device": "meta", "dtype": torch.float16}
+def make_pass(
+    config: MimoConfig,
+    frames: int,
+    side: int,
+    *,
+    device="meta",
+    dtype: torch.dtype = torch.float16,
+    prepare: Callable[[Denoiser], object] | None = None,
+) -> Callable[..., Tensor]:
+    """A pass over `frames` latents of side x side with random weights, as a function of its chunks.
+
+    By default it runs both halves of the guidance: chunks are 1 (unconditional) and 0 (conditional). `prepare` changes
+    the denoiser before the reference is projected.
+    """
+    place = {"device": device, "dtype": dtype}
     denoiser, reference_unet = (network(config, **place).requires_grad_(False) for network in (Denoiser, ReferenceUNet))
-    token = torch.empty(1, 1, config.cross_attention_dim, **place)
-    keys = denoiser.project_reference(reference_unet(torch.empty(1, 4, side, side, **place), token))
-    x = torch.empty(2 * frames, config.in_channels, side, side, **place)
-    pose = torch.empty(frames, config.block_out_channels[0], side, side, **place)
-    timesteps, options = torch.empty(len(x), device="meta"), {"cond_or_uncond": [1, 0]}
-    return lambda: denoiser(x, timesteps, token, transformer_options=options, pose=pose, reference=keys)
+    if prepare is not None:
+        prepare(denoiser)
+    token = torch.zeros(1, 1, config.cross_attention_dim, **place)
+    keys = denoiser.project_reference(reference_unet(torch.zeros(1, 4, side, side, **place), token))
+    x = torch.zeros(frames, config.in_channels, side, side, **place)
+    pose = torch.zeros(frames, config.block_out_channels[0], side, side, **place)
+
+    @torch.no_grad()
+    def run(chunks: tuple[int, ...] = (1, 0)) -> Tensor:
+        rows = x.repeat(len(chunks), 1, 1, 1)
+        timesteps, options = torch.full((len(rows),), 500, device=device), {"cond_or_uncond": list(chunks)}
+        return denoiser(rows, timesteps, token, transformer_options=options, pose=pose, reference=keys)
+
+    return run
