@@ -72,7 +72,7 @@ EDIT_MOTION = Template(
                 "3  Draw",
                 PURPLE,
                 [
-                    Node("scene", "MIMO_SceneFromPicture", SMALL, {"color": "#8fb0c8"}),
+                    Node("scene", "MIMO_SceneFromPicture", SHOWN, {"color": "#8fb0c8"}),
                     Node("proxy", "MIMO_DecodeProxy", SHOWN),
                 ],
             ),

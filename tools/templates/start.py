@@ -105,7 +105,7 @@ ANIMATE = Template(
             group(
                 "2  Who and where",
                 BLUE,
-                [Node("identity", "MIMO_EncodeIdentity", SMALL), Node("scene", "MIMO_SceneFromPicture", SMALL)],
+                [Node("identity", "MIMO_EncodeIdentity", SMALL), Node("scene", "MIMO_SceneFromPicture", SHOWN)],
             ),
             PROXY,
             _put_together("mimo_animate", color_match="none"),
@@ -130,7 +130,7 @@ NEW_SCENE = Template(
             group(
                 "2  Who and where",
                 BLUE,
-                [Node("scene", "MIMO_SceneFromPicture", SMALL), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+                [Node("scene", "MIMO_SceneFromPicture", SHOWN), Node("identity", "MIMO_EncodeIdentity", SMALL)],
             ),
             group(
                 "3  Draw with any sampler",
