@@ -39,7 +39,7 @@ class MimoLoadModel(io.ComfyNode):
                     "checkpoint",
                     options=names,
                     default=names[0],
-                    tooltip="mimo-tiny ships with the pack: a demonstration at 128 px, trained on synthetic people. "
+                    tooltip="mimo-tiny ships with the pack: a demonstration at 256 px, trained on synthetic people. "
                     "Others are merged files in models/mimo, or the denoising_unet of the four official files there.",
                 ),
                 io.Combo.Input(

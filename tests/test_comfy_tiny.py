@@ -8,7 +8,7 @@ import torch
 
 
 pytestmark = pytest.mark.comfy
-FRAMES, SIDE = 4, 128
+FRAMES, SIDE = 4, 256
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ class TestBuiltIn:
     def test_it_brings_all_parts_and_its_own_numbers(self, loaded, part):
         model, vae, clip_vision = loaded
         how = part("nodes.comfy_model").get_training_settings(model)
-        assert (how.size, how.window, how.steps, how.cfg, how.colors) == (128, 16, 25, 2.0, "free")
+        assert (how.size, how.window, how.steps, how.cfg, how.colors) == (256, 16, 4, 1.0, "free")
         assert how.licence == "Apache-2.0"
         assert model.model_options["context_handler"].context_length == how.window
         encoded = clip_vision.encode_image(torch.rand(1, 64, 64, 3), crop=False).image_embeds

@@ -100,7 +100,7 @@ CONTROLNET_AND_LORA = Template(
 )
 
 
-LONG_WIDGETS = {"seed": 42, "control_after_generate": "fixed", "steps": 8, "start": 0, "length": 32}
+LONG_WIDGETS = {"seed": 42, "control_after_generate": "fixed", "steps": 4, "start": 0, "length": 32}
 LONG_CLIP = Template(
     "5_long_clip",
     "A long clip in windows",

@@ -82,6 +82,6 @@ def save_video(key: str, prefix: str) -> Node:
     return Node(key, "SaveVideo", (340, 560), {"filename_prefix": f"video/{prefix}"})
 
 
-def ksampler(steps: int = 25, cfg: float = 2.0, sampler: str = "ddim") -> Node:
+def ksampler(steps: int = 4, cfg: float = 1.0, sampler: str = "ddim") -> Node:
     widgets = {"seed": 42, "control_after_generate": "fixed", "steps": steps, "cfg": cfg, "sampler_name": sampler}
     return Node("sampler", "KSampler", (300, 430), widgets | {"scheduler": "simple"})
