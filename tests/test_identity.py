@@ -118,6 +118,27 @@ class TestMatte:
         matte = cut_object(vase())
         assert overlap(matte, (vase()[..., 0] < 100) * np.uint8(255)) > 0.97
 
+    def test_a_drawing_of_lines_is_a_filled_figure(self):
+        drawing = np.full((200, 160, 3), 180, np.uint8)
+        cv2.circle(drawing, (80, 45), 25, (60, 40, 140), 4)
+        cv2.ellipse(drawing, (80, 125), (45, 52), 0, 0, 360, (60, 40, 140), 4)
+        matte = cut_object(drawing)
+        assert matte[45, 80] > 250 and matte[125, 80] > 250
+        assert matte[5, 5] == 0 and matte[76, 20] == 0
+
+    def test_a_ring_keeps_its_hole(self):
+        ring = np.full((160, 160, 3), 230, np.uint8)
+        cv2.circle(ring, (80, 80), 50, (160, 60, 40), 30)
+        assert cut_object(ring)[80, 80] == 0
+
+    def test_what_stands_beside_somebody_before_a_wall_is_not_theirs(self, photograph):
+        street = photograph.image.copy()
+        street[:, 300:] = (90, 40, 20)
+        street[290:, 240:300] = (70, 75, 80)
+        inside = photograph.mask > 127
+        street[inside] = photograph.image[inside]
+        assert overlap(refine_matte(street, photograph.mask), photograph.mask) > 0.95
+
     def test_noise_holds_no_object(self):
         noise = np.random.default_rng(0).integers(0, 255, (80, 60, 3), np.uint8)
         assert cut_object(noise) is None
