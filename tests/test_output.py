@@ -103,3 +103,16 @@ def test_a_full_disk_is_named_and_nothing_is_left(tmp_path):
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "No room to write a.mp4" in result.stdout, result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_two_processes_on_one_output_leave_one_whole_file(tmp_path):
+    code = (
+        "import sys, time\nfrom mimo_core.output import whole_file\n"
+        "with whole_file(sys.argv[1]) as partial, partial.open('w') as file:\n"
+        "    for _ in range(50):\n        file.write(sys.argv[2] * 1000)\n        file.flush()\n"
+        "        time.sleep(0.005)\n"
+    )
+    jobs = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a"), letter], cwd=ROOT) for letter in "xy"]
+    assert [job.wait(60) for job in jobs] == [0, 0]
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() in ("x" * 50000, "y" * 50000)

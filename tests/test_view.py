@@ -17,7 +17,7 @@ from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
 from mimo_core.scene.review import ReviewedScene
 from mimo_core.scene.scene import Doubt, Scene, SceneReport
-from mimo_core.view.layers import find_intervals, write_layers_view
+from mimo_core.view.layers import group_frames, write_layers_view
 from mimo_core.view.motion import write_motion_view
 from mimo_core.view.tiles import Grid, write_sheets
 
@@ -76,7 +76,7 @@ class TestSheets:
 class TestRuns:
     @pytest.mark.parametrize(("frames", "found"), [([], []), ([3], [[3, 3]]), ([1, 2, 3, 7, 8], [[1, 3], [7, 8]])])
     def test_neighbours_come_together(self, frames, found):
-        assert find_intervals(frames) == found
+        assert group_frames(frames) == found
 
 
 class TestLayersView:

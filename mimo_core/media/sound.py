@@ -156,7 +156,7 @@ def read_blocks(sound: Sound, rate: int, channels: int) -> Iterator[np.ndarray]:
         late = start - position
         if position and abs(late) <= SLACK * rate:
             late = 0
-        for size in _split(late, BLOCK):
+        for size in _split_count(late, BLOCK):
             yield np.zeros((channels, size), np.float32)
         block = block[:, max(-late, 0) :]
         position += max(late, 0) + block.shape[1]
@@ -164,7 +164,7 @@ def read_blocks(sound: Sound, rate: int, channels: int) -> Iterator[np.ndarray]:
             yield block
 
 
-def _split(total: int, size: int) -> Iterator[int]:
+def _split_count(total: int, size: int) -> Iterator[int]:
     while total > 0:
         yield min(size, total)
         total -= size

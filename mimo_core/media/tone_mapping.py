@@ -17,7 +17,7 @@ POINTS = 33  # of the table along each axis
 WHITE = 203.0  # cd/m2 of a diffuse white, ITU-R BT.2408
 PEAK = 1000.0  # cd/m2 of the display that HLG is made for, ITU-R BT.2100
 KNEE = 0.7  # of white: brighter light is compressed
-GAMMA = 2.4  # of the display, ITU-R BT.1886
+DISPLAY_GAMMA = 2.4  # of the display, ITU-R BT.1886
 BT709_FROM_BT2020 = np.array(  # linear light, ITU-R BT.2087
     [[1.660491, -0.587641, -0.072850], [-0.124550, 1.132900, -0.008349], [-0.018151, -0.100579, 1.118730]]
 )
@@ -33,7 +33,7 @@ def map_tones(signal: np.ndarray, kind: str) -> np.ndarray:
     brightest = np.maximum(light.max(-1, keepdims=True), 1e-6)
     shoulder = KNEE + (1 - KNEE) * (1 - np.exp(-(brightest - KNEE) / (1 - KNEE)))
     light = light * np.where(brightest <= KNEE, 1, shoulder / brightest)
-    return np.clip(light, 0, 1) ** (1 / GAMMA)
+    return np.clip(light, 0, 1) ** (1 / DISPLAY_GAMMA)
 
 
 def _light_of_hlg(signal: np.ndarray) -> np.ndarray:

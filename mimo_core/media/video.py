@@ -20,7 +20,7 @@ from .timing import fit_frame_rate, mend_times, trust_rate
 __all__ = ["Sound", "VideoFile", "check_size", "fit_frame_rate"]
 
 NO_TIME = -(2**63)
-FORWARD = 64  # frames that the decoder of single frames runs on before a seek is cheaper
+RUN_ON_FRAMES = 64  # frames that the decoder of single frames runs on before a seek is cheaper
 MOST_BROKEN = 0.1  # share of the packets that may be unreadable, as players skip them
 INTERLACED_SHARE = 0.05  # of the frames, from which on a file counts as interlaced
 
@@ -55,7 +55,7 @@ class VideoFile:
             yield frame
 
     def _read_single(self, index: int) -> np.ndarray:
-        if self._reader is None or not 0 <= index - self._next < FORWARD:
+        if self._reader is None or not 0 <= index - self._next < RUN_ON_FRAMES:
             self._reader, self._next = self._read_from(index), index
         while self._next <= index:
             frame = next(self._reader)

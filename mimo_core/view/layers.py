@@ -40,9 +40,9 @@ def write_layers_view(reviewed: ReviewedScene, folder: Path, *, progress: Progre
         "size": [scene.width, scene.height],
         "grid": vars(grid),
         "files": files,
-        "doubts": {reason: find_intervals(frames) for reason, frames in doubts.items()},
-        "painted": find_intervals(reviewed.painted),
-        "carried": find_intervals(reviewed.propagated),
+        "doubts": {reason: group_frames(frames) for reason, frames in doubts.items()},
+        "painted": group_frames(reviewed.painted),
+        "carried": group_frames(reviewed.propagated),
     }
 
 
@@ -51,7 +51,7 @@ def _color_masks(scene):
         yield np.dstack([person, occluder, np.zeros_like(person)])
 
 
-def find_intervals(frames) -> list[list[int]]:
+def group_frames(frames) -> list[list[int]]:
     """Ascending frame numbers as [first, last] of each run."""
     found: list[list[int]] = []
     for frame in frames:

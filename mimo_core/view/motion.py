@@ -13,7 +13,7 @@ from ..body.skeleton import JOINT
 from ..media.clip import Clip
 from ..motion.motion import Motion
 from ..progress import Progress, silent, track_progress
-from .layers import find_intervals
+from .layers import group_frames
 from .tiles import Grid, write_sheets
 
 
@@ -45,9 +45,9 @@ def write_motion_view(motion: Motion, folder: Path, *, clip: Clip | None = None,
         "center": list(camera.center),
         "size": list(camera.size),
         "floor": floor,
-        "unsure": _find_intervals(unsure),
-        "bridged": _find_intervals(person.bridged),
-        "missing": _find_intervals(~person.visible & ~person.bridged),
+        "unsure": _group_frames(unsure),
+        "bridged": _group_frames(person.bridged),
+        "missing": _group_frames(~person.visible & ~person.bridged),
     }
     if clip is not None:
         grid = Grid.of(len(clip), clip.width, clip.height, DRIVING_LONGEST)
@@ -100,5 +100,5 @@ def _estimate_floor(heights: Tensor, planted: Tensor, visible: Tensor) -> float:
     return float(heights[visible].quantile(0.05)) if visible.any() else 0.0
 
 
-def _find_intervals(frames: Tensor) -> list[list[int]]:
-    return find_intervals(frames.nonzero()[:, 0].tolist())
+def _group_frames(frames: Tensor) -> list[list[int]]:
+    return group_frames(frames.nonzero()[:, 0].tolist())

@@ -32,7 +32,7 @@ from .table import BenchRow, parse_seeds, report_rows
 LONGEST = 20  # seconds for an input
 MOST_MEMORY = 1 << 30  # bytes that an input may add to the process
 MOST_HANDLES = 64  # open files above those of the process
-LARGEST_FILE = 256 << 20  # bytes of a file that the process may write
+LARGEST_WRITTEN = 256 << 20  # bytes of a file that the process may write
 READ, REFUSED, FAULT, HANG, CRASH, MEMORY, ESCAPE = "read", "refused", "fault", "hang", "crash", "memory", "escape"
 OUTCOMES = (READ, REFUSED, FAULT, HANG, CRASH, MEMORY, ESCAPE)
 EXTREMES = (0, 1, -1, 2**31 - 1, -(2**31), 2**32 - 1, 2**63 - 1, 0x7FC00000, 0x7F800000)
@@ -125,7 +125,7 @@ def _set_limits() -> None:
 
     handles = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 256
     resource.setrlimit(resource.RLIMIT_NOFILE, (handles + MOST_HANDLES,) * 2)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_WRITTEN, LARGEST_WRITTEN))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
@@ -146,12 +146,12 @@ def _try_input(seed: int, originals: dict, folder: Path) -> tuple[str, str]:
     else:
         target.write_bytes(mutate_bytes(source, original.read_bytes()))
     _used_memory()
-    before, used = _list_files(folder), _used_memory()
+    before, used = _list_states(folder), _used_memory()
     outcome = _read_within_limits(KINDS[kind][1], target)
     grown = _used_memory() - used
     if grown > MOST_MEMORY:
         outcome = MEMORY, f"{grown / 2**20:.0f} MB"
-    if _list_files(folder) != before:
+    if _list_states(folder) != before:
         outcome = ESCAPE, "files were written or changed"
     _remove_entry(target)
     return outcome
@@ -190,7 +190,7 @@ def _used_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _list_files(folder: Path) -> set[tuple]:
+def _list_states(folder: Path) -> set[tuple]:
     found = set()
     for path in (*folder.rglob("*"), *folder.parent.glob("x*")):
         state = path.lstat()
