@@ -31,7 +31,7 @@ OBJECT_COST = 1.5  # objects are rarer than people and scenery
 NEAR_PART = 0.06  # of the body height: body parts so near an object may be what it is
 STILL_BONUS = 3.0  # for the plate where it holds still while the body behind it moves
 TEXTURE_BONUS = 3.0  # for the plate where its texture is seen: as for what holds still
-TEXTURE_SIDE = 5  # pixels of the neighbourhood that is compared
+TEXTURE_MATCH_SIDE = 5  # pixels of the neighbourhood that is compared
 TEXTURE_MATCH_SPAN = 48.0  # levels that it must span
 TEXTURE_MATCH_LEVELS = 3.0  # mean distance from the plate: compression and sensor noise
 OWN_GAIN = 1.0  # log odds by which a colour must be the person's rather than the scene's
@@ -147,9 +147,9 @@ def find_texture_match(away: np.ndarray, plate: np.ndarray) -> np.ndarray:
     """
     import cv2
 
-    kernel = np.ones((TEXTURE_SIDE,) * 2, np.uint8)
+    kernel = np.ones((TEXTURE_MATCH_SIDE,) * 2, np.uint8)
     span = cv2.subtract(cv2.dilate(plate, kernel), cv2.erode(plate, kernel)).max(-1)
-    return (span > TEXTURE_MATCH_SPAN) & (cv2.blur(away, (TEXTURE_SIDE,) * 2) < TEXTURE_MATCH_LEVELS)
+    return (span > TEXTURE_MATCH_SPAN) & (cv2.blur(away, (TEXTURE_MATCH_SIDE,) * 2) < TEXTURE_MATCH_LEVELS)
 
 
 def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:

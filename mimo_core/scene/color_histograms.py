@@ -7,7 +7,7 @@ import numpy as np
 
 # Set with the appearance model, on the tuning shots 6-17 and 30-35, 2026-11-23.
 COLOR_LEVELS = 16  # per channel
-COLOR_BINS = COLOR_LEVELS**3  # of a histogram
+HISTOGRAM_BINS = COLOR_LEVELS**3  # of a histogram
 BIN_VOLUME = (256 / COLOR_LEVELS) ** 3  # colours in a bin: densities are per colour
 LEVEL_BLUR = (0.25, 0.5, 0.25)  # across neighbouring levels: shading changes
 EVEN_SHARE = 0.03  # share of a flat distribution: a colour never seen is improbable, not impossible
@@ -29,7 +29,7 @@ class ColorHistograms:
 
     def __init__(self, patches: int = 1, neighbors: np.ndarray | None = None):
         """`neighbours` (patches, N) are the patches around each, itself included; needed for `usual`."""
-        self.counts = np.zeros((patches, COLOR_BINS), np.float32)
+        self.counts = np.zeros((patches, HISTOGRAM_BINS), np.float32)
         self._density = self._usual = None
         self._neighbors = neighbors
         if neighbors is not None:
@@ -38,7 +38,7 @@ class ColorHistograms:
 
     def add(self, bins: np.ndarray, patches: np.ndarray | int = 0, weight: np.ndarray | float = 1.0) -> None:
         """Count colour bins (N,) of pixels on `patches` (N,)."""
-        flat = np.asarray(patches, np.int64) * COLOR_BINS + bins
+        flat = np.asarray(patches, np.int64) * HISTOGRAM_BINS + bins
         weights = None if np.isscalar(weight) else weight
         counted = np.bincount(flat.reshape(-1), weights, minlength=self.counts.size)
         counted = counted.astype(np.float32).reshape(self.counts.shape)
@@ -87,7 +87,7 @@ class ColorHistograms:
         counts = self.counts if self._neighbors is None else self.counts * self.usual()
         whole = _blur_histograms(counts.sum(0, keepdims=True))[0]
         return np.log(
-            ((1 - EVEN_SHARE) * whole / max(whole.sum(), 1e-6) + EVEN_SHARE / COLOR_BINS) / BIN_VOLUME
+            ((1 - EVEN_SHARE) * whole / max(whole.sum(), 1e-6) + EVEN_SHARE / HISTOGRAM_BINS) / BIN_VOLUME
         ).astype(np.float32)[bins]
 
     def _mixture(self) -> np.ndarray:
@@ -96,7 +96,7 @@ class ColorHistograms:
         whole = whole / max(whole.sum(), 1e-6)
         own = _blur_histograms(counts)
         mixed = (own + PATCH_WEIGHT * whole) / (own.sum(1, keepdims=True) + PATCH_WEIGHT)
-        return (1 - EVEN_SHARE) * mixed + EVEN_SHARE / COLOR_BINS
+        return (1 - EVEN_SHARE) * mixed + EVEN_SHARE / HISTOGRAM_BINS
 
 
 def _coarsen(counts: np.ndarray) -> np.ndarray:

@@ -37,10 +37,12 @@ def _is_another_shot(before: np.ndarray, after: np.ndarray) -> bool:
     after = (after * gain).clip(0, 255)
     if np.abs(after - before).mean() <= CUT_LEVELS:
         return False
-    return bool(np.minimum(_count_colors(before), _count_colors(after)).sum() < CUT_OVERLAP * before[..., 0].size)
+    return bool(
+        np.minimum(_count_color_bins(before), _count_color_bins(after)).sum() < CUT_OVERLAP * before[..., 0].size
+    )
 
 
-def _count_colors(picture: np.ndarray) -> np.ndarray:
+def _count_color_bins(picture: np.ndarray) -> np.ndarray:
     """Pixels (512,) in each bin of 8 levels a channel."""
     level = (picture / 32).astype(np.int32).reshape(-1, 3)
     return np.bincount((level[:, 0] * 8 + level[:, 1]) * 8 + level[:, 2], minlength=512)

@@ -13,7 +13,7 @@ from .moving_objects import SMALLEST_OBJECT, find_deep_body
 
 
 # Set on the tuning shots 6-17 and 30-35, 2026-11-23: of the fixed occluders of shot 29 0.55 was found.
-OUTLINE_REACH = 0.15  # of the body height: how far around the body a fixed object is outlined
+OCCLUDER_REACH = 0.15  # of the body height: how far around the body a fixed object is outlined
 FEWEST_SIGHTINGS = 2  # frames in which the body was behind a fixed object
 OUTLINE_CONTRAST = 20.0  # levels that the plate changes across the outline of a fixed object
 OUTLINE_SHARE = 0.4  # share of the outline that must be such an edge
@@ -53,7 +53,7 @@ def find_fixed_occluders(plate: np.ndarray, known: np.ndarray, seen: BodyCoverag
     if seeds.sum() < 2 * SMALLEST_OBJECT * body_height**2:
         return none
     behind = erode_mask((seen.person > 0) & (seen.person > seen.over), 1)
-    reach = dilate_mask(seen.over + seen.person > 0, OUTLINE_REACH * body_height)
+    reach = dilate_mask(seen.over + seen.person > 0, OCCLUDER_REACH * body_height)
     if not behind.any():
         return none
     labels = np.where(reach, cv2.GC_PR_BGD, cv2.GC_BGD).astype(np.uint8)

@@ -23,7 +23,7 @@ COVERING_SHARE = 0.1  # of an object, or of the body if smaller: in this many fr
 CROSSING_TRAVEL = 0.5  # of the body height: what moves so far across the scene is surely an object,
 CROSSING_SHARE = 0.05  # and needs to cover less
 MOST_SEEDS = 6  # objects of a canvas that are tracked, those seen most: crowds cost time and hide nobody
-HELD_FRAMES = 4  # in which an object must be seen to be held
+HELD_SIGHTINGS = 4  # in which an object must be seen to be held
 HELD_SHARE = 0.8  # of them in which it touches the person
 HELD_CONTRAST = 50.0  # levels from the plate: no shadow, fold or flicker differs so much
 HELD_OWN_SHARE = 0.3  # of it may have the colors of the body parts beside it
@@ -111,7 +111,7 @@ class _ObjectTrack:
         contrast = np.median([seen.contrast for seen in self.sightings])
         own = np.mean([seen.own for seen in self.sightings])
         return bool(
-            len(self.sightings) >= HELD_FRAMES
+            len(self.sightings) >= HELD_SIGHTINGS
             and touching >= HELD_SHARE
             and contrast >= HELD_CONTRAST
             and own < HELD_OWN_SHARE
