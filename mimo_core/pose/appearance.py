@@ -9,7 +9,7 @@ from .blazepose import HIPS, KNEES, SHOULDERS, CropRegion, FramePose
 
 
 CROP_SIDE = 48  # pixels of a region in which colors are counted
-COLOR_BINS = (4, 8, 8)  # of lightness and the two color axes of Lab; lightness changes with shade
+LAB_BINS = (4, 8, 8)  # of lightness and the two color axes of Lab; lightness changes with shade
 LEAST_BAND_PIXELS = 12  # of a band that tell anything
 
 
@@ -25,7 +25,7 @@ def describe_appearance(frame: NDArray, pose: FramePose) -> NDArray:
     crop = cv2.warpAffine(frame, matrix, (CROP_SIDE, CROP_SIDE), flags=cv2.INTER_AREA)
     lab = cv2.cvtColor(crop, cv2.COLOR_RGB2LAB)
     bands = (_cut_band(pose, SHOULDERS, HIPS), _cut_band(pose, HIPS, KNEES))
-    return np.stack([_count_colors(lab, points @ matrix[:, :2].T + matrix[:, 2], frame, region) for points in bands])
+    return np.stack([_count_lab(lab, points @ matrix[:, :2].T + matrix[:, 2], frame, region) for points in bands])
 
 
 def _cut_band(pose: FramePose, upper: tuple[int, int], lower: tuple[int, int]) -> NDArray:
@@ -35,7 +35,7 @@ def _cut_band(pose: FramePose, upper: tuple[int, int], lower: tuple[int, int]) -
     return middle + (corners - middle) * (5 / 6)
 
 
-def _count_colors(lab: NDArray, corners: NDArray, frame: NDArray, region: CropRegion) -> NDArray:
+def _count_lab(lab: NDArray, corners: NDArray, frame: NDArray, region: CropRegion) -> NDArray:
     import cv2
 
     inside = np.zeros(lab.shape[:2], np.uint8)
@@ -46,8 +46,8 @@ def _count_colors(lab: NDArray, corners: NDArray, frame: NDArray, region: CropRe
     y, x = np.mgrid[:CROP_SIDE, :CROP_SIDE]
     inside &= ((x >= low[0]) & (x < high[0]) & (y >= low[1]) & (y < high[1])).astype(np.uint8)
     if inside.sum() < LEAST_BAND_PIXELS:
-        return np.zeros(np.prod(COLOR_BINS))
-    counts = cv2.calcHist([lab], [0, 1, 2], inside, COLOR_BINS, [0, 256, 64, 192, 64, 192]).ravel()
+        return np.zeros(np.prod(LAB_BINS))
+    counts = cv2.calcHist([lab], [0, 1, 2], inside, LAB_BINS, [0, 256, 64, 192, 64, 192]).ravel()
     return counts / max(counts.sum(), 1)
 
 

@@ -69,7 +69,7 @@ def estimate_motion(
     _check_point(clip, at)
     person_mask, resized = fit_layer(person_mask, clip, "person mask")
     frames = len(clip)
-    ticker = _Ticker(progress, frames)
+    ticker = _StageTicker(progress, frames)
     cuts = find_cuts(clip)
     people: tuple[PersonTrack, ...] = ()
     if boxes is person_mask is None:
@@ -95,7 +95,7 @@ def estimate_motion(
     return Estimate(motion, stored, landmarks, (*notes, resized) if resized else notes, assumptions, people)
 
 
-class _Ticker:
+class _StageTicker:
     """Progress over two looks at F frames and the fit."""
 
     def __init__(self, progress: Progress, frames: int):

@@ -35,7 +35,7 @@ from .unseen import drop_unseen_limbs, hang_unseen_limbs
 # Time and memory are linear in the frames of a window; the banded system of 192 frames takes 12 MB.
 WINDOW_FRAMES = 192  # frames that are solved at once
 LOOKAHEAD_FRAMES = 24  # frames behind a window that are solved with it and then again
-HELD_FRAMES = 2  # frames before a window that its accelerations lean on
+HELD_BEFORE_WINDOW = 2  # frames before a window that its accelerations lean on
 SHAPE_FRAMES = 120  # frames of a long clip that tell the shape
 STEPS, PLANT_STEPS = 8, 4  # Gauss-Newton steps before and after feet are locked
 OUTLINE_ROUNDS, OUTLINE_STEPS = 2, 3  # 18 tuning shots of 256 px: joints 2.62 -> 2.26 px (2026-11-26)
@@ -160,7 +160,7 @@ def _cut_windows(start: int, stop: int) -> list[tuple[int, int, int, int]]:
         return [(start, start, stop, stop)]
     cuts = list(range(start, stop - LOOKAHEAD_FRAMES, WINDOW_FRAMES)) + [stop]
     return [
-        (max(first - HELD_FRAMES, start), first, last, min(last + LOOKAHEAD_FRAMES, stop))
+        (max(first - HELD_BEFORE_WINDOW, start), first, last, min(last + LOOKAHEAD_FRAMES, stop))
         for first, last in zip(cuts[:-1], cuts[1:], strict=True)
     ]
 

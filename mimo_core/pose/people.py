@@ -29,7 +29,7 @@ MOST_FOLLOWED = 6  # people at a time: 11 ms a frame each
 # Hellinger distance of appearances. On six real clips a person stays below 0.58 (0.69 in a skater's spin), somebody
 # else or the background lies above 0.70 (2026-11-27).
 OTHER_PERSON = 0.72
-SAME_PERSON = 0.6
+SAME_PERSON = 0.6  # below it two tracklets may be one person
 SAME_PLACE = 0.08  # mean distance of landmarks, in sizes of the region, below which two poses are one person
 WANDER = 0.5  # sizes of the region by which somebody who is lost moves in a second, beside one jump
 SHORTEST_TRACK = 0.2  # seconds: what is seen for less is nobody, unless there is nobody else
@@ -214,7 +214,7 @@ def _follow_all(networks: BlazePose, frame: int, image: NDArray, recent: list[_T
             continue
         rival = next((other for other in followed if _is_same_place(pose, other[1])), None)
         if rival is not None:
-            if _fit(each, appearance) >= _fit(rival[0], rival[2]):
+            if _measure_unlikeness(each, appearance) >= _measure_unlikeness(rival[0], rival[2]):
                 continue
             rival[0].drop(frame)
             followed.remove(rival)
@@ -222,7 +222,7 @@ def _follow_all(networks: BlazePose, frame: int, image: NDArray, recent: list[_T
         followed.append((each, pose, appearance))
 
 
-def _fit(tracklet: _Tracklet, appearance: NDArray) -> float:
+def _measure_unlikeness(tracklet: _Tracklet, appearance: NDArray) -> float:
     """How unlike somebody an appearance is; who was followed longer is believed a little more."""
     return compare_appearance(tracklet.appearance, appearance) - 0.02 * min(len(tracklet.poses), 24) / 24
 

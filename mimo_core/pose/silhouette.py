@@ -23,7 +23,7 @@ from .rig import BodyState, Rig
 
 # Set on 18 tuning shots of 256 px, 24 frames (2026-11-26): visible joints 2.26 instead of 2.62 px off.
 MASK_SIDE = 320  # pixels of the longer side at which masks are compared
-OUTLINE_REACH = 0.06  # of the person's height: how far the outline may be off
+CONTOUR_SEARCH = 0.06  # of the person's height: how far the outline may be off
 # Of the height: an outline this far off counts a quarter, for wide clothes and what the mask has lost.
 OUTLINE_OUTLIER = 0.02
 SHOWN_SHARE = 0.7  # share of a part that the mask must show for its outline to count
@@ -164,7 +164,7 @@ def _compare_frame(
     if not len(rim):
         return points, direction, target, weight
     unit = across[rim] / length[rim, None]
-    offset, certain = outline_offsets(mask, body, pixels[rim], unit, reach=OUTLINE_REACH * height)
+    offset, certain = outline_offsets(mask, body, pixels[rim], unit, reach=CONTOUR_SEARCH * height)
     depth = vertices[pool[rim], 2].numpy()
     offset = offset - _usual_standoff()[rim] * camera.focal / depth
     wanted = (pixels[rim] + offset[:, None] * unit - camera.center) / camera.focal

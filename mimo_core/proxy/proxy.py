@@ -29,7 +29,7 @@ from .surface import load_surface
 from .texture import bake_texture, unmix_colors
 
 
-TEXTURE_SIDE = 1024  # pixels; 2 mm a texel, about a pixel of a picture 900 pixels tall
+BODY_TEXTURE_SIDE = 1024  # pixels; 2 mm a texel, about a pixel of a picture 900 pixels tall
 CHANGE = (0.4, 1.6)  # of brightness: folds and shine on the picture are no reason for more
 
 
@@ -43,7 +43,7 @@ class Proxy:
     card: TexturedMesh | None = None
 
     @classmethod
-    def from_identity(cls, identity: Identity, back_side: str = "mirror", *, texture: int = TEXTURE_SIDE) -> Proxy:
+    def from_identity(cls, identity: Identity, back_side: str = "mirror", *, texture: int = BODY_TEXTURE_SIDE) -> Proxy:
         """Bake the identity's picture, and its back view where there is one.
 
         `back_side` says how what neither shows is made up: mirror or diffuse. `texture` is the side of the body's
