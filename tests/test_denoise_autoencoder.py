@@ -96,3 +96,13 @@ class TestImageEncoder:
         state.pop("vision_model.post_layernorm.bias")
         with pytest.raises(InputError, match="lacks 1 tensors: vision_model.post_layernorm.bias"):
             build_image_encoder(state)
+
+
+def test_bfloat16_draws_nearly_the_same_pictures():
+    state = tiny_autoencoder().state_dict()
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    exact, half = (Autoencoder.from_tensors(state, dtype=dtype) for dtype in (torch.float32, torch.bfloat16))
+    latents = exact.encode(pictures)
+    assert half.encode(pictures).dtype == torch.float32
+    assert (half.encode(pictures) - latents).norm() / latents.norm() < 0.05
+    assert np.abs(half.decode(latents).astype(int) - exact.decode(latents)).mean() < 4

@@ -33,14 +33,18 @@ class Autoencoder:
     )  # pictures at once; 0 is one in tiles
 
     @classmethod
-    def from_tensors(cls, state: Mapping[str, Tensor], device=None) -> Autoencoder:
-        """The autoencoder of these tensors in float32: half precision overflows in Stable Diffusion 1.5's."""
+    def from_tensors(cls, state: Mapping[str, Tensor], device=None, dtype: torch.dtype = torch.float32) -> Autoencoder:
+        """The autoencoder of these tensors. float16 overflows in Stable Diffusion 1.5's; bfloat16 does not."""
         if any("encoder.layers." in name or "taesd_encoder." in name for name in state):
             network, scale, shift = _build_tiny(state)
         else:
             network, scale, shift = _build_kl(state), 1.0, 0.0
-        network = network.to(device, memory_format=torch.channels_last)  # 1.4 times as fast on a CPU
+        network = network.to(device, dtype, memory_format=torch.channels_last)  # 1.4 times as fast on a CPU
         return cls(network.eval().requires_grad_(False), scale, shift)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.network.parameters()).dtype
 
     @property
     def device(self) -> torch.device:
@@ -69,11 +73,11 @@ class Autoencoder:
 
     def _encoded(self, pictures: Tensor) -> Tensor:
         pixels = pictures.to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        encoded = self.network.encode(pixels)
-        return (encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean).cpu()
+        encoded = self.network.encode(pixels.to(self.dtype))
+        return (encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean).float().cpu()
 
     def _decoded(self, latents: Tensor) -> Tensor:
-        pixels = self.network.decode(latents.to(self.device, torch.float32)).sample
+        pixels = self.network.decode(latents.to(self.device, self.dtype)).sample.float()
         if not torch.isfinite(pixels).all():
             raise InputError("The VAE's pictures are NaN or infinite: its weights are damaged. Fetch it again.")
         return ((pixels / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).cpu()

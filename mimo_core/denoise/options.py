@@ -53,6 +53,12 @@ def add_options(parser) -> None:
     add("--resume", action="store_true", help="keep finished segments beside the output, and go on from those there")
     add("--compile", action="store_true", help="torch.compile the blocks of the denoiser: slow start, faster passes")
     add("--precision", choices=PRECISION_NAMES, default="auto", help="auto: fp16 on a GPU, fp32 elsewhere")
+    add(
+        "--vae-precision",
+        choices=["auto", "fp32", "bf16"],
+        default="auto",
+        help="auto: bf16 on a GPU that has it, fp32 elsewhere",
+    )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
 
 
@@ -77,7 +83,7 @@ def build_decoder(options, files: Iterable[Path], *, progress: Progress):
         compile_blocks(networks.denoiser)
     return MimoDecoder(
         networks,
-        Autoencoder.from_tensors(vae, device),
+        Autoencoder.from_tensors(vae, device, _choose_vae_dtype(options.vae_precision, device)),
         build_image_encoder(encoder, device),
         settings,
         official=partial(open_official_body, folders, [get_models_folder() / "smpl"], models=models),
@@ -138,4 +144,13 @@ def _choose_dtype(precision: str, device):
 
     if precision == "auto":
         return torch.float32 if device.type == "cpu" else torch.float16
+    return getattr(torch, PRECISION_NAMES[precision])
+
+
+def _choose_vae_dtype(precision: str, device):
+    import torch
+
+    if precision == "auto":
+        is_supported = getattr(torch.get_device_module(device), "is_bf16_supported", None)
+        return torch.bfloat16 if is_supported is not None and is_supported() else torch.float32
     return getattr(torch, PRECISION_NAMES[precision])
