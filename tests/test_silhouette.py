@@ -54,6 +54,12 @@ class TestOutline:
         assert residuals.min() > -0.002 and residuals.max() < HAIR_STANDOFF + 0.002
         assert residuals.median() == pytest.approx(CLOTHES_STANDOFF, abs=0.002)
 
+    def test_what_is_asked_is_computed_in_double_precision(self):
+        """In single precision the fit of a picture ends elsewhere: its shape values move by a tenth."""
+        state = BodyState.from_person(standing(side=0.03).person)
+        outline = compare_outline(state, CAMERA, [mask_of(standing())])
+        assert (outline.weight != outline.weight.float().double()).any()
+
     def test_a_body_beside_its_mask_is_asked_to_move_there(self):
         state = BodyState.from_person(standing(side=0.03).person)
         outline = compare_outline(state, CAMERA, [mask_of(standing())])

@@ -156,7 +156,7 @@ def _compare_frame(
     body = (face >= 0).astype(np.uint8) * 255
     pixels, across = camera.pixels(vertices[pool]).numpy(), normals[pool, :2].numpy()
     length = np.linalg.norm(across, axis=1)
-    height = mask_height(body) or 1
+    height = np.float64(mask_height(body) or 1)  # a numpy scalar keeps what follows in double precision
     rim = np.flatnonzero((length > SIDEWAYS) & is_near_edge(body, pixels) & _find_shown_vertices(face, mask)[pool])
     rim = rim[:: -(-len(rim) // FRAME_POINTS)] if len(rim) else rim
     points, direction = torch.zeros(FRAME_POINTS, dtype=torch.long), torch.zeros(FRAME_POINTS, 2, dtype=torch.float64)
