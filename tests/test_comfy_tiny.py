@@ -33,7 +33,7 @@ def loaded(run):
 
 @pytest.fixture(scope="module")
 def motion(part):
-    shot = part("mimo_lab.synthetic").shot(1700, size=SIDE, frames=FRAMES)
+    shot = part("mimo_lab.synthetic").make_shot(1700, size=SIDE, frames=FRAMES)
     return shot.motion
 
 
@@ -41,7 +41,7 @@ def motion(part):
 def drawn(run, part, loaded, motion):
     """Frames (F, S, S, 3) that the one-node road draws on a green ground."""
     model, vae, clip_vision = loaded
-    picture = part("mimo_lab.synthetic").character_picture(1701, size=256).image
+    picture = part("mimo_lab.synthetic").make_character_picture(1701, size=256).image
     character = torch.from_numpy(picture)[None].float() / 255
     identity = run("MIMO_EncodeIdentity", character=character, vae=vae, clip_vision=clip_vision)[0]
     scene = part("mimo_core.scene.picture").scene_from_picture(
