@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items):
 def pytest_terminal_summary(terminalreporter):
     reason = lacking()
     skipped = terminalreporter.stats.get("skipped", [])
-    count = sum("browser" in report.keywords for report in skipped)
+    count = sum("browser" in getattr(report, "keywords", ()) for report in skipped)  # a skipped module has none
     if count and reason:
         terminalreporter.write_line(f"{count} browser tests skipped: {reason}")
 

@@ -35,6 +35,7 @@ class TestTheFuzzerItself:
 
             monkeypatch.setattr(fuzz, "KINDS", {"test": (make, read)})
             monkeypatch.setattr(fuzz, "LONGEST", 1)
+            monkeypatch.setattr(fuzz, "START_METHOD", "fork")  # the readers of these tests exist in this process only
             return fuzz.fuzz_readers(range(2), ("test",))["test"]
 
         return put

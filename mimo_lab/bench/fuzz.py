@@ -33,6 +33,7 @@ LONGEST = 20  # seconds for an input
 MOST_MEMORY = 1 << 30  # bytes that an input may add to the process
 MOST_HANDLES = 64  # open files above those of the process
 LARGEST_WRITTEN = 256 << 20  # bytes of a file that the process may write
+START_METHOD = "spawn"  # a fork of a process in which torch has threads hangs or crashes
 READ, REFUSED, FAULT, HANG, CRASH, MEMORY, ESCAPE = "read", "refused", "fault", "hang", "crash", "memory", "escape"
 OUTCOMES = (READ, REFUSED, FAULT, HANG, CRASH, MEMORY, ESCAPE)
 EXTREMES = (0, 1, -1, 2**31 - 1, -(2**31), 2**32 - 1, 2**63 - 1, 0x7FC00000, 0x7F800000)
@@ -78,7 +79,7 @@ def _make_folder(folder: str, name: str) -> Path:
 
 def _run_worker(seed: int, waiting: Iterator[int], originals, folder: Path, found: dict, end: float) -> int | None:
     """Feed seeds to one process until it dies or all are done; returns the next seed."""
-    context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
+    context = multiprocessing.get_context(START_METHOD)
     ours, theirs = context.Pipe()
     worker = context.Process(target=_serve_inputs, args=(theirs, originals, str(folder)))
     worker.start()
