@@ -50,6 +50,7 @@ class ListedJob:
 
 
 def run_batch(options) -> int:
+    """Run all jobs of a file; exit code 1 if one failed. Raises InputError for options that exclude each other."""
     from ..farm.jobs import read_job_rows
     from ..farm.tasks import run_jobs
 

@@ -9,7 +9,10 @@ from .terminal import start_bar
 
 
 def make_decoder(options, driver: Path | None = None):
-    """What draws: None for the proxy, or the denoiser with the options of the command."""
+    """What draws: None for the proxy, or the denoiser with the options of the command.
+
+    Raises InputError for options that the decoder does not have.
+    """
     if options.decoder == "proxy":
         if options.resume:
             raise InputError("--resume is for --decoder mimo. The proxy is fast: leave it out.")

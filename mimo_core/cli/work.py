@@ -33,7 +33,8 @@ def add_join(commands) -> None:
 def run_work(options, make_work: Callable, make_decoder: Callable) -> None:
     """Prepare a work folder, if it is not there, and draw the segments that are asked for.
 
-    `make_work()` gives the Work; `make_decoder(options)` the decoder of options, None for the proxy.
+    `make_work()` gives the Work; `make_decoder(options)` the decoder of options, None for the proxy. Raises InputError
+    for a folder of another job and for segments that it does not have.
     """
     from ..farm.record import hash_inputs
     from ..farm.work import is_work, open_work, read_key, write_work

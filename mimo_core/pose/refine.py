@@ -45,7 +45,7 @@ BETA_SIGMA = 1.0  # the shape values of the free body are normalized
 SHIFT_ACCELERATION = (4.0, 4.0, 4.0)  # meters per second squared, of the body as a whole
 # Radians per second squared.
 TURN_ACCELERATION = {"pelvis": 8.0, "spine": 6.0, "neck": 8.0, "head": 12.0, "collar": 6.0}
-LIMB_ACCELERATION = 90.0
+LIMB_ACCELERATION = 90.0  # radians per second squared, of arms and legs
 LOCK_SIGMA = 0.004  # meters
 OUTLINE_SIGMA = 0.015  # meters; many points of an outline are wrong together (18 shots, 2026-11-26)
 LARGEST_TURN = 0.6  # radians in one step
