@@ -133,7 +133,8 @@ class TestEstimatePose:
         gone = torch.cat([images, torch.full_like(images, 0.5).repeat(4, 1, 1, 1)])
         notes = run("MIMO_EstimatePose", clip=gone).ui["mimo_notes"]
         assert [note["text"] for note in notes if note["kind"] == "warning"] == [
-            "The person is not seen in frames 6-29."
+            "The clip is cut before frame 6.",  # to plain grey
+            "The person is not seen in frames 6-29.",
         ]
 
     def test_fps_of_images_is_taken_as_told(self, run, images):

@@ -5,8 +5,8 @@ import pytest
 
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
+from mimo_core.media.cuts import find_cuts
 from mimo_core.pose.blazepose import load_blazepose
-from mimo_core.pose.cuts import find_cuts
 from mimo_core.pose.people import choose_track, extend_backwards, track_people
 from mimo_lab.synthetic import make_shot
 

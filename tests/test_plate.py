@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from mimo_core.errors import InputError
+from mimo_core.media.cuts import CutFinder
 from mimo_core.scene.background import Background
 from mimo_core.scene.camera_motion import CameraPath, CameraTracker, check_camera
 from mimo_core.scene.canvas import plan_canvases
-from mimo_core.scene.cuts import CutFinder
 from mimo_core.scene.fields import extrapolate_field
 from mimo_core.scene.fill_plate import fill_hole
 from mimo_core.scene.grain import Grain

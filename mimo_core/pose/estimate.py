@@ -10,12 +10,12 @@ import numpy as np
 from ..errors import InputError
 from ..geometry.camera import Camera
 from ..media.clip import Clip, Masks
+from ..media.cuts import find_cuts
 from ..media.fitting import fit_layer
 from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
 from .blazepose import FramePose, find_people, load_blazepose
-from .cuts import find_cuts
 from .fit import fit_motion
 from .landmarks import Landmarks
 from .overlay import draw_overlay

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..media.clip import Clip
+from ..media.cuts import find_cuts
 from .appearance import compare_appearance, describe_appearance
 from .blazepose import HIPS, SHOULDERS, BlazePose, Detection, FramePose, load_blazepose
-from .cuts import find_cuts
 from .tracking import MEMORY_FRAMES, RETRY_FRAMES, follow_person, measure_distance, start_track
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..geometry.box import Box
 from ..media.clip import Clip, Masks
+from ..media.cuts import CutFinder
 from ..media.store import FrameStore
 from ..motion.motion import Motion
 from .camera_motion import CameraPath, CameraTracker
-from .cuts import CutFinder
 from .filters import dilate_mask
 from .fitted_body import FittedBody, measure_body_height, render_bodies
 
