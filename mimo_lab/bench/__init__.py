@@ -20,6 +20,7 @@ BENCHES = {
     "quality": Bench(
         "Compare every stage with the exact truth of synthetic shots.", "add_quality_options", "run_quality"
     ),
+    "real": Bench("Do the whole job on real clips: a sheet a clip, and a table.", "add_real_options", "run_real"),
     "parity": Bench(
         "Compare the networks with the official numbers in a folder of fixtures.", "add_parity_options", "run_parity"
     ),
