@@ -136,6 +136,23 @@ class TestFront:
         assert (alpha[inside] == 255).mean() > 0.999
 
 
+def _paint_shirt(width: float) -> torch.Tensor:
+    """Colors (V, 3) of a blue shirt with something white in the middle of its front, `width` meters to each side."""
+    place, shirt = BODY.template, COLORS.clone()
+    trunk = torch.isin(BODY.parts, torch.tensor([JOINT[f"spine{number}"] for number in (1, 2, 3)]))
+    shirt[trunk] = torch.tensor([60.0, 90.0, 190.0])
+    shirt[trunk & (place[:, 0].abs() < width) & (place[:, 2] > 0)] = torch.tensor([240.0, 240.0, 240.0])
+    return shirt
+
+
+def _render_back(colors: torch.Tensor) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """The character in these colors from behind, and where the middle of the back is seen."""
+    motion = motion_of(person(turn=180))
+    rgb, alpha = rendered(Proxy.from_identity(identity_of(person(), colors=colors)), motion)
+    rows = np.flatnonzero((alpha == 255).any(1))
+    return rgb, np.s_[rows[0] + len(rows) // 4 : rows[0] + len(rows) // 3, SIDE // 2 - 4 : SIDE // 2 + 4]
+
+
 class TestHiddenSide:
     def test_the_back_of_the_head_is_hair_and_not_a_face(self, proxy):
         motion = motion_of(person(turn=180))
@@ -177,6 +194,15 @@ class TestHiddenSide:
             rgb, _ = rendered(Proxy.from_identity(identity, back_side), motion_of(person(turn=180)))
             contrast.append(rgb[chest].astype(float).std(axis=0).mean())
         assert contrast[1] < 0.6 * contrast[0]
+
+    @pytest.mark.parametrize("width", [0.03, 0.09])
+    def test_a_tie_or_print_on_the_chest_is_not_on_the_back(self, width):
+        rgb, chest = _render_back(_paint_shirt(width))
+        assert np.abs(rgb[chest].astype(float) - (60, 90, 190)).max(-1).mean() < 30
+
+    def test_stripes_around_the_trunk_are_on_the_back_too(self):
+        rgb, chest = _render_back(COLORS)
+        assert rgb[chest].astype(float).std(axis=0).mean() > 25
 
     def test_a_back_view_lands_on_the_back_and_only_there(self):
         back = COLORS.clone()

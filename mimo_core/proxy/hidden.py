@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .diffusion import diffuse_colors
 from .hands import LEAST_TEXELS, clean_hands
+from .prints import PlainFront
 from .surface import BodySurface
 from .texture import TRUSTED_SHARE, BakedTexture
 
@@ -47,9 +48,10 @@ def _copy_stand_ins(surface: BodySurface, baked: BakedTexture, trusted: NDArray,
     chosen = source[nearest]
     partner = surface.partner[target]
     chosen = np.where((distance > FAR_STAND_IN) & trusted[partner], partner, chosen)
+    copies = PlainFront.of(surface, baked.colors, source).copy_onto(target, chosen)
     # The head is not mirrored, so the copy fades out over the neck.
     share = np.clip(1 - surface.head[target, None], 0, 1)
-    colors[target] = baked.colors[chosen] * share + colors[target] * (1 - share)
+    colors[target] = copies * share + colors[target] * (1 - share)
 
 
 def _grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, colors: NDArray):

@@ -33,6 +33,7 @@ class BodySurface:
     axis: NDArray  # (N, 3) the point of the limb's axis beside it
     turn: NDArray  # (N,) sine of the angle around it, 0 in front and behind; on the trunk the way from its middle
     head: NDArray  # (N,) skinning weight of the head
+    trunk: NDArray  # (N,) skinning weight of pelvis, spine and collars
     hands: tuple[NDArray, NDArray]  # (N,) bool, left and right
     face: NDArray  # (N,) bool: skin, if any is to be seen
     hair: NDArray  # (N,) bool: where hair grows if there is any
@@ -57,8 +58,9 @@ def load_surface(side: int) -> BodySurface:
     head = weights[:, JOINT["head"]]
     hands = [weights[:, [JOINT[f"{side}_wrist"], JOINT[f"{side}_hand"]]].sum(1) > 0.5 for side in ("left", "right")]
     axis, turn = (atlas.at(body.faces, values).numpy() for values in _limb_coordinates(body))
+    trunk = weights[:, [joint for joint in TRUNK_JOINTS if joint not in (JOINT["neck"], JOINT["head"])]].sum(1)
     hair, face = _find_scalp_and_face(body, place, head)
-    return BodySurface(atlas, place, axis, turn[:, 0], head, tuple(hands), face, hair)
+    return BodySurface(atlas, place, axis, turn[:, 0], head, trunk, tuple(hands), face, hair)
 
 
 def _limb_coordinates(body: BodyModel) -> tuple[Tensor, Tensor]:
