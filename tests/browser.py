@@ -41,12 +41,16 @@ def lacking() -> str | None:
     return None if static_folder() else "comfyui-frontend-package is not installed"
 
 
-def renderers() -> list[str]:
-    """The ways in which the front end draws nodes."""
+def front_end_version() -> tuple[int, ...]:
+    """Its first two numbers, (0, 0) where they are not known."""
     static = static_folder()
     found = sorted(static.parents[1].glob("comfyui_frontend_package-*.dist-info")) if static else []
-    version = tuple(int(part) for part in re.findall(r"\d+", found[-1].name)[:2]) if found else (0, 0)
-    return ["canvas", "nodes2"] if version >= NODES_2_SINCE else ["canvas"]
+    return tuple(int(part) for part in re.findall(r"\d+", found[-1].name)[:2]) if found else (0, 0)
+
+
+def renderers() -> list[str]:
+    """The ways in which the front end draws nodes."""
+    return ["canvas", "nodes2"] if front_end_version() >= NODES_2_SINCE else ["canvas"]
 
 
 class Tab:

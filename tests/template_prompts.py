@@ -11,6 +11,7 @@ MANIFEST = json.loads((ROOT / "workflows" / "api" / "manifest.json").read_text()
 NOTES = {"Note", "MarkdownNote"}  # the page's own; the server does not know them
 WIDGETS = {"BOOLEAN", "COMBO", "FLOAT", "INT", "STRING"}
 SEEDS = {"seed", "noise_seed"}  # the page puts "control after generate" behind these
+UPLOADS = ("image_upload", "video_upload")  # the page puts its button to choose a file behind these
 MUTED = 2
 
 
@@ -36,8 +37,10 @@ def widgets(node):
 def values(node):
     """What the widgets of a node hold, by name, without what the page adds."""
     held, found = list(node.get("widgets_values") or []), {}
-    for name in widgets(node):
+    for name, (_, options) in widgets(node).items():
         found[name] = held.pop(0)
+        if any(options.get(upload) for upload in UPLOADS):
+            assert held.pop(0) == "image"
         if name in SEEDS:
             assert held.pop(0) == "fixed", f"{node['type']} would draw another seed at every run"
     assert not held, f"{node['type']} holds more than its widgets: {held}"

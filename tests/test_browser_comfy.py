@@ -74,3 +74,57 @@ class TestFirstMinutes:
             ".querySelector('.count').textContent)"
         )
         assert all(re.fullmatch(r"Frame 0 / [1-9]\d*", count) for count in tab.run(counts))
+
+
+APP_MODE_SINCE = (1, 41)
+SHIPPED = browser.ROOT / "mimo_core" / "assets" / "example"
+
+
+@pytest.mark.skipif(browser.front_end_version() < APP_MODE_SINCE, reason="this front end shows no apps")
+class TestApps:
+    """A user who never sees the graph: Templates, files, Run, the video; then the same on a telephone."""
+
+    @pytest.mark.parametrize(
+        "name, files", [("replace_a_character", ["character.png", "shot.mp4"]),
+                        ("animate_a_picture", ["character.png", "scene.jpg"])]
+    )  # fmt: skip
+    def test_from_templates_to_the_video_without_the_graph(self, server, tab, name, files):
+        page = tab.page
+        page.get_by_role("button", name="Templates").first.click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_text("mimo", exact=True).first.click()
+        dialog.get_by_text(f"{name}.app", exact=True).first.click()
+        panel = page.get_by_test_id("linear-widgets")
+        panel.wait_for()
+        page.wait_for_timeout(1500)
+        page.keyboard.press("Escape")  # the tour of a first visit
+        drops = page.get_by_test_id("drop-zone-indicator")
+        for number, file in enumerate(files):
+            with page.expect_file_chooser() as chooser:
+                drops.nth(number).click()
+            chooser.value.set_files(str(SHIPPED / file))
+            page.wait_for_timeout(1500)
+        before = set(results(server))
+        page.get_by_test_id("linear-run-button").get_by_role("button", name="Run").click()
+        start = time.monotonic()
+        while not set(results(server)) - before:
+            assert time.monotonic() - start < 20 * MINUTE, (server.base / "log").read_text()[-3000:]
+            page.wait_for_timeout(250)
+        (made,) = set(results(server)) - before
+        assert changing_frames(made) >= 8
+        page.get_by_test_id("linear-outputs").locator("video").first.wait_for()
+        tab.shoot(f"app_{name}")
+        assert tab.ours() == []
+
+    def test_on_a_narrow_window_nothing_sticks_out(self, tab):
+        page = tab.page
+        page.set_viewport_size({"width": 420, "height": 900})
+        page.get_by_text("Edit & Run").click()
+        panel = page.get_by_test_id("linear-widgets")
+        panel.wait_for()
+        tab.shoot("app_narrow")
+        items = page.get_by_test_id("app-mode-widget-item").all()
+        boxes = [item.bounding_box() for item in items]
+        assert len(boxes) == 3
+        assert all(box["x"] >= 0 and box["x"] + box["width"] <= 420 for box in boxes)
+        page.set_viewport_size({"width": 1400, "height": 900})

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TWINS = sorted(path for path in (ROOT / "workflows" / "api").glob("*_*.json"))
-WITHOUT_FILES = [path for path in TWINS if not path.stem.endswith("_needs_files")]
+WITHOUT_FILES = [path for path in TWINS if not path.stem.endswith(("_needs_files", ".app"))]
 TINY_MODEL = ROOT / "mimo_core" / "assets" / "mimo-tiny.safetensors"
 pytestmark = pytest.mark.comfy
 

@@ -25,6 +25,7 @@ from tests.template_prompts import (
 
 
 NEEDS_FILES = [path for path in TEMPLATES if path.stem.endswith("_needs_files")]
+APPS = [path for path in TEMPLATES if path.stem.endswith(".app")]
 
 
 @pytest.fixture(params=TEMPLATES, ids=lambda path: path.stem)
@@ -103,9 +104,9 @@ class TestGraph:
         for index, box in enumerate(boxes):
             assert not any(_overlap(box, other) for other in boxes[index + 1 :])
 
-    def test_it_begins_with_the_example_and_ends_in_something_to_see(self, template):
+    def test_it_begins_with_the_example_or_files_of_the_user_and_ends_in_something_to_see(self, template, path):
         types = {node["type"] for node in template["nodes"]}
-        assert "MIMO_Example" in types
+        assert ("LoadImage" if path in APPS else "MIMO_Example") in types
         assert any(OBJECT_INFO[node["type"]]["output_node"] for node in working(template))
 
 
@@ -135,6 +136,8 @@ class TestNodes:
         for node in working(template):
             for name, value in values(node).items():
                 kind, options = widgets(node)[name]
+                if value == "" and [str(node["id"]), name] in chosen(template):
+                    continue
                 assert value in brought or _is_allowed(value, kind, options), f"{node['type']}.{name} = {value!r}"
 
     def test_seeds_are_fixed(self, template):
@@ -153,6 +156,11 @@ class TestNodes:
 
     def test_the_frozen_nodes_are_those_of_the_pack(self, node_classes):
         assert {name for name in OBJECT_INFO if name.startswith("MIMO_")} == set(node_classes)
+
+
+def chosen(template):
+    """Node and widget of what a user of the app fills in."""
+    return [entry[:2] for entry in template["extra"].get("linearData", {}).get("inputs", [])]
 
 
 def _is_allowed(value, kind, options):
@@ -201,6 +209,38 @@ class TestFiles:
             offered = node["properties"]["models"]
             assert all(urls[model["name"]] == model["url"] for model in offered)
             assert {model["name"] for model in offered} & set(values(node).values())
+
+
+class TestApps:
+    """Templates that open without their graph: `linearData` says what is asked for and what is shown."""
+
+    @pytest.mark.parametrize("path", APPS, ids=lambda path: path.stem)
+    def test_it_asks_for_widgets_that_exist_in_words_of_its_own(self, template):
+        nodes = by_id(template)
+        for number, name, options in template["extra"]["linearData"]["inputs"]:
+            node = nodes[int(number)]
+            assert name in widgets(node)
+            (label,) = [entry["label"] for entry in node["inputs"] if entry["name"] == name]
+            assert label != name
+            assert 5 <= len(options["description"]) <= 36  # the page cuts longer ones
+
+    @pytest.mark.parametrize("path", APPS, ids=lambda path: path.stem)
+    def test_it_asks_for_every_file_and_shows_what_is_saved(self, template):
+        files = [[str(n["id"]), name] for n in working(template) for name, value in values(n).items() if value == ""]
+        assert [entry for entry in files if nodes_type(template, entry[0]).startswith("Load")]
+        assert all(entry in chosen(template) for entry in files if nodes_type(template, entry[0]).startswith("Load"))
+        saved = [str(node["id"]) for node in working(template) if OBJECT_INFO[node["type"]]["output_node"]]
+        assert template["extra"]["linearData"]["outputs"] == saved
+        assert template["extra"]["linearMode"] is True
+
+    def test_only_apps_open_as_one(self):
+        assert [path.stem for path in APPS] == ["animate_a_picture.app", "replace_a_character.app"]
+        others = [json.loads(path.read_text())["extra"] for path in TEMPLATES if path not in APPS]
+        assert not any("linearMode" in extra for extra in others)
+
+
+def nodes_type(template, number):
+    return by_id(template)[int(number)]["type"]
 
 
 class TestFolder:

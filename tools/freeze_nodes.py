@@ -1,11 +1,12 @@
 """Write down what a running ComfyUI says about our nodes, for the tests that run without it.
 
-    python tools/freeze_nodes.py http://127.0.0.1:8188
+    python tools/freeze_nodes.py http://127.0.0.1:8188 [http://127.0.0.1:8189]
 
 `tests/data/nodes.json` gets the names, types, order and defaults that saved workflows depend on. A change that breaks
 saved workflows is refused until the newest section of CHANGELOG.md and docs/migrations.md both name the node.
 `tests/data/object_info.json` gets the full descriptions of our nodes and of ComfyUI's own that the templates use. Start
-ComfyUI with empty input, output and models folders.
+ComfyUI with empty input, output and models folders. The second address is of a newer ComfyUI; nodes of templates that
+the first does not know are taken from there.
 """
 
 import json
@@ -86,9 +87,11 @@ def write(path: Path, content: dict) -> None:
     print(f"wrote {path.relative_to(ROOT)}: {', '.join(content)}")
 
 
-def main(url: str) -> int:
-    with urlopen(f"{url}/object_info") as reply:
-        known = json.load(reply)
+def main(*urls: str) -> int:
+    known = {}
+    for url in reversed(urls):  # what the first says counts
+        with urlopen(f"{url}/object_info") as reply:
+            known |= json.load(reply)
     ours = {name: node for name, node in known.items() if name.startswith("MIMO_")}
     frozen = {name: described(node) for name, node in ours.items()}
     published = json.loads(NODES.read_text()) if NODES.exists() else {}
@@ -107,4 +110,4 @@ def main(url: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1].rstrip("/")))
+    sys.exit(main(*(url.rstrip("/") for url in sys.argv[1:])))

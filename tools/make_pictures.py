@@ -207,6 +207,8 @@ def templates():
     thumbnail("7_motion_files_and_control_videos", shot()[SHOWN], drawn("depth")[1])
     thumbnail("8_wan_animate_needs_files", drawn("openpose")[1], grey(job.scene.person[SHOWN]))
     thumbnail("9_edit_and_place_a_motion", drawn("body code")[3], drawn("body code")[3][:, ::-1])
+    thumbnail("animate_a_picture.app", character()[..., :3], animated()[1][SHOWN])
+    thumbnail("replace_a_character.app", character()[..., :3], frames[SHOWN][0])
 
 
 def thumbnail(name: str, *pictures: np.ndarray) -> None:

@@ -54,7 +54,7 @@ SIZES = """async nodes => {
   return sizes
 }"""
 
-BUILD = """async ({nodes, links, groups, view, extra}) => {
+BUILD = """async ({nodes, links, groups, view, extra, app: shown}) => {
   const graph = app.graph, made = {}
   graph.clear()
   for (const entry of nodes) {
@@ -93,6 +93,16 @@ BUILD = """async ({nodes, links, groups, view, extra}) => {
   app.canvas.setDirty(true, true)
   await new Promise(done => setTimeout(done, 500))
   Object.assign(app.graph.extra, extra)
+  if (shown) {
+    const inputs = shown.inputs.map(([key, name, label, description]) => {
+      const [input, widget] = [made[key].inputs, made[key].widgets].map(
+        all => all.find(one => (one.widget?.name ?? one.name) === name))
+      input.label = widget.label = label
+      return [String(made[key].id), name, {description}]
+    })
+    const linearData = {inputs, outputs: shown.outputs.map(key => String(made[key].id))}
+    Object.assign(app.graph.extra, {linearMode: true, linearData})
+  }
   const {workflow, output} = await app.graphToPrompt()
   return JSON.stringify({workflow, output})  // playwright would turn undefined into null
 }"""
@@ -152,11 +162,20 @@ def save(page, template: Template) -> None:
     sizes = page.evaluate(SIZES, [{"type": node.type, "width": node.size[0]} for node in flat])
     nodes, groups = placed(template, {node.key: size for node, size in zip(flat, sizes, strict=True)})
     links, extra = _sockets(template.links), {"mimo_template": template.name}
-    saved = json.loads(
-        page.evaluate(BUILD, {"nodes": nodes, "links": links, "groups": groups, "view": VIEW, "extra": extra})
-    )
+    app = template.app and {"inputs": template.app.inputs, "outputs": template.app.outputs}
+    given = {"nodes": nodes, "links": links, "groups": groups, "view": VIEW, "extra": extra, "app": app}
+    saved = _as_older_cores_write(json.loads(page.evaluate(BUILD, given)))
     _write(WORKFLOWS / f"{template.name}.json", saved["workflow"])
     _write(WORKFLOWS / "api" / f"{template.name}.json", saved["output"])
+
+
+def _as_older_cores_write(saved: dict) -> dict:
+    """Newer cores give Save Video a codec below its format. What 0.3.64 writes opens and runs on both."""
+    for node in saved["workflow"]["nodes"]:
+        if node["type"] == "SaveVideo":
+            node["widgets_values"] = node["widgets_values"][:3]
+            saved["output"].get(str(node["id"]), {"inputs": {}})["inputs"].pop("format.codec", None)
+    return saved
 
 
 def save_blueprint(page) -> None:

@@ -1,5 +1,6 @@
 """What the templates hold. `tools/save_templates.py` has the page of a running ComfyUI make them."""
 
+from .apps import ANIMATE_APP, REPLACE_APP
 from .bridges import EDIT_MOTION, MOTION_FILES, WAN_ANIMATE
 from .denoise import CONTROLNET_AND_LORA, LONG_CLIP, OFFICIAL_WEIGHTS
 from .start import ANIMATE, NEW_SCENE, REPLACE
@@ -15,4 +16,6 @@ TEMPLATES = (
     MOTION_FILES,
     WAN_ANIMATE,
     EDIT_MOTION,
+    ANIMATE_APP,
+    REPLACE_APP,
 )

@@ -38,6 +38,18 @@ class Group:
 
 
 @dataclass(frozen=True)
+class App:
+    """What the page shows of a template that opens as an app.
+
+    `inputs` are a node, its widget, its title and what to say of it in some 35 letters; `outputs` are the nodes whose
+    results are shown.
+    """
+
+    inputs: tuple[tuple[str, str, str, str], ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Template:
     """`files` are what the user has to bring; a template that names some ends in `_needs_files`."""
 
@@ -47,6 +59,7 @@ class Template:
     rows: tuple[tuple[Group, ...], ...]
     links: tuple[str, ...]
     files: tuple[Mapping, ...] = ()
+    app: App | None = None
 
 
 def group(title: str, color: str, *columns: list[Node], muted: bool = False) -> Group:
