@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from mimo_core.body.raster import rasterize
+from mimo_core.body.raster import Raster, rasterize
 from mimo_core.geometry.camera import Camera
 
 from .garments import DressedBody
@@ -76,46 +77,98 @@ def draw_figure(
 
 def _draw_frames(paint, dressed, posed, camera, light, samples, frames) -> Figure:
     """Render the first `frames` of the given ones; one more, if there, is needed for the flow."""
-    width, height = camera.size
     seen = camera.view(posed.vertices)
-    fine = camera.resize(width * samples, height * samples)
+    fine = camera.resize(camera.size[0] * samples, camera.size[1] * samples)
     raster = rasterize(seen[:frames], dressed.faces, focal=fine.focal, center=fine.center, size=fine.size)
-    hit = raster.mask.reshape(-1).nonzero()[:, 0]
-    corners = dressed.faces[raster.face.reshape(-1)[hit]]  # (N, 3)
-    bary = raster.bary.reshape(-1, 3)[hit][..., None]
-    frame = hit // (fine.size[0] * fine.size[1])
-    row, column = hit // fine.size[0] % fine.size[1], hit % fine.size[0]
-
-    def at_hits(values, frame=None):
-        if frame is None:
-            return (values[corners] * bary).sum(1)
-        return (values.flatten(0, 1)[corners + frame[:, None] * values.shape[1]] * bary).sum(1)
-
-    rgb, gloss = paint(at_hits(dressed.marks).numpy())
-    normal = torch.nn.functional.normalize(at_hits(posed.normals, frame), dim=-1).numpy()
+    hits = _SurfaceHits.of(raster, dressed.faces)
+    rgb, gloss = paint(hits.sample(dressed.marks.numpy()).T)
+    normals = torch.nn.functional.normalize(torch.from_numpy(hits.sample(posed.normals.numpy()).T.copy()), dim=-1)
+    normals = normals.numpy()
     rotations = camera.extrinsics()[:, :3, :3]
-    towards = -rotations[:, 2][frame.clamp_max(len(rotations) - 1)].numpy()
-    rgb = light.shade(rgb, normal, gloss, towards).astype(np.float32)
+    towards = -rotations[:, 2].numpy()
+    for frame, some in enumerate(hits.frames):
+        seen_from = towards[min(frame, len(towards) - 1)]
+        rgb[some] = light.shade(rgb[some], normals[some], gloss[some], seen_from)
 
-    pixel = ((frame * height + row // samples) * width + column // samples).numpy()
-    here = torch.stack([column + 0.5, row + 0.5], 1) / samples
-    following = frame.clamp_max(len(seen) - 2) + 1 if len(seen) > 1 else frame
-    flow = (camera.pixels(at_hits(seen, following)) - here).numpy()
-    flow[following.numpy() == frame.numpy()] = 0
-    depth = raster.depth.reshape(-1)[hit].numpy()
-    total = np.concatenate([rgb, depth[:, None], flow, np.ones((len(hit), 1), np.float32)], 1)
-    sums = (
-        torch.zeros(frames * height * width, 7).index_add_(0, torch.from_numpy(pixel), torch.from_numpy(total)).numpy()
-    )
-    count = np.maximum(sums[:, 6:], 1)
-    parts = np.zeros(frames * height * width, np.uint8)
-    nearest = corners[torch.arange(len(hit)), raster.bary.reshape(-1, 3)[hit].argmax(1)].numpy()
-    parts[pixel] = dressed.parts[nearest] + 1
+    following = [min(frame, len(seen) - 2) + 1 if len(seen) > 1 else frame for frame in range(frames)]
+    there = hits.sample(seen[following].numpy())
+    depth = np.maximum(there[2], np.float32(1e-6))
+    total = np.empty((len(hits.row), 7), np.float32)
+    total[:, :3] = rgb
+    total[:, 3] = raster.hit_depth.numpy()
+    for axis, place in enumerate((hits.column, hits.row)):
+        here = (place + np.float32(0.5)) / np.float32(samples)
+        total[:, 4 + axis] = there[axis] / depth * np.float32(camera.focal) + np.float32(camera.center[axis]) - here
+    for frame, some in enumerate(hits.frames):
+        if following[frame] == frame:
+            total[some, 4:6] = 0
+    total[:, 6] = 1
+    return _gather_samples(hits, total, dressed.parts, camera.size, samples, frames, len(seen) - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class _SurfaceHits:
+    """What N samples of a raster see, in its order. Values are sampled column by column: that is fastest."""
+
+    corners: tuple[np.ndarray, ...]  # 3 x (N,) vertices
+    weights: tuple[np.ndarray, ...]  # 3 x (N,)
+    row: np.ndarray  # (N,) int32 of the fine picture
+    column: np.ndarray
+    frames: tuple[slice, ...]  # the samples of each frame
+
+    @classmethod
+    def of(cls, raster: Raster, faces: torch.Tensor) -> _SurfaceHits:
+        count, height, width = raster.shape
+        hit, face = raster.hits.numpy(), raster.hit_face.numpy()
+        ends = np.searchsorted(hit, np.arange(count + 1) * height * width)
+        frames = tuple(slice(start, end) for start, end in zip(ends[:-1], ends[1:], strict=True))
+        within = hit.astype(np.int32)
+        for frame, some in enumerate(frames):
+            within[some] -= frame * height * width
+        row = within // np.int32(width)
+        return cls(
+            tuple(corner[face] for corner in faces.numpy().T.copy()),
+            tuple(raster.hit_bary.numpy().T.copy()),
+            row, within - row * np.int32(width), frames,
+        )  # fmt: skip
+
+    def sample(self, values: np.ndarray) -> np.ndarray:
+        """Vertex values (V, C), or of every frame (F, V, C), at the samples: (C, N)."""
+        sampled = np.empty((values.shape[-1], len(self.row)), np.float32)
+        whole = slice(0, len(self.row))
+        for frame, some in enumerate(self.frames) if values.ndim == 3 else [(..., whole)]:
+            for channel, column in enumerate(np.ascontiguousarray(values[frame].T)):
+                terms = (
+                    column.take(corner[some]) * weight[some]
+                    for corner, weight in zip(self.corners, self.weights, strict=True)
+                )
+                sampled[channel, some] = functools.reduce(np.add, terms)
+        return sampled
+
+    def nearest_corners(self) -> np.ndarray:
+        """The vertex that weighs most, (N,)."""
+        first, second, third = self.weights
+        nearest = np.where(second > first, self.corners[1], self.corners[0])
+        return np.where(third > np.maximum(first, second), self.corners[2], nearest)
+
+
+def _gather_samples(hits: _SurfaceHits, total, parts, size, samples: int, frames: int, flows: int) -> Figure:
+    """Pictures of `size` from what the samples see: `total` (N, 7) is color, depth, flow, 1."""
+    width, height = size
+    pixel = (hits.row // np.int32(samples) * np.int32(width) + hits.column // np.int32(samples)).astype(np.int64)
+    for frame, some in enumerate(hits.frames):
+        pixel[some] += frame * height * width
+    sums = torch.zeros(frames * height * width, 7)
+    sums = sums.index_add_(0, torch.from_numpy(pixel), torch.from_numpy(total)).numpy()
+    count = np.maximum(sums[:, 6], 1)
     shape = (frames, height, width)
+    labels = np.zeros(frames * height * width, np.uint8)
+    labels[pixel] = parts[hits.nearest_corners()] + 1
+    flow = np.stack([sums[:, 4] / count, sums[:, 5] / count], -1).reshape(*shape, 2)
     return Figure(
         (sums[:, :3] / samples**2).reshape(*shape, 3),
         (sums[:, 6] / samples**2).reshape(shape),
-        (sums[:, 3:4] / count).reshape(shape),
-        parts.reshape(shape),
-        (sums[:, 4:6] / count).reshape(*shape, 2)[: len(seen) - 1],
+        (sums[:, 3] / count).reshape(shape),
+        labels.reshape(shape),
+        flow[:flows],
     )

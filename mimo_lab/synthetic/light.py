@@ -24,14 +24,18 @@ class ShotLight:
     def shade(self, rgb: np.ndarray, normals: np.ndarray, gloss: np.ndarray, towards_camera: np.ndarray) -> np.ndarray:
         """Lit colors (N, 3) of surface points with unit normals (N, 3); `towards_camera` (3) or (N, 3)."""
         facing = normals @ self.direction
-        diffuse = np.clip((facing + 0.2) / 1.2, 0, 1)[:, None] * self.key
-        up = (0.5 + 0.5 * normals[:, 1])[:, None]
-        ambient = self.ground + (self.sky - self.ground) * up
+        diffuse = np.clip((facing + 0.2) / 1.2, 0, 1)
+        up = 0.5 + 0.5 * normals[:, 1]
         half = towards_camera + self.direction
         half = half / np.linalg.norm(half, axis=-1, keepdims=True)
-        shine = gloss * np.clip((normals * half).sum(-1), 0, 1) ** 24
-        edge = 1 - np.clip((normals * towards_camera).sum(-1), 0, 1)
-        return rgb * (diffuse + ambient) * (1 - 0.25 * edge**2)[:, None] + shine[:, None] * self.key
+        shine = gloss * np.clip(_dot_rows(normals, half), 0, 1) ** 24
+        edge = 1 - np.clip(_dot_rows(normals, towards_camera), 0, 1)
+        fall = 1 - 0.25 * edge**2
+        lit = []
+        for channel, key in enumerate(self.key):  # an array a channel: numpy is slow where the last axis is short
+            ambient = self.ground[channel] + (self.sky - self.ground)[channel] * up
+            lit.append(rgb[:, channel] * (diffuse * key + ambient) * fall + shine * key)
+        return np.stack(lit, 1)
 
     def floor_shadow(self, points: np.ndarray, middle: np.ndarray) -> np.ndarray:
         """How dark a body's points (V, 3) make the floor around `middle` (x, z): a map (CELLS, CELLS), 0 to 1.
@@ -47,6 +51,11 @@ class ShotLight:
         cast = cv2.GaussianBlur(np.minimum(cast, 1), (0, 0), max(self.softness, 0.03) / cell)
         close = cv2.GaussianBlur(np.minimum(close, 1), (0, 0), 0.06 / cell)
         return 1 - (1 - self.shadow * np.clip(1.4 * cast, 0, 1)) * (1 - 0.6 * np.clip(1.6 * close, 0, 1))
+
+
+def _dot_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The products of rows (N, 3) with rows or one vector, (N,)."""
+    return a[:, 0] * b[..., 0] + a[:, 1] * b[..., 1] + a[:, 2] * b[..., 2]
 
 
 def _splat(places: np.ndarray, amounts: np.ndarray) -> np.ndarray:
