@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 
@@ -12,7 +14,7 @@ from .backgrounds import Rays, cast_rays
 from .figure import Figure
 from .light import CELLS, REACH, ShotLight
 from .occluders import Cutout
-from .optics import smear_along_flow
+from .optics import find_box, smear_along_flow
 from .stage import ShotStage
 from .streams import random_stream
 
@@ -38,21 +40,25 @@ def compose_layers(seed: int, stage: ShotStage, actor: Actor, figure: Figure) ->
                 cast_rays(stage.camera, frame, stage.background.distance), stage.camera, frame
             )
             view = stage.background.view(rays)
-        pictures = _compose_frame(stage, actor, figure, frame, rays, view)
+        still = _background_flow(stage, min(frame, frames - 2), rays) if frames > 1 else None
+        pictures = _compose_frame(stage, actor, figure, frame, rays, view, still)
         noise = rng.standard_normal((height, width, 3), dtype=np.float32)
-        for name in PICTURE_LAYERS:
-            if name == "background" and pictures["background"] is pictures["plate"]:
-                layers[name][frame] = layers["plate"][frame]
-            elif stage.optics is None:
-                layers[name][frame] = np.clip(np.rint(pictures[name] * 255 + grain * noise), 0, 255)
-            else:
-                layers[name][frame] = stage.optics.expose(pictures[name], noise)
+        different = PICTURE_LAYERS[: 2 if pictures["background"] is pictures["plate"] else 3]
+        clean = [pictures[name] for name in different]
+        exposed = _add_grain(clean, grain * noise) if stage.optics is None else stage.optics.expose_all(clean, noise)
+        for number, name in enumerate(PICTURE_LAYERS):
+            layers[name][frame] = exposed[min(number, len(exposed) - 1)]
         for name in MASK_LAYERS:
             layers[name][frame] = np.rint(np.clip(pictures[name], 0, 1) * 255)
         layers["depth"][frame] = pictures["depth"]
         if frame + 1 < frames:
-            layers["flow"][frame] = _compose_flow(stage, figure, frame, rays, pictures)
+            layers["flow"][frame] = _compose_flow(stage, figure, frame, still, pictures)
     return layers
+
+
+def _add_grain(pictures: list[np.ndarray], grain: np.ndarray) -> list[np.ndarray]:
+    """The pictures (H, W, 3) in 0..1 with fine grain, of 255."""
+    return [np.clip(np.rint(picture * 255 + grain), 0, 255).astype(np.uint8) for picture in pictures]
 
 
 def _is_still(camera: Camera, frame: int) -> bool:
@@ -60,32 +66,32 @@ def _is_still(camera: Camera, frame: int) -> bool:
     return frame > 0 and torch.equal(camera.camera_from_world[frame], camera.camera_from_world[frame - 1])
 
 
-def _compose_frame(stage: ShotStage, actor: Actor, figure: Figure, frame: int, rays: Rays, view: np.ndarray) -> dict:
+def _compose_frame(stage: ShotStage, actor: Actor, figure: Figure, frame: int, rays: Rays, view, still) -> dict:
     """One frame's pictures and masks in 0..1, its depth, and the alpha of every thing.
 
     Masks and depth are those of the instant; only the pictures know how long the shutter is open.
     """
     alpha, size = figure.alpha[frame], stage.camera.size
     depth = rays.depth
-    background, moved, movers = _expose_layer(stage, frame, view, rays=rays), np.zeros_like(alpha), []
+    background, moved, movers = _expose_layer(stage, frame, view, still=still), np.zeros_like(alpha), []
     for thing in stage.movers:
         layer = thing.layer(stage.view, frame, size)
         here = layer[..., 3]
         layer = _expose_layer(stage, frame, layer, thing=thing)
-        background = background * (1 - layer[..., 3:]) + layer[..., :3]
+        background = _lay_over(background, layer)
         depth = np.where(here > 0.5, thing.distance, depth)
         moved = here + moved * (1 - here)
         movers.append(here)
     shadow = _cast_shadow(stage.background.light, actor.points[frame], rays) * (1 - moved)
     body = _expose_layer(stage, frame, np.dstack([figure.rgb[frame], alpha]), figure=figure)
-    with_person = background * (1 - shadow)[..., None] * (1 - body[..., 3:]) + body[..., :3]
+    with_person = _lay_over(_darken(background, shadow), body)
     depth = np.where(alpha > 0.5, figure.depth[frame], depth)
     plate, occluder, in_front = background, np.zeros_like(alpha), []
     for thing in stage.in_front:
         layer = thing.layer(stage.view, frame, size)
         here = layer[..., 3]
         layer = _expose_layer(stage, frame, layer, thing=thing)
-        with_person, plate = (picture * (1 - layer[..., 3:]) + layer[..., :3] for picture in (with_person, plate))
+        with_person, plate = (_lay_over(picture, layer) for picture in (with_person, plate))
         depth = np.where(here > 0.5, thing.distance, depth)
         occluder = here + occluder * (1 - here)
         in_front.append(here)
@@ -104,10 +110,34 @@ def _compose_frame(stage: ShotStage, actor: Actor, figure: Figure, frame: int, r
     }
 
 
+def _darken(picture: np.ndarray, shadow: np.ndarray) -> np.ndarray:
+    """A picture (H, W, 3) under a shadow (H, W) in 0..1."""
+    box = find_box(shadow > 0)
+    return _put_in_box(picture, box, _scale_pixels(picture[box], 1 - shadow[box]))
+
+
+def _lay_over(picture: np.ndarray, layer: np.ndarray) -> np.ndarray:
+    """A picture (H, W, 3) with a layer (H, W, 4), whose colors are times alpha, over it."""
+    box = find_box(layer[..., 3] > 0)
+    part = layer[box]
+    return _put_in_box(picture, box, _scale_pixels(picture[box], 1 - part[..., 3]) + part[..., :3])
+
+
+def _scale_pixels(picture: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """A picture (H, W, 3) times a factor (H, W)."""
+    return picture * np.repeat(factor, 3, 1).reshape(picture.shape)  # faster than a last axis of one
+
+
+def _put_in_box(picture: np.ndarray, box: tuple[slice, slice], part: np.ndarray) -> np.ndarray:
+    whole = picture.astype(np.result_type(picture, part))
+    whole[box] = part
+    return whole
+
+
 def _expose_layer(
-    stage: ShotStage, frame: int, picture: np.ndarray, *, rays=None, thing: Cutout | None = None, figure=None
+    stage: ShotStage, frame: int, picture: np.ndarray, *, still=None, thing: Cutout | None = None, figure=None
 ):
-    """A layer's picture while the shutter is open: smeared along its own movement."""
+    """A layer's picture while the shutter is open: smeared along its own movement; `still` is the background's."""
     frames = len(stage.view.pixel_from_tangent)
     if stage.optics is None or stage.optics.shutter == 0 or frames < 2:
         return picture
@@ -117,8 +147,8 @@ def _expose_layer(
     elif thing is not None:
         flow = _homography_flow(thing.flow(stage.view, start), *stage.camera.size)
     else:
-        flow = _background_flow(stage, start, rays)
-    return smear_along_flow(picture, flow, stage.optics.shutter, alone=rays is not None)
+        flow = still
+    return smear_along_flow(picture, flow, stage.optics.shutter, alone=still is not None)
 
 
 def _cast_shadow(light: ShotLight, points: np.ndarray, rays: Rays) -> np.ndarray:
@@ -132,15 +162,17 @@ def _cast_shadow(light: ShotLight, points: np.ndarray, rays: Rays) -> np.ndarray
     return np.where(rays.is_floor & (seen > 1 / 255), seen, 0)
 
 
-def _compose_flow(stage: ShotStage, figure: Figure, frame: int, rays: Rays, pictures: dict) -> np.ndarray:
+def _compose_flow(stage: ShotStage, figure: Figure, frame: int, still: np.ndarray, pictures: dict) -> np.ndarray:
     """Pixels (H, W, 2) by which what is seen moves until the next frame."""
+    import cv2
+
     size = stage.camera.size
-    flow = _background_flow(stage, frame, rays)
+    flow = still.copy()
     for thing, alpha in zip(stage.movers, pictures["elsewhere"], strict=True):
-        flow = np.where(alpha[..., None] > 0.5, _homography_flow(thing.flow(stage.view, frame), *size), flow)
-    flow = np.where(pictures["person"][..., None] > 0.5, figure.flow[frame], flow)
+        cv2.copyTo(_homography_flow(thing.flow(stage.view, frame), *size), (alpha > 0.5).view(np.uint8), flow)
+    cv2.copyTo(figure.flow[frame], (pictures["person"] > 0.5).view(np.uint8), flow)
     for thing, alpha in zip(stage.in_front, pictures["in front"], strict=True):
-        flow = np.where(alpha[..., None] > 0.5, _homography_flow(thing.flow(stage.view, frame), *size), flow)
+        cv2.copyTo(_homography_flow(thing.flow(stage.view, frame), *size), (alpha > 0.5).view(np.uint8), flow)
     return flow
 
 
@@ -157,7 +189,16 @@ def _background_flow(stage: ShotStage, frame: int, rays: Rays) -> np.ndarray:
 
 
 def _homography_flow(matrix: np.ndarray, width: int, height: int) -> np.ndarray:
+    return _flow_of_homography(tuple(matrix.ravel().tolist()), width, height)
+
+
+@functools.lru_cache(maxsize=16)
+def _flow_of_homography(matrix: tuple[float, ...], width: int, height: int) -> np.ndarray:
+    """The same for a matrix as nine numbers. A frame asks twice for each: to smear it, and for its truth."""
     x = np.arange(width)[None] + 0.5
     y = np.arange(height)[:, None] + 0.5
-    u, v, w = (matrix[row, 0] * x + matrix[row, 1] * y + matrix[row, 2] for row in range(3))
-    return np.stack([u / w - x, v / w - y], -1).astype(np.float32)
+    u, v, w = (matrix[row] * x + matrix[row + 1] * y + matrix[row + 2] for row in (0, 3, 6))
+    flow = np.empty((height, width, 2), np.float32)
+    flow[..., 0], flow[..., 1] = u / w - x, v / w - y
+    flow.flags.writeable = False
+    return flow

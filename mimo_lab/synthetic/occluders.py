@@ -37,8 +37,7 @@ class Cutout:
         half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
         matrix = np.linalg.inv(half) @ view.pixels_at(frame, self.distance) @ self.tangent_from_pixel[frame] @ half
         layer = cv2.warpPerspective(self.picture, matrix, size, flags=cv2.INTER_LINEAR)
-        layer[layer[..., 3] < 1 / 255] = 0
-        return layer
+        return cv2.copyTo(layer, (layer[..., 3] >= 1 / 255).view(np.uint8))
 
     def flow(self, view: StageView, frame: int) -> np.ndarray:
         """Homography from the pixels of `frame` to those of the next frame, (3, 3)."""

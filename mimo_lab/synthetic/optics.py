@@ -7,6 +7,7 @@ within the lens's blur, what the shutter smears, and a block of 16 pixels.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,19 +33,42 @@ class Optics:
 
     def expose(self, picture: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """A picture (H, W, 3) in 0..1 as the file has it, uint8. `noise` (H, W, 3) has unit spread."""
+        return self.expose_all([picture], noise)[0]
+
+    def expose_all(self, pictures: list[np.ndarray], noise: np.ndarray) -> list[np.ndarray]:
+        """Pictures with the same noise. Where later ones equal the first, its pixels are taken."""
         import cv2
 
         if self.blur > 0.15:
-            picture = cv2.GaussianBlur(picture, (0, 0), self.blur)
-        picture = np.clip(picture * np.float32(self.gain), 0, 1) ** self.gamma
-        picture = 0.5 + (picture - 0.5) * self.contrast
-        if self.vignette:
-            picture = picture * _vignette_factor(picture.shape[:2], self.vignette)[..., None]
+            pictures = [cv2.GaussianBlur(picture, (0, 0), self.blur) for picture in pictures]
         if self.coarse:
             noise = cv2.GaussianBlur(noise, (0, 0), self.coarse) * (1 + 2.2 * self.coarse)
+        light = np.ones(noise.shape, np.float32)
+        if self.vignette:
+            light = np.repeat(_vignette_factor(noise.shape[:2], self.vignette), 3, 1).reshape(noise.shape)
+        first = self._develop(pictures[0], noise, light)
+        exposed = [first]
+        for picture in pictures[1:]:
+            rows = np.flatnonzero((picture != pictures[0]).any((1, 2)))
+            developed = first.copy()
+            if len(rows):
+                some = slice(rows[0], rows[-1] + 1)
+                developed[some] = self._develop(picture[some], noise[some], light[some])
+            exposed.append(developed)
+        return [compress_picture(picture, self.quality) for picture in exposed] if self.quality else exposed
+
+    def _develop(self, picture: np.ndarray, noise: np.ndarray, light: np.ndarray) -> np.ndarray:
+        """What the sensor makes of each pixel (H, W, 3), uint8."""
+        height, width = picture.shape[:2]
+        wide = height, 3 * width  # numpy is slow where the last axis is short
+        picture = picture.reshape(wide) * np.tile(np.float32(self.gain), width)
+        picture = np.clip(picture, 0, 1) ** self.gamma
+        picture = 0.5 + (picture - 0.5) * self.contrast
+        if self.vignette:
+            picture = picture * light.reshape(wide)
         spread = self.grain + self.shot_noise * np.sqrt(np.clip(picture, 0, 1))
-        picture = np.clip(np.rint(picture * 255 + spread * noise), 0, 255).astype(np.uint8)
-        return compress_picture(picture, self.quality) if self.quality else picture
+        picture = np.rint(picture * 255 + spread * noise.reshape(wide))
+        return np.clip(picture, 0, 255).astype(np.uint8).reshape(height, width, 3)
 
 
 def sample_optics(rng: np.random.Generator, size: tuple[int, int]) -> Optics:
@@ -94,17 +118,38 @@ def smear_along_flow(picture: np.ndarray, flow: np.ndarray, shutter: float, *, a
     height, width = flow.shape[:2]
     if not alone:
         flow = _spread_flow(flow, picture[..., 3])
-    if np.abs(flow).max() * shutter < 0.6:
+    longest = np.abs(flow).max() * shutter
+    if longest < 0.6:
         return picture
-    y, x = np.mgrid[:height, :width].astype(np.float32)
+    box = slice(None), slice(None)
+    if not alone:
+        box = find_box(picture[..., 3] > 0, int(longest / 2) + 2)
+    x, y = _pixel_places(height, width)
+    x, y, across, down = (np.ascontiguousarray(values[box]) for values in (x, y, flow[..., 0], flow[..., 1]))
     border = cv2.BORDER_REPLICATE if alone else cv2.BORDER_CONSTANT
-    total = 0
+    total = None
     for part in (np.arange(TAPS) / (TAPS - 1) - 0.5) * shutter:
-        total = total + cv2.remap(
-            picture, x - np.float32(part) * flow[..., 0], y - np.float32(part) * flow[..., 1], cv2.INTER_LINEAR,
-            borderMode=border,
-        )  # fmt: skip
-    return total / TAPS
+        part = np.float32(part)
+        seen = cv2.remap(picture, x - part * across, y - part * down, cv2.INTER_LINEAR, borderMode=border)
+        total = seen if total is None else np.add(total, seen, out=total)
+    smeared = np.zeros_like(picture)
+    smeared[box] = total / TAPS
+    return smeared
+
+
+def find_box(inside: np.ndarray, margin: int = 0) -> tuple[slice, slice]:
+    """The rows and columns of a mask (H, W) that hold True pixels, and `margin` more to each side."""
+    box = []
+    for axis, limit in enumerate(inside.shape):
+        held = np.flatnonzero(inside.any(1 - axis))
+        box.append(slice(max(held[0] - margin, 0), min(held[-1] + margin + 1, limit)) if len(held) else slice(0, 0))
+    return tuple(box)
+
+
+@functools.lru_cache(maxsize=4)
+def _pixel_places(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    return x, y
 
 
 def _spread_flow(flow: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -112,8 +157,19 @@ def _spread_flow(flow: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     import cv2
 
     inside = alpha > 0.5
-    weight = inside.astype(np.float32)
+    spread = np.zeros_like(flow)
+    if not inside.any():
+        return spread
     reach = max(2.0, 0.04 * max(alpha.shape))
-    total = cv2.GaussianBlur(np.dstack([flow * weight[..., None], weight]), (0, 0), reach)
-    around = total[..., :2] / np.maximum(total[..., 2:], 1e-4)
-    return np.where(inside[..., None], flow, around).astype(np.float32)
+    box = find_box(inside, round(4 * reach) + 2)  # farther away the blur brings nothing
+    flow, inside = flow[box], inside[box]
+    weight = inside.astype(np.float32)
+    planes = np.empty((*inside.shape, 3), np.float32)
+    for axis in range(2):
+        planes[..., axis] = flow[..., axis] * weight
+    planes[..., 2] = weight
+    total = cv2.GaussianBlur(planes, (0, 0), reach)
+    weight = np.maximum(total[..., 2], np.float32(1e-4))
+    for axis in range(2):
+        spread[box][..., axis] = np.where(inside, flow[..., axis], total[..., axis] / weight)
+    return spread
