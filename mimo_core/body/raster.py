@@ -19,6 +19,7 @@ STAMPS = (2, 3, 4, 6, 8, 16)  # sides in pixels; larger faces are cut into the l
 FRAGMENTS_AT_ONCE = 1 << 20  # pixels tested in one block, about 25 MB
 FACES_AT_ONCE = 1 << 18  # faces set up in one pass over the frames, about 60 MB
 PIXELS_AT_ONCE = 1 << 24  # keys of 8 bytes
+HITS_AT_ONCE = 1 << 15  # pixels resolved together on a CPU, so that they stay in its cache
 LAST_RANK = 0x7FFFFFFF
 
 
@@ -232,7 +233,7 @@ def _set_up_edges(points: Tensor, frame: Tensor, face: Tensor, corners: Tensor |
     stamp = torch.bucketize(count.amax(1), count.new_tensor(STAMPS[:-1]))
     rank = stamp.argsort(stable=True)
     points = points[rank]
-    start, end = points[:, [1, 2, 0], :2], points[:, [2, 0, 1], :2]
+    start, end = points[..., :2].roll(-1, 1), points[..., :2].roll(1, 1)
     # Both faces of an edge use the same origin and exactly negated numbers: no pixel falls between them.
     origin = torch.floor((start + end) / 2)
     area = _cross(points[:, 1, :2] - points[:, 0, :2], points[:, 2, :2] - points[:, 0, :2])
@@ -301,14 +302,18 @@ def _draw_stamps(nearest: Tensor, window: _Window, triangles: _Triangles, chosen
     if not len(first):
         return
     steps = torch.arange(side, device=nearest.device)
-    center = first[..., None] + (steps + first.new_tensor(0.5))  # (M, 2, side)
-    terms = (center[:, None] - triangles.origin[chosen][..., None]) * triangles.slope[chosen][..., None]
-    across, down = terms[:, :, 0], terms[:, :, 1] + triangles.offset[chosen][..., None]  # (M, 3, side) each
-    edges = [down[:, edge, :, None] + across[:, edge, None, :] for edge in range(3)]  # (M, side, side) each
+    # The stamps run along the last axis: the others are as short as a stamp, and loops over short axes are slow.
+    slope, origin = (values[chosen].permute(2, 1, 0).contiguous() for values in (triangles.slope, triangles.origin))
+    center = first.T[:, None].contiguous() + (steps + first.new_tensor(0.5))[:, None]  # (2, side, M)
+    terms = (center[:, None] - origin[:, :, None]) * slope[:, :, None]
+    across, down = terms[0], terms[1] + triangles.offset[chosen].T[:, None]  # (3, side, M) each
+    edges = [down[edge][:, None] + across[edge] for edge in range(3)]  # (side, side, M) each
     inside = (torch.minimum(torch.minimum(edges[0], edges[1]), edges[2]) >= 0).view(-1).nonzero()[:, 0]
-    stamp, pixel = inside // (side * side), inside % (side * side)
-    weight = triangles.weight[chosen][stamp]
-    inverse = sum(edge.view(-1)[inside] * weight[:, corner] for corner, edge in enumerate(edges))
+    pixel = inside // len(first)
+    stamp = inside - pixel * len(first)
+    weight = triangles.weight[chosen].unbind(1)
+    parts = [edge.view(-1)[inside] * corner[stamp] for edge, corner in zip(edges, weight, strict=True)]
+    inverse = parts[0] + parts[1] + parts[2]
     column, row = (first - first.new_tensor([window.left, window.top])).long().unbind(1)
     start = (triangles.frame[chosen] * window.rows + row) * window.columns + column
     offset = (steps[:, None] * window.columns + steps).view(-1)
@@ -325,7 +330,8 @@ def _resolve_nearest(nearest: Tensor, window: _Window, triangles: _Triangles, si
     frame = line // max(window.rows, 1)
     column, row = found - line * window.columns + window.left, line - frame * window.rows + window.top
     inside = (column < width) & (row < height)
-    found, frame, column, row = found[inside], frame[inside], column[inside], row[inside]
+    if not inside.all():
+        found, frame, column, row = found[inside], frame[inside], column[inside], row[inside]
     position = torch.empty_like(triangles.rank)
     position[triangles.rank] = torch.arange(len(position), device=position.device)
     chosen = position[LAST_RANK - (nearest[found] & LAST_RANK)]
@@ -333,15 +339,23 @@ def _resolve_nearest(nearest: Tensor, window: _Window, triangles: _Triangles, si
     corner = triangles.first[:, None] + 0.5 - triangles.origin
     at_first = (triangles.slope * corner).sum(-1) + triangles.offset
     planes = torch.cat([triangles.slope[..., 0], triangles.slope[..., 1], at_first], 1) * triangles.weight.repeat(1, 3)
-    rows = torch.cat([planes, triangles.first], 1)[chosen]
-    x, y = column.to(rows) - rows[:, 9], row.to(rows) - rows[:, 10]
-    parts = rows[:, :3] * x[:, None] + rows[:, 3:6] * y[:, None] + rows[:, 6:9]
+    planes = torch.cat([planes, triangles.first], 1)
+    at_once = HITS_AT_ONCE if nearest.device.type == "cpu" else max(len(chosen), 1)
+    pieces = zip(chosen.split(at_once), column.split(at_once), row.split(at_once), strict=True)
+    parts = torch.cat([_weigh_corners(planes, *piece) for piece in pieces])
     inverse = parts.sum(1, keepdim=True)
     bary = parts / inverse
     if triangles.corners is not None:
         bary = (bary[:, None] @ triangles.corners[chosen])[:, 0]
     hits = (frame * height + row) * width + column
     return Raster(shape, hits, triangles.face[chosen], bary, 1 / inverse[:, 0])
+
+
+def _weigh_corners(planes: Tensor, chosen: Tensor, column: Tensor, row: Tensor) -> Tensor:
+    """The weights over depth (N, 3) of the corners of `chosen` triangles at pixels, from their planes (T, 11)."""
+    rows = planes[chosen]
+    x, y = column.to(rows) - rows[:, 9], row.to(rows) - rows[:, 10]
+    return rows[:, :3] * x[:, None] + rows[:, 3:6] * y[:, None] + rows[:, 6:9]
 
 
 def sample_vertices(raster: Raster, faces: Tensor, attribute: Tensor) -> Tensor:
