@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,39 +37,39 @@ class Optics:
         return self.expose_all([picture], noise)[0]
 
     def expose_all(self, pictures: list[np.ndarray], noise: np.ndarray) -> list[np.ndarray]:
-        """Pictures with the same noise. Where later ones equal the first, its pixels are taken."""
+        """Pictures with the same noise. Where one equals the one before, its values are taken."""
         import cv2
 
         if self.blur > 0.15:
             pictures = [cv2.GaussianBlur(picture, (0, 0), self.blur) for picture in pictures]
         if self.coarse:
             noise = cv2.GaussianBlur(noise, (0, 0), self.coarse) * (1 + 2.2 * self.coarse)
-        light = np.ones(noise.shape, np.float32)
-        if self.vignette:
-            light = np.repeat(_vignette_factor(noise.shape[:2], self.vignette), 3, 1).reshape(noise.shape)
-        first = self._develop(pictures[0], noise, light)
-        exposed = [first]
-        for picture in pictures[1:]:
-            rows = np.flatnonzero((picture != pictures[0]).any((1, 2)))
-            developed = first.copy()
-            if len(rows):
-                some = slice(rows[0], rows[-1] + 1)
-                developed[some] = self._develop(picture[some], noise[some], light[some])
+        light = np.repeat(_vignette_factor(noise.shape[:2], self.vignette), 3) if self.vignette else None
+        exposed = [self._develop(pictures[0].reshape(-1), noise.reshape(-1), light).reshape(noise.shape)]
+        for before, picture in pairwise(pictures):
+            developed = exposed[-1].copy()
+            where = np.flatnonzero(picture != before)
+            if len(where):
+                some = None if light is None else light[where]
+                developed.reshape(-1)[where] = self._develop(
+                    picture.reshape(-1)[where], noise.reshape(-1)[where], some, where % 3
+                )
             exposed.append(developed)
         return [compress_picture(picture, self.quality) for picture in exposed] if self.quality else exposed
 
-    def _develop(self, picture: np.ndarray, noise: np.ndarray, light: np.ndarray) -> np.ndarray:
-        """What the sensor makes of each pixel (H, W, 3), uint8."""
-        height, width = picture.shape[:2]
-        wide = height, 3 * width  # numpy is slow where the last axis is short
-        picture = picture.reshape(wide) * np.tile(np.float32(self.gain), width)
-        picture = np.clip(picture, 0, 1) ** self.gamma
-        picture = 0.5 + (picture - 0.5) * self.contrast
-        if self.vignette:
-            picture = picture * light.reshape(wide)
-        spread = self.grain + self.shot_noise * np.sqrt(np.clip(picture, 0, 1))
-        picture = np.rint(picture * 255 + spread * noise.reshape(wide))
-        return np.clip(picture, 0, 255).astype(np.uint8).reshape(height, width, 3)
+    def _develop(self, values, noise, light, channel: np.ndarray | None = None) -> np.ndarray:
+        """What the sensor makes of values (N,) in 0..1, uint8; they are of red, green and blue in turn, or `channel`.
+
+        The arrays have one axis: numpy is slow where the last one is short.
+        """
+        gain = np.float32(self.gain)
+        values = values * (np.tile(gain, len(values) // 3) if channel is None else gain[channel])
+        values = np.clip(values, 0, 1) ** self.gamma
+        values = 0.5 + (values - 0.5) * self.contrast
+        if light is not None:
+            values = values * light
+        spread = self.grain + self.shot_noise * np.sqrt(np.clip(values, 0, 1))
+        return np.clip(np.rint(values * 255 + spread * noise), 0, 255).astype(np.uint8)
 
 
 def sample_optics(rng: np.random.Generator, size: tuple[int, int]) -> Optics:

@@ -116,7 +116,7 @@ class RandomizedAppearance:
         gloss = np.full(len(marks), 0.12, np.float32)
         face = np.flatnonzero(place.head > 0.5)
         paint_face(self.features, anatomy(), rgb, gloss, place.points[face], face)
-        shade = shade_creases(self, place.points)[:, None]
+        shade = shade_creases(self, place.points)
         for worn in self.worn:
             if worn.item.slot in ("beard", "glasses"):
                 self._paint_on_face(worn, Face.of(place), rgb, gloss)
@@ -128,11 +128,17 @@ class RandomizedAppearance:
         item = worn.item
         zone = np.zeros(len(place.points), bool) if item.zone is None else item.zone(place)
         if zone.any():
+            rows = np.flatnonzero(zone)
+            points = np.empty((len(rows), 3), place.points.dtype)
+            for axis in range(3):  # an axis at a time: numpy is slow where the last one is short
+                points[:, axis] = place.points[:, axis][rows]
             if item.slot == "hair":
-                rgb[zone] = self.features.hair * shade_strands(self, place.points[zone])[:, None]
+                colors, factor = self.features.hair[None], shade_strands(self, points)
             else:
-                rgb[zone] = worn.cloth.paint(place.points[zone]) * shade[zone]
-            gloss[zone] = item.gloss
+                colors, factor = worn.cloth.paint(points), shade[rows]
+            for channel in range(3):
+                rgb[rows, channel] = colors[:, channel] * factor
+            gloss[rows] = item.gloss
         neckline = getattr(item.zone, "neckline", "crew")
         canvas = GarmentCanvas(
             place, zone, worn.cloth, worn.emblem, self.features.skin, self.features.hair, neckline, rgb, gloss
