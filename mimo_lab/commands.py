@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mimo_core.cli.terminal import declare_command, print_lines, start_bar
@@ -21,7 +22,9 @@ def add_shots(commands) -> None:
     command.add_argument("--fps", type=float, default=12, help="frames a second, default %(default)s")
     command.add_argument("--pictures", type=Path, metavar="DIR", help="your backgrounds, in half of the shots")
     command.add_argument("--motions", type=Path, metavar="DIR", help="your motion files, in half of the shots")
-    command.add_argument("--workers", type=int, default=1, help="processes that draw, default %(default)s")
+    command.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes that draw; default: all cores"
+    )
     command.add_argument("--benchmark", "--plain", action="store_true", help="the shots that the benches measure with")
 
 

@@ -45,7 +45,7 @@ def compose_layers(seed: int, stage: ShotStage, actor: Actor, figure: Figure) ->
         noise = rng.standard_normal((height, width, 3), dtype=np.float32)
         different = PICTURE_LAYERS[: 2 if pictures["background"] is pictures["plate"] else 3]
         clean = [pictures[name] for name in different]
-        exposed = _add_grain(clean, grain * noise) if stage.optics is None else stage.optics.expose_all(clean, noise)
+        exposed = _grain_pictures(clean, grain * noise) if stage.optics is None else stage.optics.expose_all(clean, noise)
         for number, name in enumerate(PICTURE_LAYERS):
             layers[name][frame] = exposed[min(number, len(exposed) - 1)]
         for name in MASK_LAYERS:
@@ -56,7 +56,7 @@ def compose_layers(seed: int, stage: ShotStage, actor: Actor, figure: Figure) ->
     return layers
 
 
-def _add_grain(pictures: list[np.ndarray], grain: np.ndarray) -> list[np.ndarray]:
+def _grain_pictures(pictures: list[np.ndarray], grain: np.ndarray) -> list[np.ndarray]:
     """The pictures (H, W, 3) in 0..1 with fine grain, of 255."""
     return [np.clip(np.rint(picture * 255 + grain), 0, 255).astype(np.uint8) for picture in pictures]
 
