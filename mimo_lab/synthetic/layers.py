@@ -43,9 +43,10 @@ def compose_layers(seed: int, stage: ShotStage, actor: Actor, figure: Figure) ->
         still = _background_flow(stage, min(frame, frames - 2), rays) if frames > 1 else None
         pictures = _compose_frame(stage, actor, figure, frame, rays, view, still)
         noise = rng.standard_normal((height, width, 3), dtype=np.float32)
-        different = PICTURE_LAYERS[: 2 if pictures["background"] is pictures["plate"] else 3]
-        clean = [pictures[name] for name in different]
-        exposed = _grain_pictures(clean, grain * noise) if stage.optics is None else stage.optics.expose_all(clean, noise)
+        names = PICTURE_LAYERS[: 2 if pictures["background"] is pictures["plate"] else 3]
+        clean = [pictures[name] for name in names]
+        optics = stage.optics
+        exposed = optics.expose_all(clean, noise) if optics else _grain_pictures(clean, grain * noise)
         for number, name in enumerate(PICTURE_LAYERS):
             layers[name][frame] = exposed[min(number, len(exposed) - 1)]
         for name in MASK_LAYERS:
