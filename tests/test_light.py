@@ -87,6 +87,16 @@ class TestRelighting:
             errors[name] = np.abs(rgb[both].astype(float) - wanted[both]).mean()
         assert errors["relit"] < 0.6 * errors["as photographed"]
 
+    def test_a_face_is_neither_bleached_nor_patched_by_the_light(self, light):
+        still, own = standing(0.0), SurfaceLight(torch.tensor([0.0, 0.6, -0.4]))
+        (picture,), (mask,) = filmed(still, own)
+        white = np.where(mask[..., None] > 0, picture, 255).astype(np.uint8)
+        proxy = Proxy.from_identity(Identity(white, mask, still))
+        plain, relit = (next(iter(proxy.render(still, light=value)))[0].astype(float) for value in (None, light))
+        x, y = CAMERA.project(free_body().pose(still.person).joints)[0, 15].round().int().tolist()
+        change = (relit / plain.clip(1))[y - 5 : y + 1, x - 3 : x + 4]
+        assert 0.7 < change.min() and change.max() < 1.13  # 1.08, and half a level of dark gray
+
     def test_the_pictures_own_light_changes_nothing_much(self):
         still, own = standing(0.0), SurfaceLight(torch.tensor([0.0, 0.35, 0.15]))
         (picture,), (mask,) = filmed(still, own)

@@ -186,6 +186,20 @@ class TestHiddenSide:
         assert identity.matte[thumb[::-1]] == 255 and (alpha[thigh] > 0).any()
         assert skin.sum() < 3
 
+    def test_hands_held_behind_the_back_have_the_color_of_the_face(self):
+        dressed = COLORS.clone()
+        sleeves = [JOINT["left_elbow"], JOINT["right_elbow"]]
+        dressed[torch.isin(BODY.parts, torch.tensor(sleeves))] = torch.tensor([40.0, 60.0, 150.0])
+        away = {"left_shoulder": (0, 30, -70), "left_elbow": (0, 80, 0)}
+        away |= {"right_shoulder": (0, -30, 70), "right_elbow": (0, -80, 0)}
+        proxy = Proxy.from_identity(identity_of(person(**away), colors=dressed))
+        motion = motion_of(person())
+        rgb, _ = rendered(proxy, motion)
+        joints = CAMERA.project(BODY.pose(motion.person).joints)[0]
+        for side in ("left", "right"):
+            x, y = joints[JOINT[f"{side}_hand"]].round().int().tolist()
+            assert np.abs(rgb[y - 1 : y + 2, x - 1 : x + 2].astype(float) - (220, 170, 140)).max() < 30
+
     def test_diffusing_paints_no_pattern_on_the_back(self):
         identity = identity_of(person())
         chest = np.s_[95:125, 118:138]

@@ -17,6 +17,8 @@ from .texture import TRUSTED_SHARE, BakedTexture
 # Set on 12 synthetic shots with estimated fit (2026-11-23): IoU 0.911 -> 0.917, 17.6 -> 17.8 dB.
 LEAST_TEXELS = 50  # seen texels that are enough to go by
 SAME_COLOR = 14.0  # in Lab, lightness counting a quarter: shading stays below, clothes and walls above
+LIT_SKIN = (0.5, 0.9)  # of a face's texels by brightness: neither eyes, beard and shadow nor shine
+SEEN_SHARE = 0.08  # of a hand's texels that must be seen for them to color the others
 PALM_SHARE = 0.5  # share of a hand's seen texels, nearest to its middle, that say what color it is
 
 
@@ -38,6 +40,24 @@ def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
         tone = palm if gloves else skin
         seen[hand & (_color_distance(shown, tone) > SAME_COLOR)] = 0
     return replace(baked, seen=seen)
+
+
+def color_hidden_hands(surface: BodySurface, baked: BakedTexture, colors: NDArray):
+    """Give hands of which next to nothing is seen, in pockets or behind the back, the face's color in `colors` (N, 3).
+
+    `baked` is what `clean_hands` left. Nothing changes where no face is seen, and where a hand is.
+    """
+    trusted = baked.seen > TRUSTED_SHARE
+    face = surface.face & trusted
+    if face.sum() < LEAST_TEXELS:
+        return
+    shown = baked.colors[face]
+    brightness = shown.sum(1)
+    low, high = np.quantile(brightness, LIT_SKIN)
+    skin = np.median(shown[(brightness >= low) & (brightness <= high)], 0)
+    for hand in surface.hands:
+        if (hand & trusted).sum() < SEEN_SHARE * hand.sum():
+            colors[hand] = skin
 
 
 def _palm_color(surface: BodySurface, shown: NDArray, hand: NDArray) -> NDArray | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .diffusion import diffuse_colors
-from .hands import LEAST_TEXELS, clean_hands
+from .hands import LEAST_TEXELS, clean_hands, color_hidden_hands
 from .prints import PlainFront
 from .surface import BodySurface
 from .texture import TRUSTED_SHARE, BakedTexture
@@ -31,6 +31,7 @@ def fill_hidden(surface: BodySurface, baked: BakedTexture, *, back_side: str) ->
     _grow_head(surface, baked.colors, trusted, colors)
     if back_side == "mirror":
         _copy_stand_ins(surface, baked, trusted, colors)
+    color_hidden_hands(surface, baked, colors)
     seen = baked.seen[:, None]
     return baked.colors * seen + colors * (1 - seen)
 

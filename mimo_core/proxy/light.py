@@ -30,6 +30,8 @@ SHADING_SIDE = 256  # pixels of the longer side: shading is coarse
 FEWEST_PIXELS = 50  # pixels a frame that tell anything
 LEAST_COVER = 0.5  # share of a mask that the body must cover for the mask to be its own
 EXCLUDED_PARTS = ("head", "neck", "wrist", "hand", "ankle", "foot")  # small or of many colors
+CHANGE = (0.5, 1.35)  # of brightness: folds and shine on the picture are no reason for more
+FACE_CHANGE = (0.75, 1.08)  # the same on the head: skin is bleached by more
 SLOPE_ROUNDS = 4  # of reweighting
 
 
@@ -70,6 +72,25 @@ def estimate_light(motion: Motion, frames: list[int], views: Iterable[tuple[NDAr
     if len(luma) < FEWEST_PIXELS * len(frames):
         return None
     return SurfaceLight(torch.from_numpy(_fit_slope(luma, normals, parts).astype(np.float32)))
+
+
+def shading_normals(vertices: Tensor) -> Tensor:
+    """Unit normals (V, 3) of the free body's vertices (V, 3) for shading; the head's are those of a ball.
+
+    Nose, brows and lips are the fitted body's, not the character's: their shading would be a patch on the face.
+    """
+    body = free_body()
+    normals = vertex_normals(vertices[None], body.faces)[0]
+    head = body.weights[:, JOINT["head"], None]
+    middle = (vertices * head).sum(0) / head.sum()
+    radial = torch.nn.functional.normalize(vertices - middle, dim=1)
+    return torch.nn.functional.normalize(normals * (1 - head) + radial * head, dim=1)
+
+
+def limit_change(change: Tensor) -> Tensor:
+    """Factors (V,) on the colors of the free body's vertices, kept to what folds and skin bear."""
+    head = free_body().weights[:, JOINT["head"]]
+    return change.clamp(*CHANGE) * (1 - head) + change.clamp(*FACE_CHANGE) * head
 
 
 def _sample_shading(motion: Motion, image: NDArray, mask: NDArray) -> tuple[NDArray, NDArray, NDArray]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..body.model import free_body, vertex_normals
+from ..body.model import free_body
 from ..body.person import Person
 from ..errors import InputError
 from ..identity.identity import Identity
@@ -22,7 +22,7 @@ from .back import add_back_view
 from .billboard import make_billboard, place_billboard
 from .cloth_layer import make_cloth_layer
 from .hidden import BACK_SIDE_CHOICES, fill_hidden
-from .light import SurfaceLight, estimate_light
+from .light import SurfaceLight, estimate_light, limit_change, shading_normals
 from .outline import FittedPicture, move_onto_contour
 from .skin import SkinnedMesh, TexturedMesh, draw_meshes, joint_transforms, unpose
 from .surface import load_surface
@@ -30,7 +30,6 @@ from .texture import bake_texture, unmix_colors
 
 
 BODY_TEXTURE_SIDE = 1024  # pixels; 2 mm a texel, about a pixel of a picture 900 pixels tall
-CHANGE = (0.4, 1.6)  # of brightness: folds and shine on the picture are no reason for more
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +89,7 @@ class Proxy:
         """Factors (V,) on the colors of every skin from the picture's light to another one."""
         if light is None or self.brightness is None:
             return None
-        normals = vertex_normals(vertices[0][None], self.skins[0].sheet.faces)[0]
-        change = (light.on(normals) / self.brightness).clamp(*CHANGE)
+        change = limit_change(light.on(shading_normals(vertices[0])) / self.brightness)
         return [change[skin.beside] for skin in self.skins]
 
     def _posed_on_card(self, motion: Motion) -> Callable[[int], list[Tensor]]:
@@ -117,7 +115,7 @@ def _picture_brightness(identity: Identity, vertices: Tensor) -> Tensor | None:
     if light is None:
         return None
     camera = identity.motion.camera
-    normals = vertex_normals(vertices[None], free_body().faces)[0]
+    normals = shading_normals(vertices)
     normals = torch.cat([normals[:, :2], -normals[:, 2:].abs()], 1)
     return light.on(normals @ camera.extrinsics()[0, :3, :3])
 
