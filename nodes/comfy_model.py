@@ -111,6 +111,11 @@ def attend_by_choice(query: Tensor, key: Tensor, value: Tensor, heads: int, opti
     return attend(query, key, value, heads, **({} if options is None else {"transformer_options": options}))
 
 
+def read_cast_parameters(norm, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a norm where the input lies, with what LoRAs add: ComfyUI may keep them elsewhere."""
+    return comfy.ops.cast_bias_weight(norm, like)
+
+
 class NativeDenoiser(Denoiser):
     """The denoiser with the hook that every UNet of ComfyUI has."""
 
@@ -226,6 +231,7 @@ def build_model(checkpoint: Checkpoint, *, dtype: torch.dtype | None = None):
         checkpoint,
         networks=NETWORKS | {"denoising_unet": NativeDenoiser},
         attention=attend_by_choice,
+        read_parameters=read_cast_parameters,
         operations=comfy.ops.pick_operations(dtype, cast),
         dtype=dtype,
         device=offload,

@@ -6,7 +6,12 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, interpolate, silu
+from torch.nn.functional import interpolate, silu
+
+from .elementwise import activate, add_to, gate_with_gelu, is_traced, normalize_groups
+
+
+HIDDEN_BYTES = 2**28  # of the hidden layer of a feed-forward at a time, beside which all else is small
 
 
 class TimeEmbedding(nn.Module):
@@ -48,10 +53,10 @@ class ResnetBlock(nn.Module):
             self.conv_shortcut = None
 
     def forward(self, x: Tensor, temb: Tensor) -> Tensor:
-        hidden = self.conv1(silu(self.norm1(x)))
-        hidden = hidden + self.time_emb_proj(silu(temb))[:, :, None, None]
-        hidden = self.conv2(silu(self.norm2(hidden)))
-        return hidden + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+        hidden = self.conv1(activate(normalize_groups(self.norm1, x)))
+        hidden = normalize_groups(self.norm2, hidden, added=self.time_emb_proj(silu(temb)))
+        hidden = self.conv2(activate(hidden))
+        return add_to(hidden, x if self.conv_shortcut is None else self.conv_shortcut(x))
 
 
 class Downsample(nn.Module):
@@ -82,8 +87,7 @@ class GatedGelu(nn.Module):
         self.proj = operations.Linear(channels, 2 * inner, dtype=dtype, device=device)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        value, gate = self.proj(tokens).chunk(2, -1)
-        return value * gelu(gate)
+        return gate_with_gelu(self.proj(tokens))
 
 
 class FeedForward(nn.Module):
@@ -102,3 +106,15 @@ class FeedForward(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.net[2](self.net[0](tokens))
+
+    def add_to_residual(self, tokens: Tensor, norm: nn.Module) -> Tensor:
+        """`tokens` (rows, n, C) plus what the layers make of `norm(tokens)`: in place, some rows at a time, if it may.
+
+        On a CPU all rows go together: how many there are could change the last bits of a matrix product.
+        """
+        if is_traced() or tokens.device.type == "cpu":
+            return add_to(self(norm(tokens)), tokens)
+        row_bytes = tokens[0].numel() * 8 * tokens.element_size()
+        for rows in tokens.split(max(HIDDEN_BYTES // row_bytes, 1)):
+            rows.add_(self(norm(rows)))
+        return tokens

@@ -22,6 +22,7 @@ from ..weights.files import format_command
 from .attention import AttentionFunction
 from .config import MimoConfig
 from .denoiser import Denoiser
+from .elementwise import ParameterReader
 from .pose_guider import PoseGuider
 from .reference_unet import ReferenceUNet
 from .state_files import PICKLED, describe_state, list_widths, read_metadata, read_tensors
@@ -168,6 +169,7 @@ def build_networks(
     *,
     networks=NETWORKS,
     attention: AttentionFunction | None = None,
+    read_parameters: ParameterReader | None = None,
     operations=nn,
     dtype: torch.dtype | None = None,
     device=None,
@@ -175,13 +177,13 @@ def build_networks(
     """The three networks with the checkpoint's tensors, in `dtype` (else as stored) on `device`, for inference.
 
     `networks` are their classes, by the names of the checkpoint's parts and in that order. `attention` computes every
-    attention of the two UNets; None is torch's own.
+    attention of the two UNets, and `read_parameters` gives the weights of their group norms; None is torch's own.
     """
     built = []
     for name, network in networks.items():
         state = getattr(checkpoint, name)
         state = {key: _place_tensor(key, tensor, dtype, device) for key, tensor in state.items()}
-        chosen = {"attention": attention} if issubclass(network, UNet) else {}
+        chosen = {"attention": attention, "read_parameters": read_parameters} if issubclass(network, UNet) else {}
         module = network(checkpoint.config, **chosen, operations=operations, dtype=dtype, device="meta")
         module.load_state_dict(state, assign=True)
         built.append(module.eval().requires_grad_(False))
@@ -189,7 +191,9 @@ def build_networks(
 
 
 def _place_tensor(name: str, tensor: Tensor, dtype: torch.dtype | None, device) -> Tensor:
-    return tensor.to(device=device, dtype=None if name.endswith(".pe") else dtype)  # tables stay in float32
+    layout = torch.channels_last if tensor.ndim == 4 else torch.preserve_format  # as activations are
+    dtype = None if name.endswith(".pe") else dtype  # tables stay in float32
+    return tensor.to(device=device, dtype=dtype, memory_format=layout)
 
 
 def merge_checkpoint(

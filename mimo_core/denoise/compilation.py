@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from .blocks import ResnetBlock
-from .motion_module import TemporalBlock
-from .transformer import TransformerBlock
+from .motion_module import TemporalTransformer
+from .transformer import SpatialTransformer
 
 
-REPEATED = (ResnetBlock, TransformerBlock, TemporalBlock)
+REPEATED = (ResnetBlock, SpatialTransformer, TemporalTransformer)
 # Shapes that one kind of block may have in a UNet: 14 of the residual blocks, twice for the two halves of the guidance.
 SHAPES = 64
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
 
 from ..errors import InputError
 from .config import MimoConfig
+from .elementwise import activate, add_to, normalize_groups
 from .forward_context import ForwardContext, repeat_per_row
 from .reference import ReferenceFeatures, ReferenceKeys
 from .transformer import TransformerBlock
@@ -17,9 +17,20 @@ from .unet import UNet
 class Denoiser(UNet):
     """Predicts v for frames that lie in the batch axis. Any latent size; at most `config.motion_frames` frames."""
 
-    def __init__(self, config: MimoConfig, *, attention=None, operations=nn, dtype=None, device=None):
-        factory = {"attention": attention, "operations": operations, "dtype": dtype, "device": device}
-        super().__init__(config, config.in_channels, motion=True, **factory)
+    def __init__(
+        self,
+        config: MimoConfig,
+        *,
+        attention=None,
+        read_parameters=None,
+        operations=nn,
+        dtype=None,
+        device=None,
+    ):
+        choices = {"attention": attention, "read_parameters": read_parameters}
+        super().__init__(
+            config, config.in_channels, motion=True, **choices, operations=operations, dtype=dtype, device=device
+        )
         width, layer = config.block_out_channels[0], {"dtype": dtype, "device": device}
         self.conv_norm_out = operations.GroupNorm(config.norm_groups, width, eps=1e-5, **layer)
         self.conv_out = operations.Conv2d(width, config.out_channels, 3, padding=1, **layer)
@@ -49,7 +60,7 @@ class Denoiser(UNet):
             temb = patch(temb, self.config.block_out_channels[0], ctx.options)
 
         ctx.enter_block("input", 0)
-        hidden = add_residual(self._add_pose(self.conv_in(x), pose), control, "input", 0)
+        hidden = add_residual(self._add_pose(self.open_input(x), pose), control, "input", 0)
         hidden = ctx.apply_patches("input_block_patch", hidden)
         skips = [hidden]
         hidden = ctx.apply_patches("input_block_patch_after_skip", hidden)
@@ -70,7 +81,7 @@ class Denoiser(UNet):
             hidden = torch.cat([hidden, skip], 1)
             hidden = block(hidden, temb, ctx, skips[-1].shape[-2:] if skips else None)
 
-        return self.conv_out(silu(self.conv_norm_out(hidden)))
+        return self.conv_out(activate(normalize_groups(self.conv_norm_out, hidden))).contiguous()
 
     def project_reference(self, features: ReferenceFeatures) -> ReferenceKeys:
         """Keys and values of a reference, once per clip: they are the same for all steps, windows and frames.
@@ -90,7 +101,9 @@ class Denoiser(UNet):
                 f"Pose features are (C, h, w) = {tuple(pose.shape[1:])}, the latent needs {tuple(hidden.shape[1:])}. "
                 "Render the body code at the size of the video."
             )
-        return hidden + repeat_per_row(pose, len(hidden), "pose features").to(hidden)
+        if len(hidden) % len(pose):  # says so
+            repeat_per_row(pose, len(hidden), "pose features")
+        return add_to(hidden.unflatten(0, (-1, len(pose))), pose.to(hidden)).flatten(0, 1)
 
 
 def add_residual(hidden: Tensor, control: dict | None, name: str, number: int) -> Tensor:

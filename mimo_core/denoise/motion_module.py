@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .attention import Attention
 from .blocks import FeedForward
+from .elementwise import add_to, as_pictures, as_tokens, normalize_frames
 
 
 NORM_GROUPS = 32  # always, whatever the other norms use
@@ -29,14 +30,14 @@ class PositionTable(nn.Module):
         self.register_buffer("pe", table[None])
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """`tokens` (rows, F, C) plus their positions. Raises InputError if F exceeds the table."""
+        """`tokens` (rows, F, C) plus their positions, in place if it may. Raises InputError if F exceeds the table."""
         frames, longest = tokens.shape[1], self.pe.shape[1]
         if frames > longest:
             raise InputError(
                 f"{frames} frames in one window, but these motion modules know {longest} positions. "
                 f"Use context windows of at most {longest} frames."
             )
-        return tokens + self.pe[:, :frames].to(tokens)
+        return add_to(tokens, self.pe[:, :frames].to(tokens))
 
 
 class TemporalAttention(Attention):
@@ -62,8 +63,8 @@ class TemporalBlock(nn.Module):
 
     def forward(self, tokens: Tensor, options: dict | None = None) -> Tensor:
         for attention, norm in zip(self.attention_blocks, self.norms, strict=True):
-            tokens = tokens + attention(norm(tokens), options)
-        return tokens + self.ff(self.ff_norm(tokens))
+            tokens = add_to(attention(norm(tokens), options), tokens)
+        return self.ff.add_to_residual(tokens, self.ff_norm)
 
 
 class TemporalTransformer(nn.Module):
@@ -80,12 +81,12 @@ class TemporalTransformer(nn.Module):
         self.proj_out = operations.Linear(channels, channels, **layer)
 
     def forward(self, x: Tensor, frames: int, options: dict | None = None) -> Tensor:
-        tokens = self.norm(x).unflatten(0, (-1, frames)).flatten(3).permute(0, 3, 1, 2)  # (chunks, h*w, F, C)
-        tokens = self.proj_in(tokens.reshape(-1, frames, x.shape[1]))  # one sequence of frames per position
+        tokens = self.proj_in(normalize_frames(self.norm, x, frames))  # (chunks * h*w, F, C)
         for block in self.transformer_blocks:
             tokens = block(tokens, options)
         tokens = self.proj_out(tokens).unflatten(0, (-1, x.shape[2] * x.shape[3]))
-        return x + tokens.permute(0, 2, 3, 1).reshape(x.shape)  # (chunks, h*w, F, C) -> (chunks * F, C, h, w)
+        sums = as_tokens(x).unflatten(0, (-1, frames)) + tokens.transpose(1, 2)  # (chunks, F, h*w, C)
+        return as_pictures(sums.flatten(0, 1), x.shape[2:])
 
 
 class MotionModule(nn.Module):

@@ -14,12 +14,22 @@ from .unet import UNet
 class ReferenceUNet(UNet):
     """Stable Diffusion 1.5's UNet without its output layers, which nothing would read."""
 
-    def __init__(self, config: MimoConfig, *, attention=None, operations=nn, dtype=None, device=None):
+    def __init__(
+        self,
+        config: MimoConfig,
+        *,
+        attention=None,
+        read_parameters=None,
+        operations=nn,
+        dtype=None,
+        device=None,
+    ):
         super().__init__(
             config,
             config.out_channels,
             motion=False,
             attention=attention,
+            read_parameters=read_parameters,
             operations=operations,
             dtype=dtype,
             device=device,
@@ -34,7 +44,7 @@ class ReferenceUNet(UNet):
         ctx = ForwardContext(latent, token)
         ctx.banks = {}
         temb = self.time_embedding(torch.zeros(len(latent), device=latent.device), latent.dtype)
-        hidden = self.conv_in(latent)
+        hidden = self.open_input(latent)
         skips = [hidden]
         for step in self.list_input_blocks():
             hidden = step(hidden, temb, ctx)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .attention import Attention, attend_with_reference
 from .blocks import FeedForward
+from .elementwise import add_to, as_pictures, as_tokens, normalize_groups
 from .forward_context import ForwardContext
 
 
@@ -48,12 +49,12 @@ class TransformerBlock(nn.Module):
             attended = self.attn1(normed, normed, options=options)
         else:
             attended = self._attend_by_group(normed, normed, normed, reference, groups, options)
-        tokens = tokens + attended
+        tokens = add_to(attended, tokens)
         if context.shape[1] == 1:
-            tokens = tokens + self._attend_to_one(context)
+            tokens = add_to(tokens, self._attend_to_one(context))
         else:
-            tokens = tokens + self.attn2(self.norm2(tokens), context, options=options)
-        return tokens + self.ff(self.norm3(tokens))
+            tokens = add_to(tokens, self.attn2(self.norm2(tokens), context, options=options))
+        return self.ff.add_to_residual(tokens, self.norm3)
 
     def forward_patched(self, tokens: Tensor, ctx: ForwardContext) -> Tensor:
         """The three steps with everything that others hung into the model, and with the bank if one is recorded."""
@@ -131,7 +132,7 @@ class TransformerBlock(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """(rows, C, h, w) in and out."""
+    """(rows, C, h, w) in and out; tokens are views of channels-last activations."""
 
     def __init__(self, channels: int, heads: int, context: int, *, groups=32, operations=nn, dtype=None, device=None):
         super().__init__()
@@ -143,18 +144,33 @@ class SpatialTransformer(nn.Module):
         )
         self.proj_out = operations.Conv2d(channels, channels, 1, **layer)
 
-    def forward(self, x: Tensor, ctx: ForwardContext) -> Tensor:
-        ctx.options["activations_shape"] = list(x.shape)
-        tokens = self.to_tokens(x)
-        for index, block in enumerate(self.transformer_blocks):
-            ctx.options["block_index"] = index
-            if ctx.is_patched:
-                tokens = block.forward_patched(tokens, ctx)
-            else:
-                tokens = block(tokens, ctx.context, *ctx.select_reference(block.path, tokens), ctx.plain_options)
+    def run(self, x: Tensor, ctx: ForwardContext) -> Tensor:
+        """One pass, with everything that others hung into the model."""
+        ctx.options["activations_shape"], ctx.options["block_index"] = list(x.shape), 0
+        (block,) = self.transformer_blocks
+        if ctx.is_patched:
+            x = self.to_pictures(block.forward_patched(self.to_tokens(x), ctx), x)
+        else:
+            x = self(x, ctx.context, *ctx.select_reference(block.path, x), ctx.plain_options)
         ctx.options["transformer_index"] += 1
-        return x + self.proj_out(tokens.transpose(1, 2).reshape(x.shape))  # (rows, h*w, C) -> (rows, C, h, w)
+        return x
+
+    def forward(
+        self,
+        x: Tensor,
+        context: Tensor,
+        reference: tuple[Tensor, Tensor] | None = None,
+        groups: tuple[tuple[int, int, bool], ...] = (),
+        options: dict | None = None,
+    ) -> Tensor:
+        """The pass where nobody hung a patch in, as in its block: a function of tensors, which can be compiled."""
+        tokens = self.transformer_blocks[0](self.to_tokens(x), context, reference, groups, options)
+        return self.to_pictures(tokens, x)
+
+    def to_pictures(self, tokens: Tensor, x: Tensor) -> Tensor:
+        """(rows, h*w, C) -> (rows, C, h, w), projected and added to `x`."""
+        return add_to(self.proj_out(as_pictures(tokens, x.shape[2:])), x)
 
     def to_tokens(self, x: Tensor) -> Tensor:
-        """(rows, C, h, w) -> (rows, h*w, C): a view where activations are channels-last."""
-        return self.proj_in(self.norm(x)).flatten(2).transpose(1, 2).contiguous()
+        """(rows, C, h, w) -> (rows, h*w, C), normalized and projected."""
+        return as_tokens(self.proj_in(normalize_groups(self.norm, x)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from .attention import Attention, AttentionFunction
 from .blocks import Downsample, ResnetBlock, TimeEmbedding, Upsample
 from .config import MimoConfig
+from .elementwise import ParameterReader
 from .forward_context import ForwardContext
 from .motion_module import MotionModule
 from .transformer import SpatialTransformer, TransformerBlock
@@ -26,7 +28,7 @@ class UNetBlock(NamedTuple):
         if self.resnet is not None:
             x = self.resnet(x, temb)
         if self.attention is not None:
-            x = self.attention(x, ctx)
+            x = self.attention.run(x, ctx)
         if self.motion is not None:
             x = self.motion(x, ctx.frames, ctx.plain_options)
         if self.resample is not None:
@@ -63,6 +65,7 @@ class UNet(nn.Module):
         *,
         motion: bool,
         attention: AttentionFunction | None = None,
+        read_parameters: ParameterReader | None = None,
         operations=nn,
         dtype=None,
         device=None,
@@ -83,6 +86,12 @@ class UNet(nn.Module):
                 module.path = path
             if isinstance(module, Attention) and attention is not None:
                 module.attend = attention
+            if isinstance(module, nn.GroupNorm) and read_parameters is not None:
+                module.read_parameters = read_parameters
+
+    def open_input(self, x: Tensor) -> Tensor:
+        """The first convolution, from which on activations are channels-last."""
+        return self.conv_in(x.contiguous(memory_format=torch.channels_last))
 
     def list_input_blocks(self) -> list[UNetBlock]:
         """Everything after `conv_in` on the way down, one per skip."""

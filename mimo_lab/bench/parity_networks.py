@@ -13,7 +13,6 @@ from torch import Tensor
 from mimo_core.denoise.blocks import embed_timesteps
 from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.denoiser import Denoiser
-from mimo_core.denoise.forward_context import ForwardContext
 from mimo_core.denoise.motion_module import NORM_GROUPS, PositionTable
 from mimo_core.denoise.pose_guider import PoseGuider
 from mimo_core.denoise.reference import ReferenceFeatures
@@ -93,7 +92,8 @@ def _run_part(module, tensors: dict[str, Tensor], case: str) -> Tensor:
     if f"{case}.temb" in tensors:
         return module(rows, tensors[f"{case}.temb"].repeat_interleave(frames, 0))
     if f"{case}.encoder_hidden_states" in tensors:
-        return module(rows, ForwardContext(rows, tensors[f"{case}.encoder_hidden_states"].repeat_interleave(frames, 0)))
+        context = tensors[f"{case}.encoder_hidden_states"].repeat_interleave(frames, 0)
+        return module(rows, context)
     return module(rows, frames)
 
 

@@ -55,23 +55,28 @@ class TrafficCounter(TorchDispatchMode):
     """Adds up `bytes_moved` by operator: every distinct tensor read once and every result written once.
 
     A tensor that is expanded counts by the values it holds in memory, not by its shape. Caches are taken to be empty
-    between operators, and full within one.
+    between operators, and full within one. Group norms read twice, as their kernels do. `one_gate` says that a GELU
+    and the product after it are one kernel, as they are on CUDA and ROCm: only the product counts.
     """
 
-    def __init__(self):
+    def __init__(self, *, one_gate: bool = True):
         super().__init__()
+        self.one_gate = one_gate
         self.bytes_moved: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
         name = function.overloadpacket.__name__
-        if name not in FREE:
+        if name == "convolution" and any(is_channels_last(tensor) for tensor in args[:2]):
+            result = result.contiguous(memory_format=torch.channels_last)  # as cuDNN does, but not the meta device
+        if name not in FREE and not (name == "gelu" and self.one_gate):
             read = {id(leaf): leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
             written = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-            if name == "copy_":  # the target is written, not read
-                read.pop(id(args[0]), None)
-            self.bytes_moved[name] += sum(map(count_bytes, [*read.values(), *written]))
+            target = args[0] if name == "copy_" else (kwargs or {}).get("out")
+            read.pop(id(target), None)  # it is written, not read
+            again = [args[0]] if name == "native_group_norm" else []
+            self.bytes_moved[name] += sum(map(count_bytes, [*read.values(), *again, *written]))
             self.calls[name] += 1
         return result
 
@@ -97,6 +102,11 @@ class FusedAttention(TorchFunctionMode):
         self.counter.bytes_moved["attention"] += sum(map(count_bytes, (query, key, value, attended)))
         self.counter.calls["attention"] += 1
         return attended
+
+
+def is_channels_last(tensor: Tensor) -> bool:
+    """Whether (rows, C, h, w) lies as (rows, h, w, C), and in no other order as well."""
+    return tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
 
 
 def count_bytes(tensor: Tensor) -> int:

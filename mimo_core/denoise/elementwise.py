@@ -1,0 +1,134 @@
+"""What lies between the layers of a UNet: layouts, sums, gates and group norms, in few passes over memory.
+
+Activations are channels-last: (rows, C, h, w) whose memory is (rows, h * w, C), so tokens are a view of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, silu
+
+
+# Weight and bias of a norm for an input. ComfyUI hands in its own, for weights that lie elsewhere or carry a LoRA.
+ParameterReader = Callable[[nn.GroupNorm, Tensor], tuple[Tensor, Tensor]]
+
+GATE = """
+template <typename T> T gate_with_gelu(T value, T gate) {
+    float x = gate;
+    return T(float(value) * x * 0.5f * (1.0f + erff(x * 0.70710678118654752f)));
+}
+"""
+
+
+def as_tokens(x: Tensor) -> Tensor:
+    """(rows, C, h, w) as (rows, h * w, C): a view of a channels-last tensor, else a copy."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def as_pictures(tokens: Tensor, size: Sequence[int]) -> Tensor:
+    """(rows, h * w, C) as a channels-last (rows, C, h, w)."""
+    return tokens.unflatten(1, tuple(size)).permute(0, 3, 1, 2)
+
+
+def add_to(fresh: Tensor, other: Tensor) -> Tensor:
+    """Their sum, written over `fresh` unless that `is_traced`."""
+    return fresh + other if is_traced() else fresh.add_(other)
+
+
+def gate_with_gelu(hidden: Tensor) -> Tensor:
+    """The first half of the channels times the exact GELU of the second: one pass over memory on CUDA and ROCm."""
+    value, gate = hidden.chunk(2, -1)
+    if is_traced():
+        return value * gelu(gate)
+    kernel = _load_gate() if hidden.device.type == "cuda" and hidden.dtype != torch.float64 else None
+    return gelu(gate).mul_(value) if kernel is None else kernel(value, gate)
+
+
+def activate(x: Tensor) -> Tensor:
+    """SiLU, in place unless that `is_traced`."""
+    return silu(x) if is_traced() else silu(x, inplace=True)
+
+
+def normalize_groups(norm: nn.GroupNorm, x: Tensor, added: Tensor | None = None) -> Tensor:
+    """`norm` of (rows, C, h, w), to which (rows, C) is added first.
+
+    torch's own kernel on CUDA copies a channels-last tensor to another layout and leaves it there. Where that would
+    be, this is two sums over each channel and one multiply-add instead, and adding costs no pass.
+    """
+    if not _has_own_kernel(x):
+        return norm(x if added is None else add_to(x, added[:, :, None, None]))
+    scale, shift = measure_groups(norm, as_tokens(x), added)
+    return as_pictures(scale_and_shift(as_tokens(x), scale, shift), x.shape[2:])
+
+
+def normalize_frames(norm: nn.GroupNorm, x: Tensor, frames: int) -> Tensor:
+    """`norm` of (chunks * F, C, h, w) as one sequence of frames per position: (chunks * h * w, F, C)."""
+    if not _has_own_kernel(x):
+        tokens = as_tokens(norm(x)).unflatten(0, (-1, frames))
+        return tokens.transpose(1, 2).flatten(0, 1)
+    tokens = as_tokens(x)
+    scale, shift = (part.unflatten(0, (-1, frames)) for part in measure_groups(norm, tokens))
+    tokens = tokens.unflatten(0, (-1, frames))
+    if torch.compiler.is_compiling():
+        return scale_and_shift(tokens, scale, shift).transpose(1, 2).flatten(0, 1)
+    chunks, _, positions, channels = tokens.shape
+    sequences = tokens.new_empty(chunks, positions, frames, channels)
+    torch.addcmul(shift, tokens, scale, out=sequences.transpose(1, 2))
+    return sequences.flatten(0, 1)
+
+
+def measure_groups(norm: nn.GroupNorm, tokens: Tensor, added: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """What a group norm multiplies by and adds, (rows, 1, C) float32 each, for tokens (rows, n, C) plus `added`."""
+    count, groups = tokens.shape[1], (norm.num_groups, -1)
+    weight, bias = (part.float() for part in getattr(norm, "read_parameters", read_parameters)(norm, tokens))
+    sums = tokens.sum(1, dtype=torch.float32)
+    squares = torch.linalg.vector_norm(tokens, dim=1, dtype=torch.float32).square()
+    if added is not None:
+        added = added.float()
+        squares = squares + added * (2 * sums + count * added)
+        sums = sums + count * added
+    count = count * tokens.shape[2] // norm.num_groups
+    mean, second = (part.unflatten(1, groups).sum(2, keepdim=True) / count for part in (sums, squares))
+    variance = torch.addcmul(second, mean, mean, value=-1).clamp_(min=0)
+    scale = (variance + norm.eps).rsqrt_() * weight.view(groups)
+    center = mean if added is None else mean - added.unflatten(1, groups)
+    shift = torch.addcmul(bias.view(groups), center, scale, value=-1)
+    return scale.flatten(1)[:, None], shift.flatten(1)[:, None]
+
+
+def scale_and_shift(tokens: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """tokens * scale + shift, rounded to the type of the tokens once."""
+    if torch.compiler.is_compiling():
+        return torch.addcmul(shift, tokens.float(), scale).to(tokens.dtype)
+    return torch.addcmul(shift, tokens, scale, out=torch.empty_like(tokens))
+
+
+def read_parameters(norm: nn.GroupNorm, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Weight and bias as they lie in the norm."""
+    return norm.weight, norm.bias
+
+
+def _has_own_kernel(x: Tensor) -> bool:
+    return x.device.type in ("cuda", "meta") and not torch.is_grad_enabled()  # on meta, what a GPU does is counted
+
+
+def is_traced() -> bool:
+    """Whether autograd or a compiler follows what is computed, so that nothing may be written over."""
+    return torch.is_grad_enabled() or torch.compiler.is_compiling()
+
+
+@cache
+def _load_gate() -> Callable[[Tensor, Tensor], Tensor] | None:
+    """The gate as one kernel, which the runtime compiler inside torch makes; None where that is not to be had."""
+    try:
+        from torch.cuda.jiterator import _create_jit_fn
+
+        kernel = _create_jit_fn(GATE)
+        sample = torch.ones(2, dtype=torch.float16, device="cuda")
+        return kernel if kernel(sample, sample).isfinite().all() else None
+    except (ImportError, RuntimeError):
+        return None
