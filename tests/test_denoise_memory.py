@@ -1,12 +1,14 @@
 """Out of memory is a behavior: less at once, then tiles, then a message with the numbers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from mimo_core.denoise.autoencoder import Autoencoder
 from mimo_core.denoise.denoiser import Denoiser
-from mimo_core.denoise.memory import OutOfMemory, is_out_of_memory, run_with_fallbacks
+from mimo_core.denoise.memory import OutOfMemory, count_fitting, is_out_of_memory, run_with_fallbacks
 from mimo_core.denoise.noise import draw_frame_noise
 from mimo_core.denoise.sampling import Conditions, sample_latents
 from mimo_core.denoise.windows import plan_fixed_windows
@@ -90,6 +92,21 @@ class TestSample:
         with pytest.raises(OutOfMemory, match="one window of 4 frames of 64x64 pixels in float32.*GB are free"):
             self.run(denoiser)
         assert tried == [24, 8, 4]
+
+
+class TestFreeMemory:
+    def test_as_many_jobs_run_at_once_as_fit_and_one_at_least(self, monkeypatch):
+        numbers = {
+            "mem_get_info": lambda _: (7 * 2**30, 0),
+            "memory_reserved": lambda _: 5,
+            "memory_allocated": lambda _: 4,
+        }
+        monkeypatch.setattr(torch, "get_device_module", lambda _: SimpleNamespace(**numbers))
+        device = torch.device("cuda")
+        assert [count_fitting(gigabytes * 2**30, 4, device) for gigabytes in (1, 2, 3, 7, 9)] == [4, 3, 2, 1, 1]
+
+    def test_a_cpu_is_not_asked(self):
+        assert count_fitting(2**60, 4, CPU) == 4
 
 
 class TestAutoencoder:

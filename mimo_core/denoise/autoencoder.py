@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .memory import run_with_fallbacks
+from .memory import count_fitting, run_with_fallbacks
 from .state_files import describe_state, list_widths
 
 
 LATENT_SCALE = 0.18215  # from latents as Stable Diffusion 1.5's VAE gives them to those that the denoiser works on
-PICTURES_AT_ONCE = 4  # pictures
+PICTURES_AT_ONCE = 4  # pictures, where memory holds them
+VALUES_PER_PIXEL = 2178  # at the peak of a decode; ComfyUI's number for AutoencoderKL
 TILE_PX = 512  # pixels
 ATTENTION_RENAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 
 @dataclass(eq=False)
 class Autoencoder:
-    """Pictures to latents and back, a few at a time. Where memory runs out: one at a time, then in tiles."""
+    """Pictures to latents and back, as many at a time as fit. Where memory runs out: one at a time, then in tiles."""
 
     network: nn.Module
     scale: float = 1.0  # what the network calls a latent is (latent - shift) * scale
@@ -88,8 +89,13 @@ class Autoencoder:
             f"where the VAE should {verb} one picture of {tuple(rows.shape)} in tiles. "
             "Lower the size, or work on another device"
         )
+        pixels = rows[0].numel() // 3 if verb == "encode" else rows[0, 0].numel() * 64
+        fitting = count_fitting(VALUES_PER_PIXEL * pixels * self.dtype.itemsize, PICTURES_AT_ONCE, self.device)
         return run_with_fallbacks(
-            lambda at_once: self._parts(run, rows, at_once), self._fallbacks, self.device, situation=situation
+            lambda at_once: self._parts(run, rows, min(at_once, fitting)),
+            self._fallbacks,
+            self.device,
+            situation=situation,
         )
 
     def _parts(self, run, rows: Tensor, at_once: int) -> list[Tensor]:

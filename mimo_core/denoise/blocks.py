@@ -114,6 +114,10 @@ class FeedForward(nn.Module):
         """
         if is_traced() or tokens.device.type == "cpu":
             return add_to(self(norm(tokens)), tokens)
+        return self.add_parts(tokens, norm)
+
+    def add_parts(self, tokens: Tensor, norm: nn.Module) -> Tensor:
+        """The same in place, as many rows at a time as `HIDDEN_BYTES` hold."""
         row_bytes = tokens[0].numel() * 8 * tokens.element_size()
         for rows in tokens.split(max(HIDDEN_BYTES // row_bytes, 1)):
             rows.add_(self(norm(rows)))

@@ -53,13 +53,24 @@ def run_with_fallbacks(
         release_memory(device)  # outside of `except`, where the error would still hold tensors
 
 
+def count_fitting(bytes_each: int, most: int, device: torch.device) -> int:
+    """How many of `most` equal jobs a device has memory for at once: 1 at least, all where nobody can tell."""
+    free = _get_free_memory(device) if device.type != "cpu" else None
+    return most if free is None else max(1, min(most, free // bytes_each))
+
+
 def _describe_free_memory(device: torch.device) -> str:
     """How much memory a device has left, as a sentence; empty where nobody can tell."""
+    free = _get_free_memory(device)
+    return "" if free is None else f" {free / 2**30:.1f} GB are free."
+
+
+def _get_free_memory(device: torch.device) -> int | None:
+    """Bytes, with what torch holds unused; None where nobody can tell."""
     module = torch.get_device_module(device)
     if hasattr(module, "mem_get_info"):
-        free = module.mem_get_info(device)[0]
-    elif device.type == "cpu" and hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    else:
-        return ""
-    return f" {free / 2**30:.1f} GB are free."
+        unused = module.memory_reserved(device) - module.memory_allocated(device)
+        return module.mem_get_info(device)[0] + unused
+    if device.type == "cpu" and hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
