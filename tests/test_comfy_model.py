@@ -319,7 +319,8 @@ class TestPatches:
 
         compiled = made.model.clone()
         comfy_api.torch_helpers.set_torch_compile_wrapper(model=compiled, backend="eager")
-        torch.testing.assert_close(sample(compiled, *made.conds), made.latents, rtol=1e-4, atol=1e-4)
+        # Where a level has one pixel the layout of a sum is ambiguous, and a CPU's convolutions round by layout.
+        torch.testing.assert_close(sample(compiled, *made.conds), made.latents, rtol=1e-3, atol=1e-3)
 
 
 class TestMemory:

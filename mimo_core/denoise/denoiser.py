@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .config import MimoConfig
-from .elementwise import activate, add_to, normalize_groups
+from .elementwise import activate, add_to, is_traced, normalize_groups
 from .forward_context import ForwardContext, repeat_per_row
 from .reference import ReferenceFeatures, ReferenceKeys
 from .transformer import TransformerBlock
@@ -114,4 +114,8 @@ def add_residual(hidden: Tensor, control: dict | None, name: str, number: int) -
     """
     residuals = (control or {}).get(name) or ()
     residual = residuals[-1 - number] if number < len(residuals) else None
-    return hidden if residual is None else hidden + residual.to(hidden)
+    if residual is None:
+        return hidden
+    if is_traced():
+        return hidden + residual.to(hidden)
+    return torch.add(hidden, residual.to(hidden), out=torch.empty_like(hidden))  # in the layout of `hidden`

@@ -164,13 +164,16 @@ def make_pass(
     the denoiser before the reference is projected.
     """
     place = {"device": device, "dtype": dtype}
-    denoiser, reference_unet = (network(config, **place).requires_grad_(False) for network in (Denoiser, ReferenceUNet))
+    denoiser, reference_unet = (
+        network(config, **place).requires_grad_(False).to(memory_format=torch.channels_last)
+        for network in (Denoiser, ReferenceUNet)
+    )
     if prepare is not None:
         prepare(denoiser)
-    token = torch.zeros(1, 1, config.cross_attention_dim, **place)
-    keys = denoiser.project_reference(reference_unet(torch.zeros(1, 4, side, side, **place), token))
-    x = torch.zeros(frames, config.in_channels, side, side, **place)
-    pose = torch.zeros(frames, config.block_out_channels[0], side, side, **place)
+    token = torch.randn(1, 1, config.cross_attention_dim, **place)
+    keys = denoiser.project_reference(reference_unet(torch.randn(1, 4, side, side, **place), token))
+    x = torch.randn(frames, config.in_channels, side, side, **place)
+    pose = torch.randn(frames, config.block_out_channels[0], side, side, **place)
 
     @torch.no_grad()
     def run(chunks: tuple[int, ...] = (1, 0)) -> Tensor:
