@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from mimo_lab.bench.denoise import peak_bytes
 from tests import tiny_comfy
 from tests.tiny_comfy import CONFIG, apply_control, frame_hints, sample
 
@@ -167,6 +168,17 @@ class TestWindows:
         conds = apply_control(*mixing.conds, tiny_comfy.controlnet(), frame_hints(FRAMES))
         sample(windowed(mixing.model, 4, 2), *conds, frames=FRAMES, steps=1)
         assert rows == [8, 8, 8]
+
+    def test_a_longer_clip_takes_no_more_memory_but_for_its_latents(self, native, mixing, windowed):
+        model, latent_bytes = windowed(mixing.model, 4, 0), 4 * 8 * 8 * 4
+
+        def measure_peak(frames):
+            conds = tiny_comfy.conditions(native, mixing.model, frames)
+            sample(model, *conds, frames=frames, steps=1)  # loads the model, which stays
+            return peak_bytes(lambda: sample(model, *conds, frames=frames, steps=1))
+
+        short, long = measure_peak(4), measure_peak(24)
+        assert long - short < 20 * 20 * latent_bytes
 
     def test_windows_do_not_join_contexts(self, windowed, mixing):
         handler = windowed(mixing.model, 4, 0, contexts=(3, 4)).model_options["context_handler"]

@@ -12,6 +12,7 @@ from mimo_core.denoise.memory import OutOfMemory, count_fitting, is_out_of_memor
 from mimo_core.denoise.noise import draw_frame_noise
 from mimo_core.denoise.sampling import Conditions, sample_latents
 from mimo_core.denoise.windows import plan_fixed_windows
+from mimo_lab.bench.denoise import peak_bytes
 from tests.tiny_networks import TINY, random_weights, tiny_autoencoder
 
 
@@ -85,6 +86,20 @@ class TestSample:
         conditions = Conditions(torch.zeros(2, 4, side, side), torch.zeros(1, 1, TINY.cross_attention_dim))
         sample_latents(denoiser, draw_frame_noise(1, range(2), side, side), conditions, windows=[[0, 1]], steps=1)
         assert rows == expected
+
+    def test_a_longer_clip_takes_no_more_but_for_its_latents(self):
+        denoiser = random_weights(Denoiser(TINY)).requires_grad_(False)
+
+        def measure_peak(frames):
+            noise = draw_frame_noise(1, range(frames), 8, 8)
+            conditions = Conditions(noise, torch.zeros(1, 1, TINY.cross_attention_dim))
+            windows = plan_fixed_windows(frames, size=4, overlap=0)
+            return peak_bytes(
+                lambda: sample_latents(denoiser, noise, conditions, windows=windows, steps=1)
+            ), noise.nbytes
+
+        (short, few), (long, many) = measure_peak(4), measure_peak(24)
+        assert long - short < 10 * (many - few) < 0.3 * short
 
     def test_less_than_one_window_is_told_with_numbers(self):
         denoiser = random_weights(Denoiser(TINY))
