@@ -44,7 +44,7 @@ def gate_with_gelu(hidden: Tensor) -> Tensor:
     value, gate = hidden.chunk(2, -1)
     if is_traced():
         return value * gelu(gate)
-    kernel = _load_gate() if hidden.device.type == "cuda" and hidden.dtype != torch.float64 else None
+    kernel = _load_gate(hidden.device) if hidden.is_cuda and hidden.dtype != torch.float64 else None
     return gelu(gate).mul_(value) if kernel is None else kernel(value, gate)
 
 
@@ -113,7 +113,7 @@ def read_parameters(norm: nn.GroupNorm, like: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _has_own_kernel(x: Tensor) -> bool:
-    return x.device.type in ("cuda", "meta") and not torch.is_grad_enabled()  # on meta, what a GPU does is counted
+    return (x.is_cuda or x.is_meta) and not torch.is_grad_enabled()  # on meta, what a GPU does is counted
 
 
 def is_traced() -> bool:
@@ -122,13 +122,13 @@ def is_traced() -> bool:
 
 
 @cache
-def _load_gate() -> Callable[[Tensor, Tensor], Tensor] | None:
+def _load_gate(device: torch.device) -> Callable[[Tensor, Tensor], Tensor] | None:
     """The gate as one kernel, which the runtime compiler inside torch makes; None where that is not to be had."""
     try:
         from torch.cuda.jiterator import _create_jit_fn
 
         kernel = _create_jit_fn(GATE)
-        sample = torch.ones(2, dtype=torch.float16, device="cuda")
+        sample = torch.ones(2, dtype=torch.float16, device=device)
         return kernel if kernel(sample, sample).isfinite().all() else None
     except (ImportError, RuntimeError):
         return None
