@@ -5,6 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 from .composite import MimoComposite
 from .denoise import MimoConditioning, MimoContextWindows, MimoLoadModel, MimoNoise, MimoSampler
 from .example import MimoExample
+from .frame import MimoFrameCharacter
 from .identity import MimoEncodeIdentity
 from .models import register_folders
 from .motion import MimoEstimatePose, MimoLoadMotion, MimoSaveMotion
@@ -37,6 +38,7 @@ class MimoExtension(ComfyExtension):
             MimoLoadTemplate,
             MimoSaveTemplate,
             MimoEncodeIdentity,
+            MimoFrameCharacter,
             MimoRenderMotion,
             MimoDecodeProxy,
             MimoLoadModel,

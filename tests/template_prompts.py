@@ -11,6 +11,7 @@ MANIFEST = json.loads((ROOT / "workflows" / "api" / "manifest.json").read_text()
 NOTES = {"Note", "MarkdownNote"}  # the page's own; the server does not know them
 WIDGETS = {"BOOLEAN", "COMBO", "FLOAT", "INT", "STRING"}
 SEEDS = {"seed", "noise_seed"}  # the page puts "control after generate" behind these
+BRANCHING = "COMFY_DYNAMICCOMBO_V3"  # a list of which each choice brings inputs of its own
 UPLOADS = ("image_upload", "video_upload")  # the page puts its button to choose a file behind these
 MUTED = 2
 
@@ -27,11 +28,19 @@ def sockets(node):
 
 
 def is_widget(kind):
-    return isinstance(kind, list) or kind in WIDGETS
+    return isinstance(kind, list) or kind in WIDGETS or kind == BRANCHING
 
 
 def widgets(node):
-    return {name: (kind, options) for name, (kind, options) in sockets(node).items() if is_widget(kind)}
+    """Type and options of the widgets, those that the choices of the first value of a list bring in behind it."""
+    found = {}
+    for name, (kind, options) in sockets(node).items():
+        if is_widget(kind):
+            found[name] = (kind, options)
+        if kind == BRANCHING:
+            brought = options["options"][0]["inputs"].get("required", {})
+            found |= {f"{name}.{inner}": (kind, options[0]) for inner, (kind, *options) in brought.items()}
+    return found
 
 
 def values(node):

@@ -405,6 +405,31 @@ class TestEncodeIdentity:
             run("MIMO_EncodeIdentity", character=figure.repeat(2, 1, 1, 1))
 
 
+class TestFrameCharacter:
+    @pytest.fixture
+    def identity(self, run, figure):
+        mask = torch.zeros(1, 160, 120)
+        mask[:, 20:140, 40:80] = 1
+        return run("MIMO_EncodeIdentity", character=figure, mask=mask).args[0]
+
+    def test_picture_mask_and_numbers_fit_a_video_model(self, run, identity, motion):
+        image, mask, width, height, length = run(
+            "MIMO_FrameCharacter", identity=identity, motion=motion, longest_side=192, multiple=32
+        ).args
+        assert (width, height, length) == (192, 128, 5)
+        assert image.shape == (1, 128, 192, 3) and mask.shape == (1, 128, 192)
+        assert torch.equal(image[mask == 0], torch.ones_like(image[mask == 0]))
+        assert 0.1 < mask.amax(2).mean() < 1
+
+    def test_of_several_backgrounds_that_of_the_frame_counts(self, run, identity, motion):
+        places = torch.linspace(0, 1, 4)[:, None, None, None].expand(4, 64, 96, 3)
+        given = {"identity": identity, "motion": motion, "background": places}
+        corners = [run("MIMO_FrameCharacter", **given, frame=frame).args[0][0, 0, 0, 0] for frame in (-1, 2)]
+        torch.testing.assert_close(torch.stack(corners), torch.tensor([0, 170 / 255]))
+        with pytest.raises(ValueError, match="the background has 4 pictures"):
+            run("MIMO_FrameCharacter", **given, frame=4)
+
+
 class TestExample:
     def test_it_gives_a_video_a_character_and_a_motion(self, run):
         video, character, motion, picture, foreground = run("MIMO_Example").args

@@ -5,8 +5,8 @@
 `tests/data/nodes.json` gets the names, types, order and defaults that saved workflows depend on. A change that breaks
 saved workflows is refused until the newest section of CHANGELOG.md and docs/migrations.md both name the node.
 `tests/data/object_info.json` gets the full descriptions of our nodes and of ComfyUI's own that the templates use. Start
-ComfyUI with empty input, output and models folders. The second address is of a newer ComfyUI; nodes of templates that
-the first does not know are taken from there.
+ComfyUI with empty input, output and models folders. The second address is of a newer ComfyUI: nodes that only
+templates for it use are taken from there.
 """
 
 import json
@@ -66,20 +66,33 @@ def unannounced(broken: dict[str, list[str]], changelog: str, migrations: str) -
     return {name: facts for name, facts in broken.items() if name not in newest or name not in migrations}
 
 
-def used_in_templates() -> set[str]:
-    """Types of all nodes in the templates."""
-    templates = [json.loads(path.read_text("utf-8")) for path in (ROOT / "workflows").glob("*_*.json")]
+def used_in_templates(*, newer: bool) -> set[str]:
+    """Types of all nodes in the templates that need a newer core, or in those that do not."""
+    manifest = json.loads((ROOT / "workflows" / "api" / "manifest.json").read_text("utf-8"))["templates"]
+    names = [entry["file"] for entry in manifest if ("core" in entry) == newer]
+    templates = [json.loads((ROOT / "workflows" / name).read_text("utf-8")) for name in names]
     return {node["type"] for template in templates for node in template["nodes"]}
 
 
 def without_texts(node: dict) -> dict:
     """A node of ComfyUI's own with its types, names and options, but not its sentences, which are under its licence."""
     kept = {key: node[key] for key in ("input", "input_order", "output", "output_name", "output_node", "python_module")}
-    for group in kept["input"].values():
-        for entry in group.values():
-            for options in entry[1:]:
-                options.pop("tooltip", None)
-    return kept
+    return _drop_tooltips(kept)
+
+
+def _add_choices(node: dict, newer: dict) -> None:
+    """Lists of the node with what a newer core offers in them, too."""
+    for group, inputs in node["input"].items():
+        for name, (kind, *_) in inputs.items():
+            if isinstance(kind, list) and name in newer["input"].get(group, {}):
+                kind += [choice for choice in newer["input"][group][name][0] if choice not in kind]
+
+
+def _drop_tooltips(value):
+    """Options of inputs may hold inputs again."""
+    if isinstance(value, dict):
+        return {key: _drop_tooltips(held) for key, held in value.items() if key != "tooltip"}
+    return [_drop_tooltips(held) for held in value] if isinstance(value, list) else value
 
 
 def write(path: Path, content: dict) -> None:
@@ -87,11 +100,13 @@ def write(path: Path, content: dict) -> None:
     print(f"wrote {path.relative_to(ROOT)}: {', '.join(content)}")
 
 
-def main(*urls: str) -> int:
-    known = {}
-    for url in reversed(urls):  # what the first says counts
-        with urlopen(f"{url}/object_info") as reply:
-            known |= json.load(reply)
+def read_nodes(url: str) -> dict:
+    with urlopen(f"{url}/object_info") as reply:
+        return json.load(reply)
+
+
+def main(url: str, newer: str = "") -> int:
+    known = read_nodes(url)
     ours = {name: node for name, node in known.items() if name.startswith("MIMO_")}
     frozen = {name: described(node) for name, node in ours.items()}
     published = json.loads(NODES.read_text()) if NODES.exists() else {}
@@ -104,7 +119,15 @@ def main(*urls: str) -> int:
     write(NODES, frozen)
     for node in ours.values():
         node["python_module"] = "custom_nodes.mimo"  # whatever the folder of the checkout is called
-    core = {name: without_texts(known[name]) for name in sorted(used_in_templates() & known.keys() - ours.keys())}
+    sources = dict.fromkeys(used_in_templates(newer=False), known)
+    if newer:
+        newest = read_nodes(newer)
+        for name in used_in_templates(newer=True) & newest.keys():
+            if name in sources:
+                _add_choices(known[name], newest[name])
+            else:
+                sources[name] = newest
+    core = {name: without_texts(sources[name][name]) for name in sorted(sources.keys() - ours) if name in sources[name]}
     write(OBJECT_INFO, ours | core)
     return 0
 

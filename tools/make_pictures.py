@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -23,6 +24,7 @@ from mimo_core.denoise.regions import plan_clip
 from mimo_core.denoise.segments import BLACK, WHITE, cut_network_frames
 from mimo_core.denoise.windows import plan_fixed_windows
 from mimo_core.example import example_shots
+from mimo_core.identity.framing import frame_character
 from mimo_core.media.clip import Clip
 from mimo_core.media.picture import read_picture
 from mimo_core.media.sheet import draw_contact_sheet
@@ -165,6 +167,21 @@ def identity():
     strip("MIMO_Composite", job.scene.plate[SHOWN], frames[SHOWN][0], grey(frames[SHOWN][1]))
 
 
+@functools.cache
+def framed(white: bool = False):
+    """The example's character framed as the driver of the example's clip, in the plate or on white."""
+    job, _ = replaced()
+    size = (shot().width, shot().height)
+    plate = job.scene.plate[0]
+    return frame_character(job.identity, job.motion, size=size, background=np.full_like(plate, 255) if white else plate)
+
+
+@picture
+def framing():
+    made = framed()
+    strip("MIMO_FrameCharacter", shot()[0], character()[..., :3], made.picture, grey(made.mask))
+
+
 @picture
 def denoiser():
     job, _ = replaced()
@@ -207,6 +224,12 @@ def templates():
     thumbnail("7_motion_files_and_control_videos", shot()[SHOWN], drawn("depth")[1])
     thumbnail("8_wan_animate_needs_files", drawn("openpose")[1], grey(job.scene.person[SHOWN]))
     thumbnail("9_edit_and_place_a_motion", drawn("body code")[3], drawn("body code")[3][:, ::-1])
+    grown = cv2.dilate(job.scene.person[SHOWN], np.ones((25, 25), np.uint8))
+    hole = np.where(grown[..., None] > 127, np.uint8(200), shot()[SHOWN])
+    thumbnail("wan_animate_2_needs_files", framed().picture, frames[SHOWN][0])
+    thumbnail("scail_2_needs_files", shot()[SHOWN], framed(white=True).picture)
+    thumbnail("core_perception_needs_files", grey(job.scene.person[SHOWN]), grey(job.scene.occluder[SHOWN]))
+    thumbnail("void_plate_needs_files", hole, job.scene.plate[SHOWN])
     thumbnail("animate_a_picture.app", character()[..., :3], animated()[1][SHOWN])
     thumbnail("replace_a_character.app", character()[..., :3], frames[SHOWN][0])
 

@@ -2,6 +2,8 @@
 
     python tools/save_templates.py http://127.0.0.1:8188 [NAME ...]
 
+Templates with a `core` need a ComfyUI of that version; all others are saved from the oldest that we support.
+
 What they hold is in tools/templates/. The page itself makes the nodes, joins them and writes the files, so that
 they are what a user would have saved. Needs `playwright` and a Chromium; CHROMIUM names one that is installed.
 A server that knows the files which a template names writes what the page shows; any server writes the same values.
@@ -212,6 +214,7 @@ def write_manifest() -> None:
             "title": template.title,
             "description": template.description,
             "class": "needs files" if template.files else "ships",
+            **({"core": template.core} if template.core else {}),
             **({"files": [dict(file) for file in template.files]} if template.files else {}),
         }
         for template in TEMPLATES

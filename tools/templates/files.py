@@ -79,3 +79,45 @@ WAN_VISION = _file(
     "1.3 GB",
     "Apache-2.0",
 )
+COMFY_ORG = f"{HUGGING_FACE}/Comfy-Org"
+
+
+def _core_file(repository: str, directory: str, name: str, size: str, licence: str) -> dict:
+    """A file that Comfy-Org packs for ComfyUI, in a folder of the repository that is named as ComfyUI's."""
+    return _file(name, directory, f"{COMFY_ORG}/{repository}/resolve/main/{directory}/{name}", size, licence)
+
+
+WAN_ANIMATE2_UNET = _core_file(
+    "Wan-Animate-2", "diffusion_models", "wan_animate_2_distill_int8_convrot.safetensors", "15.5 GB", "Apache-2.0"
+)
+SCAIL2_UNET = _core_file(
+    "SCAIL-2", "diffusion_models", "wan2.1_14B_SCAIL_2_int8_convrot.safetensors", "15.5 GB", "Apache-2.0"
+)
+SCAIL2_DPO = _core_file("SCAIL-2", "loras", "wan2.1_SCAIL_2_DPO_lora_bf16.safetensors", "see the page", "Apache-2.0")
+SCAIL2_FAST = _core_file(
+    "Wan-Animate-2",
+    "loras",
+    "lightx2v_I2V_14B_480p_cfg_step_distill_rank64_bf16.safetensors",
+    "0.74 GB",
+    "Apache-2.0",
+)
+SAM3 = _core_file("sam3.1", "checkpoints", "sam3.1_multiplex_fp16.safetensors", "1.7 GB", "SAM License")
+BIREFNET = _core_file("BiRefNet", "background_removal", "birefnet.safetensors", "0.43 GB", "MIT")
+DEPTH_ANYTHING = _core_file(
+    "Depth-Anything-3", "geometry_estimation", "depth_anything_3_mono_large.safetensors", "1.3 GB", "Apache-2.0"
+)
+MOGE = _core_file("MoGe", "geometry_estimation", "moge_2_vitl_normal_fp16.safetensors", "0.63 GB", "MIT")
+VOID_PASS1, VOID_PASS2 = (
+    _core_file("void-model", "diffusion_models", f"void_pass{k}.safetensors", "11 GB", "Apache-2.0") for k in (1, 2)
+)
+VOID_VAE = _core_file("void-model", "vae", "cogvideox_vae.safetensors", "0.43 GB", "Apache-2.0")
+VOID_FLOW = _core_file(
+    "void-model", "optical_flow", "raft_large_C_T_SKHT_V2-ff5fadd5.safetensors", "0.02 GB", "BSD-3-Clause"
+)
+VOID_TEXT = _file(
+    "t5xxl_fp16.safetensors",
+    "text_encoders",
+    f"{HUGGING_FACE}/comfyanonymous/flux_text_encoders/resolve/main/t5xxl_fp16.safetensors",
+    "9.8 GB",
+    "Apache-2.0",
+)

@@ -51,7 +51,10 @@ class App:
 
 @dataclass(frozen=True)
 class Template:
-    """`files` are what the user has to bring; a template that names some ends in `_needs_files`."""
+    """`files` are what the user has to bring; a template that names some ends in `_needs_files`.
+
+    `core` is the ComfyUI that has its nodes, where the oldest that we support lacks some.
+    """
 
     name: str
     title: str
@@ -60,6 +63,7 @@ class Template:
     links: tuple[str, ...]
     files: tuple[Mapping, ...] = ()
     app: App | None = None
+    core: str = ""
 
 
 def group(title: str, color: str, *columns: list[Node], muted: bool = False) -> Group:
