@@ -8,8 +8,10 @@ from mimo_core.media.cuts import CutFinder
 from mimo_core.scene.background import Background
 from mimo_core.scene.camera_motion import CameraPath, CameraTracker, check_camera
 from mimo_core.scene.canvas import plan_canvases
+from mimo_core.scene.coarse_background import BackgroundScan
 from mimo_core.scene.fields import extrapolate_field
 from mimo_core.scene.fill_plate import fill_hole
+from mimo_core.scene.fitted_body import BODY_PATCHES, FittedBody
 from mimo_core.scene.grain import Grain
 from mimo_core.scene.inpaint import paint_unseen
 from mimo_core.scene.pixel_samples import BackgroundSamples
@@ -232,3 +234,21 @@ def test_a_misaligned_background_does_not_become_grain():
     grain = Grain()
     grain.measure(picture, background, np.ones(background.shape[:2], bool))
     assert grain.sample_noise(background, 0, (0, 0, WIDTH, HEIGHT)).std() < 4
+
+
+class TestCoarseBackground:
+    @pytest.mark.parametrize("leaves", [False, True])
+    def test_what_is_seen_while_the_body_is_elsewhere_is_no_part_of_it(self, leaves):
+        """A body that stands in one place, with a limb that is away in 4 of 10 frames or stays."""
+        (canvas,) = plan_canvases(CameraPath.still(10), [(0, 0, 100, 60)] * 10)
+        scan = BackgroundScan(canvas, body_height=40.0)
+        random = np.random.default_rng(0)
+        for frame in range(10):
+            silhouette = np.zeros((60, 100), bool)
+            silhouette[10:50, 20:40] = True
+            silhouette[30:50, 40:60] = not leaves or frame < 6
+            patch, centers = np.zeros((60, 100), np.int32), np.full((BODY_PATCHES, 2), 30.0)
+            picture = random.integers(0, 255, (60, 100, 3)).astype(np.uint8)
+            scan.add(picture, silhouette, FittedBody(silhouette, patch, silhouette * 1.0, centers), frame)
+        lingers = scan.estimate().body_lingers
+        assert lingers[12:28, 22:38].all() and lingers[32:48, 46:58].all() != leaves

@@ -24,6 +24,8 @@ FLAT_SPAN = 18.0  # levels that a neighbourhood spans at most inside one surface
 LEAST_TRAVEL = 0.09  # of the body height: how far a part of the body must move before stillness tells scene from body
 ANCHORED_SHARE = 0.15  # of such an area must lie where nobody ever stood
 COVERED_SHARE = 0.5  # of the frames: where the body is more often, the plate may show a part of it that holds still
+APART_DISTANCE = 0.04  # of the body height: so far from the fitted body hardly anything of the person is
+APART_SHARE = 0.1  # of the frames: what is seen there so often without the body is the scene's
 FREE_TRAVEL = 0.25  # of the body height: a part that travels further than this has left the plate behind it free
 FREE_SHARE = 0.3  # of an area that holds still must have been seen free, or be textured, for all of it to be scene
 
@@ -35,7 +37,7 @@ class CoarseBackground:
     picture: np.ndarray  # (h, w, 3) uint8
     known: np.ndarray  # bool: seen in some frame
     still: np.ndarray  # bool: seen through the first guess of the person, because it holds still while the body moves
-    body_lingers: np.ndarray  # bool: the fitted body is there in most frames, with a part that hardly moves
+    body_lingers: np.ndarray  # bool: the fitted body is there in most frames, hardly moves, and is never far away
 
     def remove(self, person: np.ndarray) -> CoarseBackground:
         """The plate with pixels (h, w) bool that turned out to be the person painted over."""
@@ -64,6 +66,7 @@ class BackgroundScan:
         self.free, self.all = BackgroundSamples(canvas), BackgroundSamples(canvas)
         self.moved = BodyTravel(canvas)
         self.covered, self.frames = np.zeros(canvas.size[::-1], np.int32), 0
+        self.apart = np.zeros(canvas.size[::-1], np.int32)
 
     def add(self, picture: np.ndarray, busy: np.ndarray, body: FittedBody | None, frame: int) -> None:
         """A frame (h, w, 3), where something hides the scene (h, w) bool, and the fitted body."""
@@ -77,17 +80,23 @@ class BackgroundScan:
         if body is not None:
             self.moved.add(body, frame)
             self.covered += self.canvas.project(body.silhouette.astype(np.uint8), frame, flags=cv2.INTER_NEAREST)
+            near = dilate_mask(body.silhouette, APART_DISTANCE * self.body_height).astype(np.uint8)
+            self.apart += self.canvas.project(near, frame, flags=cv2.INTER_NEAREST, border=2) == 0
 
     def estimate(self) -> CoarseBackground:
         seen = self.free.count > 0
         picture = np.where(seen[..., None], self.free.median(), self.all.median())
-        still = self._find_still(seen) & ~seen if seen.any() else np.zeros_like(seen)
+        surface, still = self._find_still(seen) if seen.any() else (np.zeros_like(seen),) * 2
         known = seen | still
         stays = (self.covered > COVERED_SHARE * self.frames) & (self.moved.distance() < FREE_TRAVEL * self.body_height)
+        stays &= (self.apart <= APART_SHARE * self.frames) & ~surface
         return CoarseBackground(paint_unseen(picture, ~known), known, still, stays)
 
-    def _find_still(self, seen: np.ndarray) -> np.ndarray:
-        """Pixels whose neighbourhood is one surface of the scene: it never changes, and part of it is surely scene."""
+    def _find_still(self, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels whose neighbourhood is one surface of the scene: it never changes, and part of it is surely scene.
+
+        And those of them that were not `seen` free and hang together with what was.
+        """
         import cv2
 
         typical = self.all.median()
@@ -103,7 +112,8 @@ class BackgroundScan:
         share = np.bincount(label[sure], minlength=count) / np.maximum(np.bincount(label.reshape(-1)), 1)
         is_scene = share > FREE_SHARE
         is_scene[0] = False
-        return _keep_anchored((is_scene[label] | textured) & moved & ~seen, seen & stable)
+        held_still = (is_scene[label] | textured) & moved
+        return held_still, _keep_anchored(held_still & ~seen, seen & stable)
 
 
 def _keep_anchored(still: np.ndarray, outside: np.ndarray) -> np.ndarray:

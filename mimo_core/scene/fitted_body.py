@@ -16,6 +16,7 @@ from ..motion.motion import Motion
 
 
 BODY_PATCHES = 280  # of about the size of a palm on a body of 1.7 m
+END_PARTS = (7, 8, 10, 11, 15, 20, 21, 22, 23)  # SMPL's ankles, feet, head, wrists and hands
 BODIES_AT_ONCE = 8  # rasterized together, which bounds memory
 
 
@@ -97,6 +98,14 @@ def patch_neighbors(body: BodyModel, count: int = 6) -> np.ndarray:
 def face_patches(body: BodyModel) -> Tensor:
     """The patch (0 to BODY_PATCHES - 1) of each face (T,): places of about equal size, spread over the rest pose."""
     return _vertex_patches(body)[body.faces[:, 0]]
+
+
+@lru_cache(maxsize=4)
+def find_end_patches(body: BodyModel) -> np.ndarray:
+    """The patches of hands, feet and head, (N,) numbers."""
+    ends = torch.isin(body.parts, torch.tensor(END_PARTS))
+    share = torch.zeros(BODY_PATCHES).index_add_(0, _vertex_patches(body), ends.float())
+    return np.flatnonzero(share / torch.bincount(_vertex_patches(body), minlength=BODY_PATCHES).clamp_min(1) > 0.5)
 
 
 @lru_cache(maxsize=4)

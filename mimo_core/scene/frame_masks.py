@@ -11,13 +11,16 @@ from ..geometry.box import Box
 from ..media.store import FrameStore
 from .canvas import BackgroundCanvas
 from .filters import dilate_mask
-from .first_guess import WorkingClip
+from .first_guess import POSSIBLE_PERSON, WorkingClip
 from .labels import BODY_SHAPE, OWN_COLORED, LabelRound
 from .sprites import ObjectMasks
 
 
 COVERED_REACH = 0.02  # of the body height: so far beyond the fitted body a fixed object may still cover the person
 OBJECT_RIM = 0.03  # of the body height: so far around a tracked object the rest of its piece is its own
+BESIDE_REACH = 0.06  # of the body height: a piece of the person lies so near the fitted body, or is somebody else's
+FRONT_REACH = 0.12  # of the body height: what passes further away hides no character either
+RIM = 3  # pixels of a soft mask around its solid part
 LEAST_COVERED = 1e-4  # of the squared body height: a fixed object that covers less of the person is not in front there
 
 
@@ -59,9 +62,14 @@ def assign_owners(
         passes |= tracked
         moving = cv2.GaussianBlur(passes.astype(np.uint8) * 255, (3, 3), 0)
         # What was taken for an object but belongs to the person fills its place in the mask.
-        likely = np.isin(number, persons.get(frame, [])) | (soft > 127) | own_colored
+        beside = dilate_mask((hints & BODY_SHAPE > 0) | (soft > POSSIBLE_PERSON), BESIDE_REACH * working.body_height)
+        likely = (np.isin(number, persons.get(frame, [])) & beside) | (soft > 127) | own_colored
         own = (number > 0) & ~passes & likely
         person = np.where(own, 255, np.minimum(person, 255 - moving)).astype(np.uint8)
+        if working.motion is not None and working.mask_source == "estimator":
+            body = (hints & BODY_SHAPE > 0) | (soft > 127)
+            person = keep_beside(person, body, BESIDE_REACH * working.body_height)
+            moving = keep_beside(moving, body | (person > 127), FRONT_REACH * working.body_height)
         fixed = canvas.lookup(found.fixed, frame, box, flags=cv2.INTER_LINEAR)
         if working.motion is not None:
             body = dilate_mask(hints & BODY_SHAPE > 0, COVERED_REACH * working.body_height)
@@ -77,6 +85,19 @@ def keep_covering(fixed: np.ndarray, body: np.ndarray, area: float) -> np.ndarra
     covers = np.bincount(label[body & (fixed > 0.5)], minlength=count) >= area
     covers[0] = False
     return fixed * covers[label]
+
+
+def keep_beside(mask: np.ndarray, body: np.ndarray, reach: float) -> np.ndarray:
+    """A soft mask (h, w) uint8 without the pieces further than `reach` pixels from the body (h, w) bool, if there is
+    one."""
+    import cv2
+
+    if not body.any():
+        return mask
+    count, label = cv2.connectedComponents((mask > 127).astype(np.uint8), connectivity=8)
+    near = np.bincount(label[dilate_mask(body, reach)], minlength=count) > 0
+    near[0] = True
+    return np.where(dilate_mask(~near[label], RIM), 0, mask).astype(np.uint8)
 
 
 class FrameMaskStore:

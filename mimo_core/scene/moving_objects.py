@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..body.model import free_body
 from .appearance import LogRatios
 from .filters import dilate_mask, erode_mask
+from .fitted_body import find_end_patches
 from .frame_views import FrameView
 from .object_tracks import Sighting
 
@@ -14,6 +16,7 @@ from .object_tracks import Sighting
 SMALLEST_OBJECT = 4e-4  # of the squared body height: smaller components are noise
 OBJECT_GAP = 0.025  # of the body height: gaps so wide inside an object belong to it
 FIT_TOLERANCE = 0.012  # of the body height: so far inside the fitted body a fit error no longer explains what is seen
+END_REACH = 0.1  # of the body height: how near the middle of a hand, foot or head a piece of it lies
 TOUCH_DISTANCE = 0.015  # of the body height: how near an object must come to touch the person
 
 
@@ -57,6 +60,7 @@ def list_sightings(
     colored = np.bincount(label[own], minlength=256)
     area = np.bincount(label.reshape(-1), minlength=256)
     clipped = np.bincount(label[view.near_person], minlength=256) > 0
+    ends = np.zeros((0, 2)) if view.body is None else view.body.centers[find_end_patches(free_body())]
     found = []
     for number in np.flatnonzero(area[1:]) + 1:
         y, x = np.nonzero(label == number)
@@ -68,7 +72,11 @@ def list_sightings(
         whole = not clipped[number]
         place = canvas_from_frame @ (*center, 1.0)
         place = place[:2] / place[2]
-        found.append(Sighting(frame, int(number), center, count, touches, share, place, contrast, covers, whole))
+        away = np.linalg.norm(ends - (x.mean(), y.mean()), axis=1).min() if len(ends) else np.inf
+        at_end = bool(away < END_REACH * view.body_height)
+        found.append(
+            Sighting(frame, int(number), center, count, touches, share, place, contrast, covers, whole, at_end)
+        )
     return found
 
 

@@ -27,6 +27,8 @@ HELD_SIGHTINGS = 4  # in which an object must be seen to be held
 HELD_SHARE = 0.8  # of them in which it touches the person
 HELD_CONTRAST = 50.0  # levels from the plate: no shadow, fold or flicker differs so much
 HELD_OWN_SHARE = 0.3  # of it may have the colors of the body parts beside it
+END_AREA = 1e-2  # of the squared body height: a hand, a shoe or a tuft of hair is smaller
+END_SHARE = 0.5  # of the sightings of such a piece at which it is at the end of a limb
 HELD_TRAVEL = 0.4  # of the body height: how far it must move in the scene
 
 
@@ -44,6 +46,7 @@ class Sighting:
     contrast: float = 255.0  # levels by which it typically differs from the plate
     covers: float | None = None  # share of it, or of the body if smaller, where it hides the body; None without a body
     whole: bool = False  # seen in full: away from the person and from the border of the view
+    at_end: bool = False  # of a limb, or at the head
 
 
 @dataclass
@@ -75,11 +78,21 @@ class _ObjectTrack:
     def belongs_to_person(self, frames: range) -> bool:
         """Whether it appears on the person and vanishes there soon, within `frames`: the sole of a white shoe.
 
-        An object comes from aside. What is there when `frames` begin or end may have come before or go later.
+        An object comes from aside. What is there when `frames` begin or end may have come before or go later. What is
+        as small as a hand or a shoe, never seen apart, and mostly at the end of a limb, is that hand or shoe.
         """
+        if self.is_end_of_limb():
+            return True
         first, last = self.sightings[0].frame, self.sightings[-1].frame
         brief = frames.start < first and last < frames.stop - 1 and last - first < BRIEF_FRAMES
         return brief and all(seen.touches for seen in self.sightings)
+
+    def is_end_of_limb(self) -> bool:
+        """Whether it is a hand, a foot or hair, or as small as one and never without it."""
+        apart = sum(not seen.touches for seen in self.sightings)
+        area = float(np.median([seen.area for seen in self.sightings]))
+        at_end = float(np.mean([seen.at_end for seen in self.sightings]))
+        return apart < FRAMES_APART and area < END_AREA * self.body_height**2 and at_end >= END_SHARE
 
     def is_in_front(self, frames: range) -> bool:
         """Whether it touches the person at some time within `frames`, is no part of them, and has a reason.
