@@ -377,8 +377,8 @@ VOID_FILES = (VOID_PASS1, VOID_PASS2, VOID_TEXT, VOID_VAE, VOID_FLOW)
 VOID_PLATE = Template(
     "void_plate_needs_files",
     "A plate by VOID",
-    "VOID takes the person out of the clip with shadow and reflection, in two passes of which the second follows "
-    "optical flow; the character goes into that plate.",
+    "VOID paints what the person hides, in two passes of which the second follows optical flow; the character goes "
+    "into that plate.",
     files=VOID_FILES,
     core=NEWER_CORE,
     rows=(
