@@ -39,7 +39,7 @@ def run(node_classes, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shot(run):
-    """Clip frames, motion, scene and identity of the example, a few frames at 96 by 128."""
+    """A few frames of the example at 96 by 128: clip, a motion whose body is taken for the person, scene, identity."""
     import comfy.utils
 
     video, character, motion, *_ = run("MIMO_Example", shot="dance")
@@ -255,7 +255,7 @@ class TestPerception:
         assert (quad[grown == 0] == 0).all()
         plate = torch.rand(FRAMES, 128, 96, 3)
         motion = shot["motion"]
-        made = run("MIMO_SeparateScene", clip=shot["clip"], motion=motion, plate=plate, camera="none")[1]
+        made = run("MIMO_SeparateScene", clip=shot["clip"], motion=motion, person=mask, plate=plate, camera="none")[1]
         hole = mask > 0.9  # outside the person the clip itself is the plate
         torch.testing.assert_close(made[hole], plate[hole], atol=1 / 255, rtol=0)
 

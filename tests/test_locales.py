@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tools import write_help
+
 
 LOCALES = Path(__file__).resolve().parents[1] / "locales"
 LANGUAGES = sorted(path.name for path in LOCALES.iterdir() if path.is_dir())
@@ -43,3 +45,19 @@ def test_the_page_says_that_a_machine_made_them():
     rows = (LOCALES / "README.md").read_text()
     for language in LANGUAGES:
         assert re.search(rf"`{language}/nodeDefs.json` \| (machine-made|.*read by)", rows)
+
+
+class TestHelp:
+    """Help in other languages: `python tools/write_help.py` writes it from the names and tooltips."""
+
+    def test_every_node_has_a_page_in_every_language_as_the_tool_writes_it(self, node_classes):
+        written = dict(write_help.pages())
+        assert {path.parent.name for path in written} == set(node_classes)
+        assert {path.stem for path in written} == set(LANGUAGES)
+        assert [str(path) for path, text in written.items() if path.read_text(encoding="utf-8") != text] == []
+
+    def test_every_page_says_that_a_machine_made_it_and_shows_a_picture_that_exists(self):
+        for path, text in write_help.pages():
+            assert write_help.HEADINGS[path.stem]["note"] in text
+            (picture,) = re.findall(r"!\[\]\(([^)]+)\)", text)
+            assert (write_help.HELP / picture).is_file()
