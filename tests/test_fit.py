@@ -286,6 +286,16 @@ class TestWhatIsNotSeen:
         assert (joints[:, 0, 1:2] - joints[:, [JOINT["left_knee"], JOINT["right_knee"]], 1] > 0.3).all()
         assert (person.joint_confidence[:, [JOINT["left_ankle"], JOINT["right_ankle"]]] == 0).all()
 
+    def test_arms_outside_the_picture_hang_wherever_the_network_waves_them(self):
+        truth = project_true_landmarks(standing(12))
+        confidence, world = truth.confidence.clone(), truth.world.clone()
+        confidence[:, 13:23] = 0.05
+        world[:, 13:23, 1] = truth.world[:, :1, 1] - 0.2
+        person = fit_motion(changed(truth, confidence=confidence, world=world), CAMERA, fps=FPS).person
+        joints = free_body().pose(person).joints
+        assert (joints[:, JOINT["neck"], 1:2] - joints[:, [JOINT["left_wrist"], JOINT["right_wrist"]], 1] > 0.3).all()
+        assert (person.joint_confidence[:, [JOINT["left_wrist"], JOINT["right_wrist"]]] == 0).all()
+
     def test_a_leg_that_is_hidden_for_a_moment_does_not_drop(self):
         motion = swinging()
         truth = project_true_landmarks(motion)
