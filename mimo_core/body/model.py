@@ -14,6 +14,7 @@ from torch import Tensor
 from ..body.person import Person
 from ..errors import InputError
 from ..geometry.rotations import matrix_from_axis_angle
+from .fingers import HandRig, make_hand
 from .skeleton import PARENTS, family_joints, family_parts
 from .skinning import blend_skin, world_from_rest
 
@@ -105,8 +106,12 @@ class BodyModel:
         vertices, joints = self._shape(self.betas_of(person))
         rotations = matrix_from_axis_angle(self._complete_pose(person))
         transforms = world_from_rest(rotations, joints, self.parents)
-        chunks = zip(rotations.split(FRAMES_SKINNED_AT_ONCE), transforms.split(FRAMES_SKINNED_AT_ONCE), strict=True)
-        posed = torch.cat([self._skin(vertices, *chunk) for chunk in chunks]) + person.transl[:, None]
+        chunks = [slice(at, at + FRAMES_SKINNED_AT_ONCE) for at in range(0, person.frames, FRAMES_SKINNED_AT_ONCE)]
+        skinned = [
+            self._skin(self._close_hands(vertices, person, chunk), rotations[chunk], transforms[chunk])
+            for chunk in chunks
+        ]
+        posed = torch.cat(skinned) + person.transl[:, None]
         return self._place_joints(posed, joints, transforms, person.transl)
 
     def _complete_pose(self, person: Person) -> Tensor:
@@ -120,6 +125,13 @@ class BodyModel:
             hands.append((relaxed.expand(len(pose), -1) if given is None else given).unflatten(1, (15, 3)))
         jaw_and_eyes = pose.new_zeros(len(pose), len(self.parents) - 52, 3)
         return torch.cat([pose[:, :22], jaw_and_eyes, *hands], 1)
+
+    def _close_hands(self, vertices: Tensor, person: Person, frames: slice) -> Tensor:
+        """Rest vertices (V, 3), or (F, V, 3) with the fingers of a person whose hands are known, on the free body."""
+        if self.name != "free" or person.left_hand_pose is person.right_hand_pose is None:
+            return vertices
+        angles = (person.left_hand_pose, person.right_hand_pose)
+        return bend_hands(vertices, *(None if hand is None else hand[frames] for hand in angles))
 
     def _skin(self, vertices: Tensor, rotations: Tensor, transforms: Tensor) -> Tensor:
         if self.posedirs is not None:
@@ -151,6 +163,25 @@ def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
 def free_body() -> BodyModel:
     """The body that ships: 24 SMPL joints, 10 shape values, on the CPU. Treat it as read-only."""
     return read_free_body(FREE_BODY)
+
+
+@functools.cache
+def load_hands() -> tuple[HandRig, HandRig]:
+    """Left and right hand of the free body."""
+    return make_hand(free_body(), "left"), make_hand(free_body(), "right")
+
+
+def bend_hands(vertices: Tensor, left: Tensor | None, right: Tensor | None) -> Tensor:
+    """Rest vertices (V, 3) of the free body with fingers under angles (F, 45) of each hand, (F, V, 3).
+
+    A hand without angles stays as it is at rest.
+    """
+    frames = len(left if left is not None else right)
+    bent = vertices.expand(frames, -1, 3).clone()
+    for angles, rig in zip((left, right), load_hands(), strict=True):
+        if angles is not None:
+            bent[:, rig.vertices] = rig.bend(vertices, angles.to(vertices))
+    return bent
 
 
 def read_free_body(path: Path) -> BodyModel:

@@ -58,11 +58,11 @@ class CropRegion:
         x0, y0, x1, y1 = (float(value) for value in box)
         return cls(((x0 + x1) / 2, (y0 + y1) / 2), REGION_MARGIN * max(x1 - x0, y1 - y0, 1.0))
 
-    def frame_from_region(self) -> np.ndarray:
-        """The affine map (2, 3) from region pixels, 0 to 256, to frame pixels; (128, 128) comes to the center."""
+    def frame_from_region(self, side: int = REGION_SIZE) -> np.ndarray:
+        """The affine map (2, 3) from region pixels, 0 to `side`, to frame pixels; the middle comes to the center."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
-        linear = np.array([[cos, -sin], [sin, cos]]) * self.size / REGION_SIZE
-        return np.column_stack([linear, np.array(self.center) - linear @ np.full(2, REGION_SIZE / 2)])
+        linear = np.array([[cos, -sin], [sin, cos]]) * self.size / side
+        return np.column_stack([linear, np.array(self.center) - linear @ np.full(2, side / 2)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +106,8 @@ class BlazePose:
     """The two networks. One object serves one thread at a time."""
 
     def __init__(self, *, threads: int = 1):
-        self._detector = _load_network("pose_detection.tflite", threads)
-        self._landmarker = _load_network("pose_landmark_full.tflite", threads)
+        self._detector = load_network("pose_detection.tflite", threads)
+        self._landmarker = load_network("pose_landmark_full.tflite", threads)
         self._anchors = list_anchors()
         self._lock = threading.Lock()
 
@@ -136,7 +136,7 @@ class BlazePose:
         """Boxes and keypoints (N, 12) in frame pixels and their scores (N,), overlapping ones not yet merged."""
         image, scale, offset = _letterbox(frame)
         with self._lock:
-            boxes, scores = _run_network(self._detector, image.astype(np.float32) * (2 / 255) - 1)
+            boxes, scores = run_network(self._detector, image.astype(np.float32) * (2 / 255) - 1)
         scores = _sigmoid(scores[:, 0])
         kept = scores >= threshold
         boxes = decode_boxes(boxes[kept], self._anchors[kept])
@@ -146,18 +146,10 @@ class BlazePose:
 
     def find_landmarks(self, frame: np.ndarray, region: CropRegion) -> FramePose:
         """The landmarks of the person in `region` of an RGB frame (H, W, 3) uint8."""
-        import cv2
-
         frame_from_region = region.frame_from_region()
-        image = cv2.warpAffine(
-            frame,
-            _opencv_affine(frame_from_region),
-            (REGION_SIZE, REGION_SIZE),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT,
-        )
+        image = cut_region(frame, region, REGION_SIZE)
         with self._lock:
-            values, score, mask, heatmap, world = _run_network(self._landmarker, image.astype(np.float32) / 255)
+            values, score, mask, heatmap, world = run_network(self._landmarker, image.astype(np.float32) / 255)
         values = values.reshape(39, 5)
         points = refine_from_heatmap(values[:, :2], heatmap)
         pixels = points @ frame_from_region[:, :2].T + frame_from_region[:, 2]
@@ -166,7 +158,7 @@ class BlazePose:
         return FramePose(
             score=float(score[0]),
             pixels=pixels[:LANDMARK_COUNT].astype(np.float32),
-            world=_rotate_world(world.reshape(39, 3)[:LANDMARK_COUNT], region.angle),
+            world=rotate_world(world.reshape(39, 3)[:LANDMARK_COUNT], region.angle),
             confidence=(inside * _sigmoid(values[:LANDMARK_COUNT, 3:5]).prod(1)).astype(np.float32),
             mask=(_sigmoid(mask[..., 0]) * 255 + 0.5).astype(np.uint8),
             region=region,
@@ -178,6 +170,19 @@ class BlazePose:
 def load_blazepose() -> BlazePose:
     """The networks, loaded once."""
     return BlazePose()
+
+
+def cut_region(frame: np.ndarray, region: CropRegion, side: int) -> np.ndarray:
+    """What a region shows of a frame (H, W, 3), as (side, side, 3); black beyond the frame."""
+    import cv2
+
+    return cv2.warpAffine(
+        frame,
+        _opencv_affine(region.frame_from_region(side)),
+        (side, side),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
 
 
 def _merge_detections(passes: list[tuple[np.ndarray, np.ndarray]], threshold: float) -> list[Detection]:
@@ -269,7 +274,7 @@ def refine_from_heatmap(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     return refined
 
 
-def _load_network(name: str, threads: int):
+def load_network(name: str, threads: int):
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
@@ -282,7 +287,7 @@ def _load_network(name: str, threads: int):
     return interpreter
 
 
-def _run_network(interpreter, image: np.ndarray) -> list[np.ndarray]:
+def run_network(interpreter, image: np.ndarray) -> list[np.ndarray]:
     """The outputs for one image (H, W, 3), without their batch axis."""
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
     interpreter.invoke()
@@ -314,7 +319,7 @@ def _box_iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return shared / (box[2:4].prod() + boxes[:, 2:4].prod(1) - shared).clip(1e-9)
 
 
-def _rotate_world(world: np.ndarray, angle: float) -> np.ndarray:
+def rotate_world(world: np.ndarray, angle: float) -> np.ndarray:
     """World landmarks (N, 3) of a turned region as the upright frame sees them."""
     cos, sin = np.cos(angle), np.sin(angle)
     return (world @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])).astype(np.float32)

@@ -15,8 +15,10 @@ from ..media.fitting import fit_layer
 from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
-from .blazepose import FramePose, find_people, load_blazepose
+from .blazepose import WRISTS, FramePose, find_people, load_blazepose
+from .fingers import add_hands
 from .fit import fit_motion
+from .hands import HandPose, find_hands
 from .landmarks import Landmarks
 from .overlay import draw_overlay
 from .people import PersonTrack, choose_track, extend_backwards, find_in_all_shots, track_people
@@ -26,6 +28,8 @@ from .tracking import track_guided
 
 __all__ = ["Estimate", "draw_overlay", "estimate_motion", "estimate_picture", "find_people"]
 
+HandPair = tuple[HandPose | None, HandPose | None]  # left and right
+NO_HANDS: HandPair = (None, None)
 FIT_SHARE = 0.5  # the fit of a frame takes about half as long as finding its landmarks
 
 
@@ -55,6 +59,7 @@ def estimate_motion(
     person_mask: Masks | None = None,
     smoothing: float = 1.0,
     focal: float = 0.0,
+    fingers: bool = True,
     progress: Progress = silent,
 ) -> Estimate:
     """Estimate the motion of one person.
@@ -62,7 +67,8 @@ def estimate_motion(
     Who: everybody is followed first. `person` counts them from 0, who is seen longest and largest first; `at` is
     (frame, x, y), a point in pixels on the person in one frame; or `boxes` (F, 4) as x0, y0, x1, y1 in pixels, or a
     `person_mask`, say where the person is. `focal` is in pixels, 0 assumes one. Frames in which nobody is found are
-    marked invisible; gaps of up to half a second are bridged, but no hard cut. Memory grows by 2 kB a frame and person:
+    marked invisible; gaps of up to half a second are bridged, but no hard cut. With `fingers` the hands are looked at
+    too; fingers that are not seen relax. Memory grows by 2 kB a frame and person:
     masks go to a temporary file. Raises InputError for guides that do not fit the clip.
     """
     _check_guides(clip, boxes, person_mask, smoothing, focal)
@@ -72,13 +78,15 @@ def estimate_motion(
     ticker = _StageTicker(progress, frames)
     cuts = find_cuts(clip)
     people: tuple[PersonTrack, ...] = ()
+    found_hands: list[HandPair] = []
     if boxes is person_mask is None:
         people, poses = _follow_somebody(clip, person, at, cuts, ticker.look)
-        stored = Masks.from_frames(_draw_masks(clip, poses, ticker.draw))
+        stored = Masks.from_frames(_draw_masks(clip, poses, found_hands, ticker.draw))
     else:
         poses = []
-        stored = Masks.from_frames(_draw_guided(clip, boxes, person_mask, poses, ticker.draw))
-    landmarks = settle_sides(Landmarks.from_poses(poses), float(clip.fps))
+        stored = Masks.from_frames(_draw_guided(clip, boxes, person_mask, poses, found_hands, ticker.draw))
+    raw = Landmarks.from_poses(poses)
+    landmarks = settle_sides(raw, float(clip.fps))
     camera = Camera.for_size(clip.width, clip.height, focal)
     motion = fit_motion(
         landmarks,
@@ -89,6 +97,8 @@ def estimate_motion(
         smoothing=smoothing,
         progress=ticker.fit,
     )
+    if fingers and landmarks.found.any():
+        motion = add_hands(motion, _swap_hands(found_hands, raw, landmarks))
     progress(ticker.total, ticker.total)
     assumptions = _list_assumptions(motion, focal)
     notes = _list_notes(clip, motion, person, assumptions, people, cuts)
@@ -136,27 +146,47 @@ def _follow_somebody(
     return tuple(people), [chosen.poses.get(frame) for frame in range(len(clip))]
 
 
-def _draw_masks(clip: Clip, poses: Sequence[FramePose | None], tick: Callable[[int], None]) -> Iterator[np.ndarray]:
-    """Masks (H, W) of poses that were kept without theirs: the network looks once more."""
+def _draw_masks(
+    clip: Clip, poses: Sequence[FramePose | None], hands: list[HandPair], tick: Callable[[int], None]
+) -> Iterator[np.ndarray]:
+    """Masks (H, W) of poses that were kept without theirs: the network looks once more. Adds to `hands`."""
     networks = load_blazepose()
     empty = np.zeros((clip.height, clip.width), np.uint8)
     for number, (frame, pose) in enumerate(zip(clip, poses, strict=True)):
         if pose is None:
+            hands.append(NO_HANDS)
             yield empty
         else:
-            yield networks.find_landmarks(frame, pose.region).warp_mask(clip.width, clip.height)
+            seen = networks.find_landmarks(frame, pose.region)
+            hands.append(find_hands(frame, seen))
+            yield seen.warp_mask(clip.width, clip.height)
         tick(number)
 
 
 def _draw_guided(
-    clip: Clip, boxes: Sequence | None, person_mask: Masks | None, poses: list, tick: Callable[[int], None]
+    clip: Clip,
+    boxes: Sequence | None,
+    person_mask: Masks | None,
+    poses: list,
+    hands: list[HandPair],
+    tick: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
-    """Masks (H, W) of the person in boxes or masks; their poses are added to `poses`."""
+    """Masks (H, W) of the person in boxes or masks; their poses are added to `poses`, their hands to `hands`."""
     empty = np.zeros((clip.height, clip.width), np.uint8)
     for number, pose in enumerate(track_guided(clip, boxes=boxes, person_mask=person_mask)):
+        hands.append(NO_HANDS if pose is None else find_hands(clip[number], pose))
         poses.append(None if pose is None else pose.drop_mask())
         yield empty if pose is None else pose.warp_mask(clip.width, clip.height)
         tick(number)
+
+
+def _swap_hands(hands: Sequence[HandPair], raw: Landmarks, settled: Landmarks) -> list[HandPair]:
+    """The hands with left and right changed where the landmarks (F, 33) were changed."""
+    left, right = WRISTS
+    swapped = (raw.pixels[:, left] == settled.pixels[:, right]).all(1) & (
+        raw.pixels[:, left] != raw.pixels[:, right]
+    ).any(1)
+    return [pair[::-1] if swap else pair for pair, swap in zip(hands, swapped.tolist(), strict=True)]
 
 
 def estimate_picture(
@@ -166,9 +196,12 @@ def estimate_picture(
     person_mask: np.ndarray | None = None,
     focal: float = 0.0,
 ) -> Estimate:
-    """The same for one RGB picture (H, W, 3) uint8: a motion of one frame. Nobody found is no error, see `is_found`."""
+    """The same for one RGB picture (H, W, 3) uint8: a motion of one frame, fingers at rest.
+
+    Nobody found is no error, see `is_found`.
+    """
     masks = None if person_mask is None else Masks.from_array(person_mask[None])
-    return estimate_motion(Clip.from_array(picture[None]), person=person, person_mask=masks, focal=focal)
+    return estimate_motion(Clip.from_array(picture[None]), person=person, person_mask=masks, focal=focal, fingers=False)
 
 
 def _check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None, smoothing: float, focal: float):

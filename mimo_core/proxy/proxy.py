@@ -99,7 +99,13 @@ class Proxy:
     def _posed_on_skins(self, person: Person) -> Callable[[int], list[Tensor]]:
         transforms = joint_transforms(free_body(), person)
         grown = free_body().betas_of(person) - self.betas
-        return lambda frame: [skin.posed(transforms[frame], grown) for skin in self.skins]
+        angles = (person.left_hand_pose, person.right_hand_pose)
+
+        def pose_frame(frame: int) -> list[Tensor]:
+            hands = tuple(None if hand is None else hand[frame : frame + 1] for hand in angles)
+            return [skin.posed(transforms[frame], grown, hands) for skin in self.skins]
+
+        return pose_frame
 
 
 def _dress_identity(identity: Identity) -> Tensor:
@@ -143,6 +149,7 @@ def _make_skins(
         weights=body.weights,
         shapedirs=body.shapedirs,
         beside=torch.arange(body.vertices),
+        has_hands=True,
     )
     shell = make_cloth_layer(body, vertices, transforms, picture, colors)
     return (skin,) if shell is None else (skin, shell)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..body.model import BodyModel
+from ..body.model import BodyModel, bend_hands
 from ..body.person import Person
 from ..body.raster import Raster, rasterize
 from ..body.skinning import blend_skin, world_from_rest
@@ -22,6 +22,9 @@ from ..geometry.rotations import matrix_from_axis_angle
 SAMPLES_PER_AXIS = 2  # per pixel and axis
 BLEED_PIXELS = 9  # pixels that colors reach beyond the alpha
 MAP_WIDTH = 4096  # OpenCV takes maps of at most 32767 columns
+
+
+Hands = tuple[Tensor | None, Tensor | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +46,17 @@ class SkinnedMesh:
     weights: Tensor  # (V, 24)
     shapedirs: Tensor  # (V, 3, 10) displacement per shape value, added to that of the character itself
     beside: Tensor  # (V,) long, the vertices of the body whose light falls on these
+    has_hands: bool = False  # whether the vertices are those of the body
 
-    def posed(self, transforms: Tensor, betas: Tensor) -> Tensor:
-        """World vertices (V, 3) under joint transforms (24, 4, 4), `betas` (10) away from the character's shape."""
-        return blend_skin(self.vertices + self.shapedirs @ betas, self.weights, transforms[None])[0]
+    def posed(self, transforms: Tensor, betas: Tensor, hands: Hands = (None, None)) -> Tensor:
+        """World vertices (V, 3) under joint transforms (24, 4, 4), `betas` (10) away from the character's shape.
+
+        `hands` are the finger angles (1, 45) of left and right, or None; only the body itself has fingers.
+        """
+        vertices = self.vertices + self.shapedirs @ betas
+        if self.has_hands and hands != (None, None):
+            vertices = bend_hands(vertices, *hands)
+        return blend_skin(vertices, self.weights, transforms[None])[0]
 
 
 def joint_transforms(body: BodyModel, person: Person) -> Tensor:

@@ -1,0 +1,85 @@
+"""BlazePose's companion for hands: 21 points of a hand in 2D and in meters.
+
+The network is MediaPipe's hand_landmark_full. Where to look is told by the wrist and the knuckles of the body's
+landmarks, so no palm detector is needed.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from .blazepose import (
+    INDICES,
+    PINKIES,
+    WRISTS,
+    CropRegion,
+    FramePose,
+    cut_region,
+    load_network,
+    rotate_world,
+    run_network,
+)
+from .hand_fit import HAND_POINTS
+
+
+HAND_SIZE = 224  # input of hand_landmark_full.tflite
+REGION_SCALE = 4.3  # of the way from the wrist to the knuckles: side of the square; 14 hands of 7 pictures (2026-11-27)
+SMALLEST_REGION = 16.0  # pixels: a smaller hand shows no fingers
+
+
+@dataclass(frozen=True, eq=False)
+class HandPose:
+    """The points of a hand in one frame."""
+
+    presence: float  # 0 to 1: a hand is in the region
+    pixels: np.ndarray  # (21, 2)
+    world: np.ndarray  # (21, 3) meters about the hand's middle; x right, y down, z away from the camera
+
+
+class HandNetwork:
+    """The network. One object serves one thread at a time."""
+
+    def __init__(self, *, threads: int = 1):
+        self._network = load_network("hand_landmark_full.tflite", threads)
+        self._lock = threading.Lock()
+
+    def find_points(self, frame: np.ndarray, region: CropRegion) -> HandPose:
+        """The points of the hand in `region` of an RGB frame (H, W, 3) uint8."""
+        image = cut_region(frame, region, HAND_SIZE)
+        with self._lock:
+            points, presence, _, world = run_network(self._network, image.astype(np.float32) / 255)
+        frame_from_region = region.frame_from_region(HAND_SIZE)
+        pixels = points.reshape(HAND_POINTS, 3)[:, :2] @ frame_from_region[:, :2].T + frame_from_region[:, 2]
+        return HandPose(
+            float(presence[0]),
+            pixels.astype(np.float32),
+            rotate_world(world.reshape(HAND_POINTS, 3), region.angle),
+        )
+
+
+@lru_cache(maxsize=1)
+def load_hand_network() -> HandNetwork:
+    """The network, loaded once."""
+    return HandNetwork()
+
+
+def find_hands(frame: np.ndarray, pose: FramePose) -> tuple[HandPose | None, HandPose | None]:
+    """Left and right hand of a person in an RGB frame (H, W, 3) uint8; None for one outside it or too small."""
+    return tuple(_find_hand(frame, pose, side) for side in range(2))
+
+
+def _find_hand(frame: np.ndarray, pose: FramePose, side: int) -> HandPose | None:
+    wrist, pinky, index = (pose.pixels[pair[side]] for pair in (WRISTS, PINKIES, INDICES))
+    center = (pinky + 2 * index) / 3
+    x, y = center - wrist
+    size = REGION_SCALE * float(np.hypot(x, y))
+    height, width = frame.shape[:2]
+    is_inside = 0 <= center[0] <= width and 0 <= center[1] <= height
+    if size < SMALLEST_REGION or not is_inside:
+        return None
+    region = CropRegion((float(center[0]), float(center[1])), size, float(np.arctan2(x, -y)))
+    return load_hand_network().find_points(frame, region)
