@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests import tiny_comfy
-from tests.tiny_comfy import CONFIG, SIZE, apply_control, frame_hints, sample
+from tests.tiny_comfy import CONFIG, SIZE, apply_control, assert_alike, frame_hints, sample
 
 
 pytestmark = pytest.mark.comfy
@@ -341,7 +341,18 @@ class TestMemory:
             for module in patcher.model.modules():
                 if hasattr(module, "comfy_cast_weights"):
                     module.comfy_cast_weights = True
-        assert torch.equal(sample(model, *made.conds), made.latents)
+        assert_alike(sample(model, *made.conds), made.latents)
+
+    def test_on_the_paths_of_a_gpu_group_norms_are_cast_too(self, native, made, pack, monkeypatch):
+        elementwise = importlib.import_module(f"{pack.__name__}.mimo_core.denoise.elementwise")
+        monkeypatch.setattr(elementwise, "_has_own_kernel", lambda x: True)
+        model = native.build_model(tiny_comfy.checkpoint(), dtype=torch.float16)
+        norms = [module for module in model.model.diffusion_model.modules() if isinstance(module, torch.nn.GroupNorm)]
+        assert all(norm.read_parameters is native.read_cast_parameters for norm in norms) and norms
+        weight, bias = norms[0].read_parameters(norms[0], torch.zeros(1))
+        assert weight.dtype == bias.dtype == torch.float32
+        out, expected = (sample(any_model, *made.conds, steps=1) for any_model in (model, made.model))
+        assert (out - expected).norm() / expected.norm() < 0.01
 
     def test_the_pose_guider_is_loaded_with_the_model_and_the_reference_is_not(self, native, made):
         import comfy.model_management as management

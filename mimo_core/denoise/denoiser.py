@@ -33,6 +33,8 @@ class Denoiser(UNet):
         )
         width, layer = config.block_out_channels[0], {"dtype": dtype, "device": device}
         self.conv_norm_out = operations.GroupNorm(config.norm_groups, width, eps=1e-5, **layer)
+        if read_parameters is not None:
+            self.conv_norm_out.read_parameters = read_parameters
         self.conv_out = operations.Conv2d(width, config.out_channels, 3, padding=1, **layer)
 
     def forward(
