@@ -139,6 +139,16 @@ class TestMatte:
         street[inside] = photograph.image[inside]
         assert overlap(refine_matte(street, photograph.mask), photograph.mask) > 0.95
 
+    def test_what_the_network_leaves_open_between_arm_and_body_is_open(self, photograph):
+        image, mask = photograph.image.copy(), photograph.mask.copy()
+        noise = np.random.default_rng(0).integers(90, 130, image.shape, np.uint8)
+        image = np.where(mask[..., None] > 127, image, noise)
+        rows, columns = np.flatnonzero((mask > 127).any(1)), np.flatnonzero((mask > 127).any(0))
+        y, x = rows[len(rows) // 3], columns[len(columns) // 2]
+        hole = np.s_[y - 8 : y + 8, x - 8 : x + 8]
+        mask[hole] = 0
+        assert (refine_matte(image, mask)[y - 4 : y + 4, x - 4 : x + 4] < 20).all()
+
     def test_noise_holds_no_object(self):
         noise = np.random.default_rng(0).integers(0, 255, (80, 60, 3), np.uint8)
         assert cut_object(noise) is None

@@ -19,6 +19,7 @@ from .push_pull import push_pull
 GRABCUT_SIDE = 720  # pixels of the longer side: GrabCut's time grows with the area, its outline is refined afterwards
 LINE_WIDTH = 0.03  # of the figure's height: half the width of a drawing's thickest line; a felt pen's is 0.015
 LINE_GAP = 0.008  # of the picture's longer side: gaps in a drawing's lines that are closed
+CLEAR, POCKET_RIM = 100, 0.005  # of 255; of the figure's height: a pocket's rim may still be the figure's
 PLAIN_SHARE = 0.85  # share of the background that must follow a smooth color for it to count as plain
 # The same around a person whom the network has found: a street at 0.91 gave its pole and pavement to the figure, plain
 # walls are at 0.97 and above (2026-11-27).
@@ -36,9 +37,29 @@ class Backdrop:
 def refine_matte(picture: NDArray, mask: NDArray) -> NDArray:
     """The soft matte (H, W) uint8 of the person that a network's mask (H, W) uint8 marks in a picture (H, W, 3)."""
     core = _find_core(mask)
-    backdrop = find_backdrop(picture, mask > 127, plain_share=PLAIN_AROUND_PERSON)
+    backdrop = _find_plain_backdrop(picture, mask > 127)
     seeds = _seed_near_mask(mask, core) if backdrop is None else _seed_by_color(backdrop, core)
-    return _soften_edge(picture, _keep_connected(_run_grabcut(picture, seeds), core))
+    inside = _keep_connected(_run_grabcut(picture, seeds), core)
+    if backdrop is None:
+        inside &= ~_find_pockets(mask)
+    return _soften_edge(picture, inside)
+
+
+def _find_plain_backdrop(picture: NDArray, covered: NDArray) -> Backdrop | None:
+    """The backdrop around a person, if the background is plain at GRABCUT_SIDE too.
+
+    In a large picture the steps from pixel to pixel are small, so a door or a shadow's edge is smooth there.
+    """
+    import cv2
+
+    scale = GRABCUT_SIDE / max(covered.shape)
+    if scale < 1:
+        size = (max(1, round(covered.shape[1] * scale)), max(1, round(covered.shape[0] * scale)))
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        small_cover = cv2.resize(covered.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        if find_backdrop(small, small_cover, plain_share=PLAIN_AROUND_PERSON) is None:
+            return None
+    return find_backdrop(picture, covered, plain_share=PLAIN_AROUND_PERSON)
 
 
 def cut_object(picture: NDArray) -> NDArray | None:
@@ -151,11 +172,26 @@ def _seed_near_mask(mask: NDArray, core: NDArray) -> NDArray:
     """GrabCut's labels from the mask alone: only a band around its outline is open."""
     import cv2
 
+    height = mask_height(mask > 127) or len(mask)
     outside = cv2.distanceTransform((mask < 100).astype(np.uint8), cv2.DIST_L2, 5)
     seeds = np.where(mask > 127, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    seeds[outside > 0.03 * (mask_height(mask > 127) or len(mask))] = cv2.GC_BGD
+    seeds[outside > 0.03 * height] = cv2.GC_BGD
     seeds[core] = cv2.GC_FGD
     return seeds
+
+
+def _find_pockets(mask: NDArray) -> NDArray:
+    """What a network's mask leaves clear and encloses, (H, W) bool, without the rim.
+
+    A network loses hair and hems along the outline, but what it leaves open between arm and head is open.
+    """
+    import cv2
+
+    clear = (mask < CLEAR).astype(np.uint8)
+    labels = cv2.connectedComponents(clear, connectivity=4)[1]
+    open_labels = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    depth = cv2.distanceTransform(clear, cv2.DIST_L2, 5)
+    return (depth > POCKET_RIM * (mask_height(mask > 127) or len(mask))) & ~np.isin(labels, open_labels)
 
 
 def _run_grabcut(picture: NDArray, seeds: NDArray) -> NDArray:
