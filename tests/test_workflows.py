@@ -265,23 +265,37 @@ class TestFolder:
 
 
 class TestBlueprint:
-    """One node for a whole pipeline, which cores from 0.3.67 on offer among the subgraphs."""
+    """One node for a whole pipeline, or for what stands on either side of another engine.
+
+    Cores from 0.3.67 on offer them among the subgraphs.
+    """
 
     BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
+    SHOT = {"clip": "IMAGE,VIDEO", "character": "IMAGE"}
+    LAYERS = {"scene": "MIMO_SCENE", "plate": "IMAGE", "character_mask": "MASK"}
+    DRAWING = {"reference": "IMAGE", "reference_mask": "MASK", "clip": "IMAGE"}
+    SOCKETS = {
+        "MIMO character pipeline": (SHOT, {"video": "VIDEO"}),
+        "MIMO put together": (LAYERS | {"images": "IMAGE"}, {"video": "VIDEO"}),
+        "MIMO take apart": (SHOT, LAYERS | DRAWING | dict.fromkeys(("width", "height", "length"), "INT")),
+    }
 
     @pytest.fixture(params=BLUEPRINTS, ids=lambda path: path.stem)
     def blueprint(self, request):
         return json.loads(request.param.read_text())
 
-    def test_there_is_one(self):
-        assert [path.stem for path in self.BLUEPRINTS] == ["MIMO character pipeline"]
+    def test_there_are_three(self):
+        assert {path.stem for path in self.BLUEPRINTS} == set(self.SOCKETS)
 
     def test_it_is_a_single_node_of_the_subgraph_that_it_holds(self, blueprint):
         (node,), (subgraph,) = blueprint["nodes"], blueprint["definitions"]["subgraphs"]
         assert node["type"] == subgraph["id"]
-        assert node["title"] == subgraph["name"] == "MIMO character pipeline"
-        assert [entry["name"] for entry in node["inputs"]] == ["clip", "character"]
-        assert [entry["name"] for entry in node["outputs"]] == ["video"]
+        assert node["title"] == subgraph["name"]
+        for side, wanted in zip(("inputs", "outputs"), self.SOCKETS[node["title"]], strict=True):
+            assert {entry["name"]: entry["type"] for entry in node[side]} == wanted
+            assert {entry["name"]: entry["type"] for entry in subgraph[side]} == wanted
+        assert subgraph["description"] == blueprint["extra"]["BlueprintDescription"]
+        assert subgraph["category"] == "MIMO"
 
     def test_inside_every_socket_that_must_be_is_joined_to_one_that_exists(self, blueprint):
         (subgraph,) = blueprint["definitions"]["subgraphs"]

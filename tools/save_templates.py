@@ -18,8 +18,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 from templates import TEMPLATES
+from templates.blueprints import BLUEPRINTS, Blueprint
 from templates.parts import Group, Node, Template
-from templates.start import REPLACE
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +27,6 @@ WORKFLOWS = ROOT / "workflows"
 PACK, CORE = {"cnr_id": "mimo-character", "ver": "0.1.0"}, {"cnr_id": "comfy-core"}
 TITLE, GAP, COLUMN_GAP, MARGIN, HEAD, GROUP_GAP = 30, 30, 50, 20, 60, 40  # pixels of the canvas
 FOOT = 48  # below the last node: Nodes 2.0 adds a line of 24 to a node whose file is missing
-BLUEPRINT = "MIMO character pipeline"
 # Scale and offset: text stays readable, and the first row is in sight on 1680 pixels. The page shows a template whole
 # and therefore small; `extra.mimo_template` has web/mimo.js bring this view back.
 VIEW = [0.65, 80, 110]
@@ -109,16 +108,29 @@ BUILD = """async ({nodes, links, groups, view, extra, app: shown}) => {
   return JSON.stringify({workflow, output})  // playwright would turn undefined into null
 }"""
 
-ENCLOSE = """({inner, outer, name}) => {
+ENCLOSE = """({inner, outer, name, names, about, extra}) => {
   const nodes = new Map(app.graph.nodes.map(node => [node.title_key ?? node.id, node]))
   const {subgraph, node} = app.graph.convertToSubgraph(new Set(inner.map(key => nodes.get(key))))
   for (const key of outer) app.graph.remove(nodes.get(key))
   for (const group of [...app.graph.groups]) app.graph.remove(group)
   subgraph.name = node.title = name
+  for (const [kind, rename] of [['inputs', 'renameInput'], ['outputs', 'renameOutput']])
+    names[kind].forEach((wanted, k) => {
+      const slot = subgraph[kind][k]
+      if (slot.name !== wanted) subgraph[rename](slot, wanted)
+      for (const shown of [slot, node[kind][k]]) {
+        shown.name = wanted
+        delete shown.label
+        if (shown.localized_name) shown.localized_name = wanted
+      }
+    })
   node.pos = [0, 0]
   app.canvas.ds.scale = 1
   app.canvas.ds.offset[0] = app.canvas.ds.offset[1] = 100
-  return JSON.stringify(app.graph.serialize())
+  const saved = app.graph.serialize()
+  Object.assign(saved.definitions.subgraphs[0], about)
+  saved.extra = {...saved.extra, ...extra}
+  return JSON.stringify(saved)
 }"""
 
 
@@ -180,21 +192,20 @@ def _as_older_cores_write(saved: dict) -> dict:
     return saved
 
 
-def save_blueprint(page) -> None:
-    """The replacing graph as one node: clip and character in, video out. Newer cores offer it in their menu."""
-    inner, outer = ("pose", "identity", "scene", "proxy", "composite"), ("example", "video")
-    flat = [node for row in REPLACE.rows for group in row for column in group.columns for node in column]
-    kept = [node for node in flat if node.key in inner + outer]
-    sizes = page.evaluate(SIZES, [{"type": node.type, "width": node.size[0]} for node in kept])
-    links = [link.replace("review.scene >", "scene.scene >") for link in REPLACE.links]
-    links = [link for link in links if {end.partition(".")[0] for end in link.split(" > ")} <= {*inner, *outer}]
+def save_blueprint(page, blueprint: Blueprint) -> None:
+    """A part of a template as one node, with sockets where it was joined to the rest. Newer cores list it."""
+    rest = [node.key for node in blueprint.nodes if node.key not in blueprint.inner]
+    sizes = page.evaluate(SIZES, [{"type": node.type, "width": node.size[0]} for node in blueprint.nodes])
     entries = [
         _entry(node, [400 * k, 0], [round(side) for side in size], False)
-        for k, (node, size) in enumerate(zip(kept, sizes, strict=True))
+        for k, (node, size) in enumerate(zip(blueprint.nodes, sizes, strict=True))
     ]
-    page.evaluate(BUILD, {"nodes": entries, "links": _sockets(links), "groups": [], "view": VIEW, "extra": {}})
-    what = {"inner": inner, "outer": outer, "name": BLUEPRINT}
-    _write(ROOT / "subgraphs" / f"{BLUEPRINT}.json", json.loads(page.evaluate(ENCLOSE, what)))
+    graph = {"nodes": entries, "links": _sockets(blueprint.links), "groups": [], "view": VIEW, "extra": {}}
+    page.evaluate(BUILD, graph)
+    what = {"inner": blueprint.inner, "outer": rest, "name": blueprint.name, "names": blueprint.names}
+    what["about"] = {"category": "MIMO", "description": blueprint.description}
+    what["extra"] = {"BlueprintDescription": blueprint.description, "BlueprintSearchAliases": blueprint.aliases}
+    _write(ROOT / "subgraphs" / f"{blueprint.name}.json", json.loads(page.evaluate(ENCLOSE, what)))
 
 
 def _sockets(links) -> list[tuple[str, ...]]:
@@ -238,9 +249,10 @@ def main(url: str, names: list[str]) -> None:
             if not names or template.name in names:
                 open_page(page, url)
                 save(page, template)
-        if not names or BLUEPRINT in names:
-            open_page(page, url)
-            save_blueprint(page)
+        for blueprint in BLUEPRINTS:
+            if not names or blueprint.name in names:
+                open_page(page, url)
+                save_blueprint(page, blueprint)
         browser.close()
 
 
