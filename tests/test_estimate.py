@@ -1,9 +1,12 @@
 """The estimator from frames to motion, on synthetic people with known truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from mimo_core.body.skeleton import JOINT
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.pose.estimate import draw_overlay, estimate_motion, estimate_picture, find_people
@@ -150,6 +153,16 @@ class TestOverlay:
         truth = made.visible[0] > 127
         assert (changed & truth).sum() / truth.sum() > 0.6
         assert (changed & ~truth).mean() < 0.05
+
+    def test_a_limb_that_was_not_seen_is_gray(self, made, found):
+        person = found.motion.person
+        confidence = person.joint_confidence.clone()
+        confidence[:, [joint for name, joint in JOINT.items() if name.startswith("left_")]] = 0
+        half = found.motion.with_person(replace(person, joint_confidence=confidence))
+        black = np.zeros_like(made.frames[0])
+        plain, marked = (draw_overlay(black, motion, 0).astype(int) for motion in (found.motion, half))
+        gray = (np.ptp(marked, 2) < 4) & (marked.max(2) > 20)
+        assert 0.2 < gray.sum() / (plain.max(2) > 20).sum() < 0.6
 
     def test_an_invisible_person_is_not_drawn(self, made):
         empty = estimate_motion(assembled(made, "--")).motion

@@ -11,8 +11,8 @@ from ..motion.motion import Motion
 
 
 OPACITY = 0.65  # of the body over its frame
-# Colors, RGB in 0..1: what was seen, what was bridged, a planted foot.
-SEEN, BRIDGED, PLANTED = (0.55, 0.75, 1.0), (1.0, 0.7, 0.3), (0.4, 1.0, 0.4)
+# Colors, RGB in 0..1: what was seen, what was bridged, a planted foot, what follows the prior.
+SEEN, BRIDGED, PLANTED, UNSEEN = (0.55, 0.75, 1.0), (1.0, 0.7, 0.3), (0.4, 1.0, 0.4), (0.5, 0.5, 0.5)
 FOOT_PARTS = ((7, 10), (8, 11))  # ankle and foot, left and right
 LIGHT = (0.3, 0.5, 0.8)  # direction, from the upper right in front
 
@@ -20,7 +20,8 @@ LIGHT = (0.3, 0.5, 0.8)  # direction, from the upper right in front
 def draw_overlay(frame: np.ndarray, motion: Motion, frame_index: int) -> np.ndarray:
     """The frame (H, W, 3) uint8 with the body of the first person over it, shaded.
 
-    Bridged frames are orange and planted feet green; a frame in which the person is invisible stays as it is.
+    Bridged frames are orange, planted feet green, and limbs that were not seen gray; a frame in which the person is
+    invisible stays as it is.
     """
     one = slice(frame_index, frame_index + 1)
     person = motion.person.index(one)
@@ -47,6 +48,9 @@ def draw_overlay(frame: np.ndarray, motion: Motion, frame_index: int) -> np.ndar
 def _face_colors(person, body) -> torch.Tensor:
     """(T, 3) for the first frame of `person`."""
     colors = torch.tensor(BRIDGED if person.bridged[0] else SEEN).repeat(len(body.faces), 1)
+    if not person.bridged[0]:
+        unseen = (person.joint_confidence[0] == 0).nonzero()[:, 0]
+        colors[torch.isin(body.face_parts, unseen)] = torch.tensor(UNSEEN)
     for foot, parts in enumerate(FOOT_PARTS):
         if person.contacts[0, foot]:
             colors[torch.isin(body.face_parts, torch.tensor(parts))] = torch.tensor(PLANTED)
