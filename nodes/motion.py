@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import folder_paths
-from comfy_api.latest import io
+from comfy_api.latest import Types, io
 
 from ..mimo_core.errors import InputError
 from ..mimo_core.example import example_shots
@@ -256,6 +256,12 @@ class MimoSaveMotion(io.ComfyNode):
                     "bvh and glb are for Blender and other 3D programs; glb has the skinned body too.",
                 ),
             ],
+            outputs=[
+                io.Custom("FILE_3D_GLB").Output(
+                    display_name="model_3d",
+                    tooltip="The glb file, for Preview 3D of newer ComfyUI. Other formats give none.",
+                )
+            ],
             is_output_node=True,
         )
 
@@ -265,7 +271,18 @@ class MimoSaveMotion(io.ComfyNode):
         folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
         path = Path(folder, f"{name}_{counter:05}_.{format}")
         save_motion(path, motion)
-        return io.NodeOutput(ui=show_files([path]) | show_notes(posture_notes(motion)))
+        # Blocked, so that a preview that is connected says why it has nothing, and a node without one runs as before.
+        blocked = (
+            None if format == "glb" else f"Save Motion wrote {format}, which has no 3D preview. Set format to glb."
+        )
+        shown = show_files([path]) | show_notes(posture_notes(motion))
+        return io.NodeOutput(_to_file_3d(path), ui=shown, block_execution=blocked)
+
+
+def _to_file_3d(path: Path):
+    """A file as the core's 3D nodes pass it on; cores without such nodes get its path."""
+    kind = getattr(Types, "File3D", None)
+    return str(path) if kind is None else kind(str(path))
 
 
 def list_motions() -> dict[str, Path | str]:

@@ -214,6 +214,13 @@ class TestSeparateScene:
 
 
 class TestMotionFiles:
+    def test_a_glb_goes_on_to_a_3d_preview_and_other_formats_say_why_not(self, run, motion, folders):
+        made = run("MIMO_SaveMotion", motion=motion, prefix="seen", format="glb")
+        (file,) = made.args
+        assert made.block_execution is None
+        assert (folders / "output" / "seen_00001_.glb").samefile(str(getattr(file, "get_source", lambda: file)()))
+        assert "Set format to glb" in run("MIMO_SaveMotion", motion=motion, prefix="seen").block_execution
+
     def test_a_saved_motion_is_offered_and_comes_back(self, run, node_classes, motion, folders, close):
         run("MIMO_SaveMotion", motion=motion, prefix="motion/turn")
         offered = node_classes["MIMO_LoadMotion"].GET_SCHEMA().inputs[0].as_dict()["options"]
