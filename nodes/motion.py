@@ -98,6 +98,13 @@ class MimoEstimatePose(io.ComfyNode):
                         "about 45 degrees across.",
                     )
                 ),
+                io.String.Input(
+                    "at",
+                    default="",
+                    optional=True,
+                    tooltip="A point on the person in one frame instead, as FRAME,X,Y in pixels. A click on somebody "
+                    "in the viewer, seen through the camera, writes it. Empty: person counts.",
+                ),
             ],
             outputs=[
                 MimoMotion.Output(
@@ -113,7 +120,7 @@ class MimoEstimatePose(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, clip, estimator, person, smoothing, fps, focal, person_mask=None, boxes=None, poses=None
+        cls, clip, estimator, person, smoothing, fps, focal, at="", person_mask=None, boxes=None, poses=None
     ) -> io.NodeOutput:
         from ..mimo_core.pose.estimate import draw_overlay
         from ..mimo_core.pose.other_packs import read_poses
@@ -123,19 +130,31 @@ class MimoEstimatePose(io.ComfyNode):
         clip = to_clip(clip, fps=fps, progress=progress)
         settings = {"person": person, "smoothing": smoothing, "focal": focal, "progress": progress}
         if poses is None:
-            motion, notes = _estimate_motion(clip, boxes, person_mask, **settings)
+            motion, notes, people = _estimate_motion(clip, boxes, person_mask, at=parse_point(at), **settings)
         else:
             size, rate = (clip.width, clip.height), float(clip.fps)
             motion, notes = read_poses(poses, frames=len(clip), size=size, fps=rate, **settings), {}
+            people = ()
         drawn = (draw_overlay(frame, motion, index) for index, frame in enumerate(clip))
         images = make_batch(track_progress(drawn, len(clip), progress), len(clip))
-        shown = show_motion(motion, clip=clip, progress=progress)
+        shown = show_motion(motion, clip=clip, people=people, progress=progress)
         said = show_notes((*clip.notes, *notes.get("warnings", ())), notes.get("details", ()))
         return io.NodeOutput(motion, images, ui=show_preview(images, cls) | shown | said)
 
 
-def _estimate_motion(clip: Clip, boxes, person_mask, *, person: int, **settings) -> tuple[Motion, dict]:
-    """The motion that the estimator finds, and the `warnings` and `details` that it has to say."""
+def parse_point(text: str) -> tuple[int, float, float] | None:
+    """The frame and pixel of "FRAME,X,Y", None of an empty text. Raises InputError for anything else."""
+    if not text.strip():
+        return None
+    try:
+        frame, x, y = text.split(",")
+        return int(frame), float(x), float(y)
+    except ValueError:
+        raise InputError(f"at wants FRAME,X,Y such as 12,320,180, got {text!r}. Empty it to count by person.") from None
+
+
+def _estimate_motion(clip: Clip, boxes, person_mask, *, person: int, **settings) -> tuple[Motion, dict, tuple]:
+    """The motion that the estimator finds, the `warnings` and `details` that it has to say, and everybody's tracks."""
     from ..mimo_core.replace import find_person
 
     found = find_person(
@@ -147,7 +166,7 @@ def _estimate_motion(clip: Clip, boxes, person_mask, *, person: int, **settings)
     )
     seen = SeenMasks.from_masks(found.masks, settings["progress"])
     warnings = [note for note in found.notes if note not in found.assumptions]
-    return replace(found.motion, seen=seen), {"warnings": warnings, "details": found.assumptions}
+    return replace(found.motion, seen=seen), {"warnings": warnings, "details": found.assumptions}, found.people
 
 
 def to_person_masks(value, frames: int, person: int | None = None) -> Masks | None:

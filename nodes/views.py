@@ -17,9 +17,13 @@ from ..mimo_core.view.layers import write_layers_view
 from ..mimo_core.view.motion import write_motion_view
 
 
-def show_motion(motion: Motion, *, clip: Clip | None = None, progress: Progress) -> dict:
-    """A motion for the viewer on its node, with the clip that it was seen in."""
-    return _write_view("mimo_motion", lambda folder: write_motion_view(motion, folder, clip=clip, progress=progress))
+def show_motion(motion: Motion, *, clip: Clip | None = None, people=(), progress: Progress) -> dict:
+    """A motion for the viewer on its node, with the clip that it was seen in and the tracks of people found there."""
+
+    def write(folder: Path) -> dict:
+        return write_motion_view(motion, folder, clip=clip, people=people, progress=progress)
+
+    return _write_view("mimo_motion", write)
 
 
 def show_layers(reviewed: ReviewedScene, *, progress: Progress) -> dict:

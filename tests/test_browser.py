@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 from mimo_core.media.clip import Clip, Masks
+from mimo_core.pose.blazepose import CropRegion, FramePose
+from mimo_core.pose.people import PersonTrack
 from mimo_core.scene.review import ReviewedScene, review_scene
 from mimo_core.scene.scene import Doubt, Scene, SceneReport
 from mimo_core.scene.strokes import read_strokes
@@ -51,6 +53,13 @@ def scene(film):
     return Scene(Clip.from_array(film.frames, 24), *layers, SceneReport(doubts=(Doubt(10, DOUBT), Doubt(11, DOUBT))))
 
 
+def stand_at(x, frames):
+    """The track of somebody in a box of 40x100 pixels around x, 90."""
+    pixels = np.array([[x - 20, 40], [x + 20, 140]] + 31 * [[x, 90]], np.float32)
+    unknown = np.zeros((33, 3), np.float32), np.ones(33, np.float32), None, *2 * [CropRegion((x, 90), 120)]
+    return PersonTrack({frame: FramePose(1.0, pixels, *unknown) for frame in frames}, np.ones((2, 256)))
+
+
 @pytest.fixture(scope="module")
 def results(film, scene, tmp_path_factory):
     """What the nodes would hand to the page, and the folder in which its files lie."""
@@ -60,7 +69,8 @@ def results(film, scene, tmp_path_factory):
     confidence, bridged = film.motion.person.confidence.clone(), film.motion.person.bridged.clone()
     confidence[4:6], bridged[12:15] = 0.2, True
     motion = film.motion.with_person(replace(film.motion.person, confidence=confidence, bridged=bridged))
-    shown = write_motion_view(motion, temp / "motion", clip=scene.source) | {"subfolder": "motion"}
+    people = [stand_at(60, range(24)), stand_at(120, range(6, 10))]
+    shown = write_motion_view(motion, temp / "motion", clip=scene.source, people=people) | {"subfolder": "motion"}
     layers = write_layers_view(ReviewedScene(scene), temp / "layers") | {"subfolder": "layers"}
     return {"temp": temp, "motion": {"mimo_motion": [shown]}, "layers": {"mimo_layers": [layers]}}
 
@@ -189,6 +199,23 @@ class TestMotionViewer:
         row = ((y - (height - scale * HEIGHT) / 2) / scale).astype(int).clip(0, HEIGHT - 1)
         person = film.person[0][row, column] > 127
         assert (body & person).sum() / (body | person).sum() > 0.6
+
+    def test_a_click_on_a_numbered_person_is_written_into_the_node(self, view):
+        node = f"(app.graph.nodes ?? app.graph._nodes).find((n) => String(n.id) === '{view.node}')"
+        at = f"{node}.widgets.find((w) => w.name === 'at')"
+        view.key("Home", *["ArrowRight"] * 7)
+        view.press("People")
+        picture, (left, top, width, height) = view.pixels(), view.box("canvas:not(.line)")
+        scale = min(width / WIDTH, height / HEIGHT)
+        corner = left + (width - scale * WIDTH) / 2, top + (height - scale * HEIGHT) / 2
+        for color in ((255, 96, 96), (88, 196, 255)):
+            assert (np.abs(picture - color).sum(-1) < 30).sum() > 50, color
+        view.tab.page.mouse.click(corner[0] + 120 * scale, corner[1] + 90 * scale)
+        frame, x, y = map(int, view.tab.run(f"{at}.value").split(","))
+        assert frame == 7 and abs(x - 120) < 4 and abs(y - 90) < 4
+        view.tab.page.mouse.click(corner[0] + 10 * scale, corner[1] + 10 * scale)
+        assert view.tab.run(f"{at}.value") == f"{frame},{x},{y}", "nobody is there"
+        view.tab.shoot(f"people_{view.tab.renderer}")
 
     def test_the_driving_frames_hang_behind_the_body(self, view, film):
         view.key("c", "Home")

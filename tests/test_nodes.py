@@ -145,6 +145,15 @@ class TestEstimatePose:
         with pytest.raises(ValueError, match="Nobody was found in 2 frames.*give boxes"):
             run("MIMO_EstimatePose", clip=torch.full((2, 96, 96, 3), 0.5))
 
+    def test_a_point_says_who_and_a_point_beside_everybody_is_refused(self, run, film, images):
+        y, x = (int(value.mean()) for value in np.nonzero(film.person[2] > 127))
+        done = run("MIMO_EstimatePose", clip=images, at=f"2,{x},{y}")
+        assert done.args[0].person.visible.all() and done.ui["mimo_motion"][0]["people"][0]["runs"][0]["first"] == 0
+        with pytest.raises(ValueError, match=r"Nobody is seen at \(1, 1\) in frame 2"):
+            run("MIMO_EstimatePose", clip=images, at="2, 1, 1")
+        with pytest.raises(ValueError, match="FRAME,X,Y such as 12,320,180, got 'left'"):
+            run("MIMO_EstimatePose", clip=images, at="left")
+
     def test_a_mask_of_another_shape_is_refused_with_both_sizes(self, run, images):
         with pytest.raises(ValueError, match="32x48.*192x192"):
             run("MIMO_EstimatePose", clip=images, person_mask=torch.ones(6, 48, 32))

@@ -15,6 +15,8 @@ from mimo_core.body.skinning import blend_skin
 from mimo_core.geometry.camera import Camera
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
+from mimo_core.pose.blazepose import CropRegion, FramePose
+from mimo_core.pose.people import PersonTrack
 from mimo_core.scene.review import ReviewedScene
 from mimo_core.scene.scene import Doubt, Scene, SceneReport
 from mimo_core.view.layers import group_frames, write_layers_view
@@ -118,6 +120,14 @@ class TestMotionView:
         expected = free_body().pose(motion.person, slice(FRAMES - 1, None)).vertices
         assert (moved - expected).norm(dim=-1).max() < 0.02
         assert (moved - expected).norm(dim=-1).mean() < 0.003
+
+    def test_people_are_described_by_the_frames_in_which_they_are_seen(self, motion, tmp_path):
+        pixels = np.array([[10, 20], [30, 60]] + 31 * [[15, 40]], np.float32)
+        pose = FramePose(1.0, pixels, np.zeros((33, 3)), np.ones(33), None, *2 * [CropRegion((20, 40), 60)])
+        track = PersonTrack(dict.fromkeys((1, 2, 5), pose), np.ones((2, 256)))
+        (described,) = write_motion_view(motion, tmp_path, people=[track])["people"]
+        assert [(run["first"], len(run["boxes"])) for run in described["runs"]] == [(1, 2), (5, 1)]
+        assert described["runs"][0]["boxes"][0] == [10, 20, 30, 60]
 
     def test_marks_say_where_the_person_is_unsure_bridged_or_missing(self, motion, tmp_path):
         described = write_motion_view(motion, tmp_path)

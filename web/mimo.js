@@ -68,9 +68,18 @@ function addView(node, name, height, open) {
 function showMotion(node, described) {
   node.mimoView ??= addView(node, "motion_view", MOTION_HEIGHT, async (host) => {
     const { MotionView } = await import("./lib/motion_view.mjs");
-    return new MotionView(host, language());
+    return new MotionView(host, language(), (frame, x, y) => choosePerson(node, `${frame},${x},${y}`));
   });
   node.mimoView.then((opened) => opened.show(described, urls(described)));
+}
+
+// Write who was clicked into the node, where it is saved with the workflow.
+function choosePerson(node, point) {
+  const widget = node.widgets?.find(({ name }) => name === "at");
+  if (!widget) return;
+  widget.value = point;
+  widget.callback?.(point);
+  app.graph.setDirtyCanvas(true, true);
 }
 
 function reviewLayers(node) {

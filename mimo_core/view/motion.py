@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..body.model import BodyModel, free_body, vertex_normals
 from ..body.skeleton import JOINT
 from ..media.clip import Clip
 from ..motion.motion import Motion
+from ..pose.people import PersonTrack
 from ..progress import Progress, silent, track_progress
 from .layers import group_frames
 from .tiles import Grid, write_sheets
@@ -24,12 +26,20 @@ LOW_CONFIDENCE = 0.5  # confidence below which a frame is marked
 FOOT_JOINTS = {"left": ("left_ankle", "left_foot"), "right": ("right_ankle", "right_foot")}
 
 
-def write_motion_view(motion: Motion, folder: Path, *, clip: Clip | None = None, progress: Progress = silent) -> dict:
+def write_motion_view(
+    motion: Motion,
+    folder: Path,
+    *,
+    clip: Clip | None = None,
+    people: Sequence[PersonTrack] = (),
+    progress: Progress = silent,
+) -> dict:
     """Write the first person of a motion as `motion.safetensors`, and the clip it was seen in as sheets, into a folder.
 
     The file holds `rest` (V, 3), `normals` (V, 3) int8, `faces` (T, 3) uint16, `bones` and `weights` (V, 4) uint8,
     `foot` (V) uint8 (1 left, 2 right), `transforms` (F, 24, 3, 4) world from rest, `contacts` (F, 2), `confidence` (F),
-    `visible` (F), `camera_from_world` (F or 1, 4, 4). Returned are the few numbers that go with it.
+    `visible` (F), `camera_from_world` (F or 1, 4, 4). Returned are the few numbers that go with it, with the boxes of
+    all `people` who were found in the clip.
     """
     from safetensors.numpy import save_file
 
@@ -48,12 +58,27 @@ def write_motion_view(motion: Motion, folder: Path, *, clip: Clip | None = None,
         "unsure": _group_frames(unsure),
         "bridged": _group_frames(person.bridged),
         "missing": _group_frames(~person.visible & ~person.bridged),
+        "people": [describe_track(track, motion.frames) for track in people],
     }
     if clip is not None:
         grid = Grid.of(len(clip), clip.width, clip.height, DRIVING_LONGEST)
         described["grid"] = vars(grid)
         described["files"] = write_sheets(track_progress(clip, len(clip), progress), folder, "frame", grid)
     return described
+
+
+def describe_track(track: PersonTrack, frames: int) -> dict:
+    """Where a person is seen: runs of frames, each with its first number and a box (x0, y0, x1, y1) a frame."""
+    runs: list[dict] = []
+    is_gone = True
+    for frame in range(frames):
+        box = track.box(frame)
+        if box is not None:
+            if is_gone:
+                runs.append({"first": frame, "boxes": []})
+            runs[-1]["boxes"].append([round(float(value)) for value in box])
+        is_gone = box is None
+    return {"runs": runs}
 
 
 def build_motion_arrays(motion: Motion, *, progress: Progress = silent) -> tuple[dict[str, np.ndarray], float]:

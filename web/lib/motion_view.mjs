@@ -9,6 +9,7 @@ const UNSURE = "#d9a13b";
 const BRIDGED = "#9b7fd4";
 const MISSING = "#c2504f";
 const PLANTED = [1.0, 0.66, 0.18];
+const PEOPLE = ["#ff6060", "#58c4ff", "#ffd84d", "#8be36f", "#dd8bff", "#ff9d45"]; // colors of their boxes
 const BONES = 24 * 12;
 const FRUSTUM_DEPTH = 0.5; // metres
 const BEHIND = 0.9; // metres behind the body hangs the picture
@@ -17,7 +18,9 @@ const TILES = 12;
 const STEADY = 0.4; // seconds over which the view follows the body
 
 export class MotionView {
-  constructor(host, language) {
+  // `choose(frame, x, y)` is told of a click on somebody, in pixels of the clip.
+  constructor(host, language, choose = () => {}) {
+    this.choose = choose;
     this.texts = textsFor(language);
     this.renderer = borrow();
     this.orbit = new Orbit();
@@ -35,6 +38,8 @@ export class MotionView {
     const tool = (...given) => this.player.tool(...given);
     this.cameraButton = tool(texts.camera, texts.cameraHint, () => this.#toggle("isThroughCamera"));
     this.pictureButton = tool(texts.picture, texts.pictureHint, () => this.#toggle("hasPicture"));
+    this.peopleButton = tool(texts.people, texts.peopleHint, () => this.#toggle("hasPeople"));
+    this.hasPeople = false;
     tool(texts.reset, texts.resetHint, () => this.#reset());
     this.hasPicture = true;
     this.isThroughCamera = false;
@@ -44,12 +49,15 @@ export class MotionView {
   #press() {
     this.cameraButton.setAttribute("aria-pressed", this.isThroughCamera);
     this.pictureButton.setAttribute("aria-pressed", this.hasPicture);
+    this.peopleButton.setAttribute("aria-pressed", this.hasPeople);
+    this.peopleButton.style.display = this.people?.length > 1 ? "" : "none";
     this.pictureButton.hidden = !this.sheets;
     this.pictureButton.style.display = this.sheets ? "" : "none";
   }
 
   #toggle(name) {
     this[name] = !this[name];
+    if (name === "hasPeople" && this.hasPeople) Object.assign(this, { isThroughCamera: true, hasPicture: true });
     this.#press();
     this.player.redraw();
   }
@@ -72,6 +80,7 @@ export class MotionView {
     const { canvas, orbit } = this;
     const { signal } = this.player.end;
     canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId), { signal });
+    canvas.addEventListener("click", (event) => this.#click(event), { signal });
     canvas.addEventListener("pointermove", (event) => this.#drag(event), { signal });
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
@@ -81,8 +90,27 @@ export class MotionView {
     }, { signal, passive: false });
   }
 
+  // Choose who is clicked while the people are shown.
+  #click(event) {
+    if (!this.#showsPeople()) return;
+    const { frame } = this.player;
+    const bounds = this.canvas.getBoundingClientRect();
+    const { scale, left, top } = fitPicture(this.described.size, bounds.width, bounds.height);
+    const [x, y] = [(event.clientX - bounds.left - left) / scale, (event.clientY - bounds.top - top) / scale];
+    const boxes = this.people.map((person) => boxAt(person, frame));
+    const isHit = (box) => box && box[0] <= x && x <= box[2] && box[1] <= y && y <= box[3];
+    if (!boxes.some(isHit)) return;
+    this.chosen = { frame, x, y };
+    this.choose(frame, Math.round(x), Math.round(y));
+    this.player.redraw();
+  }
+
+  #showsPeople() {
+    return this.hasPeople && this.isThroughCamera && this.people?.length > 1;
+  }
+
   #drag(event) {
-    if (!event.buttons) return;
+    if (!event.buttons || this.#showsPeople()) return;
     const { width, height } = this.canvas.getBoundingClientRect();
     const [x, y] = [event.movementX / width, event.movementY / height];
     if (event.shiftKey || event.buttons & 6) this.orbit.move(-x * (width / height) * 0.65, y * 0.65);
@@ -111,6 +139,7 @@ export class MotionView {
     if (signal.aborted || token !== this.token) return;
     this.#forget();
     Object.assign(this, { arrays, described, path: rootPath(arrays, described) });
+    Object.assign(this, { people: described.people ?? [], chosen: null });
     if (described.files) this.sheets = new Sheets(described.grid, described.files.map(address), () => this.player.redraw());
     const isFirst = this.azimuth === undefined;
     this.azimuth = this.#cameraAzimuth() + 0.4;
@@ -168,7 +197,40 @@ export class MotionView {
       renderer.drawBody(clip, arrays, bones, { color: this.#bodyColor(frame, colors.body), planted: PLANTED, feet });
     }
     renderer.end(canvas);
+    if (this.#showsPeople()) this.#drawPeople(canvas, frame);
     this.#tell(frame);
+  }
+
+  // Boxes with numbers around everybody in this frame, and below for each a line over the frames with them.
+  #drawPeople(canvas, frame) {
+    const paint = canvas.getContext("2d");
+    const { width, height } = canvas;
+    const { scale, left, top } = fitPicture(this.described.size, width, height);
+    const step = Math.max(4, Math.round(height / 80));
+    paint.save();
+    paint.lineWidth = Math.max(2, step / 2);
+    paint.font = `bold ${4 * step}px sans-serif`;
+    paint.textBaseline = "top";
+    this.people.forEach((person, number) => {
+      paint.strokeStyle = paint.fillStyle = PEOPLE[number % PEOPLE.length];
+      const row = height - step * (this.people.length - number) * 1.5;
+      for (const { first, boxes } of person.runs) {
+        const [start, length] = [first, boxes.length].map((value) => (value / this.described.frames) * width);
+        paint.fillRect(start, row, Math.max(length, 1), step);
+      }
+      const box = boxAt(person, frame);
+      if (!box) return;
+      const [x0, y0, x1, y1] = box.map((value, k) => value * scale + (k % 2 ? top : left));
+      paint.strokeRect(x0, y0, x1 - x0, y1 - y0);
+      paint.fillText(String(number), x0 + step, y0 + step);
+    });
+    if (this.chosen?.frame === frame) {
+      paint.strokeStyle = "#fff";
+      paint.beginPath();
+      paint.arc(this.chosen.x * scale + left, this.chosen.y * scale + top, 2 * step, 0, 2 * Math.PI);
+      paint.stroke();
+    }
+    paint.restore();
   }
 
   #tell(frame) {
@@ -230,6 +292,17 @@ export class MotionView {
     this.renderer = null;
     release();
   }
+}
+
+// How a picture of a size lies in a window, as the lens draws it: pixels of the window a pixel, and its corner.
+function fitPicture(size, width, height) {
+  const scale = Math.min(width / size[0], height / size[1]);
+  return { scale, left: (width - scale * size[0]) / 2, top: (height - scale * size[1]) / 2 };
+}
+
+function boxAt({ runs }, frame) {
+  const run = runs.find(({ first, boxes }) => first <= frame && frame < first + boxes.length);
+  return run?.boxes[frame - run.first];
 }
 
 // Where the body is in each frame, (F * 3), smoothed so that the view does not bob with every step.
