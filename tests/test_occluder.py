@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mimo_core.scene.appearance import find_surface_match
 from mimo_core.scene.depth import find_nearer
 from mimo_core.scene.fixed_occluders import BodyCoverage, find_fixed_occluders
 from mimo_core.scene.frame_masks import keep_beside, keep_covering
@@ -227,30 +226,6 @@ def test_small_components_are_dropped_and_large_ones_kept():
     mask[2:4, 2:4] = mask[10:16, 10:16] = True
     kept = remove_small(mask, 10)
     assert kept.sum() == 36 and kept[12, 12]
-
-
-def board_on_a_table(*, covered):
-    """The plate with a board, a frame in which a person in its color stands behind it or covers it, and their mask."""
-    plate = np.full((60, 60, 3), (90, 140, 90), np.uint8)
-    plate[40:50, 20:40] = (210, 160, 110)
-    picture, guess = plate.copy(), np.zeros((60, 60), bool)
-    guess[5:55, 15:45] = True
-    picture[5 : 55 if covered else 40, 15:45] = (205, 165, 115)
-    return plate, picture, guess
-
-
-@pytest.mark.parametrize("covered", [False, True])
-def test_a_board_in_front_is_seen_as_itself_in_the_guess_and_a_shirt_of_its_color_is_not(covered):
-    plate, picture, guess = board_on_a_table(covered=covered)
-    found = find_surface_match(np.abs(picture.astype(float) - plate).max(-1), plate, guess)
-    assert found[42:48, 22:38].all() != covered and not found[10:30].any()
-
-
-def test_a_wall_that_reaches_beyond_the_person_says_nothing_of_a_shirt_of_its_color():
-    plate, guess = np.full((60, 60, 3), 240, np.uint8), np.zeros((60, 60), bool)
-    plate[:2] = 0
-    guess[20:50, 20:40] = True
-    assert not find_surface_match(np.zeros((60, 60)), plate, guess).any()
 
 
 def test_a_shoe_at_the_end_of_a_leg_is_the_persons_and_a_ball_that_was_seen_apart_is_not():

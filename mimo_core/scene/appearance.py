@@ -34,12 +34,6 @@ TEXTURE_BONUS = 3.0  # for the plate where its texture is seen: as for what hold
 TEXTURE_MATCH_SIDE = 5  # pixels of the neighbourhood that is compared
 TEXTURE_MATCH_SPAN = 48.0  # levels that it must span
 TEXTURE_MATCH_LEVELS = 3.0  # mean distance from the plate: compression and sensor noise
-SURFACE_BONUS = 6.0  # for the plate where a whole surface of it is seen with its outline
-SURFACE_SPAN = 18  # levels that a neighborhood spans at most inside one surface
-SURFACE_LEVELS = 8.0  # from the plate: the surface is seen
-SURFACE_SHARE = 0.9  # of its pixels that must be seen
-OUTLINE_SHARE = 0.7  # of its outline: the person may be seen beyond one side of it
-SURFACE_LEAST = 60  # pixels of a surface, and of its outline: smaller ones match by chance
 OWN_GAIN = 1.0  # log odds by which a colour must be the person's rather than the scene's
 SMOOTHNESS = 4e-4  # variance in 0..1 colours, the epsilon of the guided filter (He et al., ECCV 2010)
 LOG_RATIO_LIMIT = 8.0  # of the log odds of a single pixel
@@ -132,7 +126,6 @@ class AppearanceModel:
             view.still, view.fixed
         )
         plate = plate + TEXTURE_BONUS * (view.known & find_texture_match(away, view.plate))
-        plate = plate + SURFACE_BONUS * (view.known & find_surface_match(away, view.plate, view.soft > SURE_PERSON))
         person = self.person.log_density(bins, view.patch)
         moving = self.objects.log_density(bins) - OBJECT_COST
         belief = log_odds(view.soft)
@@ -157,30 +150,6 @@ def find_texture_match(away: np.ndarray, plate: np.ndarray) -> np.ndarray:
     kernel = np.ones((TEXTURE_MATCH_SIDE,) * 2, np.uint8)
     span = cv2.subtract(cv2.dilate(plate, kernel), cv2.erode(plate, kernel)).max(-1)
     return (span > TEXTURE_MATCH_SPAN) & (cv2.blur(away, (TEXTURE_MATCH_SIDE,) * 2) < TEXTURE_MATCH_LEVELS)
-
-
-def find_surface_match(away: np.ndarray, plate: np.ndarray, guess: np.ndarray) -> np.ndarray:
-    """Where a whole surface of the plate is seen within the first guess of the person, with its outline, (h, w) bool.
-
-    `away` (h, w) is the distance of each pixel from the plate, `guess` (h, w) bool. A person does not show, in its
-    place, the shape of a thing that stood there without them: a board on the table, a cup.
-    """
-    import cv2
-
-    kernel = np.ones((3, 3), np.uint8)
-    flat = cv2.subtract(cv2.dilate(plate, kernel), cv2.erode(plate, kernel)).max(-1) < SURFACE_SPAN
-    count, label, stats, _ = cv2.connectedComponentsWithStats(flat.astype(np.uint8), connectivity=4)
-    seen = away < SURFACE_LEVELS
-    # Both sides of the outline: what covers the surface in its own color hides the other side.
-    grown = cv2.dilate(np.where(flat, label, 0).astype(np.float32), np.ones((5, 5), np.uint8))
-    rim = np.where(flat, 0, grown).astype(np.int64)
-    area, edge = np.maximum(stats[:, cv2.CC_STAT_AREA], 1), np.maximum(np.bincount(rim.reshape(-1), minlength=count), 1)
-    whole = np.bincount(label[seen], minlength=count) > SURFACE_SHARE * area
-    whole &= np.bincount(rim[seen], minlength=count) > OUTLINE_SHARE * edge
-    whole &= np.bincount(label[guess], minlength=count) > 0.5 * area
-    whole &= (area >= SURFACE_LEAST) & (edge >= SURFACE_LEAST)
-    whole[0] = False
-    return whole[label] | (whole[rim] & seen)
 
 
 def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:
