@@ -23,6 +23,14 @@ def test_500_damaged_files_are_read_or_refused(capfd):
     assert all(counts[fuzz.REFUSED] for counts in found.values())
 
 
+@pytest.mark.parametrize("kind", ["motion", "weights"])
+def test_a_number_of_a_pickle_that_is_cut_off_is_refused(tmp_path, kind):
+    """Found by atheris: torch raises struct.error."""
+    (tmp_path / "a.pt").write_bytes(b"J\x0a\xee")
+    with pytest.raises(InputError, match="damaged"):
+        fuzz.KINDS[kind][1](tmp_path / "a.pt")
+
+
 class TestTheFuzzerItself:
     """It must see what it looks for."""
 

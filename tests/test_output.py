@@ -105,6 +105,47 @@ def test_a_full_disk_is_named_and_nothing_is_left(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+FULL_SAVES = """
+import resource, signal, sys, tempfile
+from pathlib import Path
+import numpy as np
+from mimo_core.cli import run_command
+from mimo_core.errors import InputError
+from mimo_core.media.clip import Clip, Masks
+from mimo_core.motion.builtin import builtin_motion
+from mimo_core.motion.files import save_motion
+from mimo_core.scene.scene import Scene
+from mimo_core.scene.template import save_template
+folder, temporary = Path(sys.argv[1], "out"), Path(sys.argv[1], "tmp")
+tempfile.tempdir = str(temporary)
+clip = Clip.from_array(np.random.default_rng(0).integers(0, 256, (9, 48, 64, 3), np.uint8), 24)
+scene = Scene(clip, clip, *(Masks.constant(0, 9, 48, 64),) * 2)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
+saves = [lambda: save_template(folder / "a", scene, clip)]
+saves += [lambda suffix=suffix: save_motion(folder / f"a.{suffix}", builtin_motion("walk"))
+          for suffix in ("npz", "safetensors", "bvh", "glb")]
+for save in saves:
+    try:
+        save()
+    except InputError as error:
+        print(error)
+print(run_command(["animate", "--fps", "2", "--size", "48x64", "--out", str(folder / "a.mp4")]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no RLIMIT_FSIZE")
+def test_no_stage_leaves_half_a_file_on_a_full_disk(tmp_path):
+    for name in ("out", "tmp"):
+        (tmp_path / name).mkdir()
+    command = [sys.executable, "-c", FULL_SAVES, str(tmp_path)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    *saves, code = result.stdout.splitlines()
+    assert len(saves) == 5 and all(line.startswith("No room to write") for line in saves), result.stderr
+    assert code == "2" and "No room" in result.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
 def test_two_processes_on_one_output_leave_one_whole_file(tmp_path):
     code = (
         "import sys, time\nfrom mimo_core.output import whole_file\n"

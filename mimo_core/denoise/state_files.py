@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ PICKLED = (".pth", ".pt", ".ckpt", ".bin")
 SAFE_TORCH_VERSION = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
 DAMAGE = (  # what torch.load raises for changed bytes, found by `mimo bench fuzz`
     pickle.UnpicklingError, zipfile.BadZipFile, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError,
-    OSError, RuntimeError, TypeError, ValueError,
+    OSError, RuntimeError, TypeError, ValueError, struct.error,
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 DONE, SKIPPED, FAILED, STOPPED = "done", "skipped", "failed", "stopped"
-MOST_ATTEMPTS = 3  # of a task whose worker dies
+MOST_ATTEMPTS = 5  # of a task whose worker dies
 
 
 @dataclass(frozen=True)

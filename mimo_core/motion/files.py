@@ -7,6 +7,7 @@ import lzma
 import math
 import pickle
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -189,7 +190,10 @@ def _load_torch(path: Path):
         asked = re.search(r"GLOBAL (\S+)", str(error))
         held = f" It asks for {asked.group(1)}, which was not run." if asked else ""
         raise InputError(f"{path.name} is damaged, or holds more than tensors, which is not opened.{held}") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, OSError) as error:
+    except (
+        RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, OSError, ArithmeticError,
+        AssertionError, struct.error,
+    ) as error:  # fmt: skip
         raise InputError(f"{path.name} is damaged or cut off: {_first_line(error)} Copy or save it again.") from error
 
 

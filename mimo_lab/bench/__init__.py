@@ -28,6 +28,7 @@ BENCHES = {
         "Measure the denoiser's speed and memory against a plain variant.", "add_denoise_options", "run_denoise"
     ),
     "fuzz": Bench("Read damaged and hostile files of every kind under limits.", "add_fuzz_options", "run_fuzz"),
+    "kills": Bench("Kill jobs at random moments and give them again.", "add_kills_options", "run_kills"),
     "gpu": Bench("Time a pass of the denoiser on the card at hand, as a table to post.", "add_gpu_options", "run_gpu"),
     "traffic": Bench(
         "Count the bytes that a pass of the denoiser moves, by operator.", "add_traffic_options", "run_traffic"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import multiprocessing
 import os
@@ -43,12 +44,15 @@ WORDS = (b"NaN", b"-1", b"0", b"1e999", b"99999999999999999999", b"null", b"[]",
 def add_fuzz_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0-999", help="first and last seed, one an input; default %(default)s")
     parser.add_argument("--kinds", nargs="*", choices=list(KINDS), help="default: all")
+    parser.add_argument("--guided", choices=list(KINDS), help="let atheris look for new paths in the reader of a kind")
     parser.add_argument("--minutes", type=float, default=0, help="stop after so many; 0 = when all seeds are done")
     parser.add_argument("--json", action="store_true", help="one object on stdout")
 
 
 def run_fuzz(options) -> int:
     """Read the inputs of all seeds; the exit code is 1 if one did anything but be read or refused."""
+    if options.guided:
+        return _run_guided(options.guided, options.minutes or 1.0)
     seeds = parse_seeds(options.seeds)
     end = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
     found = fuzz_readers(seeds, tuple(options.kinds or KINDS), end=end)
@@ -57,6 +61,43 @@ def run_fuzz(options) -> int:
     rows |= {f"all {name}": BenchRow(number, 0, at_most=True) for name, number in bad.items()}
     rows["inputs"] = BenchRow(sum(sum(counts.values()) for counts in found.values()), None)
     return report_rows(rows, seeds, 0, as_json=options.json)
+
+
+def _run_guided(kind: str, minutes: float) -> int:
+    """Let atheris change inputs by the paths they take through our readers, until the time is over or one crashes.
+
+    Raises InputError where atheris is not installed.
+    """
+    try:
+        import atheris
+    except ImportError:
+        raise InputError("atheris is not installed: pip install atheris") from None
+    with tempfile.TemporaryDirectory(prefix="mimo-fuzz-") as folder:
+        corpus, place = _make_folder(folder, "corpus"), _make_folder(folder, "input")
+        originals = KINDS[kind][0](_make_folder(folder, kind))
+        files = [file for path in originals for file in (path.iterdir() if path.is_dir() else [path])]
+        suffixes = sorted({file.suffix for file in files})
+        for number, file in enumerate(files):  # the first byte says the suffix
+            (corpus / str(number)).write_bytes(bytes([suffixes.index(file.suffix)]) + file.read_bytes())
+        for name in [name for name in sys.modules if name.partition(".")[0] == "mimo_core"]:
+            del sys.modules[name]  # so that it is imported anew, with marks on every path
+        with atheris.instrument_imports(include=["mimo_core"]):
+            refused = importlib.import_module("mimo_core.errors").InputError
+            for module in ("motion.files", "media.clip", "denoise.state_files", "scene.template", "scene.strokes"):
+                importlib.import_module(f"mimo_core.{module}")
+
+        def read_one(data: bytes) -> None:
+            path = place / f"input{suffixes[(data[0] if data else 0) % len(suffixes)]}"
+            path.write_bytes(data[1:])
+            with contextlib.suppress(refused):
+                KINDS[kind][1](path)
+
+        # libFuzzer ends the process, with 0 when the time is over and nothing was found.
+        atheris.Setup(
+            [sys.argv[0], f"-max_total_time={int(60 * minutes)}", "-rss_limit_mb=4096", str(corpus)], read_one
+        )
+        atheris.Fuzz()
+    return 0
 
 
 def fuzz_readers(seeds: range, kinds: tuple[str, ...], *, end: float = float("inf")) -> dict[str, Counter]:
