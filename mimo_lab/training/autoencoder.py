@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss, relu
+from torch.nn.functional import relu
 
 from .loop import Step
+from .picture_loss import PictureLoss
+from .pool import SamplePool
 from .samples import Shards
 
 
@@ -17,7 +19,6 @@ LATENT_NOISE = 0.03  # standard deviation that the decoder learns to bear: a den
 WIDEST_LATENT = 2.6  # latents should stay below this, where the decoder's tanh(x / 3) begins to bend them
 PICTURES_SHOWN = 6
 PERSON_CROPS = 0.7  # share of the crops that show some of the person
-PERSON_WEIGHT = 2.0  # how much more its pixels count
 SAMPLED_PICTURES = ("frames", "frames", "plate", "proxy", "reference")
 COLOURS, MEAN_COLOUR = 3, 0.45
 # Brightness, red against blue and green against both, each about 1 wide over natural pictures.
@@ -39,36 +40,39 @@ class AutoencoderStage:
         batch: int = 8,
         crop: int = 64,
         frozen: bool = False,
+        picture_loss: PictureLoss | None = None,
     ):
         self.name = "decoder" if frozen else "autoencoder"
         self.network = (make_autoencoder() if network is None else network).requires_grad_(True)
         self.network.encoder.requires_grad_(not frozen)
         self.shards, self.batch, self.crop = shards, batch, crop
+        self.picture_loss = picture_loss or PictureLoss()
 
     def loss(self, step: Step) -> tuple[Tensor, Mapping[str, float]]:
         pictures, person = self._crops(step)
         latents = self.network.encoder(pictures)
         decoded = self.network.decoder(latents + LATENT_NOISE * step.normal(*latents.shape)).float()
         latents = latents.float()
-        error, weight = (decoded - pictures).abs(), 1 + PERSON_WEIGHT * person
-        sharp = sum(l1_loss(measure_edges(decoded, axis), measure_edges(pictures, axis)) for axis in (2, 3))
         kept = relu(latents.abs() - WIDEST_LATENT).square().mean() + measure_spread_error(latents)
-        loss = ((error + 3 * error.square()) * weight).mean() / weight.mean() + 0.2 * sharp + 0.05 * kept
+        loss = self.picture_loss(decoded, pictures, person) + 0.05 * kept
         with torch.no_grad():
-            seen = (error.square() * person).sum() / (3 * person.sum() + 1e-6)
+            error = (decoded - pictures).square()
+            seen = (error * person).sum() / (3 * person.sum() + 1e-6)
             return loss, {
-                "PSNR": float(psnr_of_error(error.square().mean())),
-                "PSNR of persons": float(psnr_of_error(seen)),
+                "PSNR": psnr_of_error(error.mean()),
+                "PSNR of persons": psnr_of_error(seen),
             }
 
     @torch.no_grad()
     def pictures(self) -> Tensor:
-        numbers = np.linspace(0, len(self.shards) - 1, PICTURES_SHOWN).astype(int)
-        chosen = np.stack([self.shards.read(number, "frames", [0])[0] for number in numbers])
-        shown = normalize_pictures(torch.from_numpy(chosen)).to(next(self.network.parameters()).device)
+        shown = normalize_pictures(self._pictures_shown()).to(next(self.network.parameters()).device)
         decoded = self.network.decoder(self.network.encoder(shown))
         rows = [torch.cat(list(batch), 2) for batch in (shown, decoded)]
         return (torch.cat(rows, 1).float() / 2 + 0.5).clamp(0, 1).cpu()
+
+    def _pictures_shown(self) -> Tensor:
+        numbers = np.linspace(0, len(self.shards) - 1, PICTURES_SHOWN).astype(int)
+        return torch.from_numpy(np.stack([self.shards.read(number, "frames", [0])[0] for number in numbers]))
 
     def _crops(self, step: Step) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, C, C) in -1..1 and where they show a person, (B, 1, C, C) in 0..1."""
@@ -105,6 +109,36 @@ class AutoencoderStage:
         shift = step.integers(self.crop // 2, 2).tolist()
         around = ((rows[chosen], shift[0]), (columns[chosen], shift[1]))
         return tuple(int(min(max(at - self.crop // 4 - move, 0), last)) for at, move in around)
+
+
+class PooledAutoencoderStage(AutoencoderStage):
+    """Learns on whole pictures of a pool, without a way over the CPU."""
+
+    def __init__(self, pool: SamplePool, network: nn.Module, **how):
+        super().__init__(pool, network, **how)
+        self.pool = pool
+
+    def _crops(self, step: Step) -> tuple[Tensor, Tensor]:
+        self.pool.refresh()
+        names = [SAMPLED_PICTURES[int(name)] for name in step.integers(len(SAMPLED_PICTURES), self.batch)]
+        rows, frames = (step.integers(count, self.batch) for count in (len(self.pool), self.pool.frames))
+        pictures, masks = [], []
+        for name in sorted(set(names)):
+            chosen = torch.tensor([number for number, other in enumerate(names) if other == name])
+            found = self.pool.pictures(name, rows[chosen], frames[chosen])
+            pictures.append(found)
+            if name == "reference":
+                masks.append(255 * (found.amin(-1) < 250).to(torch.uint8))
+            else:
+                visible = self.pool.pictures("visible", rows[chosen], frames[chosen])
+                masks.append(torch.zeros_like(visible) if name == "plate" else visible)
+        turned = step.uniform(self.batch) < 0.5
+        whole, person = normalize_pictures(torch.cat(pictures)), torch.cat(masks)[:, None].float() / 255
+        whole, person = (torch.where(turned[:, None, None, None], kind.flip(-1), kind) for kind in (whole, person))
+        return whole.contiguous(memory_format=torch.channels_last), person
+
+    def _pictures_shown(self) -> Tensor:
+        return torch.stack([sample["frames"][0] for sample in self.pool.apart[:PICTURES_SHOWN]])
 
 
 def make_autoencoder() -> nn.Module:
@@ -149,10 +183,6 @@ def _set_convolution(layer: nn.Conv2d, matrix: Tensor, *, bias: Tensor | None = 
 def normalize_pictures(frames: Tensor) -> Tensor:
     """(N, H, W, 3) uint8 to (N, 3, H, W) float in -1..1."""
     return frames.permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-def measure_edges(pictures: Tensor, axis: int) -> Tensor:
-    return pictures.diff(dim=axis)
 
 
 def measure_spread_error(latents: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from .loop import Step
 
 
 SNR_GAMMA = 5.0  # of min-SNR
+AT_LEVELS = 0.8  # share of the clips that stand at a noise level of the sampler they are trained for, if one is named
 CONDITIONAL, UNCONDITIONAL = 0, 1
 
 
@@ -64,6 +65,8 @@ class Batch:
     visible: Tensor  # (N F, 1, h, w)
     reference: Tensor  # (N, 4, h, w)
     token: Tensor  # (N, 1, D)
+    numbers: Tensor | None = None  # (N F,) of the samples
+    frame_numbers: Tensor | None = None  # (N F,) of the frames in them
 
     @property
     def clips(self) -> int:
@@ -79,6 +82,7 @@ class BatchConfig:
     in_order: bool = False  # neighbouring frames, or any
     dropped: float = 0.1  # share of clips that are not conditioned on the character: neither reference nor token
     person: float = 2.0  # how much more the person's pixels count than the scene's
+    levels: int = 0  # steps of the sampler whose noise levels most clips stand at; 0 = all levels alike
 
 
 class DenoiserStage:
@@ -99,8 +103,8 @@ class DenoiserStage:
     def loss(self, step: Step) -> tuple[Tensor, Mapping[str, float]]:
         batch = self.batch(step)
         rows, each = len(batch.frames), len(batch.frames) // batch.clips
-        chosen = step.integers(1000, batch.clips).repeat_interleave(each) if self.motion else step.integers(1000, rows)
-        chosen = chosen.to(step.device)
+        count, repeats = (batch.clips, each) if self.motion else (rows, 1)
+        chosen = self._choose_timesteps(step, count).repeat_interleave(repeats).to(step.device)
         signal = self.signal.to(step.device)[chosen][:, None, None, None]
         noise = step.normal(*batch.frames.shape)
         noisy = signal.sqrt() * batch.frames + (1 - signal).sqrt() * noise
@@ -111,13 +115,20 @@ class DenoiserStage:
         weight = compute_min_snr(signal)
         x0 = (signal.sqrt() * noisy - (1 - signal).sqrt() * found.detach().float() - batch.frames).square()
         late = (chosen > 500).float()[:, None, None, None]
-        return (weight * error).mean(), {
-            "x0 from noise": float((x0 * late).sum() / (late.sum() * x0[0].numel() + 1e-6))
-        }
+        return (weight * error).mean(), {"x0 from noise": (x0 * late).sum() / (late.sum() * x0[0].numel() + 1e-6)}
+
+    def _choose_timesteps(self, step: Step, count: int) -> Tensor:
+        """(count,) of any noise level, or most of them of a sampler's few."""
+        anywhere, levels = step.integers(1000, count), self.batching.levels
+        if not levels:
+            return anywhere
+        few = list_sampled_timesteps(levels)[step.integers(levels, count)]
+        return torch.where(step.uniform(count).cpu() < AT_LEVELS, few, anywhere)
 
     def batch(self, step: Step) -> Batch:
         """Clips of the data, all different if there are enough."""
         data, batching = self.data, self.batching
+        data.refresh()
         numbers = torch.randperm(len(data), generator=step.generator)[: batching.clips].tolist()
         picked = [(number, self._frames(step)) for number in numbers]
 
@@ -132,6 +143,8 @@ class DenoiserStage:
             visible=stacked("visible").to(step.device),
             reference=reference.to(step.device),
             token=token.to(step.device),
+            numbers=torch.tensor([number for number, frames in picked for _ in frames]),
+            frame_numbers=torch.tensor([frame for _, frames in picked for frame in frames]),
         )
 
     def _frames(self, step: Step) -> list[int]:
@@ -165,6 +178,11 @@ def predict_batch_velocity(
         pose=networks.pose_guider(body_code),
         reference=ReferenceFeatures(features.banks) if conditioned else None,
     )
+
+
+def list_sampled_timesteps(steps: int) -> Tensor:
+    """The timesteps (steps,) of a sampler, from pure noise on: 999, 749, 499, 249 for four."""
+    return (torch.arange(steps, 0, -1) * 1000 / steps).round().long() - 1
 
 
 def compute_signal() -> Tensor:

@@ -49,7 +49,7 @@ class FewStepsStage(DenoiserStage):
             easier = earlier.sqrt() * x0 + (1 - earlier).sqrt() * eps
             target = self._clean(easier, before, batch)
         found = self._clean(noisy, now, batch)
-        return huber_loss(found, target, delta=0.1), {"x0": float((found.detach() - batch.frames).square().mean())}
+        return huber_loss(found, target, delta=0.1), {"x0": (found.detach() - batch.frames).square().mean()}
 
     def _levels(self, batch: Batch, step: Step) -> Tensor:
         """1 to LEVELS for every frame (N F,): the same for a clip, or rising from its first frames to its last."""

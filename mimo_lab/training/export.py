@@ -57,11 +57,14 @@ def clip_vision_tensors(image_encoder: nn.Module) -> dict[str, Tensor]:
 
 def describe_run(run: Run, before: str = "") -> str:
     """How a model came to be, in one sentence for its metadata, and what it was `before`."""
-    stages = ", ".join(f"{name} {stage.steps} x {stage.batch}" for name, stage in run.stages.items())
+    stages = ", ".join(
+        f"{name} {f'{stage.seconds:.0f} s' if stage.seconds else stage.steps} x {stage.batch}"
+        for name, stage in run.stages.items()
+    )
     data = run.data
     clips = f"{data.clips} {data.kind} clips of {data.frames} frames at {data.size} px, seed {data.seed}"
     return (
-        f"mimo train, {run.name}: {clips}; steps x batch: {stages}"
+        f"mimo train, {run.name}: {clips}; steps or time x batch: {stages}"
         + (f"; {run.note}" if run.note else "")
         + (f". Before: {before}" if before else "")
     )

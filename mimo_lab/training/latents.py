@@ -129,6 +129,9 @@ class Latents:
     def __len__(self) -> int:
         return len(self.shards)
 
+    def refresh(self) -> None:
+        """Nothing comes while the training runs, other than to a `SamplePool`."""
+
     @property
     def frames(self) -> int:
         return self.tensors["frames"].shape[1]

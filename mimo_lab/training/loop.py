@@ -22,6 +22,7 @@ from mimo_core.progress import Progress, silent
 from .settings import StageSettings
 
 
+LOGGED_TOGETHER = 20  # steps whose losses are read at once, so that a GPU need not wait for the log
 STATE_FILE = "state.pt"  # weights, their average, the optimizer, the step and the settings
 
 
@@ -31,7 +32,7 @@ class TrainingStage(Protocol):
     name: str
     network: nn.Module  # holds what is trained; parameters that do not require gradients stay as they are
 
-    def loss(self, step: Step) -> tuple[Tensor, Mapping[str, float]]:
+    def loss(self, step: Step) -> tuple[Tensor, Mapping[str, float | Tensor]]:
         """The loss of one step on this process, and scalars for the log."""
 
     def pictures(self) -> Tensor | None:
@@ -43,10 +44,13 @@ class Step:
     """One step of one process, with the randomness that belongs to it."""
 
     number: int
-    generator: torch.Generator  # on the CPU, so that every device draws the same
+    generator: torch.Generator  # on the CPU: what is chosen is the same on every device
     device: torch.device
+    drawn_on_device: torch.Generator | None = None  # noise on a GPU: carrying it there would keep the GPU waiting
 
     def normal(self, *shape: int) -> Tensor:
+        if self.drawn_on_device is not None:
+            return torch.randn(shape, generator=self.drawn_on_device, device=self.device)
         return torch.randn(shape, generator=self.generator).to(self.device)
 
     def uniform(self, *shape: int) -> Tensor:
@@ -80,6 +84,7 @@ def fit_stage(
 ) -> Report:
     """Train to `settings.steps`, or until `time.monotonic()` passes `until`; continue what lies in `folder`.
 
+    With `settings.seconds` it ends after so many instead, and the learning rate falls by the clock.
     Afterwards `stage.network` holds the averaged weights (EMA). The state in `folder` is written every
     `settings.save_every` steps and at the end, whole or not at all. A state of other settings is refused with an
     InputError; `recorded` says what counts as a setting beside the stage's own.
@@ -89,31 +94,76 @@ def fit_stage(
     recorded = settings.recorded() | {"seed": seed} | dict(recorded or {})
     network = stage.network.to(accelerator.device)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, settings.lr, betas=(0.9, 0.99), weight_decay=settings.weight_decay)
-    average = EMAModel(trained, decay=settings.ema)
-    first = _load_state(folder / STATE_FILE, recorded, network, optimizer, average)
+    on_gpu = accelerator.device.type == "cuda"
+    optimizer = torch.optim.AdamW(
+        trained, settings.lr, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=on_gpu or None
+    )
+    average = EMAModel(trained, decay=settings.ema, foreach=on_gpu)
+    first, before = _load_state(folder / STATE_FILE, recorded, network, optimizer, average)
     optimizer = accelerator.prepare(optimizer)
-    losses = []
+    clock, losses = _Clock(settings, before), _Losses(log)
+    reached = first
     for number in range(first, settings.steps):
-        if time.monotonic() > until:
+        if time.monotonic() > until or clock.is_over():
             break
         for group in optimizer.param_groups:
-            group["lr"] = settings.lr * settings.schedule(number)
+            group["lr"] = settings.lr * clock.schedule(number)
         loss, scalars = _take_step(stage, number, trained, optimizer, accelerator, seed=seed, clip=settings.clip)
         average.step(trained)
-        losses.append(loss)
-        log(number, {"loss": loss, "lr": optimizer.param_groups[0]["lr"], **scalars})
-        done = number + 1
-        if done % settings.save_every == 0 and done < settings.steps and accelerator.is_main_process:
-            _save_state(folder / STATE_FILE, done, recorded, network, optimizer, average)
-        if done % settings.show_every == 0 and accelerator.is_main_process:
-            _show_average(stage, done, trained, average, show)
-        progress(done, settings.steps)
-    reached = first + len(losses)
-    if accelerator.is_main_process and losses:
-        _save_state(folder / STATE_FILE, reached, recorded, network, optimizer, average)
+        losses.note(number, {"loss": loss, "lr": optimizer.param_groups[0]["lr"], **scalars})
+        reached = number + 1
+        if reached % settings.save_every == 0 and reached < settings.steps and accelerator.is_main_process:
+            _save_state(folder / STATE_FILE, reached, clock.seconds(), recorded, network, optimizer, average)
+        if reached % settings.show_every == 0 and accelerator.is_main_process:
+            losses.read()
+            _show_average(stage, reached, trained, average, show)
+        progress(*clock.progress(reached))
+    losses.read()
+    if accelerator.is_main_process and reached > first:
+        _save_state(folder / STATE_FILE, reached, clock.seconds(), recorded, network, optimizer, average)
     average.copy_to(trained)
-    return Report(reached, tuple(losses), reached >= settings.steps)
+    return Report(reached, tuple(losses.values), reached >= settings.steps or clock.is_over())
+
+
+class _Clock:
+    """How far a stage is: by its steps, or by the seconds that it has been given, those of earlier calls counted."""
+
+    def __init__(self, settings: StageSettings, before: float):
+        self._settings, self._start = settings, time.monotonic() - before
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def is_over(self) -> bool:
+        return 0 < self._settings.seconds <= self.seconds()
+
+    def schedule(self, step: int) -> float:
+        """The share of the learning rate at a step."""
+        seconds = self._settings.seconds
+        return self._settings.schedule(step, self.seconds() / seconds if seconds else None)
+
+    def progress(self, step: int) -> tuple[int, int]:
+        seconds = self._settings.seconds
+        return (min(int(self.seconds()), int(seconds)), int(seconds)) if seconds else (step, self._settings.steps)
+
+
+class _Losses:
+    """The losses and scalars of the steps, read from the device some at a time."""
+
+    def __init__(self, log: Callable[[int, Mapping[str, float]], None]):
+        self._log, self._noted, self.values = log, [], []
+
+    def note(self, step: int, scalars: Mapping[str, float | Tensor]) -> None:
+        self._noted.append((step, scalars))
+        if len(self._noted) >= LOGGED_TOGETHER:
+            self.read()
+
+    def read(self) -> None:
+        for step, scalars in self._noted:
+            numbers = {name: float(value) for name, value in scalars.items()}
+            self.values.append(numbers["loss"])
+            self._log(step, numbers)
+        self._noted.clear()
 
 
 def _show_average(stage, done: int, trained: list[nn.Parameter], average, show) -> None:
@@ -128,9 +178,10 @@ def _show_average(stage, done: int, trained: list[nn.Parameter], average, show) 
         show(done, picture)
 
 
-def _take_step(stage, number, trained, optimizer, accelerator, *, seed, clip) -> tuple[float, Mapping[str, float]]:
-    generator = torch.Generator().manual_seed(_mix_seed(seed, stage.name, number, accelerator.process_index))
-    step = Step(number, generator, accelerator.device)
+def _take_step(stage, number, trained, optimizer, accelerator, *, seed, clip) -> tuple[Tensor, Mapping[str, Tensor]]:
+    mixed, device = _mix_seed(seed, stage.name, number, accelerator.process_index), accelerator.device
+    noise = torch.Generator(device).manual_seed(mixed) if device.type == "cuda" else None
+    step = Step(number, torch.Generator().manual_seed(mixed), device, noise)
     with accelerator.autocast():
         loss, scalars = stage.loss(step)
     accelerator.backward(loss)
@@ -138,7 +189,7 @@ def _take_step(stage, number, trained, optimizer, accelerator, *, seed, clip) ->
     accelerator.clip_grad_norm_(trained, clip)
     optimizer.step()
     optimizer.zero_grad()
-    return float(accelerator.reduce(loss.detach(), reduction="mean")), scalars
+    return accelerator.reduce(loss.detach(), reduction="mean"), scalars
 
 
 def _average_gradients(trained: list[nn.Parameter], accelerator) -> None:
@@ -173,11 +224,14 @@ def _list_trained(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
 
 
-def _save_state(path: Path, step: int, recorded: Mapping[str, object], network, optimizer, average) -> None:
+def _save_state(
+    path: Path, step: int, seconds: float, recorded: Mapping[str, object], network, optimizer, average
+) -> None:
     trained = _list_trained(network)
     averaged = zip(trained, average.shadow_params, strict=True)
     state = {
         "step": step,
+        "seconds": seconds,
         "settings": dict(recorded),
         "weights": {name: weight.detach() for name, weight in trained},
         "average": {name: weight for (name, _), weight in averaged},
@@ -188,10 +242,10 @@ def _save_state(path: Path, step: int, recorded: Mapping[str, object], network, 
         torch.save(state, partial)
 
 
-def _load_state(path: Path, recorded: Mapping[str, object], network, optimizer, average) -> int:
-    """Load what lies at `path`; the number of the step to go on with."""
+def _load_state(path: Path, recorded: Mapping[str, object], network, optimizer, average) -> tuple[int, float]:
+    """Load what lies at `path`; the number of the step to go on with, and the seconds that were spent."""
     if not path.is_file():
-        return 0
+        return 0, 0.0
     state = torch.load(path, map_location="cpu", weights_only=True)
     before = state["settings"] if "settings" in state else state.get("told", {})  # "told" until 0.1.0
     _check_recorded(path.parent, before, recorded)
@@ -201,4 +255,4 @@ def _load_state(path: Path, recorded: Mapping[str, object], network, optimizer, 
             averaged.copy_(state["average"][name])
     average.optimization_step = state["step"]
     optimizer.load_state_dict(state["optimizer"])
-    return state["step"]
+    return state["step"], state.get("seconds", 0.0)

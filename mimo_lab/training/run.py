@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,19 +22,26 @@ from mimo_core.denoise.state_files import read_tensors
 from mimo_core.errors import InputError
 from mimo_core.progress import Progress
 
-from .autoencoder import AutoencoderStage, make_autoencoder
+from .autoencoder import AutoencoderStage, PooledAutoencoderStage, make_autoencoder
 from .denoiser import BatchConfig, DenoiserStage, Mimo
 from .distillation import FewStepsStage
+from .drawing import SHARPER_LOOKS, DrawingNetworks, DrawingStage, SharpeningStage
 from .export import clip_vision_tensors, describe_run, export_checkpoint, load_networks, vae_tensors
 from .image_encoder import ImageEncoderStage, make_image_encoder
 from .latents import Encoders, Latents, encode_shards
 from .loop import STATE_FILE, Report, fit_stage
 from .lora import add_lora, save_lora
-from .samples import Shards, write_sample_shards
+from .perceptual import PerceptualDistance
+from .picture_loss import PictureLoss
+from .pool import SamplePool
+from .samples import Sample, Shards, write_sample_shards
 from .settings import Run, StageSettings
+from .stream import SampleStream
 
 
 FEW_STEPS = 4  # steps of sampling after distillation
+SAMPLES_APART = 4  # samples of a stream that are looked at and never trained on
+FIRST_SAMPLES = 2  # samples of each process that a stream begins with
 
 
 @dataclass
@@ -49,40 +57,38 @@ class Training:
 
     def __post_init__(self):
         self.samples = self.samples or self.folder / "samples"
+        self._pool: SamplePool | None = None
+        self._pool_key = ""  # of the encoders of the pool's latents
 
     def run_all(self) -> bool:
         """Everything that is not done yet. False if the time ran out first."""
-        self.make_samples()
-        return all(getattr(self, name.replace(" ", "_"))().is_finished for name in self.run.stages)
+        if self.run.data.workers:
+            self.stream_samples()
+        else:
+            self.make_samples()
+        try:
+            return all(getattr(self, name.replace(" ", "_"))().is_finished for name in self.run.stages)
+        finally:
+            if self._pool is not None:
+                self._pool.stream.close()
+
+    def stream_samples(self) -> None:
+        """Start the processes that make samples beside the training, and wait for the first ones."""
+        data = self.run.data
+        workers = min(data.workers, max((os.cpu_count() or 1) - 1, 1))
+        apart = SAMPLES_APART if self.accelerator.is_main_process else 0
+        stream = SampleStream(self._choose_maker(), workers, apart=apart, part=self._worker_part())
+        first = min(FIRST_SAMPLES * workers, data.clips)
+        self._pool = SamplePool(stream, data.clips, self.accelerator.device, first=first, apart=apart)
 
     def make_samples(self) -> None:
         """Draw or decompose the clips, shared out among the processes."""
-        from .real_samples import make_real_sample
-        from .shard_samples import make_shard_sample
-        from .synthetic_samples import make_synthetic_sample
-
         data = self.run.data
-        if data.kind == "synthetic":
-            make = partial(
-                make_synthetic_sample,
-                seed=data.seed,
-                size=data.size,
-                frames=data.frames,
-                is_randomized=data.is_randomized,
-            )
-        elif data.kind == "shards":
-            make = partial(make_shard_sample, folder=Path(data.folder), size=data.size, frames=data.frames)
-        elif data.kind == "folder":
-            make = partial(
-                make_real_sample, folder=Path(data.folder), seed=data.seed, size=data.size, frames=data.frames
-            )
-        else:
-            raise InputError(f"There is no data of the kind {data.kind!r}. Choose synthetic, shards or folder.")
-        names = ("kind", "seed", "size", "frames", "folder", "is_randomized")
+        names = ("kind", "seed", "size", "frames", "folder", "is_randomized", "randomized_share")
         recorded = {name: getattr(data, name) for name in names}
         write_sample_shards(
             self.samples,
-            make,
+            self._choose_maker(),
             data.clips,
             recorded=recorded,
             part=self._worker_part(),
@@ -90,13 +96,41 @@ class Training:
         )
         self.accelerator.wait_for_everyone()
 
+    def _choose_maker(self) -> Callable[[int], Sample]:
+        """What makes a numbered sample of the run's data."""
+        from .real_samples import make_real_sample
+        from .shard_samples import make_shard_sample
+        from .synthetic_samples import make_synthetic_sample
+
+        data = self.run.data
+        if data.kind == "synthetic":
+            return partial(
+                make_synthetic_sample,
+                seed=data.seed,
+                size=data.size,
+                frames=data.frames,
+                is_randomized=data.is_randomized,
+                randomized_share=data.randomized_share,
+            )
+        if data.kind == "shards":
+            return partial(make_shard_sample, folder=Path(data.folder), size=data.size, frames=data.frames)
+        if data.kind == "folder":
+            return partial(
+                make_real_sample, folder=Path(data.folder), seed=data.seed, size=data.size, frames=data.frames
+            )
+        raise InputError(f"There is no data of the kind {data.kind!r}. Choose synthetic, shards or folder.")
+
     def autoencoder(self) -> Report:
         settings = self.run.stages["autoencoder"]
-        stage = AutoencoderStage(Shards(self.samples), self._make_autoencoder(), batch=settings.batch)
-        return self._fit(stage, settings)
+        return self._fit(self._autoencoder_stage(self._make_autoencoder(), settings), settings)
 
     def image_encoder(self) -> Report:
         settings = self.run.stages["image encoder"]
+        if self._pool is not None:
+            raise InputError(
+                "The image encoder learns from samples in a folder. Set workers to 0, or leave the stage out and start "
+                "from a checkpoint that brings an image encoder."
+            )
         width = self.run.networks.cross_attention_dim
         return self._fit(ImageEncoderStage(Shards(self.samples), width=width, batch=settings.batch), settings)
 
@@ -112,8 +146,30 @@ class Training:
         """The autoencoder's decoder alone, longer, while the latents stay what the denoiser has learned."""
         settings = self.run.stages["decoder"]
         network = self._load_autoencoder()
-        stage = AutoencoderStage(Shards(self.samples), network, batch=settings.batch, frozen=True)
+        stage = self._autoencoder_stage(network, settings, frozen=True)
         return self._fit_and_save(stage, settings, lambda name: self.export("clips"))
+
+    def drawing(self) -> Report:
+        """Denoiser and decoder together, by the pictures that the sampler draws with them."""
+        networks = DrawingNetworks(self._load_after("images", "clips"), self._load_autoencoder())
+        return self._fit_drawing("drawing", networks, DrawingStage)
+
+    def sharpening(self) -> Report:
+        """The decoder alone, on what the networks draw; their weights stay."""
+        mimo, autoencoder = self._load_networks("drawing") if "drawing" in self.run.stages else (None, None)
+        networks = DrawingNetworks(mimo or self._load_after("images", "clips"), autoencoder or self._load_autoencoder())
+        return self._fit_drawing("sharpening", networks, SharpeningStage, looks=SHARPER_LOOKS)
+
+    def _fit_drawing(self, name: str, networks: DrawingNetworks, kind: type[DrawingStage], **how) -> Report:
+        if self._pool is None:
+            raise InputError(f"The stage {name} learns from samples that are streamed. Set workers under data.")
+        settings = self.run.stages[name]
+        batching = BatchConfig(clips=settings.batch, frames=settings.frames, in_order=True)
+        loss = self._make_picture_loss(**how)
+        stage = kind(
+            name, networks, self._latents(), self.run.layers, batching, picture_loss=loss, steps=self.run.steps
+        )
+        return self._fit_and_save(stage, settings, self.export)
 
     def few_steps(self) -> Report:
         settings, networks = self.run.stages["few steps"], self._load_after("images", "clips")
@@ -135,22 +191,49 @@ class Training:
 
     def export(self, name: str) -> Path:
         """Write the checkpoint of the networks as a stage left them."""
-        networks = self._make_networks()
-        self._load(name, networks)
+        networks, autoencoder = self._load_networks(name)
         few = name == "few steps"
         run = replace(self.run, name=f"{self.run.name}-few-steps", steps=FEW_STEPS, cfg=1.0) if few else self.run
         out = self.folder / f"{run.name}.safetensors"
         extras = dict(self._start_extras())
-        if {"autoencoder", "decoder"} & set(self.run.stages):
-            extras["vae"] = vae_tensors(self._load_autoencoder())
+        if {"autoencoder", "decoder", "drawing", "sharpening"} & set(self.run.stages):
+            extras["vae"] = vae_tensors(autoencoder or self._load_autoencoder())
         if "image encoder" in self.run.stages:
             extras["clip_vision"] = clip_vision_tensors(self._load_image_encoder())
         export_checkpoint(run, networks, out, extras=extras, before=self._describe_start())
         return out
 
+    def _load_networks(self, name: str) -> tuple[Mimo, nn.Module | None]:
+        """The networks as a stage left them, with the autoencoder if it learned in that stage too."""
+        if name not in ("drawing", "sharpening"):
+            networks = self._make_networks()
+            self._load(name, networks)
+            return networks, None
+        both = DrawingNetworks(self._load_after("images", "clips"), self._load_autoencoder())
+        if name == "sharpening" and "drawing" in self.run.stages:
+            self._load("drawing", both)
+        self._load(name, both)
+        return both.mimo, both.autoencoder
+
+    def _autoencoder_stage(self, network: nn.Module, settings: StageSettings, *, frozen: bool = False):
+        how = {"batch": settings.batch, "frozen": frozen, "picture_loss": self._make_picture_loss()}
+        if self._pool is not None:
+            return PooledAutoencoderStage(self._pool, network, **how)
+        return AutoencoderStage(Shards(self.samples), network, **how)
+
+    def _make_picture_loss(self, *, looks: float = 1.0) -> PictureLoss:
+        perceptual = PerceptualDistance.read(Path(self.run.perceptual)) if self.run.perceptual else None
+        return PictureLoss(perceptual, looks=looks).to(self.accelerator.device)
+
     def _denoiser_stage(self, name: str, networks: Mimo, *, motion: bool) -> DenoiserStage:
         settings = self.run.stages[name]
-        batching = BatchConfig(clips=settings.batch, frames=settings.frames, in_order=motion)
+        batching = BatchConfig(
+            clips=settings.batch,
+            frames=settings.frames,
+            in_order=motion,
+            dropped=settings.dropped,
+            levels=settings.levels,
+        )
         return DenoiserStage(name, networks, self._latents(), self.run.layers, batching, motion=motion)
 
     def _fit_and_save(self, stage, settings: StageSettings, save: Callable[[str], object]) -> Report:
@@ -166,12 +249,18 @@ class Training:
             self._load(name, networks)
         return networks
 
-    def _latents(self) -> Latents:
-        encoders = self._encoders()
+    def _latents(self) -> Latents | SamplePool:
+        encoders, layers = self._encoders(), tuple(name for name in CONCAT_SOURCES if name in self.run.layers)
+        if self._pool is not None:
+            if self._pool_key != encoders.key:
+                with self.accelerator.autocast():
+                    self._pool.encode(encoders, layers)
+                self._pool_key = encoders.key
+            return self._pool
         encode_shards(
             self.samples,
             encoders,
-            layers=tuple(name for name in CONCAT_SOURCES if name in self.run.layers),
+            layers=layers,
             part=self._worker_part(),
             progress=self.progress_of("latents"),
         )

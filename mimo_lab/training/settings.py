@@ -11,8 +11,18 @@ from mimo_core.denoise.config import MimoConfig
 from mimo_core.errors import InputError
 
 
-TRAINING_STAGES = ("autoencoder", "image encoder", "images", "clips", "decoder", "few steps", "lora")
-MAY_CHANGE = ("steps", "save_every", "show_every")  # settings that a stage may go on with
+TRAINING_STAGES = (
+    "autoencoder",
+    "image encoder",
+    "images",
+    "clips",
+    "decoder",
+    "drawing",
+    "sharpening",
+    "few steps",
+    "lora",
+)
+MAY_CHANGE = ("steps", "seconds", "save_every", "show_every")  # settings that a stage may go on with
 SMOKE_STEPS = 30  # steps of every stage, to see that all is well
 
 
@@ -30,6 +40,9 @@ class StageSettings:
     ema: float = 0.999
     clip: float = 1.0  # norm of the gradient
     rank: int = 8  # of a LoRA
+    dropped: float = 0.1  # share of the clips that are trained without the character
+    levels: int = 0  # steps of the sampler that is trained for; 0 = any noise level alike
+    seconds: float = 0.0  # how long the stage may take, at most `steps` steps; 0 = as long as they take
     save_every: int = 200
     show_every: int = 200
 
@@ -37,11 +50,11 @@ class StageSettings:
         """What must stay the same when a stage goes on."""
         return {name: value for name, value in asdict(self).items() if name not in MAY_CHANGE}
 
-    def schedule(self, step: int) -> float:
-        """The share of `lr` at a step: a linear start, then a cosine."""
+    def schedule(self, step: int, share: float | None = None) -> float:
+        """The share of `lr` at a step: a linear start, then a cosine over the steps, or over a share of the time."""
         if step < self.warmup:
             return (step + 1) / self.warmup
-        done = (step - self.warmup) / max(self.steps - self.warmup, 1)
+        done = (step - self.warmup) / max(self.steps - self.warmup, 1) if share is None else share
         return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
@@ -56,6 +69,8 @@ class DataSettings:
     frames: int = 16
     folder: str = ""  # of shards or clips
     is_randomized: bool = False  # randomized shots; else the benchmark shots, with which the benches measure
+    randomized_share: float = 0.0  # of the characters in shots that are else those of the benches
+    workers: int = 0  # processes that make samples while the training runs; 0 = all samples first, in a folder
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,7 @@ class Run:
     start: str = ""  # a MIMO checkpoint whose weights are trained further
     vae: str = ""  # files to encode with, where their stages are left out and `start` brings none
     image_encoder: str = ""
+    perceptual: str = ""  # weights of MobileNetV2, with which pictures are also compared by their looks
     window: int = 16
     steps: int = 25  # of sampling
     cfg: float = 2.0

@@ -31,10 +31,22 @@ TURN, SHIFT = 0.05, 0.012  # radians and metres by which a jittered motion is of
 
 
 def make_synthetic_sample(
-    number: int, *, seed: int = 0, size: int = 128, frames: int = 16, is_randomized: bool = False
+    number: int,
+    *,
+    seed: int = 0,
+    size: int = 128,
+    frames: int = 16,
+    is_randomized: bool = False,
+    randomized_share: float = 0.0,
 ) -> Sample:
-    """Sample `number` of the endless data set of `seed`; the same whoever makes it."""
+    """Sample `number` of the endless data set of `seed`; the same whoever makes it.
+
+    randomized_share: the share of the characters whose shots are randomized if the others are not
+    """
     rng = np.random.default_rng((seed, number))
+    if randomized_share:
+        drawn = np.random.default_rng((seed, number // CLIPS_EACH, 1)).random()
+        is_randomized = is_randomized or drawn < randomized_share
     character = FIRST_SEED + (seed * 1_000_003 + number // CLIPS_EACH) % 1_000_000_000
     place = FIRST_SEED + (seed * 1_000_003 + number) % 1_000_000_000
     variety, side = Variety() if is_randomized else None, round(size * SHOT_OVERSIZE)
