@@ -155,10 +155,16 @@ class TestFit:
 
 class TestMotion:
     def test_fingers_that_are_never_seen_relax(self):
-        motion = add_hands(Motion((standing(5),), 24.0, CAMERA), [(None, None)] * 5)
+        nothing = replace(exact_pose(0, FIST, 2.6), presence=0.0)
+        motion = add_hands(Motion((standing(5),), 24.0, CAMERA), [(nothing, nothing)] * 5)
         for side, hand in enumerate((motion.person.left_hand_pose, motion.person.right_hand_pose)):
             assert torch.allclose(hand, relax_hand(load_hands()[side]).float().expand(5, -1), atol=1e-4)
         assert torch.equal(motion.person.body_pose, standing(5).body_pose)
+
+    def test_hands_that_are_too_small_stay_at_rest(self):
+        fist = exact_pose(0, FIST, 2.6)
+        person = add_hands(Motion((standing(5),), 24.0, CAMERA), [(fist, fist), *[(None, None)] * 4]).person
+        assert person.left_hand_pose is None and person.right_hand_pose is None
 
     def test_a_hand_that_is_lost_for_a_moment_keeps_its_fist(self):
         fist = exact_pose(0, FIST, 2.6)

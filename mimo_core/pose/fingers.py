@@ -43,10 +43,13 @@ class HandAngles:
 def add_hands(motion: Motion, hands: Sequence[tuple[HandPose | None, HandPose | None]]) -> Motion:
     """The motion with fingers and wrists as F pairs of left and right hand show them.
 
-    Fingers that are not seen for a second relax; wrists keep what the body's landmarks said.
+    Fingers that are not seen for a second relax; wrists keep what the body's landmarks said. A hand that most frames do
+    not have, because it is outside the picture or too small, stays at rest.
     """
     person = motion.person
     for side, (name, rig) in enumerate(zip(("left", "right"), load_hands(), strict=True)):
+        if sum(pair[side] is None for pair in hands) > len(hands) / 2:
+            continue
         seen = solve_hand(rig, [pair[side] for pair in hands], name)
         fingers = _calm(seen.fingers, seen.trust, relax_hand(rig), motion.fps)
         person = replace(_turn_wrist(person, seen, name, motion.fps), **{f"{name}_hand_pose": fingers.float()})

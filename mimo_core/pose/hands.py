@@ -28,7 +28,7 @@ from .hand_fit import HAND_POINTS
 
 HAND_SIZE = 224  # input of hand_landmark_full.tflite
 REGION_SCALE = 4.3  # of the way from the wrist to the knuckles: side of the square; 14 hands of 7 pictures (2026-11-27)
-SMALLEST_REGION = 16.0  # pixels: a smaller hand shows no fingers
+SMALLEST_REGION = 36.0  # pixels, a hand of about 18: in a smaller one fingers are a pixel wide
 
 
 @dataclass(frozen=True, eq=False)
