@@ -76,6 +76,106 @@ class TestFirstMinutes:
         assert all(re.fullmatch(r"Frame 0 / [1-9]\d*", count) for count in tab.run(counts))
 
 
+@pytest.fixture(scope="module", params=browser.renderers())
+def worked(request, server):
+    """A page in which the first template was opened and run, with what its nodes then show."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        opened = player.chromium.launch(executable_path=browser.chromium(), args=browser.OPTIONS)
+        tab = browser.Tab(opened, server.url, renderer=request.param)
+        tab.page.set_viewport_size({"width": 1680, "height": 1000})
+        workflow, _ = browser.template(TWINS[0].stem)
+        tab.open(workflow)
+        run(server, tab)
+        yield tab, workflow, server, shown(tab)
+        tab.run("app.ui.settings.setSettingValueAsync('Comfy.VueNodes.Enabled', false)")
+        opened.close()
+
+
+def run(server, tab):
+    """Press Run and wait until the job is done."""
+    before = len(server.get("/history"))
+    tab.run("app.queuePrompt(0, 1)")
+    start = time.monotonic()
+    while len(server.get("/history")) == before:
+        assert time.monotonic() - start < 20 * MINUTE, (server.base / "log").read_text()[-3000:]
+        tab.page.wait_for_timeout(300)
+    assert list(server.get("/history").values())[-1]["status"]["status_str"] == "success"
+
+
+# Of every node of ours that is not muted: pictures, and what its viewer counts, where it is in the page.
+SHOWN = """(() => Object.fromEntries((app.graph.nodes ?? app.graph._nodes)
+  .filter((node) => node.type.startsWith('MIMO_') && node.mode !== 2)
+  .map((node) => {
+    const drawn = document.querySelector(`[data-node-id="${node.id}"]`);
+    const pictures = drawn ? [...drawn.querySelectorAll('img')] : node.imgs ?? [];
+    const views = (node.widgets ?? []).filter((widget) => widget.type === 'MIMO_VIEW');
+    return [`${node.id} ${node.type}`, {
+      pictures: pictures.filter((picture) => picture.naturalWidth).length > 0,
+      views: views.map(({ element }) => element.isConnected && element.shadowRoot.querySelector('.count').textContent),
+    }];
+  })))()"""
+
+
+def shown(tab, wanted=None):
+    """What SHOWN says once it is what is wanted, or else has been the same for ten seconds."""
+    tab.fit()
+    said = []
+    while len(said) < 60:
+        tab.page.wait_for_timeout(1000)
+        said.append(tab.run(SHOWN))
+        if said[-1] == wanted or (wanted is None and len(said) > 10 and all(one == said[-1] for one in said[-10:])):
+            break
+    return said[-1]
+
+
+class TestWhatStays:
+    """Previews and viewers are there again however the page comes back to a workflow that has run."""
+
+    def test_after_the_run_every_viewer_has_its_frames(self, worked):
+        _, _, _, after = worked
+        counts = [count for node in after.values() for count in node["views"]]
+        assert len(counts) >= 3 and all(re.fullmatch(r"Frame \d+ / [1-9]\d*", count) for count in counts), after
+        assert sum(node["pictures"] for node in after.values()) >= 4, after
+
+    def test_undo_keeps_them(self, worked):
+        tab, _, _, after = worked
+        tab.run(
+            "(() => { (app.graph.nodes ?? app.graph._nodes)[0].pos[0] -= 30;"
+            " const tracker = app.extensionManager.workflow.activeWorkflow.changeTracker;"
+            " (tracker.captureCanvasState ?? tracker.checkState).call(tracker); })()"
+        )
+        tab.page.wait_for_timeout(500)
+        tab.page.mouse.click(900, 980)
+        tab.page.keyboard.press("Control+z")
+        assert shown(tab, after) == after
+
+    def test_another_tab_and_back_keeps_them(self, worked):
+        tab, _, _, after = worked
+        tab.run("app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
+        tab.page.wait_for_timeout(2000)
+        assert tab.run("(app.graph.nodes ?? app.graph._nodes).length") == 0
+        tab.run("app.extensionManager.command.execute('Workspace.PreviousOpenedWorkflow')")
+        tab.page.wait_for_timeout(2000)
+        assert shown(tab, after) == after
+
+    def test_a_second_opening_shows_them(self, worked):
+        tab, workflow, _, after = worked
+        tab.open(workflow)
+        assert shown(tab, after) == after
+
+    def test_a_reload_shows_them_and_so_does_a_run_that_computes_nothing(self, worked):
+        tab, _, server, after = worked
+        tab.page.reload(wait_until="domcontentloaded")
+        tab.wait("() => window.app?.graph && window.LiteGraph?.registered_node_types?.MIMO_ReviewLayers")
+        tab.page.wait_for_timeout(6000)
+        assert shown(tab, after) == after
+        run(server, tab)
+        assert shown(tab, after) == after
+        assert tab.ours() == []
+
+
 APP_MODE_SINCE = (1, 41)
 SHIPPED = browser.ROOT / "mimo_core" / "assets" / "example"
 
