@@ -2,6 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .colors import MimoLearnColors
 from .composite import MimoComposite
 from .denoise import MimoConditioning, MimoContextWindows, MimoLoadModel, MimoNoise, MimoSampler
 from .example import MimoExample
@@ -15,6 +16,7 @@ from .render import MimoDecodeProxy, MimoRenderMotion
 from .review import MimoReviewLayers
 from .scene import MimoSeparateScene
 from .scene_picture import MimoSceneFromPicture
+from .speed import MimoSpeed
 from .template import MimoLoadTemplate, MimoSaveTemplate
 
 
@@ -39,10 +41,12 @@ class MimoExtension(ComfyExtension):
             MimoSaveTemplate,
             MimoEncodeIdentity,
             MimoFrameCharacter,
+            MimoLearnColors,
             MimoRenderMotion,
             MimoDecodeProxy,
             MimoLoadModel,
             MimoContextWindows,
+            MimoSpeed,
             MimoConditioning,
             MimoNoise,
             MimoSampler,

@@ -7,6 +7,7 @@ cuts the hints of ControlNets. So our own handler does all of it, and nothing of
 from __future__ import annotations
 
 import copy
+import uuid
 
 import comfy.context_windows
 import comfy.model_management
@@ -108,6 +109,8 @@ def _cut_entry(key: str, value, window: FrameWindow, device):
         if id(value) not in window.controls:
             window.controls[id(value)] = cut_control(value, window)
         return window.controls[id(value)]
+    if key == "uuid":  # caches of the core tell conds apart by it
+        return uuid.uuid5(value, str(window.index_list))
     if key == "model_conds":
         return {name: _cut_cond(cond, window, device) for name, cond in value.items()}
     return window.get_tensor(value, device) if _has_frames(value, window) else value

@@ -41,6 +41,7 @@ class ConditionedClip:
     negative: list
     latent: dict
     plan: ClipPlan
+    notes: tuple[str, ...] = ()
 
 
 def condition_clip(
@@ -85,6 +86,7 @@ def condition_clip(
         negative=[[torch.zeros_like(token[:1]), shared | {CLIP_KEY: clip.make_unconditional()}]],
         latent={"samples": latents, "batch_index": [frame for frame, _ in plan.network_frames]},
         plan=plan,
+        notes=pictures.notes,
     )
 
 

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..mimo_core.denoise.config import NOISES
 from ..mimo_core.denoise.noise import draw_frame_noise, draw_official_noise
 from ..mimo_core.errors import InputError
-from .media import make_progress, show_preview, to_clip
+from .media import make_progress, show_notes, show_preview, to_clip
 from .models import list_checkpoints, locate_checkpoint
 from .sockets import BEHAVIORS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, make_schema, mark_advanced
 
@@ -149,7 +149,8 @@ class MimoConditioning(io.ComfyNode):
     @classmethod
     def execute(cls, size, start, length, behavior, **sockets) -> io.NodeOutput:
         made = condition_sockets(size, start, length, behavior, **sockets)
-        return io.NodeOutput(made.model, made.positive, made.negative, made.latent, made.plan)
+        said = show_notes(details=made.notes)
+        return io.NodeOutput(made.model, made.positive, made.negative, made.latent, made.plan, ui=said)
 
 
 class MimoNoise(io.ComfyNode):
@@ -256,7 +257,8 @@ class MimoSampler(io.ComfyNode):
             seed=seed,
         )
         images = decode_latents(sockets["vae"], samples, make_progress())
-        return io.NodeOutput(images, made.plan, made.latent | {"samples": samples}, ui=show_preview(images, cls))
+        said = show_preview(images, cls) | show_notes(details=made.notes)
+        return io.NodeOutput(images, made.plan, made.latent | {"samples": samples}, ui=said)
 
 
 class FrameNoise:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import folder_paths
 
+from ..mimo_core.body.colors import LEARNED_NAME
 from ..mimo_core.denoise import official_files
 from ..mimo_core.denoise.checkpoints import OFFICIAL
 from ..mimo_core.errors import InputError
@@ -15,6 +16,7 @@ from ..mimo_core.weights.files import ASSETS, format_command, get_models_folder
 
 FOLDERS = {"mimo": {".npy", ".pth", ".safetensors"}, "smpl": {".npz", ".pkl", ".safetensors"}}
 FETCHED_FOLDERS = ("vae", "clip_vision")  # folders of ComfyUI's own into which `fetch` puts something, too
+LEARN = "Run Learn Body Colors to learn them"  # in messages
 BUILT_IN_NAME = "mimo-tiny (built in)"
 
 
@@ -33,7 +35,8 @@ def list_checkpoints() -> list[str]:
     """What Load MIMO offers: the one that ships, merged files, and the first of each four official ones."""
     names = [Path(name) for name in folder_paths.get_filename_list("mimo")]
     official = [name for name in names if name.stem == OFFICIAL[0]]
-    merged = [name for name in names if name.suffix == ".safetensors" and name.stem not in OFFICIAL]
+    others = {*OFFICIAL, Path(LEARNED_NAME).stem}
+    merged = [name for name in names if name.suffix == ".safetensors" and name.stem not in others]
     return [BUILT_IN_NAME, *(name.as_posix() for name in merged + official)]
 
 
@@ -54,8 +57,14 @@ def locate_checkpoint(name: str) -> Path:
 
 
 def find_official_body():
-    """The SMPL body and the official colour table (V, 3) of MIMO's body codes."""
-    return official_files.open_official_body(*(folder_paths.get_folder_paths(name) for name in ("mimo", "smpl")))
+    """The SMPL body and the official colour table (V, 3), else the free body and learned colours."""
+    folders = (folder_paths.get_folder_paths(name) for name in ("mimo", "smpl"))
+    return official_files.open_official_body(*folders, learn=LEARN)
+
+
+def find_learned_body():
+    """The free body and the official colours as Learn Body Colors found them."""
+    return official_files.open_learned_body(folder_paths.get_folder_paths("mimo"), learn=LEARN)
 
 
 def find_edge_masks():

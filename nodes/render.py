@@ -5,17 +5,22 @@ from __future__ import annotations
 import numpy as np
 from comfy_api.latest import io
 
+from ..mimo_core.body.colors import LearnedColors
 from ..mimo_core.denoise.segments import BLACK, cut_network_frames
 from ..mimo_core.errors import InputError
 from ..mimo_core.media.clip import Clip
 from ..mimo_core.render.styles import STYLES, render_motion
 from .batches import make_batches
-from .media import make_progress, show_preview
-from .models import find_official_body
+from .media import make_progress, show_notes, show_preview
+from .models import find_learned_body, find_official_body
 from .sockets import MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, make_schema
 
 
-CODE_COLORS = ("auto", "official")
+CODE_COLORS = {
+    "auto": lambda: (None, None),
+    "official": find_official_body,
+    "official (learned)": find_learned_body,
+}
 BACK_SIDES = ("mirror", "diffuse")
 HINT_SIZE = 512  # pixels; ControlNet scales its pictures to the sampler's anyway
 
@@ -54,7 +59,8 @@ class MimoRenderMotion(io.ComfyNode):
                     options=list(CODE_COLORS),
                     default="auto",
                     tooltip="Colors of the body code. auto takes the map that ships with the pack; official needs "
-                    "sdc_info.npy in models/mimo and an SMPL or SMPL-H file in models/smpl.",
+                    "sdc_info.npy and an SMPL file, or else takes what Learn Body Colors found, as official (learned) "
+                    "always does.",
                 ),
             ],
             outputs=[
@@ -74,14 +80,15 @@ class MimoRenderMotion(io.ComfyNode):
         check_choice("style", style, STYLES)
         check_choice("colors", colors, CODE_COLORS)
         size = None if scene is None else (scene.width, scene.height)
-        body, table = find_official_body() if style == "body code" and colors == "official" else (None, None)
+        body, table = CODE_COLORS[colors]() if style == "body code" else (None, None)
         drawn = render_motion(motion, body=body, style=style, size=size, colors=table, progress=make_progress())
         count = motion.frames
         if plan is not None:
             drawn, count = _cut_squares(drawn, plan, motion, size or motion.camera.size), len(plan.network_frames)
         images, mask = make_batches(drawn, count)
         keypoints = project_openpose(motion, size=size, progress=make_progress())
-        return io.NodeOutput(images, mask, keypoints, ui=show_preview(images, cls))
+        said = show_notes(details=[table.note] if isinstance(table, LearnedColors) else [])
+        return io.NodeOutput(images, mask, keypoints, ui=show_preview(images, cls) | said)
 
 
 def _cut_squares(drawn, plan, motion, size):

@@ -10,6 +10,7 @@ from ..denoise.options import get_segments_folder
 from ..errors import InputError
 from .batch import add_batch
 from .character import add_animate, add_replace
+from .colors import add_colors
 from .installation import add_convert, add_doctor, add_fetch
 from .lab import add_lab_commands
 from .stages import add_pose, add_render, add_separate
@@ -19,8 +20,8 @@ from .work import add_join
 
 BAD_INPUT, INTERRUPTED = 2, 130
 MAIN_COMMANDS = (
-    add_replace, add_animate, add_batch, add_join, add_pose, add_separate, add_render, add_fetch, add_convert,
-    add_doctor, add_web, add_lab_commands,
+    add_replace, add_animate, add_batch, add_join, add_pose, add_separate, add_render, add_colors, add_fetch,
+    add_convert, add_doctor, add_web, add_lab_commands,
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import InputError
-from .terminal import start_bar
+from .terminal import print_lines, start_bar
 
 
 def make_decoder(options, driver: Path | None = None):
@@ -23,7 +23,10 @@ def make_decoder(options, driver: Path | None = None):
     if driver is not None:
         scene = Path(options.scene or "none")
         files = [options.character or find_example().character, driver, *([scene] if scene.is_file() else [])]
-    return build_decoder(options, files, progress=start_bar("denoise", unit="pass"))
+    decoder = build_decoder(options, files, progress=start_bar("denoise", unit="pass"))
+    if note := decoder.describe_colors():
+        print_lines(note)
+    return decoder
 
 
 def find_example():

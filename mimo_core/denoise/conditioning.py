@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..body.colors import foreign_share, point_colors
+from ..body.colors import LearnedColors, choose_colors, foreign_share
 from ..body.model import BodyModel, free_body
 from ..errors import InputError
 from ..identity.identity import Identity
@@ -34,9 +34,11 @@ from .segments import BLACK, WHITE, cut_network_frames, select_frames
 
 
 Encode = Callable[[NDArray], Tensor]  # pictures (n, H, W, 3) uint8 to unscaled latents (n, 4, H / 8, W / 8)
-OfficialBody = Callable[[], tuple[BodyModel, Tensor]]  # the SMPL body and the official colours; InputError without them
+# The SMPL body and the official colours, or the free body and learned ones; InputError without them.
+OfficialBody = Callable[[], tuple[BodyModel, Tensor | LearnedColors]]
 
 ENCODED_AT_ONCE = 8  # pictures that go to the VAE together
+EXACT_TOLERANCE, LEARNED_TOLERANCE = 0.08, 0.16  # between colours of the same point: video is lossy, learning inexact
 FOREIGN_SHARE = 0.3  # share of a body code's pixels that may have a colour of no vertex
 USUAL_SPREAD = 1.33  # of scaled latents: about 0.9 for Stable Diffusion 1.5's VAE, 1.25 mimo-tiny's, 1.4 SDXL's
 
@@ -60,6 +62,7 @@ class ClipPictures:
     body_code: Clip
     concat_clips: tuple[Clip, ...]  # what is concatenated to the noise, by `TrainingSettings.concat`
     fills: tuple[int, ...]  # grey around the squares of each of them
+    notes: tuple[str, ...] = ()  # in which colours the body code was drawn, where that is worth a sentence
 
     def cut_body_code(self, plan: ClipPlan, progress: Progress = silent) -> Tensor:
         """(F, size, size, 3) uint8 for the network frames of a part of the plan."""
@@ -100,11 +103,11 @@ def prepare_clip_pictures(
         raise InputError(
             f"The size is {size}, but must be a multiple of 8 from 64 up. {trained.size} suits these weights."
         )
-    body_code = _draw_body_code(motion, scene, trained.colors, official, progress)
+    body_code, notes = _draw_body_code(motion, scene, trained.colors, official, progress)
     plan = select_frames(plan_clip(body_code, behavior=part.behavior), part.start, part.length)
     sources = [CONCAT_SOURCES[name] for name in trained.concat]
     clips = tuple(source.make(identity, motion, scene, len(body_code)) for source in sources)
-    return ClipPictures(plan, size, body_code, clips, tuple(source.fill for source in sources))
+    return ClipPictures(plan, size, body_code, clips, tuple(source.fill for source in sources), notes)
 
 
 def encode_start(pictures: ClipPictures, start: Clip, encode: Encode, progress: Progress = silent) -> Tensor:
@@ -178,8 +181,8 @@ def encode_squares(encode: Encode, squares: Iterable[NDArray], size: int) -> Ten
 
 def _draw_body_code(
     motion: Motion | Clip, scene: Scene, colors: str, official: OfficialBody, progress: Progress
-) -> Clip:
-    """Body-code frames of the scene's size. Official colours stop here if their files are missing."""
+) -> tuple[Clip, tuple[str, ...]]:
+    """Body-code frames of the scene's size, and notes. Official colours stop here if their files are missing."""
     if isinstance(motion, Clip):
         if (motion.width, motion.height) != (scene.width, scene.height):
             raise InputError(
@@ -187,24 +190,27 @@ def _draw_body_code(
                 "Give the scene to Render Body Code, too."
             )
         _check_colors(motion, colors, official)
-        return motion
+        return motion, ()
     if not motion.frames:
         raise InputError("The motion has no frames. Give a motion of at least one frame.")
     if not scene.is_still:
         check_frame_count("The scene", scene.frames, motion.frames)
     body, table = (None, None) if colors == "free" else official()
     drawn = render_motion(motion, body=body, size=(scene.width, scene.height), colors=table, progress=progress)
-    return Clip.from_frames((frame for frame, _ in drawn), motion.fps)
+    notes = (table.note,) if isinstance(table, LearnedColors) else ()
+    return Clip.from_frames((frame for frame, _ in drawn), motion.fps), notes
 
 
 def _check_colors(body_code: Clip, colors: str, official: OfficialBody) -> None:
     """Refuse body code whose colours are not those of the weights; without the table of those nobody can tell."""
     try:
-        table = point_colors(free_body()) if colors == "free" else official()[1]
+        body, table = (free_body(), None) if colors == "free" else official()
+        tolerance = LEARNED_TOLERANCE if isinstance(table, LearnedColors) else EXACT_TOLERANCE
+        table = choose_colors(body, table)
     except InputError:
         return
     step = max(len(body_code) // 4, 1)
-    share = foreign_share([body_code[frame] for frame in range(0, len(body_code), step)], table)
+    share = foreign_share([body_code[frame] for frame in range(0, len(body_code), step)], table, tolerance=tolerance)
     if share > FOREIGN_SHARE:
         raise InputError(
             f"{share:.0%} of the body code's pixels have colours that the weights do not know (map: {colors}). "

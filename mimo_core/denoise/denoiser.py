@@ -66,16 +66,23 @@ class Denoiser(UNet):
         hidden = ctx.apply_patches("input_block_patch", hidden)
         skips = [hidden]
         hidden = ctx.apply_patches("input_block_patch_after_skip", hidden)
-        for number, block in enumerate(self.list_input_blocks(), 1):
+        inputs, outputs = self.list_input_blocks(), self.list_output_blocks()
+        deep = ctx.deep_features.open_pass(ctx, timesteps) if ctx.deep_features is not None else None
+        is_reused = deep is not None and deep.found is not None
+        shared = 0 if deep is None else max(len(outputs) - 1 - deep.depth, 0)  # output blocks whose result is kept
+        for number, block in enumerate(inputs[: len(outputs) - 1 - shared] if is_reused else inputs, 1):
             ctx.enter_block("input", number)
             hidden = add_residual(block(hidden, temb, ctx), control, "input", number)
             hidden = ctx.apply_patches("input_block_patch", hidden)
             skips.append(hidden)
             hidden = ctx.apply_patches("input_block_patch_after_skip", hidden)
 
-        hidden = add_residual(self.run_middle(hidden, temb, ctx), control, "middle", 0)
-
-        for number, block in enumerate(self.list_output_blocks()):
+        hidden = deep.found if is_reused else add_residual(self.run_middle(hidden, temb, ctx), control, "middle", 0)
+        for number, block in enumerate(outputs):
+            if is_reused and number < shared:
+                continue
+            if deep is not None and number == shared and not is_reused:
+                deep.keep(hidden)
             ctx.enter_block("output", number)
             skip = add_residual(skips.pop(), control, "output", number)
             for patch in ctx.patches.get("output_block_patch", ()):

@@ -16,7 +16,10 @@ BUILT_IN_CHECKPOINT = ASSETS / "mimo-tiny.safetensors"
 VAE, IMAGE_ENCODER = "sd-vae-ft-mse.safetensors", "sd-image-variations.bin"
 PRECISION_NAMES = {"auto": None, "fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 UNHASHED_OPTIONS = ("out", "force", "sheet", "resume", "command", "rest")
-SAMPLING = ("steps", "cfg", "window", "overlap", "sampler", "seed", "noise", "behavior", "segment", "windows_at_once")
+SAMPLING = (
+    *("steps", "cfg", "window", "overlap", "sampler", "seed", "noise", "behavior", "segment", "windows_at_once"),
+    *("reuse_every", "reuse_depth"),
+)
 
 
 def add_options(parser) -> None:
@@ -36,6 +39,8 @@ def add_options(parser) -> None:
         metavar=("LOW", "HIGH"),
         help="guide only at these shares of the noise schedule; 0 0.8 leaves out the first fifth",
     )
+    add("--reuse-every", type=int, default=1, metavar="N", help="make deep features at every n-th step only; 2 or 3")
+    add("--reuse-depth", type=int, default=0, metavar="N", help="blocks that run at every step beside the last one")
     add("--sampler", choices=SAMPLERS, default="ddim")
     add("--seed", type=int, default=42)
     add("--noise", choices=NOISES, default="per_frame")
@@ -86,7 +91,13 @@ def build_decoder(options, files: Iterable[Path], *, progress: Progress):
         Autoencoder.from_tensors(vae, device, _choose_vae_dtype(options.vae_precision, device)),
         build_image_encoder(encoder, device),
         settings,
-        official=partial(open_official_body, folders, [get_models_folder() / "smpl"], models=models),
+        official=partial(
+            open_official_body,
+            folders,
+            [get_models_folder() / "smpl"],
+            models=models,
+            learn=f"Learn them with {format_command('colors', 'TEMPLATE_DIR')}",
+        ),
         edge_masks=partial(read_edge_masks, folders, models=models),
         cache=_open_cache(options, [*files, path, options.vae, options.image_encoder]) if options.resume else None,
         progress=progress,

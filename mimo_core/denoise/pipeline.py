@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..body.colors import LearnedColors
+from ..errors import InputError
 from ..identity.identity import Identity
 from ..motion.motion import Motion
 from ..motion.retarget import retarget_motion
@@ -45,6 +47,8 @@ class SamplingSettings:
     steps: int = 0
     cfg: float = 0.0
     guidance_interval: tuple[float, float] = (0.0, 1.0)  # of the schedule, from clean to noise: guided only there
+    reuse_every: int = 1  # steps between which deep features are used again; 1 makes them at each
+    reuse_depth: int = 0  # blocks that run at every step beside the last one
     window: int = 0  # frames
     overlap: int | None = None  # frames that neighbouring windows share; None is as trained
     sampler: str = "ddim"
@@ -99,6 +103,16 @@ class MimoDecoder:
         layers = select_paste_layers(scene, plan.frames)
         frames = paste_back(plan, squares, **layers, edge_masks=masks, within=near)
         return zip(frames, mark_drawn_areas(plan, edge_masks=masks, within=near), strict=True)
+
+    def describe_colors(self) -> str | None:
+        """A sentence on the colours of the body code, where they were learned."""
+        if self.networks.trained.colors == "free" or self.official is None:
+            return None
+        try:
+            _, table = self.official()
+        except InputError:  # said when a motion is drawn; body code of a template needs no files
+            return None
+        return table.note if isinstance(table, LearnedColors) else None
 
     def count_segments(self, identity: Identity, motion: Motion, scene: Scene) -> int:
         """How many segments a job has."""
@@ -170,6 +184,8 @@ class MimoDecoder:
             cfg=settings.cfg or trained.cfg,
             sampler=settings.sampler,
             guidance_interval=settings.guidance_interval,
+            reuse_every=settings.reuse_every,
+            reuse_depth=settings.reuse_depth,
             behavior=settings.behavior,
             seed=settings.seed,
             frames=frames,

@@ -16,10 +16,11 @@ from .denoiser import Denoiser
 from .memory import run_with_fallbacks
 from .noise import make_step_generators
 from .reference import ReferenceFeatures, ReferenceKeys
+from .speed import DEEP_KEY, TRAINING_STEPS, WINDOWS_KEY, DeepFeatures, check_interval, is_guided
 
 
 NOISE_SCHEDULE = {
-    "num_train_timesteps": 1000,
+    "num_train_timesteps": TRAINING_STEPS,
     "beta_start": 0.00085,
     "beta_end": 0.012,
     "beta_schedule": "scaled_linear",
@@ -91,6 +92,8 @@ def sample_latents(
     cfg: float = 3.5,
     sampler: str = "ddim",
     guidance_interval: tuple[float, float] = (0.0, 1.0),
+    reuse_every: int = 1,
+    reuse_depth: int = 0,
     behavior: str = "fixed",
     seed: int = 0,
     frames: Sequence[int] | None = None,
@@ -106,6 +109,7 @@ def sample_latents(
     cfg: guidance strength; at 1 and below only the conditional half runs
     guidance_interval: the timesteps, as shares of the schedule from 0 (clean) to 1 (noise), that are guided;
         elsewhere only the conditional half runs (Kynkaanniemi et al. 2024)
+    reuse_every, reuse_depth: make deep features anew only at every n-th step, see `speed.DeepFeatures`
     seed, frames: for samplers that draw noise on the way (lcm), by seed and absolute frame
     windows_at_once: windows that share a pass; fewer, and then one half at a time, once memory has run out
     after_step: called with the step and its latents, for previews
@@ -113,8 +117,7 @@ def sample_latents(
     Raises InputError if shapes do not fit or latents become infinite, OutOfMemory if no fallback fits.
     """
     _check_inputs(denoiser, noise, conditions, windows, start, denoise)
-    if not 0 <= guidance_interval[0] <= guidance_interval[1] <= 1:
-        raise InputError(f"The guidance interval is {guidance_interval}: give two shares from 0 to 1, the lower first.")
+    check_interval(guidance_interval)
     scheduler = make_scheduler(sampler, steps, behavior=behavior)
     timesteps = scheduler.timesteps
     if start is None:
@@ -130,9 +133,10 @@ def sample_latents(
     conditions = _project_reference(conditions, denoiser)
     fallbacks, device = _list_fallbacks(windows, windows_at_once, noise[0, 0].numel()), _get_device(denoiser)
     situation = _describe_job(windows, noise, _get_dtype(denoiser))
+    deep = DeepFeatures(reuse_every, reuse_depth) if reuse_every != 1 else None
     for step, timestep in enumerate(timesteps):
         scaled, report = scheduler.scale_model_input(latents, timestep), scale_progress(progress, step, len(timesteps))
-        guided = _is_guided(timestep, guidance_interval)
+        guided = is_guided(timestep, guidance_interval)
         run = partial(
             predict_velocity,
             denoiser,
@@ -141,6 +145,7 @@ def sample_latents(
             conditions,
             cfg=cfg if guided else 1.0,
             behavior=behavior if guided else "fixed",
+            deep=deep,
             progress=report,
         )
         velocity = run_with_fallbacks(run, fallbacks, device, situation=situation)
@@ -155,12 +160,6 @@ def sample_latents(
     return latents
 
 
-def _is_guided(timestep: Tensor, interval: tuple[float, float]) -> bool:
-    """Whether a timestep lies in an interval of shares of the schedule, ends included."""
-    low, high = (share * NOISE_SCHEDULE["num_train_timesteps"] for share in interval)
-    return low <= float(timestep) <= high
-
-
 def predict_velocity(
     denoiser: Denoiser,
     latents: Tensor,
@@ -170,9 +169,10 @@ def predict_velocity(
     *,
     cfg: float = 3.5,
     behavior: str = "fixed",
+    deep: DeepFeatures | None = None,
     progress: Progress = silent,
 ) -> Tensor:
-    """v (F, 4, h, w) of all frames: windows averaged, then guided.
+    """v (F, 4, h, w) of all frames: windows averaged, then guided. `deep` is what a run keeps between its steps.
 
     Without guidance the official release forgets to divide by the number of windows that saw a frame; so does
     `official` here.
@@ -183,7 +183,7 @@ def predict_velocity(
     seen = latents.new_zeros(len(latents), 1, 1, 1)
     for done, batch in enumerate(passes.batches, 1):
         predicted = torch.cat(
-            [_denoise_windows(denoiser, latents, timestep, conditions, batch, half) for half in together]
+            [_denoise_windows(denoiser, latents, timestep, conditions, batch, half, deep) for half in together]
         )
         for window, velocities in zip(batch, predicted.unbind(1), strict=True):
             seen[window] += 1
@@ -196,7 +196,7 @@ def predict_velocity(
     return mean[0] * seen if behavior == "official" else mean[0]
 
 
-def _denoise_windows(denoiser, latents, timestep, conditions, batch, kinds) -> Tensor:
+def _denoise_windows(denoiser, latents, timestep, conditions, batch, kinds, deep) -> Tensor:
     """v (kinds, windows, n, 4, h, w) of windows of n frames each in one pass."""
     frames = [frame for window in batch for frame in window]
     device, dtype = _get_device(denoiser), _get_dtype(denoiser)
@@ -209,7 +209,11 @@ def _denoise_windows(denoiser, latents, timestep, conditions, batch, kinds) -> T
         x.repeat(len(kinds), 1, 1, 1),
         torch.as_tensor(timestep, device=device).expand(rows),
         context.repeat_interleave(len(frames), 0),
-        transformer_options={"cond_or_uncond": [kind for kind in kinds for _ in batch]},
+        transformer_options={
+            "cond_or_uncond": [kind for kind in kinds for _ in batch],
+            DEEP_KEY: deep,
+            WINDOWS_KEY: [tuple(window) for _ in kinds for window in batch],
+        },
         pose=pose,
         reference=conditions.reference,
     )

@@ -44,7 +44,7 @@ class OutlineTargets:
 
     def vertex_numbers(self) -> Tensor:
         """(F, POINTS) long, numbers of the body's vertices."""
-        return _choose_pool()[self.points]
+        return choose_pool()[self.points]
 
     def linearize(self, state: BodyState, joints: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Derivatives (F, POINTS, N) by shift, turns of `joints` and shape, and residuals (F, POINTS) in meters."""
@@ -65,17 +65,23 @@ class OutlineTargets:
 
 
 def compare_outline(
-    state: BodyState, camera: Camera, masks: Iterable[NDArray], tick: Callable[[], None] = lambda: None
+    state: BodyState,
+    camera: Camera,
+    masks: Iterable[NDArray],
+    tick: Callable[[], None] = lambda: None,
+    *,
+    dressed: bool = True,
 ) -> OutlineTargets:
     """Compare the outline of the body in a state of F frames with masks (H, W) uint8, one a frame.
 
-    `tick` is called every few frames, so that a caller can stop the work by raising.
+    Masks of somebody who is `dressed` reach past the body by what clothes and hair usually take. `tick` is called
+    every few frames, so that a caller can stop the work by raising.
     """
     small, masks, found = _shrink_camera(camera), shrink_masks(masks, camera), []
     for start in range(0, len(state), COMPARED_AT_ONCE):
         tick()
         frames = slice(start, start + COMPARED_AT_ONCE)
-        found += _compare_frames(state[frames], small, masks[frames])
+        found += _compare_frames(state[frames], small, masks[frames], dressed)
     return OutlineTargets(*(torch.stack(values) for values in zip(*found, strict=True)))
 
 
@@ -94,14 +100,14 @@ def _shrink_camera(camera: Camera) -> Camera:
     return camera.resize(*(max(1, round(length * scale)) for length in camera.size))
 
 
-def _compare_frames(state: BodyState, camera: Camera, masks: list[NDArray]) -> list[tuple[Tensor, ...]]:
+def _compare_frames(state: BodyState, camera: Camera, masks: list[NDArray], dressed: bool) -> list[tuple[Tensor, ...]]:
     """What is asked in each of a few frames."""
-    body, vertices = free_body(), _pose_vertices(state)
+    body, vertices = free_body(), pose_vertices(state)
     seen = camera.view(vertices)
     raster = rasterize(seen, body.faces, focal=camera.focal, center=camera.center, size=camera.size)
     normals = camera.view(vertices + vertex_normals(vertices, body.faces)) - seen
     return [
-        _compare_frame(seen[frame], normals[frame], raster.face[frame].numpy(), mask, camera)
+        _compare_frame(seen[frame], normals[frame], raster.face[frame].numpy(), mask, camera, dressed)
         for frame, mask in zip(range(len(state)), masks, strict=True)
     ]
 
@@ -110,11 +116,11 @@ def _compare_frames(state: BodyState, camera: Camera, masks: list[NDArray]) -> l
 def load_outline_rig() -> Rig:
     """The rig of the pool's vertices."""
     body = free_body()
-    return Rig(body, torch.eye(body.vertices)[_choose_pool()])
+    return Rig(body, torch.eye(body.vertices)[choose_pool()])
 
 
 @lru_cache(maxsize=1)
-def _choose_pool() -> Tensor:
+def choose_pool() -> Tensor:
     """POOL vertices spread evenly over the body: each the farthest from those before it."""
     place = free_body().template
     chosen, distance = [0], torch.full((len(place),), torch.inf)
@@ -128,19 +134,19 @@ def _choose_pool() -> Tensor:
 def _usual_standoff() -> NDArray:
     """Metres (POOL,) by which clothes and hair usually stand off."""
     body = free_body()
-    parts = body.parts[_choose_pool()]
+    parts = body.parts[choose_pool()]
     bare = torch.isin(
         parts, torch.tensor([number for name, number in JOINT.items() if name.split("_")[-1] in BARE_PARTS])
     )
     head = parts == JOINT["head"]
     place, nose, ear = (
-        body.template[index] for index in (_choose_pool(), body.landmarks["nose"], body.landmarks["left_ear"])
+        body.template[index] for index in (choose_pool(), body.landmarks["nose"], body.landmarks["left_ear"])
     )
     hair = head & ((place[:, 2] < ear[2]) | (place[:, 1] > nose[1] + 0.06))
     return torch.where(hair, HAIR_STANDOFF, torch.where(bare | head, 0.0, CLOTHES_STANDOFF)).numpy()
 
 
-def _pose_vertices(state: BodyState) -> Tensor:
+def pose_vertices(state: BodyState) -> Tensor:
     """World vertices (F, V, 3) float32."""
     body = free_body()
     rest, joints = body.shape(state.betas.float())
@@ -149,10 +155,10 @@ def _pose_vertices(state: BodyState) -> Tensor:
 
 
 def _compare_frame(
-    vertices: Tensor, normals: Tensor, face: NDArray, mask: NDArray, camera: Camera
+    vertices: Tensor, normals: Tensor, face: NDArray, mask: NDArray, camera: Camera, dressed: bool
 ) -> tuple[Tensor, ...]:
     """One frame's points, directions, targets and weights; points that nothing is asked of have weight 0."""
-    pool = _choose_pool()
+    pool = choose_pool()
     body = (face >= 0).astype(np.uint8) * 255
     pixels, across = camera.pixels(vertices[pool]).numpy(), normals[pool, :2].numpy()
     length = np.linalg.norm(across, axis=1)
@@ -166,7 +172,8 @@ def _compare_frame(
     unit = across[rim] / length[rim, None]
     offset, certain = outline_offsets(mask, body, pixels[rim], unit, reach=CONTOUR_SEARCH * height)
     depth = vertices[pool[rim], 2].numpy()
-    offset = offset - _usual_standoff()[rim] * camera.focal / depth
+    if dressed:
+        offset = offset - _usual_standoff()[rim] * camera.focal / depth
     wanted = (pixels[rim] + offset[:, None] * unit - camera.center) / camera.focal
     count = len(rim)
     points[:count] = torch.from_numpy(rim)

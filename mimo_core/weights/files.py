@@ -90,7 +90,7 @@ WEIGHT_FILES = (
     WeightFile(
         name="SMPL or SMPL-H body",
         path="smpl",
-        without="the free body; the official weights then animate official templates only",
+        without="the free body; official weights read your clips in colors learned by `mimo colors`",
         licence="non-commercial, by registration",
         source="https://smpl.is.tue.mpg.de",
         group="smpl",

@@ -33,6 +33,12 @@ BENCHES = {
     "traffic": Bench(
         "Count the bytes that a pass of the denoiser moves, by operator.", "add_traffic_options", "run_traffic"
     ),
+    "colors": Bench(
+        "Compare colors learned from made-up scene templates with the hidden ones.", "add_colors_options", "run_colors"
+    ),
+    "speed": Bench(
+        "Measure what faster ways to sample lose and save on the shipped model.", "add_speed_options", "run_speed"
+    ),
     "tiny": Bench(
         "Compare what the shipped model draws with the exact truth of unseen synthetic shots.",
         "add_tiny_options",

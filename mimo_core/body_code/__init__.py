@@ -1,0 +1,1 @@
+"""The colours of the official body code, learned from the videos of a scene template."""
