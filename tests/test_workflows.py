@@ -87,6 +87,12 @@ class TestGraph:
             named += [number for entry in node.get("outputs", []) for number in entry.get("links") or []]
             assert set(named) <= numbers
 
+    def test_no_node_waits_for_itself(self, template):
+        left = {name: node["inputs"].values() for name, node in prompt_of(template, muted=True).items()}
+        while ready := [name for name, given in left.items() if not _sources(given) & left.keys()]:
+            left = {name: given for name, given in left.items() if name not in ready}
+        assert not left
+
     def test_the_counters_are_ahead(self, template):
         assert template["last_node_id"] >= max(by_id(template))
         assert template["last_link_id"] >= max(link[0] for link in template["links"])
@@ -110,6 +116,10 @@ class TestGraph:
         types = {node["type"] for node in template["nodes"]}
         assert ("LoadImage" if path in APPS else "MIMO_Example") in types
         assert any(OBJECT_INFO[node["type"]]["output_node"] for node in working(template))
+
+
+def _sources(given):
+    return {value[0] for value in given if isinstance(value, list)}
 
 
 def _contains(outer, inner):
