@@ -157,7 +157,7 @@ OFFICIAL_WEIGHTS = Template(
     rows=(
         (
             start("6_official_weights_needs_files", *OFFICIAL_FILES),
-            group("2  Models", GREY, LOADERS),
+            group("2  Models", GREY, [*LOADERS, Node("speed", "MIMO_Speed")]),
             group(
                 "3  Who and where",
                 BLUE,
@@ -185,12 +185,21 @@ OFFICIAL_WEIGHTS = Template(
                 [save_video("video", "mimo_official")],
             ),
         ),
+        (
+            group(
+                "6  Learn Body Colors (muted)",
+                BLUE,
+                [Node("colors", "MIMO_LearnColors", (300, 340), {"folder": SCENE_TEMPLATE["file"]})],
+                muted=True,
+            ),
+        ),
     ),
     links=(
         "example.character > identity.character",
         "vae.VAE > identity.vae",
         "clip_vision.CLIP_VISION > identity.clip_vision",
-        "load.model > sampler.model",
+        "load.model > speed.model",
+        "speed.model > sampler.model",
         "vae.VAE > sampler.vae",
         "identity.identity > sampler.identity",
         "template.body_code > sampler.motion",
