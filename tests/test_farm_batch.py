@@ -149,6 +149,34 @@ class TestBatch:
         assert rows[2]["status"] == "done"
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="The limit of memory is set beyond /proc/self/statm.")
+def test_jobs_without_room_memory_or_whole_inputs_fail_alone(folder, monkeypatch):
+    from tests.limited_command import FULL_DISK, KILLED, LITTLE_MEMORY, run_limited
+
+    monkeypatch.setattr("mimo_core.cli.run_command", run_limited)
+    save_motion(folder / "cut.npz", builtin_motion("walk")[:4])
+    os.truncate(folder / "cut.npz", 2000)
+    write_jobs(
+        folder,
+        "somebody.png,short.npz,48x64,a.mp4,",
+        f"somebody.png,short.npz,48x64,{FULL_DISK}/a.mp4,",
+        f"somebody.png,short.npz,4096x4096,{LITTLE_MEMORY}/a.mp4,",
+        f"somebody.png,short.npz,48x64,{KILLED}/a.mp4,",
+        "somebody.png,cut.npz,48x64,cut.mp4,",
+        "somebody.png,short.npz,48x64,b.mp4,",
+    )
+    code = run_command(["batch", str(folder / "jobs.csv"), "--workers", "2"])
+    rows = list(csv.DictReader((folder / "summary.csv").open(encoding="utf-8")))
+    assert code == 1
+    assert [row["status"] for row in rows] == ["done", "failed", "failed", "failed", "failed", "done"]
+    said = [row["message"] for row in rows]
+    assert said[1].startswith("No room ")
+    assert said[2]  # of whichever library it was that found no memory
+    assert said[3] == "Its process was ended 5 times by signal 9; memory may have run out."
+    assert "cut.npz" in said[4]
+    assert sorted(path.name for path in folder.rglob("*.mp4")) == ["a.mp4", "b.mp4"]
+
+
 class TestWorkers:
     def test_a_task_whose_process_is_killed_is_tried_again(self, folder):
         out = folder / "a.mp4"
