@@ -228,19 +228,42 @@ def test_small_components_are_dropped_and_large_ones_kept():
     assert kept.sum() == 36 and kept[12, 12]
 
 
+def seen_at_foot(frame, x, *, foot, **there):
+    """A sighting at `x` in the scene beside a foot at `foot`."""
+    return replace(seen(frame, x, **there), place=np.array([x, 50.0]), limb=0, end=np.array([foot, 50.0]))
+
+
 def test_a_shoe_at_the_end_of_a_leg_is_the_persons_and_a_ball_that_was_seen_apart_is_not():
     shoe, ball = ObjectTracks(STATURE), ObjectTracks(STATURE)
     for frame in range(16):
-        shoe.add(frame, [replace(seen(frame, 3.0 * frame, touches=True), at_end=True)])
-        ball.add(frame, [replace(seen(frame, 3.0 * frame, touches=frame > 3), at_end=True)])
+        x = 3.0 * frame
+        shoe.add(frame, [seen_at_foot(frame, x, foot=x + 2 * (frame % 3), touches=True)])
+        ball.add(frame, [seen_at_foot(frame, x, foot=x, touches=frame > 3)])
     assert sorted(shoe.labels_of_person()) == list(range(16)) and not shoe.labels_in_front()
     assert not ball.labels_of_person() and sorted(ball.labels_in_front()) == list(range(16))
+
+
+@pytest.mark.parametrize("travel", [0.0, 4.0])
+def test_a_letter_that_stands_still_while_the_foot_moves_or_does_not_is_no_shoe(travel):
+    tracks = ObjectTracks(STATURE)
+    for frame in range(16):
+        tracks.add(frame, [seen_at_foot(frame, 50.0 + frame % 2, foot=50 + travel * abs(frame - 8), touches=True)])
+    assert not tracks.labels_of_person()
+
+
+def test_what_jumps_from_a_hand_to_a_foot_that_both_stand_still_is_neither():
+    tracks = ObjectTracks(STATURE)
+    for frame in range(16):
+        x = 40.0 + 15 * (frame > 7)
+        tracks.add(frame, [replace(seen_at_foot(frame, x, foot=x, touches=True), limb=int(frame > 7))])
+    assert not tracks.labels_of_person()
 
 
 def test_a_racket_is_larger_than_a_hand_and_stays_a_thing():
     tracks = ObjectTracks(STATURE)
     for frame in range(16):
-        tracks.add(frame, [replace(seen(frame, 3.0 * frame, touches=True, area=STATURE**2 // 50), at_end=True)])
+        x = 3.0 * frame
+        tracks.add(frame, [seen_at_foot(frame, x, foot=x, touches=True, area=STATURE**2 // 50)])
     assert not tracks.labels_of_person()
 
 

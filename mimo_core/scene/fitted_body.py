@@ -16,7 +16,7 @@ from ..motion.motion import Motion
 
 
 BODY_PATCHES = 280  # of about the size of a palm on a body of 1.7 m
-END_PARTS = (7, 8, 10, 11, 15, 20, 21, 22, 23)  # SMPL's ankles, feet, head, wrists and hands
+LIMB_ENDS = ((7, 10), (8, 11), (15,), (20, 22), (21, 23))  # SMPL's ankles and feet, head, wrists and hands
 BODIES_AT_ONCE = 8  # rasterized together, which bounds memory
 
 
@@ -101,11 +101,17 @@ def face_patches(body: BodyModel) -> Tensor:
 
 
 @lru_cache(maxsize=4)
-def find_end_patches(body: BodyModel) -> np.ndarray:
-    """The patches of hands, feet and head, (N,) numbers."""
-    ends = torch.isin(body.parts, torch.tensor(END_PARTS))
-    share = torch.zeros(BODY_PATCHES).index_add_(0, _vertex_patches(body), ends.float())
-    return np.flatnonzero(share / torch.bincount(_vertex_patches(body), minlength=BODY_PATCHES).clamp_min(1) > 0.5)
+def find_limb_ends(body: BodyModel) -> np.ndarray:
+    """For each patch which of LIMB_ENDS it belongs to, (BODY_PATCHES,) int, -1 for none."""
+    patches = _vertex_patches(body)
+    share = torch.stack(
+        [
+            torch.zeros(BODY_PATCHES).index_add_(0, patches, torch.isin(body.parts, torch.tensor(parts)).float())
+            for parts in LIMB_ENDS
+        ]
+    )
+    share /= torch.bincount(patches, minlength=BODY_PATCHES).clamp_min(1)
+    return torch.where(share.sum(0) > 0.5, share.argmax(0), -1).numpy()
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,7 @@ import numpy as np
 from ..body.model import free_body
 from .appearance import LogRatios
 from .filters import dilate_mask, erode_mask
-from .fitted_body import find_end_patches
+from .fitted_body import find_limb_ends
 from .frame_views import FrameView
 from .object_tracks import Sighting
 
@@ -60,7 +60,7 @@ def list_sightings(
     colored = np.bincount(label[own], minlength=256)
     area = np.bincount(label.reshape(-1), minlength=256)
     clipped = np.bincount(label[view.near_person], minlength=256) > 0
-    ends = np.zeros((0, 2)) if view.body is None else view.body.centers[find_end_patches(free_body())]
+    limbs = find_limb_ends(free_body())
     found = []
     for number in np.flatnonzero(area[1:]) + 1:
         y, x = np.nonzero(label == number)
@@ -70,14 +70,33 @@ def list_sightings(
         contrast = float(np.median(ratios.difference[y, x]))
         covers = None if view.body is None else float(covering[y, x].sum() / min(count, size))
         whole = not clipped[number]
-        place = canvas_from_frame @ (*center, 1.0)
-        place = place[:2] / place[2]
-        away = np.linalg.norm(ends - (x.mean(), y.mean()), axis=1).min() if len(ends) else np.inf
-        at_end = bool(away < END_REACH * view.body_height)
+        limb, end = find_limb_end(view, limbs, center - corner)
+        place, end = (map_point(canvas_from_frame, at) for at in (center, end + corner))
         found.append(
-            Sighting(frame, int(number), center, count, touches, share, place, contrast, covers, whole, at_end)
+            Sighting(frame, int(number), center, count, touches, share, place, contrast, covers, whole, limb, end)
         )
     return found
+
+
+def find_limb_end(view: FrameView, limbs: np.ndarray, center: np.ndarray) -> tuple[int, np.ndarray]:
+    """The limb whose end is nearest to `center` (2,), -1 where all are far, and where it is, (2,).
+
+    `limbs` are those of `find_limb_ends`.
+    """
+    if view.body is None:
+        return -1, center
+    ends = np.flatnonzero(limbs >= 0)
+    away = np.linalg.norm(view.body.centers[ends] - center, axis=1)
+    if not away.min() < END_REACH * view.body_height:
+        return -1, center
+    nearest = ends[away.argmin()]
+    return int(limbs[nearest]), view.body.centers[nearest]
+
+
+def map_point(matrix: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """Where a homography (3, 3) brings a point (2,)."""
+    mapped = matrix @ (*point, 1.0)
+    return mapped[:2] / mapped[2]
 
 
 def find_deep_body(view: FrameView) -> np.ndarray:

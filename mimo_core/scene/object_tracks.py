@@ -29,6 +29,8 @@ HELD_CONTRAST = 50.0  # levels from the plate: no shadow, fold or flicker differ
 HELD_OWN_SHARE = 0.3  # of it may have the colors of the body parts beside it
 END_AREA = 1e-2  # of the squared body height: a hand, a shoe or a tuft of hair is smaller
 END_SHARE = 0.5  # of the sightings of such a piece at which it is at the end of a limb
+END_TRAVEL = 0.1  # of the body height: the deviation of its place in the scene; what stands still may be a letter
+END_SLIP = 0.6  # of that deviation may be left in the limb's own place: it moves with the limb
 HELD_TRAVEL = 0.4  # of the body height: how far it must move in the scene
 
 
@@ -46,7 +48,8 @@ class Sighting:
     contrast: float = 255.0  # levels by which it typically differs from the plate
     covers: float | None = None  # share of it, or of the body if smaller, where it hides the body; None without a body
     whole: bool = False  # seen in full: away from the person and from the border of the view
-    at_end: bool = False  # of a limb, or at the head
+    limb: int = -1  # which of the body's it lies at the end of, -1 for none
+    end: np.ndarray = (0.0, 0.0)  # (2,) place in the scene of that end
 
 
 @dataclass
@@ -79,7 +82,7 @@ class _ObjectTrack:
         """Whether it appears on the person and vanishes there soon, within `frames`: the sole of a white shoe.
 
         An object comes from aside. What is there when `frames` begin or end may have come before or go later. What is
-        as small as a hand or a shoe, never seen apart, and mostly at the end of a limb, is that hand or shoe.
+        as small as a hand or a shoe, never seen apart, and moves with the end of a limb, is that hand or shoe.
         """
         if self.is_end_of_limb():
             return True
@@ -88,11 +91,21 @@ class _ObjectTrack:
         return brief and all(seen.touches for seen in self.sightings)
 
     def is_end_of_limb(self) -> bool:
-        """Whether it is a hand, a foot or hair, or as small as one and never without it."""
+        """Whether it is a hand, a foot or hair: as small as one, never without it, and moving with it."""
         apart = sum(not seen.touches for seen in self.sightings)
         area = float(np.median([seen.area for seen in self.sightings]))
-        at_end = float(np.mean([seen.at_end for seen in self.sightings]))
-        return apart < FRAMES_APART and area < END_AREA * self.body_height**2 and at_end >= END_SHARE
+        return apart < FRAMES_APART and area < END_AREA * self.body_height**2 and self.moves_with_limb()
+
+    def moves_with_limb(self) -> bool:
+        """Whether it is mostly at the end of one limb that moves in the scene, and takes part in the motion."""
+        limbs = [seen.limb for seen in self.sightings if seen.limb >= 0]
+        limb = max(set(limbs), key=limbs.count, default=-1)
+        near = [seen for seen in self.sightings if seen.limb == limb >= 0]
+        if len(near) < max(FRAMES_APART, END_SHARE * len(self.sightings)):
+            return False
+        place, end = np.array([seen.place for seen in near]), np.array([seen.end for seen in near])
+        travel, slip = place.std(0).max(), (place - end).std(0).max()
+        return bool(travel >= END_TRAVEL * self.body_height and slip < END_SLIP * travel)
 
     def is_in_front(self, frames: range) -> bool:
         """Whether it touches the person at some time within `frames`, is no part of them, and has a reason.
