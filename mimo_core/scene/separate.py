@@ -10,7 +10,7 @@ The passes, in order. Each takes values and gives values, and its file says what
 5. `track_objects`: where rigid objects are in every frame (`object_tracks`, `sprites`).
 6. `frame_masks`: which pieces are the person's and which pass in front.
 7. `background`: what lies behind at the clip's own size (`pixel_samples`, `inpaint`, `grain`).
-8. `refine_edges`: the masks on the edges of the full picture.
+8. `refine_edges`: the masks on the edges of the full picture; `letters` that were drawn over it go in front.
 9. `fill_plate`: the hole of each frame filled with the background, in the light and grain of the frame.
 
 Passes 2 to 9 run once a canvas: a stretch of frames that one still picture plane holds.
@@ -40,6 +40,7 @@ from .first_guess import WorkingClip, make_first_guess
 from .frame_masks import FrameMasks, FrameMaskStore, assign_owners
 from .frame_views import FrameViews
 from .labels import label_frames
+from .letters import Letters
 from .overrides import Overrides, fit_overrides
 from .refine_edges import refine_mask, refine_occluder, smooth_along_edges
 from .scene import Scene
@@ -83,7 +84,8 @@ def separate_scene(
     overrides = fit_overrides(clip, person=person, occluder=occluder, depth=depth, plate=plate)
     if coarse is None and overrides.person is None:
         motion, coarse = _estimate_person(clip, motion, progress)
-    tick = _Ticker(progress, len(clip))
+    seeks_letters = overrides.occluder is None and overrides.depth is None and overrides.person is None
+    tick = _Ticker(progress, (TICKS + seeks_letters) * len(clip))
     working = make_first_guess(
         clip,
         motion,
@@ -93,12 +95,13 @@ def separate_scene(
         tick=tick,
     )
     result = _Result(clip)
+    letters = Letters(working, tick) if seeks_letters else None
     for canvas in plan_canvases(working.path.scaled(1 / working.scale), working.full_boxes()):
         masks = find_masks(working, canvas, overrides.plate, tick)
         background = None if overrides.plate is not None else collect_background(working, canvas, masks, tick)
         result.is_diffuse |= background is not None and background.is_diffuse
         for frame, source in enumerate(clip.read(canvas.start, canvas.stop), canvas.start):
-            _finish_frame(frame, source, working, masks.get(frame), background, overrides, edge, result)
+            _finish_frame(frame, source, working, masks.get(frame), background, overrides, edge, letters, result)
             tick(source)
     return result.scene(overrides, working)
 
@@ -151,6 +154,7 @@ def _finish_frame(
     background: Background | None,
     overrides: Overrides,
     edge: int,
+    letters: Letters | None,
     result: _Result,
 ) -> None:
     """Passes 8 and 9 on one frame: its masks at full size, and its plate."""
@@ -165,6 +169,9 @@ def _finish_frame(
     else:
         person = box.cut(overrides.person[frame])
     occluder = _find_occluder(frame, here, working, masks, person, overrides, box, edge)
+    if letters is not None:
+        drawn = box.cut(letters.read(frame))
+        person, occluder = np.minimum(person, 255 - drawn), np.maximum(occluder, drawn)
     reach = HOLE_REACH * working.full_body_height
     hole = np.zeros(source.shape[:2], bool)
     box.cut(hole)[:] = dilate_mask(person > FAINT_ALPHA, reach)
@@ -201,10 +208,10 @@ def _find_occluder(
 
 
 class _Ticker:
-    """Progress over all passes, which all have as many steps as the clip has frames."""
+    """Progress over all passes, `total` steps: each has as many as the clip has frames."""
 
-    def __init__(self, progress: Progress, frames: int):
-        self.progress, self.total, self.done = progress, TICKS * frames, 0
+    def __init__(self, progress: Progress, total: int):
+        self.progress, self.total, self.done = progress, total, 0
 
     def __call__(self, preview: np.ndarray | None = None) -> None:
         self.done += 1

@@ -1,0 +1,46 @@
+"""Letters drawn over the picture lie in front of the person; what the person wears does not."""
+
+import numpy as np
+import pytest
+
+from mimo_core.media.clip import Clip, Masks
+from mimo_core.scene.first_guess import make_first_guess
+from mimo_core.scene.letters import Letters
+
+
+LETTER, PRINT = np.s_[60:84, 60:66], np.s_[40:52, 0:6]
+
+
+def no_tick(picture):
+    """Progress that nobody looks at."""
+
+
+def dancer(*, leaves):
+    """A person who steps from the right onto a letter, or stands there, with a print on the shirt; and their mask."""
+    frames, masks = [], []
+    for frame in range(20):
+        x = 50 if frame >= 10 or not leaves else 100
+        picture, mask = np.full((120, 160, 3), (90, 140, 90), np.uint8), np.zeros((120, 160), np.uint8)
+        mask[10:110, x - 10 : x + 30] = 255
+        picture[mask > 0] = (120, 90, 80)
+        picture[PRINT[0], x : x + 6] = (250, 250, 250)
+        picture[LETTER] = (230, 10, 150)
+        frames.append(picture)
+        masks.append(mask)
+    return Clip.from_frames(frames, 24), Masks.from_array(np.stack(masks))
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_letter_keeps_its_color_where_the_person_comes_and_a_print_moves_with_them(leaves):
+    clip, masks = dancer(leaves=leaves)
+    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
+    found = Letters(working, no_tick).read(15) > 0
+    assert found[LETTER].mean() == (1.0 if leaves else 0.0)
+    assert not found[:55].any() and found.sum() < 250
+
+
+def test_a_print_on_somebody_who_was_overlooked_at_first_is_no_letter():
+    clip, masks = dancer(leaves=False)
+    masks = Masks.from_array(np.stack([mask * (frame >= 10) for frame, mask in enumerate(masks)]))
+    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
+    assert not Letters(working, no_tick).read(15).any()
