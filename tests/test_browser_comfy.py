@@ -104,7 +104,7 @@ def run(server, tab):
     assert list(server.get("/history").values())[-1]["status"]["status_str"] == "success"
 
 
-# Of every node of ours that is not muted: pictures, and what its viewer counts, where it is in the page.
+# Of every node of ours that is not muted: pictures, and what its viewer counts, where it is in the page and opened.
 SHOWN = """(() => Object.fromEntries((app.graph.nodes ?? app.graph._nodes)
   .filter((node) => node.type.startsWith('MIMO_') && node.mode !== 2)
   .map((node) => {
@@ -113,7 +113,8 @@ SHOWN = """(() => Object.fromEntries((app.graph.nodes ?? app.graph._nodes)
     const views = (node.widgets ?? []).filter((widget) => widget.type === 'MIMO_VIEW');
     return [`${node.id} ${node.type}`, {
       pictures: pictures.filter((picture) => picture.naturalWidth).length > 0,
-      views: views.map(({ element }) => element.isConnected && element.shadowRoot.querySelector('.count').textContent),
+      views: views.map(({ element }) =>
+        element.isConnected && element.shadowRoot?.querySelector('.count')?.textContent),
     }];
   })))()"""
 
