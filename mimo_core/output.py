@@ -17,6 +17,8 @@ from .errors import InputError
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
 NO_FILE = (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST, errno.ENAMETOOLONG)
+UMASK = os.umask(0)  # can only be read by setting it
+os.umask(UMASK)
 
 
 @contextmanager
@@ -31,6 +33,7 @@ def whole_file(path) -> Iterator[Path]:
     try:
         with _explain_errors(path):
             yield partial
+            _set_usual_mode(partial)
             os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -49,9 +52,17 @@ def whole_folder(path, *, of: set[str]) -> Iterator[Path]:
         with _explain_errors(path):
             partial.mkdir()
             yield partial
+            for file in partial.iterdir():
+                _set_usual_mode(file)
             _replace_folder(partial, path, of)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _set_usual_mode(file: Path) -> None:
+    """Let others read what safetensors writes for its owner alone, as far as the umask does."""
+    if file.is_file():
+        file.chmod(0o666 & ~UMASK)
 
 
 def _replace_folder(partial: Path, path: Path, of: set[str]) -> None:

@@ -323,7 +323,7 @@ class TestBadInput:
     def test_body_code_in_the_wrong_colours(self, world, part, run):
         wrong = body_code(part)
         wrong[wrong.amax(-1) > 0] = torch.tensor([1.0, 0.0, 1.0])
-        with pytest.raises(ValueError, match="100% of the body code's pixels have colours"):
+        with pytest.raises(ValueError, match="100% of the body code's pixels have colors"):
             run("MIMO_Conditioning", **DEFAULTS, **(world.sockets | {"motion": wrong}))
 
     def test_a_missing_vae(self, world, run):

@@ -86,7 +86,7 @@ class TestRenderMotion:
         (folders / "models").mkdir()
         np.save(folders / "models" / "sdc_info.npy", np.zeros((6890, 3), np.uint8))
         folder_paths.add_model_folder_path("mimo", str(folders / "models"))
-        with pytest.raises(ValueError, match=r"Copy an SMPL or SMPL-H file"):
+        with pytest.raises(ValueError, match=r"copy an SMPL or SMPL-H file"):
             run("MIMO_RenderMotion", motion=motion, colors="official")
 
     def test_with_a_plan_the_pictures_are_the_denoisers_squares(self, run, core, motion):

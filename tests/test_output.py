@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from mimo_core.errors import InputError
 from mimo_core.output import refuse_existing, whole_file, whole_folder
@@ -40,6 +42,16 @@ class TestWholeFile:
             partial.write_text("half")
             raise RuntimeError
         assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("a.txt", "old")]
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes.")
+    def test_a_safetensors_file_can_be_read_by_whom_any_other_file_can(self, tmp_path):
+        (tmp_path / "plain").touch()
+        with whole_file(tmp_path / "new.safetensors") as partial:
+            save_file({"a": torch.zeros(1)}, partial)
+        with whole_folder(tmp_path / "folder", of=set()) as partial:
+            save_file({"a": torch.zeros(1)}, partial / "new.safetensors")
+        modes = {(tmp_path / name).stat().st_mode for name in ("plain", "new.safetensors", "folder/new.safetensors")}
+        assert len(modes) == 1
 
     def test_an_existing_file_is_refused_unless_forced(self, tmp_path):
         (tmp_path / "a.txt").write_text("mine")

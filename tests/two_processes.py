@@ -52,6 +52,7 @@ def main(folder: str, result: str, dying: str = "-1") -> None:
     weights = [parameter.detach().flatten().tolist() for parameter in stage.network.parameters()]
     written = {"losses": report.losses, "weights": weights, "processes": accelerator.num_processes}
     Path(f"{result}.{accelerator.process_index}.json").write_text(json.dumps(written))
+    accelerator.end_training()
 
 
 if __name__ == "__main__":

@@ -67,14 +67,14 @@ def point_colors(body: BodyModel) -> Tensor:
 def read_official_colors(path: Path) -> Tensor:
     """The official colour table (sdc_info.npy): RGB (V, 3) in 0 to 1. Its pickle is read, never run.
 
-    Raises InputError where the file is missing, too large or no table of colours.
+    Raises InputError where the file is missing, too large or no table of colors.
     """
     from .files import read_npy
 
     if not path.is_file():
-        raise InputError(f"There is no colour table at {path}.")
+        raise InputError(f"There is no color table at {path}.")
     if path.stat().st_size > LARGEST_TABLE:
-        raise InputError(f"{path.name} has {path.stat().st_size >> 20} MB, which is too much for a colour table.")
+        raise InputError(f"{path.name} has {path.stat().st_size >> 20} MB, which is too much for a color table.")
     table = read_npy(path.read_bytes(), path.name)
     if table.dtype == object and table.size == 1:
         table = table.reshape(-1)[0]
@@ -114,7 +114,7 @@ def read_learned_colors(path: Path) -> LearnedColors:
 
     again = "Learn the colors again from a scene template"
     if path.stat().st_size > LARGEST_TABLE:
-        raise InputError(f"{path.name} has {path.stat().st_size >> 20} MB, which is too much for a colour table.")
+        raise InputError(f"{path.name} has {path.stat().st_size >> 20} MB, which is too much for a color table.")
     try:
         with safe_open(str(path), framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("mimo", "{}"))
@@ -138,7 +138,7 @@ def _fingerprint_body(body: BodyModel) -> str:
     return f"{zlib.crc32(body.template.numpy().tobytes() + body.faces.numpy().tobytes()):08x}"
 
 
-def normalize_colors(table: Tensor, name: str = "The colour table") -> Tensor:
+def normalize_colors(table: Tensor, name: str = "The color table") -> Tensor:
     """Colours (V, 3 or 4), uint8 or float in 0 to 1 or 0 to 255, as RGB (V, 3) in 0 to 1. Alpha is dropped.
 
     Raises InputError for another shape, NaN, and values outside of 0 to 255.
@@ -179,9 +179,9 @@ def choose_colors(body: BodyModel, official: Tensor | LearnedColors | None = Non
         return official.table.to(body.template)
     if body.name not in ("smpl", "smplh"):
         raise InputError(
-            f"The colour table belongs to SMPL's vertices, but the body is '{body.name}', whose vertices differ. "
-            "Load an SMPL or SMPL-H file as the body, or leave the colours on auto."
+            f"The color table belongs to SMPL's vertices, but the body is '{body.name}', whose vertices differ. "
+            "Load an SMPL or SMPL-H file as the body, or leave the colors on auto."
         )
     if len(official) != body.vertices:
-        raise InputError(f"The colour table has {len(official)} rows, but the body has {body.vertices} vertices.")
+        raise InputError(f"The color table has {len(official)} rows, but the body has {body.vertices} vertices.")
     return normalize_colors(official).to(body.template)

@@ -22,7 +22,7 @@ from .terminal import (
 from .work import add_work_options, run_work
 
 
-SCENE_HELP = "a picture, a video, a colour such as white or #204060, or none for plain white"
+SCENE_HELP = "a picture, a video, a color such as white or #204060, or none for plain white"
 
 
 def add_replace(commands) -> None:

@@ -34,7 +34,7 @@ from .segments import BLACK, WHITE, cut_network_frames, select_frames
 
 
 Encode = Callable[[NDArray], Tensor]  # pictures (n, H, W, 3) uint8 to unscaled latents (n, 4, H / 8, W / 8)
-# The SMPL body and the official colours, or the free body and learned ones; InputError without them.
+# The SMPL body and the official colors, or the free body and learned ones; InputError without them.
 OfficialBody = Callable[[], tuple[BodyModel, Tensor | LearnedColors]]
 
 ENCODED_AT_ONCE = 8  # pictures that go to the VAE together
@@ -213,8 +213,8 @@ def _check_colors(body_code: Clip, colors: str, official: OfficialBody) -> None:
     share = foreign_share([body_code[frame] for frame in range(0, len(body_code), step)], table, tolerance=tolerance)
     if share > FOREIGN_SHARE:
         raise InputError(
-            f"{share:.0%} of the body code's pixels have colours that the weights do not know (map: {colors}). "
-            "Connect the motion itself, or draw it by Render Body Code in those colours."
+            f"{share:.0%} of the body code's pixels have colors that the weights do not know (map: {colors}). "
+            "Connect the motion itself, or draw it by Render Body Code in those colors."
         )
 
 

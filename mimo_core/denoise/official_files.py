@@ -46,7 +46,7 @@ def open_official_body(
     }
     missing = [hint for hint, file in hints.items() if file is None]
     raise InputError(
-        f"The official colours are not there. {learn or 'Learn them'} from an official scene template, which needs no "
+        f"The official colors are not there. {learn or 'Learn them'} from an official scene template, which needs no "
         f"other file; or copy {' and '.join(missing)}."
     )
 

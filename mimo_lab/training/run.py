@@ -410,4 +410,6 @@ def train_run(
     until = time.monotonic() + 60 * minutes if minutes else math.inf
     accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
     training = Training(run, folder, accelerator, samples, until, *([progress_of] if progress_of else []))
-    return training.run_all()
+    done = training.run_all()
+    accelerator.end_training()  # leaves the group: a process that ends inside it can be aborted by gloo's threads
+    return done
