@@ -63,7 +63,10 @@ def test_windows_with_deep_features_are_as_the_whole_with_them(made):
 @pytest.mark.parametrize("name", ["EasyCacheNode", "LazyCacheNode"])
 @pytest.mark.parametrize("windows", [False, True])
 def test_the_cores_caches_leave_out_passes_or_nothing(made, count, name, windows):
-    node = getattr(importlib.import_module("comfy_extras.nodes_easycache"), name)
+    core = importlib.import_module("comfy_extras.nodes_easycache")
+    if name == "EasyCacheNode" and not hasattr(core.EasyCacheHolder, "can_apply_cache_diff"):
+        pytest.skip("This core's EasyCache loses half the batch of a model that reads more channels than it gives.")
+    node = getattr(core, name)
     model = made.set_windows(made.model, 4, 2) if windows else made.model
     whole = draw(made, model)
     rows = count.pop("rows")
