@@ -83,4 +83,6 @@ class TestGraphs:
     def test_a_checkpoint_that_is_gone_is_named(self, server):
         graph = copy.deepcopy(read("one_node"))
         graph["load"]["inputs"]["checkpoint"] = "gone.safetensors"
-        assert "There is no MIMO checkpoint gone.safetensors" in error_of(server, graph)
+        error = error_of(server, graph)
+        # Newer cores compare combos with their lists before a node is asked.
+        assert "There is no MIMO checkpoint gone.safetensors" in error or '"received_value": "gone.safetensors"' in error
