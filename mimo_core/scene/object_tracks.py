@@ -21,7 +21,7 @@ OWN_COLOR_SHARE = 0.5  # of an object never seen apart with colours of a body pa
 # to 9 % in their second best frame, what passes in front 17 % and more.
 COVERING_SHARE = 0.1  # of an object, or of the body if smaller: in this many frames as FRAMES_APART, it is in front
 CROSSING_TRAVEL = 0.5  # of the body height: what moves so far across the scene is surely an object,
-CROSSING_SHARE = 0.05  # and needs to cover less
+CROSSING_SHARE = 0.04  # and needs to cover less
 MOST_SEEDS = 6  # objects of a canvas that are tracked, those seen most: crowds cost time and hide nobody
 HELD_SIGHTINGS = 4  # in which an object must be seen to be held
 HELD_SHARE = 0.8  # of them in which it touches the person
