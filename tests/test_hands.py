@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mimo_core.body.fingers import FINGERS
 from mimo_core.body.model import bend_hands, free_body, load_hands, vertex_normals
@@ -171,6 +172,21 @@ class TestMotion:
         hands = [(None if 5 <= frame < 8 else fist, None) for frame in range(13)]
         person = add_hands(Motion((standing(13),), 24.0, CAMERA), hands).person
         assert (person.left_hand_pose[6] - person.left_hand_pose[0]).abs().max() < 0.2
+
+    def test_what_is_kept_at_once_grows_with_the_clip_and_not_with_its_square(self):
+        class Largest(TorchDispatchMode):
+            size = 0
+
+            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+                made = function(*args, **(kwargs or {}))
+                if isinstance(made, torch.Tensor):
+                    self.size = max(self.size, made.numel())
+                return made
+
+        frames, nothing = 3000, HandPose(0.0, np.zeros((21, 2)), np.zeros((21, 3)))
+        with Largest() as largest:
+            add_hands(Motion((standing(frames),), 24.0, CAMERA), [(nothing, nothing)] * frames)
+        assert largest.size <= 24 * 9 * frames
 
     def test_what_is_hardly_a_hand_does_not_count(self):
         doubtful = replace(exact_pose(0, FIST, 2.6), presence=0.5)

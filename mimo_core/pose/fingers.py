@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,7 @@ PRESENCE = (0.6, 0.8)  # not trusted below, fully trusted above
 MISFIT = (0.007, 0.014)  # meters in the picture: fully trusted below, not above
 FITTED_AT_ONCE = 128  # frames
 CALM_SECONDS, HOLD_SECONDS = 0.05, 0.4  # over which angles are averaged, and for which a lost hand keeps them
+KERNEL_REACH = 6  # times HOLD_SECONDS, beyond which a frame counts less than 1e-9
 HOLD_SHARE, REST_SHARE = 0.02, 0.003  # of a frame of its own: what frames further away and the hand at rest count
 
 
@@ -114,16 +116,20 @@ def _turn_palm(model: HandModel, points: Tensor) -> Tensor:
 
 def _calm(values: Tensor, trust: Tensor, usual: Tensor, fps: float) -> Tensor:
     """Values (F, N) averaged in time by trust (F,); where there is none near, `usual` (N)."""
-    kernel = _time_weights(len(values), fps) * trust
-    total = kernel @ values.double() + REST_SHARE * usual
-    return total / (kernel.sum(1, keepdim=True) + REST_SHARE)
+    total, share = _sum_in_time(values, trust, fps)
+    return (total + REST_SHARE * usual) / (share + REST_SHARE)
 
 
-def _time_weights(frames: int, fps: float) -> Tensor:
-    """(F, F) how much every frame counts for every other one."""
-    at = torch.arange(frames, dtype=torch.float64) / fps
-    away = (at[:, None] - at).square() / 2
-    return (-away / CALM_SECONDS**2).exp() + HOLD_SHARE * (-away / HOLD_SECONDS**2).exp()
+def _sum_in_time(values: Tensor, trust: Tensor, fps: float) -> tuple[Tensor, Tensor]:
+    """Values (F, N) and ones, each times `trust` (F,) and summed over the frames around: (F, N) and (F, 1)."""
+    from scipy.ndimage import convolve1d
+
+    reach = math.ceil(KERNEL_REACH * HOLD_SECONDS * fps)
+    away = torch.arange(-reach, reach + 1, dtype=torch.float64).div(fps).square() / 2
+    kernel = (-away / CALM_SECONDS**2).exp() + HOLD_SHARE * (-away / HOLD_SECONDS**2).exp()
+    weighed = torch.cat([values.double() * trust[:, None], trust[:, None].double()], 1)
+    summed = torch.from_numpy(convolve1d(weighed.numpy(), kernel.numpy(), axis=0, mode="constant"))
+    return summed[:, :-1], summed[:, -1:]
 
 
 def _turn_wrist(person: Person, seen: HandAngles, name: str, fps: float) -> Person:
@@ -138,9 +144,8 @@ def _turn_wrist(person: Person, seen: HandAngles, name: str, fps: float) -> Pers
     wanted = axis_angle_from_matrix(world.mT @ seen.palm)
     is_possible = ((wanted > 2 * low) & (wanted < 2 * high)).all(1)
     wanted = wanted.clamp(low[0], high[0])
-    kernel = _time_weights(len(pose), fps) * seen.trust * is_possible
-    share = kernel.sum(1, keepdim=True)
-    share, mean = share / (share + REST_SHARE), kernel @ wanted / share.clamp_min(1e-9)
+    total, share = _sum_in_time(wanted, seen.trust * is_possible, fps)
+    share, mean = share / (share + REST_SHARE), total / share.clamp_min(1e-9)
     pose[:, joint] = pose[:, joint] * (1 - share) + mean * share
     return person.with_pose(pose.float())
 
