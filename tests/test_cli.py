@@ -143,6 +143,11 @@ class TestBadInput:
     def test_a_sheet_that_is_no_picture_is_refused_before_any_work(self, tmp_path, capsys):
         self.expect(["animate", "--out", tmp_path / "a.mp4", "--sheet", tmp_path / "a.txt"], capsys, "a.txt", ".png")
 
+    def test_a_sheet_of_learned_colors_never_replaces_a_picture_unasked(self, tmp_path, capsys):
+        (tmp_path / "a.png").write_bytes(b"mine")
+        self.expect(["colors", tmp_path, "--sheet", tmp_path / "a.png"], capsys, "a.png exists already", "--force")
+        assert (tmp_path / "a.png").read_bytes() == b"mine"
+
     def test_an_unknown_colour_is_refused_with_the_choices(self, tmp_path, capsys):
         self.expect(["animate", "--scene", "octarine", "--out", tmp_path / "a.mp4"], capsys, "octarine", "a picture")
 

@@ -4,7 +4,6 @@ import csv
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +103,6 @@ class TestFaults:
 
     def test_the_same_command_goes_on_where_a_lost_head_left_it(self, cluster, sources, tmp_path):
         jobs = write_jobs(tmp_path, sources, 2)
-        (tmp_path / "later").mkdir()
         assert run_command(["batch", str(jobs), "--ray", cluster.address]) == 1
         (tmp_path / "1.mp4").unlink()
         ray.shutdown()
@@ -132,9 +130,7 @@ def test_segments_on_several_nodes_are_those_of_one_machine(cluster, sources, tm
     assert run_command(["animate", *inputs, "--work", str(work)]) == 0
     workers = RayWorkers(run_command, cluster.address, cpus=1, gpus=0, ship=False)
     tasks = [Task(("replace", "--work", str(work), "--segments", str(number))) for number in (2, 0, 1)]
-    began = time.monotonic()
     assert all(future.result(timeout=300).is_done for future in [workers.submit(task) for task in tasks])
-    assert time.monotonic() - began < 300
     job = open_work(work)
     drawn = ProxyDecoder().draw(job.identity, job.motion, job.scene, color_match=job.color_match, watch=Stopwatch())
     whole = np.stack([frame for frame, _ in drawn])

@@ -21,12 +21,18 @@ def add_colors(commands) -> None:
 
 
 def run_colors(options) -> None:
+    import numpy as np
+
     from ..body.colors import LEARNED_NAME, save_learned_colors
     from ..body_code.learn import learn_colors
+    from ..body_code.preview import draw_colors
+    from ..media.picture import check_picture_name, write_picture
     from ..output import refuse_existing
     from ..scene.template import load_template
     from ..weights.files import get_models_folder
 
+    if options.sheet:
+        refuse_existing(check_picture_name(options.sheet), force=options.force)
     out = refuse_existing(options.out or get_models_folder() / "mimo" / LEARNED_NAME, force=options.force)
     scene, body_code = load_template(options.template, progress=start_bar("open"))
     colors = learn_colors(scene.source, body_code, name=options.template.resolve().name, progress=start_bar("colors"))
@@ -34,16 +40,5 @@ def run_colors(options) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
     save_learned_colors(out, colors)
     if options.sheet:
-        _write_sheet(options.sheet, colors)
+        write_picture(options.sheet, np.concatenate(draw_colors(colors), 1))
     print_lines(colors.note, f"wrote {out}")
-
-
-def _write_sheet(path: Path, colors) -> None:
-    import numpy as np
-    from PIL import Image
-
-    from ..body_code.preview import draw_colors
-    from ..output import whole_file
-
-    with whole_file(path) as partial:
-        Image.fromarray(np.concatenate(draw_colors(colors), 1)).save(partial, format="PNG")

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +147,7 @@ def _write_layers(folder: Path, job: Job) -> tuple[tuple[Path, str], ...]:
     middle = job.motion.frames // 2
     at = 0 if job.scene.is_still else middle
     size = (job.scene.width, job.scene.height)
-    code, _ = next(islice(render_motion(job.motion[middle : middle + 1], size=size), 1))
+    code, _ = next(render_motion(job.motion[middle : middle + 1], size=size))
     pictures = {"body code": code, "plate": job.scene.plate[at], "character": job.identity.picture}
     if not job.scene.is_still:
         pictures |= {

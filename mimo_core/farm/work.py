@@ -20,8 +20,8 @@ from ..identity.identity import Identity
 from ..media.clip import Clip, Masks, Sound
 from ..motion.files import load_motion, save_motion
 from ..motion.motion import Motion
-from ..output import whole_file, whole_folder
-from ..progress import Progress, silent
+from ..output import whole_folder
+from ..progress import Progress, scale_progress, silent
 from ..scene.scene import Scene
 from .lossless import LosslessFrames, write_lossless
 
@@ -133,11 +133,8 @@ def _write_layers(folder: Path, scene: Scene, progress: Progress) -> None:
         layer = getattr(scene, name)
         if name == "occluder" and scene.occluder.is_blank:
             continue
-
-        def report(done: int, total: int, preview=None, *, number=number) -> None:
-            progress(number * total + done, len(LAYER_FILES) * total)
-
-        write_lossless(folder / file, layer, total=len(layer), progress=report)
+        part = scale_progress(progress, number, len(LAYER_FILES))
+        write_lossless(folder / file, layer, total=len(layer), progress=part)
 
 
 def _open_scene(folder: Path, about: dict) -> Scene:
@@ -215,9 +212,3 @@ def write_segment(folder: Path, number: int, frames, *, total: int = 0, progress
 def read_key(folder: Path) -> str:
     """The key of the inputs and settings that a work folder was prepared from."""
     return read_about(folder)["key"]
-
-
-__all__ = [
-    "Work", "is_work", "open_work", "read_about", "read_key", "segment_file", "whole_file", "write_segment",
-    "write_work",
-]  # fmt: skip

@@ -12,7 +12,6 @@ from .container import check_size
 from .tone_mapping import HDR_KINDS, ToneMapper
 
 
-UNMARKED = 2  # AVCOL_SPC_UNSPECIFIED
 WIDEST_PIXEL = 5  # a pixel that is more than this many times as wide as high, or as high as wide, is a wrong mark
 SLIGHT = 0.01  # pixels that differ from squares by less than this are left
 

@@ -178,8 +178,6 @@ def _side_and_bare(words: list[str]) -> tuple[str, str]:
     if not words or HELPERS & set(words):
         return "", "~".join(words)
     kept = [word for word in words if not NOISE.fullmatch(word)] or words
-    if kept[0] == "base" and words[0] == "cc":
-        kept = kept[1:]
     kept = kept[1:] if kept[0] == "cc" and len(kept) > 1 else kept
     kept = kept[1:] if kept[0] == "base" and len(kept) > 1 else kept
     side = next((SIDE_WORDS[word] for word in kept if word in SIDE_WORDS), "")

@@ -27,7 +27,7 @@ from ..output import whole_file
 from . import amass, results, soma
 from .builtin import builtin_motion, builtin_names
 from .bvh import read_bvh, write_bvh
-from .glb import list_animations, read_glb
+from .glb import read_glb
 from .glb_writer import write_glb
 from .joblib_file import LARGEST_FILE_SIZE, read_joblib
 from .motion import Motion
@@ -134,14 +134,6 @@ def open_motion(
     if str(name) in builtin_names() and not Path(name).is_file():
         return builtin_motion(str(name))
     return load_motion(name, up=up, names=names, animation=animation)
-
-
-def list_file_animations(path: Path | str) -> tuple[str, ...]:
-    """The names of the animations in a glTF file; none for other files. Raises InputError if it is damaged."""
-    path = Path(path)
-    if path.suffix.lower() not in GLTF_SUFFIXES or path.stat().st_size > LARGEST_FILE_SIZE:
-        return ()
-    return list_animations(path.read_bytes(), file=path.name)
 
 
 def is_motion(name: Path | str) -> bool:

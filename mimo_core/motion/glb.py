@@ -168,14 +168,6 @@ def read_glb(
         raise InputError(f"{file} is damaged: its parts do not fit together ({error!r}).") from error
 
 
-def list_animations(content: bytes, *, file: str) -> tuple[str, ...]:
-    """The names of the animations in a glTF file. Raises InputError naming `file` where it is damaged."""
-    animations = Glb(content, file).json.get("animations") or []
-    if not isinstance(animations, list):
-        raise InputError(f"{file} is damaged: its animations are no list.")
-    return tuple(_animation_name(entry, number) for number, entry in enumerate(animations))
-
-
 def _animation_name(entry: Mapping, number: int) -> str:
     return str(entry.get("name") or f"animation {number}") if isinstance(entry, dict) else f"animation {number}"
 

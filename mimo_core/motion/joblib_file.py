@@ -22,7 +22,6 @@ from ..errors import InputError
 
 
 LARGEST_FILE_SIZE = 1 << 30  # bytes of a file, and of what it unpacks to
-READ_STEP = 1 << 20
 
 
 class _Wrapper(StandIn):

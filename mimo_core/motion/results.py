@@ -123,7 +123,7 @@ def motion_from_tree(tree, *, name: str) -> Motion:
             known = (
                 (_is_gem_smpl(tree), _motion_from_gem_smpl),
                 (soma.is_gemx(tree), soma.motion_from_gemx),
-                ("smpl_params_global" in tree or is_gvhmr(tree), motion_from_gvhmr),
+                (is_gvhmr(tree), motion_from_gvhmr),
                 (datasets.is_aist(tree), datasets.motion_from_aist),
                 (datasets.is_3dpw(tree), datasets.motion_from_3dpw),
                 (datasets.is_glamr(tree), datasets.motion_from_glamr),

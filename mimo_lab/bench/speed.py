@@ -35,7 +35,7 @@ from .tiny import TinyModel
 
 
 SPEED_FRAMES = 8
-FULL_CFG = 2.0  # mimo-tiny is distilled and reads no guidance by itself; above 1 both halves count
+FULL_CFG = 2.0  # above 1 both halves count
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class SamplingWay:
         kept, passes = 0, []
         for step, count in enumerate(halves):
             is_new = step % self.every == 0 or kept < count
-            kept = count if is_new and step % self.every == 0 else max(kept, count)
+            kept = max(kept, count)
             passes.append((count, not is_new))
         return passes
 
