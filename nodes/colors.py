@@ -8,12 +8,11 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..mimo_core.body.colors import LEARNED_NAME, save_learned_colors
-from ..mimo_core.errors import InputError
 from ..mimo_core.scene.template import load_template
 from .batches import make_batch
 from .media import make_progress, show_notes, show_preview
 from .sockets import make_schema
-from .template import NONE, list_templates
+from .template import NONE, find_template, list_templates
 
 
 class MimoLearnColors(io.ComfyNode):
@@ -53,14 +52,9 @@ class MimoLearnColors(io.ComfyNode):
         from ..mimo_core.body_code.learn import learn_colors
         from ..mimo_core.body_code.preview import draw_colors
 
-        known = list_templates()
-        if folder not in known:
-            raise InputError(
-                f"There is no template {folder}. Copy a folder with vid, sdc and bk.mp4 to input, press R."
-            )
-        progress = make_progress()
-        scene, body_code = load_template(known[folder], progress=progress)
-        colors = learn_colors(scene.source, body_code, name=known[folder].name, progress=progress)
+        path, progress = find_template(folder), make_progress()
+        scene, body_code = load_template(path, progress=progress)
+        colors = learn_colors(scene.source, body_code, name=path.name, progress=progress)
         target = Path(folder_paths.get_folder_paths("mimo")[0], LEARNED_NAME)
         target.parent.mkdir(parents=True, exist_ok=True)
         save_learned_colors(target, colors)

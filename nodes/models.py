@@ -10,8 +10,9 @@ import folder_paths
 from ..mimo_core.body.colors import LEARNED_NAME
 from ..mimo_core.denoise import official_files
 from ..mimo_core.denoise.checkpoints import OFFICIAL
+from ..mimo_core.denoise.options import BUILT_IN_CHECKPOINT
 from ..mimo_core.errors import InputError
-from ..mimo_core.weights.files import ASSETS, format_command, get_models_folder
+from ..mimo_core.weights.files import format_command, get_models_folder
 
 
 FOLDERS = {"mimo": {".npy", ".pth", ".safetensors"}, "smpl": {".npz", ".pkl", ".safetensors"}}
@@ -43,7 +44,7 @@ def list_checkpoints() -> list[str]:
 def locate_checkpoint(name: str) -> Path:
     """Where a listed checkpoint lies."""
     if name == BUILT_IN_NAME:
-        path = ASSETS / "mimo-tiny.safetensors"
+        path = BUILT_IN_CHECKPOINT
         if not path.is_file():
             raise InputError(f"{path} is missing: the pack is not whole. Install it again.")
         return path

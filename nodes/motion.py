@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 import folder_paths
@@ -317,22 +316,8 @@ def _list_motion_files(folder: str, mark: str) -> dict[str, Path]:
 
     Other programs keep models in .safetensors and scenes in .glb: those are left out.
     """
-    found = [path for path in list_folder(folder, 2) if path.suffix.lower() in READ_SUFFIXES and _has_motion_head(path)]
+    found = [path for path in list_folder(folder, 2) if path.suffix.lower() in READ_SUFFIXES and has_motion_head(path)]
     return {path.relative_to(folder).as_posix() + mark: path for path in found}
-
-
-def _has_motion_head(path: Path) -> bool:
-    """Whether a file holds a motion; read again only when it has changed."""
-    try:
-        state = path.stat()
-    except OSError:
-        return False
-    return _read_motion_head(path, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=4096)
-def _read_motion_head(path: Path, _changed: int, _size: int) -> bool:
-    return has_motion_head(path)
 
 
 def find_motion(name: str) -> Path | str:

@@ -45,12 +45,7 @@ class MimoLoadTemplate(io.ComfyNode):
 
     @classmethod
     def execute(cls, folder) -> io.NodeOutput:
-        known = list_templates()
-        if folder not in known:
-            raise InputError(
-                f"There is no template {folder}. Copy a folder with vid, sdc and bk.mp4 to input, press R."
-            )
-        scene, body_code = load_template(known[folder], progress=make_progress())
+        scene, body_code = load_template(find_template(folder), progress=make_progress())
         images = make_batch(body_code, len(body_code))
         return io.NodeOutput(scene, images, ui=show_preview(images, cls))
 
@@ -84,6 +79,14 @@ class MimoSaveTemplate(io.ComfyNode):
         progress = make_progress()
         save_template(target, scene, to_clip(body_code, progress=progress), progress=progress)
         return io.NodeOutput(ui=show_files(sorted(target.glob("*.mp4"))))
+
+
+def find_template(name: str) -> Path:
+    """Where a listed template lies."""
+    known = list_templates()
+    if name not in known:
+        raise InputError(f"There is no template {name}. Copy a folder with vid, sdc and bk.mp4 to input, press R.")
+    return known[name]
 
 
 def list_templates() -> dict[str, Path]:

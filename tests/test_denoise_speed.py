@@ -8,7 +8,7 @@ import torch
 from mimo_core.denoise.denoiser import Denoiser
 from mimo_core.denoise.reference_unet import ReferenceUNet
 from mimo_core.denoise.sampling import Conditions, make_scheduler, sample_latents
-from mimo_core.denoise.speed import DEEP_KEY, DeepFeatures, is_guided
+from mimo_core.denoise.speed import DEEP_KEY, DeepFeatures
 from mimo_core.errors import InputError
 from tests.tiny_comfy import CONFIG
 from tests.tiny_networks import random_weights
@@ -57,9 +57,6 @@ class TestDeepFeatures:
         ]
         assert 0 < errors[1] < errors[0] < 0.7
 
-    def test_every_step_is_as_without(self, denoiser, conditions):
-        assert torch.equal(sample(denoiser, conditions, reuse_every=1), sample(denoiser, conditions))
-
     def test_windows_do_not_read_each_others_features(self, denoiser, conditions, blocks):
         """Two windows without overlap, in one run or in two."""
         both = sample(denoiser, conditions, windows=[[0, 1, 2, 3], [4, 5, 6, 7]], reuse_every=2)
@@ -99,16 +96,3 @@ class TestDeepFeatures:
     def test_numbers_out_of_reason_are_refused(self):
         with pytest.raises(InputError, match="give 1 or more"):
             DeepFeatures(0)
-
-
-class TestGuidanceInterval:
-    def test_outside_only_one_half_runs(self, denoiser, conditions, monkeypatch):
-        rows, real = [], denoiser.conv_in.forward
-        monkeypatch.setattr(denoiser.conv_in, "forward", lambda x: (rows.append(len(x)), real(x))[1])
-        sample(denoiser, conditions, guidance_interval=(0.2, 0.8))
-        guided = [is_guided(float(time), (0.2, 0.8)) for time in make_scheduler("ddim", 6).timesteps]
-        assert rows == [16 if both else 8 for both in guided] and 0 < sum(guided) < 6
-
-    def test_ends_the_wrong_way_round_are_refused(self, denoiser, conditions):
-        with pytest.raises(InputError, match="the lower first"):
-            sample(denoiser, conditions, guidance_interval=(0.8, 0.2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,9 @@ def mask_source(identity: Identity, motion: Motion | Clip, scene: Scene, frames:
     return extend_clip(front, frames, is_still=scene.is_still)
 
 
+_bake_proxy = lru_cache(maxsize=1)(Proxy.from_identity)  # for the layer and for its outline
+
+
 def draw_proxy(identity: Identity, motion: Motion | Clip, scene: Scene, frames: int) -> Clip:
     """The character as the proxy draws it, before the plate and behind what passes in front.
 
@@ -45,7 +49,7 @@ def draw_proxy(identity: Identity, motion: Motion | Clip, scene: Scene, frames: 
     """
     if isinstance(motion, Clip):
         raise InputError("These weights also read the proxy, which needs the motion itself. Connect it, not body code.")
-    return draw_proxy_in_scene(Proxy.from_identity(identity), retarget_motion(motion, identity), scene)
+    return draw_proxy_in_scene(_bake_proxy(identity), retarget_motion(motion, identity), scene)
 
 
 def draw_proxy_in_scene(drawn: Proxy, motion: Motion, scene: Scene) -> Clip:
@@ -56,7 +60,7 @@ def draw_proxy_in_scene(drawn: Proxy, motion: Motion, scene: Scene) -> Clip:
 
 def mark_proxy(identity: Identity, motion: Motion, scene: Scene) -> Masks:
     """Where the proxy covers the scene: the outline that weights which read it were trained to fill."""
-    drawn = Proxy.from_identity(identity).render(retarget_motion(motion, identity), size=(scene.width, scene.height))
+    drawn = _bake_proxy(identity).render(retarget_motion(motion, identity), size=(scene.width, scene.height))
     return Masks.from_frames(alpha for _, alpha in drawn)
 
 

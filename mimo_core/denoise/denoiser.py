@@ -10,6 +10,7 @@ from .config import MimoConfig
 from .elementwise import activate, add_to, is_traced, normalize_groups
 from .forward_context import ForwardContext, repeat_per_row
 from .reference import ReferenceFeatures, ReferenceKeys
+from .speed import DEEP_KEY
 from .transformer import TransformerBlock
 from .unet import UNet
 
@@ -67,7 +68,8 @@ class Denoiser(UNet):
         skips = [hidden]
         hidden = ctx.apply_patches("input_block_patch_after_skip", hidden)
         inputs, outputs = self.list_input_blocks(), self.list_output_blocks()
-        deep = ctx.deep_features.open_pass(ctx, timesteps) if ctx.deep_features is not None else None
+        features = ctx.options.get(DEEP_KEY)
+        deep = None if features is None else features.open_pass(ctx, timesteps)
         is_reused = deep is not None and deep.found is not None
         shared = 0 if deep is None else max(len(outputs) - 1 - deep.depth, 0)  # output blocks whose result is kept
         for number, block in enumerate(inputs[: len(outputs) - 1 - shared] if is_reused else inputs, 1):

@@ -32,7 +32,6 @@ class ForwardContext:
         self.reads_reference = tuple(
             self.options.get("reads_reference", [kind == CONDITIONAL for kind in self.chunks]),
         )
-        self.deep_features = self.options.get("mimo_deep_features")  # what `speed.DeepFeatures` keeps between steps
         self.context = repeat_per_row(context, rows, "context tokens")
         self.reference = reference
         self.banks: dict[str, Tensor] | None = None

@@ -12,7 +12,7 @@ from ..errors import InputError
 
 
 Result = TypeVar("Result")
-Fallback = TypeVar("Way")
+Fallback = TypeVar("Fallback")
 
 
 class OutOfMemory(InputError, torch.cuda.OutOfMemoryError):

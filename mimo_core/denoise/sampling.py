@@ -182,8 +182,9 @@ def predict_velocity(
     mean = latents.new_zeros(len(kinds), *latents.shape)
     seen = latents.new_zeros(len(latents), 1, 1, 1)
     for done, batch in enumerate(passes.batches, 1):
+        pose = None if conditions.pose is None else conditions.pose([frame for window in batch for frame in window])
         predicted = torch.cat(
-            [_denoise_windows(denoiser, latents, timestep, conditions, batch, half, deep) for half in together]
+            [_denoise_windows(denoiser, latents, timestep, conditions, batch, half, deep, pose) for half in together]
         )
         for window, velocities in zip(batch, predicted.unbind(1), strict=True):
             seen[window] += 1
@@ -196,14 +197,13 @@ def predict_velocity(
     return mean[0] * seen if behavior == "official" else mean[0]
 
 
-def _denoise_windows(denoiser, latents, timestep, conditions, batch, kinds, deep) -> Tensor:
+def _denoise_windows(denoiser, latents, timestep, conditions, batch, kinds, deep, pose) -> Tensor:
     """v (kinds, windows, n, 4, h, w) of windows of n frames each in one pass."""
     frames = [frame for window in batch for frame in window]
     device, dtype = _get_device(denoiser), _get_dtype(denoiser)
     x = torch.cat([latents[frames], conditions.concat_latents[frames].to(latents)], 1).to(device, dtype)
     token = conditions.token.to(device, dtype)
     context = torch.cat([token if kind == 0 else torch.zeros_like(token) for kind in kinds])
-    pose = conditions.pose(frames).to(device, dtype) if conditions.pose is not None else None
     rows = len(frames) * len(kinds)
     velocity = denoiser(
         x.repeat(len(kinds), 1, 1, 1),
@@ -214,7 +214,7 @@ def _denoise_windows(denoiser, latents, timestep, conditions, batch, kinds, deep
             DEEP_KEY: deep,
             WINDOWS_KEY: [tuple(window) for _ in kinds for window in batch],
         },
-        pose=pose,
+        pose=None if pose is None else pose.to(device, dtype),
         reference=conditions.reference,
     )
     return velocity.to(latents).unflatten(0, (len(kinds), len(batch), -1))

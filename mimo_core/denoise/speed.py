@@ -53,13 +53,11 @@ class DeepFeatures:
         """Forget a run."""
         self.timestep, self.step, self.kept = None, -1, {}
 
-    def read_time(self, timesteps: Tensor) -> float:
-        """The timestep of a pass's rows (rows,), which is that of all of them."""
-        return float(timesteps[0])
-
     def open_pass(self, ctx: ForwardContext, timesteps: Tensor) -> DeepPass:
-        """What a pass of the denoiser may take from an earlier one, and where it leaves its own."""
-        now = self.read_time(timesteps)
+        """What a pass of the denoiser at `timesteps` (rows,), all equal, may take from an earlier one, and where it
+        leaves its own.
+        """
+        now = float(timesteps[0])
         if now != self.timestep:
             self.timestep, self.step = now, self.step + 1
         keys = _name_chunks(ctx)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ from .inverted import is_inverted_mask
 from .matte import cut_object, refine_matte
 from .picture import read_mask, split_alpha
 from .prepare import composite_on_white, crop_to_matte, matte_box, pad_to_square, square_padding
+
+
+if TYPE_CHECKING:
+    from ..pose.estimate import Estimate
 
 
 LONGEST_SIDE = 2048  # pixels: no decoder shows more, and matting takes time in proportion to the area
@@ -38,11 +43,14 @@ def encode_identity(picture, *, mask=None, back=None) -> Identity:
     gives it, is inverted. Without a person on it the identity has no body. Raises InputError for a mask that selects
     nothing and for what is no picture.
     """
+    from ..pose.fit import fit_portrait
+
     colors, alpha = _limit_size(*split_alpha(picture))
     given = alpha if mask is None else read_mask(mask, *colors.shape[:2])
     is_inverted = mask is not None and is_inverted_mask(colors, given)
     given = 255 - given if is_inverted else given
-    matte, fitted, notes = _find_matte(colors, given, is_alpha=mask is None)
+    matte, seen, notes = _find_matte(colors, given, is_alpha=mask is None)
+    fitted = None if seen is None else fit_portrait(seen.motion, seen.landmarks, matte)
     if is_inverted:
         notes = (*notes, "The character's mask selects what is around the character, so it was inverted.")
     left, top, right, bottom = matte_box(matte)
@@ -72,10 +80,9 @@ def _limit_size(colors: NDArray, alpha: NDArray | None) -> tuple[NDArray, NDArra
 
 def _find_matte(
     colors: NDArray, given: NDArray | None, *, is_alpha: bool
-) -> tuple[NDArray, Motion | None, tuple[str, ...]]:
-    """Matte (H, W), fitted body or None, and notes."""
+) -> tuple[NDArray, Estimate | None, tuple[str, ...]]:
+    """Matte (H, W), what was found of the body or None, and notes."""
     from ..pose.estimate import estimate_picture
-    from ..pose.fit import fit_portrait
 
     if given is not None and not given.any():
         raise InputError(f"The character's {'alpha channel' if is_alpha else 'mask'} is empty: it selects no pixel.")
@@ -84,7 +91,7 @@ def _find_matte(
     if seen.is_found:
         matte = refine_matte(colors, seen.masks[0]) if given is None else given
         if matte.any():
-            return matte, fit_portrait(seen.motion, seen.landmarks, matte), _note_unseen(seen.motion)
+            return matte, seen, _note_unseen(seen.motion)
     notes = ("No person was found on the character picture: it is shown as a flat, upright card.",)
     if given is not None:
         return given, None, notes

@@ -18,10 +18,10 @@ def has_motion_head(path: Path) -> bool:
 
     At most `LONGEST_HEAD` bytes are read, once for each version of a file. A file that cannot be read holds nothing.
     """
-    if path.suffix.lower() not in (".safetensors", ".glb"):
-        return True
     try:
         status = path.stat()
+        if path.suffix.lower() not in (".safetensors", ".glb"):
+            return True
         return _read_head(path, status.st_mtime_ns, status.st_size)
     except OSError:
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import tee
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def estimate_motion(
     ticker = _StageTicker(progress, frames)
     cuts = find_cuts(clip)
     people: tuple[PersonTrack, ...] = ()
-    found_hands: list[HandPair] = []
+    found_hands: list[HandPair] | None = [] if fingers else None
     if boxes is person_mask is None:
         people, poses = _follow_somebody(clip, person, at, cuts, ticker.look)
         stored = Masks.from_frames(_draw_masks(clip, poses, found_hands, ticker.draw))
@@ -97,7 +98,7 @@ def estimate_motion(
         smoothing=smoothing,
         progress=ticker.fit,
     )
-    if fingers and landmarks.found.any():
+    if found_hands and landmarks.found.any():
         motion = add_hands(motion, _swap_hands(found_hands, raw, landmarks))
     progress(ticker.total, ticker.total)
     assumptions = _list_assumptions(motion, focal)
@@ -147,19 +148,16 @@ def _follow_somebody(
 
 
 def _draw_masks(
-    clip: Clip, poses: Sequence[FramePose | None], hands: list[HandPair], tick: Callable[[int], None]
+    clip: Clip, poses: Sequence[FramePose | None], hands: list[HandPair] | None, tick: Callable[[int], None]
 ) -> Iterator[np.ndarray]:
-    """Masks (H, W) of poses that were kept without theirs: the network looks once more. Adds to `hands`."""
+    """Masks (H, W) of poses that were kept without theirs: the network looks once more. Adds to `hands` if given."""
     networks = load_blazepose()
     empty = np.zeros((clip.height, clip.width), np.uint8)
     for number, (frame, pose) in enumerate(zip(clip, poses, strict=True)):
-        if pose is None:
-            hands.append(NO_HANDS)
-            yield empty
-        else:
-            seen = networks.find_landmarks(frame, pose.region)
-            hands.append(find_hands(frame, seen))
-            yield seen.warp_mask(clip.width, clip.height)
+        seen = None if pose is None else networks.find_landmarks(frame, pose.region)
+        if hands is not None:
+            hands.append(NO_HANDS if seen is None else find_hands(frame, seen))
+        yield empty if seen is None else seen.warp_mask(clip.width, clip.height)
         tick(number)
 
 
@@ -168,13 +166,16 @@ def _draw_guided(
     boxes: Sequence | None,
     person_mask: Masks | None,
     poses: list,
-    hands: list[HandPair],
+    hands: list[HandPair] | None,
     tick: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
-    """Masks (H, W) of the person in boxes or masks; their poses are added to `poses`, their hands to `hands`."""
+    """Masks (H, W) of the person in boxes or masks; adds their poses to `poses`, their hands to `hands` if given."""
     empty = np.zeros((clip.height, clip.width), np.uint8)
-    for number, pose in enumerate(track_guided(clip, boxes=boxes, person_mask=person_mask)):
-        hands.append(NO_HANDS if pose is None else find_hands(clip[number], pose))
+    followed, shown = tee(clip)
+    tracked = track_guided(followed, boxes=boxes, person_mask=person_mask)
+    for number, (pose, frame) in enumerate(zip(tracked, shown, strict=True)):
+        if hands is not None:
+            hands.append(NO_HANDS if pose is None else find_hands(frame, pose))
         poses.append(None if pose is None else pose.drop_mask())
         yield empty if pose is None else pose.warp_mask(clip.width, clip.height)
         tick(number)

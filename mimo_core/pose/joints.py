@@ -18,6 +18,7 @@ from ..geometry.rotations import axis_angle_from_matrix
 from ..motion.edit import smooth_motion
 from ..motion.motion import Motion
 from .inverse_kinematics import SIDES, STRAIGHT_SINE, frame_from_axes
+from .landmarks import nearest_known
 
 
 # Joints along a leg and an arm, and the bones of the trunk with their ends.
@@ -35,8 +36,7 @@ def motion_from_joints(joints: Tensor, found: Tensor, camera: Camera, *, fps: fl
     """
     if not found.any():
         raise InputError("Nobody was found in these poses.")
-    known = found.nonzero()[:, 0]
-    nearest = known[(torch.arange(len(found))[:, None] - known).abs().argmin(1)]
+    nearest = nearest_known(found)
     places = joints[nearest].float() * torch.tensor(WORLD_FROM_CAMERA)
     betas = _betas_of_bones(places[found])
     _, rest = free_body().shape(betas)

@@ -58,6 +58,14 @@ class Landmarks:
         return landmarks
 
 
+def nearest_known(found: Tensor) -> Tensor:
+    """For each of F frames the nearest one of those `found` (F,) bool, the earlier of two; at least one is."""
+    known, frames = found.nonzero()[:, 0], torch.arange(len(found))
+    after = torch.searchsorted(known, frames).clamp(max=len(known) - 1)
+    before = (after - 1).clamp(min=0)
+    return torch.where((frames - known[before]).abs() <= (known[after] - frames).abs(), known[before], known[after])
+
+
 def find_bridges(found: Tensor, fps: float, cuts: Collection[int] = ()) -> Tensor:
     """Frames (F,) bool without the person that lie between frames with them, in gaps of at most half a second.
 

@@ -27,7 +27,7 @@ from ..render.openpose import OPENPOSE_POINTS, openpose_points
 from .blazepose import LANDMARK_COUNT, MOUTH
 from .fit import fit_motion
 from .joints import motion_from_joints
-from .landmarks import Landmarks
+from .landmarks import Landmarks, nearest_known
 from .lift import lift_openpose
 from .rig import BodyState, load_rig
 
@@ -167,8 +167,7 @@ def _scale_to_metric(person: Person, landmarks: Landmarks, camera: Camera) -> Pe
     ]
     betas = scale_to_height(body, person.betas, measure_height(body, person.betas) * float(size[0] / size[1]))
     shift = (places - points_of(betas)).mean(1)
-    known = landmarks.found.nonzero()[:, 0]
-    nearest = known[(torch.arange(len(shift))[:, None] - known).abs().argmin(1)]
+    nearest = nearest_known(landmarks.found)
     return replace(person, betas=betas, transl=(person.transl + shift[nearest]).float())
 
 

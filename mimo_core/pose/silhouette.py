@@ -42,10 +42,6 @@ class OutlineTargets:
     target: Tensor  # (F, POINTS) where along `direction` the line of sight should be, as a share of the distance
     weight: Tensor  # (F, POINTS) 0 to 1
 
-    def vertex_numbers(self) -> Tensor:
-        """(F, POINTS) long, numbers of the body's vertices."""
-        return choose_pool()[self.points]
-
     def linearize(self, state: BodyState, joints: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Derivatives (F, POINTS, N) by shift, turns of `joints` and shape, and residuals (F, POINTS) in meters."""
         rig = load_outline_rig()

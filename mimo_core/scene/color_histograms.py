@@ -72,10 +72,6 @@ class ColorHistograms:
         red, green, blue = (values * COARSE_LEVELS // COLOR_LEVELS for values in level)
         return coarse[(red * COARSE_LEVELS + green) * COARSE_LEVELS + blue] > PART_SHARE * max(coarse.sum(), 1)
 
-    @property
-    def total(self) -> float:
-        return float(self.counts.sum())
-
     def log_density(self, bins: np.ndarray, patches: np.ndarray | int = 0) -> np.ndarray:
         """Log probability density over RGB of colour bins (...) on patches (...), float32."""
         if self._density is None:

@@ -38,10 +38,10 @@ def fill_hole(
     inside, alpha = box.cut(hole), box.cut(front)
     others = alpha > 0
     here = box.cut(source)
-    picture, seen, reach = _look_up(background, frame, box)
-    free = ~inside & ~others & reach
+    picture, seen = _look_up(background, frame, box)
+    free = ~inside & ~others & seen
     if not background.canvas.is_shift:
-        picture = _align(picture, here, inside | others | ~reach)
+        picture = _align(picture, here, inside | others | ~seen)
     light = _estimate_light(here, picture, free)
     grain = background.grain.sample_noise(picture, frame, box)
     weight = _fade(inside, feather)[..., None]
@@ -60,14 +60,14 @@ def _box_around(hole: np.ndarray) -> Box:
     return box.expanded(margin, margin, *hole.shape)
 
 
-def _look_up(background: Background, frame: int, box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Background colours (float32), where they were seen, and where the canvas reaches."""
+def _look_up(background: Background, frame: int, box) -> tuple[np.ndarray, np.ndarray]:
+    """Background colours (float32), and where they were seen."""
     import cv2
 
     canvas = background.canvas
     picture = canvas.lookup(background.picture, frame, box, flags=cv2.INTER_CUBIC)
     seen = canvas.lookup(background.seen, frame, box, flags=cv2.INTER_NEAREST) > 0
-    return picture.astype(np.float32), seen, seen
+    return picture.astype(np.float32), seen
 
 
 def _align(picture: np.ndarray, here: np.ndarray, unknown: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from .appearance import LogRatios
 from .filters import dilate_mask, erode_mask
 from .frame_views import FrameView
-from .moving_objects import SMALLEST_OBJECT, find_deep_body
+from .moving_objects import SMALLEST_OBJECT
 
 
 # Set on the tuning shots 6-17 and 30-35, 2026-11-23: of the fixed occluders of shot 29 0.55 was found.
@@ -36,7 +36,7 @@ class BodyCoverage:
         person = ratios.is_person
         if view.body is None:
             return np.zeros_like(person), person
-        return find_deep_body(view) & view.known & (ratios.person < -1) & ~moving & ~person, person
+        return view.deep_body & view.known & (ratios.person < -1) & ~moving & ~person, person
 
 
 def find_fixed_occluders(plate: np.ndarray, known: np.ndarray, seen: BodyCoverage, body_height: float) -> np.ndarray:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..media.clip import Clip
 from .canvas import BackgroundCanvas
 from .coarse_background import CoarseBackground
-from .filters import dilate_mask
+from .filters import dilate_mask, erode_mask
 from .first_guess import POSSIBLE_PERSON, WorkingClip
 from .fitted_body import FittedBody
 
 
 SURE_PERSON = 153  # soft mask values from here on teach what the person looks like
+FIT_TOLERANCE = 0.012  # of the body height: so far inside the fitted body a fit error no longer explains what is seen
 GUESS_REACH = 0.05  # of the body height: the person does not reach further beyond the first guess
 
 
@@ -32,10 +34,17 @@ class FrameView:
     body: FittedBody | None
     body_height: float  # of the standing person, in pixels
 
-    @property
+    @cached_property
     def near_person(self) -> np.ndarray:
         """Where the person may be, (h, w) bool."""
         return dilate_mask(self.soft > POSSIBLE_PERSON, GUESS_REACH * self.body_height)
+
+    @cached_property
+    def deep_body(self) -> np.ndarray:
+        """Where the fitted body is, less a rim that a fit error explains, (h, w) bool; nowhere without a body."""
+        if self.body is None:
+            return np.zeros(self.soft.shape, bool)
+        return erode_mask(self.body.silhouette, FIT_TOLERANCE * self.body_height)
 
     @property
     def has_person(self) -> bool:

@@ -18,7 +18,7 @@ from .filters import dilate_mask
 from .first_guess import WorkingClip
 from .fixed_occluders import BodyCoverage, find_fixed_occluders
 from .frame_views import FrameView, FrameViews
-from .moving_objects import detect_moving_objects, find_deep_body, list_sightings, remove_small
+from .moving_objects import detect_moving_objects, list_sightings, remove_small
 from .object_tracks import ObjectTracks
 from .sprites import ColorEvidence, ObjectMasks
 
@@ -98,7 +98,7 @@ class FrameLabels:
         number = cv2.connectedComponents(moving.astype(np.uint8), connectivity=8)[1].clip(0, 255).astype(np.uint8)
         own, matrix = model.match_own_colors(view, number), self.canvas.canvas_from_frame[frame]
         self.tracks.add(frame, list_sightings(frame, view, ratios, number, person, own, box[:2], matrix))
-        hints = OWN_COLORED * own + OVER_BODY * find_deep_body(view)
+        hints = OWN_COLORED * own + OVER_BODY * view.deep_body
         if view.body is not None:
             hints += BODY_SHAPE * view.body.silhouette
         self.store.append(np.stack([alpha, number, _encode_density(ratios.density), hints.astype(np.uint8)]))

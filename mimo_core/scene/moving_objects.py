@@ -15,7 +15,6 @@ from .object_tracks import Sighting
 # Set with the appearance model on the tuning shots 6-17 and 30-35, 2026-11-23.
 SMALLEST_OBJECT = 4e-4  # of the squared body height: smaller components are noise
 OBJECT_GAP = 0.025  # of the body height: gaps so wide inside an object belong to it
-FIT_TOLERANCE = 0.012  # of the body height: so far inside the fitted body a fit error no longer explains what is seen
 END_REACH = 0.1  # of the body height: how near the middle of a hand, foot or head a piece of it lies
 TOUCH_DISTANCE = 0.015  # of the body height: how near an object must come to touch the person
 
@@ -54,7 +53,7 @@ def list_sightings(
 
     `corner` (x, y) is where the view lies in the frame, `canvas_from_frame` (3, 3) brings the frame onto the canvas.
     """
-    body = find_deep_body(view)
+    body = view.deep_body
     covering, size = body & ~own, max(int(body.sum()), 1)
     near = np.bincount(label[dilate_mask(person, TOUCH_DISTANCE * view.body_height)], minlength=256)
     colored = np.bincount(label[own], minlength=256)
@@ -97,10 +96,3 @@ def map_point(matrix: np.ndarray, point: np.ndarray) -> np.ndarray:
     """Where a homography (3, 3) brings a point (2,)."""
     mapped = matrix @ (*point, 1.0)
     return mapped[:2] / mapped[2]
-
-
-def find_deep_body(view: FrameView) -> np.ndarray:
-    """Where the fitted body is, less a rim that a fit error explains, (h, w) bool; nowhere without a body."""
-    if view.body is None:
-        return np.zeros(view.soft.shape, bool)
-    return erode_mask(view.body.silhouette, FIT_TOLERANCE * view.body_height)

@@ -45,13 +45,3 @@ class BackgroundSamples:
                 middle = ordered[(number - 1) // 2].astype(np.uint16) + ordered[number // 2] + 1
                 result[part] = middle // 2
         return result.reshape(*self.count.shape, 3)
-
-    def spread(self) -> np.ndarray:
-        """How much the colours of a pixel differ, (h, w) uint8: the mean distance of its samples from their median."""
-        middle = self.median().astype(np.int16)
-        kept = np.minimum(self.count, PIXEL_SAMPLES)
-        total = np.zeros(self.count.shape, np.float32)
-        for number in range(PIXEL_SAMPLES):
-            distance = np.abs(self.samples[number] - middle).max(-1)
-            total += np.where(number < kept, distance, 0)
-        return (total / np.maximum(kept, 1)).clip(0, 255).astype(np.uint8)

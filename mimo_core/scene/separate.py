@@ -111,7 +111,7 @@ def _estimate_person(clip: Clip, motion: Motion | None, progress: Progress) -> t
     from ..pose.estimate import estimate_motion
 
     boxes = None if motion is None else _project_boxes(motion, clip.width, clip.height)
-    found = estimate_motion(clip, boxes=boxes, progress=progress)
+    found = estimate_motion(clip, boxes=boxes, fingers=motion is None, progress=progress)
     return motion or found.motion, found.masks
 
 
