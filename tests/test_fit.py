@@ -1,6 +1,9 @@
 """The fit: its rig against the mesh, its closed form, and its refinement against motions that are known exactly."""
 
 import functools
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -215,6 +218,11 @@ class TestFit:
         assert error_of(found, motion).position < 30
         joints = free_body().pose(found.person).joints.diff(n=2, dim=0).norm(dim=-1).mean(1)
         assert joints[WINDOW_FRAMES - 4 : WINDOW_FRAMES + 4].max() < 2 * joints.max().clamp(min=joints.median() * 2)
+
+    def test_a_frame_more_takes_a_few_kilobytes(self):
+        program = Path(__file__).parent / "long_fit.py"
+        run = subprocess.run([sys.executable, program, "2000", "12000"], capture_output=True, text=True, check=True)
+        assert float(run.stdout) < 8  # kB a frame; 70 where the landmarks of all frames are placed at once
 
     def test_cancelling_gets_through(self):
         def cancel(done, total, preview=None):

@@ -18,7 +18,7 @@ from mimo_core.motion.motion import Motion
 from mimo_core.pose.blazepose import CropRegion
 from mimo_core.pose.fingers import add_hands, relax_hand, solve_hand
 from mimo_core.pose.hand_fit import HandModel, finger_axes
-from mimo_core.pose.hands import HandPose, load_hand_network
+from mimo_core.pose.hands import HandPose, HandStore, load_hand_network
 
 
 BODY = free_body()
@@ -207,3 +207,33 @@ class TestMotion:
         away = [transforms[0, joint, :3, :3].double().mT @ palm for transforms in (found, BODY.pose(turned).transforms)]
         angles = [float(axis_angle_from_matrix(turn).norm()) for turn in away]
         assert angles[0] < 0.15 < 0.3 < angles[1]
+
+
+class TestHandStore:
+    def test_hands_come_back_as_they_were_with_the_missing_ones_missing(self):
+        random, store = np.random.default_rng(0), HandStore()
+        pairs = [(_random_hand(random), None), (None, None), (_random_hand(random), _random_hand(random))]
+        for pair in pairs:
+            store.append(pair)
+        assert len(store) == 3
+        for pair, kept in zip(pairs, store, strict=True):
+            assert [hand is None for hand in pair] == [hand is None for hand in kept]
+            for hand, other in zip(pair, kept, strict=True):
+                assert hand is None or hand.presence == other.presence
+                assert hand is None or np.array_equal(hand.pixels, other.pixels)
+                assert hand is None or np.array_equal(hand.world, other.world)
+
+    def test_a_frame_changes_its_sides_and_no_other_does(self):
+        random, store = np.random.default_rng(0), HandStore()
+        pairs = [(_random_hand(random), None), (_random_hand(random), _random_hand(random))]
+        for pair in pairs:
+            store.append(pair)
+        store.swap_sides(0)
+        assert store[0][0] is None
+        assert np.array_equal(store[0][1].pixels, pairs[0][0].pixels)
+        assert np.array_equal(store[1][0].world, pairs[1][0].world)
+
+
+def _random_hand(random: np.random.Generator) -> HandPose:
+    pixels, world = (random.random((21, numbers), np.float32) for numbers in (2, 3))
+    return HandPose(float(random.random(dtype=np.float32)), pixels, world)

@@ -1,5 +1,6 @@
 """Frames on disk: what a stage makes is kept in a temporary file, so that memory does not grow with the clip."""
 
+import struct
 import tempfile
 import threading
 import zlib
@@ -17,17 +18,17 @@ class FrameStore:
         self._file = tempfile.TemporaryFile(prefix="mimo-")  # noqa: SIM115 - lives as long as the store
         self._lock = threading.Lock()
         self._ends = array("Q", [0])
-        self._shapes: list[tuple[int, ...]] = []
-        self._shape_of = array("L")
 
     def __len__(self) -> int:
-        return len(self._shape_of)
+        return len(self._ends) - 1
 
     def append(self, frame: np.ndarray) -> None:
         """Add a uint8 array. A full disk is an InputError that names the folder."""
         if frame.dtype != np.uint8:
             raise TypeError(f"FrameStore keeps uint8, got {frame.dtype}")
-        packed = zlib.compress(np.ascontiguousarray(frame), 1)
+        # The shape lies in the file: in memory a clip whose frames differ would take 200 bytes each for it.
+        packed = struct.pack(f"<B{frame.ndim}I", frame.ndim, *frame.shape)
+        packed += zlib.compress(np.ascontiguousarray(frame), 1)
         with self._lock:
             self._file.seek(self._ends[-1])
             try:
@@ -39,9 +40,6 @@ class FrameStore:
                     "Free some space there, or set TMPDIR to a folder on another disk."
                 ) from error
             self._ends.append(self._ends[-1] + len(packed))
-        if not self._shapes or self._shapes[-1] != frame.shape:
-            self._shapes.append(frame.shape)
-        self._shape_of.append(len(self._shapes) - 1)
 
     def __getitem__(self, index: int) -> np.ndarray:
         """The array at `index`, a fresh copy that may be written to."""
@@ -50,5 +48,6 @@ class FrameStore:
         with self._lock:
             self._file.seek(self._ends[index])
             packed = self._file.read(self._ends[index + 1] - self._ends[index])
-        flat = np.frombuffer(bytearray(zlib.decompress(packed)), np.uint8)
-        return flat.reshape(self._shapes[self._shape_of[index]])
+        shape = struct.unpack_from(f"<{packed[0]}I", packed, 1)
+        values = zlib.decompress(memoryview(packed)[1 + 4 * packed[0] :])
+        return np.frombuffer(bytearray(values), np.uint8).reshape(shape)

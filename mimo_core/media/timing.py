@@ -114,4 +114,4 @@ def _shown_frames(ticks: np.ndarray) -> array:
             begins.append(tick)
             kept.append(frame)
     last = np.searchsorted(begins, np.arange(begins[-1] + 1), side="right") - 1
-    return array("q", np.asarray(kept)[last].tolist())
+    return array("q", np.asarray(kept)[last].tobytes())

@@ -95,7 +95,7 @@ class VideoFile:
         """Time stamps to try: of the last key frame up to `first`, then of those 1, 3 and 7 before it."""
         last = int(np.searchsorted(np.asarray(self._key_frames), first, side="right")) - 1
         for back in (0, 1, 3, 7):
-            if last - back > 0 and self._number_of is not None:
+            if last - back > 0 and self._has_stamps:
                 yield self._key_stamps[last - back]
 
     def _decode_after(self, target: int) -> Iterator[tuple[int, object]]:
@@ -112,7 +112,13 @@ class VideoFile:
             for frame in decode_frames(container, stream):
                 has_begun = has_begun or frame.key_frame
                 if has_begun:
-                    yield self._number_of.get(frame.pts, len(self._stamps)), frame
+                    yield self._find_number(frame.pts), frame
+
+    def _find_number(self, stamp: int | None) -> int:
+        """The number of the frame with a time stamp, that of no frame if there is none."""
+        at = 0 if stamp is None else int(np.searchsorted(self._ordered_stamps, stamp))
+        is_found = stamp is not None and at < len(self._stamps) and self._ordered_stamps[at] == stamp
+        return int(self._order[at]) if is_found else len(self._stamps)
 
     def _examine(self, progress: Progress) -> None:
         tally, interlaced = Tally(), 0
@@ -160,11 +166,12 @@ class VideoFile:
         known = [None if stamp == NO_TIME else stamp * base for stamp in stamps]
         if known.count(None) > len(known) // 2:  # a raw stream: its own headers know more than the container
             known, rate = [None] * len(known), nominal
-        self._times = mend_times(known, nominal)
+        self._times = array("d", mend_times(known, nominal))
         self.fps, self._shown = fit_frame_rate(self._times, rate, nominal)
-        numbers = {stamp: number for number, stamp in enumerate(self._stamps)}
-        is_known = len(numbers) == len(self._stamps) and NO_TIME not in numbers
-        self._number_of = numbers if is_known else None
+        self._order = np.argsort(self._stamps).astype(np.int32)
+        self._ordered_stamps = np.asarray(self._stamps)[self._order]
+        is_known = bool(len(self._stamps)) and self._ordered_stamps[0] != NO_TIME
+        self._has_stamps = is_known and not (np.diff(self._ordered_stamps) == 0).any()
 
     def _begin(self, stream) -> Fraction:
         """Seconds of the file's clock at which the first picture is shown; its sound is moved by as much."""

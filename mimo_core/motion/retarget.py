@@ -20,6 +20,8 @@ SWING_RELEASE = 8.0  # how fast: 10 cm higher the leg may want 8 cm more than it
 GIVE = 0.015  # metres before the end of a leg's reach at which the pelvis begins to sink, for no jerk, if legs differ
 ALIKE_LEGS = 0.05  # relative difference of leg length from which legs differ fully
 STATURES = ("driver", "own")
+FRAMES_AT_ONCE = 256  # retargeted at once: in between they take 7 kB each
+MOVED = ("global_orient", "body_pose", "transl")  # of a person, by retargeting
 
 
 def retarget_motion(motion: Motion, character, *, stature: str = "driver") -> Motion:
@@ -42,8 +44,10 @@ def retarget_motion(motion: Motion, character, *, stature: str = "driver") -> Mo
         betas = scale_to_height(body, betas, measure_height(body, driver_betas))
     if person.body == body.name and torch.allclose(betas, driver_betas, atol=1e-3):
         return motion
-    driver, target = (pose_skeleton(body, shape, person) for shape in (driver_betas, betas))
-    return motion.with_person(_move_to_goals(body, person, betas, driver, target))
+    starts = range(0, person.frames, FRAMES_AT_ONCE)
+    parts = [_move_frames(body, person.index(slice(at, at + FRAMES_AT_ONCE)), driver_betas, betas) for at in starts]
+    moved = {name: torch.cat([getattr(part, name) for part in parts]) for name in MOVED}
+    return motion.with_person(replace(person, betas=betas, body=body.name, **moved))
 
 
 def _character_betas(character) -> Tensor | None:
@@ -51,6 +55,11 @@ def _character_betas(character) -> Tensor | None:
         return character
     fitted = character if isinstance(character, Motion) else character.motion
     return None if fitted is None else free_body().betas_of(fitted.person)
+
+
+def _move_frames(body: BodyModel, person: Person, driver_betas: Tensor, betas: Tensor) -> Person:
+    driver, target = (pose_skeleton(body, shape, person) for shape in (driver_betas, betas))
+    return _move_to_goals(body, person, betas, driver, target)
 
 
 def _move_to_goals(body: BodyModel, person: Person, betas: Tensor, driver: Skeleton, target: Skeleton) -> Person:

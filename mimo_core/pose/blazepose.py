@@ -34,7 +34,7 @@ HEATMAP_KERNEL = 7  # kernel_size of MediaPipe's RefineLandmarksFromHeatmapCalcu
 HEATMAP_CONFIDENCE = 0.5  # min_confidence_to_refine of the same
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class CropRegion:
     """A square of the frame, turned by `angle` so that the person in it stands upright.
 
@@ -78,7 +78,7 @@ class Detection:
         return CropRegion.from_axis(self.keypoints[0], self.keypoints[1])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class FramePose:
     """The 33 landmarks of a person in one frame."""
 

@@ -19,7 +19,7 @@ from ..progress import Progress, silent
 from .blazepose import WRISTS, FramePose, find_people, load_blazepose
 from .fingers import add_hands
 from .fit import fit_motion
-from .hands import HandPose, find_hands
+from .hands import NO_HANDS, HandStore, find_hands
 from .landmarks import Landmarks
 from .overlay import draw_overlay
 from .people import PersonTrack, choose_track, extend_backwards, find_in_all_shots, track_people
@@ -29,8 +29,6 @@ from .tracking import track_guided
 
 __all__ = ["Estimate", "draw_overlay", "estimate_motion", "estimate_picture", "find_people"]
 
-HandPair = tuple[HandPose | None, HandPose | None]  # left and right
-NO_HANDS: HandPair = (None, None)
 FIT_SHARE = 0.5  # the fit of a frame takes about half as long as finding its landmarks
 
 
@@ -69,8 +67,8 @@ def estimate_motion(
     (frame, x, y), a point in pixels on the person in one frame; or `boxes` (F, 4) as x0, y0, x1, y1 in pixels, or a
     `person_mask`, say where the person is. `focal` is in pixels, 0 assumes one. Frames in which nobody is found are
     marked invisible; gaps of up to half a second are bridged, but no hard cut. With `fingers` the hands are looked at
-    too; fingers that are not seen relax. Memory grows by 2 kB a frame and person:
-    masks go to a temporary file. Raises InputError for guides that do not fit the clip.
+    too; fingers that are not seen relax. Memory grows by 1.5 kB a frame and person, and by 5 kB a frame while the body
+    is fitted; masks go to a temporary file. Raises InputError for guides that do not fit the clip.
     """
     _check_guides(clip, boxes, person_mask, smoothing, focal)
     _check_point(clip, at)
@@ -79,7 +77,7 @@ def estimate_motion(
     ticker = _StageTicker(progress, frames)
     cuts = find_cuts(clip)
     people: tuple[PersonTrack, ...] = ()
-    found_hands: list[HandPair] | None = [] if fingers else None
+    found_hands = HandStore() if fingers else None
     if boxes is person_mask is None:
         people, poses = _follow_somebody(clip, person, at, cuts, ticker.look)
         stored = Masks.from_frames(_draw_masks(clip, poses, found_hands, ticker.draw))
@@ -99,7 +97,8 @@ def estimate_motion(
         progress=ticker.fit,
     )
     if found_hands and landmarks.found.any():
-        motion = add_hands(motion, _swap_hands(found_hands, raw, landmarks))
+        _swap_hands(found_hands, raw, landmarks)
+        motion = add_hands(motion, found_hands)
     progress(ticker.total, ticker.total)
     assumptions = _list_assumptions(motion, focal)
     notes = _list_notes(clip, motion, person, assumptions, people, cuts)
@@ -148,7 +147,7 @@ def _follow_somebody(
 
 
 def _draw_masks(
-    clip: Clip, poses: Sequence[FramePose | None], hands: list[HandPair] | None, tick: Callable[[int], None]
+    clip: Clip, poses: Sequence[FramePose | None], hands: HandStore | None, tick: Callable[[int], None]
 ) -> Iterator[np.ndarray]:
     """Masks (H, W) of poses that were kept without theirs: the network looks once more. Adds to `hands` if given."""
     networks = load_blazepose()
@@ -166,7 +165,7 @@ def _draw_guided(
     boxes: Sequence | None,
     person_mask: Masks | None,
     poses: list,
-    hands: list[HandPair] | None,
+    hands: HandStore | None,
     tick: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
     """Masks (H, W) of the person in boxes or masks; adds their poses to `poses`, their hands to `hands` if given."""
@@ -181,13 +180,14 @@ def _draw_guided(
         tick(number)
 
 
-def _swap_hands(hands: Sequence[HandPair], raw: Landmarks, settled: Landmarks) -> list[HandPair]:
-    """The hands with left and right changed where the landmarks (F, 33) were changed."""
+def _swap_hands(hands: HandStore, raw: Landmarks, settled: Landmarks) -> None:
+    """Change left and right hand where the landmarks (F, 33) were changed."""
     left, right = WRISTS
     swapped = (raw.pixels[:, left] == settled.pixels[:, right]).all(1) & (
         raw.pixels[:, left] != raw.pixels[:, right]
     ).any(1)
-    return [pair[::-1] if swap else pair for pair, swap in zip(hands, swapped.tolist(), strict=True)]
+    for frame in swapped.nonzero()[:, 0].tolist():
+        hands.swap_sides(frame)
 
 
 def estimate_picture(

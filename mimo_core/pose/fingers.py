@@ -136,18 +136,24 @@ def _turn_wrist(person: Person, seen: HandAngles, name: str, fps: float) -> Pers
     """The person with the wrist turned to where the palm is, as far as a wrist turns."""
     joint = JOINT[f"{name}_wrist"]
     pose = person.pose().double()
-    local = matrix_from_axis_angle(pose)
-    world = local[:, 0]
-    for number in _list_chain(PARENTS[joint]):
-        world = world @ local[:, number]
     low, high = tabulate_priors((joint,))[2:]
-    wanted = axis_angle_from_matrix(world.mT @ seen.palm)
+    parts = zip(pose.split(FITTED_AT_ONCE), seen.palm.split(FITTED_AT_ONCE), strict=True)
+    wanted = torch.cat([_turn_to_palm(turns, palm, joint) for turns, palm in parts])
     is_possible = ((wanted > 2 * low) & (wanted < 2 * high)).all(1)
     wanted = wanted.clamp(low[0], high[0])
     total, share = _sum_in_time(wanted, seen.trust * is_possible, fps)
     share, mean = share / (share + REST_SHARE), total / share.clamp_min(1e-9)
     pose[:, joint] = pose[:, joint] * (1 - share) + mean * share
     return person.with_pose(pose.float())
+
+
+def _turn_to_palm(pose: Tensor, palm: Tensor, joint: int) -> Tensor:
+    """Axis-angle (F, 3) of a wrist, `joint` of a pose (F, 24, 3), that brings the hand to palms (F, 3, 3)."""
+    local = matrix_from_axis_angle(pose)
+    world = local[:, 0]
+    for number in _list_chain(PARENTS[joint]):
+        world = world @ local[:, number]
+    return axis_angle_from_matrix(world.mT @ palm)
 
 
 def _list_chain(joint: int) -> list[int]:

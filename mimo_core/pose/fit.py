@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 
 import torch
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ from .unseen import drop_unseen_limbs, hang_unseen_limbs
 WINDOW_FRAMES = 192  # frames that are solved at once
 LOOKAHEAD_FRAMES = 24  # frames behind a window that are solved with it and then again
 HELD_BEFORE_WINDOW = 2  # frames before a window that its accelerations lean on
+FRAMES_AT_ONCE = 256  # placed or converted at once: in between they take up to 80 kB each
 SHAPE_FRAMES = 120  # frames of a long clip that tell the shape
 STEPS, PLANT_STEPS = 8, 4  # Gauss-Newton steps before and after feet are locked
 OUTLINE_ROUNDS, OUTLINE_STEPS = 2, 3  # 18 tuning shots of 256 px: joints 2.62 -> 2.26 px (2026-11-26)
@@ -72,21 +74,22 @@ def fit_motion(
     if not found.any():
         return _make_nobody(len(landmarks), camera, fps)
     landmarks = drop_unseen_limbs(landmarks, fps)
-    seen = _weigh_landmarks(landmarks)
-    state = _interpolate_initial(rig, seen, camera)
+    state = _interpolate_initial(rig, landmarks, camera)
     segments = _split_at_cuts(find_intervals(found | bridged), cuts)
     windows = [window for segment in segments for window in _cut_windows(*segment)]
     is_long = len(windows) > 1
     total = 2 * len(windows)
     if is_long:
-        state = _estimate_shape(rig, state, seen, camera, fps, tick=lambda: progress(0, total))
+        state = _estimate_shape(rig, state, landmarks, camera, fps, tick=lambda: progress(0, total))
     options = {"fps": fps, "smoothing": max(smoothing, 1e-3), "shape": "fixed" if is_long else "free"}
-    state = _solve_windows(rig, state, seen, camera, windows, progress=progress, total=total, steps=STEPS, **options)
-    contacts = find_contacts(rig.place(state).points, found, fps)
-    locks = lock_feet(rig.place(state).points, contacts)
+    problem = (landmarks, camera, windows)
+    state = _solve_windows(rig, state, *problem, progress=progress, total=total, steps=STEPS, **options)
+    points = _convert_in_parts(lambda part: rig.place(state[part]).points, len(state))
+    contacts = find_contacts(points, found, fps)
+    locks = lock_feet(points, contacts)
     state = _solve_windows(
-        rig, state, seen, camera, windows, locks=locks, masks=masks, progress=progress, done=len(windows),
-        total=total, steps=PLANT_STEPS, **options,
+        rig, state, *problem, locks=locks, masks=masks, progress=progress, done=len(windows), total=total,
+        steps=PLANT_STEPS, **options,
     )  # fmt: skip
     return Motion((_make_person(state, landmarks, contacts, bridged),), float(fps), camera)
 
@@ -106,7 +109,7 @@ def fit_closed_form(landmarks: Landmarks, camera: Camera, *, fps: float) -> Moti
     """What the fit starts from: every frame by itself, on the average body, without refinement."""
     if not landmarks.found.any():
         return _make_nobody(len(landmarks), camera, fps)
-    state = _interpolate_initial(load_rig(), _weigh_landmarks(landmarks), camera)
+    state = _interpolate_initial(load_rig(), landmarks, camera)
     contacts = torch.zeros(len(landmarks), 2, dtype=torch.bool)
     bridged = find_bridges(landmarks.found, fps)
     return Motion((_make_person(state, landmarks, contacts, bridged),), float(fps), camera)
@@ -131,18 +134,38 @@ def solve_initial_pose(rig: Rig, seen: Landmarks, camera: Camera) -> BodyState:
     return BodyState(rotations, transl, betas)
 
 
-def _interpolate_initial(rig: Rig, seen: Landmarks, camera: Camera) -> BodyState:
+def _interpolate_initial(rig: Rig, landmarks: Landmarks, camera: Camera) -> BodyState:
     """The closed form where the person was found, interpolated in between, the nearest pose before and after."""
-    known = seen.found.nonzero()[:, 0]
-    state = solve_initial_pose(rig, seen[known], camera)
-    frames = torch.arange(len(seen))
+    known = landmarks.found.nonzero()[:, 0]
+    quaternions, transl = [], []
+    for part in known.split(FRAMES_AT_ONCE):
+        solved = solve_initial_pose(rig, _weigh_landmarks(landmarks[part]), camera)
+        quaternions.append(quaternion_from_matrix(solved.rotations))
+        transl.append(solved.transl)
+    quaternions, transl = torch.cat(quaternions), torch.cat(transl)
+    frames = torch.arange(len(landmarks))
     after = torch.searchsorted(known, frames).clamp(max=len(known) - 1)
     before = (torch.searchsorted(known, frames, right=True) - 1).clamp(min=0)
     way = (known[after] - known[before]).clamp_min(1)
     share = ((frames - known[before]) / way).clamp(0, 1).double()
-    quaternions = quaternion_from_matrix(state.rotations)
-    rotations = matrix_from_quaternion(slerp(quaternions[before], quaternions[after], share[:, None, None]))
-    return BodyState(rotations, torch.lerp(state.transl[before], state.transl[after], share[:, None]), state.betas)
+
+    def turn_between(part: slice) -> Tensor:
+        first, last = quaternions[before[part]], quaternions[after[part]]
+        return matrix_from_quaternion(slerp(first, last, share[part, None, None]))
+
+    rotations = _convert_in_parts(turn_between, len(landmarks))
+    return BodyState(rotations, torch.lerp(transl[before], transl[after], share[:, None]), solved.betas)
+
+
+def _convert_in_parts(convert: Callable[[slice], Tensor], frames: int) -> Tensor:
+    """What `convert` gives for all frames (F, ...), made of a few at a time."""
+    first = convert(slice(0, FRAMES_AT_ONCE))
+    whole = first.new_empty(frames, *first.shape[1:])
+    whole[:FRAMES_AT_ONCE] = first
+    for start in range(FRAMES_AT_ONCE, frames, FRAMES_AT_ONCE):
+        part = slice(start, start + FRAMES_AT_ONCE)
+        whole[part] = convert(part)
+    return whole
 
 
 def _split_at_cuts(segments: list[tuple[int, int]], cuts: Collection[int]) -> list[tuple[int, int]]:
@@ -166,23 +189,25 @@ def _cut_windows(start: int, stop: int) -> list[tuple[int, int, int, int]]:
 
 
 def _estimate_shape(
-    rig: Rig, state: BodyState, seen: Landmarks, camera: Camera, fps: float, *, tick: Callable[[], None]
+    rig: Rig, state: BodyState, landmarks: Landmarks, camera: Camera, fps: float, *, tick: Callable[[], None]
 ) -> BodyState:
     """The same state with the shape that a sample of the frames shows."""
-    known = seen.found.nonzero()[:, 0]
+    known = landmarks.found.nonzero()[:, 0]
     sample = known[torch.linspace(0, len(known) - 1, min(SHAPE_FRAMES, len(known))).long()]
-    shaped = refine_pose(rig, state[sample], seen[sample], camera, fps=fps, smoothing=0.0, steps=STEPS, tick=tick)
+    seen = _weigh_landmarks(landmarks[sample])
+    shaped = refine_pose(rig, state[sample], seen, camera, fps=fps, smoothing=0.0, steps=STEPS, tick=tick)
     return BodyState(state.rotations, state.transl, shaped.betas)
 
 
 def _solve_windows(
-    rig: Rig, state: BodyState, seen: Landmarks, camera: Camera, windows, *, locks: FootLocks | None = None,
+    rig: Rig, state: BodyState, landmarks: Landmarks, camera: Camera, windows, *, locks: FootLocks | None = None,
     masks: Masks | None = None, progress: Progress, done: int = 0, total: int, steps: int, **options,
 ) -> BodyState:  # fmt: skip
+    """The state with every window solved, one after the other; its rotations and places are changed in place."""
     for start, first, last, stop in windows:
         frames = slice(start, stop)
         part = None if locks is None else FootLocks(locks.points, locks.targets[frames], locks.held[frames])
-        problem = (rig, state[frames], seen[frames], camera)
+        problem = (rig, state[frames], _weigh_landmarks(landmarks[frames]), camera)
         # Cancel comes through `progress`, so it is called within a window too, which can take ten seconds.
         options = options | {"locks": part, "held": first - start, "tick": lambda done=done: progress(done, total)}
         if masks is None:
@@ -191,10 +216,9 @@ def _solve_windows(
             solved = _refine_to_outline(
                 *problem, masks.read(start, stop), rounds=OUTLINE_ROUNDS, steps=OUTLINE_STEPS, **options
             )
-        rotations, transl = state.rotations.clone(), state.transl.clone()
-        rotations[first:last] = solved.rotations[first - start : last - start]
-        transl[first:last] = solved.transl[first - start : last - start]
-        state = BodyState(rotations, transl, solved.betas)
+        state.rotations[first:last] = solved.rotations[first - start : last - start]
+        state.transl[first:last] = solved.transl[first - start : last - start]
+        state = replace(state, betas=solved.betas)
         done += 1
         progress(done, total)
     return state
@@ -220,7 +244,7 @@ def _tick_each(masks: Iterable[NDArray], tick: Callable[[], None]) -> Iterator[N
 
 
 def _make_person(state: BodyState, landmarks: Landmarks, contacts: Tensor, bridged: Tensor) -> Person:
-    pose = axis_angle_from_matrix(state.rotations).float()
+    pose = _convert_in_parts(lambda part: axis_angle_from_matrix(state.rotations[part]).float(), len(state))
     visible = landmarks.found | bridged
     return Person(
         betas=state.betas.float(),

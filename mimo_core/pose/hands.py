@@ -6,7 +6,10 @@ landmarks, so no palm detector is needed.
 
 from __future__ import annotations
 
+import math
 import threading
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -31,13 +34,53 @@ REGION_SCALE = 4.3  # of the way from the wrist to the knuckles: side of the squ
 SMALLEST_REGION = 36.0  # pixels, a hand of about 18: in a smaller one fingers are a pixel wide
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class HandPose:
     """The points of a hand in one frame."""
 
     presence: float  # 0 to 1: a hand is in the region
     pixels: np.ndarray  # (21, 2)
     world: np.ndarray  # (21, 3) meters about the hand's middle; x right, y down, z away from the camera
+
+
+HandPair = tuple[HandPose | None, HandPose | None]  # left and right
+NO_HANDS: HandPair = (None, None)
+NUMBERS = 1 + HAND_POINTS * (2 + 3)  # of a hand: presence, pixels and world
+
+
+class HandStore(Sequence):
+    """Left and right hand over a clip, as pairs, in half the memory: 850 bytes a frame."""
+
+    def __init__(self):
+        self._numbers = array("f")
+
+    def __len__(self) -> int:
+        return len(self._numbers) // (2 * NUMBERS)
+
+    def __getitem__(self, frame: int) -> HandPair:
+        """The pair of a frame. Raises IndexError beyond the last."""
+        return tuple(self._unpack(2 * range(len(self))[frame] + side) for side in range(2))
+
+    def append(self, pair: HandPair) -> None:
+        """Add the hands of the next frame."""
+        for pose in pair:
+            if pose is None:
+                self._numbers.extend([math.nan] * NUMBERS)
+            else:
+                self._numbers.append(pose.presence)
+                self._numbers.frombytes(np.concatenate([pose.pixels.ravel(), pose.world.ravel()]).tobytes())
+
+    def swap_sides(self, frame: int) -> None:
+        """Make the left hand of a frame the right one."""
+        start, middle, stop = (2 * NUMBERS * frame + step * NUMBERS for step in range(3))
+        self._numbers[start:stop] = self._numbers[middle:stop] + self._numbers[start:middle]
+
+    def _unpack(self, number: int) -> HandPose | None:
+        presence, *points = self._numbers[number * NUMBERS : (number + 1) * NUMBERS]
+        if math.isnan(presence):
+            return None
+        pixels, world = np.split(np.array(points, np.float32), [2 * HAND_POINTS])
+        return HandPose(presence, pixels.reshape(HAND_POINTS, 2), world.reshape(HAND_POINTS, 3))
 
 
 class HandNetwork:
@@ -67,7 +110,7 @@ def load_hand_network() -> HandNetwork:
     return HandNetwork()
 
 
-def find_hands(frame: np.ndarray, pose: FramePose) -> tuple[HandPose | None, HandPose | None]:
+def find_hands(frame: np.ndarray, pose: FramePose) -> HandPair:
     """Left and right hand of a person in an RGB frame (H, W, 3) uint8; None for one outside it or too small."""
     return tuple(_find_hand(frame, pose, side) for side in range(2))
 

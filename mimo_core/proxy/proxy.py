@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from .texture import bake_texture, unmix_colors
 
 
 BODY_TEXTURE_SIDE = 1024  # pixels; 2 mm a texel, about a pixel of a picture 900 pixels tall
+POSED_AT_ONCE = 64  # frames; the joints of a whole clip would take 5 kB each
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +99,17 @@ class Proxy:
         return lambda frame: list(place_billboard(motion[frame : frame + 1], width / height))
 
     def _posed_on_skins(self, person: Person) -> Callable[[int], list[Tensor]]:
-        transforms = joint_transforms(free_body(), person)
+        @lru_cache(maxsize=1)
+        def transforms_from(start: int) -> Tensor:
+            return joint_transforms(free_body(), person.index(slice(start, start + POSED_AT_ONCE)))
+
         grown = free_body().betas_of(person) - self.betas
         angles = (person.left_hand_pose, person.right_hand_pose)
 
         def pose_frame(frame: int) -> list[Tensor]:
             hands = tuple(None if hand is None else hand[frame : frame + 1] for hand in angles)
-            return [skin.posed(transforms[frame], grown, hands) for skin in self.skins]
+            transforms = transforms_from(frame - frame % POSED_AT_ONCE)[frame % POSED_AT_ONCE]
+            return [skin.posed(transforms, grown, hands) for skin in self.skins]
 
         return pose_frame
 

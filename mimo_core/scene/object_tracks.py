@@ -34,7 +34,7 @@ END_SLIP = 0.6  # of that deviation may be left in the limb's own place: it move
 HELD_TRAVEL = 0.4  # of the body height: how far it must move in the scene
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Sighting:
     """A moving component in one frame."""
 

@@ -140,6 +140,7 @@ def find_masks(working: WorkingClip, canvas: BackgroundCanvas, plate: Clip | Non
         background = background.remove(model.find_person_in_background(background, working.body_height))
     views, objects = FrameViews(working, small, background, plate), ObjectMasks(working.size)
     for _ in range(LABEL_ROUNDS):
+        found = None  # lets go of the labels of the round before and of their file
         found = label_frames(views, model, fixed, objects, tick)
         model, fixed = found.model, found.fixed
         objects = track_objects(working, small, found.labels)
