@@ -174,9 +174,13 @@ def to_person_masks(value, frames: int, person: int | None = None) -> Masks | No
 
 
 def find_seen_masks(motion: Motion | None, clip: Clip) -> Masks | None:
-    """The person as the estimator saw them, where the motion carries masks of this clip's length and size."""
+    """The people as the estimator saw them, where the motion carries masks of all in this clip's length and size."""
     seen = None if motion is None else motion.seen
-    if seen is None or (len(seen), seen.width, seen.height) != (len(clip), clip.width, clip.height):
+    if (
+        seen is None
+        or seen.people != len(motion.people)
+        or (len(seen), seen.width, seen.height) != (len(clip), clip.width, clip.height)
+    ):
         return None
     return seen.masks()
 

@@ -105,12 +105,15 @@ def learn_tone(scene: Scene, drawn: Iterator[tuple[np.ndarray, np.ndarray]], col
     return _learn_tone(scene, drawn, color_match)[0]
 
 
-def compute_coverage(scene: Scene, masks: Iterable[np.ndarray] | None) -> Iterator[np.ndarray]:
-    """Where the character can be seen, (H, W) uint8: its coverage less what passes in front."""
+def compute_coverage(scene: Scene, masks: Iterable[np.ndarray] | None, *, feather: int = 0) -> Iterator[np.ndarray]:
+    """Where the character can be seen, (H, W) uint8: its coverage less what passes in front.
+
+    With the `feather` of `composite` it is the alpha with which the character is laid.
+    """
     layers = repeat(scene.occluder[0]) if scene.is_still else iter(scene.occluder)
     masks = Masks.constant(255, scene.frames, scene.height, scene.width) if masks is None else masks
     for mask, occluder in zip(masks, layers, strict=False):
-        yield (mask.astype(np.uint16) * (255 - occluder) // 255).astype(np.uint8)
+        yield (_feather(mask, feather).astype(np.uint16) * (255 - occluder) // 255).astype(np.uint8)
 
 
 def _check_layers(scene: Scene, images, masks) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
@@ -17,7 +17,7 @@ from .video import Sound, VideoFile, check_size
 from .video_writer import write_video
 
 
-__all__ = ["DEFAULT_FPS", "Clip", "Masks", "Sound", "to_uint8", "to_rgb", "write_video"]
+__all__ = ["DEFAULT_FPS", "Clip", "Masks", "Sound", "join_masks", "to_uint8", "to_rgb", "write_video"]
 
 DEFAULT_FPS = Fraction(24)
 
@@ -146,6 +146,13 @@ class Masks(_Frames):
     def derive(self, mask_at: Callable[[int], np.ndarray]) -> Masks:
         """Masks of the same size and number that are made when they are read."""
         return Masks(_Computed(mask_at, len(self), self.source.shape))
+
+
+def join_masks(layers: Sequence[Masks]) -> Masks:
+    """Where any of some masks of one size and length is selected, made when it is read; a single one as it is."""
+    if len(layers) == 1:
+        return layers[0]
+    return layers[0].derive(lambda at: np.maximum.reduce([layer[at] for layer in layers]))
 
 
 class _InMemory:

@@ -244,6 +244,8 @@ def _header(motion: Motion) -> str:
     }
     if motion.seen is not None:
         about["seen"] = (motion.seen.width, motion.seen.height)
+        if motion.seen.people > 1:
+            about["seen_people"] = motion.seen.people
     return json.dumps(about)
 
 
@@ -354,8 +356,11 @@ def _seen_masks(path: Path, arrays: Mapping[str, _LazyArray], header: dict) -> S
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path.name} is damaged: its header garbles the size of the masks ({error}).") from error
     content = _read_checked(path, arrays, "seen", limit=(LARGEST_PACKED,))
-    lengths = _read_checked(path, arrays, "seen.lengths", limit=(MOST_FRAMES,))
-    return SeenMasks.from_arrays(content, lengths, width=width, height=height, name=path.name)
+    lengths = _read_checked(path, arrays, "seen.lengths", limit=(MOST_FRAMES * MOST_PEOPLE,))
+    people = header.get("seen_people", 1)
+    if people not in (1, len(header["bodies"])):
+        raise InputError(f"{path.name} is damaged: it has {len(header['bodies'])} people but masks of {people}.")
+    return SeenMasks.from_arrays(content, lengths, width=width, height=height, name=path.name, people=people)
 
 
 def _person_from_arrays(path: Path, arrays: Mapping[str, _LazyArray], number: int, body: str) -> Person:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..body.person import Person
@@ -14,8 +15,8 @@ from .seen import SeenMasks
 class Motion:
     """People moving in front of a camera, at a frame rate.
 
-    `seen` holds the masks of the first person in the clip that the motion was taken from, one per frame, where an
-    estimator made the motion. Edits that change the time or the place of the person drop it. Raises InputError where
+    `seen` holds the masks of the people, or of the first one alone, in the clip that the motion was taken from, where
+    an estimator made the motion. Edits that change the time or the place of the person drop it. Raises InputError where
     people, camera and masks differ in their number of frames.
     """
 
@@ -40,10 +41,12 @@ class Motion:
             raise InputError(f"The motion has {self.frames} frames but its camera has {len(cameras)}.")
         if self.seen is not None and len(self.seen) != self.frames:
             raise InputError(f"The motion has {self.frames} frames but was seen with {len(self.seen)} masks.")
+        if self.seen is not None and self.seen.people not in (1, len(self.people)):
+            raise InputError(f"The motion has {len(self.people)} people but masks of {self.seen.people}.")
 
     @property
     def person(self) -> Person:
-        """The first person; this version works on one."""
+        """The first person."""
         return self.people[0]
 
     @property
@@ -55,6 +58,20 @@ class Motion:
         people = tuple(person.index(frames) for person in self.people)
         seen = None if self.seen is None else self.seen.index(frames)
         return replace(self, people=people, camera=self.camera.slice(frames), seen=seen)
+
+    def choose_people(self, numbers: Sequence[int]) -> Motion:
+        """The motion of some of the people, counted from 0. Raises InputError for a number that nobody has."""
+        wrong = [number for number in numbers if not 0 <= number < len(self.people)]
+        if wrong or not numbers:
+            raise InputError(
+                f"The motion has {len(self.people)} people, counted from 0; there is no "
+                f"{', '.join(map(str, wrong)) or 'choice among them'}. Choose from 0 to {len(self.people) - 1}."
+            )
+        seen = self.seen
+        if seen is not None:
+            known = [number for number in numbers if number < seen.people]
+            seen = seen.choose(numbers) if len(known) == len(numbers) else None
+        return replace(self, people=tuple(self.people[number] for number in numbers), seen=seen)
 
     def with_person(self, person: Person) -> Motion:
         """The same camera and frame rate with another first person."""

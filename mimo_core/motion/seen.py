@@ -1,9 +1,11 @@
-"""What an estimator saw while it made a motion: the masks of the person in the clip, as a value that can be saved."""
+"""What an estimator saw while it made a motion: the masks of the people in the clip, as a value that can be saved."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +21,24 @@ LARGEST_PACKED = 1 << 30  # bytes of all compressed masks; 10 000 masks of 1920x
 
 @dataclass(frozen=True, eq=False)
 class SeenMasks:
-    """The person's masks in the clip that a motion was taken from: one (height, width) uint8 per frame, lossless.
+    """The masks of the people in the clip that a motion was taken from: (height, width) uint8 per frame and person.
 
-    The masks are soft guesses, 0 to 255, as the estimator made them. Each is compressed by itself with zlib, so that a
-    part of the frames costs nothing and random access is cheap. `width` and `height` are those of the clip.
+    They are soft guesses, 0 to 255, as the estimator made them, lossless. Each is compressed by itself with zlib, so
+    that a part of the frames costs nothing and random access is cheap: `packed` has all people of the first frame, then
+    of the second. `width` and `height` are those of the clip.
     """
 
     width: int
     height: int
     packed: tuple[bytes, ...]
+    people: int = 1
 
     def __post_init__(self):
         if self.width < 1 or self.height < 1:
             raise InputError(f"The masks seen with a motion must have a size, got {self.width}x{self.height}.")
         check_size(self.width, self.height)
+        if self.people < 1 or len(self.packed) % self.people:
+            raise InputError(f"{len(self.packed)} masks seen with a motion cannot be those of {self.people} people.")
 
     @classmethod
     def from_masks(cls, masks: Masks, progress: Progress = silent) -> SeenMasks:
@@ -44,8 +50,21 @@ class SeenMasks:
         return cls(masks.width, masks.height, tuple(packed))
 
     @classmethod
-    def from_arrays(cls, content: NDArray, lengths: NDArray, *, width: int, height: int, name: str) -> SeenMasks:
-        """The inverse of `arrays`: compressed bytes (N,) and their lengths (F,).
+    def join(cls, parts: Sequence[SeenMasks]) -> SeenMasks:
+        """Masks of people in one clip, as those of all of them. Raises InputError where clips differ."""
+        first = parts[0]
+        if any((part.width, part.height, len(part)) != (first.width, first.height, len(first)) for part in parts):
+            raise InputError("Masks of people in one clip need one size and length.")
+        rows = chain.from_iterable(
+            part.packed[at * part.people : (at + 1) * part.people] for at in range(len(first)) for part in parts
+        )
+        return cls(first.width, first.height, tuple(rows), sum(part.people for part in parts))
+
+    @classmethod
+    def from_arrays(
+        cls, content: NDArray, lengths: NDArray, *, width: int, height: int, name: str, people: int = 1
+    ) -> SeenMasks:
+        """The inverse of `arrays`: compressed bytes (N,) and their lengths (F * people,).
 
         Raises InputError naming the file where the arrays do not fit together.
         """
@@ -55,26 +74,41 @@ class SeenMasks:
         ends = np.cumsum([0, *lengths]).tolist()
         data = content.tobytes()
         packed = tuple(data[start:stop] for start, stop in zip(ends, ends[1:], strict=False))
-        return cls(width, height, packed)
+        return cls(width, height, packed, people)
 
     def __len__(self) -> int:
-        return len(self.packed)
+        return len(self.packed) // self.people
 
     def arrays(self) -> tuple[NDArray, NDArray]:
-        """All compressed bytes in a row (N,) uint8, and how many of them each frame has (F,) int64."""
+        """All compressed bytes in a row (N,) uint8, and how many of them each mask has (F * people,) int64."""
         content = np.frombuffer(b"".join(self.packed), np.uint8)
         return content, np.array([len(mask) for mask in self.packed], np.int64)
 
     def index(self, frames: slice) -> SeenMasks:
         """The masks of some frames."""
-        return replace(self, packed=self.packed[frames])
+        if self.people == 1:
+            return replace(self, packed=self.packed[frames])
+        kept = range(len(self))[frames]
+        return replace(self, packed=tuple(each for at in kept for each in self._of_frame(at)))
+
+    def choose(self, numbers: Sequence[int]) -> SeenMasks:
+        """The masks of some of the people."""
+        packed = tuple(self._of_frame(frame)[number] for frame in range(len(self)) for number in numbers)
+        return replace(self, packed=packed, people=len(numbers))
+
+    def _of_frame(self, frame: int) -> tuple[bytes, ...]:
+        return self.packed[frame * self.people : (frame + 1) * self.people]
 
     def mask(self, frame: int) -> NDArray:
-        """The mask (height, width) uint8 of a frame. Raises InputError if its bytes are damaged."""
+        """The mask (height, width) uint8 of everybody in a frame. Raises InputError if its bytes are damaged."""
+        masks = [self._unpack(frame, packed) for packed in self._of_frame(frame)]
+        return masks[0] if self.people == 1 else np.maximum.reduce(masks)
+
+    def _unpack(self, frame: int, packed: bytes) -> NDArray:
         size = self.width * self.height
         unpack = zlib.decompressobj()
         try:
-            content = unpack.decompress(self.packed[frame], size + 1)
+            content = unpack.decompress(packed, size + 1)
         except zlib.error as error:
             raise InputError(f"The mask seen in frame {frame} of the motion is damaged: {error}.") from error
         if len(content) != size:

@@ -53,9 +53,9 @@ class LogRatios:
         return (self.person > 0) & (self.object < 0)
 
 
-def learn_appearance(views: Iterable[FrameView | None], tick: Callable) -> AppearanceModel:
+def learn_appearance(views: Iterable[FrameView | None], tick: Callable, people: int = 1) -> AppearanceModel:
     """What everything looks like, from views of which only the first guess is known. `tick(None)` once a view."""
-    model = AppearanceModel()
+    model = AppearanceModel(people)
     for view in views:
         if view is not None:
             model.add_guess(view)
@@ -64,10 +64,10 @@ def learn_appearance(views: Iterable[FrameView | None], tick: Callable) -> Appea
 
 
 class AppearanceModel:
-    """What the person, the scene and the objects that move look like."""
+    """What the person, or several people, the scene and the objects that move look like."""
 
-    def __init__(self):
-        self.person = ColorHistograms(BODY_PATCHES, patch_neighbors(free_body()))
+    def __init__(self, people: int = 1):
+        self.person = ColorHistograms(people * BODY_PATCHES, patch_neighbors(free_body(), people))
         self.objects = ColorHistograms()
         self.scene = ColorHistograms()
 

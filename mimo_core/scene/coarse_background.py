@@ -10,7 +10,7 @@ import numpy as np
 from .canvas import BackgroundCanvas
 from .filters import dilate_mask, plate_distance
 from .first_guess import WorkingClip
-from .fitted_body import BODY_PATCHES, FittedBody
+from .fitted_body import FittedBody
 from .inpaint import paint_unseen
 from .pixel_samples import PIXEL_SAMPLES, BackgroundSamples
 
@@ -134,15 +134,15 @@ class BodyTravel:
 
     def __init__(self, canvas: BackgroundCanvas):
         self.canvas = canvas
-        self.low, self.high = np.full((BODY_PATCHES, 2), np.inf), np.full((BODY_PATCHES, 2), -np.inf)
+        self.low, self.high = np.full((1, 2), np.inf), np.full((1, 2), -np.inf)
         self.patches = np.zeros(canvas.size[::-1], np.uint16)  # the last patch seen there, plus 1
 
     def add(self, body: FittedBody, frame: int) -> None:
         import cv2
 
-        moved = np.column_stack([body.centers, np.ones(BODY_PATCHES)]) @ self.canvas.canvas_from_frame[frame].T
+        moved = np.column_stack([body.centers, np.ones(len(body.centers))]) @ self.canvas.canvas_from_frame[frame].T
         moved = moved[:, :2] / moved[:, 2:]
-        self.low, self.high = np.minimum(self.low, moved), np.maximum(self.high, moved)
+        self.low, self.high = np.fmin(self.low, moved), np.fmax(self.high, moved)  # NaN is somebody who is not there
         here = np.where(body.silhouette, body.patch + 1, 0).astype(np.uint16)
         here = self.canvas.project(here, frame, flags=cv2.INTER_NEAREST)
         self.patches = np.where(here > 0, here, self.patches)

@@ -46,6 +46,12 @@ class WorkingClip:
     boxes: list[Box | None]  # the person and what is around them, None in frames with nobody
     path: CameraPath
     cuts: tuple[int, ...] = ()  # first frames after a hard cut
+    ranks: np.ndarray | None = None  # (F, N): who of several people stands before whom, 0 nearest
+
+    @property
+    def people(self) -> int:
+        """How many people are taken out."""
+        return 1 if self.motion is None else len(self.motion.people)
 
     def full_boxes(self) -> list[Box | None]:
         """The boxes in pixels of the clip."""
@@ -57,7 +63,8 @@ class WorkingClip:
         """The fitted body of each frame from `start` to `stop`, None where there is none."""
         if self.motion is None:
             return iter([None] * (stop - start))
-        return render_bodies(self.motion[start:stop], *self.size)
+        ranks = None if self.ranks is None else self.ranks[start:stop]
+        return render_bodies(self.motion[start:stop], *self.size, ranks)
 
     def find_hidden(self, frame: int) -> np.ndarray:
         """Where a person may hide the scene, (h, w) bool: near the first guess.
@@ -74,11 +81,19 @@ class WorkingClip:
 
 
 def make_first_guess(
-    clip: Clip, motion: Motion | None, masks: Masks, *, mask_source: str, camera: str, tick: Callable
+    clip: Clip,
+    motion: Motion | None,
+    masks: Masks,
+    *,
+    mask_source: str,
+    camera: str,
+    tick: Callable,
+    ranks: np.ndarray | None = None,
 ) -> WorkingClip:
     """Shrink every frame, take the first guess from `masks`, and track the camera outside of it.
 
-    `motion` bridges gaps of the masks. `camera` is one of `CAMERA_KINDS`. `tick(picture)` is called once a frame.
+    `motion` bridges gaps of the masks; `ranks` (F, N) order its people. `camera` is one of `CAMERA_KINDS`.
+    `tick(picture)` is called once a frame.
     """
     import cv2
 
@@ -87,7 +102,7 @@ def make_first_guess(
     size = round(clip.width * scale), round(clip.height * scale)
     body_height = max(full_height * scale, LEAST_BODY_HEIGHT)
     pictures, guesses, boxes, tracker, cuts = FrameStore(), FrameStore(), [], CameraTracker(), CutFinder()
-    bodies = iter([None] * len(clip)) if motion is None else render_bodies(motion, *size)
+    bodies = iter([None] * len(clip)) if motion is None else render_bodies(motion, *size, ranks)
     for picture, mask, body in zip(clip, masks, bodies, strict=True):
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         soft = _bridge_gap(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), body)
@@ -114,6 +129,7 @@ def make_first_guess(
         boxes,
         path,
         tuple(cuts.cuts),
+        ranks,
     )
 
 

@@ -1,8 +1,8 @@
-"""The fitted body in the frame: where it would be seen with nothing in front, and which part of it."""
+"""The fitted bodies in the frame: where they would be seen with nothing in front, and which part of whom is where."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..body.model import BodyModel, free_body
+from ..body.person import Person
 from ..body.raster import rasterize
 from ..motion.motion import Motion
 
@@ -22,12 +23,15 @@ BODIES_AT_ONCE = 8  # rasterized together, which bounds memory
 
 @dataclass(frozen=True, eq=False)
 class FittedBody:
-    """The fitted body as it would be seen with nothing in front, in a picture (h, w)."""
+    """The fitted bodies of N people, mostly one, as they would be seen with nothing in front, in a picture (h, w).
+
+    The patches of person k are numbered from k * BODY_PATCHES.
+    """
 
     silhouette: np.ndarray  # (h, w) bool
     patch: np.ndarray  # (h, w) int32: place on the body; outside of it, that of the nearest body pixel
     depth: np.ndarray  # (h, w) float32 metres, 0 outside
-    centers: np.ndarray  # (BODY_PATCHES, 2) pixels, where the middle of each patch lies, seen or not
+    centers: np.ndarray  # (N * BODY_PATCHES, 2) pixels, the middle of each patch, seen or not; NaN of who is not there
 
     def cut(self, box) -> FittedBody:
         x0, y0, x1, y1 = box
@@ -35,21 +39,43 @@ class FittedBody:
         return FittedBody(*layers, self.centers - (x0, y0))
 
 
-def render_bodies(motion: Motion, width: int, height: int) -> Iterator[FittedBody | None]:
-    """The body of the first person in each frame, `width` x `height` pixels; None where nobody is visible."""
+@dataclass(frozen=True, eq=False)
+class DrawnBody:
+    """One person's body in a picture (h, w), alone."""
+
+    face: Tensor  # (h, w) long, -1 outside
+    depth: Tensor  # (h, w) metres, 0 outside
+    centers: Tensor  # (BODY_PATCHES, 2) pixels
+
+
+def render_bodies(
+    motion: Motion, width: int, height: int, ranks: np.ndarray | None = None
+) -> Iterator[FittedBody | None]:
+    """The bodies of all people in each frame, `width` x `height` pixels; None where nobody is visible.
+
+    `ranks` (F, N) say who of several stands before whom, 0 nearest; without them the first person is nearest.
+    """
+    patches = face_patches(free_body())
+    people = [draw_person(motion, person, width, height) for person in motion.people]
+    for frame, drawn in enumerate(zip(*people, strict=True)):
+        far_to_near = range(len(drawn))[::-1] if ranks is None else np.argsort(-ranks[frame], kind="stable")
+        yield _join_bodies(drawn, far_to_near, patches)
+
+
+def draw_person(motion: Motion, person: Person, width: int, height: int) -> Iterator[DrawnBody | None]:
+    """One person's body in each frame of the motion's camera; None where they are not visible."""
     body = free_body()
-    patches = face_patches(body)
     camera = motion.camera.resize(width, height)
     for start in range(0, motion.frames, BODIES_AT_ONCE):
         frames = slice(start, min(start + BODIES_AT_ONCE, motion.frames))
         with torch.no_grad():
-            vertices = camera.view(body.pose(motion.person, frames).vertices, frames)
+            vertices = camera.view(body.pose(person, frames).vertices, frames)
             raster = rasterize(vertices, body.faces, focal=camera.focal, center=camera.center, size=camera.size)
             centers = camera.pixels(_means(vertices, _vertex_patches(body)))
         for face, depth, center, visible in zip(
-            raster.face, raster.depth, centers, motion.person.visible[frames], strict=True
+            raster.face, raster.depth, centers, person.visible[frames], strict=True
         ):
-            yield _body(face, depth, center, patches) if visible and (face >= 0).any() else None
+            yield DrawnBody(face, depth, center) if visible and (face >= 0).any() else None
 
 
 def _means(vertices: Tensor, patch: Tensor) -> Tensor:
@@ -58,41 +84,58 @@ def _means(vertices: Tensor, patch: Tensor) -> Tensor:
     return total / torch.bincount(patch, minlength=BODY_PATCHES).clamp_min(1)[:, None]
 
 
-def _body(face: Tensor, depth: Tensor, centers: Tensor, patches: Tensor) -> FittedBody:
+def _join_bodies(drawn: Sequence[DrawnBody | None], far_to_near: Iterable[int], patches: Tensor) -> FittedBody | None:
     import cv2
 
-    silhouette = (face >= 0).numpy()
-    patch = patches[face.clamp_min(0)].numpy().astype(np.int32)
+    shown = next((body for body in drawn if body is not None), None)
+    if shown is None:
+        return None
+    silhouette, patch = np.zeros(shown.face.shape, bool), np.zeros(shown.face.shape, np.int32)
+    depth = np.zeros(shown.face.shape, np.float32)
+    for number in far_to_near:
+        if (body := drawn[number]) is None:
+            continue
+        inside = (body.face >= 0).numpy()
+        silhouette |= inside
+        patch[inside] = patches[body.face[inside]].numpy() + number * BODY_PATCHES
+        depth[inside] = body.depth.numpy()[inside]
     _, nearest = cv2.distanceTransformWithLabels(
         (~silhouette).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
     of_label = np.zeros(int(nearest.max()) + 1, np.int32)
     of_label[nearest[silhouette]] = patch[silhouette]
-    return FittedBody(silhouette, of_label[nearest], depth.numpy(), centers.numpy())
+    nobody = np.full((BODY_PATCHES, 2), np.nan, np.float32)
+    centers = np.concatenate([nobody if body is None else body.centers.numpy() for body in drawn])
+    return FittedBody(silhouette, of_label[nearest], depth, centers)
 
 
 def measure_body_height(motion: Motion, width: int, height: int) -> float:
-    """The height of the standing body in pixels of a picture, in the frame in the middle of what is seen of it."""
+    """The height of the standing body in pixels of a picture, in the frame in the middle of what is seen of it.
+
+    Of several people that of the tallest in the picture.
+    """
+    return max(_measure_person_height(motion, person, width, height) for person in motion.people)
+
+
+def _measure_person_height(motion: Motion, person: Person, width: int, height: int) -> float:
     camera = motion.camera.resize(width, height)
-    vertices, _ = free_body().shape(free_body().betas_of(motion.person))
+    vertices, _ = free_body().shape(free_body().betas_of(person))
     tall = float(vertices[:, 1].max() - vertices[:, 1].min())
-    seen = torch.nonzero(motion.person.visible)[:, 0]
+    seen = torch.nonzero(person.visible)[:, 0]
     if not len(seen):
         return 0.0
     middles = torch.stack(
-        [
-            camera.view(motion.person.transl[frame, None, None], slice(int(frame), int(frame) + 1))[0, 0]
-            for frame in seen
-        ]
+        [camera.view(person.transl[frame, None, None], slice(int(frame), int(frame) + 1))[0, 0] for frame in seen]
     )
     return camera.focal * tall / float(middles[:, 2].clamp_min(0.1).median())
 
 
 @lru_cache(maxsize=4)
-def patch_neighbors(body: BodyModel, count: int = 6) -> np.ndarray:
-    """The patches nearest to each patch in the rest pose, itself first, (BODY_PATCHES, count)."""
+def patch_neighbors(body: BodyModel, people: int = 1, count: int = 6) -> np.ndarray:
+    """The patches nearest to each patch in the rest pose, itself first, (people * BODY_PATCHES, count)."""
     middles = _means(body.template[None], _vertex_patches(body))[0]
-    return torch.cdist(middles, middles).argsort(1)[:, :count].numpy()
+    near = torch.cdist(middles, middles).argsort(1)[:, :count].numpy()
+    return np.concatenate([near + number * BODY_PATCHES for number in range(people)])
 
 
 def face_patches(body: BodyModel) -> Tensor:
@@ -101,8 +144,8 @@ def face_patches(body: BodyModel) -> Tensor:
 
 
 @lru_cache(maxsize=4)
-def find_limb_ends(body: BodyModel) -> np.ndarray:
-    """For each patch which of LIMB_ENDS it belongs to, (BODY_PATCHES,) int, -1 for none."""
+def find_limb_ends(body: BodyModel, people: int = 1) -> np.ndarray:
+    """For each patch which of the people's LIMB_ENDS it belongs to, (people * BODY_PATCHES,) int, -1 for none."""
     patches = _vertex_patches(body)
     share = torch.stack(
         [
@@ -111,7 +154,8 @@ def find_limb_ends(body: BodyModel) -> np.ndarray:
         ]
     )
     share /= torch.bincount(patches, minlength=BODY_PATCHES).clamp_min(1)
-    return torch.where(share.sum(0) > 0.5, share.argmax(0), -1).numpy()
+    ends = torch.where(share.sum(0) > 0.5, share.argmax(0), -1).numpy()
+    return np.concatenate([np.where(ends < 0, ends, ends + number * len(LIMB_ENDS)) for number in range(people)])
 
 
 @lru_cache(maxsize=4)

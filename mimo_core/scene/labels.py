@@ -47,7 +47,7 @@ def label_frames(
     import cv2
 
     working, canvas = views.working, views.canvas
-    coverage, learned = BodyCoverage.empty(canvas.size), AppearanceModel()
+    coverage, learned = BodyCoverage.empty(canvas.size), AppearanceModel(working.people)
     labels = FrameLabels(working, canvas)
     for frame, view in enumerate(views.make(fixed), canvas.start):
         tick(None)

@@ -7,7 +7,7 @@ import numpy as np
 from ..body.model import free_body
 from .appearance import LogRatios
 from .filters import dilate_mask, erode_mask
-from .fitted_body import find_limb_ends
+from .fitted_body import BODY_PATCHES, find_limb_ends
 from .frame_views import FrameView
 from .object_tracks import Sighting
 
@@ -59,7 +59,7 @@ def list_sightings(
     colored = np.bincount(label[own], minlength=256)
     area = np.bincount(label.reshape(-1), minlength=256)
     clipped = np.bincount(label[view.near_person], minlength=256) > 0
-    limbs = find_limb_ends(free_body())
+    limbs = find_limb_ends(free_body(), 1 if view.body is None else len(view.body.centers) // BODY_PATCHES)
     found = []
     for number in np.flatnonzero(area[1:]) + 1:
         y, x = np.nonzero(label == number)
@@ -86,9 +86,9 @@ def find_limb_end(view: FrameView, limbs: np.ndarray, center: np.ndarray) -> tup
         return -1, center
     ends = np.flatnonzero(limbs >= 0)
     away = np.linalg.norm(view.body.centers[ends] - center, axis=1)
-    if not away.min() < END_REACH * view.body_height:
+    if not np.nanmin(away) < END_REACH * view.body_height:
         return -1, center
-    nearest = ends[away.argmin()]
+    nearest = ends[np.nanargmin(away)]
     return int(limbs[nearest]), view.body.centers[nearest]
 
 

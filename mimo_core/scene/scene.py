@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from numpy.typing import NDArray
+
 from ..errors import InputError
 from ..media.clip import Clip, Masks, Sound
 
@@ -60,10 +62,34 @@ def _format_frames(first: int, last: int) -> str:
 
 
 @dataclass(frozen=True, eq=False)
+class DrawnCharacter:
+    """A character that was drawn into the plate in the place of a person, and its alpha as it is seen there."""
+
+    number: int
+    cover: Masks
+
+
+@dataclass(frozen=True, eq=False)
+class ScenePeople:
+    """The N people of a shot: who stands before whom, where, and who was drawn already.
+
+    `owner` (H, W) uint8 is the number of the person whose body is at a pixel or nearest to it; None where the scene
+    shows none of them. `number` and `whole` are set in the scene of one person: who, and the scene of all.
+    """
+
+    ranks: NDArray  # (F, N) int, 0 is nearest to the camera
+    owner: Masks | None = None
+    drawn: tuple[DrawnCharacter, ...] = ()
+    number: int | None = None
+    whole: Scene | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Layers of one shot, all of one size and length. The plate equals the source outside the person.
 
-    A scene made of a still picture has one frame and stands for any length: see `lasting`.
+    A scene made of a still picture has one frame and stands for any length: see `lasting`. Of a shot of several people
+    `person` and `occluder` are those of all; `people` tells them apart.
     """
 
     source: Clip
@@ -72,6 +98,7 @@ class Scene:
     occluder: Masks  # alpha of what passes in front of the person
     report: SceneReport = field(default_factory=SceneReport)
     is_still: bool = False
+    people: ScenePeople | None = None  # of a shot of several
 
     def __post_init__(self):
         shape = (len(self.source), self.source.height, self.source.width)

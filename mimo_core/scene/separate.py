@@ -18,38 +18,43 @@ Passes 2 to 9 run once a canvas: a stretch of frames that one still picture plan
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..body.person import Person
 from ..errors import InputError
 from ..geometry.box import Box
-from ..media.clip import Clip, Masks
+from ..media.clip import Clip, Masks, join_masks
 from ..media.store import FrameStore
 from ..motion.motion import Motion
-from ..progress import Progress, silent
+from ..progress import Progress, scale_progress, silent
 from .appearance import learn_appearance
 from .background import FAINT_ALPHA, HOLE_REACH, Background, collect_background
 from .camera_motion import check_camera
 from .canvas import BackgroundCanvas, make_canvas, plan_canvases
 from .coarse_background import estimate_coarse_background
 from .depth import find_nearer
+from .depth_order import find_ranks
 from .fill_plate import FilledPatch, fill_hole
 from .filters import dilate_mask
 from .first_guess import WorkingClip, make_first_guess
+from .fitted_body import BODY_PATCHES
 from .frame_masks import FrameMasks, FrameMaskStore, assign_owners
 from .frame_views import FrameViews
 from .labels import label_frames
 from .letters import Letters
 from .overrides import Overrides, fit_overrides
 from .refine_edges import refine_mask, refine_occluder, smooth_along_edges
-from .scene import Scene
+from .scene import Scene, ScenePeople
 from .scene_statistics import SceneStatistics
 from .sprites import ObjectMasks
 from .track_objects import track_objects
 
 
 TICKS = 7  # over the frames: first guess, coarse background, appearance, two rounds of labels, background, plate
+PEOPLE_TICKS = 3  # more of a shot of several: two looks at who is in front, and whose body is where
 LABEL_ROUNDS = 2  # the second one knows what the first one labelled
 
 
@@ -69,7 +74,8 @@ def separate_scene(
     """Take a clip apart into plate, person and occluder.
 
     `motion` is the person's, and `coarse` a first guess of their mask (as `Estimate.masks`); what is missing is
-    estimated. `person`, `occluder`, `depth` (near is bright) and `plate` win over what would be found: one frame or one
+    estimated. All people of a motion are taken out, and the scene tells who stands before whom (`Scene.people`).
+    `person`, `occluder`, `depth` (near is bright) and `plate` win over what would be found: one frame or one
     per frame, of the clip's shape. `camera` is auto, none, pan or homography; `edge` the softness of masks in pixels.
 
     The plate equals the clip outside the person dilated by 2 % of the body's height. Memory does not grow with the
@@ -85,7 +91,8 @@ def separate_scene(
     if coarse is None and overrides.person is None:
         motion, coarse = _estimate_person(clip, motion, progress)
     seeks_letters = overrides.occluder is None and overrides.depth is None and overrides.person is None
-    tick = _Ticker(progress, (TICKS + seeks_letters) * len(clip))
+    is_of_several = motion is not None and len(motion.people) > 1
+    tick = _Ticker(progress, (TICKS + seeks_letters + PEOPLE_TICKS * is_of_several) * len(clip))
     working = make_first_guess(
         clip,
         motion,
@@ -93,6 +100,7 @@ def separate_scene(
         mask_source="estimator" if overrides.person is None else "user",
         camera=camera,
         tick=tick,
+        ranks=find_ranks(motion, clip, tick=tick) if is_of_several else None,
     )
     result = _Result(clip)
     letters = Letters(working, tick) if seeks_letters else None
@@ -103,23 +111,32 @@ def separate_scene(
         for frame, source in enumerate(clip.read(canvas.start, canvas.stop), canvas.start):
             _finish_frame(frame, source, working, masks.get(frame), background, overrides, edge, letters, result)
             tick(source)
-    return result.scene(overrides, working)
+    scene = result.scene(overrides, working)
+    if not is_of_several:
+        return scene
+    return replace(scene, people=ScenePeople(working.ranks, _find_owners(working, tick)))
 
 
 def _estimate_person(clip: Clip, motion: Motion | None, progress: Progress) -> tuple[Motion, Masks]:
-    """The motion, and BlazePose's mask of the person who does it."""
+    """The motion, and BlazePose's mask of the people who do it."""
     from ..pose.estimate import estimate_motion
 
-    boxes = None if motion is None else _project_boxes(motion, clip.width, clip.height)
-    found = estimate_motion(clip, boxes=boxes, fingers=motion is None, progress=progress)
-    return motion or found.motion, found.masks
+    if motion is None:
+        found = estimate_motion(clip, progress=progress)
+        return found.motion, found.masks
+    masks = []
+    for number, person in enumerate(motion.people):
+        boxes = _project_boxes(motion, person, clip.width, clip.height)
+        share = scale_progress(progress, number, len(motion.people))
+        masks.append(estimate_motion(clip, boxes=boxes, fingers=False, progress=share).masks)
+    return motion, join_masks(masks)
 
 
-def _project_boxes(motion: Motion, width: int, height: int) -> list:
-    """Boxes (x0, y0, x1, y1) around the projected joints, NaN where nobody is visible."""
+def _project_boxes(motion: Motion, person: Person, width: int, height: int) -> list:
+    """Boxes (x0, y0, x1, y1) around a person's projected joints, NaN where they are not visible."""
     from ..body.model import free_body
 
-    camera, person, boxes = motion.camera.resize(width, height), motion.person, []
+    camera, boxes = motion.camera.resize(width, height), []
     for start in range(0, motion.frames, 64):
         frames = slice(start, min(start + 64, motion.frames))
         joints = camera.project(free_body().pose(person, frames).joints, frames).numpy()
@@ -130,12 +147,27 @@ def _project_boxes(motion: Motion, width: int, height: int) -> list:
     return boxes
 
 
+def _find_owners(working: WorkingClip, tick: Callable) -> Masks:
+    """Whose body each pixel shows, or is nearest to it, as `ScenePeople.owner`; kept at working size."""
+    import cv2
+
+    store, (width, height) = FrameStore(), (working.clip.width, working.clip.height)
+    for body in working.bodies(0, len(working.clip)):
+        tick()
+        whose = (
+            np.zeros(working.size[::-1], np.uint8) if body is None else (body.patch // BODY_PATCHES).astype(np.uint8)
+        )
+        store.append(whose)
+    everywhere = Masks.constant(0, len(working.clip), height, width)
+    return everywhere.derive(lambda at: cv2.resize(store[at], (width, height), interpolation=cv2.INTER_NEAREST))
+
+
 def find_masks(working: WorkingClip, canvas: BackgroundCanvas, plate: Clip | None, tick) -> FrameMaskStore:
     """Passes 2 to 6: the masks of the frames of `canvas` at working size. A user's `plate` is taken as it is."""
     small = make_canvas(working.path, working.boxes, canvas.start, canvas.stop, canvas.first, canvas.last)
     background = estimate_coarse_background(working, small, tick)
     fixed = np.zeros(background.known.shape, np.float32)
-    model = learn_appearance(FrameViews(working, small, background, plate).make(fixed), tick)
+    model = learn_appearance(FrameViews(working, small, background, plate).make(fixed), tick, working.people)
     if plate is None:
         background = background.remove(model.find_person_in_background(background, working.body_height))
     views, objects = FrameViews(working, small, background, plate), ObjectMasks(working.size)

@@ -79,20 +79,20 @@ def _compose_frame(stage: ShotStage, actor: Actor, figure: Figure, frame: int, r
         layer = thing.layer(stage.view, frame, size)
         here = layer[..., 3]
         layer = _expose_layer(stage, frame, layer, thing=thing)
-        background = _lay_over(background, layer)
+        background = lay_over(background, layer)
         depth = np.where(here > 0.5, thing.distance, depth)
         moved = here + moved * (1 - here)
         movers.append(here)
-    shadow = _cast_shadow(stage.background.light, actor.points[frame], rays) * (1 - moved)
+    shadow = cast_shadow(stage.background.light, actor.points[frame], rays) * (1 - moved)
     body = _expose_layer(stage, frame, np.dstack([figure.rgb[frame], alpha]), figure=figure)
-    with_person = _lay_over(_darken(background, shadow), body)
+    with_person = lay_over(darken(background, shadow), body)
     depth = np.where(alpha > 0.5, figure.depth[frame], depth)
     plate, occluder, in_front = background, np.zeros_like(alpha), []
     for thing in stage.in_front:
         layer = thing.layer(stage.view, frame, size)
         here = layer[..., 3]
         layer = _expose_layer(stage, frame, layer, thing=thing)
-        with_person, plate = (_lay_over(picture, layer) for picture in (with_person, plate))
+        with_person, plate = (lay_over(picture, layer) for picture in (with_person, plate))
         depth = np.where(here > 0.5, thing.distance, depth)
         occluder = here + occluder * (1 - here)
         in_front.append(here)
@@ -111,13 +111,13 @@ def _compose_frame(stage: ShotStage, actor: Actor, figure: Figure, frame: int, r
     }
 
 
-def _darken(picture: np.ndarray, shadow: np.ndarray) -> np.ndarray:
+def darken(picture: np.ndarray, shadow: np.ndarray) -> np.ndarray:
     """A picture (H, W, 3) under a shadow (H, W) in 0..1."""
     box = find_box(shadow > 0)
     return _put_in_box(picture, box, _scale_pixels(picture[box], 1 - shadow[box]))
 
 
-def _lay_over(picture: np.ndarray, layer: np.ndarray) -> np.ndarray:
+def lay_over(picture: np.ndarray, layer: np.ndarray) -> np.ndarray:
     """A picture (H, W, 3) with a layer (H, W, 4), whose colors are times alpha, over it."""
     box = find_box(layer[..., 3] > 0)
     part = layer[box]
@@ -152,7 +152,7 @@ def _expose_layer(
     return smear_along_flow(picture, flow, stage.optics.shutter, alone=still is not None)
 
 
-def _cast_shadow(light: ShotLight, points: np.ndarray, rays: Rays) -> np.ndarray:
+def cast_shadow(light: ShotLight, points: np.ndarray, rays: Rays) -> np.ndarray:
     """How much the body darkens the floor, (H, W) in 0..1."""
     import cv2
 
