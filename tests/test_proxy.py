@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from mimo_core.body.head import grow_head
+from mimo_core.body.height import measure_height
 from mimo_core.body.model import free_body
 from mimo_core.body.person import Person
 from mimo_core.body.raster import interpolate, rasterize
@@ -15,6 +17,7 @@ from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.identity.identity import Identity
 from mimo_core.motion.motion import Motion
+from mimo_core.motion.retarget import retarget_motion
 from mimo_core.proxy.billboard import place_billboard
 from mimo_core.proxy.outline import FittedPicture, move_onto_contour
 from mimo_core.proxy.proxy import Proxy
@@ -61,10 +64,11 @@ def surface_colors() -> torch.Tensor:
 COLORS = surface_colors()
 
 
-def photograph(motion: Motion, colors=COLORS, samples=3) -> tuple[np.ndarray, np.ndarray]:
-    """The painted body as a picture on white (H, W, 3) and its soft mask (H, W), uint8."""
+def photograph(motion: Motion, colors=COLORS, samples=3, head=1.0) -> tuple[np.ndarray, np.ndarray]:
+    """The painted body as a picture on white (H, W, 3) and its soft mask (H, W), uint8; `head` times its head."""
     camera = motion.camera.resize(motion.camera.size[0] * samples, motion.camera.size[1] * samples)
-    seen = camera.view(BODY.pose(motion.person).vertices)
+    vertices = grow_head(BODY, BODY.pose(motion.person).vertices[0], head)[None]
+    seen = camera.view(vertices)
     raster = rasterize(seen, BODY.faces, focal=camera.focal, center=camera.center, size=camera.size)
     rgb = interpolate(raster, BODY.faces, colors)[0].numpy()
     mask = raster.mask[0].numpy().astype(np.float32)
@@ -247,6 +251,67 @@ class TestHiddenSide:
         assert alpha[shin[1], shin[0]] == 255
         assert np.abs(rgb[shin[1], shin[0]].astype(float) - (40, 60, 150)).max() < 40
 
+    def test_hands_fitted_onto_the_trousers_are_no_gloves(self):
+        spread = person(left_shoulder=(0, 0, -76), right_shoulder=(0, 0, 76))
+        picture, matte = photograph(motion_of(spread))
+        joints = CAMERA.project(BODY.pose(spread).joints)[0]
+        for side in ("left", "right"):  # what the fit takes for a hand shows the trousers
+            x, y = joints[JOINT[f"{side}_hand"]].round().int().tolist()
+            picture[y - 13 : y + 13, x - 9 : x + 9][matte[y - 13 : y + 13, x - 9 : x + 9] > 0] = (40, 60, 150)
+        rgb, _ = rendered(Proxy.from_identity(Identity(picture, matte, motion_of(spread))), motion_of(person()))
+        joints = CAMERA.project(BODY.pose(person()).joints)[0]
+        for side in ("left", "right"):
+            x, y = joints[JOINT[f"{side}_hand"]].round().int().tolist()
+            assert np.abs(rgb[y - 1 : y + 2, x - 1 : x + 2].astype(float) - (220, 170, 140)).max() < 45
+
+
+class TestLargeHead:
+    """A cartoon's head, twice that of the body fitted to it."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def cartoon() -> Identity:
+        motion = motion_of(person(depth=-5.6))
+        return Identity(*photograph(motion, head=2.0), motion)
+
+    def test_it_is_measured(self, cartoon):
+        assert cartoon.head_growth == pytest.approx(2.0, rel=0.12)
+
+    @pytest.mark.parametrize("angles", [{}, {"left_shoulder": (0, 0, 80), "right_shoulder": (0, 0, -80)}])
+    def test_a_head_like_the_body_s_is_none_with_arms_down_or_up(self, angles):
+        assert identity_of(person(**angles)).head_growth == 1.0
+
+    def test_a_tall_hat_is_no_large_head(self):
+        picture, matte = photograph(motion_of(person()))
+        top = int(np.flatnonzero(matte.any(1))[0])
+        matte[top - 16 : top + 4, SIDE // 2 - 8 : SIDE // 2 + 8] = 255
+        assert Identity(picture, matte, motion_of(person())).head_growth == 1.0
+
+    def test_its_back_is_hair_and_not_the_face_again(self, cartoon):
+        motion = motion_of(person(turn=180, depth=-5.6))
+        rgb, alpha = rendered(Proxy.from_identity(cartoon), motion)
+        truth, matte = photograph(motion, head=2.0)
+        assert overlap(alpha, matte) > 0.93
+        rows = np.flatnonzero((matte == 255).any(1))[4:20]
+        middle = np.s_[rows[0] : rows[-1], SIDE // 2 - 8 : SIDE // 2 + 8]
+        assert np.abs(rgb[middle].astype(float) - truth[middle]).mean() < 20
+
+    def test_it_is_as_deep_as_wide(self, cartoon):
+        motion = motion_of(person(turn=90, depth=-5.6))
+        assert overlap(rendered(Proxy.from_identity(cartoon), motion)[1], photograph(motion, head=2.0)[1]) > 0.9
+
+    def test_the_character_is_as_tall_as_the_driver_with_its_head(self, cartoon):
+        driver = motion_of(person(betas=torch.tensor([0.5, 0.3] + [0.0] * 8)))
+        moved = retarget_motion(driver, cartoon).person
+        crown = grow_head(BODY, BODY.shape(moved.betas)[0], cartoon.head_growth)[:, 1].max()
+        height = float(crown - BODY.shape(moved.betas)[0][:, 1].min())
+        assert height == pytest.approx(measure_height(BODY, driver.person.betas), abs=0.02)
+
+    def test_retargeting_twice_shrinks_nobody_twice(self, cartoon):
+        driver = motion_of(person(betas=torch.tensor([0.5, 0.3] + [0.0] * 8)))
+        once = retarget_motion(driver, cartoon)
+        assert torch.equal(retarget_motion(once, cartoon).person.betas, once.person.betas)
+
 
 class TestOutline:
     def test_a_misplaced_fit_is_pulled_onto_the_matte(self):
@@ -309,6 +374,16 @@ class TestShell:
         joints = CAMERA.project(BODY.pose(stride.person).joints)[0]
         middle = (joints[[1, 2]].mean(0) * 0.4 + joints[[4, 5]].mean(0) * 0.6).round().int().tolist()
         assert alpha[middle[1] - 3 : middle[1] + 3, middle[0] - 3 : middle[0] + 3].min() == 255
+
+    def test_it_lies_behind_the_body_where_that_covers_it(self, skirted):
+        motion = skirted.motion
+        body, sheet = Proxy.from_identity(skirted)._posed_on_skins(motion.person)(0)
+        depth = FittedPicture(skirted.matte, CAMERA).raster(CAMERA.view(body[None])[0], BODY.faces).depth[0].numpy()
+        seen = CAMERA.view(sheet[None])[0]
+        x, y = CAMERA.pixels(seen).long().T.numpy()
+        covered = cv2.erode((depth > 0).astype(np.uint8), np.ones((5, 5)))[y, x] > 0
+        assert covered.sum() > 20
+        assert (seen[covered, 2].numpy() > depth[y, x][covered] - 0.002).mean() > 0.97
 
     def test_tight_clothes_need_no_sheet(self, proxy):
         assert len(proxy.skins) == 1

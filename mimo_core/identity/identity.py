@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..motion.motion import Motion
+from .proportions import measure_head_growth
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,11 @@ class Identity:
                 f"The body of an identity needs one frame and a camera of {side}x{side}, "
                 f"got {self.motion.frames} and {self.motion.camera.size}."
             )
+
+    @functools.cached_property
+    def head_growth(self) -> float:
+        """How many times as large the head is as that of the fitted body."""
+        return 1.0 if self.motion is None else measure_head_growth(self.motion, self.matte)
 
     @property
     def side(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ..body.head import measure_stature
 from ..body.height import measure_height, scale_to_height
 from ..body.model import BodyModel, free_body
 from ..body.person import Person
@@ -27,11 +28,11 @@ MOVED = ("global_orient", "body_pose", "transl")  # of a person, by retargeting
 def retarget_motion(motion: Motion, character, *, stature: str = "driver") -> Motion:
     """The motion on the body of a character: an Identity, a Motion fitted to it, or its shape values (10).
 
-    The character gets the driver's stature, because one picture does not tell its own; `stature` "own" keeps what was
-    fitted. The ankles stay over the driver's, at the height that puts the soles where the driver's soles are; the
-    pelvis keeps its place over the ground and rises or sinks with the length of the legs, which bend at the knee to
-    reach. A foot that swings further than the leg is long points the same way. Without a fitted body the motion is
-    unchanged. Raises InputError for an unknown `stature`.
+    The character gets the driver's stature, because one picture does not tell its own, a large head included;
+    `stature` "own" keeps what was fitted. The ankles stay over the driver's, at the height that puts the soles where
+    the driver's soles are; the pelvis keeps its place over the ground and rises or sinks with the length of the legs,
+    which bend at the knee to reach. A foot that swings further than the leg is long points the same way. Without a
+    fitted body the motion is unchanged. Raises InputError for an unknown `stature`.
     """
     if stature not in STATURES:
         raise InputError(f"Unknown stature {stature!r}. Choose one of {', '.join(STATURES)}.")
@@ -41,7 +42,10 @@ def retarget_motion(motion: Motion, character, *, stature: str = "driver") -> Mo
     body, person = free_body(), motion.person
     driver_betas = body.betas_of(person)
     if stature == "driver":
-        betas = scale_to_height(body, betas, measure_height(body, driver_betas))
+        # The same build is the character already, whose head may have cost it some of the driver's height.
+        if person.body == body.name and torch.allclose(betas[1:], driver_betas[1:], atol=1e-3):
+            return motion
+        betas = scale_to_height(body, betas, measure_height(body, driver_betas) * _body_share(character, betas))
     if person.body == body.name and torch.allclose(betas, driver_betas, atol=1e-3):
         return motion
     starts = range(0, person.frames, FRAMES_AT_ONCE)
@@ -55,6 +59,12 @@ def _character_betas(character) -> Tensor | None:
         return character
     fitted = character if isinstance(character, Motion) else character.motion
     return None if fitted is None else free_body().betas_of(fitted.person)
+
+
+def _body_share(character, betas: Tensor) -> float:
+    """The height of a character's body (10) by that with its own head, which may be larger than the body's."""
+    growth = getattr(character, "head_growth", 1.0)
+    return measure_height(free_body(), betas) / measure_stature(free_body(), betas, growth)
 
 
 def _move_frames(body: BodyModel, person: Person, driver_betas: Tensor, betas: Tensor) -> Person:

@@ -26,7 +26,8 @@ def add_back_view(
     view = FittedPicture(matte, _fit_camera(turned, camera, matte))
     behind = bake_texture(atlas, move_onto_contour(turned, view), free_body().faces, view, unmix_colors(picture, matte))
     share = np.where(behind.seen > front.seen, behind.seen / np.maximum(behind.seen + front.seen, 1e-6), 0)[:, None]
-    return BakedTexture(behind.colors * share + front.colors * (1 - share), np.maximum(front.seen, behind.seen))
+    colors = behind.colors * share + front.colors * (1 - share)
+    return BakedTexture(colors, np.maximum(front.seen, behind.seen), front.place)
 
 
 def _turn_around(vertices: Tensor) -> Tensor:

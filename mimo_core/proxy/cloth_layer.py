@@ -24,6 +24,8 @@ from .surface import ARM_JOINTS
 LAYER_SIDE = 224  # pixels: the sheet's mesh needs no more
 LEAST_AREA = 0.002  # of the matte's area: smaller pieces are left out
 LAYER_OVERLAP = 8  # pixels at LAYER_SIDE that a sheet reaches under the body, past gaps too narrow to be seen there
+TUCK_SLOPE = 2.0  # of the sheet under the body: how fast it goes deeper
+DEEPEST_TUCK = 0.08  # meters: deeper it would come out of a limb behind
 TEAR_CHANGE = 0.3  # change of the arms' weight across one quad from which it is left out
 
 
@@ -46,6 +48,7 @@ def make_cloth_layer(
     weights = interpolate(raster, body.faces, body.weights)[0].numpy()
     beside = np.concatenate([raster.depth[0].numpy()[..., None], weights], 2)
     bound = _extend_weights(missing, raster.mask[0].numpy(), weights[..., ARM_JOINTS].sum(2) > 0.5, beside)
+    bound[..., 0] += _tuck_under(missing, raster.depth[0].numpy() / camera.focal) * (bound[..., 0] > 0)
     region = bound[..., 0] > 0
     number = np.full(region.shape, -1)
     number[region] = np.arange(region.sum())
@@ -106,6 +109,17 @@ def _extend_weights(missing: NDArray, covered: NDArray, arms: NDArray, beside: N
             near &= ~arms
         result[near] = _blur_field(push_pull(beside, known))[near]
     return result
+
+
+def _tuck_under(missing: NDArray, pixel: NDArray) -> NDArray:
+    """How far (H, W) in meters the sheet lies behind the body, which it would pierce as soon as either moves.
+
+    It goes down at an angle from where the body ends; `pixel` (H, W) is the size of a pixel there, 0 beside the body.
+    """
+    import cv2
+
+    away = cv2.distanceTransform((~missing).astype(np.uint8), cv2.DIST_L2, 3)
+    return np.minimum(away * TUCK_SLOPE * pixel, DEEPEST_TUCK)
 
 
 def _blur_field(values: NDArray) -> NDArray:

@@ -17,15 +17,21 @@ from .texture import TRUSTED_SHARE, BakedTexture
 # Set on 12 synthetic shots with estimated fit (2026-11-23): IoU 0.911 -> 0.917, 17.6 -> 17.8 dB.
 LEAST_TEXELS = 50  # seen texels that are enough to go by
 SAME_COLOR = 14.0  # in Lab, lightness counting a quarter: shading stays below, clothes and walls above
+SHADOW = 25.0  # of lightness below the hand's color that is shading; all beyond counts in full
 LIT_SKIN = (0.5, 0.9)  # of a face's texels by brightness: neither eyes, beard and shadow nor shine
 SEEN_SHARE = 0.08  # of a hand's texels that must be seen for them to color the others
 PALM_SHARE = 0.5  # share of a hand's seen texels, nearest to its middle, that say what color it is
+BESIDE_HAND = 0.06  # heights of the picture around a hand within which what lies behind it is seen
+LEAST_BEHIND = 0.05  # share of the texels beside a hand that must have its color for it to be what lies behind
+SPREAD_TEXELS = 300  # seen texels of a hand that are asked for its color elsewhere
+NEAREST_TEXELS = 60  # of them, whose mean is taken: their shading, without the edges
 
 
 def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
     """The same texels, without trust in those of the hands that have not the hand's color.
 
-    That is the face's, unless the middles of both hands agree on another one: gloves.
+    That is the face's, unless the middles of both hands agree on another one, gloves, which is not that of what lies
+    behind them, trousers with hands in their pockets.
     """
     trusted = baked.seen > TRUSTED_SHARE
     if (surface.face & trusted).sum() < LEAST_TEXELS:
@@ -36,28 +42,55 @@ def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
     palms = [_palm_color(surface, shown, hand & trusted) for hand in surface.hands]
     gloves = all(palm is not None and _color_distance(palm, skin) > SAME_COLOR for palm in palms)
     gloves = gloves and _color_distance(*palms) < SAME_COLOR
+    gloves = gloves and not any(
+        _is_behind(surface, baked, shown, hand, palm) for hand, palm in zip(surface.hands, palms, strict=True)
+    )
     for hand, palm in zip(surface.hands, palms, strict=True):
         tone = palm if gloves else skin
         seen[hand & (_color_distance(shown, tone) > SAME_COLOR)] = 0
+        if (hand & (seen > TRUSTED_SHARE)).sum() < SEEN_SHARE * hand.sum():
+            seen[hand] = 0
     return replace(baked, seen=seen)
 
 
 def color_hidden_hands(surface: BodySurface, baked: BakedTexture, colors: NDArray):
-    """Give hands of which next to nothing is seen, in pockets or behind the back, the face's color in `colors` (N, 3).
+    """Give what is not seen of the hands in `colors` (N, 3) the color of what is, or the face's.
 
-    `baked` is what `clean_hands` left. Nothing changes where no face is seen, and where a hand is.
+    The face's it is where next to nothing is seen, in pockets or behind the back. `baked` is what `clean_hands` left.
+    Where neither is seen nothing changes.
     """
     trusted = baked.seen > TRUSTED_SHARE
     face = surface.face & trusted
-    if face.sum() < LEAST_TEXELS:
-        return
-    shown = baked.colors[face]
+    for hand in surface.hands:
+        own = np.flatnonzero(hand & trusted)
+        if len(own) >= LEAST_TEXELS:
+            colors[hand] = _continue_colors(surface, baked.colors, own, np.flatnonzero(hand))
+        elif face.sum() >= LEAST_TEXELS:
+            colors[hand] = _lit_color(baked.colors[face])
+
+
+def _continue_colors(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
+    """Colors (n, 3) for the `target` texels (n,), smoothly from those seen in `source` texels near them."""
+    from scipy.spatial import cKDTree
+
+    scattered = source[:: max(1, len(source) // SPREAD_TEXELS)]
+    count = min(NEAREST_TEXELS, len(scattered))
+    nearest = cKDTree(surface.place[scattered]).query(surface.place[target], k=[*range(1, count + 1)])[1]
+    return np.median(shown[scattered[nearest]], 1)
+
+
+def _lit_color(shown: NDArray) -> NDArray:
+    """The median (3,) of colors (n, 3) of skin that lie in the light."""
     brightness = shown.sum(1)
     low, high = np.quantile(brightness, LIT_SKIN)
-    skin = np.median(shown[(brightness >= low) & (brightness <= high)], 0)
-    for hand in surface.hands:
-        if (hand & trusted).sum() < SEEN_SHARE * hand.sum():
-            colors[hand] = skin
+    return np.median(shown[(brightness >= low) & (brightness <= high)], 0)
+
+
+def _is_behind(surface: BodySurface, baked: BakedTexture, shown: NDArray, hand: NDArray, palm: NDArray) -> bool:
+    """Whether the color `palm` of a hand (N,) bool is also that of what the picture shows beside it."""
+    low, high = baked.place[hand].min(0) - BESIDE_HAND, baked.place[hand].max(0) + BESIDE_HAND
+    near = ((baked.place > low) & (baked.place < high)).all(1) & (baked.seen > TRUSTED_SHARE) & ~surface.arms
+    return bool(near.sum() >= LEAST_TEXELS and (_color_distance(shown[near], palm) < SAME_COLOR).mean() > LEAST_BEHIND)
 
 
 def _palm_color(surface: BodySurface, shown: NDArray, hand: NDArray) -> NDArray | None:
@@ -68,12 +101,14 @@ def _palm_color(surface: BodySurface, shown: NDArray, hand: NDArray) -> NDArray 
 
 
 def _to_lab(colors: NDArray) -> NDArray:
-    """RGB (N, 3) 0..255 as Lab (N, 3) with a quarter of the lightness."""
+    """RGB (N, 3) 0..255 as Lab (N, 3)."""
     import cv2
 
-    lab = cv2.cvtColor((colors[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
-    return lab * np.array([0.25, 1, 1], np.float32)
+    return cv2.cvtColor((colors[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
 
 
-def _color_distance(a: NDArray, b: NDArray) -> NDArray:
-    return np.linalg.norm(a - b, axis=-1)
+def _color_distance(colors: NDArray, tone: NDArray) -> NDArray:
+    """How far Lab colors (..., 3) are from a `tone` (3,), a quarter of the lightness counting, shadows more."""
+    difference = (colors - tone) * np.array([0.25, 1, 1], np.float32)
+    shadow = np.maximum(tone[..., 0] - colors[..., 0] - SHADOW, 0)
+    return np.linalg.norm(difference, axis=-1) + shadow

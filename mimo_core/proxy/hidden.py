@@ -20,6 +20,7 @@ BACK_SIDE_CHOICES = ("mirror", "diffuse")  # named in the node
 NEIGHBORS = 12  # seen texels of the head that decide about a hidden one
 SCATTERED_TEXELS = 400  # seen texels of the head, so far apart that neighbors do not all lie on one line
 FAR_STAND_IN = 0.04  # meters to the best stand-in on the same limb from which the other limb is asked
+HAIR_RANGE = (10, 28)  # levels around the crown's color that are hair: its shine, but neither ribbons nor forehead
 INWARD_SHARE = 0.85  # the side of a limb takes what lies a little further in, not the last pixels of the outline
 
 
@@ -72,7 +73,7 @@ def _grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, colors: N
     crown = shown[visible[height > np.quantile(height, 0.6)]]
     middle = np.median(crown, 0)
     difference = np.abs(shown[visible] - middle).mean(1)
-    source = visible[difference <= max(np.median(difference), 10)]
+    source = visible[difference <= np.clip(np.median(difference), *HAIR_RANGE)]
     target = np.flatnonzero(surface.hair & ~trusted)
     colors[target] = _nearest_colors(surface, shown, source, target).mean(1)
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..body.head import grow_head
 from ..body.model import free_body
 from ..body.person import Person
 from ..errors import InputError
@@ -116,9 +117,10 @@ class Proxy:
 
 def _dress_identity(identity: Identity) -> Tensor:
     """Camera-space vertices (V, 3) of the identity's body, hair and clothes on it."""
-    camera = identity.motion.camera
-    posed = free_body().pose(identity.motion.person)
-    return move_onto_contour(camera.view(posed.vertices)[0], FittedPicture(identity.matte, camera))
+    body, camera = free_body(), identity.motion.camera
+    vertices = camera.view(body.pose(identity.motion.person).vertices)[0]
+    grown = grow_head(body, vertices, identity.head_growth)
+    return move_onto_contour(grown, FittedPicture(identity.matte, camera))
 
 
 def _picture_brightness(identity: Identity, vertices: Tensor) -> Tensor | None:

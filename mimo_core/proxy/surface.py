@@ -35,6 +35,7 @@ class BodySurface:
     head: NDArray  # (N,) skinning weight of the head
     trunk: NDArray  # (N,) skinning weight of pelvis, spine and collars
     hands: tuple[NDArray, NDArray]  # (N,) bool, left and right
+    arms: NDArray  # (N,) bool, hands included
     face: NDArray  # (N,) bool: skin, if any is to be seen
     hair: NDArray  # (N,) bool: where hair grows if there is any
 
@@ -57,10 +58,11 @@ def load_surface(side: int) -> BodySurface:
     weights = atlas.at(body.faces, body.weights).numpy()
     head = weights[:, JOINT["head"]]
     hands = [weights[:, [JOINT[f"{side}_wrist"], JOINT[f"{side}_hand"]]].sum(1) > 0.5 for side in ("left", "right")]
+    arms = weights[:, ARM_JOINTS].sum(1) > 0.5
     axis, turn = (atlas.at(body.faces, values).numpy() for values in _limb_coordinates(body))
     trunk = weights[:, [joint for joint in TRUNK_JOINTS if joint not in (JOINT["neck"], JOINT["head"])]].sum(1)
     hair, face = _find_scalp_and_face(body, place, head)
-    return BodySurface(atlas, place, axis, turn[:, 0], head, trunk, tuple(hands), face, hair)
+    return BodySurface(atlas, place, axis, turn[:, 0], head, trunk, tuple(hands), arms, face, hair)
 
 
 def _limb_coordinates(body: BodyModel) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from .outline import HAND_JOINTS, FittedPicture
 
 
 FACING_COSINES = (0.2, 0.45)  # cosine between surface and line of sight: unseen below, trusted above
+HEAD_COSINES = (0.05, 0.2)  # the same on the head, where no other side stands in for chin and cheeks
 COVER_EDGE = 0.012  # of the person's height: texels of a covered part so near to what covers it are not trusted
 HAND_EDGE = 0.025  # the same around hands, whose fingers the fit spreads otherwise; more took a hem (2026-11-23)
 TRUSTED_SHARE = 0.5  # of 1: texels seen that well stand in for others
@@ -26,10 +27,14 @@ DEPTH_SLACK = 0.015  # meters a texel may lie behind the visible surface
 
 @dataclass(frozen=True, eq=False)
 class BakedTexture:
-    """Colours (N, 3) float32 of N texels and how far each was seen, (N,) 0..1."""
+    """Colours (N, 3) float32 of N texels, how far each was seen, (N,) 0..1, and where on the picture they lie.
+
+    `place` (N, 2) is in heights of the picture, x and y.
+    """
 
     colors: NDArray
     seen: NDArray
+    place: NDArray
 
 
 def unmix_colors(picture: NDArray, matte: NDArray) -> NDArray:
@@ -55,11 +60,17 @@ def bake_texture(
     pixels = picture.camera.pixels(points).numpy().astype(np.float32)
     x, y = np.ascontiguousarray(pixels[:, 0])[None] - 0.5, np.ascontiguousarray(pixels[:, 1])[None] - 0.5
     sampled = _sample_points(colors, x, y, cv2.INTER_CUBIC)
-    seen = np.clip((facing.numpy() - FACING_COSINES[0]) / (FACING_COSINES[1] - FACING_COSINES[0]), 0, 1)
+    seen = _weigh_facing(facing.numpy(), atlas.at(faces, free_body().weights[:, JOINT["head"], None])[:, 0].numpy())
     seen *= _sample_points(_trusted_matte(picture.matte), x, y, cv2.INTER_LINEAR)
     seen *= _weigh_uncovered(points[:, 2].numpy(), raster.depth[0].numpy(), x, y, COVER_EDGE * len(picture.matte))
     seen *= _weigh_hand_distance(raster, atlas, x, y, HAND_EDGE * len(picture.matte))
-    return BakedTexture(np.clip(sampled, 0, 255), seen)
+    return BakedTexture(np.clip(sampled, 0, 255), seen, pixels / len(picture.matte))
+
+
+def _weigh_facing(facing: NDArray, head: NDArray) -> NDArray:
+    """0..1 for texels (N,) by the cosine under which they are seen; `head` (N,) is their share in the head."""
+    on_body, on_head = (np.clip((facing - low) / (high - low), 0, 1) for low, high in (FACING_COSINES, HEAD_COSINES))
+    return on_body * (1 - head) + on_head * head
 
 
 def _sample_points(image: NDArray, x: NDArray, y: NDArray, interpolation: int) -> NDArray:
