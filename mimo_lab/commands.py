@@ -54,6 +54,7 @@ def run_shots(options) -> None:
 
 
 def run_train(options) -> None:
+    from .training.processes import end_process
     from .training.run import train_run
     from .training.settings import read_run
 
@@ -69,6 +70,7 @@ def run_train(options) -> None:
     )
     reached = "done" if done else "stopped after its minutes; the same command goes on"
     print_lines(f"{run.name}: {reached}; its checkpoint is {options.out / run.name}.safetensors")
+    end_process()
 
 
 def add_bench(commands) -> None:

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from mimo_lab.training.loop import fit_stage
+from mimo_lab.training.processes import end_process
 from mimo_lab.training.settings import StageSettings
 
 
@@ -53,6 +54,7 @@ def main(folder: str, result: str, dying: str = "-1") -> None:
     written = {"losses": report.losses, "weights": weights, "processes": accelerator.num_processes}
     Path(f"{result}.{accelerator.process_index}.json").write_text(json.dumps(written))
     accelerator.end_training()
+    end_process()
 
 
 if __name__ == "__main__":
