@@ -24,9 +24,9 @@ pytestmark = pytest.mark.comfy
 
 
 class Server:
-    """ComfyUI on a port of its own."""
+    """ComfyUI on a port of its own. `variables` are added to its environment."""
 
-    def __init__(self, base: Path):
+    def __init__(self, base: Path, variables=None):
         self.base = base
         for name in ("custom_nodes", "input", "output", "temp", "models", "user"):
             (base / name).mkdir()
@@ -41,7 +41,7 @@ class Server:
         options += ["--disable-api-nodes", "--disable-auto-launch"]
         if front_end := os.environ.get("FRONT_END"):
             options += ["--front-end-root", front_end]
-        environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONDONTWRITEBYTECODE": "1"} | (variables or {})
         self.log = (base / "log").open("w")
         self.process = subprocess.Popen(
             [sys.executable, str(main), *options], stdout=self.log, stderr=subprocess.STDOUT, env=environment

@@ -1,9 +1,11 @@
-"""Nothing goes out: commands run where every connection to another machine is refused and noted."""
+"""Nothing goes out: commands and templates run where every connection to another machine is refused and noted."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import urllib.error
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from mimo_core.media.video_writer import write_video
 from mimo_core.motion.builtin import builtin_motion
 from mimo_core.motion.files import save_motion
 from mimo_lab.synthetic import make_character_picture, make_shot
+from tests.template_prompts import MANIFEST, prompt_of
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +28,8 @@ COMMANDS = {
     "render": "render walk.npz --style openpose --size 64x64 --out pose.mp4",
     "doctor": "doctor",
 }
+
+OWN = {"image": "a.png", "file": "clip.mp4"}  # what people choose in templates that bring none
 
 
 def guarded(folder: Path) -> dict[str, str]:
@@ -65,3 +70,39 @@ def test_no_command_sends_anything(folder):
     codes = json.loads(done.stdout.splitlines()[-1])
     assert dict(zip(COMMANDS, codes, strict=True)) == dict.fromkeys(COMMANDS, 0), done.stderr[-3000:]
     assert outgoing(folder) == ""
+
+
+@pytest.fixture(scope="module")
+def server(pack, folder, tmp_path_factory):
+    from tests.test_comfy import Server
+
+    base = tmp_path_factory.mktemp("comfyui")
+    server = Server(base, guarded(base))
+    try:
+        server.wait()
+        for name in OWN.values():
+            shutil.copy(folder / name, base / "input")
+        (base / "out").unlink(missing_ok=True)  # what ComfyUI asks for when it starts is its own
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.mark.comfy
+@pytest.mark.parametrize("entry", MANIFEST, ids=lambda entry: entry["file"])
+def test_no_template_sends_anything(server, entry):
+    """With stand-ins for files: large engines fail when they read theirs, all others run to their end."""
+    from tests.test_comfy_templates import smaller, write_files
+
+    files = entry.get("files", [])
+    write_files(server.base, files)
+    prompt = smaller(prompt_of(json.loads((ROOT / "workflows" / entry["file"]).read_text())))
+    for node in prompt.values():
+        node["inputs"] |= {name: OWN[name] for name, value in node["inputs"].items() if name in OWN and value == ""}
+    try:
+        made = server.result(server.submit(prompt), seconds=600)
+    except urllib.error.HTTPError as error:
+        assert error.code == 400 and "core" in entry, error.read()
+    else:
+        assert made["status"]["status_str"] == "success" or files, made["status"]["messages"]
+    assert outgoing(server.base) == ""
