@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+import numpy as np
 from comfy_api.latest import io
 
 from ..mimo_core.compositing.color_match import COLOR_MATCHES
@@ -9,10 +12,19 @@ from ..mimo_core.compositing.composite import composite, compute_coverage
 from ..mimo_core.denoise.paste import mark_drawn_areas, paste_back
 from ..mimo_core.denoise.segments import select_paste_layers
 from ..mimo_core.errors import InputError
-from .batches import allocate_batch, copy_to_batch, make_batch
-from .media import extract_alpha, make_progress, show_preview, to_clip, to_masks, to_sound, write_temp_video
+from .batches import FrameBatch, allocate_batch, copy_to_batch, make_batch
+from .media import (
+    choose_shown,
+    extract_alpha,
+    make_progress,
+    show_preview,
+    to_clip,
+    to_masks,
+    to_sound,
+    write_temp_video,
+)
 from .models import find_edge_masks
-from .sockets import BEHAVIORS, MimoPlan, MimoScene, check_choice, make_schema, mark_advanced
+from .sockets import BEHAVIORS, MimoPlan, MimoScene, check_choice, is_linked, make_schema, mark_advanced
 
 
 class MimoComposite(io.ComfyNode):
@@ -86,6 +98,7 @@ class MimoComposite(io.ComfyNode):
                 io.Image.Output(display_name="images", tooltip="The same frames. 12 bytes a pixel and frame."),
                 io.Mask.Output(display_name="mask", tooltip="Where the character can be seen."),
             ],
+            hidden=[io.Hidden.dynprompt, io.Hidden.unique_id],
         )
 
     @classmethod
@@ -94,28 +107,41 @@ class MimoComposite(io.ComfyNode):
     ) -> io.NodeOutput:
         check_choice("color_match", color_match, COLOR_MATCHES)
         check_choice("behavior", behavior, BEHAVIORS)
-        progress = make_progress()
-        character = to_clip(images, progress=progress)
+        character = to_clip(images, progress=make_progress())
         if plan is not None:
             near = _check_masks(scene, to_masks(mask, plan.frames), plan)
-            frames, areas, length = _paste_squares(scene, character, plan, behavior, near, progress)
+            draw, find_areas, length = _paste_squares(scene, character, plan, behavior, near)
             sound = None if plan.first else scene.sound
         else:
-            length = len(character)
+            length, sound = len(character), scene.sound
             masks = to_masks(extract_alpha(images) if mask is None else mask, length)
-            frames = composite(
-                scene, character, masks, color_match=color_match, feather=feather, shadow=shadow, progress=progress
-            )
-            areas, sound = compute_coverage(scene, masks), scene.sound
-        pictures = allocate_batch(length, scene.height, scene.width, 3)
+            look = {"color_match": color_match, "feather": feather, "shadow": shadow}
+            draw = lambda: composite(scene, character, masks, **look, progress=make_progress())  # noqa: E731
+            find_areas = lambda: compute_coverage(scene, masks)  # noqa: E731
+        shape = (length, scene.height, scene.width)
+        frames, shown = draw(), {}
+        if is_linked(cls, 1):
+            pictures = allocate_batch(*shape, 3)
+            frames = copy_to_batch(frames, pictures)
+        else:
+            pictures = FrameBatch.redraw(draw, *shape, 3)
         video = write_temp_video(
-            copy_to_batch(frames, pictures),
+            _note_shown(frames, choose_shown(length), shown),
             width=scene.width,
             height=scene.height,
             fps=scene.fps,
             sound=to_sound(audio) or sound,
         )
-        return io.NodeOutput(video, pictures, make_batch(areas, length), ui=show_preview(pictures, cls))
+        preview = show_preview(make_batch(shown.values(), len(shown)), cls)
+        return io.NodeOutput(video, pictures, FrameBatch.redraw(find_areas, *shape), ui=preview)
+
+
+def _note_shown(frames: Iterable[np.ndarray], numbers: list[int], shown: dict[int, np.ndarray]) -> Iterator[np.ndarray]:
+    """Pass frames on, and keep those that the node shows."""
+    for number, frame in enumerate(frames):
+        if number in numbers:
+            shown[number] = frame
+        yield frame
 
 
 def _check_masks(scene, masks, plan):
@@ -132,9 +158,12 @@ def _check_masks(scene, masks, plan):
     return masks
 
 
-def _paste_squares(scene, squares, plan, behavior, near, progress):
-    """Frames, areas where the character was drawn, and their number, for the part of the clip that a plan covers."""
+def _paste_squares(scene, squares, plan, behavior, near):
+    """What draws the frames, what finds where the character was drawn, and their number, for the part of a plan."""
     masks = find_edge_masks() if behavior == "official" else None
     layers = select_paste_layers(scene, plan.frames)
-    frames = paste_back(plan, squares, **layers, edge_masks=masks, within=near, progress=progress)
-    return frames, mark_drawn_areas(plan, layers["occluder"], masks, near), plan.frames - plan.first
+
+    def draw():
+        return paste_back(plan, squares, **layers, edge_masks=masks, within=near, progress=make_progress())
+
+    return draw, lambda: mark_drawn_areas(plan, layers["occluder"], masks, near), plan.frames - plan.first

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import comfy.model_management
 import comfy.utils
 import folder_paths
 import numpy as np
@@ -15,10 +17,11 @@ from comfy_api.latest import InputImpl, ui
 from torch import Tensor
 
 from ..mimo_core.errors import InputError
-from ..mimo_core.media.clip import DEFAULT_FPS, Clip, Masks, to_uint8
+from ..mimo_core.media.clip import DEFAULT_FPS, Clip, FrameSource, Masks, to_uint8
 from ..mimo_core.media.video import Sound
 from ..mimo_core.media.video_writer import write_video
 from ..mimo_core.progress import Progress
+from .batches import FrameBatch
 
 
 PREVIEWS = 4  # frames shown on a node
@@ -44,9 +47,39 @@ def to_clip(value, *, fps: float = 0.0, progress: Progress) -> Clip:
     `fps` 0 keeps the rate of a VIDEO and takes 24 for IMAGE.
     """
     if isinstance(value, Tensor):
-        return Clip.from_array(value, Fraction(fps).limit_denominator(1001) if fps else DEFAULT_FPS)
+        return _watch_cancel(_clip_of_images(value, Fraction(fps).limit_denominator(1001) if fps else DEFAULT_FPS))
     clip = _clip_of_video(value, progress)
-    return clip.resample(fps) if fps else clip
+    return _watch_cancel(clip.resample(fps) if fps else clip)
+
+
+def _clip_of_images(images: Tensor, fps: Fraction) -> Clip:
+    frames = _find_frames(images)
+    return Clip.from_array(images, fps) if frames is None else replace(frames, fps=fps, sound=None, notes=())
+
+
+def _find_frames(batch: Tensor) -> Clip | Masks | None:
+    """The frames behind a batch of ours that nobody has made floats of yet."""
+    return batch.frames if isinstance(batch, FrameBatch) and not batch.is_made else None
+
+
+class _Cancelable:
+    """Frames that are not given out any more once the user has pressed Cancel: so every loop that reads them ends."""
+
+    def __init__(self, source: FrameSource):
+        self.source, self.shape = source, source.shape
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        for frame in self.source.read(start, stop):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            yield frame
+
+
+def _watch_cancel(frames):
+    """A clip or masks whose reading ends with Cancel."""
+    return frames if isinstance(frames.source, _Cancelable) else replace(frames, source=_Cancelable(frames.source))
 
 
 def _clip_of_video(video, progress: Progress) -> Clip:
@@ -86,7 +119,9 @@ def to_masks(mask: Tensor | None, frames: int) -> Masks | None:
     mask = _drop_channel(mask)
     if is_placeholder(mask):
         return None
-    return Masks.from_array(mask.expand(frames, -1, -1) if len(mask) == 1 else mask)
+    if len(mask) > 1 and (kept := _find_frames(mask)) is not None:
+        return _watch_cancel(kept)
+    return _watch_cancel(Masks.from_array(mask.expand(frames, -1, -1) if len(mask) == 1 else mask))
 
 
 def _drop_channel(mask: Tensor) -> Tensor:
@@ -136,12 +171,17 @@ def show_preview(batch: Tensor, node) -> dict:
 
     They are one picture, four wide ones two by two: the page's own grid leaves an odd one alone in its row.
     """
-    chosen = batch[sorted({round(k * (len(batch) - 1) / (PREVIEWS - 1)) for k in range(PREVIEWS)})]
+    chosen = batch[choose_shown(len(batch))]
     half = len(chosen) // 2 if len(chosen) == PREVIEWS and batch.shape[2] >= batch.shape[1] else len(chosen)
     rows = [torch.cat(list(chosen[start : start + half]), 1) for start in range(0, len(chosen), half)]
     sheet = torch.cat(rows)[None]
     shown = ui.PreviewImage(sheet, cls=node) if batch.ndim == 4 else ui.PreviewMask(sheet, cls=node)
     return shown.as_dict()
+
+
+def choose_shown(count: int) -> list[int]:
+    """Which of so many frames a node shows."""
+    return sorted({round(k * (count - 1) / (PREVIEWS - 1)) for k in range(PREVIEWS)})
 
 
 def show_notes(warnings: Iterable[str] = (), details: Iterable[str] = ()) -> dict:

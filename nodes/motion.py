@@ -19,8 +19,7 @@ from ..mimo_core.motion.heads import has_motion_head
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.motion.seen import SeenMasks
 from ..mimo_core.motion.upright import UP_CHOICES, posture_notes
-from ..mimo_core.progress import track_progress
-from .batches import make_batch
+from .batches import FrameBatch
 from .boxes import parse_boxes
 from .listing import list_folder
 from .media import make_progress, show_files, show_notes, show_preview, to_clip, to_masks
@@ -134,8 +133,7 @@ class MimoEstimatePose(io.ComfyNode):
             size, rate = (clip.width, clip.height), float(clip.fps)
             motion, notes = read_poses(poses, frames=len(clip), size=size, fps=rate, **settings), {}
             people = ()
-        drawn = (draw_overlay(frame, motion, index) for index, frame in enumerate(clip))
-        images = make_batch(track_progress(drawn, len(clip), progress), len(clip))
+        images = FrameBatch(clip.derive(lambda index: draw_overlay(clip[index], motion, index)))
         shown = show_motion(motion, clip=clip, people=people, progress=progress)
         said = show_notes((*clip.notes, *notes.get("warnings", ())), notes.get("details", ()))
         return io.NodeOutput(motion, images, ui=show_preview(images, cls) | shown | said)

@@ -10,7 +10,7 @@ from ..mimo_core.denoise.segments import BLACK, cut_network_frames
 from ..mimo_core.errors import InputError
 from ..mimo_core.media.clip import Clip
 from ..mimo_core.render.styles import STYLES, render_motion
-from .batches import make_batches
+from .batches import keep_batches
 from .media import make_progress, show_notes, show_preview
 from .models import find_learned_body, find_official_body
 from .sockets import MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, make_schema
@@ -82,10 +82,9 @@ class MimoRenderMotion(io.ComfyNode):
         size = None if scene is None else (scene.width, scene.height)
         body, table = CODE_COLORS[colors]() if style == "body code" else (None, None)
         drawn = render_motion(motion, body=body, style=style, size=size, colors=table, progress=make_progress())
-        count = motion.frames
         if plan is not None:
-            drawn, count = _cut_squares(drawn, plan, motion, size or motion.camera.size), len(plan.network_frames)
-        images, mask = make_batches(drawn, count)
+            drawn = _cut_squares(drawn, plan, motion, size or motion.camera.size)
+        images, mask = keep_batches(drawn)
         keypoints = project_openpose(motion, size=size, progress=make_progress())
         said = show_notes(details=[table.note] if isinstance(table, LearnedColors) else [])
         return io.NodeOutput(images, mask, keypoints, ui=show_preview(images, cls) | said)
@@ -151,5 +150,5 @@ class MimoDecodeProxy(io.ComfyNode):
         size = None if scene is None else (scene.width, scene.height)
         light = None if scene is None else estimate_scene_light(scene, motion)
         drawn = proxy.render(motion, size=size, light=light, progress=make_progress())
-        images, mask = make_batches(drawn, motion.frames)
+        images, mask = keep_batches(drawn)
         return io.NodeOutput(images, mask, ui=show_preview(images, cls))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..mimo_core.progress import track_progress
 from ..mimo_core.scene.camera_motion import CAMERA_KINDS
-from .batches import make_batch
+from .batches import FrameBatch
 from .media import make_progress, show_notes, show_preview, to_clip, to_masks
 from .motion import find_seen_masks, to_person_masks
 from .sockets import MimoMotion, MimoScene, check_choice, clip_socket, fps_socket, make_schema, mask_socket
@@ -100,7 +99,6 @@ class MimoSeparateScene(io.ComfyNode):
             edge=edge,
             progress=progress,
         )
-        pictures = make_batch(track_progress(scene.plate, scene.frames, progress), scene.frames)
+        layers = [FrameBatch(layer) for layer in (scene.plate, scene.person, scene.occluder)]
         said = show_notes((*clip.notes, *scene.report.notes))
-        masks = [make_batch(layer, scene.frames) for layer in (scene.person, scene.occluder)]
-        return io.NodeOutput(scene, pictures, *masks, scene.report.text(), ui=show_preview(pictures, cls) | said)
+        return io.NodeOutput(scene, *layers, scene.report.text(), ui=show_preview(layers[0], cls) | said)

@@ -86,3 +86,12 @@ def check_choice(name: str, value: str, options) -> None:
     """Refuse a value that a saved workflow may hold but the list does not: ComfyUI does not check V3 lists."""
     if value not in options:
         raise InputError(f"{name} is {value!r}, which is not in its list: {', '.join(options) or 'nothing'}.")
+
+
+def is_linked(node, slot: int) -> bool:
+    """Whether something takes an output of the node that runs. A node that takes it later finds the same result."""
+    prompt = getattr(node.hidden, "dynprompt", None)
+    if prompt is None:
+        return False
+    place = [node.hidden.unique_id, slot]
+    return any(place == value for name in prompt.all_node_ids() for value in prompt.get_node(name)["inputs"].values())

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ..mimo_core.errors import InputError
 from ..mimo_core.scene.template import load_template, save_template
-from .batches import make_batch
+from .batches import FrameBatch
 from .listing import list_folder
 from .media import make_progress, show_files, show_preview, to_clip
 from .sockets import MimoScene, make_schema
@@ -46,7 +46,7 @@ class MimoLoadTemplate(io.ComfyNode):
     @classmethod
     def execute(cls, folder) -> io.NodeOutput:
         scene, body_code = load_template(find_template(folder), progress=make_progress())
-        images = make_batch(body_code, len(body_code))
+        images = FrameBatch(body_code)
         return io.NodeOutput(scene, images, ui=show_preview(images, cls))
 
 

@@ -293,7 +293,9 @@ def install() -> None:
         ComfyTypeIO=ComfyTypeIO,
         Custom=custom,
         FolderType=FolderType,
-        Hidden=types.SimpleNamespace(prompt="PROMPT", extra_pnginfo="EXTRA_PNGINFO", unique_id="UNIQUE_ID"),
+        Hidden=types.SimpleNamespace(
+            prompt="PROMPT", extra_pnginfo="EXTRA_PNGINFO", unique_id="UNIQUE_ID", dynprompt="DYNPROMPT"
+        ),
         MultiType=MultiType,
         NodeOutput=NodeOutput,
         Schema=Schema,
@@ -317,7 +319,11 @@ def install() -> None:
         ui=ui,
     )
     comfy_utils = _module("comfy.utils", ProgressBar=ProgressBar)
-    management = _module("comfy.model_management", get_free_memory=lambda device: 2**34)
+    management = _module(
+        "comfy.model_management",
+        get_free_memory=lambda device: 2**34,
+        throw_exception_if_processing_interrupted=lambda: None,
+    )
     names = types.SimpleNamespace(SAMPLERS=["euler", "ddim"], SCHEDULERS=["simple", "normal"])
     samplers = _module("comfy.samplers", KSampler=names)
     sys.modules |= {

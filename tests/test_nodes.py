@@ -2,12 +2,13 @@
 
 import importlib
 import json
+import types
 
 import numpy as np
 import pytest
 import torch
 
-from mimo_lab.synthetic import make_shot
+from mimo_lab.synthetic import make_character_picture, make_shot
 
 
 @pytest.fixture(scope="module")
@@ -482,6 +483,27 @@ class TestSceneFromPicture:
         assert scene.occluder[0][:, -1].max() == 0
 
 
+class TestUnusedOutputs:
+    """What nothing is connected to costs no memory: 12 bytes a pixel and frame for pictures, 4 for masks."""
+
+    def test_a_shot_goes_through_our_nodes_without_any_floats(self, run, media, film):
+        from comfy_api.latest import InputImpl, Types
+
+        components = Types.VideoComponents(images=torch.from_numpy(film.frames).float() / 255, frame_rate=24)
+        clip = InputImpl.VideoFromComponents(components)
+        found, overlay = run("MIMO_EstimatePose", clip=clip).args
+        scene, *layers, _ = run("MIMO_SeparateScene", clip=clip, motion=found).args
+        picture = torch.from_numpy(make_character_picture(5, size=96, samples=1).image).float()[None] / 255
+        identity = run("MIMO_EncodeIdentity", character=picture).args[0]
+        images, mask = run("MIMO_DecodeProxy", identity=identity, motion=found, scene=scene).args
+        drawn = run("MIMO_RenderMotion", motion=found, scene=scene).args[:2]
+        _, frames, seen = run("MIMO_Composite", scene=scene, images=images, mask=mask).args
+        batches = [overlay, *layers, images, mask, *drawn, frames, seen]
+        assert [batch.is_made for batch in batches] == [False] * 10
+        for batch in batches:
+            assert batch.shape == batch.clone().shape
+
+
 class TestComposite:
     @pytest.fixture
     def scene(self, run, motion):
@@ -499,6 +521,28 @@ class TestComposite:
         close(frames[mask == 0], torch.ones_like(frames[mask == 0]))
         close(frames[mask == 1], images[mask == 1])
         assert video.get_dimensions() == (96, 64)
+
+    @pytest.mark.parametrize("slot", [1, 0])
+    def test_its_pictures_are_the_same_whether_something_takes_them_at_once_or_later(
+        self, run, node_classes, monkeypatch, scene, drawn, slot
+    ):
+        """With a character that the color match changes and a shadow that remembers the ground."""
+
+        class Prompt:
+            def all_node_ids(self):
+                return {"7", "8"}
+
+            def get_node(self, name):
+                return {"inputs": {"images": ["7", slot], "feather": 4} if name == "8" else {}}
+
+        plain = run("MIMO_Composite", scene=scene, images=drawn[0], mask=drawn[1])
+        hidden = types.SimpleNamespace(dynprompt=Prompt(), unique_id="7")
+        monkeypatch.setattr(node_classes["MIMO_Composite"], "hidden", hidden)
+        known = run("MIMO_Composite", scene=scene, images=drawn[0], mask=drawn[1])
+        assert (type(known.args[1]) is torch.Tensor) == (slot == 1)
+        assert not plain.args[1].is_made and not plain.args[2].is_made
+        for made, later in zip(known.args[1:], plain.args[1:], strict=True):
+            assert torch.equal(made * 1, later * 1)
 
     def test_the_video_has_the_scenes_length_and_rate(self, run, media, scene, drawn):
         video = run("MIMO_Composite", scene=scene, images=drawn[0], mask=drawn[1]).args[0]

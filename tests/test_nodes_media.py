@@ -379,3 +379,110 @@ class TestPreview:
         (picture,) = sheets[0]
         assert picture.shape[1::-1] == sheet
         assert torch.equal(picture[:height, :width], clip[0]) and torch.equal(picture[-height:, -width:], clip[-1])
+
+
+class TestFrameBatch:
+    """An IMAGE or MASK that costs nothing until a node of others reads it, and then is a tensor like any other."""
+
+    @pytest.fixture
+    def clip(self, batches):
+        frames = np.random.default_rng(0).integers(0, 256, (5, 16, 24, 3), np.uint8)
+        return batches.Clip.from_array(frames)
+
+    @pytest.fixture
+    def batch(self, batches, clip):
+        return batches.FrameBatch(clip)
+
+    @pytest.fixture
+    def floats(self, batches, clip):
+        return batches.make_batch(clip, len(clip))
+
+    def test_its_shape_is_known_without_any_floats(self, batch):
+        assert isinstance(batch, torch.Tensor)
+        assert (batch.shape, batch.ndim, len(batch), batch.dtype) == ((5, 16, 24, 3), 4, 5, torch.float32)
+        assert batch.size(0) == 5 and batch.numel() == 5 * 16 * 24 * 3 and batch.device.type == "cpu"
+        assert batch.element_size() == 4 and hash(batch) == hash(batch)
+        assert "FrameBatch" in repr(batch)
+        assert not batch.is_made
+
+    def test_single_frames_are_made_alone(self, batch, floats):
+        for index in (2, -1, slice(1, 3), slice(None, None, 2), slice(4, 4), [0, 4]):
+            assert torch.equal(batch[index], floats[index])
+        assert not batch.is_made
+        with pytest.raises(IndexError):
+            batch[5]
+
+    @pytest.mark.parametrize(
+        "work",
+        [
+            lambda images: images * 1,
+            lambda images: images.movedim(-1, 1),
+            lambda images: images[..., :2],
+            lambda images: images[:, 2:5],
+            lambda images: torch.cat([images, images]),
+            lambda images: torch.stack(list(images)),
+            lambda images: torch.nn.functional.interpolate(images.permute(0, 3, 1, 2), size=(8, 8)),
+            lambda images: torch.from_numpy(images.cpu().numpy()),
+            lambda images: torch.from_numpy(np.asarray(images)),
+            lambda images: images.to(torch.float16),
+            lambda images: images.clone(),
+            lambda images: images.detach().contiguous(),
+            lambda images: torch.clamp(images, 0, 0.5),
+            lambda images: 1.0 - images,
+            lambda images: torch.where(images > 0.5, images, images[:1]),
+            lambda images: __import__("copy").deepcopy(images),
+        ],
+    )
+    @pytest.mark.parametrize("inference", [False, True])
+    def test_every_work_on_it_gives_what_it_gives_on_floats(self, batches, clip, floats, work, inference):
+        with torch.inference_mode(inference):
+            made, wanted = work(batches.FrameBatch(clip)), work(floats)
+        assert type(made) is torch.Tensor
+        assert torch.equal(made, wanted)
+
+    def test_compiled_code_gets_floats(self, batch, floats):
+        with torch._C.DisableTorchFunctionSubclass():
+            assert torch.equal(torch.mul(batch, 2), 2 * floats)
+
+    def test_it_is_made_once(self, batch):
+        assert batch.clone() is not batch.clone()
+        assert batch.is_made and batch.make() is batch.make()
+
+    def test_what_is_written_into_it_is_read_again(self, media, batch):
+        batch[0] = 1.0
+        assert batch[0].eq(1).all()
+        assert (media.to_clip(batch, progress=silent)[0] == 255).all()
+
+    def test_our_nodes_take_its_frames_without_floats(self, media, batch, clip):
+        taken = media.to_clip(batch, fps=12.0, progress=silent)
+        assert taken.fps == 12 and not batch.is_made
+        for mine, given in zip(taken, clip, strict=True):
+            np.testing.assert_array_equal(mine, given)
+
+    def test_masks_too(self, batches, media):
+        values = np.random.default_rng(1).integers(0, 256, (3, 16, 24), np.uint8)
+        mask = batches.FrameBatch(batches.Masks.from_array(values))
+        np.testing.assert_array_equal(np.stack(list(media.to_masks(mask, 3))), values)
+        assert mask.shape == (3, 16, 24) and not mask.is_made
+
+    def test_floats_and_back_are_the_same_bytes(self, batches, media):
+        every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16).repeat(2, 0)
+        floats = batches.make_batch(every, 2)
+        np.testing.assert_array_equal(np.stack(list(media.to_masks(floats, 2))), every)
+
+    def test_kept_pairs_come_back_as_they_were(self, batches):
+        source = np.random.default_rng(2)
+        pairs = [(source.integers(0, 256, (8, 9, 3), np.uint8), source.integers(0, 256, (8, 9), np.uint8))] * 3
+        images, masks = batches.keep_batches(iter(pairs))
+        assert torch.equal(images.make(), batches.make_batch([a for a, _ in pairs], 3))
+        assert torch.equal(masks.make(), batches.make_batch([b for _, b in pairs], 3))
+
+    def test_what_is_drawn_in_order_is_drawn_once_more(self, batches, clip, floats):
+        drawn = []
+
+        def draw():
+            drawn.append(1)
+            return iter(clip)
+
+        batch = batches.FrameBatch.redraw(draw, *floats.shape)
+        assert torch.equal(batch[1], floats[1]) and torch.equal(batch * 1, floats) and len(drawn) == 1

@@ -81,6 +81,7 @@ def collect_background(
             calm.append((picture, blocked == 0))
     background = Background.from_samples(canvas, samples, wanted, grain)
     for picture, free in calm:
+        tick(None)
         grain.measure(picture, background.picture, free & (samples.count >= GRAIN_SAMPLES))
     return background
 

@@ -38,17 +38,23 @@ class LabelRound:
 
 
 def label_frames(
-    views: FrameViews, model: AppearanceModel, fixed: np.ndarray, objects: ObjectMasks, tick: Callable
+    views: FrameViews,
+    model: AppearanceModel,
+    fixed: np.ndarray,
+    objects: ObjectMasks,
+    tick: Callable,
+    ask: Callable = lambda: None,
 ) -> LabelRound:
     """Label every frame, learn the appearance again from the labels, and find what stands in front.
 
-    `model` and `fixed` are those of the round before; `objects` are the moving objects that were tracked.
+    `model` and `fixed` are those of the round before; `objects` are the moving objects that were tracked. `ask` is
+    called whenever somebody reads the labels of a frame.
     """
     import cv2
 
     working, canvas = views.working, views.canvas
     coverage, learned = BodyCoverage.empty(canvas.size), AppearanceModel(working.people)
-    labels = FrameLabels(working, canvas)
+    labels = FrameLabels(working, canvas, ask)
     for frame, view in enumerate(views.make(fixed), canvas.start):
         tick(None)
         if view is None:
@@ -85,8 +91,9 @@ def _label_person(
 class FrameLabels:
     """Soft person and numbered objects of each frame of a canvas, and the tracks of the objects."""
 
-    def __init__(self, working: WorkingClip, canvas: BackgroundCanvas):
-        self.working, self.canvas, self.start = working, canvas, canvas.start
+    def __init__(self, working: WorkingClip, canvas: BackgroundCanvas, ask: Callable = lambda: None):
+        """`ask` is called before a frame is read; it may raise to cancel."""
+        self.working, self.canvas, self.start, self.ask = working, canvas, canvas.start, ask
         self.store, self.tracks = FrameStore(), ObjectTracks(working.body_height)
 
     def append(
@@ -108,24 +115,28 @@ class FrameLabels:
         self.tracks.add(frame, [])
         self.store.append(np.zeros((4, 1, 1), np.uint8))
 
+    def _read(self, frame: int) -> np.ndarray:
+        self.ask()
+        return self.store[frame - self.start]
+
     def person(self, frame: int) -> np.ndarray:
         """The soft mask (h, w) uint8 of the person within the frame's box."""
-        return self.store[frame - self.start][0]
+        return self._read(frame)[0]
 
     def numbers(self, frame: int) -> np.ndarray:
         """The number of the moving object of each pixel within the frame's box, (h, w) uint8, 0 for none."""
-        return self.store[frame - self.start][1]
+        return self._read(frame)[1]
 
     def hints(self, frame: int) -> np.ndarray:
         """Flags OWN_COLORED, OVER_BODY and BODY_SHAPE of each pixel within the frame's box, (h, w) uint8."""
-        return self.store[frame - self.start][3]
+        return self._read(frame)[3]
 
     def evidence(self, frame: int) -> ColorEvidence:
         """What a frame shows, and how well scene and person explain it."""
         picture, box = self.working.pictures[frame], self.working.boxes[frame]
         density = np.full(picture.shape[:2], np.nan, np.float32)
         if box is not None:
-            box.cut(density)[:] = _decode_density(self.store[frame - self.start][2])
+            box.cut(density)[:] = _decode_density(self._read(frame)[2])
         return ColorEvidence(picture, density)
 
 

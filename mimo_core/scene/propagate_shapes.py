@@ -128,6 +128,7 @@ class _ShapeTracker:
         size = tuple(max(16, round(side * self.scale)) for side in (clip.width, clip.height))
         self.search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self.pictures, self.flows = FrameStore(), {}
+        self.ask = lambda: progress(last + 1 - first, last + 1 - first)  # whether to go on
         for done, frame in enumerate(clip.read(first, last + 1), 1):
             self.pictures.append(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
             progress(done, last + 1 - first)
@@ -138,6 +139,7 @@ class _ShapeTracker:
         centers = [center]
         step = 1 if stop > start else -1
         for now, following in pairwise(range(start, stop + step, step)):
+            self.ask()
             here = Placement(centers[-1] * self.scale, growth=math.log(self.scale)).apply(shape, painted)
             pictures = (self.pictures[frame - self.first] for frame in (now, following))
             centers.append(centers[-1] + _measure_shift(here, *pictures, self._flow(now, following)) / self.scale)

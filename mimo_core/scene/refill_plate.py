@@ -160,6 +160,7 @@ class _Refill:
             self.tick()
         background = Background.from_samples(canvas, samples, wanted, grain)
         for picture, free in calm:
+            self.tick()
             grain.measure(picture, background.picture, free & (samples.count >= GRAIN_SAMPLES))
         return background
 
@@ -169,6 +170,7 @@ class _Refill:
         for frame, change in changes.items():
             if change.box is None:
                 continue
+            self.tick()
             plate = self.scene.plate[frame]
             if frame in patches:
                 box, pixels = patches[frame]

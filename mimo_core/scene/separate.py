@@ -162,7 +162,7 @@ def _find_owners(working: WorkingClip, tick: Callable) -> Masks:
     return everywhere.derive(lambda at: cv2.resize(store[at], (width, height), interpolation=cv2.INTER_NEAREST))
 
 
-def find_masks(working: WorkingClip, canvas: BackgroundCanvas, plate: Clip | None, tick) -> FrameMaskStore:
+def find_masks(working: WorkingClip, canvas: BackgroundCanvas, plate: Clip | None, tick: _Ticker) -> FrameMaskStore:
     """Passes 2 to 6: the masks of the frames of `canvas` at working size. A user's `plate` is taken as it is."""
     small = make_canvas(working.path, working.boxes, canvas.start, canvas.stop, canvas.first, canvas.last)
     background = estimate_coarse_background(working, small, tick)
@@ -173,7 +173,7 @@ def find_masks(working: WorkingClip, canvas: BackgroundCanvas, plate: Clip | Non
     views, objects = FrameViews(working, small, background, plate), ObjectMasks(working.size)
     for _ in range(LABEL_ROUNDS):
         found = None  # lets go of the labels of the round before and of their file
-        found = label_frames(views, model, fixed, objects, tick)
+        found = label_frames(views, model, fixed, objects, tick, tick.ask)
         model, fixed = found.model, found.fixed
         objects = track_objects(working, small, found.labels)
     return FrameMaskStore(canvas.start, assign_owners(working, small, found, objects))
@@ -248,6 +248,10 @@ class _Ticker:
 
     def __call__(self, preview: np.ndarray | None = None) -> None:
         self.done += 1
+        self.ask(preview)
+
+    def ask(self, preview: np.ndarray | None = None) -> None:
+        """Report again where the work is, which lets the caller cancel."""
         self.progress(min(self.done, self.total), self.total, preview)
 
 
