@@ -12,6 +12,7 @@ NOTES = {"Note", "MarkdownNote"}  # the page's own; the server does not know the
 WIDGETS = {"BOOLEAN", "COMBO", "FLOAT", "INT", "STRING"}
 SEEDS = {"seed", "noise_seed"}  # the page puts "control after generate" behind these
 BRANCHING = "COMFY_DYNAMICCOMBO_V3"  # a list of which each choice brings inputs of its own
+GROWING = "COMFY_AUTOGROW_V3"  # as many inputs of one kind as are linked, and one more
 UPLOADS = ("image_upload", "video_upload")  # the page puts its button to choose a file behind these
 MUTED = 2
 
@@ -23,8 +24,25 @@ def working(template):
 def sockets(node):
     """Type and options of every input of a node, by name, required ones first."""
     groups = OBJECT_INFO[node["type"]]["input"]
-    described = groups.get("required", {}) | groups.get("optional", {})
-    return {name: (kind, options[0] if options else {}) for name, (kind, *options) in described.items()}
+    return _sockets(groups.get("required", {}) | groups.get("optional", {}), "max")
+
+
+def required_sockets(node):
+    """Type and options of the inputs that a node cannot do without."""
+    return _sockets(OBJECT_INFO[node["type"]]["input"].get("required", {}), "min")
+
+
+def _sockets(described, grown):
+    """Inputs that grow are as many as their "min" or "max" says."""
+    found = {}
+    for name, (kind, *options) in described.items():
+        if kind == GROWING:
+            template = options[0]["template"]
+            ((inner, about),) = template["input"]["required"].values()
+            found |= {f"{name}.{template['prefix']}{k}": (inner, about) for k in range(template[grown])}
+        else:
+            found[name] = (kind, options[0] if options else {})
+    return found
 
 
 def is_widget(kind):

@@ -18,7 +18,7 @@ from tests.template_prompts import (
     TEMPLATES,
     is_widget,
     prompt_of,
-    sockets,
+    required_sockets,
     values,
     widgets,
     working,
@@ -139,8 +139,7 @@ class TestNodes:
 
     def test_every_required_input_is_linked_or_a_widget(self, template):
         for node in working(template):
-            required = {name: sockets(node)[name] for name in OBJECT_INFO[node["type"]]["input"].get("required", {})}
-            open_sockets = [name for name, (kind, _) in required.items() if not is_widget(kind)]
+            open_sockets = [name for name, (kind, _) in required_sockets(node).items() if not is_widget(kind)]
             assert set(open_sockets) <= linked(node), node["type"]
 
     def test_every_widget_has_its_value_and_it_is_allowed(self, template, entry):
@@ -321,6 +320,6 @@ class TestBlueprint:
             else:
                 assert link["target_slot"] < len(subgraph["outputs"])
         for node in subgraph["nodes"]:
-            required = OBJECT_INFO[node["type"]]["input"].get("required", {})
-            assert {name for name in required if not is_widget(sockets(node)[name][0])} <= linked(node)
+            open_sockets = {name for name, (kind, _) in required_sockets(node).items() if not is_widget(kind)}
+            assert open_sockets <= linked(node)
             assert values(node).keys() == widgets(node).keys()

@@ -229,6 +229,7 @@ def templates():
     thumbnail("wan_animate_2_needs_files", framed().picture, frames[SHOWN][0])
     thumbnail("scail_2_needs_files", shot()[SHOWN], framed(white=True).picture)
     thumbnail("core_perception_needs_files", grey(job.scene.person[SHOWN]), grey(job.scene.occluder[SHOWN]))
+    thumbnail("two_parts", shot()[8], shot()[40])
     thumbnail("void_plate_needs_files", hole, job.scene.plate[SHOWN])
     thumbnail("animate_a_picture.app", character()[..., :3], animated()[1][SHOWN])
     thumbnail("replace_a_character.app", character()[..., :3], frames[SHOWN][0])

@@ -183,12 +183,16 @@ def save(page, template: Template) -> None:
     _write(WORKFLOWS / "api" / f"{template.name}.json", saved["output"])
 
 
+ADDED_WIDGETS = {"SaveVideo": (3, "format.codec"), "CreateVideo": (1, "bit_depth")}  # their place and name
+
+
 def _as_older_cores_write(saved: dict) -> dict:
-    """Newer cores give Save Video a codec below its format. What 0.3.64 writes opens and runs on both."""
+    """Without the widgets that newer cores added to their nodes: what 0.3.64 writes opens and runs on both."""
     for node in saved["workflow"]["nodes"]:
-        if node["type"] == "SaveVideo":
-            node["widgets_values"] = node["widgets_values"][:3]
-            saved["output"].get(str(node["id"]), {"inputs": {}})["inputs"].pop("format.codec", None)
+        if node["type"] in ADDED_WIDGETS:
+            place, name = ADDED_WIDGETS[node["type"]]
+            node["widgets_values"] = node["widgets_values"][:place]
+            saved["output"].get(str(node["id"]), {"inputs": {}})["inputs"].pop(name, None)
     return saved
 
 
@@ -209,7 +213,7 @@ def save_blueprint(page, blueprint: Blueprint) -> None:
 
 
 def _sockets(links) -> list[tuple[str, ...]]:
-    return [(*a.split("."), *b.split(".")) for a, _, b in (link.partition(" > ") for link in links)]
+    return [(*a.split(".", 1), *b.split(".", 1)) for a, _, b in (link.partition(" > ") for link in links)]
 
 
 def _write(path: Path, content) -> None:

@@ -1,7 +1,22 @@
 """Templates of the denoiser: ControlNet and LoRA, long clips, the official weights."""
 
 from .files import CLIP_VISION, CONTROLNET, LORA, NETWORKS, OFFICIAL, SCENE_TEMPLATE, SDC, SMPL, VAE
-from .parts import BLUE, DRAWING, GREEN, GREY, MOVING, PURPLE, SHOWN, SMALL, Node, Template, group, save_video, start
+from .parts import (
+    BLUE,
+    DRAWING,
+    GREEN,
+    GREY,
+    MOVING,
+    NEWER_CORE,
+    PURPLE,
+    SHOWN,
+    SMALL,
+    Node,
+    Template,
+    group,
+    save_video,
+    start,
+)
 
 
 LOADERS = [
@@ -145,6 +160,79 @@ LONG_CLIP = Template(
         "sampler.plan > composite.plan",
         "composite.video > video.video",
     ),
+)
+
+
+PART_WIDGETS = {"seed": 42, "control_after_generate": "fixed", "steps": 4, "length": 16}
+
+
+def _part_links(part: str) -> tuple[str, ...]:
+    """What joins the sampler `part` and its compositor to the rest."""
+    return (
+        f"load.model > {part}.model",
+        f"load.vae > {part}.vae",
+        f"identity.identity > {part}.identity",
+        f"pose.motion > {part}.motion",
+        f"scene.scene > {part}.scene",
+        f"scene.scene > {part}_part.scene",
+        f"{part}.images > {part}_part.images",
+        f"{part}.plan > {part}_part.plan",
+    )
+
+
+TWO_PARTS = Template(
+    "two_parts",
+    "One clip in two parts",
+    "Two halves of a shot, each with a sampler of its own, as two GPUs or two machines would draw them.",
+    rows=(
+        (
+            start("two_parts"),
+            group(
+                "2  Take the shot apart",
+                BLUE,
+                [Node("pose", "MIMO_EstimatePose", MOVING), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+                [Node("scene", "MIMO_SeparateScene", SMALL), Node("load", "MIMO_LoadModel")],
+            ),
+            group(
+                "3  Draw the first part",
+                PURPLE,
+                [Node("first", "MIMO_Sampler", DRAWING, PART_WIDGETS | {"start": 0}, "Sampler, frames 0 to 15")],
+                [Node("first_part", "MIMO_Composite", SHOWN)],
+            ),
+            group(
+                "4  Draw the second part",
+                PURPLE,
+                [Node("second", "MIMO_Sampler", DRAWING, PART_WIDGETS | {"start": 16}, "Sampler, frames 16 to 31")],
+                [Node("second_part", "MIMO_Composite", SHOWN)],
+            ),
+            group(
+                "5  Put the parts together",
+                GREEN,
+                [
+                    Node("rate", "GetVideoComponents"),
+                    Node("parts", "BatchImagesNode"),
+                    Node("joined", "CreateVideo"),
+                    save_video("video", "mimo_two_parts"),
+                ],
+            ),
+        ),
+    ),
+    links=(
+        "example.video > pose.clip",
+        "example.video > scene.clip",
+        "pose.motion > scene.motion",
+        "example.character > identity.character",
+        "load.vae > identity.vae",
+        "load.clip_vision > identity.clip_vision",
+        *(link for part in ("first", "second") for link in _part_links(part)),
+        "first_part.images > parts.images.image0",
+        "second_part.images > parts.images.image1",
+        "example.video > rate.video",
+        "rate.fps > joined.fps",
+        "parts.IMAGE > joined.images",
+        "joined.VIDEO > video.video",
+    ),
+    core=NEWER_CORE,
 )
 
 

@@ -23,6 +23,7 @@ from .parts import (
     GREEN,
     GREY,
     MOVING,
+    NEWER_CORE,
     PURPLE,
     SHOWN,
     SMALL,
@@ -36,7 +37,6 @@ from .parts import (
 )
 
 
-NEWER_CORE = "0.33"
 LOADERS = (
     Node("clip", "CLIPLoader", widgets={"clip_name": WAN_TEXT["file"], "type": "wan"}, files=(WAN_TEXT,)),
     Node("vae", "VAELoader", widgets={"vae_name": WAN_VAE["file"]}, files=(WAN_VAE,)),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 AMBER, BLUE, PURPLE, GREEN, GREY = "#a98a4a", "#4a7fa5", "#8a6aa5", "#5f8f6a", "#6b6b75"
 DOCS = "https://github.com/mimo-character/mimo-character/blob/main/docs"
+NEWER_CORE = "0.33"  # has nodes that 0.3.64 lacks
 PLAIN = (300, 0)  # as wide as this and as high as the widgets need
 SMALL, SHOWN = (300, 380), (300, 470)  # with room for the pictures that the node shows
 DRAWING = (300, 720)  # with room for what a sampler shows
