@@ -14,6 +14,7 @@ from mimo_core.errors import InputError
 from mimo_core.farm.lossless import LosslessFrames, write_lossless
 from mimo_core.farm.work import Work, open_work, segment_file, write_work
 from mimo_core.identity.encode import encode_identity
+from mimo_core.identity.joints import PictureJoints
 from mimo_core.media.clip import Clip, Masks, Sound
 from mimo_core.media.picture import read_picture
 from mimo_core.motion.builtin import builtin_motion
@@ -100,6 +101,11 @@ class TestWorkFolder:
         np.testing.assert_array_equal(again.sound.samples, work.sound.samples)
         part = np.stack([frame for frame, _ in draw(again, range(11, 20))])
         np.testing.assert_array_equal(part, whole[11:20])
+
+    def test_a_card_keeps_its_joints(self, work, tmp_path):
+        joints = PictureJoints(np.arange(30, dtype=np.float32).reshape(15, 2))
+        write_work(tmp_path / "a", replace(work, identity=replace(work.identity, motion=None, joints=joints)))
+        np.testing.assert_array_equal(open_work(tmp_path / "a").identity.joints.pixels, joints.pixels)
 
     def test_a_still_scene_without_occluders_stays_one(self, work, tmp_path):
         still = Clip.still(np.full((SIZE, SIZE, 3), 90, np.uint8), 1)

@@ -17,6 +17,7 @@ import numpy as np
 from .. import __version__
 from ..errors import InputError
 from ..identity.identity import Identity
+from ..identity.joints import PictureJoints
 from ..media.clip import Clip, Masks, Sound
 from ..motion.files import load_motion, save_motion
 from ..motion.motion import Motion
@@ -158,6 +159,8 @@ def _write_identity(folder: Path, identity: Identity) -> None:
     arrays = {"picture": identity.picture, "matte": identity.matte}
     if identity.back is not None:
         arrays |= {"back_picture": identity.back[0], "back_matte": identity.back[1]}
+    if identity.joints is not None:
+        arrays["joints"] = identity.joints.pixels
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / "identity.safetensors")
     if identity.motion is not None:
         save_motion(folder / "body.safetensors", identity.motion)
@@ -169,9 +172,9 @@ def _read_identity(folder: Path, notes: tuple[str, ...]) -> Identity:
     arrays = load_file(folder / "identity.safetensors")
     body = folder / "body.safetensors"
     back = (arrays["back_picture"], arrays["back_matte"]) if "back_picture" in arrays else None
-    return Identity(
-        arrays["picture"], arrays["matte"], load_motion(body) if body.is_file() else None, back=back, notes=notes
-    )
+    motion = load_motion(body) if body.is_file() else None
+    joints = PictureJoints(arrays["joints"]) if "joints" in arrays else None
+    return Identity(arrays["picture"], arrays["matte"], motion, back=back, joints=joints, notes=notes)
 
 
 def _write_sound(folder: Path, sound: Sound | None) -> str:

@@ -14,9 +14,11 @@ from ..motion.motion import Motion
 from ..pose.unseen import SEEN_CONFIDENCE
 from .identity import Identity
 from .inverted import is_inverted_mask
+from .joints import PictureJoints, find_silhouette_joints, joints_from_landmarks
 from .matte import cut_object, refine_matte
 from .picture import read_mask, split_alpha
 from .prepare import composite_on_white, crop_to_matte, matte_box, pad_to_square, square_padding
+from .trust import doubt_fit
 
 
 if TYPE_CHECKING:
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 
 LONGEST_SIDE = 2048  # pixels: no decoder shows more, and matting takes time in proportion to the area
 PORTRAIT_LENS = 2.4  # focal length in longer sides, an 85 mm lens on 35 mm film: a wider one tells of too tall a body
+STIFF_NOTE = "No person was found on the character picture: it is shown as a flat, upright card."
+FOUND_JOINTS = (
+    "No person was found on the character picture but a figure: it is shown as a card that bends at its joints."
+)
+CARD_NOTE = "The body does not fit the character: {}. It is shown as a card that bends at its joints."
 LIMB_JOINTS = {
     "legs": ("left_knee", "right_knee"),
     "feet": ("left_ankle", "right_ankle"),
@@ -40,7 +47,8 @@ def encode_identity(picture, *, mask=None, back=None) -> Identity:
     `picture` and `back`, the same character from behind, are (H, W) or (H, W, 1 to 4), uint8 or float in 0..1. Who is
     on the picture: the given `mask` (H, W), else the alpha channel, else the person that is found, else whatever
     stands before a plain background, else the whole picture. A mask of what is around the character, as Load Image
-    gives it, is inverted. Without a person on it the identity has no body. Raises InputError for a mask that selects
+    gives it, is inverted. Without a person on it, or where the body does not fit them, the identity has no body but
+    the joints at which its card bends, if it looks like a figure. Raises InputError for a mask that selects
     nothing and for what is no picture.
     """
     from ..pose.fit import fit_portrait
@@ -51,19 +59,34 @@ def encode_identity(picture, *, mask=None, back=None) -> Identity:
     given = 255 - given if is_inverted else given
     matte, seen, notes = _find_matte(colors, given, is_alpha=mask is None)
     fitted = None if seen is None else fit_portrait(seen.motion, seen.landmarks, matte)
+    doubt = None if fitted is None else doubt_fit(fitted, matte)
+    if doubt is not None:
+        fitted, notes = None, (CARD_NOTE.format(doubt),)
+    joints = _find_joints(seen, matte) if fitted is None else None
+    if joints is not None and doubt is None:
+        notes = (FOUND_JOINTS, *notes[1:])
     if is_inverted:
         notes = (*notes, "The character's mask selects what is around the character, so it was inverted.")
     left, top, right, bottom = matte_box(matte)
     crop, crop_matte = crop_to_matte(composite_on_white(colors, matte), matte)
     padding = square_padding(*crop_matte.shape)
     side = crop_matte.shape[1] + padding[0] + padding[2]
+    moved = padding[0] - left, padding[1] - top
     return Identity(
         picture=pad_to_square(crop),
         matte=pad_to_square(crop_matte, fill=0),
-        motion=None if fitted is None else _recenter_motion(fitted, padding[0] - left, padding[1] - top, side),
+        motion=None if fitted is None else _recenter_motion(fitted, *moved, side),
         back=None if back is None else _read_back_view(back),
+        joints=None if joints is None else joints.moved(*moved),
         notes=notes,
     )
+
+
+def _find_joints(seen: Estimate | None, matte: NDArray) -> PictureJoints | None:
+    """The joints at which a card bends: those of the person who was seen, else those of the silhouette."""
+    if seen is None:
+        return find_silhouette_joints(matte)
+    return joints_from_landmarks(seen.landmarks.pixels[0].numpy())
 
 
 def _limit_size(colors: NDArray, alpha: NDArray | None) -> tuple[NDArray, NDArray | None]:
@@ -92,7 +115,7 @@ def _find_matte(
         matte = refine_matte(colors, seen.masks[0]) if given is None else given
         if matte.any():
             return matte, seen, _note_unseen(seen.motion)
-    notes = ("No person was found on the character picture: it is shown as a flat, upright card.",)
+    notes = (STIFF_NOTE,)
     if given is not None:
         return given, None, notes
     matte = cut_object(colors)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..motion.motion import Motion
+from .joints import PictureJoints
 from .proportions import measure_head_growth
 
 
@@ -21,6 +22,7 @@ class Identity:
     matte: NDArray  # (S, S) uint8
     motion: Motion | None = None  # one frame, camera of size S x S; None where the picture shows nobody
     back: tuple[NDArray, NDArray] | None = None  # picture (B, B, 3) and matte (B, B) of the same character from behind
+    joints: PictureJoints | None = None  # of a figure that is drawn as a card because no body fits it
     notes: tuple[str, ...] = ()  # what was assumed, in sentences for the user
     latent: Tensor | None = None  # (V, 4, S / 8, S / 8) of the front and, if there is one, the back; unscaled
     token: Tensor | None = None  # (V, 1, D) of CLIP vision, not normalized

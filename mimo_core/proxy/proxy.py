@@ -21,7 +21,9 @@ from ..motion.retarget import retarget_motion
 from ..progress import Progress, silent, track_progress
 from .atlas import load_atlas
 from .back import add_back_view
+from .bending_card import BendingCard, make_bending_card
 from .billboard import make_billboard, place_billboard
+from .card_motion import pose_card
 from .cloth_layer import make_cloth_layer
 from .hidden import BACK_SIDE_CHOICES, fill_hidden
 from .light import SurfaceLight, estimate_light, limit_change, shading_normals
@@ -42,7 +44,7 @@ class Proxy:
     betas: Tensor | None  # (10,)
     skins: tuple[SkinnedMesh, ...] = ()  # the body, then what hangs on it
     brightness: Tensor | None = None  # (V,) of the body's vertices under the picture's own light
-    card: TexturedMesh | None = None
+    card: TexturedMesh | BendingCard | None = None
 
     @classmethod
     def from_identity(cls, identity: Identity, back_side: str = "mirror", *, texture: int = BODY_TEXTURE_SIDE) -> Proxy:
@@ -56,7 +58,7 @@ class Proxy:
             raise InputError(f"Unknown back side {back_side!r}. Choose one of {', '.join(BACK_SIDE_CHOICES)}.")
         colors = unmix_colors(identity.picture, identity.matte)
         if identity.motion is None:
-            return cls(None, card=make_billboard(colors, identity.matte))
+            return cls(None, card=_make_card(identity, colors))
         vertices = _dress_identity(identity)
         skins = _make_skins(identity, vertices, colors, back_side, texture)
         return cls(identity.motion.person.betas, skins, brightness=_picture_brightness(identity, vertices))
@@ -78,8 +80,7 @@ class Proxy:
         """
         motion = retarget_motion(motion, self.betas)
         camera = motion.camera if size is None else motion.camera.resize(*size)
-        place = self._posed_on_card(motion) if self.card is not None else self._posed_on_skins(motion.person)
-        sheets = [self.card] if self.card is not None else [skin.sheet for skin in self.skins]
+        sheets, place = self._posed(motion)
         frames = range(motion.frames) if frames is None else frames
         for frame in track_progress(frames, len(frames), progress):
             if motion.person.visible[frame]:
@@ -95,9 +96,14 @@ class Proxy:
         change = limit_change(light.on(shading_normals(vertices[0])) / self.brightness)
         return [change[skin.beside] for skin in self.skins]
 
-    def _posed_on_card(self, motion: Motion) -> Callable[[int], list[Tensor]]:
-        height, width = self.card.texture.shape[:2]
-        return lambda frame: list(place_billboard(motion[frame : frame + 1], width / height))
+    def _posed(self, motion: Motion) -> tuple[list[TexturedMesh], Callable[[int], list[Tensor]]]:
+        """The sheets and a function of the frame that gives the world vertices (V, 3) of each."""
+        if isinstance(self.card, BendingCard):
+            return list(self.card.sheets), pose_card(self.card, motion)
+        if self.card is not None:
+            height, width = self.card.texture.shape[:2]
+            return [self.card], lambda frame: list(place_billboard(motion[frame : frame + 1], width / height))
+        return [skin.sheet for skin in self.skins], self._posed_on_skins(motion.person)
 
     def _posed_on_skins(self, person: Person) -> Callable[[int], list[Tensor]]:
         @lru_cache(maxsize=1)
@@ -113,6 +119,12 @@ class Proxy:
             return [skin.posed(transforms, grown, hands) for skin in self.skins]
 
         return pose_frame
+
+
+def _make_card(identity: Identity, colors: NDArray) -> TexturedMesh | BendingCard:
+    if identity.joints is None:
+        return make_billboard(colors, identity.matte)
+    return make_bending_card(colors, identity.matte, identity.joints)
 
 
 def _dress_identity(identity: Identity) -> Tensor:

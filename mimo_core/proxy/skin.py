@@ -140,6 +140,7 @@ def _rasterize_samples(
         in_front = ((depth[where] < nearest[where]) | (nearest[where] == 0))[:, None]
         over, under = np.where(in_front, new, old), np.where(in_front, old, new)
         total[where] = over + under * (1 - over[:, 3:] / 255)
+        nearest[where] = np.where(in_front[:, 0], depth[where], nearest[where])
     return total
 
 

@@ -1,0 +1,222 @@
+"""The joints of a figure on its picture, in two dimensions, for what no body can be fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.skeleton import JOINT
+from ..errors import InputError
+from ..geometry.box import Box, mask_height
+from ..pose.blazepose import ANKLES, ELBOWS, HIPS, KNEES, NOSE, SHOULDERS, WRISTS, CropRegion, load_blazepose
+from ..pose.tracking import PRESENT_SCORE
+
+
+LIMBS = {  # joints from the trunk outwards
+    "left_arm": ("left_shoulder", "left_elbow", "left_wrist"),
+    "right_arm": ("right_shoulder", "right_elbow", "right_wrist"),
+    "left_leg": ("left_hip", "left_knee", "left_ankle"),
+    "right_leg": ("right_hip", "right_knee", "right_ankle"),
+}
+LANDMARKS = {"nose": NOSE} | {
+    f"{side}_{joint}": numbers[at]
+    for joint, numbers in zip(
+        ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"),
+        (SHOULDERS, ELBOWS, WRISTS, HIPS, KNEES, ANKLES),
+        strict=True,
+    )
+    for at, side in enumerate(("left", "right"))
+}
+PICTURE_JOINTS = ("pelvis", "neck", "head", *(joint for limb in LIMBS.values() for joint in limb))
+SKIN = (205, 160, 130)  # the color in which the network takes a silhouette for a person; of a drawing it sees the lines
+SURE_TRUNK = 0.7  # confidence of shoulders and hips
+GRID_SIDE = 128  # pixels of the longer side on which ways inside a silhouette are measured
+# Shares of the way from shoulder to fingertips and from hip to toes.
+ARM_SHARES, LEG_SHARES = (0.45, 0.85), (0.45, 0.84)
+LEAST_LIMB = 0.12  # of the figure's height that a limb must be long to be one
+
+
+@dataclass(frozen=True, eq=False)
+class PictureJoints:
+    """Where PICTURE_JOINTS lie on a picture, (15, 2) pixels; named as on the body, though legs may be of any length."""
+
+    pixels: NDArray
+
+    def __post_init__(self):
+        if self.pixels.shape != (len(PICTURE_JOINTS), 2):
+            raise InputError(f"A figure has {len(PICTURE_JOINTS)} joints of 2 values, got {self.pixels.shape}.")
+
+    def at(self, name: str) -> NDArray:
+        return self.pixels[PICTURE_JOINTS.index(name)]
+
+    def moved(self, right: float, down: float) -> PictureJoints:
+        return PictureJoints(self.pixels + np.array([right, down], self.pixels.dtype))
+
+    @property
+    def numbers(self) -> list[int]:
+        """The same joints among the 24 of the body."""
+        return [JOINT[name] for name in PICTURE_JOINTS]
+
+
+def joints_from_landmarks(pixels: NDArray) -> PictureJoints:
+    """The joints of a person whose landmarks (33, 2) the network sees."""
+    return _assemble({name: pixels[number] for name, number in LANDMARKS.items()})
+
+
+def find_silhouette_joints(matte: NDArray) -> PictureJoints | None:
+    """The joints of a figure of which only the silhouette (H, W) uint8 speaks: a drawing, a toy, an animal upright.
+
+    The network sees the trunk if the silhouette is painted like skin; the limbs are the longest ways inside it. None
+    where there is no trunk or where two limbs or more are missing. A figure looks at us, so its left is on our right.
+    """
+    trunk = _find_trunk(matte)
+    if trunk is None:
+        return None
+    found = dict(trunk)
+    ways = _Ways(matte, trunk)
+    missing = 0
+    for limb, names in LIMBS.items():
+        way = ways.longest(limb)
+        if way is None:
+            missing += 1
+            continue
+        shares = ARM_SHARES if limb.endswith("arm") else LEG_SHARES
+        for name, share in zip(names[1:], shares, strict=True):
+            found[name] = way[round(share * (len(way) - 1))]
+    return None if missing > 1 else _assemble(found)
+
+
+def _assemble(found: dict[str, NDArray]) -> PictureJoints:
+    neck = (found["left_shoulder"] + found["right_shoulder"]) / 2
+    pelvis = (found["left_hip"] + found["right_hip"]) / 2
+    found = {**found, "neck": neck, "pelvis": pelvis, "head": found["nose"]}
+    return PictureJoints(np.array([found[name] for name in PICTURE_JOINTS], np.float32))
+
+
+def _find_trunk(matte: NDArray) -> dict[str, NDArray] | None:
+    """The network's joints on the silhouette, by name; None where it sees nobody."""
+    inside = matte > 127
+    painted = np.full((*matte.shape, 3), 255, np.uint8)
+    painted[inside] = SKIN
+    box = Box.of_mask(inside)
+    if box is None:
+        return None
+    looks = [_look_at(painted, box), _look_at(painted[:, ::-1], Box.of_mask(inside[:, ::-1]))]
+    if None in looks:
+        return None
+    straight, mirrored = looks
+    width = matte.shape[1]
+    mirrored = {other_side(name): np.array([width - x, y], np.float32) for name, (x, y) in mirrored.items()}
+    return {name: (place + mirrored[name]) / 2 for name, place in straight.items()}
+
+
+def _look_at(painted: NDArray, box: Box) -> dict[str, NDArray] | None:
+    """The joints of a painted silhouette by name, its left on our right; None where the network sees no trunk."""
+    networks, region = load_blazepose(), CropRegion.from_box(box)
+    for _ in range(2):
+        pose = networks.find_landmarks(painted, region)
+        region = pose.next_region
+    found = {name: pose.pixels[number] for name, number in LANDMARKS.items()}
+    if pose.score < PRESENT_SCORE or pose.confidence[[*SHOULDERS, *HIPS]].min() < SURE_TRUNK:
+        return None
+    if found["left_shoulder"][0] < found["right_shoulder"][0]:
+        found = {other_side(name): place for name, place in found.items()}
+    return found
+
+
+def other_side(name: str) -> str:
+    """The name of a joint's mirror image."""
+    left, right = "left", "right"
+    return name.replace(left, right) if left in name else name.replace(right, left)
+
+
+class _Ways:
+    """Ways inside a silhouette, on a coarse grid, that keep away from its edge."""
+
+    def __init__(self, matte: NDArray, trunk: dict[str, NDArray]):
+        import cv2
+
+        self.scale = min(1.0, GRID_SIDE / max(matte.shape))
+        size = tuple(max(2, round(length * self.scale)) for length in matte.shape[::-1])
+        self.inside = cv2.resize(matte, size, interpolation=cv2.INTER_AREA) > 127
+        self.height = mask_height(self.inside)
+        self.trunk = {name: place * self.scale for name, place in trunk.items()}
+        self.owner = self._share_silhouette()
+
+    def longest(self, limb: str) -> NDArray | None:
+        """The way (n, 2) in pixels of the picture from a limb's root to its end, or None if it is too short."""
+        from scipy.sparse.csgraph import dijkstra
+
+        own = self.owner == list(LIMBS).index(limb)
+        root = self.trunk[LIMBS[limb][0]]
+        if not own.any():
+            return None
+        graph, number = link_pixels(own)
+        places = np.argwhere(own)[:, ::-1]
+        start = int(np.linalg.norm(places - root, axis=1).argmin())
+        distance, before = dijkstra(graph, indices=start, return_predecessors=True)
+        end = int(np.where(np.isfinite(distance), distance, -1).argmax())
+        way = [end]
+        while way[-1] != start:
+            way.append(int(before[way[-1]]))
+        steps = np.concatenate([root[None], places[way[::-1]] + 0.5])
+        if np.linalg.norm(np.diff(steps, axis=0), axis=1).sum() < LEAST_LIMB * self.height:
+            return None
+        return steps / self.scale
+
+    def _share_silhouette(self) -> NDArray:
+        """Which limb every pixel belongs to, by number in LIMBS, or -1: at whose root a way from it meets the trunk."""
+        from scipy.sparse.csgraph import dijkstra
+
+        graph, number = link_pixels(self.inside)
+        trunk = self._draw_trunk() & self.inside
+        owner = np.full(self.inside.shape, -1)
+        if not trunk.any():
+            return owner
+        found = dijkstra(graph, indices=number[trunk], min_only=True, return_predecessors=True)
+        distance, _, source = found
+        places = np.argwhere(self.inside)[:, ::-1]
+        roots = np.stack([self.trunk[names[0]] for names in LIMBS.values()])
+        nearest = np.linalg.norm(places[:, None] - roots, axis=2).argmin(1)
+        owner[self.inside] = np.where((source >= 0) & (distance > 0), nearest[source], -1)
+        return owner
+
+    def _draw_trunk(self) -> NDArray:
+        import cv2
+
+        seeds = np.zeros(self.inside.shape, np.uint8)
+        at = self.trunk
+        corners = [at[name] for name in ("left_shoulder", "right_shoulder", "right_hip", "left_hip")]
+        cv2.fillConvexPoly(seeds, np.array(corners).round().astype(np.int32), 1)
+        neck = (at["left_shoulder"] + at["right_shoulder"]) / 2
+        crown = at["nose"] + 0.7 * (at["nose"] - neck)
+        cv2.line(seeds, *(tuple(place.round().astype(int).tolist()) for place in (neck, crown)), 1)
+        return seeds > 0
+
+
+def link_pixels(inside: NDArray, *, even: bool = False):
+    """Neighboring pixels of a mask (H, W) bool linked: distances, sparse (N, N), and the pixels' numbers (H, W).
+
+    Ways are cheaper the further they are from the mask's edge, unless all places are `even`.
+    """
+    import cv2
+    from scipy import sparse
+
+    number = np.full(inside.shape, -1)
+    number[inside] = np.arange(inside.sum())
+    depth = cv2.distanceTransform(np.pad(inside.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    rows, columns, costs = [], [], []
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        here = np.s_[: inside.shape[0] - down, max(0, -right) : inside.shape[1] - max(0, right)]
+        there = np.s_[down:, max(0, right) : inside.shape[1] + min(0, right)]
+        linked = inside[here] & inside[there]
+        rows.append(number[here][linked])
+        columns.append(number[there][linked])
+        narrow = 0 if even else 2 / (depth[here][linked] + depth[there][linked])
+        costs.append(np.full(linked.sum(), np.hypot(down, right)) * (1 + narrow))
+    matrix = sparse.coo_matrix((np.concatenate(costs), (np.concatenate(rows), np.concatenate(columns))))
+    matrix.resize(inside.sum(), inside.sum())
+    matrix = matrix.tocsr()
+    return matrix + matrix.T, number

@@ -1,0 +1,74 @@
+"""Whether the body that was fitted to a character's picture can be believed."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..body.head import grow_head
+from ..body.model import free_body
+from ..body.raster import rasterize
+from ..body.skeleton import JOINT
+from ..motion.motion import Motion
+from .proportions import measure_head_growth
+
+
+LARGEST_OUTSIDE = 0.16  # share of the drawn body that may lie outside the matte
+SIDE_VIEW = 60.0  # degrees that the trunk may be turned away from the camera, or from straight away from it
+LEAST_THIGH = 0.55  # of their length that thighs must be seen: who sits shows less, and so do a cartoon's short legs
+CROSSED_DEPTH = 0.08  # meters that both forearms lie before the chest, between the shoulders, if arms are crossed
+
+
+def doubt_fit(motion: Motion, matte: NDArray) -> str | None:
+    """Why the body of a motion of one frame, fitted to a matte (H, W) uint8, should not carry the picture; or None.
+
+    What one picture hides of such a figure no body brings back: its other side, thighs that point at the camera, a
+    chest under crossed arms.
+    """
+    outside = measure_outside(motion, matte)
+    if outside > LARGEST_OUTSIDE:
+        return f"{outside:.0%} of the fitted body lie outside the figure"
+    joints = motion.camera.view(free_body().pose(motion.person).joints)[0]
+    at = {name: joints[number] for name, number in JOINT.items()}
+    across = at["left_shoulder"] - at["right_shoulder"]
+    turn = math.degrees(math.atan2(abs(float(across[2])), abs(float(across[0]))))
+    if turn > SIDE_VIEW:
+        return f"it is seen from the side, turned by {turn:.0f} degrees"
+    thighs = max(_seen_share(at[f"{side}_hip"], at[f"{side}_knee"]) for side in ("left", "right"))
+    if thighs < LEAST_THIGH:
+        return f"its thighs are {thighs:.0%} as long as the body's, because it sits or has short legs"
+    if _has_crossed_arms(at):
+        return "its arms are crossed in front of it"
+    return None
+
+
+def measure_outside(motion: Motion, matte: NDArray) -> float:
+    """The share of the drawn body, with the head as large as it is shown, that lies outside a matte (H, W) uint8."""
+    body, camera = free_body(), motion.camera
+    vertices = body.pose(motion.person).vertices[0]
+    grown = grow_head(body, vertices, measure_head_growth(motion, matte))
+    raster = rasterize(camera.view(grown[None]), body.faces, focal=camera.focal, center=camera.center, size=camera.size)
+    drawn = raster.mask[0].numpy()
+    return float((drawn & (matte < 128)).sum() / max(drawn.sum(), 1))
+
+
+def _seen_share(start: Tensor, end: Tensor) -> float:
+    way = end - start
+    return float(way[:2].norm() / way.norm().clamp_min(1e-6))
+
+
+def _has_crossed_arms(at: dict[str, Tensor]) -> bool:
+    """Whether each wrist lies before the chest beyond its middle, on the other arm's side."""
+    middle = (at["left_shoulder"] + at["right_shoulder"]) / 2
+    across = torch.nn.functional.normalize(at["left_shoulder"] - middle, dim=0)
+    down = torch.nn.functional.normalize(at["pelvis"] - at["neck"], dim=0)
+    crossed = []
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        wrist = at[f"{side}_wrist"] - middle
+        before = float(middle[2] - at[f"{side}_wrist"][2])
+        trunk = float((at["pelvis"] - at["neck"]).norm())
+        crossed.append(sign * float(wrist @ across) < 0 and before > CROSSED_DEPTH and 0 < float(wrist @ down) < trunk)
+    return all(crossed)
