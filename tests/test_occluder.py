@@ -5,12 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mimo_core.scene.appearance import LogRatios
 from mimo_core.scene.depth import find_nearer
+from mimo_core.scene.fitted_body import BODY_PATCHES, FittedBody
 from mimo_core.scene.fixed_occluders import BodyCoverage, find_fixed_occluders
 from mimo_core.scene.frame_masks import keep_beside, keep_covering
-from mimo_core.scene.moving_objects import remove_small
+from mimo_core.scene.frame_views import FrameView
+from mimo_core.scene.moving_objects import detect_moving_objects, remove_small
 from mimo_core.scene.object_tracks import ObjectTracks, Sighting
-from mimo_core.scene.sprites import ColorEvidence, track_object
+from mimo_core.scene.sprites import ColorEvidence, Sprite, SpritePose, TrackedSprite, track_object
 
 
 STATURE = 100.0
@@ -273,3 +276,61 @@ def test_somebody_else_far_from_the_body_is_no_piece_of_the_person():
     mask[5:35, 8:22], mask[5:35, 22:45], mask[10:30, 45:55] = 255, 20, 255
     kept = keep_beside(mask, body, 5)
     assert (kept[:, :40] == mask[:, :40]).all() and not kept[:, 45:].any()
+
+
+class TestHoles:
+    """A wall in front of a person, 80 pixels tall, and a hole in what was found of the wall."""
+
+    def found(self, *, body_at, soft_at=None, person_in_hole=False):
+        shape, hole = (100, 100), (slice(60, 72), slice(40, 52))
+        wall = np.zeros(shape, bool)
+        wall[50:90, 20:80] = True
+        wall[hole] = False
+        body = np.zeros(shape, bool)
+        body[10:75, body_at : body_at + 10] = True
+        soft = np.where(body, 255, 0).astype(np.uint8)
+        soft[45:] = 0
+        nothing = np.zeros(shape, bool)
+        person = np.where(nothing, 1.0, -1.0)
+        if person_in_hole:
+            person[hole], soft[hole] = 1.0, 255
+        picture = np.full((*shape, 3), 100, np.uint8)
+        fitted = FittedBody(body, np.zeros(shape, np.int32), body.astype(np.float32), np.zeros((BODY_PATCHES, 2)))
+        view = FrameView(picture, soft, picture, ~nothing, nothing, nothing.astype(np.float32), fitted, 80.0)
+        ratios = LogRatios(person, np.where(wall, 1.0, -1.0), np.where(wall, 60.0, 0.0), np.zeros(shape))
+        return detect_moving_objects(view, ratios)[hole][3:-3, 3:-3]  # corners are rounded
+
+    def test_where_the_body_should_be_seen_the_object_has_no_hole(self):
+        assert self.found(body_at=42).all()
+
+    def test_beside_the_body_the_scene_is_seen_through_the_object(self):
+        assert not self.found(body_at=2).any()
+
+    def test_a_hole_through_which_the_person_is_seen_stays(self):
+        assert not self.found(body_at=42, person_in_hole=True).any()
+
+
+@pytest.mark.parametrize(("speed", "slip"), [(2.0, 0.0), (5.0, 27.0)])
+def test_the_slip_of_an_object_is_its_way_against_the_body(speed, slip):
+    sprite = Sprite(np.zeros((9, 9, 3), np.float32), np.ones((9, 9), bool))
+    poses = {frame: SpritePose(20 + int(speed * frame), 40, 0.0) for frame in range(10)}
+    body = {frame: np.array([30.0 + 2 * frame, 50.0]) for frame in range(20)}
+    assert TrackedSprite(sprite, poses).slip(body) == slip
+    assert TrackedSprite(sprite, poses).slip({}) == np.inf
+
+
+def test_what_hides_all_of_the_person_is_in_front_in_those_frames_too():
+    from mimo_core.pose.estimate import estimate_motion
+    from mimo_core.scene.separate import separate_scene
+    from mimo_lab.bench.measures import iou
+    from mimo_lab.bench.quality import make_true_clip
+    from mimo_lab.synthetic import make_shot
+
+    shot = make_shot(1002, size=128, frames=24)
+    clip = make_true_clip(shot)
+    found = estimate_motion(clip)
+    scene = separate_scene(clip, motion=found.motion, coarse=found.masks)
+    hidden = 1 - shot.visible.sum((1, 2)) / shot.person.sum((1, 2))
+    frame = int(hidden.argmax())
+    assert hidden[frame] > 0.4
+    assert iou(scene.occluder[frame] > 127, shot.occluder[frame] > 127) > 0.8

@@ -123,3 +123,20 @@ class TestLooks:
         ratios = model.score_pixels(a_view(covering, plate, soft))
         assert (ratios.object[31:39, 29:37] > 0).all()
         assert not (ratios.object > 0)[truth & (np.arange(SIZE) > 42)[:, None]].any()
+
+
+def test_the_scene_that_is_seen_where_somebody_stood_for_most_of_the_clip_is_no_moving_object(scene):
+    _, _, _, truth = scene
+    street, legs = np.full((SIZE, SIZE, 3), (120, 118, 122), np.uint8), np.zeros((SIZE, SIZE), bool)
+    legs[30:60, 46:51] = True  # of somebody else, whom the plate shows beside the person
+    plate, picture = street.copy(), street.copy()
+    plate[legs] = (60, 62, 80)
+    picture[truth] = (200, 30, 40)
+    model = AppearanceModel()
+    model.add_guess(a_view(picture, plate, np.where(truth, 220, 0).astype(np.uint8)))
+    ratios = model.score_pixels(a_view(picture, plate, np.where(truth, 220, 0).astype(np.uint8)))
+    assert (ratios.object[legs] < 0).all() and (ratios.difference[legs] < 10).all()
+    plate, picture = street.copy(), picture.copy()
+    picture[legs] = (60, 62, 80)  # they are here now
+    ratios = model.score_pixels(a_view(picture, plate, np.where(truth, 220, 0).astype(np.uint8)))
+    assert (ratios.difference[legs] > 10).mean() > 0.9

@@ -23,6 +23,11 @@ TOLERANCE = 6.0  # levels by which a pixel strays from the plate
 SPREAD = 12.0  # levels that the colours of the plate around a pixel span
 SHADOW = 0.3  # the person's shadow darkens the plate at most so much
 SHADOW_COST = 2.0  # log odds: shadows are rarer than the plain plate
+REVEALED_COST = 1.0  # log odds: the plate is wrong more rarely than right
+REVEALED_LEVELS = 8.0  # from the plate: what is surely the scene in the frame itself
+REVEALED_REACH = 0.05  # of the body height: how far around the scene in the frame tells what is here
+REVEALED_SUPPORT = 0.15  # share of these surroundings that must be surely the scene
+REVEALED_SPREAD = 8.0  # levels by which they vary at most
 SHADOW_NOISE = 3.0  # levels by which sensor noise makes the darkening vary
 SHADOW_TEXTURE = 2.0  # weight of its other variation
 OUTLIERS = 0.02  # share of pixels that nothing known explains
@@ -121,6 +126,7 @@ class AppearanceModel:
         away = plate_distance(view.picture, view.plate)
         shadow = shadow_distance(view.picture, view.plate)
         plate = np.logaddexp(_log_normal(away), _log_normal(shadow) - SHADOW_COST)
+        revealed = measure_revealed(view, away)
         plate = np.logaddexp(plate, np.log(OUTLIERS / 256**3))
         plate = np.where(view.known, plate, self.scene.log_density(bins)) + STILL_BONUS * np.maximum(
             view.still, view.fixed
@@ -131,11 +137,12 @@ class AppearanceModel:
         belief = log_odds(view.soft)
         radius = max(2, round(0.012 * view.body_height))
         as_person = np.where(view.near_person, person + np.minimum(belief, 0), -np.inf)
-        against_plate, against_person = moving - plate, np.minimum(moving - as_person, LOG_RATIO_LIMIT)
+        scene = np.logaddexp(plate, _log_normal(revealed) - REVEALED_COST)
+        against_plate, against_person = moving - scene, np.minimum(moving - as_person, LOG_RATIO_LIMIT)
         return LogRatios(
             person=_smooth_evidence(person - plate + belief, view.picture, radius),
             object=_smooth_evidence(np.minimum(against_plate, against_person), view.picture, radius),
-            difference=np.minimum(away, shadow),
+            difference=np.minimum(np.minimum(away, shadow), revealed),
             density=np.maximum(plate, as_person),
         )
 
@@ -150,6 +157,27 @@ def find_texture_match(away: np.ndarray, plate: np.ndarray) -> np.ndarray:
     kernel = np.ones((TEXTURE_MATCH_SIDE,) * 2, np.uint8)
     span = cv2.subtract(cv2.dilate(plate, kernel), cv2.erode(plate, kernel)).max(-1)
     return (span > TEXTURE_MATCH_SPAN) & (cv2.blur(away, (TEXTURE_MATCH_SIDE,) * 2) < TEXTURE_MATCH_LEVELS)
+
+
+def measure_revealed(view: FrameView, away: np.ndarray) -> np.ndarray:
+    """How far each pixel is from the scene's color around it in the frame itself, in levels (h, w).
+
+    Where somebody stood for long the plate shows them. When they are elsewhere what is seen differs from the plate, but
+    is what goes on around it. `away` (h, w) is the distance from the plate. 255 where the surroundings tell nothing.
+    """
+    import cv2
+
+    sure = (away < REVEALED_LEVELS) & view.known & (view.soft <= POSSIBLE_PERSON)
+    side = 2 * max(2, round(REVEALED_REACH * view.body_height)) + 1
+    weight = sure.astype(np.float32)
+    support = cv2.blur(weight, (side, side))
+    scene = view.picture.astype(np.float32)
+    total = np.maximum(support, 1e-3)[..., None]
+    mean = cv2.blur(scene * weight[..., None], (side, side)) / total
+    square = cv2.blur(np.square(scene) * weight[..., None], (side, side)) / total
+    calm = (square - mean * mean).max(-1) < REVEALED_SPREAD**2
+    told = (support > REVEALED_SUPPORT) & calm & (view.soft <= POSSIBLE_PERSON)
+    return np.where(told, np.linalg.norm(scene - mean, axis=-1), 255.0)
 
 
 def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:

@@ -61,8 +61,9 @@ def label_frames(
             labels.append_nothing(frame)
             continue
         box, ratios = working.boxes[frame], model.score_pixels(view)
-        # Where the person was overlooked, what moves may be the person.
-        moving = (detect_moving_objects(view, ratios) & view.has_person) | box.cut(objects.read(frame))
+        # Where the person was overlooked, what moves may be the person; where the motion bridges a gap they are hidden.
+        knows_person = view.has_person or view.body is not None
+        moving = (detect_moving_objects(view, ratios) & knows_person) | box.cut(objects.read(frame))
         person, person_ratio = _label_person(view, ratios, moving, working)
         if person.any():
             learned.add_labels(view, person, moving)
@@ -95,6 +96,7 @@ class FrameLabels:
         """`ask` is called before a frame is read; it may raise to cancel."""
         self.working, self.canvas, self.start, self.ask = working, canvas, canvas.start, ask
         self.store, self.tracks = FrameStore(), ObjectTracks(working.body_height)
+        self.body_places: dict[int, np.ndarray] = {}  # the middle (2,) of the fitted body in pixels of the frame
 
     def append(
         self, frame: int, view: FrameView, model: AppearanceModel, ratios: LogRatios, alpha, person, moving, box: Box
@@ -107,6 +109,7 @@ class FrameLabels:
         self.tracks.add(frame, list_sightings(frame, view, ratios, number, person, own, box[:2], matrix))
         hints = OWN_COLORED * own + OVER_BODY * view.deep_body
         if view.body is not None:
+            self.body_places[frame] = view.body.centers.mean(0) + box[:2]
             hints += BODY_SHAPE * view.body.silhouette
         self.store.append(np.stack([alpha, number, _encode_density(ratios.density), hints.astype(np.uint8)]))
 

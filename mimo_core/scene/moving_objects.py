@@ -7,6 +7,7 @@ import numpy as np
 from ..body.model import free_body
 from .appearance import LogRatios
 from .filters import dilate_mask, erode_mask
+from .first_guess import POSSIBLE_PERSON
 from .fitted_body import BODY_PATCHES, find_limb_ends
 from .frame_views import FrameView
 from .object_tracks import Sighting
@@ -15,6 +16,9 @@ from .object_tracks import Sighting
 # Set with the appearance model on the tuning shots 6-17 and 30-35, 2026-11-23.
 SMALLEST_OBJECT = 4e-4  # of the squared body height: smaller components are noise
 OBJECT_GAP = 0.025  # of the body height: gaps so wide inside an object belong to it
+LARGEST_HOLE = 3e-2  # of the squared body height: a larger hole in an object is no error
+HOLE_DISTANCE = 0.05  # of the body height: how near the fitted body a hole covers it
+HOLE_PERSON = 0.2  # of a hole in which the person is seen: it is a real one
 END_REACH = 0.1  # of the body height: how near the middle of a hand, foot or head a piece of it lies
 TOUCH_DISTANCE = 0.015  # of the body height: how near an object must come to touch the person
 
@@ -26,7 +30,29 @@ def detect_moving_objects(view: FrameView, ratios: LogRatios) -> np.ndarray:
     found = ((ratios.object > 0) & (ratios.difference > 10)).astype(np.uint8)
     found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
     closed = erode_mask(dilate_mask(found, OBJECT_GAP * view.body_height), OBJECT_GAP * view.body_height)
+    closed |= _find_covering_holes(view, ratios, closed)
     return remove_small(closed, SMALLEST_OBJECT * view.body_height**2)
+
+
+def _find_covering_holes(view: FrameView, ratios: LogRatios, mask: np.ndarray) -> np.ndarray:
+    """The holes in moving objects (h, w) bool at places where the body should be seen, yet the person is not.
+
+    No scene is seen through an object there: the plate shows the object, because the place was free only behind it.
+    """
+    import cv2
+
+    if view.body is None:
+        return np.zeros(mask.shape, bool)
+    count, label, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    area = stats[:, cv2.CC_STAT_AREA]
+    covers = area <= LARGEST_HOLE * view.body_height**2
+    covers[np.unique(np.concatenate([label[0], label[-1], label[:, 0], label[:, -1]]))] = False
+    near = dilate_mask(view.body.silhouette, HOLE_DISTANCE * view.body_height)
+    covers &= np.bincount(label[near], minlength=count) > 0
+    person = ratios.is_person | (view.soft > POSSIBLE_PERSON)
+    covers &= np.bincount(label[person], minlength=count) < HOLE_PERSON * area
+    covers[0] = False
+    return covers[label]
 
 
 def remove_small(mask: np.ndarray, area: float) -> np.ndarray:

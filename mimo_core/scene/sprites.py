@@ -6,7 +6,7 @@ is density by neither the scene nor the person, frame after frame, belongs to it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -233,6 +233,14 @@ class TrackedSprite:
         """(frame, (h, w) bool) for frames of `size` (width, height)."""
         for frame, pose in self.poses.items():
             yield frame, self.sprite.draw_shape(pose, size)
+
+    def slip(self, places: Mapping[int, np.ndarray]) -> float:
+        """How far it moves against something of which the places (2,) in some frames are given, in pixels.
+
+        Infinite where they never are there together.
+        """
+        apart = [np.array([pose.x, pose.y]) - places[frame] for frame, pose in self.poses.items() if frame in places]
+        return float(np.ptp(apart, axis=0).max()) if apart else float("inf")
 
 
 def track_object(

@@ -16,6 +16,7 @@ from .sprites import ColorEvidence, ObjectMasks, track_object
 
 
 CACHED_FRAMES = 64  # kept at hand while an object is tracked
+LEAST_SLIP = 0.15  # of the body height: what moves less against the body cannot be told from the body by its motion
 KNOWN_SHARE = 0.5  # share of a component that a tracked object covers to be that object
 
 
@@ -45,7 +46,8 @@ def track_objects(working: WorkingClip, canvas: BackgroundCanvas, labels: FrameL
         tracked = track_object(mask, seen.frame, speed, frames, evidence, working.body_height)
         masks = [] if tracked is None else list(tracked.draw_masks(working.size))
         near = [(frame, place) for frame, place in masks if touches_person(frame, place)]
-        if near and (is_held or _hides_body(working, labels, near)):
+        slips = bool(near) and tracked.slip(labels.body_places) >= LEAST_SLIP * working.body_height
+        if slips and (is_held or _hides_body(working, labels, near)):
             for frame, place in masks:
                 found.add(frame, place)
     return found
