@@ -6,6 +6,7 @@ import platform
 import re
 import secrets
 import shutil
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +15,10 @@ from pathlib import Path
 from .errors import InputError
 
 
-FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, *((39, 112) if os.name == "nt" else ()))  # and Windows' own
 FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
 NO_FILE = (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST, errno.ENAMETOOLONG)
+HIDDEN_NAME = r"\.(.*)\.[0-9a-f]{8}-\d+-[0-9a-f]{8}(\.[^.]*)?"  # what `_reserve_name` gives
 UMASK = os.umask(0)  # can only be read by setting it
 os.umask(UMASK)
 
@@ -120,16 +122,53 @@ def _explain_errors(path: Path) -> Iterator[None]:
     """Turn what the system says about a full or protected folder into an InputError."""
     try:
         yield
-    except OSError as error:
-        if error.errno in FULL:
-            raise InputError(
-                f"No room to write {path.name} in {path.parent}: {error.strerror}. Free some space."
-            ) from error
-        if error.errno in FORBIDDEN:
-            raise InputError(f"{path.parent} cannot be written to: {error.strerror}. Choose another folder.") from error
-        if error.errno in NO_FILE:
-            raise InputError(f"Cannot write {path}: {error.strerror}. Give another name.") from error
+    except InputError:
         raise
+    except Exception as error:
+        number, folder = find_system_error(error), _show_folder(path)
+        if number in FULL:
+            raise InputError(
+                f"No room to write {path.name} in {folder}: {os.strerror(number)}. Free some space."
+            ) from error
+        if number in FORBIDDEN:
+            raise InputError(f"{folder} cannot be written to: {os.strerror(number)}. Choose another folder.") from error
+        if number in NO_FILE:
+            raise InputError(f"Cannot write {folder / path.name}: {os.strerror(number)}. Give another name.") from error
+        raise
+
+
+@contextmanager
+def explain_temporary_errors() -> Iterator[None]:
+    """Turn what the system says where a temporary file cannot be made into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        place = tempfile.tempdir or "the system's folder for them"
+        raise InputError(
+            f"No temporary file can be made in {place}: {error.strerror}. "
+            "Free some space there, or set TMPDIR to a folder on another disk."
+        ) from error
+
+
+def find_system_error(error: BaseException) -> int | None:
+    """The number of the system's error that an exception is, or of a full disk that it followed from."""
+    number = _read_number(error)
+    while number is None and (error := error.__cause__ or error.__context__) is not None:
+        behind = _read_number(error)
+        number = behind if behind in FULL else None
+    return number
+
+
+def _read_number(error: BaseException) -> int | None:
+    """The number of an OSError, or that which safetensors gives in words."""
+    stated = re.search(r"\(os error (\d+)\)", str(error))
+    return error.errno if isinstance(error, OSError) else int(stated[1]) if stated else None
+
+
+def _show_folder(path: Path) -> Path:
+    """The folder of a path; one that has a hidden name while it is written, by the name that it will have."""
+    hidden = re.fullmatch(HIDDEN_NAME, path.parent.name)
+    return path.parent.with_name(hidden[1] + (hidden[2] or "")) if hidden else path.parent
 
 
 def refuse_existing(path, *, force: bool) -> Path:

@@ -1,15 +1,19 @@
 """Files are whole or not there, even when the disk is full."""
 
+import errno
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from mimo_core import cli
 from mimo_core.errors import InputError
-from mimo_core.output import refuse_existing, whole_file, whole_folder
+from mimo_core.media.store import FrameStore
+from mimo_core.output import find_system_error, refuse_existing, whole_file, whole_folder
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -156,6 +160,89 @@ def test_no_stage_leaves_half_a_file_on_a_full_disk(tmp_path):
     assert len(saves) == 5 and all(line.startswith("No room to write") for line in saves), result.stderr
     assert code == "2" and "No room" in result.stderr
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+FULL_WRITERS = """
+import resource, signal, sys
+from pathlib import Path
+import torch
+from safetensors.torch import save_file
+from mimo_core.errors import InputError
+from mimo_core.output import whole_file, whole_folder
+from mimo_lab.training.loop import _save_state
+from diffusers.training_utils import EMAModel
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+folder = Path(sys.argv[1])
+network = torch.nn.Linear(200, 200)
+optimizer = torch.optim.AdamW(network.parameters())
+
+def save_tensors():
+    with whole_file(folder / "a.safetensors") as partial:
+        save_file(network.state_dict(), partial)
+
+def save_state():
+    _save_state(folder / "state.pt", 1, 1.0, {}, network, optimizer, EMAModel(network.parameters()))
+
+def save_folder():
+    with whole_folder(folder / "a", of=set()) as partial, whole_file(partial / "b") as file:
+        file.write_bytes(bytes(30000))
+
+for save in (save_tensors, save_state, save_folder):
+    try:
+        save()
+    except InputError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no RLIMIT_FSIZE")
+def test_a_full_disk_is_named_whatever_writes_and_by_the_name_that_a_folder_will_have(tmp_path):
+    command = [sys.executable, "-c", FULL_WRITERS, str(tmp_path)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    named = [line.split(": ")[0] for line in result.stdout.splitlines()]
+    where = [f"No room to write {name} in {tmp_path}" for name in ("a.safetensors", "state.pt")]
+    assert named == [*where, f"No room to write b in {tmp_path / 'a'}"], result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+class TestFindSystemError:
+    def test_what_followed_from_a_full_disk_is_a_full_disk(self):
+        with pytest.raises(RuntimeError) as caught:
+            try:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            except OSError:
+                raise RuntimeError("unexpected pos 21824 vs 21744") from None
+        assert find_system_error(caught.value) == errno.ENOSPC
+
+    def test_what_followed_from_another_error_is_none_of_the_system(self):
+        with pytest.raises(RuntimeError) as caught:
+            try:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            except OSError as error:
+                raise RuntimeError from error
+        assert find_system_error(caught.value) is None
+
+    def test_safetensors_gives_the_number_in_words(self):
+        assert find_system_error(ValueError("I/O error: File too large (os error 27)")) == 27
+
+
+def test_a_command_that_finds_no_room_says_so_in_one_line(monkeypatch, capsys):
+    def fill_disk(options):
+        raise OSError(errno.ENOSPC, "No space left on device", "/data/a.log")
+
+    def add_fill(commands):
+        commands.add_parser("fill").set_defaults(command=fill_disk, name="fill")
+
+    monkeypatch.setattr(cli, "MAIN_COMMANDS", (add_fill,))
+    assert cli.run_command(["fill"]) == 2
+    assert capsys.readouterr().err == "mimo fill: No room to write /data/a.log. Free some space.\n"
+
+
+def test_without_a_folder_for_temporary_files_the_remedy_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(InputError, match=r"No temporary file can be made in .*gone.*TMPDIR"):
+        FrameStore()
 
 
 def test_two_processes_on_one_output_leave_one_whole_file(tmp_path):

@@ -8,6 +8,7 @@ import sys
 
 from ..denoise.options import get_segments_folder
 from ..errors import InputError
+from ..output import FULL, find_system_error
 from .batch import add_batch
 from .character import add_animate, add_replace
 from .colors import add_colors
@@ -36,6 +37,11 @@ def run_command(arguments: list[str]) -> int:
         return options.command(options) or 0
     except InputError as error:
         print(f"mimo {options.name}: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:
+        if find_system_error(error) not in FULL:
+            raise
+        print(f"mimo {options.name}: No room to write {error.filename or 'a file'}. Free some space.", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print(f"mimo {options.name}: stopped; {_describe_remains(options)}", file=sys.stderr)

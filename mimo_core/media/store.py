@@ -9,13 +9,15 @@ from array import array
 import numpy as np
 
 from ..errors import InputError
+from ..output import explain_temporary_errors
 
 
 class FrameStore:
     """An append-only list of uint8 arrays of any shapes, compressed in a temporary file that goes with the object."""
 
     def __init__(self):
-        self._file = tempfile.TemporaryFile(prefix="mimo-")  # noqa: SIM115 - lives as long as the store
+        with explain_temporary_errors():
+            self._file = tempfile.TemporaryFile(prefix="mimo-")  # noqa: SIM115 - lives as long as the store
         self._lock = threading.Lock()
         self._ends = array("Q", [0])
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..output import explain_temporary_errors
+
 
 HDR_KINDS = {16: "PQ", 18: "HLG"}  # AVCOL_TRC_SMPTE2084 and AVCOL_TRC_ARIB_STD_B67
 POINTS = 33  # of the table along each axis
@@ -72,9 +74,12 @@ class ToneMapper:
         )
         matrix = graph.add("scale", "in_color_matrix=bt2020:flags=bicubic")
         deep = graph.add("format", "gbrp12le")
-        with tempfile.TemporaryDirectory(prefix="mimo-") as folder:
+        with explain_temporary_errors():
+            temporary = tempfile.TemporaryDirectory(prefix="mimo-")
+        with temporary as folder:
             file = Path(folder, "table.cube")
-            file.write_text(_table(kind), "ascii")
+            with explain_temporary_errors():
+                file.write_text(_table(kind), "ascii")
             table = graph.add("lut3d", file=str(file), interp="tetrahedral")
             sink = graph.add("buffersink")
             for before, after in zip((source, matrix, deep, table), (matrix, deep, table, sink), strict=True):

@@ -13,6 +13,7 @@ from ..body.model import BodyModel, free_body, vertex_normals
 from ..body.skeleton import JOINT
 from ..media.clip import Clip
 from ..motion.motion import Motion
+from ..output import whole_file
 from ..pose.people import PersonTrack
 from ..progress import Progress, silent, track_progress
 from .layers import group_frames
@@ -44,7 +45,8 @@ def write_motion_view(
     from safetensors.numpy import save_file
 
     arrays, floor = build_motion_arrays(motion, progress=progress)
-    save_file(arrays, folder / "motion.safetensors")
+    with whole_file(folder / "motion.safetensors") as partial:
+        save_file(arrays, partial)
     person, camera = motion.person, motion.camera
     unsure = (person.confidence < LOW_CONFIDENCE) & person.visible & ~person.bridged
     described = {

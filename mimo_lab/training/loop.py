@@ -238,8 +238,8 @@ def _save_state(
         "optimizer": optimizer.state_dict(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as partial:
-        torch.save(state, partial)
+    with whole_file(path) as partial, partial.open("wb") as file:  # given a name, torch hides why
+        torch.save(state, file)
 
 
 def _load_state(path: Path, recorded: Mapping[str, object], network, optimizer, average) -> tuple[int, float]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from mimo_core.denoise.denoiser import Denoiser
+from mimo_core.output import whole_file
 
 
 LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
@@ -50,7 +51,8 @@ def save_lora(denoiser: Denoiser, out: Path, *, source: str) -> None:
     from safetensors.torch import save_file
 
     tensors = {name: tensor.half().contiguous().cpu() for name, tensor in lora_tensors(denoiser).items()}
-    save_file(tensors, out, metadata={"mimo_lora": json.dumps({"source": source})})
+    with whole_file(out) as partial:
+        save_file(tensors, partial, metadata={"mimo_lora": json.dumps({"source": source})})
 
 
 def _projections(denoiser: Denoiser) -> list[tuple[str, nn.Linear]]:
