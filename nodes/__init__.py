@@ -14,6 +14,7 @@ from .motion_edit import MimoEditMotion, MimoPlaceMotion, MimoRetargetMotion
 from .renamed import watch_prompts
 from .render import MimoDecodeProxy, MimoRenderMotion
 from .review import MimoReviewLayers
+from .routes import add_routes
 from .scene import MimoSeparateScene
 from .scene_picture import MimoSceneFromPicture
 from .speed import MimoSpeed
@@ -22,6 +23,7 @@ from .template import MimoLoadTemplate, MimoSaveTemplate
 
 register_folders()
 watch_prompts()
+add_routes()
 
 
 class MimoExtension(ComfyExtension):

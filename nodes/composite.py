@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
-import numpy as np
 from comfy_api.latest import io
 
 from ..mimo_core.compositing.color_match import COLOR_MATCHES
@@ -12,12 +9,10 @@ from ..mimo_core.compositing.composite import composite, compute_coverage
 from ..mimo_core.denoise.paste import mark_drawn_areas, paste_back
 from ..mimo_core.denoise.segments import select_paste_layers
 from ..mimo_core.errors import InputError
-from .batches import FrameBatch, allocate_batch, copy_to_batch, make_batch
+from .batches import FrameBatch, allocate_batch, copy_to_batch
 from .media import (
-    choose_shown,
     extract_alpha,
     make_progress,
-    show_preview,
     to_clip,
     to_masks,
     to_sound,
@@ -119,29 +114,16 @@ class MimoComposite(io.ComfyNode):
             draw = lambda: composite(scene, character, masks, **look, progress=make_progress())  # noqa: E731
             find_areas = lambda: compute_coverage(scene, masks)  # noqa: E731
         shape = (length, scene.height, scene.width)
-        frames, shown = draw(), {}
+        frames = draw()
         if is_linked(cls, 1):
             pictures = allocate_batch(*shape, 3)
             frames = copy_to_batch(frames, pictures)
         else:
             pictures = FrameBatch.redraw(draw, *shape, 3)
-        video = write_temp_video(
-            _note_shown(frames, choose_shown(length), shown),
-            width=scene.width,
-            height=scene.height,
-            fps=scene.fps,
-            sound=to_sound(audio) or sound,
+        video, shown = write_temp_video(
+            frames, width=scene.width, height=scene.height, fps=scene.fps, sound=to_sound(audio) or sound
         )
-        preview = show_preview(make_batch(shown.values(), len(shown)), cls)
-        return io.NodeOutput(video, pictures, FrameBatch.redraw(find_areas, *shape), ui=preview)
-
-
-def _note_shown(frames: Iterable[np.ndarray], numbers: list[int], shown: dict[int, np.ndarray]) -> Iterator[np.ndarray]:
-    """Pass frames on, and keep those that the node shows."""
-    for number, frame in enumerate(frames):
-        if number in numbers:
-            shown[number] = frame
-        yield frame
+        return io.NodeOutput(video, pictures, FrameBatch.redraw(find_areas, *shape), ui=shown)
 
 
 def _check_masks(scene, masks, plan):

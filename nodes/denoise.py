@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..mimo_core.denoise.config import NOISES
 from ..mimo_core.denoise.noise import draw_frame_noise, draw_official_noise
 from ..mimo_core.errors import InputError
-from .media import make_progress, show_notes, show_preview, to_clip
+from .media import make_progress, show_clip, show_notes, to_clip
 from .models import list_checkpoints, locate_checkpoint
 from .sockets import BEHAVIORS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, make_schema, mark_advanced
 
@@ -257,7 +257,7 @@ class MimoSampler(io.ComfyNode):
             seed=seed,
         )
         images = decode_latents(sockets["vae"], samples, make_progress())
-        said = show_preview(images, cls) | show_notes(details=made.notes)
+        said = show_clip(images, cls, sockets["scene"].fps) | show_notes(details=made.notes)
         return io.NodeOutput(images, made.plan, made.latent | {"samples": samples}, ui=said)
 
 

@@ -9,7 +9,7 @@ from ..mimo_core.errors import InputError
 from .batches import make_batch
 from .media import show_notes, show_preview, to_picture
 from .scene_picture import parse_color
-from .sockets import MimoIdentity, MimoMotion, make_schema
+from .sockets import MimoIdentity, MimoMotion, check_links, color_widget, make_schema
 
 
 class MimoFrameCharacter(io.ComfyNode):
@@ -31,11 +31,7 @@ class MimoFrameCharacter(io.ComfyNode):
                     tooltip="What is behind the character, such as the plate of Scene Separator. Of several pictures "
                     "the one of the frame counts. It is stretched to the size.",
                 ),
-                io.String.Input(
-                    "color",
-                    default="white",
-                    tooltip="Without a background: a color name, or a number such as #204060.",
-                ),
+                color_widget("Without a background: a color name, or a number such as #204060."),
                 io.Int.Input(
                     "longest_side",
                     default=832,
@@ -70,6 +66,10 @@ class MimoFrameCharacter(io.ComfyNode):
                 ),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, input_types):
+        return check_links(cls, input_types)
 
     @classmethod
     def execute(cls, identity, motion, color, longest_side, multiple, frame, background=None) -> io.NodeOutput:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -13,7 +12,7 @@ import comfy.utils
 import folder_paths
 import numpy as np
 import torch
-from comfy_api.latest import InputImpl, ui
+from comfy_api.latest import InputImpl, io, ui
 from torch import Tensor
 
 from ..mimo_core.errors import InputError
@@ -25,6 +24,7 @@ from .batches import FrameBatch
 
 
 PREVIEWS = 4  # frames shown on a node
+SHOWN_SIDE = 512  # pixels of the longer side of a clip that a node shows
 
 
 def make_progress() -> Progress:
@@ -179,6 +179,34 @@ def show_preview(batch: Tensor, node) -> dict:
     return shown.as_dict()
 
 
+def show_clip(batch: Tensor, node, fps: Fraction) -> dict:
+    """The pictures of a clip, small, as a video for the node to play; one picture as it is."""
+    if len(batch) == 1:
+        return show_preview(batch, node)
+    return _show_small(to_clip(batch, fps=float(fps), progress=make_progress()))
+
+
+def _show_small(clip: Clip) -> dict:
+    import cv2
+
+    scale = min(1.0, SHOWN_SIDE / max(clip.width, clip.height))
+    size = tuple(max(2, 2 * round(side * scale / 2)) for side in (clip.width, clip.height))
+    frames = (cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in clip)
+    progress = make_progress()
+    return _show_video(
+        _write_temp_file(
+            frames, width=size[0], height=size[1], fps=clip.fps, sound=clip.sound, total=len(clip), progress=progress
+        )
+    )
+
+
+def _show_video(path: Path) -> dict:
+    """A video in ComfyUI's temp folder, for the node to play."""
+    folder = path.parent.relative_to(folder_paths.get_temp_directory())
+    place = "" if folder == Path() else folder.as_posix()
+    return ui.PreviewVideo([ui.SavedResult(path.name, place, io.FolderType.temp)]).as_dict()
+
+
 def choose_shown(count: int) -> list[int]:
     """Which of so many frames a node shows."""
     return sorted({round(k * (count - 1) / (PREVIEWS - 1)) for k in range(PREVIEWS)})
@@ -199,10 +227,17 @@ def show_files(paths: Iterable[Path]) -> dict:
 
 
 def write_temp_video(frames: Iterable[np.ndarray], *, width: int, height: int, **settings):
-    """Write frames into ComfyUI's temp folder, as VIDEO."""
+    """Write frames into ComfyUI's temp folder. Returns them as VIDEO, and what shows it on the node."""
+    path = _write_temp_file(frames, width=width, height=height, **settings)
+    is_playable = width % 2 == 0 and height % 2 == 0  # browsers do not play the full-resolution color of odd sizes
+    shown = _show_video(path) if is_playable else _show_small(Clip.from_file(path))
+    return InputImpl.VideoFromFile(str(path)), shown
+
+
+def _write_temp_file(frames: Iterable[np.ndarray], *, width: int, height: int, **settings) -> Path:
     folder, name, counter, _, _ = folder_paths.get_save_image_path(
         "mimo", folder_paths.get_temp_directory(), width, height
     )
-    path = os.path.join(folder, f"{name}_{counter:05}_.mp4")
+    path = Path(folder, f"{name}_{counter:05}_.mp4")
     write_video(path, frames, **settings)
-    return InputImpl.VideoFromFile(path)
+    return path

@@ -22,7 +22,7 @@ from ..mimo_core.motion.upright import UP_CHOICES, posture_notes
 from .batches import FrameBatch
 from .boxes import parse_boxes
 from .listing import list_folder
-from .media import make_progress, show_files, show_notes, show_preview, to_clip, to_masks
+from .media import make_progress, show_clip, show_files, show_notes, to_clip, to_masks
 from .sockets import MimoMotion, check_choice, clip_socket, fps_socket, make_schema, mark_advanced, mask_socket
 from .tracks import select_tracked_person
 from .views import show_motion
@@ -136,7 +136,7 @@ class MimoEstimatePose(io.ComfyNode):
         images = FrameBatch(clip.derive(lambda index: draw_overlay(clip[index], motion, index)))
         shown = show_motion(motion, clip=clip, people=people, progress=progress)
         said = show_notes((*clip.notes, *notes.get("warnings", ())), notes.get("details", ()))
-        return io.NodeOutput(motion, images, ui=show_preview(images, cls) | shown | said)
+        return io.NodeOutput(motion, images, ui=show_clip(images, cls, clip.fps) | shown | said)
 
 
 def parse_point(text: str) -> tuple[int, float, float] | None:

@@ -11,7 +11,7 @@ from ..mimo_core.errors import InputError
 from ..mimo_core.media.clip import Clip
 from ..mimo_core.render.styles import STYLES, render_motion
 from .batches import keep_batches
-from .media import make_progress, show_notes, show_preview
+from .media import make_progress, show_clip, show_notes
 from .models import find_learned_body, find_official_body
 from .sockets import MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, make_schema
 
@@ -87,7 +87,7 @@ class MimoRenderMotion(io.ComfyNode):
         images, mask = keep_batches(drawn)
         keypoints = project_openpose(motion, size=size, progress=make_progress())
         said = show_notes(details=[table.note] if isinstance(table, LearnedColors) else [])
-        return io.NodeOutput(images, mask, keypoints, ui=show_preview(images, cls) | said)
+        return io.NodeOutput(images, mask, keypoints, ui=show_clip(images, cls, motion.fps) | said)
 
 
 def _cut_squares(drawn, plan, motion, size):
@@ -151,4 +151,4 @@ class MimoDecodeProxy(io.ComfyNode):
         light = None if scene is None else estimate_scene_light(scene, motion)
         drawn = proxy.render(motion, size=size, light=light, progress=make_progress())
         images, mask = keep_batches(drawn)
-        return io.NodeOutput(images, mask, ui=show_preview(images, cls))
+        return io.NodeOutput(images, mask, ui=show_clip(images, cls, motion.fps))

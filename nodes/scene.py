@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..mimo_core.scene.camera_motion import CAMERA_KINDS
 from .batches import FrameBatch
-from .media import make_progress, show_notes, show_preview, to_clip, to_masks
+from .media import make_progress, show_clip, show_notes, to_clip, to_masks
 from .motion import find_seen_masks, to_person_masks
 from .sockets import MimoMotion, MimoScene, check_choice, clip_socket, fps_socket, make_schema, mask_socket
 from .tracks import merge_tracked_objects
@@ -101,4 +101,4 @@ class MimoSeparateScene(io.ComfyNode):
         )
         layers = [FrameBatch(layer) for layer in (scene.plate, scene.person, scene.occluder)]
         said = show_notes((*clip.notes, *scene.report.notes))
-        return io.NodeOutput(scene, *layers, scene.report.text(), ui=show_preview(layers[0], cls) | said)
+        return io.NodeOutput(scene, *layers, scene.report.text(), ui=show_clip(layers[0], cls, scene.fps) | said)

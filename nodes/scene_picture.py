@@ -12,7 +12,7 @@ from ..mimo_core.errors import InputError
 from ..mimo_core.scene.picture import FITS, scene_from_picture
 from .batches import make_batch
 from .media import make_progress, show_preview, to_clip, to_mask_picture, to_picture
-from .sockets import MimoMotion, MimoScene, check_choice, clip_socket, make_schema
+from .sockets import MimoMotion, MimoScene, check_choice, check_links, clip_socket, color_widget, make_schema
 
 
 class MimoSceneFromPicture(io.ComfyNode):
@@ -46,11 +46,7 @@ class MimoSceneFromPicture(io.ComfyNode):
                     optional=True,
                     tooltip="The motion that will be drawn here. The scene gets its size, frame rate and length.",
                 ),
-                io.String.Input(
-                    "color",
-                    default="white",
-                    tooltip="Where there is no picture: a name such as white, or a number such as #204060.",
-                ),
+                color_widget("Where there is no picture: a name such as white, or a number such as #204060."),
                 io.Combo.Input(
                     "fit",
                     options=list(FITS),
@@ -69,6 +65,10 @@ class MimoSceneFromPicture(io.ComfyNode):
             ],
             outputs=[MimoScene.Output(display_name="scene", tooltip="To Proxy Decoder and Compositor.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, input_types):
+        return check_links(cls, input_types)
 
     @classmethod
     def execute(

@@ -82,6 +82,27 @@ def fps_socket():
     )
 
 
+def color_widget(tooltip: str):
+    """The widget `color`: ComfyUI's color picker, or a line of text where the core has none."""
+    picker = getattr(io, "Color", None)
+    if picker is None:
+        return io.String.Input("color", default="white", tooltip=tooltip)
+    return picker.Input("color", default="#ffffff", socketless=False, tooltip=tooltip)
+
+
+def check_links(node, received: dict[str, str]) -> bool | str:
+    """ComfyUI's own check of what is linked, but text is a color too: workflows of older cores link it."""
+    from comfy_execution.validation import validate_node_input
+
+    wanted = {entry.id: entry.get_io_type() for entry in node.GET_SCHEMA().inputs}
+    for name, kind in received.items():
+        if name == "color" and kind == "STRING":
+            continue
+        if name in wanted and not validate_node_input(kind, wanted[name]):
+            return f"{name} takes {wanted[name]}, got {kind}."
+    return True
+
+
 def check_choice(name: str, value: str, options) -> None:
     """Refuse a value that a saved workflow may hold but the list does not: ComfyUI does not check V3 lists."""
     if value not in options:

@@ -11,7 +11,7 @@ from ..mimo_core.errors import InputError
 from ..mimo_core.scene.template import load_template, save_template
 from .batches import FrameBatch
 from .listing import list_folder
-from .media import make_progress, show_files, show_preview, to_clip
+from .media import make_progress, show_clip, show_files, to_clip
 from .sockets import MimoScene, make_schema
 
 
@@ -47,7 +47,7 @@ class MimoLoadTemplate(io.ComfyNode):
     def execute(cls, folder) -> io.NodeOutput:
         scene, body_code = load_template(find_template(folder), progress=make_progress())
         images = FrameBatch(body_code)
-        return io.NodeOutput(scene, images, ui=show_preview(images, cls))
+        return io.NodeOutput(scene, images, ui=show_clip(images, cls, body_code.fps))
 
 
 class MimoSaveTemplate(io.ComfyNode):

@@ -511,6 +511,87 @@ class TestNotes:
             assert box[1] / scale - tab.run("app.canvas.ds.offset[1]") <= node[0] + node[1] + 60 / scale
 
 
+class TestAnimations:
+    """Load Motion offers the animations that the chosen file has."""
+
+    FIND = "(app.graph.nodes ?? app.graph._nodes)[0].widgets.find((w) => w.name === 'animation')"
+
+    @pytest.fixture(autouse=True)
+    def answer(self, site):
+        site.answers["mimo/animations"] = ["walk", "run"]
+
+    def test_those_of_the_file_can_be_chosen_and_reach_the_prompt(self, tab):
+        tab.add("MIMO_LoadMotion")
+        tab.wait(f"() => ((app) => {self.FIND})(window.app).options.values.length > 1")
+        assert tab.run(f"{self.FIND}.options.values") == ["", "walk", "run"]
+        assert tab.run(f"{self.FIND}.type") == "combo"
+        tab.run(f"({self.FIND}.value = 'run', null)")
+        prompt = tab.run("app.graphToPrompt().then(({ output }) => output)")
+        (inputs,) = [node["inputs"] for node in prompt.values()]
+        assert inputs["animation"] == "run" and list(inputs) == ["file", "names", "up", "animation"]
+        tab.page.wait_for_timeout(500)
+        tab.shoot(f"animations_{tab.renderer}")
+
+    def test_another_file_offers_its_own(self, tab, site):
+        tab.add("MIMO_LoadMotion")
+        tab.wait(f"() => ((app) => {self.FIND})(window.app).options.values.length === 3")
+        site.answers["mimo/animations"] = ["jump"]
+        tab.run(
+            "((node) => { const file = node.widgets.find((w) => w.name === 'file'); file.value = 'other.glb';"
+            " file.callback?.('other.glb'); })((app.graph.nodes ?? app.graph._nodes)[0])"
+        )
+        tab.wait(f"() => ((app) => {self.FIND})(window.app).options.values.length === 2")
+
+    def test_a_name_that_was_typed_before_stays(self, tab):
+        values = ["walk [built in]", "", "auto", "sprint"]
+        node = {
+            "id": 1,
+            "type": "MIMO_LoadMotion",
+            "pos": [20, 40],
+            "size": [300, 200],
+            "flags": {},
+            "order": 0,
+            "mode": 0,
+        }
+        node |= {"properties": {}, "inputs": [], "outputs": [], "widgets_values": values}
+        tab.open({"version": 0.4, "last_node_id": 1, "last_link_id": 0, "nodes": [node], "groups": [], "extra": {},
+                  "links": []})  # fmt: skip
+        tab.page.wait_for_timeout(500)
+        prompt = tab.run("app.graphToPrompt().then(({ output }) => output)")
+        assert list(prompt["1"]["inputs"].values()) == values
+
+
+class TestColors:
+    @pytest.mark.skipif(browser.front_end_version() < (1, 40), reason="this front end has no color picker")
+    def test_a_color_by_name_becomes_the_number_that_the_picker_takes(self, chrome, results):
+        served = FrontEnd(static_folder(), results["temp"])
+        served.answers["object_info"]["MIMO_SceneFromPicture"]["input"]["required"]["color"] = [
+            "COLOR", {"default": "#ffffff", "socketless": False},
+        ]  # fmt: skip
+        try:
+            tab = browser.Tab(chrome, served.url)
+            node = {
+                "id": 1,
+                "type": "MIMO_SceneFromPicture",
+                "pos": [20, 40],
+                "size": [300, 200],
+                "flags": {},
+                "order": 0,
+            }
+            node |= {"mode": 0, "properties": {}, "inputs": [], "outputs": []}
+            for given, wanted in (("white", "#ffffff"), ("rgb(1, 2, 3)", "#010203"), ("#204060", "#204060")):
+                filled = node | {"widgets_values": [given, "cover", 0]}
+                tab.open({"version": 0.4, "last_node_id": 1, "last_link_id": 0, "nodes": [filled], "groups": [],
+                          "extra": {}, "links": []})  # fmt: skip
+                prompt = tab.run("app.graphToPrompt().then(({ output }) => output)")
+                assert prompt["1"]["inputs"]["color"] == wanted
+            tab.shoot("color")
+            assert tab.ours() == []
+            tab.page.close()
+        finally:
+            served.stop()
+
+
 class TestRenamedWidgets:
     def test_a_workflow_of_old_names_keeps_its_values_and_its_links(self, tab):
         """In it `colour` of Scene From Picture is fed by a link, as a widget that was made a socket."""

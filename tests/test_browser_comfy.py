@@ -109,10 +109,11 @@ SHOWN = """(() => Object.fromEntries((app.graph.nodes ?? app.graph._nodes)
   .filter((node) => node.type.startsWith('MIMO_') && node.mode !== 2)
   .map((node) => {
     const drawn = document.querySelector(`[data-node-id="${node.id}"]`);
-    const pictures = drawn ? [...drawn.querySelectorAll('img')] : node.imgs ?? [];
+    const pictures = drawn ? [...drawn.querySelectorAll('img, video')]
+      : [...(node.imgs ?? []), ...(node.videoContainer?.querySelectorAll('video') ?? [])];
     const views = (node.widgets ?? []).filter((widget) => widget.type === 'MIMO_VIEW');
     return [`${node.id} ${node.type}`, {
-      pictures: pictures.filter((picture) => picture.naturalWidth).length > 0,
+      pictures: pictures.filter((picture) => picture.naturalWidth || picture.videoWidth).length > 0,
       views: views.map(({ element }) =>
         element.isConnected && element.shadowRoot?.querySelector('.count')?.textContent),
     }];

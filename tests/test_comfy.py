@@ -272,6 +272,63 @@ class TestStockNodes:
             assert next(picture.decode(video=0)).to_ndarray(format="gray").max() > 100
 
 
+class TestTenBits:
+    def test_the_finished_pictures_become_a_video_of_ten_bits(self, server):
+        """Where the core offers it. The frames are those of the 8-bit video."""
+        import av
+
+        if "bit_depth" not in server.get("/object_info")["CreateVideo"]["input"].get("optional", {}):
+            pytest.skip("this ComfyUI writes 8 bits only")
+        prompt = graph(
+            example=EXAMPLE,
+            identity=("MIMO_EncodeIdentity", {"character": ["example", 1]}),
+            motion=("MIMO_LoadMotion", {"file": "walk [built in]", "names": "", "up": "auto", "animation": ""}),
+            scene=("MIMO_SceneFromPicture", {"motion": ["motion", 0], "color": "white", "fit": "cover", "length": 0}),
+            proxy=("MIMO_DecodeProxy", {"identity": ["identity", 0], "motion": ["motion", 0], "scene": ["scene", 0],
+                                        "back_side": "mirror"}),
+            composite=("MIMO_Composite", {"scene": ["scene", 0], "images": ["proxy", 0], "mask": ["proxy", 1],
+                                          "color_match": "none", "feather": 4, "shadow": 0.5}),
+            video=("CreateVideo", {"images": ["composite", 1], "fps": 24.0, "bit_depth": 10}),
+            save=("SaveVideo", {"video": ["video", 0], "filename_prefix": "ten", "format": "auto", "codec": "auto"}),
+        )  # fmt: skip
+        assert server.run(prompt)["status"]["status_str"] == "success"
+        with av.open(str(next((server.base / "output").glob("ten*.mp4")))) as film:
+            assert film.streams.video[0].pix_fmt == "yuv420p10le"
+            assert sum(1 for _ in film.decode(video=0)) > 10
+
+
+class TestColors:
+    """A color is chosen in the core's picker where it has one; what older workflows hold goes on working."""
+
+    @pytest.mark.parametrize("value", ["white", "#204060", ["text", 0]])
+    def test_a_name_a_number_and_a_linked_text_run(self, server, value):
+        prompt = graph(
+            text=("PrimitiveString", {"value": "red"}),
+            example=EXAMPLE,
+            scene=("MIMO_SceneFromPicture", {"motion": ["example", 2], "color": value, "fit": "cover", "length": 1}),
+            show=("PreviewAny", {"source": ["scene", 0]}),
+        )
+        assert server.run(prompt)["status"]["status_str"] == "success"
+
+    def test_a_link_that_does_not_fit_is_refused(self, server):
+        prompt = graph(
+            example=EXAMPLE,
+            scene=("MIMO_SceneFromPicture", {"motion": ["example", 1], "color": "white", "fit": "cover", "length": 1}),
+            show=("PreviewAny", {"source": ["scene", 0]}),
+        )
+        assert "motion takes MIMO_MOTION, got IMAGE" in error_of(server, prompt)
+
+
+class TestAnimations:
+    def test_the_page_is_told_the_animations_of_a_file(self, server):
+        from tests.skeletons import packed_glb
+
+        document = {"nodes": [{"name": "hips"}], "animations": [{"name": "walk"}, {"name": "run"}]}
+        (server.base / "input" / "two.glb").write_bytes(packed_glb(document))
+        assert server.get("/mimo/animations?file=two.glb") == ["walk", "run"]
+        assert server.get("/mimo/animations?file=..%2Flog") == []
+
+
 class TestOneFrame:
     def test_a_picture_is_a_clip_of_one_frame(self, server):
         prompt = graph(

@@ -18,6 +18,7 @@ from mimo_core.motion.bvh import read_bvh
 from mimo_core.motion.edit import resample_motion
 from mimo_core.motion.files import load_motion
 from mimo_core.motion.glb import read_glb
+from mimo_core.motion.heads import list_animations
 from mimo_core.motion.joints import world_joints
 from mimo_core.motion.skeletal_animation import motion_from_animation
 from mimo_core.motion.upright import posture_notes
@@ -338,6 +339,23 @@ class TestGltf:
         assert load_motion(tmp_path / "m.glb", animation="fast").frames == walk.frames // 3
         with pytest.raises(InputError, match="no animation 'jump'. It has: fast, slow"):
             load_motion(tmp_path / "m.glb", animation="jump")
+
+    @pytest.mark.parametrize("suffix", [".glb", ".vrma", ".gltf"])
+    def test_its_animations_are_listed_without_reading_their_keys(self, tmp_path, walk, suffix):
+        document, binary = motion_gltf(walk, NAMES, animations=("fast", ""), strides=(3, 1))
+        path = tmp_path / f"m{suffix}"
+        path.write_bytes(json.dumps(document).encode() if suffix == ".gltf" else packed_glb(document, binary))
+        assert list_animations(path) == ("fast", "animation 1")
+
+    @pytest.mark.parametrize(
+        "name, content",
+        [("m.bvh", b"HIERARCHY"), ("m.gltf", b"[1, 2"), ("m.gltf", b'{"animations": 3}'), ("m.gltf", b"[" * 99999),
+         ("m.glb", b"glTF"), ("m.glb", b"x" * 40), ("m.vrma", b"")],
+    )  # fmt: skip
+    def test_what_is_no_gltf_or_damaged_lists_none(self, tmp_path, name, content):
+        (tmp_path / name).write_bytes(content)
+        assert list_animations(tmp_path / name) == ()
+        assert list_animations(tmp_path / f"gone_{name}") == ()
 
     def test_of_two_skeletons_the_one_that_moves_is_read(self, walk):
         document, binary = motion_gltf(walk, NAMES)

@@ -119,7 +119,7 @@ class TestVideo:
 
     def test_a_written_one_lies_in_the_temp_folder(self, media, folders):
         frames = (np.full((16, 24, 3), 9, np.uint8) for _ in range(4))
-        video = media.write_temp_video(frames, width=24, height=16, fps=Fraction(24))
+        video, _ = media.write_temp_video(frames, width=24, height=16, fps=Fraction(24))
         assert video.get_dimensions() == (24, 16)
         assert [path.name for path in (folders / "temp").iterdir()] == ["mimo_00001_.mp4"]
 
@@ -486,3 +486,37 @@ class TestFrameBatch:
 
         batch = batches.FrameBatch.redraw(draw, *floats.shape)
         assert torch.equal(batch[1], floats[1]) and torch.equal(batch * 1, floats) and len(drawn) == 1
+
+
+class TestShownClips:
+    """The pictures of a clip play on the node."""
+
+    @pytest.fixture
+    def read(self, media, folders):
+        def read(shown):
+            (entry,) = shown["images"]
+            assert shown["animated"] == (True,) and entry["type"] == "temp"
+            path = folders / "temp" / entry["subfolder"] / entry["filename"]
+            return media.Clip.from_file(path)
+
+        return read
+
+    def test_a_clip_is_a_small_video_at_its_rate(self, media, read):
+        clip = read(media.show_clip(ramp(5, 720, 1280), None, Fraction(30)))
+        assert (len(clip), clip.width, clip.height, clip.fps) == (5, 512, 288, 30)
+        assert abs(int(clip[4].mean()) - 255) <= 2 and clip[0].mean() <= 2
+
+    def test_odd_sizes_become_even_for_browsers(self, media, read):
+        clip = read(media.show_clip(ramp(3, 51, 33), None, Fraction(24)))
+        assert (clip.width, clip.height) in ((32, 50), (32, 52), (34, 52), (34, 50))
+
+    def test_one_picture_stays_a_picture(self, media, folders):
+        assert "animated" not in media.show_clip(ramp(1), None, Fraction(24))
+
+    @pytest.mark.parametrize("width, is_own", [(24, True), (25, False)])
+    def test_a_finished_video_shows_itself_where_browsers_play_it(self, media, read, width, is_own):
+        frames = (np.full((16, width, 3), 40 * k, np.uint8) for k in range(4))
+        video, shown = media.write_temp_video(frames, width=width, height=16, fps=Fraction(24))
+        clip = read(shown)
+        assert len(clip) == 4 and clip.width % 2 == 0
+        assert (os.path.basename(video.get_stream_source()) == shown["images"][0]["filename"]) == is_own

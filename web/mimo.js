@@ -65,6 +65,16 @@ function addView(node, name, height, open) {
   return place.view;
 }
 
+// Workflows of cores without a color picker hold names such as "white". The picker wants numbers.
+function numberColors(node) {
+  for (const widget of node.widgets ?? []) {
+    if (widget.type?.toLowerCase() !== "color" || !CSS.supports("color", widget.value)) continue;
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.fillStyle = widget.value;
+    if (pen.fillStyle.startsWith("#")) widget.value = pen.fillStyle;
+  }
+}
+
 function showMotion(node, described) {
   node.mimoView ??= addView(node, "motion_view", MOTION_HEIGHT, async (host) => {
     const { MotionView } = await import("./lib/motion_view.mjs");
@@ -209,6 +219,31 @@ async function replay() {
   await restore(unknown);
 }
 
+// The animations of the chosen file, in place of the line of text that the server knows. Names from older workflows stay.
+function offerAnimations(node) {
+  const file = node.widgets.find((widget) => widget.name === "file");
+  const text = node.widgets.find((widget) => widget.name === "animation");
+  if (!text) return;
+  const values = [""];
+  const options = { ...text.options, values, getOptionLabel: (name) => name || "longest" };
+  const chooser = node.addWidget("combo", text.name, text.value, text.callback, options);
+  for (const key of ["label", "tooltip", "advanced", "hidden"]) if (text[key] !== undefined) chooser[key] = text[key];
+  node.widgets.splice(node.widgets.indexOf(chooser), 1);
+  node.widgets.splice(node.widgets.indexOf(text), 1, chooser);
+  let asked = null;
+  const refresh = async () => {
+    if (asked === file.value) return;
+    asked = file.value;
+    const reply = await api.fetchApi(`/mimo/animations?${new URLSearchParams({ file: file.value })}`);
+    if (!reply.ok || asked !== file.value) return;
+    values.splice(1, values.length, ...(await reply.json()));
+    app.graph.setDirtyCanvas(true, true);
+  };
+  after(file, "callback", refresh);
+  after(node, "onConfigure", refresh);
+  refresh();
+}
+
 // Motion files dropped on Load Motion go to ComfyUI's input folder. The page itself takes only pictures and sound.
 function takeMotionFiles(node) {
   const file = node.widgets.find((widget) => widget.name === "file");
@@ -276,8 +311,12 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (!node.comfyClass?.startsWith("MIMO_")) return;
-    if (node.comfyClass === "MIMO_LoadMotion") takeMotionFiles(node);
+    if (node.comfyClass === "MIMO_LoadMotion") {
+      offerAnimations(node);
+      takeMotionFiles(node);
+    }
     if (node.comfyClass === "MIMO_ReviewLayers") reviewLayers(node);
+    after(node, "onConfigure", () => numberColors(node));
     after(node, "onExecuted", (output) => show(node, output, true));
   },
 });

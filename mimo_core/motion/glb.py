@@ -168,7 +168,8 @@ def read_glb(
         raise InputError(f"{file} is damaged: its parts do not fit together ({error!r}).") from error
 
 
-def _animation_name(entry: Mapping, number: int) -> str:
+def name_animation(entry: Mapping, number: int) -> str:
+    """What an animation of a glTF file is called, or its number where it has no name."""
     return str(entry.get("name") or f"animation {number}") if isinstance(entry, dict) else f"animation {number}"
 
 
@@ -206,7 +207,7 @@ def _sample_nodes(glb: Glb, nodes: list[Mapping], parents: tuple[int, ...], want
 def _choose_animation(glb: Glb, wanted: str) -> tuple[dict, tuple[str, ...]]:
     """The keys of the animation of that name, or of the longest one, and a note where there are several."""
     animations = glb.json.get("animations") or []
-    names = [_animation_name(entry, number) for number, entry in enumerate(animations)]
+    names = [name_animation(entry, number) for number, entry in enumerate(animations)]
     if wanted and wanted not in names:
         listed = ", ".join(names[:LISTED_ANIMATIONS]) or "none"
         raise InputError(f"{glb.file} has no animation {wanted!r}. It has: {listed}.")
