@@ -28,6 +28,8 @@ SAME_SKELETON = 1e-3  # metres: joints of our own body come back to within this
 NEAR_FLOOR = 0.3  # metres: a floor closer than this to 0 is meant to be 0
 TENTHS = 1e-3  # relative: frame rates this close to a whole number are one
 TOES_BACKWARDS = 0.8  # of 2, both feet together: toes that point further back than this are on the wrong side
+FACING = 0.5  # cosine between the front of the body and an axis from which on they point the same way
+HALF_TURN = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))  # about Y
 Y_UP_TRUST = 0.5  # how much it counts that BVH files usually have Y up, see upright.py
 
 
@@ -101,8 +103,17 @@ def _set_upright(animation: SkeletalAnimation, bones: Bones, up: str) -> tuple[S
     if (axis, sign) == (1, 1.0):
         return animation, note
     turn = up_matrix(axis, sign)
+    if (axis, sign) == (1, -1.0) and _faces_away(animation.places @ turn.T, bones):
+        turn = HALF_TURN @ turn  # somebody who stands on their head was turned about Z, not about X
     rotations = None if animation.rotations is None else turn @ animation.rotations
     return replace(animation, places=animation.places @ turn.T, rotations=rotations), note
+
+
+def _faces_away(places: Tensor, bones: Bones) -> bool:
+    """Whether somebody (F, J, 3) who stands upright faces -Z in the first frame: those who act begin facing us."""
+    hips = [places[0, bones.limbs[f"{side}_hip"]] for side in LEFT_AND_RIGHT]
+    front = torch.linalg.cross(hips[0] - hips[1], places[0, bones.head] - (hips[0] + hips[1]) / 2)
+    return float(normalize(front, dim=0)[2]) < -FACING
 
 
 def _side_notes(animation: SkeletalAnimation, bones: Bones, file: str) -> tuple[str, ...]:
