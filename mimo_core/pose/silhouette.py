@@ -44,6 +44,14 @@ class OutlineTargets:
 
     def linearize(self, state: BodyState, joints: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Derivatives (F, POINTS, N) by shift, turns of `joints` and shape, and residuals (F, POINTS) in meters."""
+        parts = []
+        for start in range(0, len(self.points), COMPARED_AT_ONCE):  # the whole pool is placed, 2 MB a frame
+            frames = slice(start, start + COMPARED_AT_ONCE)
+            few = OutlineTargets(self.points[frames], self.direction[frames], self.target[frames], self.weight[frames])
+            parts.append(few._linearize_few(state[frames], joints))
+        return tuple(torch.cat(values) for values in zip(*parts, strict=True))
+
+    def _linearize_few(self, state: BodyState, joints: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         rig = load_outline_rig()
         everywhere = rig.place(state)
         placed = everywhere.select(self.points)
