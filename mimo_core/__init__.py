@@ -24,6 +24,7 @@ _ROOMS = {
     "read_picture": "media.picture",
     "render_motion": "render.styles",
     "replace_character": "replace",
+    "replace_people": "replace",
     "retarget_motion": "motion.retarget",
     "save_motion": "motion.files",
     "separate_scene": "scene.separate",

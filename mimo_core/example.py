@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent / "assets" / "example"
 
 @dataclass(frozen=True)
 class Example:
-    """A clip of a dance while a ball flies past, somebody else's picture, another dance, and a place for it."""
+    """A clip, a character's picture, a motion, and a place for it."""
 
     name: str
     video: Path
@@ -24,11 +24,19 @@ class Example:
     foreground: Path  # RGBA
 
     def motion(self) -> Motion:
-        """The dance: 3 seconds, before a camera that stands still."""
+        """What somebody, or two people, do before a camera that stands still; 3 seconds at most."""
         return load_motion(self.motion_file)
 
 
 def example_shots() -> tuple[Example, ...]:
-    """All examples, the one to start with first."""
-    names = ("shot.mp4", "character.png", "motion.safetensors", "scene.jpg", "foreground.png")
-    return (Example("dance", *(FOLDER / name for name in names)),)
+    """All examples, the one to start with first.
+
+    "dance" is somebody who dances while a ball flies past, somebody else's picture, and another dance; "two people"
+    walk around each other, with the picture of a second character and what both of them do.
+    """
+    place = ("scene.jpg", "foreground.png")
+    files = {
+        "dance": ("shot.mp4", "character.png", "motion.safetensors", *place),
+        "two people": ("people.mp4", "character-2.png", "people.safetensors", *place),
+    }
+    return tuple(Example(name, *(FOLDER / file for file in each)) for name, each in files.items())

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from .compositing.composite import ClipPart, composite, learn_tone, trace_ground_level
+from .compositing.composite import (
+    FEATHER,
+    ClipPart,
+    composite,
+    compute_coverage,
+    learn_tone,
+    trace_ground_level,
+)
 from .errors import InputError
 from .identity.encode import encode_identity
 from .identity.identity import Identity
-from .media.clip import Clip
+from .media.clip import Clip, Masks
+from .media.store import FrameStore
 from .motion.motion import Motion
 from .motion.retarget import retarget_motion
 from .pose.estimate import Estimate, estimate_motion
-from .progress import Progress, silent
+from .pose.estimate_people import estimate_people
+from .progress import Progress, silent, track_progress
 from .proxy.light import estimate_scene_light
 from .proxy.proxy import Proxy
+from .scene.depth_order import find_ranks
+from .scene.people import add_character, select_person
 from .scene.scene import Scene
 from .scene.separate import separate_scene
 from .stopwatch import Stopwatch
@@ -45,6 +56,12 @@ class Decoder(Protocol):
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Finished frames (H, W, 3) uint8 in the scene, each with the character's coverage (H, W) uint8."""
 
+    def for_person(self, number: int) -> Decoder:
+        """The decoder for one of several people."""
+
+    def mark_character(self, identity: Identity, motion: Motion, scene: Scene, masks: Masks) -> Masks:
+        """Where the character is, by the coverage that `draw` gave."""
+
 
 class ProxyDecoder:
     """Draws the picture on the fitted body, without any network, and composes the layers."""
@@ -57,6 +74,14 @@ class ProxyDecoder:
         images, masks, shown = _unzip_pairs(watch.iterate("character", render(range(motion.frames))))
         frames = composite(scene, images, masks, color_match=color_match)
         return zip(watch.iterate("composite", frames), shown, strict=False)
+
+    def for_person(self, number: int) -> ProxyDecoder:
+        """The decoder for one of several people: this one, which keeps nothing."""
+        return self
+
+    def mark_character(self, identity: Identity, motion: Motion, scene: Scene, masks: Masks) -> Masks:
+        """Where the character is: the coverage that `draw` gave."""
+        return masks
 
     def draw_part(
         self, identity: Identity, motion: Motion, scene: Scene, frames: range, *, color_match: str, watch: Stopwatch
@@ -130,6 +155,136 @@ def prepare_replacement(
     return found, scene
 
 
+def replace_people(
+    clip: Clip,
+    characters: Sequence[np.ndarray],
+    *,
+    scene: Scene | None = None,
+    numbers: Sequence[int] | None = None,
+    decoder: Decoder | None = None,
+    color_match: str = "mean",
+    progress_of: Callable[[str], Progress] = ignore_stages,
+    watch: Stopwatch | None = None,
+) -> Job:
+    """Put characters into the places of several people of a clip, behind and in front of each other as those are.
+
+    One picture (H, W, 3 or 4) stands for all, or there is one for each. `numbers` say who: people are counted from 0,
+    who is seen longest and largest first; without them as many people as there are pictures, or with one picture
+    everybody. Who is not replaced stays in the clip. Raises InputError for too few people or pictures.
+    """
+    watch = watch or Stopwatch()
+    with watch.stage("identity"):
+        identities = [encode_identity(character) for character in characters]
+    found, scene = prepare_people(
+        clip, scene=scene, numbers=numbers, count=len(characters), progress_of=progress_of, watch=watch
+    )
+    notes = tuple(note for identity in identities for note in identity.notes)
+    drawn = draw_people(
+        decoder or ProxyDecoder(), identities, found.motion, scene, color_match=color_match,
+        progress_of=progress_of, watch=watch,
+    )  # fmt: skip
+    return Job(drawn, scene, found.motion, identities[0], (*notes, *found.notes))
+
+
+def prepare_people(
+    clip: Clip,
+    *,
+    scene: Scene | None = None,
+    numbers: Sequence[int] | None = None,
+    count: int = 1,
+    progress_of: Callable[[str], Progress] = ignore_stages,
+    watch: Stopwatch | None = None,
+) -> tuple[Estimate, Scene]:
+    """What several people do in a clip, and the clip's own scene unless one is given; see `replace_people`."""
+    watch = watch or Stopwatch()
+    with watch.stage("pose"):
+        found = find_people(clip, numbers=numbers, count=count if count > 1 else 0, progress=progress_of("pose"))
+    if scene is None:
+        with watch.stage("scene"):
+            scene = separate_scene(clip, motion=found.motion, coarse=found.masks, progress=progress_of("scene"))
+    return found, scene
+
+
+def draw_people(
+    decoder: Decoder,
+    identities: Sequence[Identity],
+    motion: Motion,
+    scene: Scene,
+    *,
+    color_match: str,
+    progress_of: Callable[[str], Progress] = ignore_stages,
+    watch: Stopwatch,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Finished frames of all people of a motion, each with where any character is; one pass of the decoder a person.
+
+    Who is further away on the whole is drawn first. All but the last are drawn when the first frame is read, and kept
+    in temporary files. Raises InputError unless there is one identity, or one for each person.
+    """
+    people = len(motion.people)
+    if len(identities) not in (1, people):
+        raise InputError(
+            f"There are {people} people to replace but {len(identities)} characters. Give one character for all, or "
+            "one for each."
+        )
+    if people == 1:
+        return decoder.draw(identities[0], motion, scene, color_match=color_match, watch=watch)
+    return _draw_in_turn(decoder, identities, motion, scene, color_match, progress_of, watch)
+
+
+def _draw_in_turn(decoder, identities, motion: Motion, scene: Scene, color_match, progress_of, watch):
+    ranks = find_ranks(motion) if scene.people is None else scene.people.ranks
+    order, shown = np.argsort(-ranks.mean(0), kind="stable").tolist(), []
+    for number in order:
+        alone, identity = select_person(scene, motion, number), identities[min(number, len(identities) - 1)]
+        person, one = motion.choose_people([number]), decoder.for_person(number)
+        drawn = one.draw(identity, person, alone, color_match=color_match, watch=watch)
+        if number == order[-1]:
+            break
+        frames, masks = _store_pairs(track_progress(drawn, motion.frames, progress_of(f"person {number}")))
+        masks = one.mark_character(identity, person, alone, masks)
+        with watch.stage("composite"):
+            cover = Masks.from_frames(compute_coverage(alone, masks, feather=FEATHER))
+            scene = add_character(alone, frames, cover)
+        shown.append(masks)
+    for frame, (picture, mask) in enumerate(drawn):
+        yield picture, np.maximum.reduce([mask, *(masks[frame] for masks in shown)])
+
+
+def _store_pairs(pairs: Iterator[tuple[np.ndarray, np.ndarray]]) -> tuple[Clip, Masks]:
+    """Frames and masks of the same number, in temporary files."""
+    store = FrameStore()
+
+    def store_masks():
+        for frame, mask in pairs:
+            store.append(mask)
+            yield frame
+
+    clip = Clip.from_frames(store_masks())
+    return clip, Masks.constant(0, len(clip), clip.height, clip.width).derive(store.__getitem__)
+
+
+def animate_people(
+    characters: Sequence[np.ndarray],
+    motion: Motion,
+    scene: Scene,
+    *,
+    decoder: Decoder | None = None,
+    color_match: str = "none",
+    progress_of: Callable[[str], Progress] = ignore_stages,
+    watch: Stopwatch | None = None,
+) -> Job:
+    """Let characters do what the people of a motion do, in a scene: one picture for all, or one for each."""
+    watch = watch or Stopwatch()
+    with watch.stage("identity"):
+        identities = [encode_identity(character) for character in characters]
+    notes = tuple(note for identity in identities for note in identity.notes)
+    drawn = draw_people(
+        decoder or ProxyDecoder(), identities, motion, scene, color_match=color_match,
+        progress_of=progress_of, watch=watch,
+    )  # fmt: skip
+    return Job(drawn, scene, motion, identities[0], notes)
+
+
 def animate_character(
     character: np.ndarray,
     motion: Motion,
@@ -159,6 +314,16 @@ def find_person(clip: Clip, *, person: int = 0, progress: Progress = silent, **o
     )
     remedies += ["give boxes or a mask"] * is_free + [f"set person to {person - 1} or lower"] * (person > 0)
     raise InputError(f"{found.notes[0]} {', or '.join(remedies)}.")
+
+
+def find_people(
+    clip: Clip, *, numbers: Sequence[int] | None = None, progress: Progress = silent, **options
+) -> Estimate:
+    """`estimate_people`. Raises InputError if none of them is seen in the whole clip."""
+    found = estimate_people(clip, numbers=numbers, progress=progress, **options)
+    if found.is_found:
+        return found
+    raise InputError(f"{found.notes[0]} Crop the clip closer to the people, or give boxes or masks.")
 
 
 def _unzip_pairs(pairs: Iterator[tuple]) -> tuple[Iterator, Iterator, Iterator]:

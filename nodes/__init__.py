@@ -11,6 +11,7 @@ from .identity import MimoEncodeIdentity
 from .models import register_folders
 from .motion import MimoEstimatePose, MimoLoadMotion, MimoSaveMotion
 from .motion_edit import MimoEditMotion, MimoPlaceMotion, MimoRetargetMotion
+from .people import MimoChoosePeople
 from .renamed import watch_prompts
 from .render import MimoDecodeProxy, MimoRenderMotion
 from .review import MimoReviewLayers
@@ -36,6 +37,7 @@ class MimoExtension(ComfyExtension):
             MimoEditMotion,
             MimoRetargetMotion,
             MimoPlaceMotion,
+            MimoChoosePeople,
             MimoSeparateScene,
             MimoReviewLayers,
             MimoSceneFromPicture,

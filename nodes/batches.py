@@ -110,6 +110,25 @@ def _names_frames(index) -> bool:
     return isinstance(index, slice) or type(index) is int
 
 
+class LateFrames:
+    """Frames or masks of a clip that are drawn when the first of them is read, and then kept in a temporary file."""
+
+    def __init__(self, draw: Callable[[], Iterable[np.ndarray]], count: int, *shape: int):
+        self.draw, self.count, self.shape, self._kept = draw, count, shape, None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        """Frames from `start` up to and without `stop`."""
+        if self._kept is None:
+            kept = FrameStore()
+            for frame in self.draw():
+                kept.append(frame)
+            self._kept = kept
+        return (self._kept[index] for index in range(start, stop))
+
+
 def keep_batches(drawn: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[FrameBatch, FrameBatch]:
     """Pairs of picture (H, W, 3) and mask (H, W) as IMAGE and MASK, kept in temporary files.
 

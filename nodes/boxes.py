@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from numbers import Real
 
+import numpy as np
+
 from ..mimo_core.errors import InputError
+from ..mimo_core.pose.linking import link_detections
 
 
+BOX_REACH = 0.5  # of the height of a box: so far its middle may be off in the next frame
 SIZED = ("x", "y", "width", "height")
 CORNERS = (("x1", "y1", "x2", "y2"), ("x0", "y0", "x1", "y1"), ("xmin", "ymin", "xmax", "ymax"))
 NESTED = ("boxes", "bboxes", "bbox", "box")  # where detectors keep them beside scores and classes
@@ -28,6 +32,25 @@ def parse_boxes(value, frames: int, person: int = 0) -> list[tuple[float, ...] |
         raise InputError("None of the boxes holds anything. Lower the detector's threshold, or leave boxes open.")
     boxes = _follow_box(found, person)
     return boxes * frames if len(boxes) == 1 else boxes
+
+
+def parse_people_boxes(value, frames: int) -> list[list[tuple[float, ...] | None]] | None:
+    """The boxes of everybody whom a detector found, one list as that of `parse_boxes` for each person.
+
+    Boxes are linked from frame to frame by their places. A single frame stands for all.
+    """
+    if value is None:
+        return None
+    value = value.tolist() if hasattr(value, "tolist") else value
+    entries = [value] if _is_box(value) or isinstance(value, dict) else list(value)
+    found = [_collect_boxes(entry, frame) for frame, entry in enumerate(entries)]
+    corners = [np.array(boxes, np.float32).reshape(-1, 4) for boxes in found]
+    middles = [(each[:, :2] + each[:, 2:]) / 2 for each in corners]
+    links = link_detections(middles, [BOX_REACH * (each[:, 3] - each[:, 1]) for each in corners])
+    if not links:
+        raise InputError("None of the boxes holds anything. Lower the detector's threshold, or leave boxes open.")
+    people = [[found[at][link[at]] if at in link else None for at in range(len(found))] for link in links]
+    return [boxes * frames if len(boxes) == 1 else boxes for boxes in people]
 
 
 def _follow_box(found: list[list[tuple[float, ...]]], person: int) -> list[tuple[float, ...] | None]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..mimo_core.compositing.color_match import COLOR_MATCHES
-from ..mimo_core.compositing.composite import composite, compute_coverage
+from ..mimo_core.compositing.composite import composite, compute_coverage, cut_coverage
 from ..mimo_core.denoise.paste import mark_drawn_areas, paste_back
 from ..mimo_core.denoise.segments import select_paste_layers
 from ..mimo_core.errors import InputError
-from .batches import FrameBatch, allocate_batch, copy_to_batch
+from ..mimo_core.media.clip import Clip, Masks
+from ..mimo_core.scene.people import add_character
+from .batches import FrameBatch, LateFrames, allocate_batch, copy_to_batch
 from .media import (
     extract_alpha,
     make_progress,
+    show_notes,
     to_clip,
     to_masks,
     to_sound,
@@ -20,6 +23,15 @@ from .media import (
 )
 from .models import find_edge_masks
 from .sockets import BEHAVIORS, MimoPlan, MimoScene, check_choice, is_linked, make_schema, mark_advanced
+
+
+WHOLE_SQUARES = (
+    "Several people are drawn, and the whole squares of this one count as the character: who is behind it vanishes "
+    "there. Connect the mask of Proxy Decoder."
+)
+
+
+SCENE_SLOT = 3  # of the outputs
 
 
 class MimoComposite(io.ComfyNode):
@@ -92,6 +104,10 @@ class MimoComposite(io.ComfyNode):
                 ),
                 io.Image.Output(display_name="images", tooltip="The same frames. 12 bytes a pixel and frame."),
                 io.Mask.Output(display_name="mask", tooltip="Where the character can be seen."),
+                MimoScene.Output(
+                    display_name="scene",
+                    tooltip="The scene with this character in it, to Choose People for the next person.",
+                ),
             ],
             hidden=[io.Hidden.dynprompt, io.Hidden.unique_id],
         )
@@ -106,16 +122,19 @@ class MimoComposite(io.ComfyNode):
         if plan is not None:
             near = _check_masks(scene, to_masks(mask, plan.frames), plan)
             draw, find_areas, length = _paste_squares(scene, character, plan, behavior, near)
-            sound = None if plan.first else scene.sound
+            sound, first = None if plan.first else scene.sound, plan.first
         else:
             length, sound = len(character), scene.sound
             masks = to_masks(extract_alpha(images) if mask is None else mask, length)
             look = {"color_match": color_match, "feather": feather, "shadow": shadow}
             draw = lambda: composite(scene, character, masks, **look, progress=make_progress())  # noqa: E731
             find_areas = lambda: compute_coverage(scene, masks)  # noqa: E731
+            near, first = masks, 0
         shape = (length, scene.height, scene.width)
-        frames = draw()
-        if is_linked(cls, 1):
+        frames, late = draw(), LateFrames(draw, *shape, 3)
+        if is_linked(cls, SCENE_SLOT):
+            frames, pictures = late.read(0, length), FrameBatch(Clip(late, scene.fps))
+        elif is_linked(cls, 1):
             pictures = allocate_batch(*shape, 3)
             frames = copy_to_batch(frames, pictures)
         else:
@@ -123,7 +142,27 @@ class MimoComposite(io.ComfyNode):
         video, shown = write_temp_video(
             frames, width=scene.width, height=scene.height, fps=scene.fps, sound=to_sound(audio) or sound
         )
-        return io.NodeOutput(video, pictures, FrameBatch.redraw(find_areas, *shape), ui=shown)
+        cover = _make_cover(scene, near, LateFrames(find_areas, *shape), first, feather)
+        drawn = add_character(scene, Clip(late, scene.fps), cover, first=first)
+        is_whole = near is None and plan is not None and scene.people is not None
+        said = show_notes([WHOLE_SQUARES] if is_whole and is_linked(cls, SCENE_SLOT) else [])
+        return io.NodeOutput(video, pictures, FrameBatch.redraw(find_areas, *shape), drawn, ui=shown | said)
+
+
+def _make_cover(scene, masks, areas: LateFrames, first: int, feather: int) -> Masks:
+    """The alpha of the character in the finished frames, from frame `first` on, made when it is read.
+
+    `masks` are its outline by frame of the scene; without them it is where anything was drawn, `areas`.
+    """
+    drawn = Masks(areas)
+    if masks is None:
+        return drawn
+
+    def cover_at(at: int):
+        occluder = scene.occluder[0 if scene.is_still else at + first]
+        return cut_coverage(masks[at + first], occluder, feather)
+
+    return drawn.derive(cover_at)
 
 
 def _check_masks(scene, masks, plan):

@@ -13,6 +13,7 @@ from ..mimo_core.denoise.noise import draw_frame_noise, draw_official_noise
 from ..mimo_core.errors import InputError
 from .media import make_progress, show_clip, show_notes, to_clip
 from .models import list_checkpoints, locate_checkpoint
+from .people import list_left_out
 from .sockets import BEHAVIORS, MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, make_schema, mark_advanced
 
 
@@ -149,7 +150,7 @@ class MimoConditioning(io.ComfyNode):
     @classmethod
     def execute(cls, size, start, length, behavior, **sockets) -> io.NodeOutput:
         made = condition_sockets(size, start, length, behavior, **sockets)
-        said = show_notes(details=made.notes)
+        said = show_notes(list_left_out(sockets["motion"]), made.notes)
         return io.NodeOutput(made.model, made.positive, made.negative, made.latent, made.plan, ui=said)
 
 
@@ -257,7 +258,8 @@ class MimoSampler(io.ComfyNode):
             seed=seed,
         )
         images = decode_latents(sockets["vae"], samples, make_progress())
-        said = show_clip(images, cls, sockets["scene"].fps) | show_notes(details=made.notes)
+        said = show_notes(list_left_out(sockets["motion"]), made.notes)
+        said = show_clip(images, cls, sockets["scene"].fps) | said
         return io.NodeOutput(images, made.plan, made.latent | {"samples": samples}, ui=said)
 
 

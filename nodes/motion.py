@@ -20,15 +20,16 @@ from ..mimo_core.motion.motion import Motion
 from ..mimo_core.motion.seen import SeenMasks
 from ..mimo_core.motion.upright import UP_CHOICES, posture_notes
 from .batches import FrameBatch
-from .boxes import parse_boxes
+from .boxes import parse_boxes, parse_people_boxes
 from .listing import list_folder
 from .media import make_progress, show_clip, show_files, show_notes, to_clip, to_masks
 from .sockets import MimoMotion, check_choice, clip_socket, fps_socket, make_schema, mark_advanced, mask_socket
-from .tracks import select_tracked_person
+from .tracks import select_tracked_person, split_tracked_people
 from .views import show_motion
 
 
 COMPUTED = " [built in]"
+EVERYBODY = -1  # as a number of a person
 ESTIMATORS = ("auto", "blazepose")
 
 
@@ -72,9 +73,10 @@ class MimoEstimatePose(io.ComfyNode):
                 io.Int.Input(
                     "person",
                     default=0,
-                    min=0,
+                    min=EVERYBODY,
                     max=15,
-                    tooltip="Which person: 0 is who is seen longest and largest.",
+                    tooltip="Which person: 0 is who is seen longest and largest. -1 is everybody: the motion then has "
+                    "several people, and Choose People gives each of them.",
                 ),
                 io.Float.Input(
                     "smoothing",
@@ -121,18 +123,25 @@ class MimoEstimatePose(io.ComfyNode):
         cls, clip, estimator, person, smoothing, fps, focal, at="", person_mask=None, boxes=None, poses=None
     ) -> io.NodeOutput:
         from ..mimo_core.pose.estimate import draw_overlay
-        from ..mimo_core.pose.other_packs import read_poses
+        from ..mimo_core.pose.other_packs import read_people, read_poses
 
         check_choice("estimator", estimator, ESTIMATORS)
         progress = make_progress()
         clip = to_clip(clip, fps=fps, progress=progress)
         settings = {"person": person, "smoothing": smoothing, "focal": focal, "progress": progress}
-        if poses is None:
+        people, notes, shown_as = (
+            (),
+            {},
+            {"frames": len(clip), "size": (clip.width, clip.height), "fps": float(clip.fps)},
+        )
+        if poses is None and person == EVERYBODY:
+            motion, notes, people = _estimate_everybody(clip, boxes, person_mask, **_without_person(settings))
+        elif poses is None:
             motion, notes, people = _estimate_motion(clip, boxes, person_mask, at=parse_point(at), **settings)
+        elif person == EVERYBODY:
+            motion = read_people(poses, **shown_as, **_without_person(settings))
         else:
-            size, rate = (clip.width, clip.height), float(clip.fps)
-            motion, notes = read_poses(poses, frames=len(clip), size=size, fps=rate, **settings), {}
-            people = ()
+            motion = read_poses(poses, **shown_as, **settings)
         images = FrameBatch(clip.derive(lambda index: draw_overlay(clip[index], motion, index)))
         shown = show_motion(motion, clip=clip, people=people, progress=progress)
         said = show_notes((*clip.notes, *notes.get("warnings", ())), notes.get("details", ()))
@@ -162,6 +171,25 @@ def _estimate_motion(clip: Clip, boxes, person_mask, *, person: int, **settings)
         **settings,
     )
     seen = SeenMasks.from_masks(found.masks, settings["progress"])
+    warnings = [note for note in found.notes if note not in found.assumptions]
+    return replace(found.motion, seen=seen), {"warnings": warnings, "details": found.assumptions}, found.people
+
+
+def _without_person(settings: dict) -> dict:
+    return {name: value for name, value in settings.items() if name != "person"}
+
+
+def _estimate_everybody(clip: Clip, boxes, person_mask, **settings) -> tuple[Motion, dict, tuple]:
+    """The same for everybody: whom the estimator finds, or all boxes or objects of a track."""
+    from ..mimo_core.replace import find_people
+
+    if isinstance(person_mask, dict):
+        masks = split_tracked_people(person_mask)
+    else:
+        mask = to_masks(person_mask, len(clip))
+        masks = None if mask is None else [mask]
+    found = find_people(clip, boxes=parse_people_boxes(boxes, len(clip)), person_masks=masks, **settings)
+    seen = SeenMasks.join([SeenMasks.from_masks(each) for each in found.masks_each])
     warnings = [note for note in found.notes if note not in found.assumptions]
     return replace(found.motion, seen=seen), {"warnings": warnings, "details": found.assumptions}, found.people
 

@@ -13,6 +13,7 @@ from ..mimo_core.render.styles import STYLES, render_motion
 from .batches import keep_batches
 from .media import make_progress, show_clip, show_notes
 from .models import find_learned_body, find_official_body
+from .people import list_left_out
 from .sockets import MimoIdentity, MimoMotion, MimoPlan, MimoScene, check_choice, make_schema
 
 
@@ -86,7 +87,7 @@ class MimoRenderMotion(io.ComfyNode):
             drawn = _cut_squares(drawn, plan, motion, size or motion.camera.size)
         images, mask = keep_batches(drawn)
         keypoints = project_openpose(motion, size=size, progress=make_progress())
-        said = show_notes(details=[table.note] if isinstance(table, LearnedColors) else [])
+        said = show_notes(list_left_out(motion), [table.note] if isinstance(table, LearnedColors) else [])
         return io.NodeOutput(images, mask, keypoints, ui=show_clip(images, cls, motion.fps) | said)
 
 
@@ -151,4 +152,5 @@ class MimoDecodeProxy(io.ComfyNode):
         light = None if scene is None else estimate_scene_light(scene, motion)
         drawn = proxy.render(motion, size=size, light=light, progress=make_progress())
         images, mask = keep_batches(drawn)
-        return io.NodeOutput(images, mask, ui=show_clip(images, cls, motion.fps))
+        said = show_notes(list_left_out(motion))
+        return io.NodeOutput(images, mask, ui=show_clip(images, cls, motion.fps) | said)

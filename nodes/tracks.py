@@ -68,6 +68,14 @@ def select_tracked_person(value: dict, person: int | None = None) -> Masks:
     return track.masks(person or 0)
 
 
+def split_tracked_people(value: dict) -> list[Masks]:
+    """Every object of a track by itself. Raises InputError where there is none."""
+    track = Track.of(value)
+    if not track.objects:
+        raise InputError("SAM 3 followed nothing in this clip. Change its prompt, or lower its threshold.")
+    return [track.masks(number) for number in range(track.objects)]
+
+
 def merge_tracked_objects(value: dict) -> Masks:
     """All objects of a track together; none at all is an empty mask."""
     return Track.of(value).masks()

@@ -7,14 +7,22 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from mimo_core.cli import build_parser, run_command
-from mimo_core.media.clip import write_video
+from mimo_core.geometry.camera import Camera
+from mimo_core.media.clip import Clip, write_video
+from mimo_core.motion.builtin import builtin_motion
+from mimo_core.motion.files import save_motion
+from mimo_core.motion.motion import Motion
+from mimo_lab.synthetic import make_character_picture
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,7 +103,54 @@ class TestMotionFiles:
         assert (tmp_path / "bow.mp4").stat().st_size > 0
 
 
+class TestSeveralPeople:
+    def parse(self, *arguments):
+        return build_parser().parse_args(["replace", *arguments])
+
+    @pytest.mark.parametrize(("text", "people"), [("2", 2), ("0,2", [0, 2]), ("all", None)])
+    def test_people_are_a_number_numbers_or_all(self, text, people):
+        assert self.parse("--person", text).person == people
+
+    @pytest.mark.parametrize("text", ["both", "0,0", "1,"])
+    def test_another_choice_is_an_argument_error(self, text, capsys):
+        with pytest.raises(SystemExit):
+            self.parse("--person", text)
+        assert "--person" in capsys.readouterr().err
+
+    def test_characters_are_in_order(self):
+        options = self.parse("--character", "a.png", "--character", "b.png", "--character", "c.png")
+        assert (options.character.name, [path.name for path in options.more_characters]) == (
+            "a.png",
+            ["b.png", "c.png"],
+        )
+
+    def test_two_characters_do_a_motion_of_two(self, tmp_path):
+        """Side by side on white: the first on the left, the second on the right, each in its own color."""
+        motion = builtin_motion("wave")[:2]
+        people = [replace(motion.person, transl=torch.tensor([[side, -0.9, -4.0]] * 2)) for side in (-0.7, 0.7)]
+        save_motion(tmp_path / "two.npz", Motion(tuple(people), 24.0, Camera.for_size(96, 64)))
+        made = make_character_picture(4, size=128, samples=1)
+        for name, color in (("a", (220, 20, 20)), ("b", (20, 40, 220))):
+            picture = np.dstack([np.broadcast_to(np.uint8(color), made.image.shape), made.mask])
+            Image.fromarray(picture, "RGBA").save(tmp_path / f"{name}.png")
+        files = [str(tmp_path / name) for name in ("two.npz", "a.png", "b.png", "out.mp4")]
+        given = ["--motion", files[0], "--character", files[1], "--character", files[2], "--out", files[3]]
+        assert run_command(["animate", *given]) == 0
+        frame = Clip.from_file(files[3])[1].astype(int)
+        red, blue = ((np.abs(frame - color).sum(-1) < 150) for color in ((220, 20, 20), (20, 40, 220)))
+        assert red[:, :48].sum() > 50 < blue[:, 48:].sum()
+        assert not red[:, 52:].any() and not blue[:, :44].any()
+
+
 class TestBadInput:
+    def test_a_point_is_on_one_person(self, tmp_path, capsys):
+        given = ["replace", "--person", "all", "--at", "0,1,1", "--out", str(tmp_path / "r.mp4")]
+        self.expect(given, capsys, "--at is a point on one person", "--person")
+
+    def test_a_work_folder_draws_one_person(self, tmp_path, capsys):
+        given = ["replace", "--person", "all", "--work", str(tmp_path / "w")]
+        self.expect(given, capsys, "--work draws one person")
+
     def expect(self, arguments, capsys, *parts):
         assert run_command([str(argument) for argument in arguments]) == 2
         lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mimo ")]

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ import torch
 from mimo_core.cli import run_command
 from mimo_core.denoise.autoencoder import Autoencoder
 from mimo_core.denoise.checkpoints import build_networks, open_checkpoint, save_checkpoint
+from mimo_core.denoise.concat_sources import mark_proxy
 from mimo_core.denoise.image_encoder import build_image_encoder
 from mimo_core.denoise.pipeline import MimoDecoder, SamplingSettings
 from mimo_core.denoise.segment_cache import SegmentCache, hash_job
@@ -24,6 +26,9 @@ from mimo_core.identity.identity import Identity
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
 from mimo_core.progress import silent
+from mimo_core.replace import draw_people
+from mimo_core.scene.depth_order import find_ranks
+from mimo_core.scene.people import select_person
 from mimo_core.scene.scene import Scene
 from mimo_core.stopwatch import Stopwatch
 from tests.tiny_networks import tiny_checkpoint
@@ -114,6 +119,42 @@ class TestDraw:
 def layer_part(layer, count):
     frames = np.stack(list(layer.read(0, count)))
     return Clip.from_array(frames) if frames.ndim == 4 else Masks.from_array(frames)
+
+
+class TestSeveralPeople:
+    """Two people, the second of whom comes from behind the first to before them."""
+
+    @pytest.fixture
+    def two(self, motion):
+        way = torch.linspace(-0.8, 0.8, FRAMES)[:, None] * torch.tensor([0.0, 0.0, 1.0]) + torch.tensor(
+            [0.15, 0.0, 0.0]
+        )
+        other = replace(motion.person, transl=motion.person.transl + way)
+        return replace(motion, people=(motion.person, other), seen=None)
+
+    def test_each_is_one_pass_and_whoever_is_in_front_keeps_what_was_drawn(self, identity, two, scene, tmp_path):
+        cache = SegmentCache(tmp_path / "parts", "job")
+        made = decoder(segment=100, cache=cache)
+        frames, masks = (
+            np.stack(layer)
+            for layer in zip(
+                *draw_people(made, [identity], two, scene, color_match="none", watch=Stopwatch()), strict=True
+            )
+        )
+        assert {part.name for part in (tmp_path / "parts").iterdir()} == {"person-0", "person-1"}
+        ranks = find_ranks(two)
+        assert ranks[0, 0] == 0 == ranks[-1, 1]
+        first = int(ranks.mean(0).argmax())
+        alone = select_person(scene, two, first)
+        before, _ = drawn(made.for_person(first), identity, two.choose_people([first]), alone)
+        outline = np.stack(list(mark_proxy(identity, two.choose_people([first]), alone)))
+        hidden = np.stack(list(scene.occluder)) > 0
+        core = np.stack([cv2.erode(mask, np.ones((9, 9), np.uint8)) == 255 for mask in outline]) & ~hidden
+        is_front = ranks[:, first] == 0
+        assert core[is_front].any() and core[~is_front].any()
+        np.testing.assert_array_equal(frames[is_front][core[is_front]], before[is_front][core[is_front]])
+        assert (frames[~is_front][core[~is_front]] != before[~is_front][core[~is_front]]).any()
+        assert (masks >= outline).all()
 
 
 class TestSegments:

@@ -1,5 +1,6 @@
 """The nodes at work, on tiny but real data."""
 
+import dataclasses
 import importlib
 import json
 import types
@@ -529,7 +530,7 @@ class TestComposite:
     def test_the_character_lies_in_the_scene_and_the_rest_is_the_scene(self, run, scene, drawn, close):
         images, mask = drawn
         plain = {"color_match": "none", "feather": 0, "shadow": 0.0}
-        video, frames, seen = run("MIMO_Composite", scene=scene, images=images, mask=mask, **plain).args
+        video, frames, seen, _ = run("MIMO_Composite", scene=scene, images=images, mask=mask, **plain).args
         close(seen, mask)
         close(frames[mask == 0], torch.ones_like(frames[mask == 0]))
         close(frames[mask == 1], images[mask == 1])
@@ -583,6 +584,62 @@ class TestComposite:
             run("MIMO_Composite", scene=scene, images=drawn[0][:3], mask=drawn[1][:3])
 
 
+class TestSeveralPeople:
+    @pytest.fixture
+    def two(self, motion):
+        """The body of `motion`, and another one half behind it, 20 centimeters to the side."""
+        (person,) = motion.people
+        behind = dataclasses.replace(person, transl=person.transl + torch.tensor([0.2, 0.0, -0.6]))
+        return dataclasses.replace(motion, people=(person, behind))
+
+    @pytest.mark.parametrize("order", [("0", "1"), ("1", "0")])
+    def test_each_is_drawn_into_the_scene_of_the_one_before_and_the_nearer_is_in_front(self, run, two, order):
+        scene = run("MIMO_SceneFromPicture", motion=two).args[0]
+        plain = {"color_match": "none", "feather": 0, "shadow": 0.0}
+        masks = {}
+        for people in order:
+            person, alone = run("MIMO_ChoosePeople", motion=two, scene=scene, people=people).args
+            assert len(person.people) == 1
+            _, masks[people], _ = run("MIMO_RenderMotion", motion=person, scene=alone, style="mask").args
+            images = torch.full((*masks[people].shape, 3), 0.25 + 0.5 * int(people))
+            drawn = run("MIMO_Composite", scene=alone, images=images, mask=masks[people], **plain).args
+            scene = drawn[3]
+        inner = {people: mask == 1 for people, mask in masks.items()}
+        assert (inner["0"] & inner["1"]).any()
+        frames = drawn[1].mean(-1)
+        assert (frames[inner["0"]] - 0.25).abs().max() < 0.01
+        assert (frames[inner["1"] & (masks["0"] == 0)] - 0.75).abs().max() < 0.01
+
+    def test_several_of_them_are_a_motion_of_several(self, run, two):
+        chosen, scene = run("MIMO_ChoosePeople", motion=two, people="1,0").args
+        assert scene is None and torch.equal(chosen.people[0].transl, two.people[1].transl)
+
+    @pytest.mark.parametrize(
+        ("people", "said"), [("all", "numbers such as 0 or 0,2"), ("0,0", "twice"), ("2", "counted from 0")]
+    )
+    def test_a_choice_that_cannot_be_says_how_to_choose(self, run, two, people, said):
+        with pytest.raises(ValueError, match=said):
+            run("MIMO_ChoosePeople", motion=two, people=people)
+
+    def test_a_scene_is_that_of_one(self, run, two):
+        scene = run("MIMO_SceneFromPicture", motion=two).args[0]
+        with pytest.raises(ValueError, match="A scene is that of one person"):
+            run("MIMO_ChoosePeople", motion=two, scene=scene, people="0,1")
+
+    def test_a_node_that_draws_one_says_that_there_are_others(self, run, two):
+        shown = run("MIMO_RenderMotion", motion=two).ui["mimo_notes"]
+        assert any("2 people; the first is drawn" in note["text"] for note in shown)
+
+    def test_everybody_is_estimated_from_the_objects_of_a_track(self, run, film, images):
+        """Two objects of SAM 3: the person, and an empty one, of whom nothing is found."""
+        bits = np.zeros((len(images), 2, 192, 24), np.uint8)
+        bits[:, 0] = np.packbits(film.visible > 127, axis=-1, bitorder="little")
+        track = {"packed_masks": torch.from_numpy(bits), "orig_size": (192, 192), "n_frames": len(images)}
+        motion, overlay = run("MIMO_EstimatePose", clip=images, person_mask=track, person=-1).args
+        assert [bool(person.visible.any()) for person in motion.people] == [True, False]
+        assert motion.seen.people == 2 and overlay.shape == images.shape
+
+
 class TestRenamedInputs:
     @pytest.fixture
     def renamed(self, node_classes):
@@ -611,7 +668,7 @@ class TestTheWholeRoad:
         character = run("MIMO_Example").args[1]
         identity, _ = run("MIMO_EncodeIdentity", character=character).args
         pictures, mask = run("MIMO_DecodeProxy", identity=identity, motion=motion, scene=scene).args
-        video, frames, seen = run("MIMO_Composite", scene=scene, images=pictures, mask=mask).args
+        video, frames, seen, _ = run("MIMO_Composite", scene=scene, images=pictures, mask=mask).args
         assert frames.shape == images.shape
         assert seen.mean() > 0.02
         changed = (frames - images).abs().amax(-1) > 0.1

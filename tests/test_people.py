@@ -7,7 +7,7 @@ from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
 from mimo_core.media.cuts import find_cuts
 from mimo_core.pose.blazepose import load_blazepose
-from mimo_core.pose.people import choose_track, extend_backwards, track_people
+from mimo_core.pose.people import PersonTrack, choose_track, extend_backwards, join_crossings, track_people
 from mimo_lab.synthetic import make_shot
 
 
@@ -112,6 +112,34 @@ class TestChoice:
     def test_a_negative_person_is_refused(self, tracks):
         with pytest.raises(InputError, match="counted from 0"):
             choose_track(tracks, -1)
+
+
+@pytest.fixture(scope="module")
+def broken(made, other):
+    wide = side_by_side(made.frames, other.frames)
+    first, second = sorted(track_people(wide), key=lambda track: hip(track.poses[0]))
+    before = PersonTrack({frame: first.poses[frame] for frame in range(3)} | {4: second.poses[4]}, first.appearance)
+    after = PersonTrack({frame: first.poses[frame] for frame in (4, 5)}, first.appearance)
+    return first, second, before, after
+
+
+class TestCrossings:
+    """Another one is taken for somebody who is lost, and then they are found again."""
+
+    def test_the_parts_are_one_person_without_the_wrong_frames(self, broken):
+        first, second, before, after = broken
+        joined = min(join_crossings([second, before, after], set(), 12), key=lambda track: hip(track.poses[0]))
+        assert sorted(joined.poses) == [0, 1, 2, 4, 5]
+        assert all(joined.poses[frame] is first.poses[frame] for frame in joined.poses)
+
+    def test_a_cut_between_them_keeps_them_apart(self, broken):
+        _, second, before, after = broken
+        assert len(join_crossings([second, before, after], {4}, 12)) == 3
+
+    def test_another_person_does_not_go_on_as_somebody(self, broken):
+        _, second, before, _ = broken
+        later = PersonTrack({frame: second.poses[frame] for frame in (4, 5)}, second.appearance)
+        assert len(join_crossings([before, later], set(), 12)) == 2
 
 
 class TestCuts:

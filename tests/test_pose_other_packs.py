@@ -1,6 +1,7 @@
 """Poses of other packs: built as peers describe them, from bodies whose truth is known. Not run on a newer core."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,9 +9,10 @@ import torch
 from mimo_core.body.model import free_body
 from mimo_core.body.skeleton import JOINT
 from mimo_core.errors import InputError
+from mimo_core.geometry.camera import Camera
 from mimo_core.geometry.rotations import matrix_from_axis_angle
 from mimo_core.motion.builtin import builtin_motion
-from mimo_core.pose.other_packs import MHR_KEYPOINTS, project_openpose, read_poses
+from mimo_core.pose.other_packs import MHR_KEYPOINTS, project_openpose, read_people, read_poses
 from mimo_core.pose.rig import BodyState, load_rig
 from mimo_core.render.openpose import OPENPOSE_POINTS
 
@@ -164,3 +166,59 @@ class TestRefusals:
     def test_what_does_not_fit_is_named(self, value, message):
         with pytest.raises(InputError, match=message):
             read_poses(value, frames=2, size=(64, 64), fps=24.0)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    one = builtin_motion("wave")[: 12 * STEP : STEP]
+    place = torch.tensor([0.0, -0.9, -4.0])
+    shifts = torch.linspace(-0.7, 0.7, one.frames)[:, None] * torch.tensor([1.0, 0.0, 0.0])
+    people = [
+        replace(one.person, transl=place + side * shifts + torch.tensor([0.0, 0.0, -0.8]) * number)
+        for number, side in enumerate((1, -1))
+    ]
+    return [replace(one, people=(person,), camera=Camera.for_size(*one.camera.size)) for person in people]
+
+
+class TestSeveralPeople:
+    """Two people who walk past each other; the detector lists them in another order in every second frame."""
+
+    def mix(self, first, second, frames):
+        return [[*a, *b] if at % 2 else [*b, *a] for at, (a, b) in enumerate(zip(first[:frames], second, strict=True))]
+
+    def read_all(self, value, pair):
+        one = pair[0]
+        return read_people(value, frames=one.frames, size=one.camera.size, fps=30 / STEP, smoothing=0.3)
+
+    def check(self, found, pair, tolerance):
+        assert len(found.people) == 2
+        hips = torch.stack([in_camera(replace(found, people=(person,)))[:, 0] for person in found.people])
+        true = torch.stack([in_camera(motion)[:, 0] for motion in pair])
+        away = (hips[:, None] - true[None]).norm(dim=-1).amax(-1)
+        assert away.min(1).values.max() < tolerance and away.argmin(1).unique().numel() == 2
+
+    def test_nlf_s_are_told_apart(self, pair):
+        first, second = (nlf(motion)["joints3d_nonparam"][0] for motion in pair)
+        rows = [torch.stack(row) for row in self.mix(first, second, pair[0].frames)]
+        self.check(self.read_all({"joints3d_nonparam": [rows]}, pair), pair, 0.1)
+
+    def test_mhr_s_are_told_apart(self, pair):
+        first, second = (mhr(motion) for motion in pair)
+        value = first | {"frames": self.mix(first["frames"], second["frames"], pair[0].frames)}
+        self.check(self.read_all(value, pair), pair, 0.15)
+
+    def test_openpose_s_keep_their_sides(self, pair):
+        first, second = (project_openpose(motion) for motion in pair)
+        rows = self.mix([[frame["people"][0]] for frame in first], [[frame["people"][0]] for frame in second], 99)
+        value = [frame | {"people": row} for frame, row in zip(first, rows, strict=True)]
+        found = self.read_all(value, pair)
+        assert len(found.people) == 2
+        pixels = torch.stack([found.camera.project(person.transl[:, None])[:, 0, 0] for person in found.people])
+        assert (pixels.diff(dim=1).mean(1).sign().abs() == 1).all() and pixels.diff(dim=1).mean(1).prod() < 0
+
+    def test_somebody_who_comes_later_is_another_person(self, pair):
+        first, second = (nlf(motion)["joints3d_nonparam"][0] for motion in pair)
+        half = pair[0].frames // 2
+        rows = [torch.cat([a, b]) if at >= half else a for at, (a, b) in enumerate(zip(first, second, strict=True))]
+        found = self.read_all({"joints3d_nonparam": [rows]}, pair)
+        assert [int(person.visible.sum()) for person in found.people] == [pair[0].frames, pair[0].frames - half]

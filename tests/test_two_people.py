@@ -10,15 +10,20 @@ from mimo_core.body.height import measure_height, scale_to_height
 from mimo_core.body.model import free_body
 from mimo_core.compositing.composite import composite, compute_coverage
 from mimo_core.errors import InputError
+from mimo_core.identity.encode import encode_identity
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
 from mimo_core.motion.seen import SeenMasks
+from mimo_core.pose.estimate import estimate_motion
+from mimo_core.pose.estimate_people import estimate_people
+from mimo_core.replace import ProxyDecoder, draw_people
 from mimo_core.scene.depth_order import find_ranks
 from mimo_core.scene.people import add_character, select_person
 from mimo_core.scene.picture import scene_from_picture
 from mimo_core.scene.scene import Scene, ScenePeople
 from mimo_core.scene.separate import separate_scene
-from mimo_lab.synthetic import make_people_shot
+from mimo_core.stopwatch import Stopwatch
+from mimo_lab.synthetic import make_character_picture, make_people_shot
 
 
 FRAMES, WIDTH, HEIGHT = 12, 160, 120
@@ -186,6 +191,91 @@ class TestOneAfterTheOther:
     def test_a_number_that_nobody_has_is_refused(self, stage):
         with pytest.raises(InputError, match="2 people, counted from 0"):
             select_person(*stage, 2)
+
+
+CLIP_FRAMES = 10
+
+
+@pytest.fixture(scope="module")
+def crossing():
+    """Two people who change sides, large enough for BlazePose."""
+    return make_people_shot(3, size=(256, 192), frames=CLIP_FRAMES, fps=8, turns=0.6, samples=1)
+
+
+@pytest.fixture(scope="module")
+def estimated(crossing):
+    return estimate_people(Clip.from_array(crossing.frames, 8), fingers=False)
+
+
+def who_is_who(motion, truth):
+    """For each true person the number of the found one whose pelvis is nearest in the picture on average."""
+    found, true = (
+        torch.stack([each.camera.project(each_person.transl[:, None])[:, 0] for each_person in each.people])
+        for each in (motion, truth)
+    )
+    return (found[None] - true[:, None]).norm(dim=-1).median(-1).values.argmin(1).tolist()
+
+
+class TestEstimate:
+    def test_everybody_is_followed_through_the_crossing(self, estimated, crossing):
+        assert len(estimated.motion.people) == 2
+        assert sorted(who_is_who(estimated.motion, crossing.motion)) == [0, 1]
+        assert all(person.visible.float().mean() > 0.8 for person in estimated.motion.people)
+
+    def test_each_person_is_the_one_who_is_estimated_alone(self, estimated, crossing):
+        alone = estimate_motion(Clip.from_array(crossing.frames, 8), person=1, fingers=False)
+        assert torch.equal(alone.motion.person.transl, estimated.motion.people[1].transl)
+        assert torch.equal(alone.motion.person.body_pose, estimated.motion.people[1].body_pose)
+        np.testing.assert_array_equal(stack(alone.masks), stack(estimated.masks_each[1]))
+
+    def test_the_masks_are_those_of_all(self, estimated):
+        each = [stack(masks) for masks in estimated.masks_each]
+        np.testing.assert_array_equal(stack(estimated.masks), np.maximum(*each))
+
+    def test_more_people_than_there_are_is_an_error_that_counts_them(self, crossing):
+        with pytest.raises(InputError, match="2 people were found, but 3 are asked for"):
+            estimate_people(Clip.from_array(crossing.frames, 8), count=3)
+
+
+@pytest.fixture(scope="module")
+def job(crossing, estimated):
+    """Both people are replaced by figures of one color, red and blue."""
+    clip = Clip.from_array(crossing.frames, 8)
+    scene = separate_scene(clip, motion=estimated.motion, coarse=estimated.masks)
+    identities = [encode_identity(paint_figure(color)) for color in (RED, BLUE)]
+    watch = Stopwatch()
+    drawn = list(draw_people(ProxyDecoder(), identities, estimated.motion, scene, color_match="none", watch=watch))
+    return scene, *(np.stack(layer) for layer in zip(*drawn, strict=True))
+
+
+class TestReplace:
+    def test_who_is_in_front_in_the_shot_is_in_front_in_the_result(self, job, crossing, estimated):
+        """Where the true people overlap, the color is that of the character of the nearer one."""
+        _, frames, _ = job
+        numbers = who_is_who(estimated.motion, crossing.motion)
+        likeness = np.stack([np.abs(frames.astype(int) - color).sum(-1) for color in (RED, BLUE)])
+        for frame in range(CLIP_FRAMES):
+            nearer = int(crossing.ranks[frame].argmin())
+            core = crossing.visible[nearer, frame] > 250
+            assert (likeness[:, frame].argmin(0)[core] == numbers[nearer]).mean() > 0.8
+
+    def test_nobody_of_the_shot_is_left(self, job, crossing):
+        scene, frames, masks = job
+        people = (crossing.visible.max(0) > 127) & (masks < 10)
+        if people.any():
+            left = np.abs(frames.astype(float) - crossing.frames)[people].mean()
+            assert left > 0.5 * np.abs(crossing.plate.astype(float) - crossing.frames)[people].mean()
+
+    def test_characters_and_people_that_do_not_agree_are_counted(self, estimated, job):
+        with pytest.raises(InputError, match="2 people to replace but 3 characters"):
+            draw_people(ProxyDecoder(), [None] * 3, estimated.motion, job[0], color_match="none", watch=Stopwatch())
+
+
+def paint_figure(color):
+    """An RGBA picture of a figure in the A-pose, all of one color."""
+    made = make_character_picture(4, size=192, samples=1)
+    picture = np.broadcast_to(np.uint8(color), made.image.shape)
+    return np.dstack([picture, made.mask])
 
 
 class TestMotion:

@@ -1,8 +1,9 @@
-"""Make the example that ships in mimo_core/assets/example, all of it from the synthetic generator.
+"""Make the examples that ship in mimo_core/assets/example, all of it from the synthetic generator.
 
-python tools/make_example.py
+python tools/make_example.py [dance] ["two people"]
 """
 
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,16 +13,32 @@ from PIL import Image
 
 from mimo_core.example import example_shots
 from mimo_core.motion.files import save_motion
-from mimo_lab.synthetic import make_character_picture, make_shot
+from mimo_lab.synthetic import make_character_picture, make_people_shot, make_shot
 
 
 STAGE, DRIVER, CHARACTER, DANCE, BUSH = 2019, 3001, 3022, 2012, 5013  # seeds, chosen by eye
-SIZE, FPS = (384, 512), 24
+COUPLE, SECOND_CHARACTER = 8, 21
+SIZE, WIDE_SIZE, FPS = (384, 512), (512, 384), 24
 NEARER = 1.35
 
 
-def main():
-    example = example_shots()[0]
+def main(names: list[str]):
+    for example, make in zip(example_shots(), (make_dance, make_two_people), strict=True):
+        if not names or example.name in names:
+            make(example)
+    for path in sorted(example.video.parent.iterdir()):
+        print(f"{path.name:20} {path.stat().st_size / 1e3:8.0f} kB")
+
+
+def make_two_people(example):
+    made = make_people_shot(COUPLE, size=WIDE_SIZE, frames=60, fps=FPS, samples=3)
+    encode(example.video, made.frames)
+    save_motion(example.motion_file, made.motion)
+    picture = make_character_picture(SECOND_CHARACTER, size=512, samples=4).image
+    Image.fromarray(picture).save(example.character, optimize=True)
+
+
+def make_dance(example):
     example.video.parent.mkdir(parents=True, exist_ok=True)
     made = make_shot(STAGE, size=SIZE, frames=48, fps=FPS, character=DRIVER, occluders="moving", place="room",
                 performance="dance", samples=4)  # fmt: skip
@@ -35,8 +52,6 @@ def main():
     cut_out(make_shot(BUSH, size=SIZE, frames=1, camera="fixed", occluders="fixed", place="park")).save(
         example.foreground, optimize=True
     )
-    for path in sorted(example.video.parent.iterdir()):
-        print(f"{path.name:20} {path.stat().st_size / 1e3:8.0f} kB")
 
 
 def cut_out(made) -> Image.Image:
@@ -52,7 +67,7 @@ def encode(path: Path, frames: np.ndarray):
     """H.264, smaller than mimo_core.media.video_writer makes it: this file lies in the repository."""
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(FPS), options={"crf": "20", "preset": "veryslow"})
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
         context = stream.codec_context
         context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1
         for frame in frames:
@@ -64,4 +79,4 @@ def encode(path: Path, frames: np.ndarray):
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

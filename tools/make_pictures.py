@@ -34,7 +34,7 @@ from mimo_core.motion.place import place_motion
 from mimo_core.motion.retarget import retarget_motion
 from mimo_core.pose.overlay import draw_overlay
 from mimo_core.render.styles import STYLES, render_motion
-from mimo_core.replace import animate_character, replace_character
+from mimo_core.replace import animate_character, replace_character, replace_people
 from mimo_core.scene.picture import scene_from_picture
 
 
@@ -43,6 +43,7 @@ HELP, DOCS, TEMPLATES = ROOT / "web" / "docs" / "pictures", ROOT / "docs" / "pic
 HEIGHT = 200  # of a strip
 SIDE = 320  # of a template's picture
 SHOWN = 22  # a frame in which the ball passes in front
+COUPLE_SHOWN = 17  # a frame in which one of two people passes in front of the other
 PICTURES: dict[str, Callable[[], None]] = {}
 
 
@@ -66,6 +67,18 @@ def replaced():
     """The example's job, and its frames with the character's coverage."""
     job = replace_character(shot(), character())
     return job, list(job.drawn)
+
+
+@functools.cache
+def couple() -> Clip:
+    return Clip.from_file(example_shots()[1].video)
+
+
+@functools.cache
+def couple_replaced() -> list[np.ndarray]:
+    """The frames of the example of two people with two characters in their places."""
+    characters = [read_picture(example_shots()[1].character), character()]
+    return [frame for frame, _ in replace_people(couple(), characters).drawn]
 
 
 @functools.cache
@@ -210,6 +223,12 @@ def windows_chart(frames: int, window: int, overlap: int) -> np.ndarray:
 
 
 @picture
+def people():
+    frames = (3, COUPLE_SHOWN, 46)
+    strip("MIMO_ChoosePeople", *(layer[at] for at in frames for layer in (couple(), couple_replaced())))
+
+
+@picture
 def templates():
     job, frames = replaced()
     example = example_shots()[0]
@@ -223,6 +242,7 @@ def templates():
     thumbnail("6_official_weights_needs_files", drawn("body code")[2], job.scene.plate[SHOWN])
     thumbnail("7_motion_files_and_control_videos", shot()[SHOWN], drawn("depth")[1])
     thumbnail("8_wan_animate_needs_files", drawn("openpose")[1], grey(job.scene.person[SHOWN]))
+    thumbnail("two_people", *(layer[COUPLE_SHOWN] for layer in (couple(), couple_replaced())))
     thumbnail("9_edit_and_place_a_motion", drawn("body code")[3], drawn("body code")[3][:, ::-1])
     grown = cv2.dilate(job.scene.person[SHOWN], np.ones((25, 25), np.uint8))
     hole = np.where(grown[..., None] > 127, np.uint8(200), shot()[SHOWN])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 from pathlib import Path
 
@@ -51,36 +52,54 @@ def add_animate(commands) -> None:
 
 
 def _add_character(command) -> None:
-    command.add_argument("--character", type=Path, metavar="PICTURE", help="default: the example that ships")
+    command.add_argument(
+        "--character",
+        type=Path,
+        action=_AddCharacter,
+        metavar="PICTURE",
+        help="default: the example that ships; once for each of several people, or one for all",
+    )
+    command.set_defaults(more_characters=[])
     command.add_argument("--scene", metavar="SCENE", help=SCENE_HELP)
     command.add_argument("--decoder", choices=["proxy", "mimo"], default="proxy", help="what draws the character")
     command.add_argument("--sheet", type=Path, metavar="PNG", help="also write a contact sheet")
     add_options(command)
 
 
+class _AddCharacter(argparse.Action):
+    """The first picture is `character`, the others are `more_characters`."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if namespace.character is None:
+            namespace.character = values
+        else:
+            namespace.more_characters = [*namespace.more_characters, values]
+
+
 def run_replace(options) -> None:
     from ..media.clip import Clip
-    from ..replace import replace_character
+    from ..replace import replace_character, replace_people
 
+    is_of_several = bool(options.more_characters) or not isinstance(options.person, int)
     if options.work:
+        if is_of_several:
+            raise InputError("--work draws one person: leave --work out, or give one --character and one --person.")
         run_work(options, lambda: _prepare_replace(options), make_decoder)
         return
     _check_outputs(options)
-    character = _read_character(options)
+    if is_of_several and options.at:
+        raise InputError("--at is a point on one person. Say who several are by --person, such as 0,2.")
+    characters = _read_characters(options)
     clip = Clip.from_file(options.video or find_example().video, progress=start_bar("open"))
     scene = _make_scene(options.scene, clip.width, clip.height, clip.fps) if options.scene else None
     watch = _start_watch()
     decoder = make_decoder(options, options.video or find_example().video)
-    job = replace_character(
-        clip,
-        character,
-        scene=scene,
-        person=options.person,
-        at=options.at,
-        decoder=decoder,
-        progress_of=start_bar,
-        watch=watch,
-    )
+    shared = {"scene": scene, "decoder": decoder, "progress_of": start_bar, "watch": watch}
+    if is_of_several:
+        numbers = options.person if isinstance(options.person, list) else None
+        job = replace_people(clip, characters, numbers=numbers, **shared)
+    else:
+        job = replace_character(clip, characters[0], person=options.person, at=options.at, **shared)
     _write_job(job, options, watch, fps=clip.fps, sound=clip.sound, length=len(clip), source=clip, notes=clip.notes)
     _forget_segments(decoder)
 
@@ -94,23 +113,29 @@ def _prepare_replace(options):
 
     clip = Clip.from_file(options.video or find_example().video, progress=start_bar("open"))
     scene = _make_scene(options.scene, clip.width, clip.height, clip.fps) if options.scene else None
-    identity = encode_identity(_read_character(options))
+    identity = encode_identity(_read_characters(options)[0])
     found, scene = prepare_replacement(clip, scene=scene, person=options.person, at=options.at, progress_of=start_bar)
     notes = (*clip.notes, *identity.notes, *found.notes, *([] if options.scene else [scene.report.text()]))
     return Work(identity, found.motion, scene, clip.fps, clip.sound, "mean", {}, "", notes=notes)
 
 
 def run_animate(options) -> None:
-    from ..replace import animate_character
+    from ..replace import animate_character, animate_people
 
     if options.work:
+        if options.more_characters:
+            raise InputError("--work draws one person: leave --work out, or give one --character.")
         run_work(options, lambda: _prepare_animation(options), make_decoder)
         return
     _check_outputs(options)
     motion, scene = _open_animation(options)
     watch = _start_watch()
     decoder = make_decoder(options, options.motion or find_example().motion_file)
-    job = animate_character(_read_character(options), motion, scene, decoder=decoder, watch=watch)
+    characters = _read_characters(options)
+    if len(characters) > 1:
+        job = animate_people(characters, motion, scene, decoder=decoder, progress_of=start_bar, watch=watch)
+    else:
+        job = animate_character(characters[0], motion, scene, decoder=decoder, watch=watch)
     sound, notes = scene.sound, motion.notes
     _write_job(job, options, watch, fps=motion.fps, sound=sound, length=motion.frames, notes=notes)
     _forget_segments(decoder)
@@ -136,7 +161,7 @@ def _prepare_animation(options):
     from ..identity.encode import encode_identity
 
     motion, scene = _open_animation(options)
-    identity = encode_identity(_read_character(options))
+    identity = encode_identity(_read_characters(options)[0])
     fps = Fraction(motion.fps).limit_denominator(1001)
     return Work(identity, motion, scene, fps, scene.sound, "none", {}, "", notes=(*motion.notes, *identity.notes))
 
@@ -165,10 +190,10 @@ def _start_watch():
     return Stopwatch()
 
 
-def _read_character(options):
+def _read_characters(options) -> list:
     from ..media.picture import read_picture
 
-    return read_picture(options.character or find_example().character)
+    return [read_picture(path) for path in (options.character or find_example().character, *options.more_characters)]
 
 
 def _make_scene(text: str, width: int, height: int, fps):

@@ -22,7 +22,8 @@ def make_decoder(options, driver: Path | None = None):
     files = []
     if driver is not None:
         scene = Path(options.scene or "none")
-        files = [options.character or find_example().character, driver, *([scene] if scene.is_file() else [])]
+        characters = [options.character or find_example().character, *options.more_characters]
+        files = [*characters, driver, *([scene] if scene.is_file() else [])]
     decoder = build_decoder(options, files, progress=start_bar("denoise", unit="pass"))
     if note := decoder.describe_colors():
         print_lines(note)

@@ -54,7 +54,6 @@ def run_pose(options) -> None:
     from ..motion.files import check_writable, is_motion, save_motion
     from ..motion.upright import posture_notes
     from ..output import refuse_existing
-    from ..replace import find_person
 
     refuse_existing(options.out, force=options.force)
     check_writable(options.out)
@@ -64,28 +63,33 @@ def run_pose(options) -> None:
         print_lines(*motion.notes, f"wrote {options.out}")
         return
     clip = Clip.from_file(options.clip, progress=start_bar("open"))
-    found = find_person(
-        clip,
-        person=options.person,
-        at=options.at,
-        smoothing=options.smoothing,
-        focal=options.focal,
-        progress=start_bar("pose"),
-    )
+    found = _find(clip, options, smoothing=options.smoothing, focal=options.focal)
     save_motion(options.out, found.motion)
     print_lines(*clip.notes, *found.notes, *posture_notes(found.motion), f"wrote {options.out}")
+
+
+def _find(clip, options, **settings):
+    """The estimate of the person, or the people, whom a command means."""
+    from ..errors import InputError
+    from ..replace import find_people, find_person
+
+    settings["progress"] = start_bar("pose")
+    if isinstance(options.person, int):
+        return find_person(clip, person=options.person, at=options.at, **settings)
+    if options.at:
+        raise InputError("--at is a point on one person. Say who several are by --person, such as 0,2.")
+    return find_people(clip, numbers=options.person, **settings)
 
 
 def run_separate(options) -> None:
     from ..media.clip import Clip
     from ..motion.files import save_motion
     from ..output import refuse_existing, whole_folder
-    from ..replace import find_person
     from ..scene.separate import separate_scene
 
     refuse_existing(options.out, force=options.force)
     clip = Clip.from_file(options.clip, progress=start_bar("open"))
-    found = find_person(clip, person=options.person, at=options.at, progress=start_bar("pose"))
+    found = _find(clip, options)
     scene = separate_scene(clip, motion=found.motion, coarse=found.masks, progress=start_bar("scene"))
     with whole_folder(options.out, of=SEPARATED_FILES) as folder:
         _write_layers(folder, scene)

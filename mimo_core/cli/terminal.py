@@ -67,8 +67,27 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def add_person_options(command, verb: str) -> None:
     """Who of several people: by number, or by a point."""
-    command.add_argument("--person", type=int, default=0, help=f"{verb}, 0 = who is seen longest and largest")
+    command.add_argument(
+        "--person",
+        type=parse_person,
+        default=0,
+        metavar="N",
+        help=f"{verb}, 0 = who is seen longest and largest; several as 0,2; all for everybody",
+    )
     command.add_argument("--at", type=parse_point, metavar="FRAME,X,Y", help="a point on them instead, in pixels")
+
+
+def parse_person(text: str) -> int | list[int] | None:
+    """The number of "2", the numbers of "0,2", None of "all". Raises ArgumentTypeError for anything else."""
+    if text == "all":
+        return None
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number such as 0, numbers such as 0,2, or all") from None
+    if len(set(numbers)) < len(numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} names somebody twice")
+    return numbers if len(numbers) > 1 else numbers[0]
 
 
 def parse_point(text: str) -> tuple[int, float, float]:

@@ -156,7 +156,7 @@ def _list_settings(options) -> dict[str, object]:
     """The options that tell what is drawn and how, as JSON values."""
     from ..denoise.options import UNHASHED_OPTIONS
 
-    left_out = {*UNHASHED_OPTIONS, *INPUT_OPTIONS, "work", "segments", "device"}
+    left_out = {*UNHASHED_OPTIONS, *INPUT_OPTIONS, "more_characters", "work", "segments", "device"}
     values = {name: value for name, value in vars(options).items() if name not in left_out}
     return {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in values.items()}
 

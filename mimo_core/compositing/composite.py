@@ -22,6 +22,7 @@ SOLE_SHARE = 0.1  # of the height: the lowest outline within this of the lowest 
 LIFT = 0.05  # of the height: a character lifted this far off the ground has hardly a contact shadow left
 SHADOW_DARKEST = 0.75
 LEVEL_LOOKBACK = 16  # frames before a part that are drawn first, to learn where the character stood
+FEATHER = 4  # pixels: softness of the edge, where nothing else is asked for
 TONE_LOOKAHEAD = 12  # frames that may be read before the first is given out, to learn the character's colours
 
 
@@ -40,7 +41,7 @@ def composite(
     masks: Iterable[np.ndarray] | None = None,
     *,
     color_match: str = "mean",
-    feather: int = 4,
+    feather: int = FEATHER,
     shadow: float = 0.5,
     part: ClipPart | None = None,
     progress: Progress = silent,
@@ -113,7 +114,12 @@ def compute_coverage(scene: Scene, masks: Iterable[np.ndarray] | None, *, feathe
     layers = repeat(scene.occluder[0]) if scene.is_still else iter(scene.occluder)
     masks = Masks.constant(255, scene.frames, scene.height, scene.width) if masks is None else masks
     for mask, occluder in zip(masks, layers, strict=False):
-        yield (_feather(mask, feather).astype(np.uint16) * (255 - occluder) // 255).astype(np.uint8)
+        yield cut_coverage(mask, occluder, feather)
+
+
+def cut_coverage(mask: np.ndarray, occluder: np.ndarray, feather: int = 0) -> np.ndarray:
+    """The same for one frame: a mask (H, W) uint8, softened, less an occluder (H, W) uint8."""
+    return (_feather(mask, feather).astype(np.uint16) * (255 - occluder) // 255).astype(np.uint8)
 
 
 def _check_layers(scene: Scene, images, masks) -> Iterator[tuple[np.ndarray, np.ndarray]]:

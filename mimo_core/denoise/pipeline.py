@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from ..body.colors import LearnedColors
 from ..errors import InputError
 from ..identity.identity import Identity
+from ..media.clip import Masks
 from ..motion.motion import Motion
 from ..motion.retarget import retarget_motion
 from ..progress import Progress, scale_progress, silent
@@ -103,6 +105,15 @@ class MimoDecoder:
         layers = select_paste_layers(scene, plan.frames)
         frames = paste_back(plan, squares, **layers, edge_masks=masks, within=near)
         return zip(frames, mark_drawn_areas(plan, edge_masks=masks, within=near), strict=True)
+
+    def for_person(self, number: int) -> MimoDecoder:
+        """The decoder for one of several people: its finished segments are kept apart."""
+        return self if self.cache is None else replace(self, cache=self.cache.for_part(f"person-{number}"))
+
+    def mark_character(self, identity: Identity, motion: Motion, scene: Scene, masks: Iterable[NDArray]) -> Masks:
+        """Where the character is within the areas (H, W) uint8 that `draw` gave: in the outline of the proxy."""
+        near = mark_proxy(identity, motion, scene)
+        return Masks.from_frames(np.minimum(mask, outline) for mask, outline in zip(masks, near, strict=True))
 
     def describe_colors(self) -> str | None:
         """A sentence on the colours of the body code, where they were learned."""

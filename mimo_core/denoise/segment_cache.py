@@ -30,6 +30,10 @@ class SegmentCache:
     def __init__(self, folder: Path, key: str):
         self.folder, self.key = folder, key
 
+    def for_part(self, name: str) -> SegmentCache:
+        """The cache of a part of the job, such as one of several people, in a folder below; `remove` drops it too."""
+        return SegmentCache(self.folder / name, f"{self.key} {name}")
+
     def load(self, number: int, part: ClipPlan) -> Tensor | None:
         """The latents of a segment, or None if it is missing, damaged, or of another job."""
         path = self._path(number)
@@ -48,7 +52,7 @@ class SegmentCache:
 
     def save(self, number: int, part: ClipPlan, latents: Tensor) -> None:
         """Keep a segment; its file is whole or not there."""
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         with whole_file(self._path(number)) as partial:
             save_file({"latents": latents.contiguous()}, partial, metadata={METADATA_KEY: self._key_of(part)})
 

@@ -8,6 +8,7 @@ from itertools import tee
 
 import numpy as np
 
+from ..body.person import Person
 from ..errors import InputError
 from ..geometry.camera import Camera
 from ..media.clip import Clip, Masks
@@ -34,14 +35,15 @@ FIT_SHARE = 0.5  # the fit of a frame takes about half as long as finding its la
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What was seen of one person in a clip."""
+    """What was seen of one person in a clip, or of several."""
 
     motion: Motion
-    masks: Masks  # the person as BlazePose sees them, soft, at the size of the clip
-    landmarks: Landmarks
+    masks: Masks  # everybody who is followed as BlazePose sees them, soft, at the size of the clip
+    landmarks: Landmarks  # of several people, those of the first who was found
     notes: tuple[str, ...]  # what was assumed, bridged or not found, as sentences
     assumptions: tuple[str, ...] = ()  # those of the notes that are true of every clip without data of its camera
     people: tuple[PersonTrack, ...] = ()  # everybody who was seen, who is seen most first; none where guides were given
+    masks_each: tuple[Masks, ...] = ()  # of each person, where several are followed
 
     @property
     def is_found(self) -> bool:
@@ -70,7 +72,7 @@ def estimate_motion(
     too; fingers that are not seen relax. Memory grows by 1.5 kB a frame and person, and by 5 kB a frame while the body
     is fitted; masks go to a temporary file. Raises InputError for guides that do not fit the clip.
     """
-    _check_guides(clip, boxes, person_mask, smoothing, focal)
+    check_guides(clip, boxes, person_mask, smoothing, focal)
     _check_point(clip, at)
     person_mask, resized = fit_layer(person_mask, clip, "person mask")
     frames = len(clip)
@@ -80,29 +82,39 @@ def estimate_motion(
     found_hands = HandStore() if fingers else None
     if boxes is person_mask is None:
         people, poses = _follow_somebody(clip, person, at, cuts, ticker.look)
-        stored = Masks.from_frames(_draw_masks(clip, poses, found_hands, ticker.draw))
+        stored = Masks.from_frames(draw_masks(clip, poses, found_hands, ticker.draw))
     else:
         poses = []
-        stored = Masks.from_frames(_draw_guided(clip, boxes, person_mask, poses, found_hands, ticker.draw))
+        stored = Masks.from_frames(draw_guided(clip, boxes, person_mask, poses, found_hands, ticker.draw))
+    masks = stored if person_mask is None else person_mask
+    motion, landmarks = fit_poses(clip, poses, masks, found_hands, cuts, smoothing, focal, ticker.fit)
+    progress(ticker.total, ticker.total)
+    assumptions = list_assumptions(motion, focal)
+    notes = _list_notes(clip, motion, person, assumptions, people, cuts)
+    return Estimate(motion, stored, landmarks, (*notes, resized) if resized else notes, assumptions, people)
+
+
+def fit_poses(
+    clip: Clip,
+    poses: Sequence[FramePose | None],
+    masks: Masks,
+    hands: HandStore | None,
+    cuts: set[int],
+    smoothing: float,
+    focal: float,
+    progress: Progress,
+) -> tuple[Motion, Landmarks]:
+    """The motion of one person by their poses and masks, and their landmarks with left and right told apart."""
     raw = Landmarks.from_poses(poses)
     landmarks = settle_sides(raw, float(clip.fps))
     camera = Camera.for_size(clip.width, clip.height, focal)
     motion = fit_motion(
-        landmarks,
-        camera,
-        fps=float(clip.fps),
-        masks=stored if person_mask is None else person_mask,
-        cuts=cuts,
-        smoothing=smoothing,
-        progress=ticker.fit,
+        landmarks, camera, fps=float(clip.fps), masks=masks, cuts=cuts, smoothing=smoothing, progress=progress
     )
-    if found_hands and landmarks.found.any():
-        _swap_hands(found_hands, raw, landmarks)
-        motion = add_hands(motion, found_hands)
-    progress(ticker.total, ticker.total)
-    assumptions = _list_assumptions(motion, focal)
-    notes = _list_notes(clip, motion, person, assumptions, people, cuts)
-    return Estimate(motion, stored, landmarks, (*notes, resized) if resized else notes, assumptions, people)
+    if hands and landmarks.found.any():
+        _swap_hands(hands, raw, landmarks)
+        motion = add_hands(motion, hands)
+    return motion, landmarks
 
 
 class _StageTicker:
@@ -146,7 +158,7 @@ def _follow_somebody(
     return tuple(people), [chosen.poses.get(frame) for frame in range(len(clip))]
 
 
-def _draw_masks(
+def draw_masks(
     clip: Clip, poses: Sequence[FramePose | None], hands: HandStore | None, tick: Callable[[int], None]
 ) -> Iterator[np.ndarray]:
     """Masks (H, W) of poses that were kept without theirs: the network looks once more. Adds to `hands` if given."""
@@ -160,7 +172,7 @@ def _draw_masks(
         tick(number)
 
 
-def _draw_guided(
+def draw_guided(
     clip: Clip,
     boxes: Sequence | None,
     person_mask: Masks | None,
@@ -205,7 +217,8 @@ def estimate_picture(
     return estimate_motion(Clip.from_array(picture[None]), person=person, person_mask=masks, focal=focal, fingers=False)
 
 
-def _check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None, smoothing: float, focal: float):
+def check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None, smoothing: float, focal: float):
+    """Raise InputError for guides of one person that exclude each other or do not fit the clip."""
     if boxes is not None and person_mask is not None:
         raise InputError("Give boxes or a person mask, not both: each says where the person is.")
     if boxes is not None and len(boxes) != len(clip):
@@ -214,7 +227,8 @@ def _check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None,
         raise InputError(f"Smoothing and focal length cannot be negative, got {smoothing:g} and {focal:g}.")
 
 
-def _list_assumptions(motion: Motion, focal: float) -> tuple[str, ...]:
+def list_assumptions(motion: Motion, focal: float) -> tuple[str, ...]:
+    """What is assumed of every clip without data of its camera, as sentences."""
     assumed = f"Focal length assumed: {motion.camera.focal:.0f} px, 1.2 times the longer side."
     return (*([] if focal else [assumed]), "Distances are those of a person of average size.")
 
@@ -245,7 +259,18 @@ def _list_notes(
     if len(people) > 1:
         notes.append(f"{len(people)} people were found; number {person} is followed, counted from who is seen most.")
     if cuts:
-        notes.append(f"The clip is cut before frame {', '.join(str(cut) for cut in sorted(cuts))}.")
+        notes.append(name_cuts(cuts))
+    return (*notes, *list_gaps(seen))
+
+
+def name_cuts(cuts: set[int]) -> str:
+    """Where a clip is cut, as a sentence."""
+    return f"The clip is cut before frame {', '.join(str(cut) for cut in sorted(cuts))}."
+
+
+def list_gaps(seen: Person) -> tuple[str, ...]:
+    """What is not known about a person, as sentences."""
+    notes = []
     if missing := find_intervals(~seen.visible):
         notes.append(f"The person is not seen in frames {_format_spans(missing)}.")
     if bridged := find_intervals(seen.bridged):

@@ -62,7 +62,7 @@ def lift_openpose(value: Sequence, *, frames: int, size: tuple[int, int], fps: f
         )
     points = torch.zeros(frames, len(OPENPOSE_POINTS), 3)
     for frame, entry in enumerate(value):
-        points[frame] = _read_points(entry, frame, size, person)
+        points[frame] = read_points(entry, frame, size, person)
     pixels, confidence = torch.zeros(frames, LANDMARK_COUNT, 2), torch.zeros(frames, LANDMARK_COUNT)
     for number, name in enumerate(OPENPOSE_POINTS):
         if name in LANDMARK_OF_OPENPOSE:
@@ -76,7 +76,7 @@ def lift_openpose(value: Sequence, *, frames: int, size: tuple[int, int], fps: f
     return Landmarks(pixels, world, confidence, torch.where(found, confidence.amax(1), 0.0))
 
 
-def _read_points(entry: Mapping, frame: int, size: tuple[int, int], person: int) -> Tensor:
+def read_points(entry: Mapping, frame: int, size: tuple[int, int], person: int) -> Tensor:
     """Points (18, 3) of one person in pixels of the clip; zeros where there is none."""
     people = entry.get("people") if isinstance(entry, Mapping) else None
     if people is None:

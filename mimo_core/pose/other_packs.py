@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body.height import measure_height, scale_to_height
@@ -22,13 +23,15 @@ from ..errors import InputError
 from ..geometry.camera import Camera
 from ..geometry.rotations import matrix_from_axis_angle
 from ..motion.motion import Motion
-from ..progress import Progress, silent
+from ..progress import Progress, scale_progress, silent
 from ..render.openpose import OPENPOSE_POINTS, openpose_points
 from .blazepose import LANDMARK_COUNT, MOUTH
 from .fit import fit_motion
 from .joints import motion_from_joints
 from .landmarks import Landmarks, nearest_known
-from .lift import lift_openpose
+from .lift import SURE_SCORE, lift_openpose, read_points
+from .linking import link_detections
+from .people import MOST_FOLLOWED
 from .rig import BodyState, load_rig
 
 
@@ -41,6 +44,8 @@ MHR_COUNT, NLF_COUNT = 70, 24
 NEAREST_METERS = 0.2  # meters: a person closer to the camera than this is a mistake
 # Points of the other parts; ComfyUI's SDPose Draw Keypoints takes a list of another length for damaged.
 OPENPOSE_OTHERS = {"face_keypoints_2d": 70, "hand_left_keypoints_2d": 21, "hand_right_keypoints_2d": 21}
+PEOPLE_REACH = 0.8  # meters by which somebody may be off from one frame to the next; depths shake
+OPENPOSE_REACH = 0.5  # the same in heights of the person in the picture
 POSED_AT_ONCE = 32  # frames posed at once
 
 
@@ -75,6 +80,67 @@ def read_poses(
             landmarks, Camera.for_size(*size, focal=focal), fps=fps, smoothing=smoothing, progress=progress
         )
     raise InputError("These poses are none of MHR_POSE_DATA (SAM 3D Body), NLFPRED (NLF) and POSE_KEYPOINT (OpenPose).")
+
+
+def read_people(value, *, frames: int, size: tuple[int, int], progress: Progress = silent, **settings) -> Motion:
+    """The motion of all people of such poses: `read_poses` of each, who is seen longest first.
+
+    Detectors list people in any order, so they are linked from frame to frame by their places. Raises InputError as
+    `read_poses` does.
+    """
+    lists = _list_people(value, size)
+    places = [[_locate(person, size) for person in people] for people in lists]
+    centers = [np.array([place for place, _ in row], np.float32).reshape(len(row), -1) for row in places]
+    links = link_detections(centers, [np.array([reach for _, reach in row], np.float32) for row in places])
+    if len(lists) != frames or not links:
+        return read_poses(value, frames=frames, size=size, progress=progress, **settings)
+    parts = []
+    for number, link in enumerate(links[:MOST_FOLLOWED]):
+        rows = [[people[link[frame]]] if frame in link else [] for frame, people in enumerate(lists)]
+        share = scale_progress(progress, number, min(len(links), MOST_FOLLOWED))
+        parts.append(read_poses(_with_people(value, rows), frames=frames, size=size, progress=share, **settings))
+    return replace(parts[0], people=tuple(part.person for part in parts))
+
+
+def _list_people(value, size: tuple[int, int]) -> list[list]:
+    """The people of each frame in any of the forms; nobody in a form that is not known."""
+    if isinstance(value, Mapping) and "joints3d_nonparam" in value:
+        batches = value["joints3d_nonparam"]
+        listed = batches[0] if len(batches) == 1 and _is_list(batches[0]) else batches
+        return [
+            list(_to_tensor(people).reshape(-1, *np.shape(people)[-2:])) if len(people) else [] for people in listed
+        ]
+    if isinstance(value, Mapping) and "frames" in value:
+        return [list(people) for people in value["frames"]]
+    if _is_list(value) and all(isinstance(entry, Mapping) for entry in value):
+        return [[entry | {"people": [person]} for person in entry.get("people") or ()] for entry in value]
+    return []
+
+
+def _with_people(value, rows: list[list]):
+    """The value with other people in its frames, as `_list_people` gives them."""
+    if isinstance(value, Mapping) and "joints3d_nonparam" in value:
+        return {
+            **value,
+            "joints3d_nonparam": [[torch.stack(row) if row else torch.zeros(0, NLF_COUNT, 3) for row in rows]],
+        }
+    if isinstance(value, Mapping):
+        return {**value, "frames": rows}
+    return [row[0] if row else {**entry, "people": []} for row, entry in zip(rows, value, strict=True)]
+
+
+def _locate(person, size: tuple[int, int]) -> tuple[NDArray, float]:
+    """Where somebody is, and how far off they may be in the next frame: meters, or pixels of OpenPose."""
+    if isinstance(person, Tensor):
+        return np.nan_to_num(person.mean(0).numpy() / 1000), PEOPLE_REACH
+    if "people" not in person:
+        return np.nan_to_num(_to_tensor(person.get("pred_cam_t", [0.0] * 3)).flatten().numpy()), PEOPLE_REACH
+    points = read_points(person, 0, size, 0)
+    seen = points[points[:, 2] > SURE_SCORE]
+    if not len(seen):
+        return np.zeros(2, np.float32), 0.0
+    tall = float(seen[:, 1].max() - seen[:, 1].min())
+    return seen[:, :2].mean(0).numpy(), OPENPOSE_REACH * max(tall, 1.0)
 
 
 def project_openpose(motion: Motion, *, size: tuple[int, int] | None = None, progress: Progress = silent) -> list[dict]:

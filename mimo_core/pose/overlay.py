@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..body.model import free_body, vertex_normals
+from ..body.person import Person
 from ..body.raster import interpolate, rasterize
 from ..motion.motion import Motion
 
@@ -18,15 +19,23 @@ LIGHT = (0.3, 0.5, 0.8)  # direction, from the upper right in front
 
 
 def draw_overlay(frame: np.ndarray, motion: Motion, frame_index: int) -> np.ndarray:
-    """The frame (H, W, 3) uint8 with the body of the first person over it, shaded.
+    """The frame (H, W, 3) uint8 with the bodies of all people over it, shaded; who is nearer lies over the others.
 
-    Bridged frames are orange, planted feet green, and limbs that were not seen gray; a frame in which the person is
-    invisible stays as it is.
+    Bridged frames are orange, planted feet green, and limbs that were not seen gray; a frame in which nobody is
+    visible stays as it is.
     """
     one = slice(frame_index, frame_index + 1)
-    person = motion.person.index(one)
-    if not person.visible[0]:
-        return frame.copy()
+    people = [person.index(one) for person in motion.people]
+    distance = [float(motion.camera.view(person.transl[:, None], one)[0, 0, 2]) for person in people]
+    drawn = frame.copy()
+    for _, number in sorted(zip(distance, range(len(people)), strict=True), reverse=True):
+        if people[number].visible[0]:
+            _draw_body(drawn, frame, motion, people[number], one)
+    return drawn
+
+
+def _draw_body(drawn: np.ndarray, frame: np.ndarray, motion: Motion, person: Person, one: slice) -> None:
+    """Lay one person's body, mixed with the frame (H, W, 3), onto what was `drawn`."""
     body = free_body()
     posed = body.pose(person)
     height, width = frame.shape[:2]
@@ -40,9 +49,7 @@ def draw_overlay(frame: np.ndarray, motion: Motion, frame_index: int) -> np.ndar
     face = raster.face[0]
     covered = (face >= 0).numpy()
     colors = (_face_colors(person, body)[face.clamp_min(0)] * shading[..., None] * 255).numpy()
-    drawn = frame.copy()
     drawn[covered] = (OPACITY * colors[covered] + (1 - OPACITY) * frame[covered]).astype(np.uint8)
-    return drawn
 
 
 def _face_colors(person, body) -> torch.Tensor:

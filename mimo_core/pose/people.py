@@ -33,6 +33,7 @@ SAME_PERSON = 0.6  # below it two tracklets may be one person
 SAME_PLACE = 0.08  # mean distance of landmarks, in sizes of the region, below which two poses are one person
 WANDER = 0.5  # sizes of the region by which somebody who is lost moves in a second, beside one jump
 SHORTEST_TRACK = 0.2  # seconds: what is seen for less is nobody, unless there is nobody else
+STRAY_FRAMES = 6  # in which somebody else was taken for a person who is hidden
 SIZE_CHANGE = 1.8  # between the two ends of a gap
 
 
@@ -155,6 +156,52 @@ def find_in_all_shots(chosen: PersonTrack, tracks: Sequence[PersonTrack], cuts: 
             poses |= track.poses
             known.add(shot)
     return PersonTrack(poses, chosen.appearance)
+
+
+def join_crossings(tracks: Sequence[PersonTrack], cuts: set[int], fps: float) -> list[PersonTrack]:
+    """The tracks, with those as one that broke where somebody passed behind somebody else, the likeliest pairs first.
+
+    Before a track breaks, the other person may be taken for its own for a few frames: these are dropped.
+    """
+    tracks = list(tracks)
+    while True:
+        pairs = [
+            (cost, first, second)
+            for first in range(len(tracks))
+            for second in range(len(tracks))
+            if first != second and (cost := _crossing_cost(tracks[first], tracks[second], cuts, fps)) is not None
+        ]
+        if not pairs:
+            return sorted(tracks, key=lambda track: -track.presence)
+        _, first, second = min(pairs)
+        before, after = tracks[first], tracks[second]
+        joined = PersonTrack(_cut_poses(before, min(after.poses)) | after.poses, before.appearance + after.appearance)
+        tracks = [joined, *(track for number, track in enumerate(tracks) if number not in (first, second))]
+
+
+def _crossing_cost(first: PersonTrack, second: PersonTrack, cuts: set[int], fps: float) -> float | None:
+    """How unlikely it is that a person goes on as another after a few wrong frames, or None where it cannot be."""
+    poses = _cut_poses(first, min(second.poses))
+    wrong = len(first.poses) - len(poses)
+    if wrong > min(STRAY_FRAMES, len(poses) // 2):
+        return None
+    before = _Tracklet(poses, first.appearance, max(poses))
+    after = _Tracklet(dict(second.poses), second.appearance, max(second.poses))
+    return _joint_cost(before, after, cuts, fps)
+
+
+def _cut_poses(track: PersonTrack, stop: int) -> dict[int, FramePose]:
+    return {frame: pose for frame, pose in track.poses.items() if frame < stop}
+
+
+def join_shots(tracks: Sequence[PersonTrack], cuts: set[int]) -> list[PersonTrack]:
+    """Everybody once, who is most present first: the tracks of a person in several shots as one."""
+    left, people = list(tracks), []
+    while left:
+        whole = find_in_all_shots(left[0], left, cuts)
+        left = [track for track in left[1:] if whole.poses.get(min(track.poses)) is not track.poses[min(track.poses)]]
+        people.append(whole)
+    return sorted(people, key=lambda person: -person.presence)
 
 
 def extend_backwards(

@@ -56,7 +56,7 @@ def add_character(scene: Scene, frames: Clip, cover: Masks, *, first: int = 0) -
     """The scene of all people after a character was drawn in the scene of one (`select_person`).
 
     `frames` are finished frames from frame `first` of the scene on, `cover` the alpha with which the character is seen
-    in them. A scene of no people gets the character into its plate.
+    in them. In a scene of no people, or of all, the character goes into the plate behind everybody who comes after.
     """
     whole = scene if scene.people is None else scene.people.whole or scene
     length = first + len(frames) if whole.is_still else whole.frames
@@ -72,7 +72,9 @@ def add_character(scene: Scene, frames: Clip, cover: Masks, *, first: int = 0) -
     if whole.people is None:
         nobody = Masks.constant(0, length, whole.height, whole.width)
         return replace(whole, source=plate, plate=plate, person=nobody, occluder=occluder, is_still=False)
-    people = replace(whole.people, drawn=(*whole.people.drawn, DrawnCharacter(scene.people.number, cover)))
+    people = whole.people
+    if scene.people.number is not None:
+        people = replace(people, drawn=(*people.drawn, DrawnCharacter(scene.people.number, cover)))
     return replace(whole, source=source, plate=plate, person=person, occluder=occluder, people=people, is_still=False)
 
 

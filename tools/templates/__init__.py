@@ -4,6 +4,7 @@ from .apps import ANIMATE_APP, REPLACE_APP
 from .bridges import EDIT_MOTION, MOTION_FILES, WAN_ANIMATE
 from .denoise import CONTROLNET_AND_LORA, LONG_CLIP, OFFICIAL_WEIGHTS, TWO_PARTS
 from .newer import PERCEPTION, SCAIL_2, VOID_PLATE, WAN_ANIMATE_2
+from .people import TWO_PEOPLE
 from .start import ANIMATE, NEW_SCENE, REPLACE
 
 
@@ -17,6 +18,7 @@ TEMPLATES = (
     MOTION_FILES,
     WAN_ANIMATE,
     EDIT_MOTION,
+    TWO_PEOPLE,
     ANIMATE_APP,
     PERCEPTION,
     REPLACE_APP,

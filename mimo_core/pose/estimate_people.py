@@ -1,0 +1,172 @@
+"""From a clip to the motion of several people: each is followed and fitted by themselves, in front of one camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..errors import InputError
+from ..media.clip import Clip, Masks, join_masks
+from ..media.cuts import find_cuts
+from ..media.fitting import fit_layer
+from ..progress import Progress, scale_progress, silent
+from .estimate import (
+    FIT_SHARE,
+    Estimate,
+    check_guides,
+    draw_guided,
+    draw_masks,
+    estimate_motion,
+    fit_poses,
+    list_assumptions,
+    list_gaps,
+    name_cuts,
+)
+from .hands import HandStore
+from .people import (
+    MOST_FOLLOWED,
+    PersonTrack,
+    choose_track,
+    extend_backwards,
+    join_crossings,
+    join_shots,
+    track_people,
+)
+
+
+LEAST_PRESENCE = 0.25  # of the presence of who is seen most: people who are seen less are not among "all"
+
+
+def estimate_people(
+    clip: Clip,
+    *,
+    numbers: Sequence[int] | None = None,
+    count: int = 0,
+    boxes: Sequence[Sequence] | None = None,
+    person_masks: Sequence[Masks] | None = None,
+    smoothing: float = 1.0,
+    focal: float = 0.0,
+    fingers: bool = True,
+    progress: Progress = silent,
+) -> Estimate:
+    """Estimate the motion of several people, each as `estimate_motion` does it.
+
+    Who: `numbers` count as its `person`; `count` takes so many from the first on; without both it is everybody who is
+    seen at least LEAST_PRESENCE as long and large as the first, at most MOST_FOLLOWED people. Or `boxes` or
+    `person_masks` as there, one of them for each person. Fewer people than are asked for are an InputError. Nobody at
+    all is none, see `is_found`.
+    """
+    guides = [(each, None) for each in boxes or ()] + [(None, each) for each in person_masks or ()]
+    for box, mask in guides:
+        check_guides(clip, box, mask, smoothing, focal)
+    cuts = find_cuts(clip)
+    people, chosen, notes, look = (), guides, [], progress
+    if not guides:
+        look = scale_progress(progress, 1, 2)
+        tick = _count_calls(scale_progress(progress, 0, 2), len(clip))
+        people, chosen, notes = _find_everybody(clip, numbers, count, cuts, tick)
+    if not chosen:
+        return estimate_motion(clip, smoothing=smoothing, focal=focal, fingers=fingers, progress=look)
+    parts = [
+        _estimate_one(clip, who, cuts, smoothing, focal, fingers, scale_progress(look, number, len(chosen)))
+        for number, who in enumerate(chosen)
+    ]
+    notes += [name_cuts(cuts)] if cuts else []
+    return _join_parts(parts, notes, focal, people)
+
+
+def _join_parts(parts: list[Estimate], notes: list[str], focal: float, people: tuple[PersonTrack, ...]) -> Estimate:
+    """The estimate of all people from that of each."""
+    motion = replace(parts[0].motion, people=tuple(part.motion.person for part in parts))
+    assumptions = list_assumptions(motion, focal)
+    masks_each = tuple(part.masks for part in parts)
+    found = [part for part in parts if part.is_found]
+    notes = [
+        *assumptions,
+        *notes,
+        *(f"Person {number}: {note}" for number, part in enumerate(parts) for note in part.notes),
+    ]
+    if not found:
+        notes = [f"Nobody was found in {motion.frames} frames, where {len(parts)} people were looked for."]
+    landmarks = (found or parts)[0].landmarks
+    return Estimate(motion, join_masks(masks_each), landmarks, tuple(notes), assumptions, people, masks_each)
+
+
+def _estimate_one(
+    clip: Clip,
+    who: PersonTrack | tuple[Sequence | None, Masks | None],
+    cuts: set[int],
+    smoothing: float,
+    focal: float,
+    fingers: bool,
+    progress: Progress,
+) -> Estimate:
+    """The motion of one of several: of a track, or of boxes or a mask. Its notes are about this person alone."""
+    frames, hands = len(clip), HandStore() if fingers else None
+    total = frames + max(1, int(FIT_SHARE * frames))
+    notes, mask, poses = [], None, []
+    if isinstance(who, PersonTrack):
+        poses = [who.poses.get(frame) for frame in range(frames)]
+        drawn = draw_masks(clip, poses, hands, lambda frame: progress(frame + 1, total))
+    else:
+        boxes, mask = who
+        mask, resized = fit_layer(mask, clip, "person mask")
+        notes += [resized] if resized else []
+        drawn = draw_guided(clip, boxes, mask, poses, hands, lambda frame: progress(frame + 1, total))
+    stored = Masks.from_frames(drawn)
+
+    def fit(done: int, windows: int, preview=None) -> None:
+        progress(frames + (total - frames) * done // windows, total, preview)
+
+    motion, landmarks = fit_poses(clip, poses, mask or stored, hands, cuts, smoothing, focal, fit)
+    progress(total, total)
+    return Estimate(motion, stored, landmarks, (*notes, *list_gaps(motion.person)))
+
+
+def _find_everybody(
+    clip: Clip, numbers: Sequence[int] | None, count: int, cuts: set[int], tick: Callable[[], None]
+) -> tuple[tuple[PersonTrack, ...], list[PersonTrack], list[str]]:
+    """Everybody's tracks, those who are meant with all their shots, and what is to be said about the others."""
+    people = track_people(clip, cuts=cuts, tick=tick)
+    if len(people) <= max(numbers or [count - 1, 0]):
+        people = track_people(clip, cuts=cuts, scale="fine", tick=tick)
+    whole = join_shots(join_crossings(people, cuts, float(clip.fps)), cuts)
+    if numbers is not None:
+        missing = [number for number in numbers if choose_track(people, number) is None]
+        if missing:
+            raise InputError(
+                f"{len(people)} people were found, so there is no person {missing[0]}. People are counted from 0, who "
+                "is seen longest and largest first."
+            )
+        chosen = list(dict.fromkeys(_find_whole(whole, people[number]) for number in numbers))
+    elif count > len(whole):
+        raise InputError(
+            f"{len(whole)} people were found, but {count} are asked for. Ask for fewer, or give boxes or masks."
+        )
+    else:
+        chosen = [each for each in whole if count or each.presence >= LEAST_PRESENCE * whole[0].presence]
+        chosen = chosen[: count or MOST_FOLLOWED]
+    chosen = [extend_backwards(clip, track, whole, cuts, tick=tick) for track in chosen]
+    left = len(whole) - len(chosen)
+    notes = [f"{len(people)} people were found; {len(chosen)} are followed."] if len(people) > 1 else []
+    if left:
+        notes.append(f"{left} of them stay as they are: they are seen for a shorter time, or smaller.")
+    return tuple(people), chosen, notes
+
+
+def _find_whole(whole: Sequence[PersonTrack], part: PersonTrack) -> PersonTrack:
+    """The whole track of the person of whom a part is known."""
+    shared = [sum(each.poses.get(frame) is pose for frame, pose in part.poses.items()) for each in whole]
+    return whole[shared.index(max(shared))]
+
+
+def _count_calls(progress: Progress, total: int) -> Callable[[], None]:
+    """A function that counts its calls as progress, and stops counting at the total."""
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done = min(done + 1, total)
+        progress(done, total)
+
+    return tick
