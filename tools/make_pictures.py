@@ -224,8 +224,11 @@ def windows_chart(frames: int, window: int, overlap: int) -> np.ndarray:
 
 @picture
 def people():
-    frames = (3, COUPLE_SHOWN, 46)
-    strip("MIMO_ChoosePeople", *(layer[at] for at in frames for layer in (couple(), couple_replaced())))
+    strip(
+        "MIMO_ChoosePeople",
+        *(layer[at] for at in (COUPLE_SHOWN, 46) for layer in (couple(), couple_replaced())),
+        height=170,
+    )
 
 
 @picture
