@@ -3,7 +3,23 @@
 `linearMode` and `linearData` are read by front ends from 1.41.13 on; older ones open the graph.
 """
 
-from .parts import AMBER, BLUE, GREEN, NOTE_WIDTH, PURPLE, SHOWN, SMALL, App, Node, Template, group, note, save_video
+from .parts import (
+    AMBER,
+    BLUE,
+    FOLLOWED,
+    GREEN,
+    NOTE_WIDTH,
+    PLAYED,
+    PURPLE,
+    SHOWN,
+    SMALL,
+    App,
+    Node,
+    Template,
+    group,
+    note,
+    save_video,
+)
 
 
 PICTURE = Node("picture", "LoadImage", (NOTE_WIDTH, 400), {"image": ""}, "Character")
@@ -32,13 +48,13 @@ REPLACE_APP = Template(
             group(
                 "2  Take the shot apart",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", (340, 800)), Node("identity", "MIMO_EncodeIdentity", SMALL)],
-                [Node("scene", "MIMO_SeparateScene", SHOWN), Node("proxy", "MIMO_DecodeProxy", SHOWN)],
+                [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+                [Node("scene", "MIMO_SeparateScene", PLAYED), Node("proxy", "MIMO_DecodeProxy", PLAYED)],
             ),
             group(
                 "3  Put it together",
                 GREEN,
-                [Node("composite", "MIMO_Composite", SHOWN)],
+                [Node("composite", "MIMO_Composite", PLAYED)],
                 [save_video("video", "mimo_app")],
             ),
         ),
@@ -86,12 +102,12 @@ ANIMATE_APP = Template(
                 "2  Draw",
                 PURPLE,
                 [Node("identity", "MIMO_EncodeIdentity", SMALL), Node("scene", "MIMO_SceneFromPicture", SHOWN)],
-                [Node("proxy", "MIMO_DecodeProxy", SHOWN)],
+                [Node("proxy", "MIMO_DecodeProxy", PLAYED)],
             ),
             group(
                 "3  Put it together",
                 GREEN,
-                [Node("composite", "MIMO_Composite", SHOWN, {"color_match": "none"})],
+                [Node("composite", "MIMO_Composite", PLAYED, {"color_match": "none"})],
                 [save_video("video", "mimo_app")],
             ),
         ),

@@ -1,7 +1,23 @@
 """Templates of motions and of layers for others: motion files, control videos, scene templates, Wan-Animate."""
 
 from .files import WAN_TEXT, WAN_UNET, WAN_VAE, WAN_VISION
-from .parts import BLUE, GREEN, GREY, MOVING, PURPLE, SHOWN, SMALL, Node, Template, group, ksampler, save_video, start
+from .parts import (
+    BLUE,
+    FOLLOWED,
+    GREEN,
+    GREY,
+    MOVING,
+    PLAYED,
+    PURPLE,
+    SHOWN,
+    SMALL,
+    Node,
+    Template,
+    group,
+    ksampler,
+    save_video,
+    start,
+)
 
 
 MOTION_FILES = Template(
@@ -14,20 +30,20 @@ MOTION_FILES = Template(
             group(
                 "2  A clip becomes a motion file",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", MOVING), Node("save", "MIMO_SaveMotion")],
+                [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("save", "MIMO_SaveMotion")],
             ),
             group(
                 "3  A clip becomes a scene template",
                 GREEN,
-                [Node("scene", "MIMO_SeparateScene", SHOWN)],
-                [Node("code", "MIMO_RenderMotion", SHOWN), Node("keep", "MIMO_SaveTemplate")],
+                [Node("scene", "MIMO_SeparateScene", PLAYED)],
+                [Node("code", "MIMO_RenderMotion", PLAYED), Node("keep", "MIMO_SaveTemplate")],
             ),
             group(
                 "4  A motion file becomes a control video",
                 PURPLE,
                 [
                     Node("load", "MIMO_LoadMotion", (340, 420), widgets={"file": "dance [example]"}),
-                    Node("render", "MIMO_RenderMotion", SHOWN, {"style": "openpose"}),
+                    Node("render", "MIMO_RenderMotion", PLAYED, {"style": "openpose"}),
                 ],
                 [Node("create", "CreateVideo", widgets={"fps": 24}), save_video("video", "mimo_control")],
             ),
@@ -73,14 +89,14 @@ EDIT_MOTION = Template(
                 PURPLE,
                 [
                     Node("scene", "MIMO_SceneFromPicture", SHOWN, {"color": "#8fb0c8"}),
-                    Node("proxy", "MIMO_DecodeProxy", SHOWN),
+                    Node("proxy", "MIMO_DecodeProxy", PLAYED),
                 ],
             ),
             group(
                 "4  Put it together, and keep the motion",
                 GREEN,
                 [
-                    Node("composite", "MIMO_Composite", SHOWN, {"color_match": "none"}),
+                    Node("composite", "MIMO_Composite", PLAYED, {"color_match": "none"}),
                     Node("keep", "MIMO_SaveMotion", widgets={"format": "glb"}),
                 ],
                 [save_video("video", "mimo_edited")],
@@ -133,10 +149,10 @@ WAN_ANIMATE = Template(
                 "3  Take the shot apart",
                 BLUE,
                 [
-                    Node("pose", "MIMO_EstimatePose", MOVING),
-                    Node("skeleton", "MIMO_RenderMotion", SHOWN, {"style": "openpose"}),
+                    Node("pose", "MIMO_EstimatePose", FOLLOWED),
+                    Node("skeleton", "MIMO_RenderMotion", PLAYED, {"style": "openpose"}),
                 ],
-                [Node("scene", "MIMO_SeparateScene", SHOWN)],
+                [Node("scene", "MIMO_SeparateScene", PLAYED)],
             ),
             group(
                 "4  Draw with Wan-Animate",
@@ -159,7 +175,7 @@ WAN_ANIMATE = Template(
                 "5  What passes in front, in front",
                 GREEN,
                 [
-                    Node("composite", "MIMO_Composite", SHOWN, {"color_match": "none", "shadow": 0.0}),
+                    Node("composite", "MIMO_Composite", PLAYED, {"color_match": "none", "shadow": 0.0}),
                     save_video("video", "mimo_wan_animate"),
                 ],
             ),

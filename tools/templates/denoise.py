@@ -4,12 +4,12 @@ from .files import CLIP_VISION, CONTROLNET, LORA, NETWORKS, OFFICIAL, SCENE_TEMP
 from .parts import (
     BLUE,
     DRAWING,
+    FOLLOWED,
     GREEN,
     GREY,
-    MOVING,
     NEWER_CORE,
+    PLAYED,
     PURPLE,
-    SHOWN,
     SMALL,
     Node,
     Template,
@@ -50,15 +50,15 @@ CONTROLNET_AND_LORA = Template(
             group(
                 "3  Take the shot apart",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", MOVING), Node("identity", "MIMO_EncodeIdentity", SMALL)],
-                [Node("scene", "MIMO_SeparateScene", SHOWN)],
+                [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+                [Node("scene", "MIMO_SeparateScene", PLAYED)],
             ),
             group(
                 "4  Draw",
                 PURPLE,
                 [
                     Node("conditioning", "MIMO_Conditioning", widgets={"size": 512, "length": 24}),
-                    Node("hints", "MIMO_RenderMotion", SHOWN, {"style": "openpose"}),
+                    Node("hints", "MIMO_RenderMotion", PLAYED, {"style": "openpose"}),
                 ],
                 [
                     Node("control", "ControlNetApplyAdvanced", widgets={"strength": 0.6}),
@@ -72,7 +72,7 @@ CONTROLNET_AND_LORA = Template(
             group(
                 "5  Put it together",
                 GREEN,
-                [Node("composite", "MIMO_Composite", SHOWN), save_video("video", "mimo_controlnet")],
+                [Node("composite", "MIMO_Composite", PLAYED), save_video("video", "mimo_controlnet")],
             ),
         ),
     ),
@@ -126,7 +126,7 @@ LONG_CLIP = Template(
             group(
                 "2  Take the shot apart",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", MOVING), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+                [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)],
                 [
                     Node("scene", "MIMO_SeparateScene", SMALL),
                     Node("load", "MIMO_LoadModel"),
@@ -137,7 +137,7 @@ LONG_CLIP = Template(
             group(
                 "4  Put it together",
                 GREEN,
-                [Node("composite", "MIMO_Composite", SHOWN)],
+                [Node("composite", "MIMO_Composite", PLAYED)],
                 [save_video("video", "mimo_long")],
             ),
         ),
@@ -190,20 +190,20 @@ TWO_PARTS = Template(
             group(
                 "2  Take the shot apart",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", MOVING), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+                [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)],
                 [Node("scene", "MIMO_SeparateScene", SMALL), Node("load", "MIMO_LoadModel")],
             ),
             group(
                 "3  Draw the first part",
                 PURPLE,
                 [Node("first", "MIMO_Sampler", DRAWING, PART_WIDGETS | {"start": 0}, "Sampler, frames 0 to 15")],
-                [Node("first_part", "MIMO_Composite", SHOWN)],
+                [Node("first_part", "MIMO_Composite", PLAYED)],
             ),
             group(
                 "4  Draw the second part",
                 PURPLE,
                 [Node("second", "MIMO_Sampler", DRAWING, PART_WIDGETS | {"start": 16}, "Sampler, frames 16 to 31")],
-                [Node("second_part", "MIMO_Composite", SHOWN)],
+                [Node("second_part", "MIMO_Composite", PLAYED)],
             ),
             group(
                 "5  Put the parts together",
@@ -269,7 +269,7 @@ OFFICIAL_WEIGHTS = Template(
             group(
                 "5  Put it together",
                 GREEN,
-                [Node("composite", "MIMO_Composite", SHOWN)],
+                [Node("composite", "MIMO_Composite", PLAYED)],
                 [save_video("video", "mimo_official")],
             ),
         ),

@@ -20,10 +20,11 @@ from .files import (
 )
 from .parts import (
     BLUE,
+    FOLLOWED,
     GREEN,
     GREY,
-    MOVING,
     NEWER_CORE,
+    PLAYED,
     PURPLE,
     SHOWN,
     SMALL,
@@ -61,15 +62,15 @@ def _take_apart(multiple: int) -> Group:
     return group(
         "3  Take the shot apart, frame the character",
         BLUE,
-        [Node("pose", "MIMO_EstimatePose", MOVING), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+        [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)],
         [
-            Node("scene", "MIMO_SeparateScene", SHOWN),
+            Node("scene", "MIMO_SeparateScene", PLAYED),
             Node("frame", "MIMO_FrameCharacter", SHOWN, {"multiple": multiple}),
         ],
         [
             Node("frames", "GetVideoComponents"),
             _stretch("sized", "Clip in the size to draw"),
-            Node("proxy", "MIMO_DecodeProxy", SHOWN),
+            Node("proxy", "MIMO_DecodeProxy", PLAYED),
         ],
     )
 
@@ -85,7 +86,7 @@ def _put_back(prefix: str) -> Group:
             Node("count", "ImageFromBatch", widgets={"batch_index": 0, "length": 48}),
             Node("grow", "GrowMask", widgets={"expand": 24}),
         ],
-        [Node("composite", "MIMO_Composite", SHOWN, composite)],
+        [Node("composite", "MIMO_Composite", PLAYED, composite)],
         [save_video("video", prefix)],
     )
 
@@ -334,14 +335,14 @@ PERCEPTION = Template(
             group(
                 "4  Take the shot apart",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", MOVING)],
-                [Node("identity", "MIMO_EncodeIdentity", SMALL), Node("scene", "MIMO_SeparateScene", SHOWN)],
+                [Node("pose", "MIMO_EstimatePose", FOLLOWED)],
+                [Node("identity", "MIMO_EncodeIdentity", SMALL), Node("scene", "MIMO_SeparateScene", PLAYED)],
             ),
-            group("5  Draw the character", PURPLE, [Node("proxy", "MIMO_DecodeProxy", SHOWN)]),
+            group("5  Draw the character", PURPLE, [Node("proxy", "MIMO_DecodeProxy", PLAYED)]),
             group(
                 "6  Put it together",
                 GREEN,
-                [Node("composite", "MIMO_Composite", SHOWN)],
+                [Node("composite", "MIMO_Composite", PLAYED)],
                 [save_video("video", "mimo_core")],
             ),
         ),
@@ -426,10 +427,10 @@ VOID_PLATE = Template(
             group(
                 "3  Where the person is",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", MOVING), Node("frames", "GetVideoComponents")],
+                [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("frames", "GetVideoComponents")],
                 [
                     Node("part", "ImageFromBatch", widgets={"batch_index": 0, "length": 45}),
-                    Node("body", "MIMO_RenderMotion", SHOWN, {"style": "mask"}),
+                    Node("body", "MIMO_RenderMotion", PLAYED, {"style": "mask"}),
                     Node("grow", "GrowMask", widgets={"expand": 24}),
                     Node("invert", "InvertMask"),
                     Node("quad", "VOIDQuadmaskPreprocess"),
@@ -473,10 +474,10 @@ VOID_PLATE = Template(
                 [
                     Node("size", "GetImageSize"),
                     _stretch("plate", "Plate in the clip's size"),
-                    Node("scene", "MIMO_SeparateScene", SHOWN),
+                    Node("scene", "MIMO_SeparateScene", PLAYED),
                 ],
-                [Node("identity", "MIMO_EncodeIdentity", SMALL), Node("proxy", "MIMO_DecodeProxy", SHOWN)],
-                [Node("composite", "MIMO_Composite", SHOWN), save_video("video", "mimo_void")],
+                [Node("identity", "MIMO_EncodeIdentity", SMALL), Node("proxy", "MIMO_DecodeProxy", PLAYED)],
+                [Node("composite", "MIMO_Composite", PLAYED), save_video("video", "mimo_void")],
             ),
         ),
     ),

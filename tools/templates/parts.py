@@ -13,7 +13,9 @@ DOCS = "https://github.com/mimo-character/mimo-character/blob/main/docs"
 NEWER_CORE = "0.33"  # has nodes that 0.3.64 lacks
 PLAIN = (300, 0)  # as wide as this and as high as the widgets need
 SMALL, SHOWN = (300, 380), (300, 470)  # with room for the pictures that the node shows
-DRAWING = (300, 720)  # with room for what a sampler shows
+PLAYED = (300, 640)  # with room for a clip in portrait format that the node plays
+FOLLOWED = (340, 1060)  # with room for a motion's viewer, notes and a clip
+DRAWING = (300, 780)  # with room for what a sampler shows
 MOVING = (340, 800)  # with room for a motion's viewer, and for pictures
 NOTE_WIDTH, LETTERS, LINE = 380, 58, 19  # pixels, letters in a line of a note, pixels of a line
 

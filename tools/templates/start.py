@@ -3,9 +3,10 @@
 from .parts import (
     BLUE,
     DRAWING,
+    FOLLOWED,
     GREEN,
     GREY,
-    MOVING,
+    PLAYED,
     PURPLE,
     SHOWN,
     SMALL,
@@ -20,7 +21,7 @@ from .parts import (
 
 
 def _put_together(prefix: str, **widgets) -> Group:
-    composite = Node("composite", "MIMO_Composite", SHOWN, widgets)
+    composite = Node("composite", "MIMO_Composite", PLAYED, widgets)
     return group("4  Put it together", GREEN, [composite], [save_video("video", prefix)])
 
 
@@ -32,7 +33,7 @@ def _denoiser(prefix: str) -> Group:
         GREY,
         [Node("load", "MIMO_LoadModel")],
         [Node("sampler", "MIMO_Sampler", DRAWING, widgets)],
-        [Node("drawn", "MIMO_Composite", SHOWN)],
+        [Node("drawn", "MIMO_Composite", PLAYED)],
         [save_video("drawn_video", f"{prefix}_denoised")],
         muted=True,
     )
@@ -43,7 +44,7 @@ def _from(node: str, links: tuple[str, ...]) -> list[str]:
     return [link.replace("scene.scene >", f"{node}.scene >") for link in links]
 
 
-PROXY = group("3  Draw the character", PURPLE, [Node("proxy", "MIMO_DecodeProxy", SHOWN)])
+PROXY = group("3  Draw the character", PURPLE, [Node("proxy", "MIMO_DecodeProxy", PLAYED)])
 PROXY_LINKS = (
     "example.character > identity.character",
     "identity.identity > proxy.identity",
@@ -76,8 +77,8 @@ REPLACE = Template(
             group(
                 "2  Take the shot apart",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", MOVING), Node("identity", "MIMO_EncodeIdentity", SMALL)],
-                [Node("scene", "MIMO_SeparateScene", SHOWN), Node("review", "MIMO_ReviewLayers", (480, 480))],
+                [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+                [Node("scene", "MIMO_SeparateScene", PLAYED), Node("review", "MIMO_ReviewLayers", (480, 480))],
             ),
             PROXY,
             _put_together("mimo_replace"),
