@@ -9,6 +9,7 @@ import torch
 
 pytestmark = pytest.mark.comfy
 FRAMES, SIDE = 4, 256
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp8_e4m3fn": torch.float8_e4m3fn}
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +39,32 @@ def motion(part):
 
 
 @pytest.fixture(scope="module")
-def drawn(run, part, loaded, motion):
-    """Frames (F, S, S, 3) that the one-node road draws on a green ground."""
-    model, vae, clip_vision = loaded
-    picture = part("mimo_lab.synthetic").make_character_picture(1701, size=256).image
-    character = torch.from_numpy(picture)[None].float() / 255
-    identity = run("MIMO_EncodeIdentity", character=character, vae=vae, clip_vision=clip_vision)[0]
-    scene = part("mimo_core.scene.picture").scene_from_picture(
-        None, color=(40, 120, 60), width=SIDE, height=SIDE, fps=12
-    )
-    sockets = {"model": model, "vae": vae, "identity": identity, "motion": motion, "scene": scene}
-    with torch.inference_mode():  # as ComfyUI runs every node
-        return run("MIMO_Sampler", steps=8, **sockets)[0]
+def draw(run, part, motion):
+    """Gives frames (F, S, S, 3) that the one-node road draws on a green ground with parts of a precision."""
+
+    def draw_with(parts, **widgets):
+        model, vae, clip_vision = parts
+        picture = part("mimo_lab.synthetic").make_character_picture(1701, size=256).image
+        character = torch.from_numpy(picture)[None].float() / 255
+        identity = run("MIMO_EncodeIdentity", character=character, vae=vae, clip_vision=clip_vision)[0]
+        scene = part("mimo_core.scene.picture").scene_from_picture(
+            None, color=(40, 120, 60), width=SIDE, height=SIDE, fps=12
+        )
+        sockets = {"model": model, "vae": vae, "identity": identity, "motion": motion, "scene": scene}
+        with torch.inference_mode():  # as ComfyUI runs every node
+            return run("MIMO_Sampler", **sockets, **widgets)[0]
+
+    return draw_with
+
+
+@pytest.fixture(scope="module")
+def drawn(draw, loaded):
+    return draw(loaded, steps=8)
+
+
+@pytest.fixture(scope="module")
+def whole(draw, run):
+    return draw(run("MIMO_LoadModel", precision="fp32"))
 
 
 class TestBuiltIn:
@@ -75,6 +90,18 @@ class TestBuiltIn:
         assert (share > 0.02).all()
         assert (share < 0.6).all()
         assert np.median(off) < 25
+
+
+class TestPrecision:
+    @pytest.mark.parametrize(("precision", "least"), [("bf16", 60), ("fp16", 50), ("fp8_e4m3fn", 40)])
+    def test_it_draws_what_full_precision_draws(self, draw, run, whole, precision, least):
+        """On a CPU the core computes in fp32 with weights of any kind, so this is what the weights lose."""
+        parts = run("MIMO_LoadModel", precision=precision)
+        weights = list(parts[0].model.diffusion_model.parameters())
+        coarse = sum(tensor.numel() for tensor in weights if tensor.dtype == PRECISIONS[precision])
+        assert coarse > 0.95 * sum(tensor.numel() for tensor in weights)
+        psnr = -10 * float((whole - draw(parts)).square().mean().log10())
+        assert psnr >= least
 
 
 class TestTrainedLora:
