@@ -251,6 +251,38 @@ class TestHiddenSide:
         assert alpha[shin[1], shin[0]] == 255
         assert np.abs(rgb[shin[1], shin[0]].astype(float) - (40, 60, 150)).max() < 40
 
+    @pytest.mark.parametrize(("shirt", "hangs"), [((200, 60, 60), True), ((50, 35, 25), False)])
+    def test_hair_on_the_shoulders_hangs_down_the_back_unless_the_shirt_has_its_color(self, shirt, hangs):
+        dressed, place = COLORS.clone(), BODY.template
+        trunk = torch.isin(
+            BODY.parts, torch.tensor([JOINT[f"spine{number}"] for number in (1, 2, 3)] + [JOINT["neck"]])
+        )
+        trunk |= torch.isin(BODY.parts, torch.tensor([JOINT["left_collar"], JOINT["right_collar"]]))
+        dressed[trunk] = torch.tensor(shirt, dtype=torch.float32)
+        neck = BODY.joint_regressor[JOINT["neck"]] @ place
+        dressed[torch.isin(BODY.parts, torch.tensor([JOINT["neck"]]))] = torch.tensor([220.0, 170.0, 140.0])
+        on_shoulders = trunk & (place[:, 1] > neck[1] - 0.14) & (place[:, 0].abs() > 0.04)
+        dressed[on_shoulders] = torch.tensor([50.0, 35.0, 25.0])
+        proxy = Proxy.from_identity(identity_of(person(), colors=dressed))
+        behind = motion_of(person(turn=180))
+        rgb, _ = rendered(proxy, behind)
+        x, y = CAMERA.project(BODY.pose(behind.person).joints)[0, JOINT["neck"]].round().int().tolist()
+        is_hair = np.abs(rgb[y - 3 : y + 2, x - 3 : x + 4].astype(float) - (50, 35, 25)).max() < 40
+        assert is_hair == hangs
+
+    def test_a_hand_beside_the_head_takes_no_cheek(self):
+        painted, place = COLORS.clone(), BODY.template
+        ear = place[BODY.landmarks["left_ear"]]
+        cheek = (BODY.parts == JOINT["head"]) & (place[:, 0] > 0.6 * ear[0]) & ((place[:, 1] - ear[1]).abs() < 0.05)
+        painted[cheek] = torch.tensor([20.0, 40.0, 230.0])
+        raised = {"left_shoulder": (0, 0, 0), "left_elbow": (0, 0, 160)}
+        counts = []
+        for angles in ({}, raised):
+            proxy = Proxy.from_identity(identity_of(person(**angles), colors=painted))
+            rgb, alpha = rendered(proxy, motion_of(person(turn=-25)))
+            counts.append(((rgb[..., 2] > 180) & (rgb[..., 0] < 80) & (alpha > 200)).sum())
+        assert counts[0] > 20 and counts[1] > 0.7 * counts[0]
+
     def test_hands_fitted_onto_the_trousers_are_no_gloves(self):
         spread = person(left_shoulder=(0, 0, -76), right_shoulder=(0, 0, 76))
         picture, matte = photograph(motion_of(spread))

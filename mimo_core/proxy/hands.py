@@ -19,7 +19,7 @@ LEAST_TEXELS = 50  # seen texels that are enough to go by
 SAME_COLOR = 14.0  # in Lab, lightness counting a quarter: shading stays below, clothes and walls above
 SHADOW = 25.0  # of lightness below the hand's color that is shading; all beyond counts in full
 LIT_SKIN = (0.5, 0.9)  # of a face's texels by brightness: neither eyes, beard and shadow nor shine
-SEEN_SHARE = 0.08  # of a hand's texels that must be seen for them to color the others
+SEEN_SHARE = 0.15  # of a hand's texels that must be seen for them to color the others
 PALM_SHARE = 0.5  # share of a hand's seen texels, nearest to its middle, that say what color it is
 BESIDE_HAND = 0.06  # heights of the picture around a hand within which what lies behind it is seen
 LEAST_BEHIND = 0.05  # share of the texels beside a hand that must have its color for it to be what lies behind
@@ -36,19 +36,19 @@ def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
     trusted = baked.seen > TRUSTED_SHARE
     if (surface.face & trusted).sum() < LEAST_TEXELS:
         return baked
-    shown = _to_lab(baked.colors)
+    shown = convert_to_lab(baked.colors)
     skin = np.median(shown[surface.face & trusted], 0)
     seen = baked.seen.copy()
     palms = [_palm_color(surface, shown, hand & trusted) for hand in surface.hands]
-    gloves = all(palm is not None and _color_distance(palm, skin) > SAME_COLOR for palm in palms)
-    gloves = gloves and _color_distance(*palms) < SAME_COLOR
+    gloves = all(palm is not None and color_distance(palm, skin) > SAME_COLOR for palm in palms)
+    gloves = gloves and color_distance(*palms) < SAME_COLOR
     gloves = gloves and not any(
         _is_behind(surface, baked, shown, hand, palm) for hand, palm in zip(surface.hands, palms, strict=True)
     )
     for hand, palm in zip(surface.hands, palms, strict=True):
         tone = palm if gloves else skin
-        seen[hand & (_color_distance(shown, tone) > SAME_COLOR)] = 0
-        if (hand & (seen > TRUSTED_SHARE)).sum() < SEEN_SHARE * hand.sum():
+        seen[hand & (color_distance(shown, tone) > SAME_COLOR)] = 0
+        if not gloves and (hand & (seen > TRUSTED_SHARE)).sum() < SEEN_SHARE * hand.sum():
             seen[hand] = 0
     return replace(baked, seen=seen)
 
@@ -90,7 +90,7 @@ def _is_behind(surface: BodySurface, baked: BakedTexture, shown: NDArray, hand: 
     """Whether the color `palm` of a hand (N,) bool is also that of what the picture shows beside it."""
     low, high = baked.place[hand].min(0) - BESIDE_HAND, baked.place[hand].max(0) + BESIDE_HAND
     near = ((baked.place > low) & (baked.place < high)).all(1) & (baked.seen > TRUSTED_SHARE) & ~surface.arms
-    return bool(near.sum() >= LEAST_TEXELS and (_color_distance(shown[near], palm) < SAME_COLOR).mean() > LEAST_BEHIND)
+    return bool(near.sum() >= LEAST_TEXELS and (color_distance(shown[near], palm) < SAME_COLOR).mean() > LEAST_BEHIND)
 
 
 def _palm_color(surface: BodySurface, shown: NDArray, hand: NDArray) -> NDArray | None:
@@ -100,14 +100,14 @@ def _palm_color(surface: BodySurface, shown: NDArray, hand: NDArray) -> NDArray 
     return np.median(shown[hand][away <= np.quantile(away, PALM_SHARE)], 0)
 
 
-def _to_lab(colors: NDArray) -> NDArray:
+def convert_to_lab(colors: NDArray) -> NDArray:
     """RGB (N, 3) 0..255 as Lab (N, 3)."""
     import cv2
 
     return cv2.cvtColor((colors[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
 
 
-def _color_distance(colors: NDArray, tone: NDArray) -> NDArray:
+def color_distance(colors: NDArray, tone: NDArray) -> NDArray:
     """How far Lab colors (..., 3) are from a `tone` (3,), a quarter of the lightness counting, shadows more."""
     difference = (colors - tone) * np.array([0.25, 1, 1], np.float32)
     shadow = np.maximum(tone[..., 0] - colors[..., 0] - SHADOW, 0)

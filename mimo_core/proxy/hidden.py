@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .diffusion import diffuse_colors
+from .hair import HAIR_NEIGHBORS, find_hair, hang_hair, nearest_colors
 from .hands import LEAST_TEXELS, clean_hands, color_hidden_hands
 from .prints import PlainFront
 from .surface import BodySurface
@@ -17,10 +18,9 @@ from .texture import TRUSTED_SHARE, BakedTexture
 
 
 BACK_SIDE_CHOICES = ("mirror", "diffuse")  # named in the node
-NEIGHBORS = 12  # seen texels of the head that decide about a hidden one
+CHEEK_NEIGHBORS = 40  # the same beside the face, where single strands of hair make patches
 SCATTERED_TEXELS = 400  # seen texels of the head, so far apart that neighbors do not all lie on one line
 FAR_STAND_IN = 0.04  # meters to the best stand-in on the same limb from which the other limb is asked
-HAIR_RANGE = (10, 28)  # levels around the crown's color that are hair: its shine, but neither ribbons nor forehead
 INWARD_SHARE = 0.85  # the side of a limb takes what lies a little further in, not the last pixels of the outline
 
 
@@ -32,6 +32,7 @@ def fill_hidden(surface: BodySurface, baked: BakedTexture, *, back_side: str) ->
     _grow_head(surface, baked.colors, trusted, colors)
     if back_side == "mirror":
         _copy_stand_ins(surface, baked, trusted, colors)
+        hang_hair(surface, baked.colors, trusted, colors)
     color_hidden_hands(surface, baked, colors)
     seen = baked.seen[:, None]
     return baked.colors * seen + colors * (1 - seen)
@@ -63,24 +64,11 @@ def _grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, colors: N
     if len(beside) >= LEAST_TEXELS:
         target = np.flatnonzero(head & ~surface.hair & ~trusted)
         scattered = beside[:: max(1, len(beside) // SCATTERED_TEXELS)]
-        around = np.sort(_nearest_colors(surface, shown, scattered, target), 1)
+        count = min(CHEEK_NEIGHBORS, len(scattered))
+        around = np.sort(nearest_colors(surface, shown, scattered, target, count), 1)
         # The middle half leaves out a drawing's outlines.
-        colors[target] = around[:, NEIGHBORS // 4 : -NEIGHBORS // 4].mean(1)
-    visible = np.flatnonzero(surface.hair & trusted)
-    if len(visible) < LEAST_TEXELS:
-        return
-    height = surface.place[visible, 1]
-    crown = shown[visible[height > np.quantile(height, 0.6)]]
-    middle = np.median(crown, 0)
-    difference = np.abs(shown[visible] - middle).mean(1)
-    source = visible[difference <= np.clip(np.median(difference), *HAIR_RANGE)]
-    target = np.flatnonzero(surface.hair & ~trusted)
-    colors[target] = _nearest_colors(surface, shown, source, target).mean(1)
-
-
-def _nearest_colors(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
-    """The colors of the NEIGHBORS closest source texels to each target, (n, NEIGHBORS, 3)."""
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(surface.place[source])
-    return shown[source[tree.query(surface.place[target], k=[*range(1, NEIGHBORS + 1)], eps=0.5)[1]]]
+        colors[target] = around[:, count // 4 : -(count // 4)].mean(1)
+    hair = find_hair(surface, shown, trusted)
+    if len(hair):
+        target = np.flatnonzero(surface.hair & ~trusted)
+        colors[target] = nearest_colors(surface, shown, hair, target, HAIR_NEIGHBORS).mean(1)

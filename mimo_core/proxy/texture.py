@@ -21,6 +21,7 @@ FACING_COSINES = (0.2, 0.45)  # cosine between surface and line of sight: unseen
 HEAD_COSINES = (0.05, 0.2)  # the same on the head, where no other side stands in for chin and cheeks
 COVER_EDGE = 0.012  # of the person's height: texels of a covered part so near to what covers it are not trusted
 HAND_EDGE = 0.025  # the same around hands, whose fingers the fit spreads otherwise; more took a hem (2026-11-23)
+HAND_EDGE_ON_HEAD = 0.006  # hands raised beside the head took its hair and cheeks with 0.025 (2026-11-27)
 TRUSTED_SHARE = 0.5  # of 1: texels seen that well stand in for others
 DEPTH_SLACK = 0.015  # meters a texel may lie behind the visible surface
 
@@ -60,10 +61,12 @@ def bake_texture(
     pixels = picture.camera.pixels(points).numpy().astype(np.float32)
     x, y = np.ascontiguousarray(pixels[:, 0])[None] - 0.5, np.ascontiguousarray(pixels[:, 1])[None] - 0.5
     sampled = _sample_points(colors, x, y, cv2.INTER_CUBIC)
-    seen = _weigh_facing(facing.numpy(), atlas.at(faces, free_body().weights[:, JOINT["head"], None])[:, 0].numpy())
+    head = atlas.at(faces, free_body().weights[:, JOINT["head"], None])[:, 0].numpy()
+    seen = _weigh_facing(facing.numpy(), head)
     seen *= _sample_points(_trusted_matte(picture.matte), x, y, cv2.INTER_LINEAR)
     seen *= _weigh_uncovered(points[:, 2].numpy(), raster.depth[0].numpy(), x, y, COVER_EDGE * len(picture.matte))
-    seen *= _weigh_hand_distance(raster, atlas, x, y, HAND_EDGE * len(picture.matte))
+    margin = np.where(head > 0.5, HAND_EDGE_ON_HEAD, HAND_EDGE) * len(picture.matte)
+    seen *= _weigh_hand_distance(raster, atlas, x, y, margin)
     return BakedTexture(np.clip(sampled, 0, 255), seen, pixels / len(picture.matte))
 
 
@@ -117,8 +120,8 @@ def _weigh_uncovered(depth: NDArray, surface: NDArray, x: NDArray, y: NDArray, m
     return visible * open_air * touching
 
 
-def _weigh_hand_distance(raster: Raster, atlas: Atlas, x: NDArray, y: NDArray, margin: float) -> NDArray:
-    """0 for texels (N,), except of the arms, that the picture shows within `margin` pixels of a hand, else 1."""
+def _weigh_hand_distance(raster: Raster, atlas: Atlas, x: NDArray, y: NDArray, margin: NDArray) -> NDArray:
+    """0 for texels (N,), except of the arms, that the picture shows within `margin` (N,) pixels of a hand, else 1."""
     import cv2
 
     parts = free_body().face_parts.numpy()
