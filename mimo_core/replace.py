@@ -116,6 +116,7 @@ def replace_character(
     scene: Scene | None = None,
     person: int = 0,
     at: tuple[int, float, float] | None = None,
+    held_things: str = "keep",
     decoder: Decoder | None = None,
     color_match: str = "mean",
     progress_of: Callable[[str], Progress] = ignore_stages,
@@ -124,12 +125,15 @@ def replace_character(
     """Put the character of a picture (H, W, 3 or 4) into the place of a person in a clip.
 
     The character does what that person does, in the clip's own scene or in `scene`, drawn by `decoder`, else the proxy.
+    `held_things` is keep or remove, see `separate_scene`.
     Raises InputError if nobody is found. Estimation and separation run at once; drawing runs while `drawn` is read.
     """
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identity = encode_identity(character)
-    found, scene = prepare_replacement(clip, scene=scene, person=person, at=at, progress_of=progress_of, watch=watch)
+    found, scene = prepare_replacement(
+        clip, scene=scene, person=person, at=at, held_things=held_things, progress_of=progress_of, watch=watch
+    )
     decoder = decoder or ProxyDecoder()
     drawn = decoder.draw(identity, found.motion, scene, color_match=color_match, watch=watch)
     return Job(drawn, scene, found.motion, identity, (*identity.notes, *found.notes))
@@ -141,6 +145,7 @@ def prepare_replacement(
     scene: Scene | None = None,
     person: int = 0,
     at: tuple[int, float, float] | None = None,
+    held_things: str = "keep",
     progress_of: Callable[[str], Progress] = ignore_stages,
     watch: Stopwatch | None = None,
 ) -> tuple[Estimate, Scene]:
@@ -151,7 +156,13 @@ def prepare_replacement(
         found = replace(found, people=())  # 1.5 kB a frame and person, which nobody asks for again
     if scene is None:
         with watch.stage("scene"):
-            scene = separate_scene(clip, motion=found.motion, coarse=found.masks, progress=progress_of("scene"))
+            scene = separate_scene(
+                clip,
+                motion=found.motion,
+                coarse=found.masks,
+                held_things=held_things,
+                progress=progress_of("scene"),
+            )
     return found, scene
 
 
@@ -161,6 +172,7 @@ def replace_people(
     *,
     scene: Scene | None = None,
     numbers: Sequence[int] | None = None,
+    held_things: str = "keep",
     decoder: Decoder | None = None,
     color_match: str = "mean",
     progress_of: Callable[[str], Progress] = ignore_stages,
@@ -176,7 +188,13 @@ def replace_people(
     with watch.stage("identity"):
         identities = [encode_identity(character) for character in characters]
     found, scene = prepare_people(
-        clip, scene=scene, numbers=numbers, count=len(characters), progress_of=progress_of, watch=watch
+        clip,
+        scene=scene,
+        numbers=numbers,
+        count=len(characters),
+        held_things=held_things,
+        progress_of=progress_of,
+        watch=watch,
     )
     notes = tuple(note for identity in identities for note in identity.notes)
     drawn = draw_people(
@@ -192,6 +210,7 @@ def prepare_people(
     scene: Scene | None = None,
     numbers: Sequence[int] | None = None,
     count: int = 1,
+    held_things: str = "keep",
     progress_of: Callable[[str], Progress] = ignore_stages,
     watch: Stopwatch | None = None,
 ) -> tuple[Estimate, Scene]:
@@ -201,7 +220,9 @@ def prepare_people(
         found = find_people(clip, numbers=numbers, count=count if count > 1 else 0, progress=progress_of("pose"))
     if scene is None:
         with watch.stage("scene"):
-            scene = separate_scene(clip, motion=found.motion, coarse=found.masks, progress=progress_of("scene"))
+            scene = separate_scene(
+                clip, motion=found.motion, coarse=found.masks, held_things=held_things, progress=progress_of("scene")
+            )
     return found, scene
 
 

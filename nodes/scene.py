@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..mimo_core.scene.camera_motion import CAMERA_KINDS
+from ..mimo_core.scene.held_things import HELD_THINGS
 from .batches import FrameBatch
 from .media import make_progress, show_clip, show_notes, to_clip, to_masks
 from .motion import find_seen_masks, to_person_masks
@@ -63,6 +64,14 @@ class MimoSeparateScene(io.ComfyNode):
                     tooltip="Softness of the edges of what passes in front, in pixels.",
                 ),
                 fps_socket(),
+                io.Combo.Input(
+                    "held_things",
+                    options=list(HELD_THINGS),
+                    default="keep",
+                    optional=True,
+                    tooltip="What happens to what the person holds, wears or carries: it stays whole in front of the "
+                    "character, or goes away with the person.",
+                ),
             ],
             outputs=[
                 MimoScene.Output(display_name="scene", tooltip="To Proxy Decoder and Compositor."),
@@ -80,11 +89,22 @@ class MimoSeparateScene(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, clip, camera, edge, fps, motion=None, person=None, occluder=None, depth=None, plate=None
+        cls,
+        clip,
+        camera,
+        edge,
+        fps,
+        motion=None,
+        person=None,
+        occluder=None,
+        depth=None,
+        plate=None,
+        held_things=HELD_THINGS[0],
     ) -> io.NodeOutput:
         from ..mimo_core.scene.separate import separate_scene
 
         check_choice("camera", camera, CAMERA_KINDS)
+        check_choice("held_things", held_things, HELD_THINGS)
         progress = make_progress()
         clip = to_clip(clip, fps=fps, progress=progress)
         scene = separate_scene(
@@ -97,6 +117,7 @@ class MimoSeparateScene(io.ComfyNode):
             plate=None if plate is None else to_clip(plate, progress=progress),
             camera=camera,
             edge=edge,
+            held_things=held_things,
             progress=progress,
         )
         layers = [FrameBatch(layer) for layer in (scene.plate, scene.person, scene.occluder)]

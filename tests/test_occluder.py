@@ -278,6 +278,30 @@ def test_somebody_else_far_from_the_body_is_no_piece_of_the_person():
     assert (kept[:, :40] == mask[:, :40]).all() and not kept[:, 45:].any()
 
 
+def carried(frame, *, slip, own=0.4):
+    """A racket that a runner carries across the scene, in colors that the person was seen to have."""
+    x = 20.0 * frame
+    near = Sighting(frame, 1, np.array([50.0, 50.0]), 200, True, own, place=np.array([x, 40.0]), contrast=100.0)
+    return replace(near, covers=0.3, body=np.array([(1 - slip) * x, 50.0]))
+
+
+@pytest.mark.parametrize(("slip", "is_held"), [(0.1, True), (0.9, False)])
+def test_what_moves_with_the_body_across_the_scene_is_held_and_what_passes_is_not(slip, is_held):
+    tracks = ObjectTracks(STATURE)
+    for frame in range(16):
+        tracks.add(frame, [carried(frame, slip=slip)])
+    assert tracks.labels_in_front() == {frame: [1] for frame in range(16)}
+    assert tracks.labels_held() == ({frame: [1] for frame in range(16)} if is_held else {})
+
+
+def test_a_small_piece_beside_a_hand_is_known_and_one_far_from_it_or_dim_is_not():
+    for at_hand, contrast, expected in ((True, 90.0, {0: [1]}), (False, 90.0, {}), (True, 20.0, {})):
+        tracks = ObjectTracks(STATURE)
+        piece = replace(seen(0, 10.0, touches=False), at_hand=at_hand, contrast=contrast)
+        tracks.add(0, [piece])
+        assert tracks.labels_at_hand() == expected
+
+
 class TestHoles:
     """A wall in front of a person, 80 pixels tall, and a hole in what was found of the wall."""
 
@@ -314,7 +338,7 @@ class TestHoles:
 def test_the_slip_of_an_object_is_its_way_against_the_body(speed, slip):
     sprite = Sprite(np.zeros((9, 9, 3), np.float32), np.ones((9, 9), bool))
     poses = {frame: SpritePose(20 + int(speed * frame), 40, 0.0) for frame in range(10)}
-    body = {frame: np.array([30.0 + 2 * frame, 50.0]) for frame in range(20)}
+    body = {frame: np.array([[30.0 + 2 * frame, 50.0], [30.0 - 9 * frame, 50.0], [np.nan] * 2]) for frame in range(20)}
     assert TrackedSprite(sprite, poses).slip(body) == slip
     assert TrackedSprite(sprite, poses).slip({}) == np.inf
 

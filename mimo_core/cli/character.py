@@ -11,6 +11,7 @@ from ..errors import InputError
 from .decoder import find_example, make_decoder
 from .terminal import (
     MOTION_HELP,
+    add_held_option,
     add_motion_options,
     add_output,
     add_person_options,
@@ -33,6 +34,7 @@ def add_replace(commands) -> None:
     _add_character(command)
     command.add_argument("--video", type=Path, help="the driving video; default: the example that ships")
     add_person_options(command, "who to replace")
+    add_held_option(command)
     add_output(command, "the video to write, with the sound, rate, length and size of the source", required=False)
     add_work_options(command)
 
@@ -94,7 +96,13 @@ def run_replace(options) -> None:
     scene = _make_scene(options.scene, clip.width, clip.height, clip.fps) if options.scene else None
     watch = _start_watch()
     decoder = make_decoder(options, options.video or find_example().video)
-    shared = {"scene": scene, "decoder": decoder, "progress_of": start_bar, "watch": watch}
+    shared = {
+        "scene": scene,
+        "held_things": options.held_things,
+        "decoder": decoder,
+        "progress_of": start_bar,
+        "watch": watch,
+    }
     if is_of_several:
         numbers = options.person if isinstance(options.person, list) else None
         job = replace_people(clip, characters, numbers=numbers, **shared)
@@ -114,7 +122,14 @@ def _prepare_replace(options):
     clip = Clip.from_file(options.video or find_example().video, progress=start_bar("open"))
     scene = _make_scene(options.scene, clip.width, clip.height, clip.fps) if options.scene else None
     identity = encode_identity(_read_characters(options)[0])
-    found, scene = prepare_replacement(clip, scene=scene, person=options.person, at=options.at, progress_of=start_bar)
+    found, scene = prepare_replacement(
+        clip,
+        scene=scene,
+        person=options.person,
+        at=options.at,
+        held_things=options.held_things,
+        progress_of=start_bar,
+    )
     notes = (*clip.notes, *identity.notes, *found.notes, *([] if options.scene else [scene.report.text()]))
     return Work(identity, found.motion, scene, clip.fps, clip.sound, "mean", {}, "", notes=notes)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .terminal import (
     MOTION_HELP,
+    add_held_option,
     add_motion_options,
     add_output,
     add_person_options,
@@ -36,6 +37,7 @@ def add_separate(commands) -> None:
     command = declare_command(commands, "separate", run_separate, summary, "mimo separate juggle.mp4 --out layers")
     command.add_argument("clip", type=Path)
     add_person_options(command, "who to take out")
+    add_held_option(command)
     add_output(command, "the folder to write: plate.mp4, person.mp4, occluder.mp4, motion.npz, report.txt")
 
 
@@ -90,7 +92,13 @@ def run_separate(options) -> None:
     refuse_existing(options.out, force=options.force)
     clip = Clip.from_file(options.clip, progress=start_bar("open"))
     found = _find(clip, options)
-    scene = separate_scene(clip, motion=found.motion, coarse=found.masks, progress=start_bar("scene"))
+    scene = separate_scene(
+        clip,
+        motion=found.motion,
+        coarse=found.masks,
+        held_things=options.held_things,
+        progress=start_bar("scene"),
+    )
     with whole_folder(options.out, of=SEPARATED_FILES) as folder:
         _write_layers(folder, scene)
         save_motion(folder / "motion.npz", found.motion)

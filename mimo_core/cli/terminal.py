@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from ..progress import Progress
+from ..scene.held_things import HELD_THINGS
 
 
 MOTION_HELP = (
@@ -88,6 +89,16 @@ def parse_person(text: str) -> int | list[int] | None:
     if len(set(numbers)) < len(numbers):
         raise argparse.ArgumentTypeError(f"{text!r} names somebody twice")
     return numbers if len(numbers) > 1 else numbers[0]
+
+
+def add_held_option(command) -> None:
+    """What happens to what the person holds."""
+    command.add_argument(
+        "--held-things",
+        choices=HELD_THINGS,
+        default=HELD_THINGS[0],
+        help="what the person holds, wears or carries stays in front or goes away with them, default %(default)s",
+    )
 
 
 def parse_point(text: str) -> tuple[int, float, float]:

@@ -10,9 +10,10 @@ import numpy as np
 from ..geometry.box import Box
 from ..media.store import FrameStore
 from .canvas import BackgroundCanvas
-from .filters import dilate_mask
+from .filters import dilate_mask, erode_mask
 from .first_guess import POSSIBLE_PERSON, WorkingClip
 from .labels import BODY_SHAPE, OWN_COLORED, LabelRound
+from .object_tracks import WHOLE_SHARE
 from .sprites import ObjectMasks
 
 
@@ -20,6 +21,7 @@ COVERED_REACH = 0.02  # of the body height: so far beyond the fitted body a fixe
 OBJECT_RIM = 0.03  # of the body height: so far around a tracked object the rest of its piece is its own
 BESIDE_REACH = 0.06  # of the body height: a piece of the person lies so near the fitted body, or is somebody else's
 FRONT_REACH = 0.12  # of the body height: what passes further away hides no character either
+HELD_GAP = 0.04  # of the body height: half of what may be missing between a held thing and the hand
 RIM = 3  # pixels of a soft mask around its solid part
 LEAST_COVERED = 1e-4  # of the squared body height: a fixed object that covers less of the person is not in front there
 
@@ -34,17 +36,39 @@ class FrameMasks:
     fixed: np.ndarray  # alpha of what stands in front, 0 where the person is seen
 
 
+def should_remove_held(
+    working: WorkingClip, canvas: BackgroundCanvas, found: LabelRound, objects: ObjectMasks, held_things: str
+) -> bool:
+    """Whether what the person holds goes away with them: as was chosen, or because it is not whole.
+
+    What is told from the person in a part of the frames only would be there for a while and then gone.
+    """
+    if held_things == "remove":
+        return True
+    frames = [frame for frame in range(canvas.start, canvas.stop) if working.boxes[frame] is not None]
+    labels = found.labels.tracks.labels_held().keys()
+    held = {frame for frame in frames if frame in labels or objects.read_held(frame).any()}
+    return 0 < len(held) < WHOLE_SHARE * len(frames)
+
+
 def assign_owners(
-    working: WorkingClip, canvas: BackgroundCanvas, found: LabelRound, objects: ObjectMasks
+    working: WorkingClip, canvas: BackgroundCanvas, found: LabelRound, objects: ObjectMasks, *, removes_held: bool
 ) -> Iterator[FrameMasks | None]:
     """The masks of each frame of a canvas, None where nobody is.
 
     Of the moving objects those stay that pass in front of the person; what turned out to be a part of the person goes
-    to their mask.
+    to their mask, and so does what they hold if `removes_held`.
     """
     import cv2
 
     labels = found.labels
+    held = labels.tracks.labels_held() if removes_held else {}
+    if held or (removes_held and objects.held):
+        # In other frames it may be seen as pieces beside the hand.
+        for frame, numbers in labels.tracks.labels_at_hand().items():
+            held.setdefault(frame, []).extend(numbers)
+    for frame, numbers in labels.tracks.labels_worn().items():
+        held.setdefault(frame, []).extend(numbers)
     in_front, persons = labels.tracks.labels_in_front(), labels.tracks.labels_of_person()
     for frame in range(canvas.start, canvas.stop):
         box = working.boxes[frame]
@@ -60,6 +84,10 @@ def assign_owners(
             rim = dilate_mask(tracked, OBJECT_RIM * working.body_height)
             passes &= rim | ~own_colored
         passes |= tracked
+        gone = np.isin(number, held.get(frame, []))
+        if removes_held:
+            gone |= box.cut(objects.read_held(frame))
+        passes &= ~gone
         moving = cv2.GaussianBlur(passes.astype(np.uint8) * 255, (3, 3), 0)
         # What was taken for an object but belongs to the person fills its place in the mask.
         beside = dilate_mask((hints & BODY_SHAPE > 0) | (soft > POSSIBLE_PERSON), BESIDE_REACH * working.body_height)
@@ -70,11 +98,23 @@ def assign_owners(
             body = (hints & BODY_SHAPE > 0) | (soft > 127)
             person = keep_beside(person, body, BESIDE_REACH * working.body_height)
             moving = keep_beside(moving, body | (person > 127), FRONT_REACH * working.body_height)
+        if gone.any():
+            person = np.maximum(person, _join_to_person(gone, person, working.body_height))
         fixed = canvas.lookup(found.fixed, frame, box, flags=cv2.INTER_LINEAR)
         if working.motion is not None:
             body = dilate_mask(hints & BODY_SHAPE > 0, COVERED_REACH * working.body_height)
             fixed = keep_covering(fixed, body, LEAST_COVERED * working.body_height**2)
         yield FrameMasks(box, person, moving, (fixed * 255).astype(np.uint8))
+
+
+def _join_to_person(held: np.ndarray, person: np.ndarray, body_height: float) -> np.ndarray:
+    """The mask (h, w) uint8 of what a person holds, (h, w) bool, and of what is thin between it and them."""
+    import cv2
+
+    reach = HELD_GAP * body_height
+    near = held | ((person > 127) & dilate_mask(held, 3 * reach))
+    joined = erode_mask(dilate_mask(near, reach), reach) & dilate_mask(held, 2 * reach)
+    return cv2.GaussianBlur((held | joined).astype(np.uint8) * 255, (3, 3), 0)
 
 
 def keep_covering(fixed: np.ndarray, body: np.ndarray, area: float) -> np.ndarray:

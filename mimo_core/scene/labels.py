@@ -16,6 +16,7 @@ from .appearance import AppearanceModel, LogRatios, alpha_from_log_ratio
 from .canvas import BackgroundCanvas
 from .filters import dilate_mask
 from .first_guess import WorkingClip
+from .fitted_body import BODY_PATCHES
 from .fixed_occluders import BodyCoverage, find_fixed_occluders
 from .frame_views import FrameView, FrameViews
 from .moving_objects import detect_moving_objects, list_sightings, remove_small
@@ -96,7 +97,7 @@ class FrameLabels:
         """`ask` is called before a frame is read; it may raise to cancel."""
         self.working, self.canvas, self.start, self.ask = working, canvas, canvas.start, ask
         self.store, self.tracks = FrameStore(), ObjectTracks(working.body_height)
-        self.body_places: dict[int, np.ndarray] = {}  # the middle (2,) of the fitted body in pixels of the frame
+        self.body_places: dict[int, np.ndarray] = {}  # the middle (N, 2) of each person's body; NaN of who is not there
 
     def append(
         self, frame: int, view: FrameView, model: AppearanceModel, ratios: LogRatios, alpha, person, moving, box: Box
@@ -109,7 +110,7 @@ class FrameLabels:
         self.tracks.add(frame, list_sightings(frame, view, ratios, number, person, own, box[:2], matrix))
         hints = OWN_COLORED * own + OVER_BODY * view.deep_body
         if view.body is not None:
-            self.body_places[frame] = view.body.centers.mean(0) + box[:2]
+            self.body_places[frame] = view.body.centers.reshape(-1, BODY_PATCHES, 2).mean(1) + box[:2]
             hints += BODY_SHAPE * view.body.silhouette
         self.store.append(np.stack([alpha, number, _encode_density(ratios.density), hints.astype(np.uint8)]))
 

@@ -8,7 +8,7 @@ from ..body.model import free_body
 from .appearance import LogRatios
 from .filters import dilate_mask, erode_mask
 from .first_guess import POSSIBLE_PERSON
-from .fitted_body import BODY_PATCHES, find_limb_ends
+from .fitted_body import BODY_PATCHES, LIMB_ENDS, find_limb_ends
 from .frame_views import FrameView
 from .object_tracks import Sighting
 
@@ -19,6 +19,8 @@ OBJECT_GAP = 0.025  # of the body height: gaps so wide inside an object belong t
 LARGEST_HOLE = 3e-2  # of the squared body height: a larger hole in an object is no error
 HOLE_DISTANCE = 0.05  # of the body height: how near the fitted body a hole covers it
 HOLE_PERSON = 0.2  # of a hole in which the person is seen: it is a real one
+HAND_REACH = 0.2  # of the body height: how near a hand a piece of what it holds comes
+HANDS = (3, 4)  # of LIMB_ENDS
 END_REACH = 0.1  # of the body height: how near the middle of a hand, foot or head a piece of it lies
 TOUCH_DISTANCE = 0.015  # of the body height: how near an object must come to touch the person
 
@@ -79,13 +81,18 @@ def list_sightings(
 
     `corner` (x, y) is where the view lies in the frame, `canvas_from_frame` (3, 3) brings the frame onto the canvas.
     """
-    body = view.deep_body
-    covering, size = body & ~own, max(int(body.sum()), 1)
+    deep = view.deep_body
+    covering, size = deep & ~own, max(int(deep.sum()), 1)
     near = np.bincount(label[dilate_mask(person, TOUCH_DISTANCE * view.body_height)], minlength=256)
     colored = np.bincount(label[own], minlength=256)
     area = np.bincount(label.reshape(-1), minlength=256)
     clipped = np.bincount(label[view.near_person], minlength=256) > 0
     limbs = find_limb_ends(free_body(), 1 if view.body is None else len(view.body.centers) // BODY_PATCHES)
+    hands = (
+        np.zeros((0, 2))
+        if view.body is None
+        else view.body.centers[np.isin(limbs % len(LIMB_ENDS), HANDS) & (limbs >= 0)]
+    )
     found = []
     for number in np.flatnonzero(area[1:]) + 1:
         y, x = np.nonzero(label == number)
@@ -94,13 +101,39 @@ def list_sightings(
         share, touches = float(colored[number] / count), bool(near[number])
         contrast = float(np.median(ratios.difference[y, x]))
         covers = None if view.body is None else float(covering[y, x].sum() / min(count, size))
+        at_hand = any(np.hypot(x - hand[0], y - hand[1]).min() < HAND_REACH * view.body_height for hand in hands)
         whole = not clipped[number]
         limb, end = find_limb_end(view, limbs, center - corner)
+        middle = _find_nearest_body(view, center - corner)
+        body = None if middle is None else map_point(canvas_from_frame, middle + corner)
         place, end = (map_point(canvas_from_frame, at) for at in (center, end + corner))
         found.append(
-            Sighting(frame, int(number), center, count, touches, share, place, contrast, covers, whole, limb, end)
+            Sighting(
+                frame,
+                int(number),
+                center,
+                count,
+                touches,
+                share,
+                place,
+                contrast,
+                covers,
+                whole,
+                limb,
+                end,
+                body,
+                at_hand,
+            )
         )
     return found
+
+
+def _find_nearest_body(view: FrameView, center: np.ndarray) -> np.ndarray | None:
+    """The middle (2,) of the fitted body nearest to `center` (2,)."""
+    if view.body is None:
+        return None
+    middles = view.body.centers.reshape(-1, BODY_PATCHES, 2).mean(1)
+    return middles[np.nanargmin(np.linalg.norm(middles - center, axis=1))]
 
 
 def find_limb_end(view: FrameView, limbs: np.ndarray, center: np.ndarray) -> tuple[int, np.ndarray]:

@@ -31,6 +31,9 @@ END_AREA = 1e-2  # of the squared body height: a hand, a shoe or a tuft of hair 
 END_SHARE = 0.5  # of the sightings of such a piece at which it is at the end of a limb
 END_TRAVEL = 0.1  # of the body height: the deviation of its place in the scene; what stands still may be a letter
 END_SLIP = 0.6  # of that deviation may be left in the limb's own place: it moves with the limb
+CARRIED_SLIP = 0.5  # of its travel in the scene may be left in the body's own place: it is carried along
+HELD_AREA = 3e-2  # of the squared body height: what is larger is no piece of a thing in the hand
+WHOLE_SHARE = 0.7  # of the frames in which a held thing must be told from the person to be kept in front as a whole
 HELD_TRAVEL = 0.4  # of the body height: how far it must move in the scene
 
 
@@ -50,6 +53,8 @@ class Sighting:
     whole: bool = False  # seen in full: away from the person and from the border of the view
     limb: int = -1  # which of the body's it lies at the end of, -1 for none
     end: np.ndarray = (0.0, 0.0)  # (2,) place in the scene of that end
+    body: np.ndarray | None = None  # (2,) place in the scene of the middle of the nearest body
+    at_hand: bool = False  # some of it is near a hand
 
 
 @dataclass
@@ -114,10 +119,12 @@ class _ObjectTrack:
         """
         if not any(seen.touches for seen in self.sightings) or self.belongs_to_person(frames):
             return False
+        return not self.is_own_colored() and (self.hides_body() or self.is_held())
+
+    def is_own_colored(self) -> bool:
+        """Whether it is never seen without the person and has colors of theirs."""
         apart = sum(not seen.touches for seen in self.sightings)
-        if apart < FRAMES_APART and float(np.mean([seen.own for seen in self.sightings])) >= OWN_COLOR_SHARE:
-            return False
-        return self.hides_body() or self.is_held()
+        return apart < FRAMES_APART and float(np.mean([seen.own for seen in self.sightings])) >= OWN_COLOR_SHARE
 
     def hides_body(self) -> bool:
         """Whether enough of it lies over the fitted body; so it is where no body is known."""
@@ -133,16 +140,26 @@ class _ObjectTrack:
 
     def is_held(self) -> bool:
         """Whether it stays with the person and moves, and neither shadow nor their own colors explain it."""
+        own = np.mean([seen.own for seen in self.sightings])
+        return self._stays_with_person() and (own < HELD_OWN_SHARE or self._moves_with_body())
+
+    def _stays_with_person(self) -> bool:
         touching = np.mean([seen.touches for seen in self.sightings])
         contrast = np.median([seen.contrast for seen in self.sightings])
-        own = np.mean([seen.own for seen in self.sightings])
         return bool(
             len(self.sightings) >= HELD_SIGHTINGS
             and touching >= HELD_SHARE
             and contrast >= HELD_CONTRAST
-            and own < HELD_OWN_SHARE
             and self.travel() >= HELD_TRAVEL
         )
+
+    def _moves_with_body(self) -> bool:
+        """Whether it moves far less against the body than across the scene."""
+        near = [seen for seen in self.sightings if seen.body is not None]
+        if len(near) < HELD_SIGHTINGS:
+            return False
+        slip = np.ptp([np.subtract(seen.place, seen.body) for seen in near], axis=0).max() / self.body_height
+        return bool(slip < CARRIED_SLIP * self.travel())
 
 
 class ObjectTracks:
@@ -189,6 +206,26 @@ class ObjectTracks:
     def labels_in_front(self) -> dict[int, list[int]]:
         """For each frame the labels of the objects that pass in front of the person, also while they are off it."""
         return _labels_by_frame(track for track in self.tracks if track.is_in_front(self.frames))
+
+    def labels_held(self) -> dict[int, list[int]]:
+        """For each frame the labels of what is in front of the person because they hold, wear or carry it."""
+        return _labels_by_frame(track for track in self.tracks if track.is_held() and track.is_in_front(self.frames))
+
+    def labels_worn(self) -> dict[int, list[int]]:
+        """For each frame the labels of what moves with the person in their own colors: it is theirs."""
+        return _labels_by_frame(track for track in self.tracks if track.is_held() and track.is_own_colored())
+
+    def labels_at_hand(self) -> dict[int, list[int]]:
+        """For each frame the labels of small pieces beside a hand that are not in front for another reason."""
+        found: dict[int, list[int]] = {}
+        for track in self.tracks:
+            if track.is_in_front(self.frames):
+                continue
+            for seen in track.sightings:
+                is_small = seen.area < HELD_AREA * self.body_height**2
+                if seen.at_hand and is_small and seen.contrast >= HELD_CONTRAST:
+                    found.setdefault(seen.frame, []).append(seen.number)
+        return found
 
     def labels_of_person(self) -> dict[int, list[int]]:
         """For each frame the labels of what was taken for an object and is a part of the person."""

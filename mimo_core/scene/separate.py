@@ -41,8 +41,9 @@ from .fill_plate import FilledPatch, fill_hole
 from .filters import dilate_mask
 from .first_guess import WorkingClip, make_first_guess
 from .fitted_body import BODY_PATCHES
-from .frame_masks import FrameMasks, FrameMaskStore, assign_owners
+from .frame_masks import FrameMasks, FrameMaskStore, assign_owners, should_remove_held
 from .frame_views import FrameViews
+from .held_things import check_held_things
 from .labels import label_frames
 from .letters import Letters
 from .overrides import Overrides, fit_overrides
@@ -69,6 +70,7 @@ def separate_scene(
     plate: Clip | None = None,
     camera: str = "auto",
     edge: int = 2,
+    held_things: str = "keep",
     progress: Progress = silent,
 ) -> Scene:
     """Take a clip apart into plate, person and occluder.
@@ -78,10 +80,14 @@ def separate_scene(
     `person`, `occluder`, `depth` (near is bright) and `plate` win over what would be found: one frame or one
     per frame, of the clip's shape. `camera` is auto, none, pan or homography; `edge` the softness of masks in pixels.
 
+    What the person holds has one fate, by `held_things`: keep leaves it in front, remove takes it away with them. What
+    cannot be told from the person for most of the clip is removed in either case, and the report says so.
+
     The plate equals the clip outside the person dilated by 2 % of the body's height. Memory does not grow with the
     clip. Raises InputError for layers of another length or shape, and for a camera that does not exist.
     """
     check_camera(camera)
+    check_held_things(held_things)
     if motion is not None and motion.frames != len(clip):
         raise InputError(
             f"The motion has {motion.frames} frames but the clip has {len(clip)}. "
@@ -105,7 +111,8 @@ def separate_scene(
     result = _Result(clip)
     letters = Letters(working, tick) if seeks_letters else None
     for canvas in plan_canvases(working.path.scaled(1 / working.scale), working.full_boxes()):
-        masks = find_masks(working, canvas, overrides.plate, tick)
+        masks, removes_held = find_masks(working, canvas, overrides.plate, tick, held_things)
+        result.lost_held |= removes_held and held_things == "keep"
         background = None if overrides.plate is not None else collect_background(working, canvas, masks, tick)
         result.is_diffuse |= background is not None and background.is_diffuse
         for frame, source in enumerate(clip.read(canvas.start, canvas.stop), canvas.start):
@@ -162,8 +169,13 @@ def _find_owners(working: WorkingClip, tick: Callable) -> Masks:
     return everywhere.derive(lambda at: cv2.resize(store[at], (width, height), interpolation=cv2.INTER_NEAREST))
 
 
-def find_masks(working: WorkingClip, canvas: BackgroundCanvas, plate: Clip | None, tick: _Ticker) -> FrameMaskStore:
-    """Passes 2 to 6: the masks of the frames of `canvas` at working size. A user's `plate` is taken as it is."""
+def find_masks(
+    working: WorkingClip, canvas: BackgroundCanvas, plate: Clip | None, tick: _Ticker, held_things: str = "keep"
+) -> tuple[FrameMaskStore, bool]:
+    """Passes 2 to 6: the masks of the frames of `canvas` at working size, and whether what is held is removed.
+
+    A user's `plate` is taken as it is.
+    """
     small = make_canvas(working.path, working.boxes, canvas.start, canvas.stop, canvas.first, canvas.last)
     background = estimate_coarse_background(working, small, tick)
     fixed = np.zeros(background.known.shape, np.float32)
@@ -176,7 +188,9 @@ def find_masks(working: WorkingClip, canvas: BackgroundCanvas, plate: Clip | Non
         found = label_frames(views, model, fixed, objects, tick, tick.ask)
         model, fixed = found.model, found.fixed
         objects = track_objects(working, small, found.labels)
-    return FrameMaskStore(canvas.start, assign_owners(working, small, found, objects))
+    removes_held = should_remove_held(working, small, found, objects, held_things)
+    owners = assign_owners(working, small, found, objects, removes_held=removes_held)
+    return FrameMaskStore(canvas.start, owners), removes_held
 
 
 def _finish_frame(
@@ -264,6 +278,7 @@ class _Result:
     people: _PatchStore = field(default_factory=lambda: _PatchStore())
     occluders: _PatchStore = field(default_factory=lambda: _PatchStore())
     statistics: SceneStatistics = field(default_factory=SceneStatistics)
+    lost_held: bool = False  # what is held was to be kept, but could not be told from the person
     is_diffuse: bool = False  # some background was too little seen to be painted
 
     def add(self, frame: int, box: Box, patch: FilledPatch, person: np.ndarray, occluder: np.ndarray, reach) -> None:
@@ -296,6 +311,11 @@ class _Result:
             f"The shot is cut at frame {frame}: what lies behind the person is taken from each side alone."
             for frame in working.cuts
         ]
+        if self.lost_held:
+            notes.append(
+                "What the person holds could not be told from them in many frames and is removed with them. "
+                "Give an occluder mask to keep it in front."
+            )
         if self.is_diffuse:
             notes.append(
                 "Most of what is behind the person was seen in no frame and is filled with a soft color. "

@@ -6,7 +6,7 @@ is density by neither the scene nor the person, frame after frame, belongs to it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -235,12 +235,15 @@ class TrackedSprite:
             yield frame, self.sprite.draw_shape(pose, size)
 
     def slip(self, places: Mapping[int, np.ndarray]) -> float:
-        """How far it moves against something of which the places (2,) in some frames are given, in pixels.
+        """How far it moves against the one of N bodies with which it moves most, in pixels.
 
-        Infinite where they never are there together.
+        `places` are those of the bodies by frame, (N, 2), NaN of who is not there. Infinite where it meets nobody.
         """
         apart = [np.array([pose.x, pose.y]) - places[frame] for frame, pose in self.poses.items() if frame in places]
-        return float(np.ptp(apart, axis=0).max()) if apart else float("inf")
+        if not apart:
+            return float("inf")
+        known = (each[~np.isnan(each).any(1)] for each in np.stack(apart, 1))
+        return min((float(np.ptp(each, axis=0).max()) for each in known if len(each)), default=float("inf"))
 
 
 def track_object(
@@ -271,15 +274,25 @@ class ObjectMasks:
     def __init__(self, size: tuple[int, int]):
         self.size, self.store = size, FrameStore()
         self.found: dict[int, list[int]] = {}
+        self.held: set[int] = set()  # those of the masks that show what the person holds
 
-    def add(self, frame: int, mask: np.ndarray) -> None:
+    def add(self, frame: int, mask: np.ndarray, *, is_held: bool = False) -> None:
         """Take in an object's place (h, w) bool."""
         self.found.setdefault(frame, []).append(len(self.store))
+        if is_held:
+            self.held.add(len(self.store))
         self.store.append(mask.astype(np.uint8))
 
     def read(self, frame: int) -> np.ndarray:
         """Where tracked objects are in a frame, (h, w) bool."""
+        return self._join(self.found.get(frame, []))
+
+    def read_held(self, frame: int) -> np.ndarray:
+        """Where those of them are which the person holds, (h, w) bool."""
+        return self._join(index for index in self.found.get(frame, []) if index in self.held)
+
+    def _join(self, indices: Iterable[int]) -> np.ndarray:
         mask = np.zeros(self.size[::-1], bool)
-        for index in self.found.get(frame, []):
+        for index in indices:
             mask |= self.store[index] > 0
         return mask

@@ -49,7 +49,7 @@ def track_objects(working: WorkingClip, canvas: BackgroundCanvas, labels: FrameL
         slips = bool(near) and tracked.slip(labels.body_places) >= LEAST_SLIP * working.body_height
         if slips and (is_held or _hides_body(working, labels, near)):
             for frame, place in masks:
-                found.add(frame, place)
+                found.add(frame, place, is_held=is_held)
     return found
 
 
