@@ -246,20 +246,51 @@ class TestNpzVariants:
             {"mocap_framerate": np.array([10.0])},
             {"mocap_framerate": np.array([10])},
             {"mocap_framerate": None, "fps": np.array(10)},
+            {"betas": np.zeros((16, 1, 16))},
+            {"mocap_framerate": np.array("10.0")},
+            {"mocap_framerate": np.array([b"10"])},
+            {"mocap_framerate": np.full(16, 10.0)},
+            {"mocap_framerate": None, "frameRate": np.array(10)},
         ],
-        ids=["betas per frame", "rate in a list", "whole rate", "fps"],
+        ids=[
+            "betas per frame",
+            "rate in a list",
+            "whole rate",
+            "fps",
+            "betas per frame and person",
+            "rate as text",
+            "rate as bytes in a list",
+            "rate per frame",
+            "another name of the rate",
+        ],
     )
     def test_are_read(self, tmp_path, walk, changes):
         np.savez(tmp_path / "m.npz", **self.amass(walk, **changes))
         found = load_motion(tmp_path / "m.npz")
         assert found.fps == 10 and farthest(found, walk) < 0.1
 
-    @pytest.mark.parametrize("keys", [("root_orient", "pose_body", "trans"), ("global_orient", "pose_body", "transl")])
-    def test_parts_of_smplx_without_poses(self, tmp_path, walk, keys):
+    @pytest.mark.parametrize(
+        "keys",
+        [
+            ("root_orient", "pose_body", "trans"),
+            ("global_orient", "pose_body", "transl"),
+            ("global_orient", "body_pose", "transl"),
+        ],
+    )
+    @pytest.mark.parametrize("by_joint", [False, True])
+    def test_parts_of_smplx_without_poses(self, tmp_path, walk, keys, by_joint):
         whole = self.amass(walk)
-        parts = dict(zip(keys, (whole["poses"][:, :3], whole["poses"][:, 3:66], whole["trans"]), strict=True))
+        body = whole["poses"][:, 3:66].reshape(-1, 21, 3) if by_joint else whole["poses"][:, 3:66]
+        parts = dict(zip(keys, (whole["poses"][:, :3], body, whole["trans"]), strict=True))
         np.savez(tmp_path / "m.npz", **parts, betas=np.zeros(10), mocap_frame_rate=10.0)
         assert farthest(load_motion(tmp_path / "m.npz"), walk) < 1.5  # without the two joints of the hands
+
+    def test_somebody_on_the_spot_in_the_origin_has_no_floor_that_says_what_is_up(self, tmp_path):
+        jumping = builtin_motion("jumping jacks")[:16].person
+        poses = torch.cat([jumping.global_orient, jumping.body_pose], 1).numpy()
+        np.savez(tmp_path / "m.npz", poses=poses, trans=np.zeros((16, 3)), betas=np.zeros(10), fps=10)
+        joints = world_joints(load_motion(tmp_path / "m.npz").person)
+        assert (joints[:, JOINT["head"], 1] - joints[:, JOINT["left_ankle"], 1]).min() > 1
 
     def test_no_frames(self, tmp_path, walk):
         empty = {"poses": np.zeros((0, 156)), "trans": np.zeros((0, 3))}
@@ -267,7 +298,7 @@ class TestNpzVariants:
         with pytest.raises(InputError, match="has no frames"):
             load_motion(tmp_path / "m.npz")
 
-    @pytest.mark.parametrize("rate", [0.0, np.nan, 1e10, [30.0, 30.0]])
+    @pytest.mark.parametrize("rate", [0.0, np.nan, 1e10, [30.0, 60.0], "fast"])
     def test_a_rate_that_is_none_is_refused(self, tmp_path, walk, rate):
         np.savez(tmp_path / "m.npz", **self.amass(walk, mocap_framerate=np.array(rate)))
         with pytest.raises(InputError, match="one number above 0"):

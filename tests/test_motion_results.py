@@ -140,6 +140,26 @@ class TestGvhmr:
         with pytest.raises(InputError, match=message):
             load_motion(tmp_path / "m.pt")
 
+    @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+    def test_is_read_from_every_protocol_of_pickles(self, tmp_path, protocol):
+        torch.save(gvhmr(), tmp_path / "m.pt")
+        arrays = {
+            key: {name: value.numpy() for name, value in part.items()} if isinstance(part, dict) else part.numpy()
+            for key, part in gvhmr().items()
+        }
+        (tmp_path / "m.pkl").write_bytes(pickle.dumps(arrays, protocol))
+        found, truth = (load_motion(tmp_path / name).person for name in ("m.pkl", "m.pt"))
+        assert torch.equal(found.body_pose, truth.body_pose) and torch.equal(found.transl, truth.transl)
+
+    def test_without_frames_says_so(self, tmp_path):
+        none = {
+            key: {name: value[:0] for name, value in part.items()} if isinstance(part, dict) else part[:0]
+            for key, part in gvhmr().items()
+        }
+        torch.save(none, tmp_path / "m.pt")
+        with pytest.raises(InputError, match="m.pt has no frames"):
+            load_motion(tmp_path / "m.pt")
+
 
 @needs_joblib
 class TestWham:

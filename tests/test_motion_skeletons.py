@@ -202,6 +202,8 @@ class TestText:
             lambda t: t.replace("Hips\n{", "Hips {").replace("Spine\n{", "Spine{"),
             lambda t: t.replace(".", ","),
             lambda t: t + "\x1a\0\0",
+            lambda t: t + "\ufffd\ufffd\n",
+            lambda t: t.replace("Frames: ", "Frames ").replace("Frame Time: ", "Frame Time "),
             lambda t: t.replace("\n", "\r\n"),
             lambda t: t.replace("CHANNELS 6", "CHANNELS 3"),
             lambda t: t.replace("Hips", "Big Skeleton 1:Hips").replace("Spine1", "The Spine1"),
@@ -214,6 +216,8 @@ class TestText:
             "braces",
             "commas",
             "zeros",
+            "bytes of no text",
+            "no colons",
             "lines",
             "count",
             "spaces",
@@ -307,6 +311,16 @@ class TestGltf:
         (tmp_path / "inside.gltf").write_text(json.dumps(document))
         for name in ("beside.gltf", "inside.gltf"):
             assert farthest(load_motion(tmp_path / name), walk) < 0.1
+
+    def test_a_node_that_moves_keeps_the_rest_of_its_matrix(self, tmp_path, walk):
+        document, binary = motion_gltf(walk, NAMES)
+        for node in document["nodes"]:
+            matrix = np.eye(4)
+            matrix[:3, :3] = Rotation.from_quat(node.pop("rotation", [0, 0, 0, 1])).as_matrix() * node.pop("scale", 1)
+            matrix[:3, 3] = node.pop("translation", [0, 0, 0])
+            node["matrix"] = matrix.T.ravel().tolist()
+        (tmp_path / "m.glb").write_bytes(packed_glb(document, binary))
+        assert farthest(load_motion(tmp_path / "m.glb"), walk) < 0.1
 
     @pytest.mark.parametrize(
         "uri", ["../secret.bin", "/etc/passwd", "http://example.com/a.bin", "missing.bin", "%2e%2e/a"]

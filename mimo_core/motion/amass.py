@@ -16,7 +16,7 @@ from .cameras import camera_in_front
 from .joints import world_joints
 from .motion import Motion
 from .upright import UP_AXES, UP_CHOICES, find_up, up_matrix
-from .values import check_shape, mean_betas, read_rate, read_values
+from .values import check_shape, find_rate_name, mean_betas, read_rate, read_values
 
 
 BODIES = {72: "smpl", 156: "smplh", 165: "smplx"}  # by the values of a pose
@@ -31,8 +31,11 @@ KEYS = ("poses", *ROOTS, *PARTS, "pose_hand", *HANDS, *PLACES, "betas")
 
 def is_amass(arrays: Mapping) -> bool:
     """Whether these are AMASS's arrays: poses, or the parts of them that SMPL-X files have."""
-    has_parts = any(root in arrays for root in ROOTS) and "pose_body" in arrays
-    return "poses" in arrays or has_parts
+    has_root, has_rate = any(root in arrays for root in ROOTS), find_rate_name(arrays) is not None
+    is_seen = any(str(key).endswith("_incam") for key in arrays)  # GVHMR has the same names
+    return (
+        "poses" in arrays or has_root and ("pose_body" in arrays or "body_pose" in arrays and has_rate and not is_seen)
+    )
 
 
 def motion_from_amass(arrays: Mapping[str, np.ndarray], *, name: str, up: str = "auto") -> Motion:
@@ -82,6 +85,7 @@ def _read_poses(arrays: Mapping[str, np.ndarray], name: str) -> tuple[Tensor, di
         return _pad_hands(poses[:, :66]), dict(zip(HANDS, poses[:, 66:].split(45, 1), strict=True)), body
     root = read_values(arrays, next(key for key in ROOTS if key in arrays), name)
     pose = read_values(arrays, next(key for key in PARTS if key in arrays), name)
+    root, pose = root.flatten(1), pose.flatten(1)
     if pose.ndim != 2 or pose.shape[1] not in (63, 69):
         raise InputError(f"The body's pose in {name} is {tuple(pose.shape)}; 63 or 69 values a frame are expected.")
     check_shape(root, (len(pose), 3), "root_orient", name)
@@ -108,6 +112,8 @@ def find_body_up(poses: Tensor, trans: Tensor, *, convention: int, trust: float)
         joints[:, [JOINT[f"{side}_{name}"] for side in ("left", "right")]].mean(1) for name in ("hip", "ankle")
     )
     reach = torch.stack([joints.amin(1), joints.amax(1)], -1)
+    if not trans.any():
+        reach = torch.full_like(reach, torch.nan)  # on the spot in the origin: no floor is known
     return find_up(joints[:, JOINT["head"]], hips, feet, reach, convention=convention, trust=trust)
 
 

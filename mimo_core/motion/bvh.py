@@ -24,7 +24,7 @@ KEYWORDS = {"HIERARCHY", "ROOT", "JOINT", "END", "OFFSET", "CHANNELS", "{", "}"}
 WORD = re.compile(r"\s*([{}]|[^\s{}]+)")
 NAME = re.compile(r"[ \t]*([^\n\r{}]*)")
 CHANNEL = re.compile(r"[xyz](rotation|position)", re.IGNORECASE)
-MOTION_LINE = re.compile(r"\bMOTION\s+Frames\s*:\s*(\S+)\s+Frame\s*Time\s*:\s*(\S+)", re.IGNORECASE)
+MOTION_LINE = re.compile(r"\bMOTION\s+Frames\s*[:=]?\s*(\S+)\s+Frame\s*Time\s*[:=]?\s*(\S+)", re.IGNORECASE)
 LONGEST_FRAME = 1.0  # seconds: a Frame Time from here on is a rate, or absurd
 MOST_BVH_RATE = 1000.0  # frames a second
 NO_SHIFT = 1e-3  # of a bone: positions below it in all frames are none
@@ -48,7 +48,7 @@ def read_bvh(text: str, *, file: str) -> SkeletalAnimation:
     Text is taken as programs write it: keywords in any case, names with spaces and colons, braces without a space,
     decimal commas, bytes of zero and Ctrl-Z at the end, a count of frames that is one off.
     """
-    text = text.replace("\0", " ").replace("\x1a", " ")
+    text = text.replace("\0", " ").replace("\x1a", " ").rstrip("\ufffd \t\r\n")  # bytes of no text at the end
     match = MOTION_LINE.search(text)
     skeleton = text if match is None else text[: match.start()]
     is_comma = "," in skeleton and not re.search(r"\d\.\d", skeleton)

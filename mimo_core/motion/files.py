@@ -34,7 +34,7 @@ from .motion import Motion
 from .seen import LARGEST_PACKED, SeenMasks
 from .skeletal_animation import animation_from_motion, motion_from_animation
 from .upright import UP_CHOICES, posture_notes
-from .values import RATES
+from .values import find_rate_name
 
 
 OWN_SUFFIXES = (".npz", ".safetensors")
@@ -47,6 +47,7 @@ MOST_FRAMES = 200_000  # nearly two hours at 30 frames a second
 SAFE_TORCH_VERSION = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
 MOST_PEOPLE = 16
 MOST_ARRAYS = 1000  # of a file
+LONGEST_VALUE = 64  # bytes of one value, such as a number as text
 MOST_VALUES = 1 << 26  # numbers of one array
 LARGEST_TEXT = 256 << 20  # bytes of a BVH file; ten minutes at 120 frames a second have 50 MB
 MOST_FRAME_VALUES = 600  # numbers per frame and array; AMASS's DMPL and marker arrays are not read
@@ -302,7 +303,7 @@ def _open_npy(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> 
         with archive.open(member) as file:
             return np.lib.format.read_array(file, allow_pickle=False)
 
-    return _LazyArray(tuple(shape), dtype.kind, read)
+    return _LazyArray(tuple(shape), dtype.kind if dtype.itemsize <= LONGEST_VALUE else "V", read)
 
 
 def _open_safetensors(path: Path) -> tuple[dict[str, _LazyArray], dict | None]:
@@ -378,14 +379,12 @@ def _person_from_arrays(path: Path, arrays: Mapping[str, _LazyArray], number: in
 
 
 def _load_amass(path: Path, arrays: Mapping[str, _LazyArray], up: str) -> Motion:
-    given = _read_known(path, arrays, (*amass.KEYS, *RATES))
+    given = _read_known(path, arrays, amass.KEYS)
     return amass.motion_from_amass(given, name=path.name, up=up)
 
 
 def _load_kimodo(path: Path, arrays: Mapping[str, _LazyArray]) -> Motion:
-    return soma.motion_from_kimodo(
-        _read_known(path, arrays, ("posed_joints", "global_rot_mats", *RATES)), name=path.name
-    )
+    return soma.motion_from_kimodo(_read_known(path, arrays, ("posed_joints", "global_rot_mats")), name=path.name)
 
 
 def _load_romp(path: Path) -> Motion:
@@ -399,12 +398,13 @@ def _load_romp(path: Path) -> Motion:
 
 
 def _read_known(path: Path, arrays: Mapping[str, _LazyArray], keys: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The arrays of these names, each of a size that a motion can have."""
+    """The arrays of these names, each of a size that a motion can have, and the frame rate by any name."""
     given = {}
-    for key in keys:
+    rate = find_rate_name(arrays)
+    for key in (*keys, *([] if rate is None else [rate])):
         if key in arrays:
-            limit = (MOST_FRAMES, MOST_FRAME_VALUES, 9, 9)[: len(arrays[key].shape)]
-            given[key] = _read_checked(path, arrays, key, limit=limit)
+            limit = (MOST_FRAMES, MOST_FRAME_VALUES, MOST_FRAME_VALUES, 9)[: len(arrays[key].shape)]
+            given[key] = _read_checked(path, arrays, key, limit=limit, kinds="bfiuOUS" if key == rate else "bfiuO")
     return given
 
 
@@ -418,11 +418,14 @@ def _load_gvhmr(path: Path, arrays: Mapping[str, _LazyArray]) -> Motion:
     return results.motion_from_gvhmr(given, name=path.name)
 
 
-def _read_checked(path: Path, arrays: Mapping[str, _LazyArray], name: str, *, limit: tuple[int, ...]) -> np.ndarray:
+def _read_checked(
+    path: Path, arrays: Mapping[str, _LazyArray], name: str, *, limit: tuple[int, ...], kinds: str = "bfiuO"
+) -> np.ndarray:
+    """An array of one of some `kinds`, numpy's letters."""
     if name not in arrays:
         raise InputError(f"{path.name} lacks {name}.")
     _check_shape(path, name, arrays[name].shape, limit=limit)
-    if arrays[name].kind not in "bfiuO":  # objects are refused by name when they are read
+    if arrays[name].kind not in kinds:  # objects are refused by name when they are read
         raise InputError(f"{name} in {path.name} must hold numbers. Export it again.")
     return np.asarray(arrays[name].read())
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..errors import InputError
-from ..geometry.rotations import matrix_from_quaternion, slerp
+from ..geometry.rotations import matrix_from_quaternion, quaternion_from_matrix, slerp
 from .bones import find_bones
 from .skeletal_animation import SkeletalAnimation, round_frame_rate
 
@@ -273,7 +273,10 @@ def _local(node: Mapping, number: int, keys: Mapping, times: np.ndarray) -> Tens
     """A node's own transform (F, 4, 4)."""
     frames = len(times)
     if "matrix" in node:
-        return torch.tensor(node["matrix"], dtype=torch.float64).view(4, 4).T.repeat(frames, 1, 1)
+        matrix = torch.tensor(node["matrix"], dtype=torch.float64).view(4, 4).T
+        if not any((number, path) in keys for path in ("translation", "scale", "rotation")):
+            return matrix.repeat(frames, 1, 1)
+        node = _split_matrix(matrix)  # glTF forbids it in nodes that move, but some have it
     shift, scale, turn = (
         _sample_keys(keys[number, path], times)
         if (number, path) in keys
@@ -369,6 +372,13 @@ def _animation(animated: _AnimatedNodes, joints: list[int], bind: Tensor | None)
         up_trust=GLTF_UP_TRUST,
         notes=animated.notes,
     )
+
+
+def _split_matrix(matrix: Tensor) -> dict[str, list[float]]:
+    """Translation, rotation (x, y, z, w) and scale of a transform (4, 4)."""
+    scale = matrix[:3, :3].norm(dim=0)
+    w, x, y, z = quaternion_from_matrix(matrix[:3, :3] / scale.clamp_min(1e-12)).tolist()
+    return {"translation": matrix[:3, 3].tolist(), "rotation": [x, y, z, w], "scale": scale.tolist()}
 
 
 def _rotation(matrix: Tensor) -> Tensor:

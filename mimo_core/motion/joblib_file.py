@@ -111,10 +111,14 @@ class _JoblibUnpickler(pickle._Unpickler):  # the C one gives no access to the s
 
     dispatch[pickle.BUILD[0]] = load_build
 
-    def refuse(self):
-        raise InputError("The file is refused: it reserves memory for bytes that no motion has.")
+    def load_bytearray(self):
+        """The arrays of protocol 5. Python's own allocates what the file declares before it reads."""
+        size = struct.unpack("<Q", self.read(8))[0]
+        if size > LARGEST_FILE_SIZE:
+            raise InputError("The file is refused: it reserves memory for bytes that no motion has.")
+        self.append(bytearray(self.read(size)))
 
-    dispatch[pickle.BYTEARRAY8[0]] = refuse  # allocates what it declares
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray
 
     def _array(self, state) -> np.ndarray:
         kind = array_type(state["dtype"])

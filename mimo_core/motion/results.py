@@ -137,12 +137,22 @@ def motion_from_tree(tree, *, name: str) -> Motion:
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
+            if _has_no_frames(tree):
+                raise InputError(f"{name} has no frames. Choose another file.") from None
             raise InputError(f"{name} is damaged: its parts do not fit together ({error!r}).") from error
     held = f" It holds {', '.join(sorted(map(str, tree))[:12])}." if isinstance(tree, dict) else ""
     raise InputError(
         f"{name} is no result of GVHMR, GEM-X, WHAM, 4D-Humans, ROMP or GLAMR, and no motion of AIST++ or 3DPW.{held} "
         "Save its arrays as .npz in AMASS's form instead."
     )
+
+
+def _has_no_frames(tree) -> bool:
+    """Whether a value, or one in its dictionaries, is an array without rows."""
+    if isinstance(tree, Mapping):
+        return any(_has_no_frames(value) for value in tree.values())
+    shape = getattr(tree, "shape", ())
+    return len(shape) > 0 and shape[0] == 0
 
 
 def _is_gem_smpl(tree: Mapping) -> bool:

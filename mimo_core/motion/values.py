@@ -48,19 +48,34 @@ def check_shape(value: Tensor, shape: tuple[int, ...], key: str, name: str) -> N
 
 
 def read_rate(values: Mapping, name: str, *, default: float | None = None) -> float:
-    """Frames a second under any usual name, as a number or in a list of one.
+    """Frames a second under any usual name, in any case: a number, also as text, in a list, or in every frame.
 
     Raises InputError where there is none and no default, or where it makes no sense.
     """
-    for spelling in RATES:
-        if spelling in values:
-            rate = np.asarray(values[spelling]).reshape(-1)
-            if rate.size != 1 or rate.dtype.kind not in "fiu" or not 0 < float(rate[0]) <= FASTEST_RATE:
-                raise InputError(f"{spelling} in {name} must be one number above 0 and up to {FASTEST_RATE:g}.")
-            return float(rate[0])
+    spelling = find_rate_name(values)
+    if spelling is not None:
+        rate = _parse_rate(values[spelling])
+        if not 0 < rate <= FASTEST_RATE:
+            raise InputError(f"{spelling} in {name} must be one number above 0 and up to {FASTEST_RATE:g}.")
+        return rate
     if default is None:
         raise InputError(f"{name} has no frame rate ({', '.join(RATES)}).")
     return default
+
+
+def find_rate_name(values: Mapping) -> str | None:
+    """The key of a frame rate: a usual name in any case, with or without underscores."""
+    plain = {str(spelling).replace("_", "").lower(): spelling for spelling in values}
+    return next((plain[known] for rate in RATES if (known := rate.replace("_", "")) in plain), None)
+
+
+def _parse_rate(value) -> float:
+    """The one number that a value holds, 0 where it does not."""
+    found = np.unique(np.asarray(value))
+    try:
+        return float(found[0]) if len(found) == 1 and found.dtype.kind in "fiuUS" else 0.0
+    except ValueError:
+        return 0.0
 
 
 def mean_betas(values: Mapping, key: str, name: str) -> Tensor:
