@@ -94,7 +94,7 @@ def check_links(node, received: dict[str, str]) -> bool | str:
     """ComfyUI's own check of what is linked, but text is a color too: workflows of older cores link it."""
     from comfy_execution.validation import validate_node_input
 
-    wanted = {entry.id: entry.get_io_type() for entry in node.GET_SCHEMA().inputs}
+    wanted = {entry.id: entry.get_io_type() for entry in node.define_schema().inputs}
     for name, kind in received.items():
         if name == "color" and kind == "STRING":
             continue

@@ -287,7 +287,7 @@ class TestTenBits:
             proxy=("MIMO_DecodeProxy", {"identity": ["identity", 0], "motion": ["motion", 0], "scene": ["scene", 0],
                                         "back_side": "mirror"}),
             composite=("MIMO_Composite", {"scene": ["scene", 0], "images": ["proxy", 0], "mask": ["proxy", 1],
-                                          "color_match": "none", "feather": 4, "shadow": 0.5}),
+                                          "color_match": "none", "feather": 4, "shadow": 0.5, "behavior": "fixed"}),
             video=("CreateVideo", {"images": ["composite", 1], "fps": 24.0, "bit_depth": 10}),
             save=("SaveVideo", {"video": ["video", 0], "filename_prefix": "ten", "format": "auto", "codec": "auto"}),
         )  # fmt: skip
