@@ -24,6 +24,7 @@ from .media.clip import Clip, Masks
 from .media.store import FrameStore
 from .motion.motion import Motion
 from .motion.retarget import retarget_motion
+from .pose.blazepose import BlazePose
 from .pose.estimate import Estimate, estimate_motion
 from .pose.estimate_people import estimate_people
 from .progress import Progress, silent, track_progress
@@ -117,6 +118,7 @@ def replace_character(
     person: int = 0,
     at: tuple[int, float, float] | None = None,
     held_things: str = "keep",
+    networks: BlazePose | None = None,
     decoder: Decoder | None = None,
     color_match: str = "mean",
     progress_of: Callable[[str], Progress] = ignore_stages,
@@ -132,7 +134,14 @@ def replace_character(
     with watch.stage("identity"):
         identity = encode_identity(character)
     found, scene = prepare_replacement(
-        clip, scene=scene, person=person, at=at, held_things=held_things, progress_of=progress_of, watch=watch
+        clip,
+        scene=scene,
+        person=person,
+        at=at,
+        held_things=held_things,
+        networks=networks,
+        progress_of=progress_of,
+        watch=watch,
     )
     decoder = decoder or ProxyDecoder()
     drawn = decoder.draw(identity, found.motion, scene, color_match=color_match, watch=watch)
@@ -146,13 +155,14 @@ def prepare_replacement(
     person: int = 0,
     at: tuple[int, float, float] | None = None,
     held_things: str = "keep",
+    networks: BlazePose | None = None,
     progress_of: Callable[[str], Progress] = ignore_stages,
     watch: Stopwatch | None = None,
 ) -> tuple[Estimate, Scene]:
     """What a person does in a clip, and the clip's own scene unless one is given. InputError without a person."""
     watch = watch or Stopwatch()
     with watch.stage("pose"):
-        found = find_person(clip, person=person, at=at, progress=progress_of("pose"))
+        found = find_person(clip, person=person, at=at, networks=networks, progress=progress_of("pose"))
         found = replace(found, people=())  # 1.5 kB a frame and person, which nobody asks for again
     if scene is None:
         with watch.stage("scene"):
@@ -173,6 +183,7 @@ def replace_people(
     scene: Scene | None = None,
     numbers: Sequence[int] | None = None,
     held_things: str = "keep",
+    networks: BlazePose | None = None,
     decoder: Decoder | None = None,
     color_match: str = "mean",
     progress_of: Callable[[str], Progress] = ignore_stages,
@@ -193,6 +204,7 @@ def replace_people(
         numbers=numbers,
         count=len(characters),
         held_things=held_things,
+        networks=networks,
         progress_of=progress_of,
         watch=watch,
     )
@@ -211,13 +223,15 @@ def prepare_people(
     numbers: Sequence[int] | None = None,
     count: int = 1,
     held_things: str = "keep",
+    networks: BlazePose | None = None,
     progress_of: Callable[[str], Progress] = ignore_stages,
     watch: Stopwatch | None = None,
 ) -> tuple[Estimate, Scene]:
     """What several people do in a clip, and the clip's own scene unless one is given; see `replace_people`."""
     watch = watch or Stopwatch()
     with watch.stage("pose"):
-        found = find_people(clip, numbers=numbers, count=count if count > 1 else 0, progress=progress_of("pose"))
+        asked = {"numbers": numbers, "count": count if count > 1 else 0, "networks": networks}
+        found = find_people(clip, progress=progress_of("pose"), **asked)
     if scene is None:
         with watch.stage("scene"):
             scene = separate_scene(

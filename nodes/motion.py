@@ -19,6 +19,7 @@ from ..mimo_core.motion.heads import has_motion_head
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.motion.seen import SeenMasks
 from ..mimo_core.motion.upright import UP_CHOICES, posture_notes
+from ..mimo_core.pose.blazepose import BOTH, ESTIMATORS, find_estimator
 from .batches import FrameBatch
 from .boxes import parse_boxes, parse_people_boxes
 from .listing import list_folder
@@ -30,7 +31,6 @@ from .views import show_motion
 
 COMPUTED = " [built in]"
 EVERYBODY = -1  # as a number of a person
-ESTIMATORS = ("auto", "blazepose")
 
 
 class MimoEstimatePose(io.ComfyNode):
@@ -68,7 +68,8 @@ class MimoEstimatePose(io.ComfyNode):
                     "estimator",
                     options=list(ESTIMATORS),
                     default="auto",
-                    tooltip="auto takes the best estimator that is installed; blazepose ships with the pack.",
+                    tooltip="blazepose ships with the pack, and auto takes it. blazepose both is the mean of it and "
+                    "pose_landmark_heavy.tflite in models/mimo: better joints, a third slower.",
                 ),
                 io.Int.Input(
                     "person",
@@ -128,16 +129,18 @@ class MimoEstimatePose(io.ComfyNode):
         check_choice("estimator", estimator, ESTIMATORS)
         progress = make_progress()
         clip = to_clip(clip, fps=fps, progress=progress)
+        networks = None if estimator != BOTH else find_estimator(estimator, folder_paths.get_folder_paths("mimo"))
         settings = {"person": person, "smoothing": smoothing, "focal": focal, "progress": progress}
-        people, notes, shown_as = (
-            (),
-            {},
-            {"frames": len(clip), "size": (clip.width, clip.height), "fps": float(clip.fps)},
-        )
+        people, notes = (), {}
+        shown_as = {"frames": len(clip), "size": (clip.width, clip.height), "fps": float(clip.fps)}
         if poses is None and person == EVERYBODY:
-            motion, notes, people = _estimate_everybody(clip, boxes, person_mask, **_without_person(settings))
+            motion, notes, people = _estimate_everybody(
+                clip, boxes, person_mask, networks=networks, **_without_person(settings)
+            )
         elif poses is None:
-            motion, notes, people = _estimate_motion(clip, boxes, person_mask, at=parse_point(at), **settings)
+            motion, notes, people = _estimate_motion(
+                clip, boxes, person_mask, at=parse_point(at), networks=networks, **settings
+            )
         elif person == EVERYBODY:
             motion = read_people(poses, **shown_as, **_without_person(settings))
         else:

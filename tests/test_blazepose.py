@@ -12,9 +12,13 @@ import pytest
 import mimo_core.pose
 from mimo_core.errors import InputError
 from mimo_core.pose.blazepose import (
+    BOTH,
+    HEAVY,
+    NETWORK_FOLDER,
     BlazePose,
     CropRegion,
     decode_boxes,
+    find_estimator,
     find_people,
     list_anchors,
     load_blazepose,
@@ -22,6 +26,7 @@ from mimo_core.pose.blazepose import (
     refine_from_heatmap,
 )
 from mimo_core.pose.tracking import box_of_mask, start_track, track_guided
+from mimo_core.weights.files import WEIGHT_FILES, locate_weights
 from mimo_lab.synthetic import make_shot
 
 
@@ -214,3 +219,34 @@ class TestGuidedTracking:
     def test_a_box_of_another_form_is_refused(self, frame):
         with pytest.raises(InputError, match="4 numbers"):
             list(track_guided([frame], boxes=[(1, 2, 3)]))
+
+
+class TestBoth:
+    """The mean of two landmark networks. Without the heavy one of MediaPipe the one that ships is its own second."""
+
+    def test_a_network_averaged_with_itself_is_the_network(self, frame):
+        twice = BlazePose(second=NETWORK_FOLDER / "pose_landmark_full.tflite")
+        region = load_blazepose().detect(frame)[0].region
+        one, both = (networks.find_landmarks(frame, region) for networks in (load_blazepose(), twice))
+        for name in ("pixels", "world", "confidence"):
+            np.testing.assert_allclose(getattr(both, name), getattr(one, name), atol=1e-4)
+        np.testing.assert_array_equal(both.mask, one.mask)
+
+    def test_the_heavy_one_lies_half_way_and_leaves_the_mask(self, frame):
+        heavy = locate_weights(next(entry for entry in WEIGHT_FILES if entry.name == HEAVY))
+        if heavy is None:
+            pytest.skip("needs pose_landmark_heavy.tflite: python -m mimo_core fetch blazepose")
+        region = load_blazepose().detect(frame)[0].region
+        one, both = (networks.find_landmarks(frame, region) for networks in (load_blazepose(), find_estimator(BOTH)))
+        away = np.linalg.norm(both.pixels - one.pixels, axis=1)
+        assert 0 < away.mean() < 0.05 * region.size
+        np.testing.assert_array_equal(both.mask, one.mask)
+
+    def test_without_its_file_it_says_how_to_get_it(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("MIMO_MODELS", str(tmp_path))
+        with pytest.raises(InputError, match=r"pose_landmark_heavy\.tflite \(28 MB\).*fetch blazepose"):
+            find_estimator(BOTH)
+
+    def test_another_name_lists_the_choices(self):
+        with pytest.raises(InputError, match="auto, blazepose, blazepose both"):
+            find_estimator("openpose")

@@ -1,6 +1,8 @@
 """Downloads by huggingface_hub from a server on this machine that answers as the hub does: compare, place, refuse."""
 
 import hashlib
+import io
+import tarfile
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -175,3 +177,48 @@ class TestTable:
     def test_every_file_has_a_licence_a_source_and_what_works_without_it(self):
         assert all(entry.licence and entry.source and entry.without for entry in WEIGHT_FILES)
         assert all(entry.remote_path for entry in WEIGHT_FILES if entry.repository)
+
+
+class TestArchives:
+    """A file out of a package, whose hash our table knows. The address may be that of a file."""
+
+    @pytest.fixture
+    def entry(self, tmp_path):
+        with tarfile.open(tmp_path / "pack.tgz", "w:gz") as archive:
+            member = tarfile.TarInfo("package/net.tflite")
+            member.size = len(CONTENT)
+            archive.addfile(member, io.BytesIO(CONTENT))
+        return WeightFile(
+            "net.tflite", "mimo/net.tflite", "", "Apache-2.0", "https://example.com", "net",
+            remote_path="package/net.tflite", archive=(tmp_path / "pack.tgz").as_uri(), sha256=SHA256,
+        )  # fmt: skip
+
+    def test_the_file_is_taken_out_and_nothing_else_is_left(self, entry, models):
+        counts = []
+        fetched = fetch_weights(entry, models, progress=lambda *count: counts.append(count))
+        assert fetched.path.read_bytes() == CONTENT and fetched.verified
+        assert [path.name for path in models.rglob("*") if path.is_file()] == ["net.tflite"]
+        assert counts[-1][0] == counts[-1][1] > 0
+
+    def test_what_lies_there_is_not_fetched_again(self, entry, models, tmp_path):
+        fetch_weights(entry, models)
+        (tmp_path / "pack.tgz").unlink()
+        assert fetch_weights(entry, models).verified
+
+    def test_another_hash_leaves_nothing(self, entry, models):
+        with pytest.raises(InputError, match="expected is 0000"):
+            fetch_weights(replace(entry, sha256="0" * 64), models)
+        assert not any(path.is_file() for path in models.rglob("*"))
+
+    @pytest.mark.parametrize("what", ["missing", "cut off", "without the file"])
+    def test_an_archive_that_cannot_be_read_is_named(self, entry, models, tmp_path, what):
+        pack = tmp_path / "pack.tgz"
+        if what == "missing":
+            pack.unlink()
+        elif what == "cut off":
+            pack.write_bytes(pack.read_bytes()[:100])
+        else:
+            entry = replace(entry, remote_path="package/other.tflite")
+        with pytest.raises(InputError, match=r"net\.tflite could not be fetched from file:"):
+            fetch_weights(entry, models)
+        assert not any(path.is_file() for path in models.rglob("*"))

@@ -80,6 +80,7 @@ class _AddCharacter(argparse.Action):
 
 def run_replace(options) -> None:
     from ..media.clip import Clip
+    from ..pose.blazepose import find_estimator
     from ..replace import replace_character, replace_people
 
     is_of_several = bool(options.more_characters) or not isinstance(options.person, int)
@@ -98,6 +99,7 @@ def run_replace(options) -> None:
     decoder = make_decoder(options, options.video or find_example().video)
     shared = {
         "scene": scene,
+        "networks": find_estimator(options.estimator),
         "held_things": options.held_things,
         "decoder": decoder,
         "progress_of": start_bar,
@@ -117,6 +119,7 @@ def _prepare_replace(options):
     from ..farm.work import Work
     from ..identity.encode import encode_identity
     from ..media.clip import Clip
+    from ..pose.blazepose import find_estimator
     from ..replace import prepare_replacement
 
     clip = Clip.from_file(options.video or find_example().video, progress=start_bar("open"))
@@ -127,6 +130,7 @@ def _prepare_replace(options):
         scene=scene,
         person=options.person,
         at=options.at,
+        networks=find_estimator(options.estimator),
         held_things=options.held_things,
         progress_of=start_bar,
     )

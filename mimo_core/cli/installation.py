@@ -52,7 +52,7 @@ def run_fetch(options) -> None:
         return
     for entry in entries:
         print_lines(f"{entry.name}: {entry.size or 'size unknown'}, {entry.source}, licence: {entry.licence}")
-        if entry.repository:
+        if entry.repository or entry.archive:
             fetched = downloads.fetch_weights(entry, get_models_folder(), progress=start_bar(entry.name, unit="B"))
             print_lines(f"wrote {fetched.path}, sha256 {fetched.sha256}{'' if fetched.verified else ' (not compared)'}")
         else:

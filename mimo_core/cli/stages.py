@@ -73,9 +73,10 @@ def run_pose(options) -> None:
 def _find(clip, options, **settings):
     """The estimate of the person, or the people, whom a command means."""
     from ..errors import InputError
+    from ..pose.blazepose import find_estimator
     from ..replace import find_people, find_person
 
-    settings["progress"] = start_bar("pose")
+    settings |= {"networks": find_estimator(options.estimator), "progress": start_bar("pose")}
     if isinstance(options.person, int):
         return find_person(clip, person=options.person, at=options.at, **settings)
     if options.at:

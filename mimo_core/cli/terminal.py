@@ -75,6 +75,11 @@ def add_person_options(command, verb: str) -> None:
         metavar="N",
         help=f"{verb}, 0 = who is seen longest and largest; several as 0,2; all for everybody",
     )
+    command.add_argument(
+        "--estimator",
+        default="auto",
+        help='auto, blazepose, or "blazepose both": the mean of two networks, after `mimo fetch blazepose`',
+    )
     command.add_argument("--at", type=parse_point, metavar="FRAME,X,Y", help="a point on them instead, in pixels")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..weights.files import WEIGHT_FILES, format_command, locate_weights
 
 
 NETWORK_FOLDER = Path(__file__).parent.parent / "assets" / "blazepose"  # the two .tflite files of MediaPipe, Apache-2.0
@@ -25,6 +27,8 @@ SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
 PINKIES, INDICES, THUMBS = (17, 18), (19, 20), (21, 22)
 HIPS, KNEES, ANKLES, HEELS, TOES = (23, 24), (25, 26), (27, 28), (29, 30), (31, 32)
 
+BOTH, HEAVY = "blazepose both", "pose_landmark_heavy.tflite"
+ESTIMATORS = ("auto", "blazepose", BOTH)  # auto is what ships
 DETECTOR_SIZE = 224  # input of pose_detection.tflite
 DETECTOR_LAYERS = ((8, 2), (16, 2), (32, 6))  # (stride, anchors a cell), 2254 anchors in all
 SAME_PERSON_IOU = 0.3  # min_suppression_threshold of MediaPipe's pose_detection graph
@@ -103,11 +107,15 @@ class FramePose:
 
 
 class BlazePose:
-    """The two networks. One object serves one thread at a time."""
+    """The two networks. One object serves one thread at a time.
 
-    def __init__(self, *, threads: int = 1):
-        self._detector = load_network("pose_detection.tflite", threads)
-        self._landmarker = load_network("pose_landmark_full.tflite", threads)
+    With `second`, the file of another landmark network, the landmarks are the mean of both; the mask is the first's.
+    """
+
+    def __init__(self, *, second: Path | None = None, threads: int = 1):
+        self._detector = load_network(NETWORK_FOLDER / "pose_detection.tflite", threads)
+        files = [NETWORK_FOLDER / "pose_landmark_full.tflite", *([] if second is None else [second])]
+        self._landmarkers = [load_network(file, threads) for file in files]
         self._anchors = list_anchors()
         self._lock = threading.Lock()
 
@@ -148,28 +156,66 @@ class BlazePose:
         """The landmarks of the person in `region` of an RGB frame (H, W, 3) uint8."""
         frame_from_region = region.frame_from_region()
         image = cut_region(frame, region, REGION_SIZE)
+        image = image.astype(np.float32) / 255
         with self._lock:
-            values, score, mask, heatmap, world = run_network(self._landmarker, image.astype(np.float32) / 255)
-        values = values.reshape(39, 5)
-        points = refine_from_heatmap(values[:, :2], heatmap)
+            looks = [run_network(network, image) for network in self._landmarkers]
+        mask = looks[0][2]
+        points, logits, score, world = (_average(values) for values in zip(*map(_read_look, looks), strict=True))
         pixels = points @ frame_from_region[:, :2].T + frame_from_region[:, 2]
         height, width = frame.shape[:2]
         inside = ((pixels[:LANDMARK_COUNT] >= 0) & (pixels[:LANDMARK_COUNT] <= (width, height))).all(1)
         return FramePose(
-            score=float(score[0]),
+            score=float(score),
             pixels=pixels[:LANDMARK_COUNT].astype(np.float32),
-            world=rotate_world(world.reshape(39, 3)[:LANDMARK_COUNT], region.angle),
-            confidence=(inside * _sigmoid(values[:LANDMARK_COUNT, 3:5]).prod(1)).astype(np.float32),
+            world=rotate_world(world[:LANDMARK_COUNT], region.angle),
+            confidence=(inside * _sigmoid(logits[:LANDMARK_COUNT]).prod(1)).astype(np.float32),
             mask=(_sigmoid(mask[..., 0]) * 255 + 0.5).astype(np.uint8),
             region=region,
             next_region=CropRegion.from_axis(pixels[LANDMARK_COUNT], pixels[LANDMARK_COUNT + 1]),
         )
 
 
+def _read_look(outputs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Points (39, 2) in region pixels, logits of being seen (39, 2), score and points in space (39, 3) of a network."""
+    values, score, _, heatmap, world = outputs
+    values = values.reshape(39, 5)
+    return refine_from_heatmap(values[:, :2], heatmap), values[:, 3:5], score[0], world.reshape(39, 3)
+
+
+def _average(values: Sequence[np.ndarray]) -> np.ndarray:
+    return values[0] if len(values) == 1 else np.mean(values, 0)
+
+
 @lru_cache(maxsize=1)
 def load_blazepose() -> BlazePose:
-    """The networks, loaded once."""
+    """The networks that ship, loaded once."""
     return BlazePose()
+
+
+@lru_cache(maxsize=1)
+def load_both(heavy: Path) -> BlazePose:
+    """The networks that ship and the heavy one of MediaPipe, loaded once."""
+    return BlazePose(second=heavy)
+
+
+def find_estimator(name: str, folders: Iterable[Path] = ()) -> BlazePose | None:
+    """The networks of one of ESTIMATORS; None for the ones that ship. Weights are looked for in `folders` first.
+
+    Raises InputError for another name, and for weights that are not there.
+    """
+    if name not in ESTIMATORS:
+        raise InputError(f"There is no estimator {name!r}. Choose one of: {', '.join(ESTIMATORS)}.")
+    if name != BOTH:
+        return None
+    entry = next(entry for entry in WEIGHT_FILES if entry.name == HEAVY)
+    known = [Path(folder) / entry.name for folder in folders]
+    path = next((path for path in known if path.is_file()), None) or locate_weights(entry)
+    if path is None:
+        raise InputError(
+            f"The estimator {BOTH} needs {entry.name} ({entry.size}) in models/mimo. Get it with "
+            f"{format_command('fetch', entry.group)}, or choose blazepose."
+        )
+    return load_both(path)
 
 
 def cut_region(frame: np.ndarray, region: CropRegion, side: int) -> np.ndarray:
@@ -274,7 +320,7 @@ def refine_from_heatmap(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     return refined
 
 
-def load_network(name: str, threads: int):
+def load_network(file: Path, threads: int):
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
@@ -282,7 +328,7 @@ def load_network(name: str, threads: int):
             "Pose estimation needs the package ai-edge-litert, which is not installed. "
             f"Run: {sys.executable} -m pip install ai-edge-litert"
         ) from error
-    interpreter = Interpreter(model_content=(NETWORK_FOLDER / name).read_bytes(), num_threads=threads)
+    interpreter = Interpreter(model_content=file.read_bytes(), num_threads=threads)
     interpreter.allocate_tensors()
     return interpreter
 

@@ -17,7 +17,7 @@ from ..media.fitting import fit_layer
 from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
-from .blazepose import WRISTS, FramePose, find_people, load_blazepose
+from .blazepose import WRISTS, BlazePose, FramePose, find_people, load_blazepose
 from .fingers import add_hands
 from .fit import fit_motion
 from .hands import NO_HANDS, HandStore, find_hands
@@ -61,6 +61,7 @@ def estimate_motion(
     smoothing: float = 1.0,
     focal: float = 0.0,
     fingers: bool = True,
+    networks: BlazePose | None = None,
     progress: Progress = silent,
 ) -> Estimate:
     """Estimate the motion of one person.
@@ -69,8 +70,9 @@ def estimate_motion(
     (frame, x, y), a point in pixels on the person in one frame; or `boxes` (F, 4) as x0, y0, x1, y1 in pixels, or a
     `person_mask`, say where the person is. `focal` is in pixels, 0 assumes one. Frames in which nobody is found are
     marked invisible; gaps of up to half a second are bridged, but no hard cut. With `fingers` the hands are looked at
-    too; fingers that are not seen relax. Memory grows by 1.5 kB a frame and person, and by 5 kB a frame while the body
-    is fitted; masks go to a temporary file. Raises InputError for guides that do not fit the clip.
+    too; fingers that are not seen relax. `networks` are those of `find_estimator`, by default what ships. Memory grows
+    by 1.5 kB a frame and person, and by 5 kB a frame while the body is fitted: masks go to a temporary file. Raises
+    InputError for guides that do not fit the clip.
     """
     check_guides(clip, boxes, person_mask, smoothing, focal)
     _check_point(clip, at)
@@ -81,11 +83,11 @@ def estimate_motion(
     people: tuple[PersonTrack, ...] = ()
     found_hands = HandStore() if fingers else None
     if boxes is person_mask is None:
-        people, poses = _follow_somebody(clip, person, at, cuts, ticker.look)
-        stored = Masks.from_frames(draw_masks(clip, poses, found_hands, ticker.draw))
+        people, poses = _follow_somebody(clip, person, at, cuts, networks, ticker.look)
+        stored = Masks.from_frames(draw_masks(clip, poses, found_hands, networks, ticker.draw))
     else:
         poses = []
-        stored = Masks.from_frames(draw_guided(clip, boxes, person_mask, poses, found_hands, ticker.draw))
+        stored = Masks.from_frames(draw_guided(clip, boxes, person_mask, poses, found_hands, networks, ticker.draw))
     masks = stored if person_mask is None else person_mask
     motion, landmarks = fit_poses(clip, poses, masks, found_hands, cuts, smoothing, focal, ticker.fit)
     progress(ticker.total, ticker.total)
@@ -138,10 +140,15 @@ class _StageTicker:
 
 
 def _follow_somebody(
-    clip: Clip, person: int, at: tuple[int, float, float] | None, cuts: set[int], tick: Callable[[], None]
+    clip: Clip,
+    person: int,
+    at: tuple[int, float, float] | None,
+    cuts: set[int],
+    networks: BlazePose | None,
+    tick: Callable[[], None],
 ) -> tuple[tuple[PersonTrack, ...], list[FramePose | None]]:
     """Everybody's tracks, and the poses of the person who is meant; small people are looked for if nobody else is."""
-    people = track_people(clip, cuts=cuts, tick=tick)
+    people = track_people(clip, cuts=cuts, networks=networks, tick=tick)
     try:
         chosen = choose_track(people, person, at)
     except InputError:
@@ -149,20 +156,24 @@ def _follow_somebody(
             raise
         chosen = None
     if chosen is None:
-        people = track_people(clip, cuts=cuts, scale="fine", tick=tick)
+        people = track_people(clip, cuts=cuts, scale="fine", networks=networks, tick=tick)
         chosen = choose_track(people, person, at)
     if chosen is None:
         return tuple(people), [None] * len(clip)
     chosen = find_in_all_shots(chosen, people, cuts)
-    chosen = extend_backwards(clip, chosen, people, cuts, tick=tick)
+    chosen = extend_backwards(clip, chosen, people, cuts, networks=networks, tick=tick)
     return tuple(people), [chosen.poses.get(frame) for frame in range(len(clip))]
 
 
 def draw_masks(
-    clip: Clip, poses: Sequence[FramePose | None], hands: HandStore | None, tick: Callable[[int], None]
+    clip: Clip,
+    poses: Sequence[FramePose | None],
+    hands: HandStore | None,
+    networks: BlazePose | None,
+    tick: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
     """Masks (H, W) of poses that were kept without theirs: the network looks once more. Adds to `hands` if given."""
-    networks = load_blazepose()
+    networks = networks or load_blazepose()
     empty = np.zeros((clip.height, clip.width), np.uint8)
     for number, (frame, pose) in enumerate(zip(clip, poses, strict=True)):
         seen = None if pose is None else networks.find_landmarks(frame, pose.region)
@@ -178,12 +189,13 @@ def draw_guided(
     person_mask: Masks | None,
     poses: list,
     hands: HandStore | None,
+    networks: BlazePose | None,
     tick: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
     """Masks (H, W) of the person in boxes or masks; adds their poses to `poses`, their hands to `hands` if given."""
     empty = np.zeros((clip.height, clip.width), np.uint8)
     followed, shown = tee(clip)
-    tracked = track_guided(followed, boxes=boxes, person_mask=person_mask)
+    tracked = track_guided(followed, boxes=boxes, person_mask=person_mask, networks=networks)
     for number, (pose, frame) in enumerate(zip(tracked, shown, strict=True)):
         if hands is not None:
             hands.append(NO_HANDS if pose is None else find_hands(frame, pose))

@@ -10,6 +10,7 @@ from ..media.clip import Clip, Masks, join_masks
 from ..media.cuts import find_cuts
 from ..media.fitting import fit_layer
 from ..progress import Progress, scale_progress, silent
+from .blazepose import BlazePose
 from .estimate import (
     FIT_SHARE,
     Estimate,
@@ -47,6 +48,7 @@ def estimate_people(
     smoothing: float = 1.0,
     focal: float = 0.0,
     fingers: bool = True,
+    networks: BlazePose | None = None,
     progress: Progress = silent,
 ) -> Estimate:
     """Estimate the motion of several people, each as `estimate_motion` does it.
@@ -64,11 +66,13 @@ def estimate_people(
     if not guides:
         look = scale_progress(progress, 1, 2)
         tick = _count_calls(scale_progress(progress, 0, 2), len(clip))
-        people, chosen, notes = _find_everybody(clip, numbers, count, cuts, tick)
+        people, chosen, notes = _find_everybody(clip, numbers, count, cuts, networks, tick)
     if not chosen:
-        return estimate_motion(clip, smoothing=smoothing, focal=focal, fingers=fingers, progress=look)
+        return estimate_motion(
+            clip, smoothing=smoothing, focal=focal, fingers=fingers, networks=networks, progress=look
+        )
     parts = [
-        _estimate_one(clip, who, cuts, smoothing, focal, fingers, scale_progress(look, number, len(chosen)))
+        _estimate_one(clip, who, cuts, smoothing, focal, fingers, networks, scale_progress(look, number, len(chosen)))
         for number, who in enumerate(chosen)
     ]
     notes += [name_cuts(cuts)] if cuts else []
@@ -99,6 +103,7 @@ def _estimate_one(
     smoothing: float,
     focal: float,
     fingers: bool,
+    networks: BlazePose | None,
     progress: Progress,
 ) -> Estimate:
     """The motion of one of several: of a track, or of boxes or a mask. Its notes are about this person alone."""
@@ -107,12 +112,12 @@ def _estimate_one(
     notes, mask, poses = [], None, []
     if isinstance(who, PersonTrack):
         poses = [who.poses.get(frame) for frame in range(frames)]
-        drawn = draw_masks(clip, poses, hands, lambda frame: progress(frame + 1, total))
+        drawn = draw_masks(clip, poses, hands, networks, lambda frame: progress(frame + 1, total))
     else:
         boxes, mask = who
         mask, resized = fit_layer(mask, clip, "person mask")
         notes += [resized] if resized else []
-        drawn = draw_guided(clip, boxes, mask, poses, hands, lambda frame: progress(frame + 1, total))
+        drawn = draw_guided(clip, boxes, mask, poses, hands, networks, lambda frame: progress(frame + 1, total))
     stored = Masks.from_frames(drawn)
 
     def fit(done: int, windows: int, preview=None) -> None:
@@ -124,12 +129,17 @@ def _estimate_one(
 
 
 def _find_everybody(
-    clip: Clip, numbers: Sequence[int] | None, count: int, cuts: set[int], tick: Callable[[], None]
+    clip: Clip,
+    numbers: Sequence[int] | None,
+    count: int,
+    cuts: set[int],
+    networks: BlazePose | None,
+    tick: Callable[[], None],
 ) -> tuple[tuple[PersonTrack, ...], list[PersonTrack], list[str]]:
     """Everybody's tracks, those who are meant with all their shots, and what is to be said about the others."""
-    people = track_people(clip, cuts=cuts, tick=tick)
+    people = track_people(clip, cuts=cuts, networks=networks, tick=tick)
     if len(people) <= max(numbers or [count - 1, 0]):
-        people = track_people(clip, cuts=cuts, scale="fine", tick=tick)
+        people = track_people(clip, cuts=cuts, scale="fine", networks=networks, tick=tick)
     whole = join_shots(join_crossings(people, cuts, float(clip.fps)), cuts)
     if numbers is not None:
         missing = [number for number in numbers if choose_track(people, number) is None]
@@ -146,7 +156,7 @@ def _find_everybody(
     else:
         chosen = [each for each in whole if count or each.presence >= LEAST_PRESENCE * whole[0].presence]
         chosen = chosen[: count or MOST_FOLLOWED]
-    chosen = [extend_backwards(clip, track, whole, cuts, tick=tick) for track in chosen]
+    chosen = [extend_backwards(clip, track, whole, cuts, networks=networks, tick=tick) for track in chosen]
     left = len(whole) - len(chosen)
     notes = [f"{len(people)} people were found; {len(chosen)} are followed."] if len(people) > 1 else []
     if left:

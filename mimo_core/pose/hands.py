@@ -17,6 +17,7 @@ import numpy as np
 
 from .blazepose import (
     INDICES,
+    NETWORK_FOLDER,
     PINKIES,
     WRISTS,
     CropRegion,
@@ -87,7 +88,7 @@ class HandNetwork:
     """The network. One object serves one thread at a time."""
 
     def __init__(self, *, threads: int = 1):
-        self._network = load_network("hand_landmark_full.tflite", threads)
+        self._network = load_network(NETWORK_FOLDER / "hand_landmark_full.tflite", threads)
         self._lock = threading.Lock()
 
     def find_points(self, frame: np.ndarray, region: CropRegion) -> HandPose:

