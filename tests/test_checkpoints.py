@@ -19,7 +19,7 @@ from mimo_core.denoise.checkpoints import (
 from mimo_core.denoise.denoiser import Denoiser
 from mimo_core.denoise.pose_guider import PoseGuider
 from mimo_core.denoise.reference_unet import ReferenceUNet
-from mimo_core.denoise.state_files import describe_state, read_metadata
+from mimo_core.denoise.state_files import describe_state, read_metadata, read_tensors
 from mimo_core.errors import InputError
 from tests.tiny_networks import TINY, random_weights
 
@@ -77,6 +77,67 @@ class TestOfficialFiles:
         }
         torch.save(wrapped, official / "motion_module.pth")
         assert open_checkpoint(official).config == CONFIG
+
+    @pytest.mark.parametrize(
+        ("wrapper", "before", "within"),
+        [("model_state_dict", "model.", ""), ("module", "module._orig_mod.", ""), (None, "_orig_mod.module.", ""),
+         ("state_dict", "module.model.", ""), (None, "", "_orig_mod.")],
+    )  # fmt: skip
+    @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+    def test_what_trainers_and_compilers_put_around_names_is_taken_off(
+        self, official, states, wrapper, before, within, suffix
+    ):
+        state = {
+            before + name.replace("conv_in.", f"conv_in.{within}"): value
+            for name, value in states["reference_unet"].items()
+        }
+        (official / "reference_unet.pth").unlink()
+        if suffix == ".pth":
+            torch.save({"epoch": 3, wrapper: state} if wrapper else state, official / "reference_unet.pth")
+        else:
+            save_file(state, official / "reference_unet.safetensors")
+        assert open_checkpoint(official).config == CONFIG
+
+    def test_files_of_training_steps_go_together_and_the_last_counts(self, official, states):
+        for name in ("denoising_unet", "reference_unet", "pose_guider"):
+            (official / f"{name}.pth").unlink()
+            for step in (900, 25000):
+                state = {key: value + step for key, value in states[name].items()}
+                torch.save(state, official / f"{name}-{step}.pth")
+        key, plain = next(iter(states["denoising_unet"].items()))
+        for path, step in ((official, 25000), (official / "denoising_unet-900.pth", 900)):
+            checkpoint = open_checkpoint(path)
+            assert_close(checkpoint.denoising_unet[key], plain + step, rtol=0, atol=0)
+            other, value = next(iter(states["reference_unet"].items()))
+            assert_close(checkpoint.reference_unet[other], value + step, rtol=0, atol=0)
+
+    def test_a_file_that_was_cut_into_several_is_read_by_its_list(self, official, states):
+        (official / "denoising_unet.pth").unlink()
+        names = sorted(states["denoising_unet"])
+        listed = {}
+        for number in range(2):
+            file = f"denoising_unet-0000{number + 1}-of-00002.safetensors"
+            save_file({name: states["denoising_unet"][name] for name in names[number::2]}, official / file)
+            listed |= dict.fromkeys(names[number::2], file)
+        index = official / "denoising_unet.safetensors.index.json"
+        index.write_text(json.dumps({"metadata": {}, "weight_map": listed}))
+        for path in (official, index):
+            assert open_checkpoint(path).config == CONFIG
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ('{"weight_map": {"a": "../../secret.safetensors"}}', "damaged or no list"),
+            ('{"weight_map": {"a": "gone.safetensors"}}', "lists gone.safetensors, not found"),
+            ('{"weight_map": [1]}', "damaged or no list"),
+            ("[" * 50_000, "damaged or no list"),
+            ("", "damaged or no list"),
+        ],
+    )
+    def test_a_list_of_files_that_is_none_is_refused(self, tmp_path, content, message):
+        (tmp_path / "denoising_unet.safetensors.index.json").write_text(content)
+        with pytest.raises(InputError, match=message):
+            read_tensors(tmp_path / "denoising_unet.safetensors.index.json")
 
 
 class TestWhatDoesNotFit:

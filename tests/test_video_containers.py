@@ -30,7 +30,8 @@ FILES = [  # suffix, muxer, codec, options, pixels
     *[(name, form, "mpeg2video", MPEG, "yuv420p") for name, form in (
         ("mpg", None), ("vob", "vob"), ("ts", None), ("avi", None), ("mkv", None), ("mxf", None),
         ("m2v", "mpeg2video"))],
-    *[(name, None, "mpeg1video", MPEG, "yuv420p") for name in ("mpg", "avi")],
+    *[(name, form, "mpeg1video", MPEG, "yuv420p") for name, form in (
+        ("mpg", None), ("avi", None), ("m1v", "mpeg1video"))],
     *[(name, form, "mpeg4", MPEG, "yuv420p") for name, form in (("avi", None), ("mp4", None), ("m4v", "m4v"))],
     ("wmv", "asf", "wmv2", PLAIN, "yuv420p"),
     ("avi", None, "msmpeg4", PLAIN, "yuv420p"),

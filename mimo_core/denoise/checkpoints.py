@@ -6,6 +6,7 @@ Every tensor is accounted for: a motion module that was not loaded is the usual 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -25,12 +26,13 @@ from .denoiser import Denoiser
 from .elementwise import ParameterReader
 from .pose_guider import PoseGuider
 from .reference_unet import ReferenceUNet
-from .state_files import PICKLED, describe_state, list_widths, read_metadata, read_tensors
+from .state_files import INDEX_SUFFIX, PICKLED, describe_state, list_widths, read_metadata, read_tensors
 from .unet import UNet
 
 
 NETWORKS = {"denoising_unet": Denoiser, "reference_unet": ReferenceUNet, "pose_guider": PoseGuider}
 OFFICIAL = ("denoising_unet", "motion_module", "reference_unet", "pose_guider")
+TRAINED_NAME = re.compile(rf"({'|'.join(OFFICIAL)})[-_](\d+)")  # as training scripts save them: denoising_unet-25000
 EXTRAS = ("vae", "clip_vision")
 METADATA_ENTRY = "mimo"  # the entry in the head of a merged file
 SETTING_RENAMES = {"colours": "colors", "layers": "concat"}
@@ -78,6 +80,7 @@ class Networks:
 def open_checkpoint(path: Path) -> Checkpoint:
     """A merged .safetensors file, one of the four official files, or the folder that holds either.
 
+    Files with the number of a training step behind their names go together; of a folder the last step counts.
     Raises InputError if tensors are missing, left over or of another shape.
     """
     path = Path(path)
@@ -86,6 +89,11 @@ def open_checkpoint(path: Path) -> Checkpoint:
         if _find_part(path, "denoising_unet") is None and merged:
             return open_merged(merged[0])
         return open_official(path)
+    named = TRAINED_NAME.fullmatch(path.stem)
+    if named and not path.is_dir():
+        return open_official(path.parent, step=int(named[2]))
+    if path.name.removesuffix(INDEX_SUFFIX).partition(".")[0] in OFFICIAL and path.name.endswith(INDEX_SUFFIX):
+        return open_official(path.parent)
     if path.stem in OFFICIAL and not (path.suffix == ".safetensors" and METADATA_ENTRY in read_metadata(path)):
         return open_official(path.parent)
     return open_merged(path)
@@ -129,13 +137,13 @@ def _rename_settings(recorded: Mapping) -> dict:
     return {SETTING_RENAMES.get(name, name): value for name, value in recorded.items()}
 
 
-def open_official(folder: Path) -> Checkpoint:
-    """denoising_unet, motion_module, reference_unet and pose_guider, as .pth or .safetensors.
+def open_official(folder: Path, *, step: int | None = None) -> Checkpoint:
+    """denoising_unet, motion_module, reference_unet and pose_guider, as .pth or .safetensors; of one training `step`.
 
     Loaded in the official order: what denoising_unet holds wins over motion_module.
     Raises InputError if a file is absent, of another kind, or does not fit the networks.
     """
-    files = {name: _find_part(folder, name) for name in OFFICIAL}
+    files = {name: _find_part(folder, name, step) for name in OFFICIAL}
     if absent := [name for name in NETWORKS if files[name] is None]:
         raise InputError(
             f"{folder} lacks {', '.join(f'{name}.pth' for name in absent)}. Get the four official files with "
@@ -297,7 +305,17 @@ def _list_names(names: list[str]) -> str:
     return ", ".join(names[:LISTED_NAMES]) + more
 
 
-def _find_part(folder: Path, name: str) -> Path | None:
-    """The file of an official part: safetensors before pickled ones."""
-    candidates = [Path(folder) / f"{name}{suffix}" for suffix in (".safetensors", *PICKLED)]
+def _find_part(folder: Path, name: str, step: int | None = None) -> Path | None:
+    """The file of an official part: safetensors before pickled ones, whole before cut ones, then the last step's."""
+    suffixes = (".safetensors", *PICKLED)
+    candidates = [Path(folder) / f"{name}{suffix}" for suffix in suffixes]
+    candidates += [Path(folder) / f"{name}{suffix}{INDEX_SUFFIX}" for suffix in suffixes]
+    trained = {}
+    for file in sorted(Path(folder).glob(f"{name}[-_]*")):
+        named = TRAINED_NAME.fullmatch(file.stem)
+        if named and named[1] == name and file.suffix in suffixes:
+            trained[int(named[2])] = file
+    if step in trained:
+        return trained[step]
+    candidates += [trained[number] for number in sorted(trained, reverse=True)]
     return next((file for file in candidates if file.is_file()), None)

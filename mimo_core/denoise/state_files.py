@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import struct
@@ -18,6 +19,11 @@ from ..weights.files import format_command
 
 
 PICKLED = (".pth", ".pt", ".ckpt", ".bin")
+INDEX_SUFFIX = ".index.json"  # of the list of files that one large file was cut into
+LARGEST_INDEX = 1 << 24  # bytes; of a model with 3 000 tensors it has 0.3 MB
+WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "ema")  # what trainers put the weights under
+PREFIXES = ("module.", "model.")  # of all names, by DistributedDataParallel and trainers
+COMPILED = "_orig_mod."  # within names, by torch.compile
 SAFE_TORCH_VERSION = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
 DAMAGE = (  # what torch.load raises for changed bytes, found by `mimo bench fuzz`
     pickle.UnpicklingError, zipfile.BadZipFile, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError,
@@ -28,16 +34,46 @@ DAMAGE = (  # what torch.load raises for changed bytes, found by `mimo bench fuz
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a .safetensors, .pth, .pt, .ckpt or .bin file by name, mapped from the disk where possible.
 
-    A wrapping `state_dict` and the prefix `module.`, which training scripts leave, are taken off.
-    Raises InputError if the file is absent, damaged, or holds more than weights.
+    An .index.json stands for the files that it lists, which lie beside it. A wrapping `state_dict` and what training
+    scripts and torch.compile put before names are taken off. Raises InputError if a file is absent, damaged, or holds
+    more than weights.
     """
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
+    if path.name.endswith(INDEX_SUFFIX):
+        files = list_shards(path)
+        return {name: tensor for file in files for name, tensor in read_tensors(file).items()}
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
+        return _strip_names(_read_safetensors(path))
     if path.suffix in PICKLED:
-        return _read_pickled(path)
+        return _strip_names(_read_pickled(path))
     raise InputError(f"{path.name} is not a weight file. Known are .safetensors, {', '.join(PICKLED)}.")
+
+
+def list_shards(index: Path) -> list[Path]:
+    """The files that an .index.json lists, each once. Raises InputError if it is damaged or names files elsewhere."""
+    try:
+        if index.stat().st_size > LARGEST_INDEX:
+            raise InputError(f"{index.name} has {index.stat().st_size >> 20} MB, which is no list of weight files.")
+        names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+        files = [index.with_name(name) for name in names]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{index.name} is damaged or no list of weight files: {error}. Fetch it again.") from error
+    if absent := [file.name for file in files if not file.is_file()]:
+        raise InputError(f"{index.name} lists {', '.join(absent[:3])}, not found in {index.parent}. Fetch them, too.")
+    return files
+
+
+def _strip_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors by the names that the networks have."""
+    state = {name.replace(COMPILED, "").removeprefix("module."): tensor for name, tensor in state.items()}
+    is_whole = any(name.startswith("model.diffusion_model.") for name in state)  # not ours: see SIGNATURES
+    for prefix in PREFIXES:
+        if state and not is_whole and all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    return state
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -72,8 +108,10 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
         raise InputError(
             f"{path.name} is damaged, or holds more than weights, which is not opened: {reason}"
         ) from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else {}
-    return {str(name).removeprefix("module."): value for name, value in state.items() if isinstance(value, Tensor)}
+    while isinstance(state, dict) and (inner := [state[key] for key in WRAPPERS if isinstance(state.get(key), dict)]):
+        state = inner[0]
+    state = state if isinstance(state, dict) else {}
+    return {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
 
 
 def list_widths(state: Mapping[str, Tensor], pattern: str) -> list[int]:

@@ -20,6 +20,8 @@ from .timing import fit_frame_rate, mend_times, trust_rate
 __all__ = ["Sound", "VideoFile", "check_size", "fit_frame_rate"]
 
 NO_TIME = -(2**63)
+# Streams without a container, whose frames FFmpeg numbers as well as it can.
+RAW_FORMATS = {"h264", "hevc", "vvc", "mpegvideo", "m4v", "mjpeg", "obu", "dirac", "dnxhd", "h261", "h263", "cavsvideo"}
 RUN_ON_FRAMES = 64  # frames that the decoder of single frames runs on before a seek is cheaper
 MOST_BROKEN = 0.1  # share of the packets that may be unreadable, as players skip them
 INTERLACED_SHARE = 0.05  # of the frames, from which on a file counts as interlaced
@@ -133,7 +135,7 @@ class VideoFile:
                 self._record(frame, tally.key_stamps)
                 progress(len(self._stamps), max(stream.frames, len(self._stamps)))
             self._check_complete(stream, tally)
-            self._put_on_grid(stream, self._frame_stamps(container, tally))
+            self._put_on_grid(stream, self._frame_stamps(container, tally), is_raw=container.format.name in RAW_FORMATS)
             begin = self._begin(stream)
             has_alpha = stream.metadata.get("alpha_mode") == "1"  # beside the pictures, as WebM has it
         self.shape = self._convert.shape
@@ -158,13 +160,13 @@ class VideoFile:
             return array("q", sorted(tally.stamps))
         return self._stamps
 
-    def _put_on_grid(self, stream, stamps: array) -> None:
-        """Learn the frame rate, and which frame is shown at each of its ticks."""
+    def _put_on_grid(self, stream, stamps: array, *, is_raw: bool) -> None:
+        """Learn the frame rate, and which frame is shown at each of its ticks. A raw stream has no times of its own."""
         base = float(stream.time_base or 0)
         rate = trust_rate(stream.average_rate, stream.guessed_rate)
         nominal = trust_rate(stream.guessed_rate, stream.average_rate)
         known = [None if stamp == NO_TIME else stamp * base for stamp in stamps]
-        if known.count(None) > len(known) // 2:  # a raw stream: its own headers know more than the container
+        if is_raw or known.count(None) > len(known) // 2:  # its own headers know more than the container
             known, rate = [None] * len(known), nominal
         self._times = array("d", mend_times(known, nominal))
         self.fps, self._shown = fit_frame_rate(self._times, rate, nominal)
