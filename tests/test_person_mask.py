@@ -5,7 +5,15 @@ import pytest
 
 from mimo_core.scene.appearance import AppearanceModel, FrameView, find_texture_match, shadow_distance
 from mimo_core.scene.color_histograms import ColorHistograms, bins_of
-from mimo_core.scene.filters import dilate_mask, erode_mask, guided_filter, plate_distance
+from mimo_core.scene.filters import (
+    channel_maximum,
+    channel_norm,
+    channel_sum,
+    dilate_mask,
+    erode_mask,
+    guided_filter,
+    plate_distance,
+)
 
 
 SIZE = 64
@@ -41,6 +49,13 @@ class TestGuided:
         mask[:, 22:] = 1
         smooth = guided_filter(mask, guide, 5, 1e-4)
         assert smooth[20, 19] < 0.1 and smooth[20, 20] > 0.5
+
+
+def test_reductions_over_the_channels_are_those_of_numpy_to_the_last_bit():
+    picture = (100 * np.random.default_rng(3).normal(size=(40, 50, 3))).astype(np.float32)
+    np.testing.assert_array_equal(channel_maximum(picture), picture.max(-1))
+    np.testing.assert_array_equal(channel_sum(picture), picture.sum(-1))
+    np.testing.assert_array_equal(channel_norm(picture), np.linalg.norm(picture, axis=-1))
 
 
 class TestGrown:

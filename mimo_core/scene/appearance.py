@@ -10,7 +10,7 @@ import numpy as np
 from ..body.model import free_body
 from .coarse_background import CoarseBackground
 from .color_histograms import ColorHistograms, bins_of
-from .filters import dilate_mask, guided_filter, plate_distance
+from .filters import channel_maximum, channel_norm, channel_sum, dilate_mask, guided_filter, plate_distance
 from .first_guess import POSSIBLE_PERSON
 from .fitted_body import BODY_PATCHES, patch_neighbors
 from .frame_views import SURE_PERSON, FrameView
@@ -155,7 +155,7 @@ def find_texture_match(away: np.ndarray, plate: np.ndarray) -> np.ndarray:
     import cv2
 
     kernel = np.ones((TEXTURE_MATCH_SIDE,) * 2, np.uint8)
-    span = cv2.subtract(cv2.dilate(plate, kernel), cv2.erode(plate, kernel)).max(-1)
+    span = channel_maximum(cv2.subtract(cv2.dilate(plate, kernel), cv2.erode(plate, kernel)))
     return (span > TEXTURE_MATCH_SPAN) & (cv2.blur(away, (TEXTURE_MATCH_SIDE,) * 2) < TEXTURE_MATCH_LEVELS)
 
 
@@ -175,9 +175,9 @@ def measure_revealed(view: FrameView, away: np.ndarray) -> np.ndarray:
     total = np.maximum(support, 1e-3)[..., None]
     mean = cv2.blur(scene * weight[..., None], (side, side)) / total
     square = cv2.blur(np.square(scene) * weight[..., None], (side, side)) / total
-    calm = (square - mean * mean).max(-1) < REVEALED_SPREAD**2
+    calm = channel_maximum(square - mean * mean) < REVEALED_SPREAD**2
     told = (support > REVEALED_SUPPORT) & calm & (view.soft <= POSSIBLE_PERSON)
-    return np.where(told, np.linalg.norm(scene - mean, axis=-1), 255.0)
+    return np.where(told, channel_norm(scene - mean), 255.0)
 
 
 def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:
@@ -188,10 +188,10 @@ def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:
     import cv2
 
     here, there = picture.astype(np.float32), plate.astype(np.float32)
-    scale = (here * there).sum(-1) / np.maximum(np.square(there).sum(-1), 1)
-    hue = np.linalg.norm(here - scale.clip(SHADOW, 1)[..., None] * there, axis=-1)
+    scale = channel_sum(here * there) / np.maximum(channel_sum(np.square(there)), 1)
+    hue = channel_norm(here - scale.clip(SHADOW, 1)[..., None] * there)
     fine = scale - cv2.blur(scale, (3, 3))
-    texture = np.sqrt(cv2.blur(fine * fine, (3, 3))) * there.mean(-1)
+    texture = np.sqrt(cv2.blur(fine * fine, (3, 3))) * (channel_sum(there) / 3)
     return hue + SHADOW_TEXTURE * np.maximum(texture - SHADOW_NOISE, 0)
 
 

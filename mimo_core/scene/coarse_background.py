@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .canvas import BackgroundCanvas
-from .filters import dilate_mask, plate_distance
+from .filters import channel_maximum, dilate_mask, plate_distance
 from .first_guess import WorkingClip
 from .fitted_body import FittedBody
 from .inpaint import paint_unseen
@@ -41,6 +41,8 @@ class CoarseBackground:
 
     def remove(self, person: np.ndarray) -> CoarseBackground:
         """The plate with pixels (h, w) bool that turned out to be the person painted over."""
+        if not (self.known & person).any():
+            return self
         known = self.known & ~person
         return CoarseBackground(paint_unseen(self.picture, ~known), known, self.still & ~person, self.body_lingers)
 
@@ -101,7 +103,7 @@ class BackgroundScan:
 
         typical = self.all.median()
         stable = _find_stable(self.all, typical)
-        span = cv2.subtract(_local_maximum(typical), _local_minimum(typical)).max(-1)
+        span = channel_maximum(cv2.subtract(_local_maximum(typical), _local_minimum(typical)))
         moved = self.moved.distance() > LEAST_TRAVEL * self.body_height
         textured = stable & moved & (span > TEXTURE_SPAN)
         # A moving body would have carried its own texture along; the ground truth of still texture is the scene.

@@ -36,17 +36,19 @@ class ColorHistograms:
             self._present = np.zeros((patches, COARSE_LEVELS**3), np.int32)
             self._frames = np.zeros(patches, np.int32)
 
-    def add(self, bins: np.ndarray, patches: np.ndarray | int = 0, weight: np.ndarray | float = 1.0) -> None:
+    def add(self, bins: np.ndarray, patches: np.ndarray | int = 0) -> None:
         """Count colour bins (N,) of pixels on `patches` (N,)."""
-        flat = np.asarray(patches, np.int64) * HISTOGRAM_BINS + bins
-        weights = None if np.isscalar(weight) else weight
-        counted = np.bincount(flat.reshape(-1), weights, minlength=self.counts.size)
-        counted = counted.astype(np.float32).reshape(self.counts.shape)
-        self.counts += counted
+        flat = (np.asarray(patches, np.int64) * HISTOGRAM_BINS + bins).reshape(-1)
+        places, counted = np.unique(flat, return_counts=True)
+        self.counts.reshape(-1)[places] += counted
         self._density = self._usual = None
         if self._neighbors is not None:
-            present = _coarsen(counted)[self._neighbors].sum(1) > 2
-            self._present += present
+            patch, color = np.divmod(places, HISTOGRAM_BINS)
+            coarse = np.zeros((len(self.counts), COARSE_LEVELS**3), np.int64)
+            np.add.at(coarse, (patch, _coarse_bins(color)), counted)
+            shown = np.flatnonzero(coarse.any(0))
+            present = coarse[:, shown][self._neighbors].sum(1) > 2
+            self._present[:, shown] += present
             self._frames += present.any(1)
 
     def usual(self) -> np.ndarray:
@@ -68,9 +70,7 @@ class ColorHistograms:
         """Whether any of some patches usually shows a colour, bool like `bins` (N,)."""
         counts = (self.counts[patches] * self.usual()[patches]).sum(0)
         coarse = _coarsen(counts[None])[0]
-        level = bins >> 8, bins >> 4 & 15, bins & 15
-        red, green, blue = (values * COARSE_LEVELS // COLOR_LEVELS for values in level)
-        return coarse[(red * COARSE_LEVELS + green) * COARSE_LEVELS + blue] > PART_SHARE * max(coarse.sum(), 1)
+        return coarse[_coarse_bins(bins)] > PART_SHARE * max(coarse.sum(), 1)
 
     def log_density(self, bins: np.ndarray, patches: np.ndarray | int = 0) -> np.ndarray:
         """Log probability density over RGB of colour bins (...) on patches (...), float32."""
@@ -93,6 +93,13 @@ class ColorHistograms:
         own = _blur_histograms(counts)
         mixed = (own + PATCH_WEIGHT * whole) / (own.sum(1, keepdims=True) + PATCH_WEIGHT)
         return (1 - EVEN_SHARE) * mixed + EVEN_SHARE / HISTOGRAM_BINS
+
+
+def _coarse_bins(bins: np.ndarray) -> np.ndarray:
+    """The bin with COARSE levels a channel of each color bin."""
+    level = bins >> 8, bins >> 4 & 15, bins & 15
+    red, green, blue = (values * COARSE_LEVELS // COLOR_LEVELS for values in level)
+    return (red * COARSE_LEVELS + green) * COARSE_LEVELS + blue
 
 
 def _coarsen(counts: np.ndarray) -> np.ndarray:

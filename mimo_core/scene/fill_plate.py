@@ -9,6 +9,7 @@ import numpy as np
 from ..geometry.box import Box
 from .background import Background
 from .fields import SOLID_ALPHA, extend_solid_color, extrapolate_field
+from .filters import channel_maximum, channel_sum
 
 
 # By eye on the juggling clip, 2026-11-23.
@@ -86,14 +87,16 @@ def _align(picture: np.ndarray, here: np.ndarray, unknown: np.ndarray) -> np.nda
     y, x = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
     moved = cv2.remap(picture, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     known = ~unknown
-    before, after = (np.abs(image - here).mean(-1)[known].mean() if known.any() else 0.0 for image in (picture, moved))
+    before, after = (
+        (channel_sum(np.abs(image - here)) / 3)[known].mean() if known.any() else 0.0 for image in (picture, moved)
+    )
     return moved if after < 0.95 * before else picture
 
 
 def _estimate_light(here: np.ndarray, picture: np.ndarray, free: np.ndarray) -> np.ndarray:
     """How much brighter the frame is than the background, smooth, continued from the free pixels into the hole."""
     difference = here - picture
-    size = np.abs(difference).max(-1)
+    size = channel_maximum(np.abs(difference))
     trust = free / np.square(1 + np.square(size / LIGHT_OUTLIER))
     return extrapolate_field(difference.clip(-LIGHT_LIMIT, LIGHT_LIMIT), trust, smooth=3)
 

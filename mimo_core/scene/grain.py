@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .filters import channel_sum
+
 
 GRAIN_BINS = 8  # brightness classes in which the noise of the source is measured
 GRAIN_TILE = 256  # pixels of a side: larger than the noise can be seen to repeat
@@ -19,7 +21,7 @@ class Grain:
 
     def measure(self, picture: np.ndarray, background: np.ndarray, usable: np.ndarray) -> None:
         """Learn from a frame (h, w, 3) and the noise-free background behind it where `usable` (h, w) bool."""
-        residual = (picture.astype(np.float32) - background).mean(-1)
+        residual = channel_sum(picture.astype(np.float32) - background) / 3
         height, width = (side // 8 * 8 for side in residual.shape)
         blocks = residual[:height, :width].reshape(height // 8, 8, width // 8, 8).swapaxes(1, 2).reshape(-1, 8, 8)
         whole = usable[:height, :width].reshape(height // 8, 8, width // 8, 8).all((1, 3)).reshape(-1)
@@ -46,7 +48,7 @@ class Grain:
         rows, columns = np.arange(box[1], box[3]), np.arange(box[0], box[2])
         shift = np.random.default_rng(frame).integers(GRAIN_TILE, size=2)
         tile = self._tile[np.ix_((rows + shift[0]) % GRAIN_TILE, (columns + shift[1]) % GRAIN_TILE)]
-        shelf = (picture.mean(-1) * (GRAIN_BINS / 256)).astype(int).clip(0, GRAIN_BINS - 1)
+        shelf = (channel_sum(picture) / 3 * (GRAIN_BINS / 256)).astype(int).clip(0, GRAIN_BINS - 1)
         return (tile * self._levels[shelf])[..., None]
 
     def _sigma(self) -> np.ndarray:
@@ -74,7 +76,7 @@ def _fine_variance(picture: np.ndarray) -> np.ndarray:
     import cv2
 
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
-    return cv2.blur(np.square(cv2.filter2D(picture.astype(np.float32).mean(-1), -1, kernel)), (8, 8))
+    return cv2.blur(np.square(cv2.filter2D(channel_sum(picture.astype(np.float32)) / 3, -1, kernel)), (8, 8))
 
 
 def _split_blocks(values: np.ndarray) -> np.ndarray:

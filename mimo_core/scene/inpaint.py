@@ -117,7 +117,7 @@ class _PatchSearch:
 
     def improve(self, picture: np.ndarray) -> None:
         flat = picture.reshape(-1, 3)
-        self.wanted = flat[(self.targets @ np.array([self.shape[1], 1]))[:, None] + self.flat_steps]
+        self.wanted = self._cut_patches(flat, self.targets)
         self.cost = self._cost(flat, self.matches)
         radius = max(self.shape)
         for _ in range(SEARCH_ROUNDS):
@@ -144,8 +144,14 @@ class _PatchSearch:
         self.matches[valid[better]], self.cost[valid[better]] = candidates[valid[better]], cost[better]
 
     def _cost(self, flat: np.ndarray, places: np.ndarray, chosen=slice(None)) -> np.ndarray:
-        there = flat[(places @ np.array([self.shape[1], 1]))[:, None] + self.flat_steps]
-        return np.square(there - self.wanted[chosen]).mean((1, 2))
+        away = self._cut_patches(flat, places)
+        away -= self.wanted[chosen]
+        away *= away
+        return away.mean((1, 2))
+
+    def _cut_patches(self, flat: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """The patches (N, P, 3) around some places (N, 2)."""
+        return flat.take((places @ np.array([self.shape[1], 1]))[:, None] + self.flat_steps, axis=0)
 
     def vote(self, known: np.ndarray) -> np.ndarray:
         """Every hole pixel becomes the mean of what the patches over it propose, good matches counting more."""
@@ -158,7 +164,8 @@ class _PatchSearch:
         for step, offset in zip(self.steps, self.flat_steps, strict=True):
             # Nearer patch centres count more, which keeps the texture sharp.
             share = weight * np.exp(-(step @ step) / 4.0)
-            np.add.at(weights, places + offset, share)
-            np.add.at(total, places + offset, flat[sources + offset] * share[:, None])
+            here = places + offset  # every place once
+            weights[here] += share
+            total[here] += flat[sources + offset] * share[:, None]
         mean = (total / np.maximum(weights, 1e-12)[:, None]).reshape(known.shape).astype(np.float32)
         return np.where((self.hole & (weights > 0).reshape(self.shape))[..., None], mean, known)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..media.store import FrameStore
-from .filters import dilate_mask, erode_mask
+from .filters import channel_maximum, dilate_mask, erode_mask
 from .first_guess import WorkingClip
 from .frame_views import SURE_PERSON
 from .moving_objects import remove_small
@@ -66,7 +66,7 @@ def _note_runs(working: WorkingClip) -> Iterator[np.ndarray]:
             begins = np.ones(soft.shape, bool)
             reference, length, free = picture.copy(), np.zeros(soft.shape, np.int32), np.zeros(soft.shape, np.int32)
         else:
-            begins = cv2.absdiff(picture, reference).max(-1) > SAME_LEVELS
+            begins = channel_maximum(cv2.absdiff(picture, reference)) > SAME_LEVELS
             reference[begins] = picture[begins]
         length = np.where(begins, 0, length) + 1
         # Who was found nowhere may have been overlooked here.
@@ -84,8 +84,8 @@ def _find_strokes(picture: np.ndarray) -> np.ndarray:
     import cv2
 
     kernel = np.ones((3, 3), np.uint8)
-    step = cv2.subtract(cv2.dilate(picture, kernel), cv2.erode(picture, kernel)).max(-1)
+    step = channel_maximum(cv2.subtract(cv2.dilate(picture, kernel), cv2.erode(picture, kernel)))
     hue = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)
     vivid = (hue[..., 1] > VIVID) & (hue[..., 2] > VIVID)
-    plain = (picture.min(-1) > WHITE) | (picture.max(-1) < BLACK)
+    plain = (channel_maximum(~picture) < 255 - WHITE) | (channel_maximum(picture) < BLACK)
     return dilate_mask(step > EDGE_LEVELS, 2) & (vivid | plain)
