@@ -11,6 +11,7 @@ from mimo_core.identity.encode import encode_identity
 from mimo_core.identity.matte import cut_object, refine_matte
 from mimo_core.identity.picture import read_mask, split_alpha
 from mimo_core.identity.push_pull import push_pull
+from mimo_core.pose.estimate import estimate_picture
 from mimo_lab.synthetic.shot import make_character_picture
 
 
@@ -152,6 +153,46 @@ class TestMatte:
     def test_noise_holds_no_object(self):
         noise = np.random.default_rng(0).integers(0, 255, (80, 60, 3), np.uint8)
         assert cut_object(noise) is None
+
+
+class TestPlainGround:
+    """Patches of a plain background that touch the figure where the network sees nobody."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def figure():
+        return make_character_picture(60, size=448)
+
+    @staticmethod
+    def stand_on(figure, ground: np.ndarray) -> np.ndarray:
+        share = figure.mask[..., None] / 255
+        return (figure.image * share + ground * (1 - share)).astype(np.uint8)
+
+    @staticmethod
+    def outside(matte: np.ndarray, truth: np.ndarray) -> float:
+        return float(((matte > 127) & (cv2.dilate(truth, np.ones((9, 9))) < 128)).sum() / (truth > 127).sum())
+
+    @staticmethod
+    def cut(picture: np.ndarray) -> np.ndarray:
+        return refine_matte(picture, estimate_picture(picture).masks[0])
+
+    def test_a_shadow_between_the_feet_is_not_the_figure_s(self, figure):
+        height, width = figure.mask.shape
+        y, x = np.mgrid[:height, :width]
+        feet = np.flatnonzero((figure.mask > 127).any(1))[-1]
+        shadow = np.exp(-(((x - width / 2) / 90) ** 2) - ((y - feet) / 16.0) ** 2)
+        matte = self.cut(self.stand_on(figure, 255 - 130 * shadow[..., None]))
+        assert self.outside(matte, figure.mask) < 0.02
+
+    def test_dots_that_touch_the_figure_are_those_that_stand_apart(self, figure):
+        ground = np.full((*figure.mask.shape, 3), (250, 225, 230), np.uint8)
+        rows, columns = np.nonzero(figure.mask > 127)
+        middle, side = int(rows.mean()), int(columns.max() - 12)
+        for number, (x, y) in enumerate(((side, middle), (40, 60), (60, 380), (400, 40), (columns.min() + 10, middle))):
+            cv2.circle(ground, (int(x), int(y)), 34, ((255, 200, 120), (180, 220, 255))[number % 2], -1)
+        matte = self.cut(self.stand_on(figure, ground))
+        assert self.outside(matte, figure.mask) < 0.02
+        assert ((matte > 127) & (figure.mask > 127)).sum() > 0.97 * (figure.mask > 127).sum()
 
 
 class TestEncodeIdentity:

@@ -38,7 +38,7 @@ def refine_matte(picture: NDArray, mask: NDArray) -> NDArray:
     """The soft matte (H, W) uint8 of the person that a network's mask (H, W) uint8 marks in a picture (H, W, 3)."""
     core = _find_core(mask)
     backdrop = _find_plain_backdrop(picture, mask > 127)
-    seeds = _seed_near_mask(mask, core) if backdrop is None else _seed_by_color(backdrop, core)
+    seeds = _seed_near_mask(mask, core) if backdrop is None else _seed_around_person(backdrop, mask, core)
     inside = _keep_connected(_run_grabcut(picture, seeds), core)
     if backdrop is None:
         inside &= ~_find_pockets(mask)
@@ -165,6 +165,25 @@ def _seed_by_color(backdrop: Backdrop, core: NDArray) -> NDArray:
     seeds = np.where(backdrop.distance > 4, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     seeds[cv2.blur(backdrop.distance, (5, 5)) < 1.5] = cv2.GC_BGD
     seeds[(backdrop.distance > 12) | core] = cv2.GC_FGD
+    return seeds
+
+
+def _seed_around_person(backdrop: Backdrop, mask: NDArray, core: NDArray) -> NDArray:
+    """GrabCut's labels from the distance to a plain background, and from where the network sees no person.
+
+    What differs from the background but is clear in the mask (H, W) uint8 is open: hair and hems, or a shadow between
+    the feet, the floor seen there, a patch of the background that touches the person. What stands apart from the person
+    is background, and tells what its patches look like.
+    """
+    import cv2
+
+    seeds = _seed_by_color(backdrop, core)
+    height = mask_height(mask > 127) or len(mask)
+    away = cv2.distanceTransform((mask < CLEAR).astype(np.uint8), cv2.DIST_L2, 5)
+    seeds[(seeds == cv2.GC_FGD) & ~core & (away > POCKET_RIM * height)] = cv2.GC_PR_FGD
+    labels = cv2.connectedComponents((backdrop.distance > 4).astype(np.uint8), connectivity=8)[1]
+    apart = (labels > 0) & ~np.isin(labels, np.unique(labels[core]))
+    seeds[apart & (mask < CLEAR)] = cv2.GC_BGD
     return seeds
 
 
