@@ -19,6 +19,7 @@ FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, *((39, 112) if os.name == "nt" 
 FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
 NO_FILE = (errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST, errno.ENAMETOOLONG)
 HIDDEN_NAME = r"\.(.*)\.[0-9a-f]{8}-\d+-[0-9a-f]{8}(\.[^.]*)?"  # what `_reserve_name` gives
+MOST_RACES = 20  # with other processes that write the same folder
 UMASK = os.umask(0)  # can only be read by setting it
 os.umask(UMASK)
 
@@ -68,17 +69,33 @@ def _set_usual_mode(file: Path) -> None:
 
 
 def _replace_folder(partial: Path, path: Path, of: set[str]) -> None:
-    """Move a folder to its place. The one that was there goes aside first, so that a kill loses neither."""
-    if not path.is_dir():
-        partial.rename(path)
-        return
-    foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in of)
-    if foreign:
-        raise InputError(f"{path} holds other files ({', '.join(foreign[:3])}). Give the name of a new folder.")
-    aside = partial.with_name(partial.name + ".old")
-    path.rename(aside)
-    partial.rename(path)
-    shutil.rmtree(aside, ignore_errors=True)
+    """Move a folder to its place. The one that was there goes aside first, and comes back if that fails."""
+    for races_left in reversed(range(MOST_RACES)):
+        aside = _put_aside(path, partial.with_name(partial.name + ".old"), of)
+        try:
+            partial.rename(path)
+        except OSError as error:
+            if aside is not None and not path.exists():
+                aside.rename(path)
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not races_left:
+                raise
+        else:
+            return
+        finally:
+            if aside is not None:
+                shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put_aside(path: Path, aside: Path, of: set[str]) -> Path | None:
+    """Rename a folder that holds nothing but files named in `of`; None if there is none, or another process did so."""
+    try:
+        foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in of)
+        if foreign:
+            raise InputError(f"{path} holds other files ({', '.join(foreign[:3])}). Give the name of a new folder.")
+        path.rename(aside)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return aside
 
 
 def _reserve_name(path: Path) -> Path:

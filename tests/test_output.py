@@ -245,6 +245,19 @@ def test_without_a_folder_for_temporary_files_the_remedy_is_named(tmp_path, monk
         FrameStore()
 
 
+def test_two_processes_on_one_folder_leave_one_whole_folder(tmp_path):
+    code = (
+        "import sys\nfrom mimo_core.output import whole_folder\n"
+        "for number in range(40):\n"
+        "    with whole_folder(sys.argv[1], of={'b', 'c'}) as partial:\n"
+        "        for name in 'bc':\n            (partial / name).write_text(f'{sys.argv[2]} {number}')\n"
+    )
+    jobs = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a"), letter], cwd=ROOT) for letter in "xy"]
+    assert [job.wait(60) for job in jobs] == [0, 0]
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["a", "a/b", "a/c"]
+    assert (tmp_path / "a" / "b").read_text() == (tmp_path / "a" / "c").read_text()
+
+
 def test_two_processes_on_one_output_leave_one_whole_file(tmp_path):
     code = (
         "import sys, time\nfrom mimo_core.output import whole_file\n"
