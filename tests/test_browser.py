@@ -516,6 +516,9 @@ class TestAnimations:
 
     FIND = "(app.graph.nodes ?? app.graph._nodes)[0].widgets.find((w) => w.name === 'animation')"
 
+    SHOWN = "((node) => node.isWidgetVisible?.(node.widgets.find((w) => w.name === 'animation')))"
+    SHOWN += "((app.graph.nodes ?? app.graph._nodes)[0])"  # null where the front end does not tell
+
     @pytest.fixture(autouse=True)
     def answer(self, site):
         site.answers["mimo/animations"] = ["walk", "run"]
@@ -525,6 +528,7 @@ class TestAnimations:
         tab.wait(f"() => ((app) => {self.FIND})(window.app).options.values.length > 1")
         assert tab.run(f"{self.FIND}.options.values") == ["", "walk", "run"]
         assert tab.run(f"{self.FIND}.type") == "combo"
+        assert tab.run(self.SHOWN) in (True, None)
         tab.run(f"({self.FIND}.value = 'run', null)")
         prompt = tab.run("app.graphToPrompt().then(({ output }) => output)")
         (inputs,) = [node["inputs"] for node in prompt.values()]
@@ -541,6 +545,12 @@ class TestAnimations:
             " file.callback?.('other.glb'); })((app.graph.nodes ?? app.graph._nodes)[0])"
         )
         tab.wait(f"() => ((app) => {self.FIND})(window.app).options.values.length === 2")
+
+    def test_a_file_without_any_shows_no_choice(self, tab, site):
+        site.answers["mimo/animations"] = []
+        tab.add("MIMO_LoadMotion")
+        tab.page.wait_for_timeout(1000)
+        assert tab.run(f"{self.FIND}.hidden") is True and tab.run(self.SHOWN) in (False, None)
 
     def test_a_name_that_was_typed_before_stays(self, tab):
         values = ["walk [built in]", "", "auto", "sprint"]

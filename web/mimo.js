@@ -225,20 +225,24 @@ function offerAnimations(node) {
   const text = node.widgets.find((widget) => widget.name === "animation");
   if (!text) return;
   const values = [""];
-  const options = { ...text.options, values, getOptionLabel: (name) => name || "longest" };
+  node.widgets.splice(node.widgets.indexOf(text), 1); // the last one: its successor takes its place
+  const options = { values, getOptionLabel: (name) => name || "longest" };
   const chooser = node.addWidget("combo", text.name, text.value, text.callback, options);
-  for (const key of ["label", "tooltip", "advanced", "hidden"]) if (text[key] !== undefined) chooser[key] = text[key];
-  node.widgets.splice(node.widgets.indexOf(chooser), 1);
-  node.widgets.splice(node.widgets.indexOf(text), 1, chooser);
-  let asked = null;
-  const refresh = async () => {
-    if (asked === file.value) return;
-    asked = file.value;
-    const reply = await api.fetchApi(`/mimo/animations?${new URLSearchParams({ file: file.value })}`);
-    if (!reply.ok || asked !== file.value) return;
-    values.splice(1, values.length, ...(await reply.json()));
+  for (const key of ["label", "tooltip"]) if (text[key] !== undefined) chooser[key] = text[key];
+  const settle = () => {
+    chooser.hidden = chooser.options.hidden = values.length < 2 && !chooser.value; // of use for glTF files only
     app.graph.setDirtyCanvas(true, true);
   };
+  let asked = null;
+  const refresh = async () => {
+    if (asked === file.value) return settle();
+    asked = file.value;
+    const reply = await api.fetchApi(`/mimo/animations?${new URLSearchParams({ file: file.value })}`);
+    if (asked !== file.value) return;
+    values.splice(1, values.length, ...(reply.ok ? await reply.json() : []));
+    settle();
+  };
+  settle();
   after(file, "callback", refresh);
   after(node, "onConfigure", refresh);
   refresh();
