@@ -209,7 +209,7 @@ def replace_people(
         watch=watch,
     )
     notes = tuple(note for identity in identities for note in identity.notes)
-    drawn = draw_people(
+    drawn = draw_characters(
         decoder or ProxyDecoder(), identities, found.motion, scene, color_match=color_match,
         progress_of=progress_of, watch=watch,
     )  # fmt: skip
@@ -231,7 +231,7 @@ def prepare_people(
     watch = watch or Stopwatch()
     with watch.stage("pose"):
         asked = {"numbers": numbers, "count": count if count > 1 else 0, "networks": networks}
-        found = find_people(clip, progress=progress_of("pose"), **asked)
+        found = find_everybody(clip, progress=progress_of("pose"), **asked)
     if scene is None:
         with watch.stage("scene"):
             scene = separate_scene(
@@ -240,7 +240,7 @@ def prepare_people(
     return found, scene
 
 
-def draw_people(
+def draw_characters(
     decoder: Decoder,
     identities: Sequence[Identity],
     motion: Motion,
@@ -313,7 +313,7 @@ def animate_people(
     with watch.stage("identity"):
         identities = [encode_identity(character) for character in characters]
     notes = tuple(note for identity in identities for note in identity.notes)
-    drawn = draw_people(
+    drawn = draw_characters(
         decoder or ProxyDecoder(), identities, motion, scene, color_match=color_match,
         progress_of=progress_of, watch=watch,
     )  # fmt: skip
@@ -351,7 +351,7 @@ def find_person(clip: Clip, *, person: int = 0, progress: Progress = silent, **o
     raise InputError(f"{found.notes[0]} {', or '.join(remedies)}.")
 
 
-def find_people(
+def find_everybody(
     clip: Clip, *, numbers: Sequence[int] | None = None, progress: Progress = silent, **options
 ) -> Estimate:
     """`estimate_people`. Raises InputError if none of them is seen in the whole clip."""

@@ -184,14 +184,14 @@ def _without_person(settings: dict) -> dict:
 
 def _estimate_everybody(clip: Clip, boxes, person_mask, **settings) -> tuple[Motion, dict, tuple]:
     """The same for everybody: whom the estimator finds, or all boxes or objects of a track."""
-    from ..mimo_core.replace import find_people
+    from ..mimo_core.replace import find_everybody
 
     if isinstance(person_mask, dict):
         masks = split_tracked_people(person_mask)
     else:
         mask = to_masks(person_mask, len(clip))
         masks = None if mask is None else [mask]
-    found = find_people(clip, boxes=parse_people_boxes(boxes, len(clip)), person_masks=masks, **settings)
+    found = find_everybody(clip, boxes=parse_people_boxes(boxes, len(clip)), person_masks=masks, **settings)
     seen = SeenMasks.join([SeenMasks.from_masks(each) for each in found.masks_each])
     warnings = [note for note in found.notes if note not in found.assumptions]
     return replace(found.motion, seen=seen), {"warnings": warnings, "details": found.assumptions}, found.people

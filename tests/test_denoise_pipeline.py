@@ -26,7 +26,7 @@ from mimo_core.identity.identity import Identity
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
 from mimo_core.progress import silent
-from mimo_core.replace import draw_people
+from mimo_core.replace import draw_characters
 from mimo_core.scene.depth_order import find_ranks
 from mimo_core.scene.people import select_person
 from mimo_core.scene.scene import Scene
@@ -138,7 +138,7 @@ class TestSeveralPeople:
         frames, masks = (
             np.stack(layer)
             for layer in zip(
-                *draw_people(made, [identity], two, scene, color_match="none", watch=Stopwatch()), strict=True
+                *draw_characters(made, [identity], two, scene, color_match="none", watch=Stopwatch()), strict=True
             )
         )
         assert {part.name for part in (tmp_path / "parts").iterdir()} == {"person-0", "person-1"}

@@ -16,7 +16,7 @@ from mimo_core.motion.motion import Motion
 from mimo_core.motion.seen import SeenMasks
 from mimo_core.pose.estimate import estimate_motion
 from mimo_core.pose.estimate_people import estimate_people
-from mimo_core.replace import ProxyDecoder, draw_people
+from mimo_core.replace import ProxyDecoder, draw_characters
 from mimo_core.scene.depth_order import find_ranks
 from mimo_core.scene.people import add_character, select_person
 from mimo_core.scene.picture import scene_from_picture
@@ -244,7 +244,7 @@ def job(crossing, estimated):
     scene = separate_scene(clip, motion=estimated.motion, coarse=estimated.masks)
     identities = [encode_identity(paint_figure(color)) for color in (RED, BLUE)]
     watch = Stopwatch()
-    drawn = list(draw_people(ProxyDecoder(), identities, estimated.motion, scene, color_match="none", watch=watch))
+    drawn = list(draw_characters(ProxyDecoder(), identities, estimated.motion, scene, color_match="none", watch=watch))
     return scene, *(np.stack(layer) for layer in zip(*drawn, strict=True))
 
 
@@ -268,7 +268,7 @@ class TestReplace:
 
     def test_characters_and_people_that_do_not_agree_are_counted(self, estimated, job):
         with pytest.raises(InputError, match="2 people to replace but 3 characters"):
-            draw_people(ProxyDecoder(), [None] * 3, estimated.motion, job[0], color_match="none", watch=Stopwatch())
+            draw_characters(ProxyDecoder(), [None] * 3, estimated.motion, job[0], color_match="none", watch=Stopwatch())
 
 
 def paint_figure(color):

@@ -74,14 +74,14 @@ def _find(clip, options, **settings):
     """The estimate of the person, or the people, whom a command means."""
     from ..errors import InputError
     from ..pose.blazepose import find_estimator
-    from ..replace import find_people, find_person
+    from ..replace import find_everybody, find_person
 
     settings |= {"networks": find_estimator(options.estimator), "progress": start_bar("pose")}
     if isinstance(options.person, int):
         return find_person(clip, person=options.person, at=options.at, **settings)
     if options.at:
         raise InputError("--at is a point on one person. Say who several are by --person, such as 0,2.")
-    return find_people(clip, numbers=options.person, **settings)
+    return find_everybody(clip, numbers=options.person, **settings)
 
 
 def run_separate(options) -> None:

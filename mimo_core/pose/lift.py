@@ -77,7 +77,7 @@ def lift_openpose(value: Sequence, *, frames: int, size: tuple[int, int], fps: f
 
 
 def read_points(entry: Mapping, frame: int, size: tuple[int, int], person: int) -> Tensor:
-    """Points (18, 3) of one person in pixels of the clip; zeros where there is none."""
+    """Points (18, 3) of one person in pixels of the clip; zeros where there is none. InputError for other forms."""
     people = entry.get("people") if isinstance(entry, Mapping) else None
     if people is None:
         raise InputError(f"POSE_KEYPOINT has no people in frame {frame}. Connect the keypoints of a pose node.")

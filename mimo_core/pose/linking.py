@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-MEMORY_FRAMES = 24  # frames without a detection after which somebody who appears is somebody else
+LINK_MEMORY = 24  # frames without a detection after which somebody who appears is somebody else
 STEADINESS = 0.5  # weight of the old velocity against that of the last step
-LEAST_SHARE = 0.25  # of the frames of the longest link: what is seen less is a false detection
+LEAST_LINKED = 0.25  # of the frames of the longest link: what is seen less is a false detection
 
 
 def link_detections(places: Sequence[NDArray], reaches: Sequence[NDArray]) -> list[dict[int, int]]:
@@ -24,7 +24,7 @@ def link_detections(places: Sequence[NDArray], reaches: Sequence[NDArray]) -> li
 
     links: list[_Link] = []
     for frame, (here, reach) in enumerate(zip(places, reaches, strict=True)):
-        alive = [link for link in links if frame - link.last_frame <= MEMORY_FRAMES]
+        alive = [link for link in links if frame - link.last_frame <= LINK_MEMORY]
         taken = set()
         if alive and len(here):
             expected = np.stack([link.expect(frame) for link in alive])
@@ -35,7 +35,7 @@ def link_detections(places: Sequence[NDArray], reaches: Sequence[NDArray]) -> li
                     taken.add(int(column))
         links += [_Link(frame, number, here[number]) for number in range(len(here)) if number not in taken]
     longest = max((len(link.numbers) for link in links), default=0)
-    kept = [link.numbers for link in links if len(link.numbers) >= LEAST_SHARE * longest]
+    kept = [link.numbers for link in links if len(link.numbers) >= LEAST_LINKED * longest]
     return sorted(kept, key=len, reverse=True)
 
 

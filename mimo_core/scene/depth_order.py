@@ -21,12 +21,12 @@ from .fitted_body import BODY_PATCHES, draw_person, face_patches, patch_neighbor
 
 ORDER_SIDE = 320  # pixels of the longer side at which overlaps are looked at
 LEARNED_FRAMES = 32  # frames, spread over the clip, that teach what each person looks like
-RIM = 2  # pixels inside the outline of a body that a fit error may give to somebody else
+BODY_RIM = 2  # pixels inside the outline of a body that a fit error may give to somebody else
 FEWEST_OVERLAPPING = 20  # pixels of an overlap that tell anything
-LOG_RATIO_LIMIT = 4.0  # of the colors of one pixel
-EVIDENCE_LIMIT = 2.0  # of one frame: mean log ratio of its overlap
+COLOR_RATIO_LIMIT = 4.0  # of the colors of one pixel
+OVERLAP_EVIDENCE = 2.0  # of one frame: mean log ratio of its overlap
 DISTANCE_MARGIN = 0.15  # of the distance: from here on the fit is sure who is nearer
-DISTANCE_WEIGHT = 0.25  # of that, against EVIDENCE_LIMIT of colors
+DISTANCE_WEIGHT = 0.25  # of that, against OVERLAP_EVIDENCE of colors
 SWITCH_COST = 3.0  # of changing places while bodies overlap; they cannot pass through each other
 
 
@@ -117,9 +117,9 @@ class _Overlaps:
         for number, body in enumerate(bodies):
             if body is None:
                 continue
-            alone = erode_mask(body[0], RIM)
+            alone = erode_mask(body[0], BODY_RIM)
             for other in (each for at, each in enumerate(bodies) if at != number and each is not None):
-                alone &= ~dilate_mask(other[0], 2 * RIM)
+                alone &= ~dilate_mask(other[0], 2 * BODY_RIM)
             self.looks[number].add(bins[alone], body[1][alone])
 
     def _compare(self, frame: int, bins: np.ndarray, bodies: list, pair: tuple[int, int]) -> None:
@@ -127,10 +127,10 @@ class _Overlaps:
         if one is None or other is None:
             return
         self.found[pair][frame] = (one[0] & other[0]).any()
-        both = erode_mask(one[0], RIM) & erode_mask(other[0], RIM)
+        both = erode_mask(one[0], BODY_RIM) & erode_mask(other[0], BODY_RIM)
         if both.sum() < FEWEST_OVERLAPPING:
             return
         ratio = self.looks[pair[0]].log_density(bins[both], one[1][both])
         ratio = ratio - self.looks[pair[1]].log_density(bins[both], other[1][both])
-        mean = ratio.clip(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT).mean()
-        self.evidence[pair][frame] = np.clip(mean, -EVIDENCE_LIMIT, EVIDENCE_LIMIT)
+        mean = ratio.clip(-COLOR_RATIO_LIMIT, COLOR_RATIO_LIMIT).mean()
+        self.evidence[pair][frame] = np.clip(mean, -OVERLAP_EVIDENCE, OVERLAP_EVIDENCE)
