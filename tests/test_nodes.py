@@ -235,7 +235,7 @@ class TestMotionFiles:
     def test_a_saved_motion_is_offered_and_comes_back(self, run, node_classes, motion, folders, close):
         run("MIMO_SaveMotion", motion=motion, prefix="motion/turn")
         offered = node_classes["MIMO_LoadMotion"].GET_SCHEMA().inputs[0].as_dict()["options"]
-        assert offered[:2] == ["dance [example]", "walk [built in]"]
+        assert offered[:3] == ["dance [example]", "two people [example]", "walk [built in]"]
         assert offered[-1] == "motion/turn_00001_.npz [output]"
         (loaded,) = run("MIMO_LoadMotion", file=offered[-1]).args
         close(loaded.person.body_pose, motion.person.body_pose)
