@@ -62,6 +62,23 @@ def whole_folder(path, *, of: set[str]) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def make_temporary_folder(name: str) -> Path:
+    """A new folder for temporary files, which the caller removes. What processes that are gone left under this name
+    is removed first. Raises InputError where there is no room for it."""
+    with explain_temporary_errors():
+        root = Path(tempfile.gettempdir())
+        stem = f"mimo-{name}.{_hash_machine()}"
+        _remove_leftovers(root, rf"{re.escape(stem)}-(\d+)-[0-9a-f]{{8}}")
+        folder = root / f"{stem}-{os.getpid()}-{secrets.token_hex(4)}"
+        folder.mkdir(mode=0o700)
+    return folder
+
+
+def _hash_machine() -> str:
+    """The machine by its name: others may share the disk, and their processes cannot be asked."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
 def _set_usual_mode(file: Path) -> None:
     """Let others read what safetensors writes for its owner alone, as far as the umask does."""
     if file.is_file():
@@ -102,7 +119,7 @@ def _reserve_name(path: Path) -> Path:
     """A hidden name beside `path` that tells which process uses it. Those of processes that are gone are removed."""
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent}. Make it first.")
-    machine = f"{zlib.crc32(platform.node().encode()):08x}"
+    machine = _hash_machine()
     # A long name with 20 characters more could be too long for the file system.
     stem = path.stem[:100]
     _remove_leftovers(

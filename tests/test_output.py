@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from mimo_core import cli
 from mimo_core.errors import InputError
 from mimo_core.media.store import FrameStore
-from mimo_core.output import find_system_error, refuse_existing, whole_file, whole_folder
+from mimo_core.output import find_system_error, make_temporary_folder, refuse_existing, whole_file, whole_folder
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -237,6 +237,21 @@ def test_a_command_that_finds_no_room_says_so_in_one_line(monkeypatch, capsys):
     monkeypatch.setattr(cli, "MAIN_COMMANDS", (add_fill,))
     assert cli.run_command(["fill"]) == 2
     assert capsys.readouterr().err == "mimo fill: No room to write /data/a.log. Free some space.\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_temporary_folder_of_a_killed_process_goes_at_the_next_start(tmp_path, monkeypatch):
+    code = (
+        "import os, signal, sys, tempfile\nfrom mimo_core.output import make_temporary_folder\n"
+        "tempfile.tempdir = sys.argv[1]\n"
+        "(make_temporary_folder('web') / 'upload').write_text('a picture')\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=False).returncode == -9
+    assert len(list(tmp_path.iterdir())) == 1
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    running = make_temporary_folder("web")
+    assert make_temporary_folder("web") != running
+    assert running in list(tmp_path.iterdir()) and len(list(tmp_path.iterdir())) == 2
 
 
 def test_without_a_folder_for_temporary_files_the_remedy_is_named(tmp_path, monkeypatch):

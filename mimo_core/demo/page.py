@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..example import example_shots
 from ..motion.builtin import builtin_names
+from ..output import make_temporary_folder
 from ..progress import Progress
 from .job import (
     CLIP,
@@ -88,7 +88,7 @@ class Demo:
 
 def make_demo(limits: Limits = USUAL_LIMITS, make_decoder: Callable[[], object] = lambda: None) -> Demo:
     """A demo with a temporary folder of its own, where gradio puts uploads. Raises InputError without gradio."""
-    folder = Path(tempfile.mkdtemp(prefix="mimo-web-"))
+    folder = make_temporary_folder("web")
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
