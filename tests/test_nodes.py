@@ -511,7 +511,7 @@ class TestUnusedOutputs:
         identity = run("MIMO_EncodeIdentity", character=picture).args[0]
         images, mask = run("MIMO_DecodeProxy", identity=identity, motion=found, scene=scene).args
         drawn = run("MIMO_RenderMotion", motion=found, scene=scene).args[:2]
-        _, frames, seen = run("MIMO_Composite", scene=scene, images=images, mask=mask).args
+        _, frames, seen, _ = run("MIMO_Composite", scene=scene, images=images, mask=mask).args
         batches = [overlay, *layers, images, mask, *drawn, frames, seen]
         assert [batch.is_made for batch in batches] == [False] * 10
         for batch in batches:
