@@ -321,7 +321,7 @@ class TestHoles:
         picture = np.full((*shape, 3), 100, np.uint8)
         fitted = FittedBody(body, np.zeros(shape, np.int32), body.astype(np.float32), np.zeros((BODY_PATCHES, 2)))
         view = FrameView(picture, soft, picture, ~nothing, nothing, nothing.astype(np.float32), fitted, 80.0)
-        ratios = LogRatios(person, np.where(wall, 1.0, -1.0), np.where(wall, 60.0, 0.0), np.zeros(shape))
+        ratios = LogRatios(person, np.where(wall, 1.0, -1.0), np.where(wall, 60.0, 0.0), nothing, np.zeros(shape))
         return detect_moving_objects(view, ratios)[hole][3:-3, 3:-3]  # corners are rounded
 
     def test_where_the_body_should_be_seen_the_object_has_no_hole(self):

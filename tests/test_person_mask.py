@@ -151,6 +151,7 @@ def test_the_scene_that_is_seen_where_somebody_stood_for_most_of_the_clip_is_no_
     model.add_guess(a_view(picture, plate, np.where(truth, 220, 0).astype(np.uint8)))
     ratios = model.score_pixels(a_view(picture, plate, np.where(truth, 220, 0).astype(np.uint8)))
     assert (ratios.object[legs] < 0).all() and (ratios.difference[legs] < 10).all()
+    assert ratios.revealed[legs].all() and not ratios.revealed[truth].any()
     plate, picture = street.copy(), picture.copy()
     picture[legs] = (60, 62, 80)  # they are here now
     ratios = model.score_pixels(a_view(picture, plate, np.where(truth, 220, 0).astype(np.uint8)))

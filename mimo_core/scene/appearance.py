@@ -24,6 +24,7 @@ SPREAD = 12.0  # levels that the colours of the plate around a pixel span
 SHADOW = 0.3  # the person's shadow darkens the plate at most so much
 SHADOW_COST = 2.0  # log odds: shadows are rarer than the plain plate
 REVEALED_COST = 1.0  # log odds: the plate is wrong more rarely than right
+SURELY_REVEALED = 8.0  # levels from the surroundings
 REVEALED_LEVELS = 8.0  # from the plate: what is surely the scene in the frame itself
 REVEALED_REACH = 0.05  # of the body height: how far around the scene in the frame tells what is here
 REVEALED_SUPPORT = 0.15  # share of these surroundings that must be surely the scene
@@ -51,6 +52,7 @@ class LogRatios:
     person: np.ndarray  # the person against the scene
     object: np.ndarray  # a moving object against person and scene
     difference: np.ndarray  # levels from the plate, in light or in shadow
+    revealed: np.ndarray  # bool: surely the scene, by what goes on around it, whatever the plate shows
     density: np.ndarray  # log density of each colour, not smoothed, where there are only scene and person
 
     @property
@@ -143,6 +145,7 @@ class AppearanceModel:
             person=_smooth_evidence(person - plate + belief, view.picture, radius),
             object=_smooth_evidence(np.minimum(against_plate, against_person), view.picture, radius),
             difference=np.minimum(np.minimum(away, shadow), revealed),
+            revealed=revealed < SURELY_REVEALED,
             density=np.maximum(plate, as_person),
         )
 

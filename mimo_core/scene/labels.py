@@ -86,7 +86,7 @@ def _label_person(
         inside = view.soft > 127
         return inside & ~moving, np.where(inside, 8.0, -8.0)
     smallest = PERSON_SPECK * working.body_height**2
-    person = remove_small(ratios.is_person & ~moving & view.near_person, smallest)
+    person = remove_small(ratios.is_person & ~moving & ~ratios.revealed & view.near_person, smallest)
     return person, np.where(dilate_mask(person, 2), ratios.person, -8.0)
 
 
