@@ -147,7 +147,7 @@ class MimoDecodeProxy(io.ComfyNode):
         from ..mimo_core.proxy.proxy import Proxy
 
         check_choice("back_side", back_side, BACK_SIDES)
-        proxy = Proxy.from_identity(identity, back_side=back_side)
+        proxy = Proxy.from_identity(identity, back_side=back_side, progress=make_progress())
         size = None if scene is None else (scene.width, scene.height)
         light = None if scene is None else estimate_scene_light(scene, motion)
         drawn = proxy.render(motion, size=size, light=light, progress=make_progress())

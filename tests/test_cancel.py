@@ -178,6 +178,13 @@ def test_measure(node_classes, core, folders, monkeypatch, capsys):
                 print(f"    {seconds:.2f} {' -> '.join(places)}", flush=True)  # noqa: T201
 
 
+def test_a_figure_is_baked_in_steps_that_can_be_stopped(node_classes, clips, folders, monkeypatch):
+    """It takes seconds, before there is any frame."""
+    silence = watch(node_classes, monkeypatch, "Proxy Decoder", clips[FEW])
+    baking = [places for places in silence.calls if any("from_identity" in place for place in places)]
+    assert len(baking) >= 6, silence.calls
+
+
 class TestQuestions:
     """Whatever reads frames of a clip, or makes floats of frames, is stopped by Cancel."""
 

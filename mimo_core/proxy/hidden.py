@@ -6,6 +6,8 @@ diffused over the surface.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,21 +26,31 @@ FAR_STAND_IN = 0.04  # meters to the best stand-in on the same limb from which t
 INWARD_SHARE = 0.85  # the side of a limb takes what lies a little further in, not the last pixels of the outline
 
 
-def fill_hidden(surface: BodySurface, baked: BakedTexture, *, back_side: str) -> NDArray:
-    """Colours of all texels (N, 3): seen ones as they are, the others made up."""
+def fill_hidden(
+    surface: BodySurface, baked: BakedTexture, *, back_side: str, ask: Callable[[], None] = lambda: None
+) -> NDArray:
+    """Colours of all texels (N, 3): seen ones as they are, the others made up.
+
+    `ask` is called between the steps, each of which takes up to a second; it may raise to cancel.
+    """
     baked = clean_hands(surface, baked)
     trusted = baked.seen > TRUSTED_SHARE
     colors = diffuse_colors(surface.atlas, baked)
+    ask()
     _grow_head(surface, baked.colors, trusted, colors)
+    ask()
     if back_side == "mirror":
-        _copy_stand_ins(surface, baked, trusted, colors)
+        _copy_stand_ins(surface, baked, trusted, colors, ask)
+        ask()
         hang_hair(surface, baked.colors, trusted, colors)
     color_hidden_hands(surface, baked, colors)
     seen = baked.seen[:, None]
     return baked.colors * seen + colors * (1 - seen)
 
 
-def _copy_stand_ins(surface: BodySurface, baked: BakedTexture, trusted: NDArray, colors: NDArray):
+def _copy_stand_ins(
+    surface: BodySurface, baked: BakedTexture, trusted: NDArray, colors: NDArray, ask: Callable[[], None]
+):
     """Take hidden colors from the same place of the limb's other side, or from the other limb if that is far."""
     from scipy.spatial import cKDTree
 
@@ -48,9 +60,11 @@ def _copy_stand_ins(surface: BodySurface, baked: BakedTexture, trusted: NDArray,
         return
     tree = cKDTree(surface.along(source))
     distance, nearest = tree.query(surface.along(target, inwards=INWARD_SHARE), eps=0.3)
+    ask()
     chosen = source[nearest]
     partner = surface.partner[target]
     chosen = np.where((distance > FAR_STAND_IN) & trusted[partner], partner, chosen)
+    ask()
     copies = PlainFront.of(surface, baked.colors, source).copy_onto(target, chosen)
     # The head is not mirrored, so the copy fades out over the neck.
     share = np.clip(1 - surface.head[target, None], 0, 1)

@@ -47,7 +47,14 @@ class Proxy:
     card: TexturedMesh | BendingCard | None = None
 
     @classmethod
-    def from_identity(cls, identity: Identity, back_side: str = "mirror", *, texture: int = BODY_TEXTURE_SIDE) -> Proxy:
+    def from_identity(
+        cls,
+        identity: Identity,
+        back_side: str = "mirror",
+        *,
+        texture: int = BODY_TEXTURE_SIDE,
+        progress: Progress = silent,
+    ) -> Proxy:
         """Bake the identity's picture, and its back view where there is one.
 
         `back_side` says how what neither shows is made up: mirror or diffuse. `texture` is the side of the body's
@@ -56,11 +63,15 @@ class Proxy:
         """
         if back_side not in BACK_SIDE_CHOICES:
             raise InputError(f"Unknown back side {back_side!r}. Choose one of {', '.join(BACK_SIDE_CHOICES)}.")
+        ask = lambda: progress(0, 1)  # noqa: E731 - seconds in all, but no loop whose end is known
         colors = unmix_colors(identity.picture, identity.matte)
+        ask()
         if identity.motion is None:
             return cls(None, card=_make_card(identity, colors))
         vertices = _dress_identity(identity)
-        skins = _make_skins(identity, vertices, colors, back_side, texture)
+        ask()
+        skins = _make_skins(identity, vertices, colors, back_side, texture, ask)
+        ask()
         return cls(identity.motion.person.betas, skins, brightness=_picture_brightness(identity, vertices))
 
     def render(
@@ -147,7 +158,7 @@ def _picture_brightness(identity: Identity, vertices: Tensor) -> Tensor | None:
 
 
 def _make_skins(
-    identity: Identity, vertices: Tensor, colors: NDArray, back_side: str, side: int
+    identity: Identity, vertices: Tensor, colors: NDArray, back_side: str, side: int, ask: Callable[[], None]
 ) -> tuple[SkinnedMesh, ...]:
     """The body with the picture's colors (H, W, 3) on it, and what hangs on it."""
     body, camera = free_body(), identity.motion.camera
@@ -157,7 +168,10 @@ def _make_skins(
     baked = bake_texture(atlas, vertices, body.faces, picture, colors)
     if identity.back is not None:
         baked = add_back_view(baked, atlas, vertices, camera, identity.back)
-    texels = fill_hidden(load_surface(side), baked, back_side=back_side)
+    ask()
+    surface = load_surface(side)
+    ask()
+    texels = fill_hidden(surface, baked, back_side=back_side, ask=ask)
     texture = atlas.picture(np.clip(texels + 0.5, 0, 255).astype(np.uint8))
     skin = SkinnedMesh(
         sheet=TexturedMesh(
