@@ -154,6 +154,16 @@ class TestMatte:
         noise = np.random.default_rng(0).integers(0, 255, (80, 60, 3), np.uint8)
         assert cut_object(noise) is None
 
+    def test_a_crown_that_the_network_leaves_out_is_found_before_a_street(self, photograph):
+        noise = np.random.default_rng(0).integers(0, 70, photograph.image.shape)
+        street = np.where(photograph.mask[..., None] > 127, photograph.image, noise + [40, 90, 160]).astype(np.uint8)
+        rows = np.flatnonzero((photograph.mask > 127).any(1))
+        cut, crown = photograph.mask.copy(), np.s_[rows[0] : rows[0] + round(0.07 * len(rows))]
+        cut[crown] = 0
+        found = refine_matte(street, cut)
+        assert (found[crown][photograph.mask[crown] > 200] > 127).mean() > 0.8
+        assert ((found > 127) & (photograph.mask < 50)).sum() < 0.02 * (photograph.mask > 127).sum()
+
 
 class TestPlainGround:
     """Patches of a plain background that touch the figure where the network sees nobody."""

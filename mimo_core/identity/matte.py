@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.box import mask_height
+from ..geometry.box import Box, mask_height
 from .push_pull import push_pull
 
 
@@ -20,6 +20,8 @@ GRABCUT_SIDE = 720  # pixels of the longer side: GrabCut's time grows with the a
 LINE_WIDTH = 0.03  # of the figure's height: half the width of a drawing's thickest line; a felt pen's is 0.015
 LINE_GAP = 0.008  # of the picture's longer side: gaps in a drawing's lines that are closed
 CLEAR, POCKET_RIM = 100, 0.005  # of 255; of the figure's height: a pocket's rim may still be the figure's
+CROWN_BAND = 0.12  # of the figure's height around the head where its edge is looked for, elsewhere 0.03
+HEAD_PART, HEAD_WIDTH = 0.15, 0.45  # of the figure's height: where the head is, and how wide it is at most
 PLAIN_SHARE = 0.85  # share of the background that must follow a smooth color for it to count as plain
 # The same around a person whom the network has found: a street at 0.91 gave its pole and pavement to the figure, plain
 # walls are at 0.97 and above (2026-11-27).
@@ -194,9 +196,23 @@ def _seed_near_mask(mask: NDArray, core: NDArray) -> NDArray:
     height = mask_height(mask > 127) or len(mask)
     outside = cv2.distanceTransform((mask < 100).astype(np.uint8), cv2.DIST_L2, 5)
     seeds = np.where(mask > 127, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    seeds[outside > 0.03 * height] = cv2.GC_BGD
+    seeds[outside > np.where(_is_beside_head(mask), CROWN_BAND, 0.03) * height] = cv2.GC_BGD
     seeds[core] = cv2.GC_FGD
     return seeds
+
+
+def _is_beside_head(mask: NDArray) -> NDArray:
+    """Where large hair, a hat or a cartoon's crown may be that the network's mask leaves out, (H, W) bool."""
+    box = Box.of_mask(mask > 127)
+    beside = np.zeros(mask.shape, bool)
+    if box is None:
+        return beside
+    top = box.top + round(HEAD_PART * box.height)
+    columns = np.flatnonzero((mask[box.top : top] > 127).any(0))
+    reach = round(CROWN_BAND * box.height)
+    if len(columns) and np.ptp(columns) < HEAD_WIDTH * box.height:  # else arms are raised
+        beside[:top, max(0, columns[0] - reach) : columns[-1] + reach] = True
+    return beside
 
 
 def _find_pockets(mask: NDArray) -> NDArray:
