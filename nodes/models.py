@@ -9,7 +9,7 @@ import folder_paths
 
 from ..mimo_core.body.colors import LEARNED_NAME
 from ..mimo_core.denoise import official_files
-from ..mimo_core.denoise.checkpoints import OFFICIAL
+from ..mimo_core.denoise.checkpoints import OFFICIAL, name_network
 from ..mimo_core.denoise.options import BUILT_IN_CHECKPOINT
 from ..mimo_core.errors import InputError
 from ..mimo_core.weights.files import format_command, get_models_folder
@@ -35,9 +35,12 @@ def register_folders() -> None:
 def list_checkpoints() -> list[str]:
     """What Load MIMO offers: the one that ships, merged files, and the first of each four official ones."""
     names = [Path(name) for name in folder_paths.get_filename_list("mimo")]
-    official = [name for name in names if name.stem == OFFICIAL[0]]
-    others = {*OFFICIAL, Path(LEARNED_NAME).stem}
-    merged = [name for name in names if name.suffix == ".safetensors" and name.stem not in others]
+    official = [name for name in names if name_network(name) == OFFICIAL[0]]
+    merged = [
+        name
+        for name in names
+        if name.suffix == ".safetensors" and name_network(name) is None and name.stem != Path(LEARNED_NAME).stem
+    ]
     return [BUILT_IN_NAME, *(name.as_posix() for name in merged + official)]
 
 

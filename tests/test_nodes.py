@@ -484,6 +484,25 @@ class TestSceneFromPicture:
         assert scene.occluder[0][:, -1].max() == 0
 
 
+class TestLoadModel:
+    def test_of_files_that_belong_together_one_is_offered(self, node_classes, folders):
+        """As released, and as training scripts number them."""
+        import folder_paths
+
+        names = [
+            "denoising_unet-25000.safetensors",
+            "reference_unet-25000.safetensors",
+            "pose_guider.pth",
+            "own.safetensors",
+        ]
+        (folders / "models").mkdir()
+        for name in names:
+            (folders / "models" / name).touch()
+        folder_paths.add_model_folder_path("mimo", str(folders / "models"))
+        offered = node_classes["MIMO_LoadModel"].GET_SCHEMA().inputs[0].as_dict()["options"]
+        assert offered[1:] == ["own.safetensors", "denoising_unet-25000.safetensors"]
+
+
 class TestAnimations:
     def test_the_page_learns_the_animations_of_files_that_are_offered_and_of_no_others(self, node_classes, folders):
         from tests.skeletons import packed_glb

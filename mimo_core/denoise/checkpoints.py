@@ -39,6 +39,12 @@ SETTING_RENAMES = {"colours": "colors", "layers": "concat"}
 LISTED_NAMES = 12  # names in an error message
 
 
+def name_network(path: Path) -> str | None:
+    """Which of the OFFICIAL files a file is by its name, also as training scripts number it; None for others."""
+    named = TRAINED_NAME.fullmatch(path.stem)
+    return named[1] if named else path.stem if path.stem in OFFICIAL else None
+
+
 @dataclass(frozen=True)
 class TrainingSettings:
     """How a set of weights was trained: the defaults when it is sampled."""
