@@ -294,6 +294,17 @@ def test_what_moves_with_the_body_across_the_scene_is_held_and_what_passes_is_no
     assert tracks.labels_held() == ({frame: [1] for frame in range(16)} if is_held else {})
 
 
+@pytest.mark.parametrize(("area", "is_persons"), [(200, False), (60, True)])
+def test_what_is_larger_than_a_shoe_and_travels_is_a_thing_though_it_comes_and_goes_on_the_person(area, is_persons):
+    tracks = ObjectTracks(STATURE)
+    for frame in range(20):
+        piece = replace(carried(frame, slip=0.9, own=0.1), area=area)
+        tracks.add(frame, [piece] if 6 <= frame < 14 else [])
+    labels = {frame: [1] for frame in range(6, 14)}
+    assert tracks.labels_in_front() == ({} if is_persons else labels)
+    assert tracks.labels_of_person() == (labels if is_persons else {})
+
+
 def test_a_small_piece_beside_a_hand_is_known_and_one_far_from_it_or_dim_is_not():
     for at_hand, contrast, expected in ((True, 90.0, {0: [1]}), (False, 90.0, {}), (True, 20.0, {})):
         tracks = ObjectTracks(STATURE)

@@ -91,6 +91,8 @@ class _ObjectTrack:
         """
         if self.is_end_of_limb():
             return True
+        if self.is_held() and not self._is_small():
+            return False  # a ball that was lost for a frame begins and ends on the person
         first, last = self.sightings[0].frame, self.sightings[-1].frame
         brief = frames.start < first and last < frames.stop - 1 and last - first < BRIEF_FRAMES
         return brief and all(seen.touches for seen in self.sightings)
@@ -98,8 +100,11 @@ class _ObjectTrack:
     def is_end_of_limb(self) -> bool:
         """Whether it is a hand, a foot or hair: as small as one, never without it, and moving with it."""
         apart = sum(not seen.touches for seen in self.sightings)
-        area = float(np.median([seen.area for seen in self.sightings]))
-        return apart < FRAMES_APART and area < END_AREA * self.body_height**2 and self.moves_with_limb()
+        return apart < FRAMES_APART and self._is_small() and self.moves_with_limb()
+
+    def _is_small(self) -> bool:
+        """Whether it is as small as a hand, a shoe or a tuft of hair."""
+        return float(np.median([seen.area for seen in self.sightings])) < END_AREA * self.body_height**2
 
     def moves_with_limb(self) -> bool:
         """Whether it is mostly at the end of one limb that moves in the scene, and takes part in the motion."""
