@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..body.landmarks import other_side
 from ..body.skeleton import JOINT
 from ..errors import InputError
 from ..geometry.box import Box, mask_height
@@ -124,12 +125,6 @@ def _look_at(painted: NDArray, box: Box) -> dict[str, NDArray] | None:
     if found["left_shoulder"][0] < found["right_shoulder"][0]:
         found = {other_side(name): place for name, place in found.items()}
     return found
-
-
-def other_side(name: str) -> str:
-    """The name of a joint's mirror image."""
-    left, right = "left", "right"
-    return name.replace(left, right) if left in name else name.replace(right, left)
 
 
 class _Ways:

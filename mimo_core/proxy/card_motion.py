@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from ..body.height import measure_height
+from ..body.landmarks import other_side
 from ..body.model import free_body
 from ..body.skeleton import JOINT
 from ..geometry.camera import Camera
-from ..identity.joints import LIMBS, PICTURE_JOINTS, other_side
+from ..identity.joints import LIMBS, PICTURE_JOINTS
 from ..motion.motion import Motion
 from .bending_card import BONES, BendingCard
 from .skin import joint_transforms
