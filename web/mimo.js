@@ -180,20 +180,30 @@ function present(node, output) {
 const RUNS = 20;
 const restored = new Map(); // results by workflow and node; front end 1.27 forgets at Ctrl+Z what no run of its own gave
 let asked = null; // the workflow that was last asked for
+const NAMED = 400; // milliseconds after which front end 1.49 says which workflow is open; until then it names the one before
 
 function workflowOf() {
-  return app.extensionManager?.workflow?.activeWorkflow?.path ?? (app.rootGraph ?? app.graph).id;
+  return `${app.extensionManager?.workflow?.activeWorkflow?.path} ${(app.rootGraph ?? app.graph).id}`;
 }
 
-async function restore(nodes) {
+function earlierOf(node) {
+  return restored.get(`${workflowOf()} ${node.comfyClass} ${placeOf(node)}`);
+}
+
+// Nodes of the graph itself that the page knows no result of.
+function unknown() {
+  return ours().filter((node) => !app.nodeOutputs?.[placeOf(node)] && !earlierOf(node) && placeOf(node) === String(node.id));
+}
+
+async function restore() {
   const workflow = workflowOf();
-  if (!nodes.length || workflow === asked) return;
+  if (workflow === asked) return;
   asked = workflow;
   const reply = await api.fetchApi(`/history?max_items=${RUNS}`);
   const runs = Object.values(await reply.json()).reverse();
-  if (!nodes.some((node) => runs.some((run) => run.outputs?.[node.id]))) return;
+  if (!unknown().some((node) => runs.some((run) => run.outputs?.[node.id]))) return;
   const { output: prompt } = await app.graphToPrompt();
-  for (const node of nodes) {
+  for (const node of unknown()) {
     const output = runs.find((run) => run.outputs?.[node.id] && isSame(prompt, run.prompt[2], node.id))?.outputs[node.id];
     if (!output || !(await isThere(output))) continue;
     if (!node.graph || app.nodeOutputs?.[node.id]) continue;
@@ -204,19 +214,19 @@ async function restore(nodes) {
 
 // Show again what is known of every node of ours, after the page has set its graph up.
 async function replay() {
-  const unknown = [];
   for (const node of ours()) {
     const output = app.nodeOutputs?.[placeOf(node)];
-    const earlier = restored.get(`${workflowOf()} ${node.comfyClass} ${placeOf(node)}`);
+    const earlier = earlierOf(node);
     if (output) show(node, output);
     else if (earlier) present(node, earlier);
     else {
       node.mimoNotes?.show({ notes: [], files: [] });
       if (node.comfyClass === "MIMO_ReviewLayers") node.mimoView?.then((opened) => opened.clear());
-      if (placeOf(node) === String(node.id)) unknown.push(node);
     }
   }
-  await restore(unknown);
+  if (!unknown().length) return;
+  await new Promise((done) => setTimeout(done, NAMED));
+  await restore();
 }
 
 // The animations of the chosen file, in place of the line of text that the server knows. Names from older workflows stay.
