@@ -126,11 +126,13 @@ EXAMPLE = ("MIMO_Example", {"shot": json.loads(TWINS[0].read_text())["1"]["input
 
 
 def without_newer(known, frozen):
-    """A description without the keys and the choices that only a newer core adds."""
+    """A description without the keys and the choices that only a newer core adds; its colors are texts elsewhere."""
     if isinstance(known, dict) and isinstance(frozen, dict):
         return {key: without_newer(value, frozen[key]) for key, value in known.items() if key in frozen}
     if isinstance(known, list) and isinstance(frozen, list):
         if all(isinstance(value, str) for value in [*known, *frozen]) and set(frozen) <= set(known):
+            return frozen
+        if known[:1] == ["COLOR"] and frozen[:1] == ["STRING"]:
             return frozen
         if len(known) == len(frozen):
             return [without_newer(*pair) for pair in zip(known, frozen, strict=True)]
