@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .height import measure_height
 from .model import BodyModel
 from .skeleton import JOINT
 
@@ -68,5 +67,5 @@ def _list_cotangents(vertices: Tensor, faces: Tensor):
 
 def measure_stature(body: BodyModel, betas: Tensor, growth: float) -> float:
     """Height in meters at rest for shape values (10,) and a head that many times as large."""
-    rest = body.shape(betas)[0]
-    return measure_height(body, betas) + float(grow_head(body, rest, growth)[:, 1].max() - rest[:, 1].max())
+    height = grow_head(body, body.shape(betas)[0], growth)[:, 1]
+    return float(height.max() - height.min())

@@ -20,7 +20,7 @@ class Identity:
 
     picture: NDArray  # (S, S, 3) uint8 RGB, white outside the matte
     matte: NDArray  # (S, S) uint8
-    motion: Motion | None = None  # one frame, camera of size S x S; None where the picture shows nobody
+    motion: Motion | None = None  # one frame, camera of size S x S; None for nobody whom a body fits
     back: tuple[NDArray, NDArray] | None = None  # picture (B, B, 3) and matte (B, B) of the same character from behind
     joints: PictureJoints | None = None  # of a figure that is drawn as a card because no body fits it
     notes: tuple[str, ...] = ()  # what was assumed, in sentences for the user

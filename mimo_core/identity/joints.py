@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.landmarks import other_side
-from ..body.skeleton import JOINT
 from ..errors import InputError
 from ..geometry.box import Box, mask_height
 from ..pose.blazepose import ANKLES, ELBOWS, HIPS, KNEES, NOSE, SHOULDERS, WRISTS, CropRegion, load_blazepose
@@ -55,11 +54,6 @@ class PictureJoints:
     def moved(self, right: float, down: float) -> PictureJoints:
         return PictureJoints(self.pixels + np.array([right, down], self.pixels.dtype))
 
-    @property
-    def numbers(self) -> list[int]:
-        """The same joints among the 24 of the body."""
-        return [JOINT[name] for name in PICTURE_JOINTS]
-
 
 def joints_from_landmarks(pixels: NDArray) -> PictureJoints:
     """The joints of a person whose landmarks (33, 2) the network sees."""
@@ -104,10 +98,10 @@ def _find_trunk(matte: NDArray) -> dict[str, NDArray] | None:
     box = Box.of_mask(inside)
     if box is None:
         return None
-    looks = [_look_at(painted, box), _look_at(painted[:, ::-1], Box.of_mask(inside[:, ::-1]))]
-    if None in looks:
+    straight = _look_at(painted, box)
+    mirrored = None if straight is None else _look_at(painted[:, ::-1], Box.of_mask(inside[:, ::-1]))
+    if mirrored is None:
         return None
-    straight, mirrored = looks
     width = matte.shape[1]
     mirrored = {other_side(name): np.array([width - x, y], np.float32) for name, (x, y) in mirrored.items()}
     return {name: (place + mirrored[name]) / 2 for name, place in straight.items()}
@@ -148,7 +142,7 @@ class _Ways:
         root = self.trunk[LIMBS[limb][0]]
         if not own.any():
             return None
-        graph, number = link_pixels(own)
+        graph, _ = link_pixels(own)
         places = np.argwhere(own)[:, ::-1]
         start = int(np.linalg.norm(places - root, axis=1).argmin())
         distance, before = dijkstra(graph, indices=start, return_predecessors=True)
@@ -170,12 +164,11 @@ class _Ways:
         owner = np.full(self.inside.shape, -1)
         if not trunk.any():
             return owner
-        found = dijkstra(graph, indices=number[trunk], min_only=True, return_predecessors=True)
-        distance, _, source = found
+        distance, _, source = dijkstra(graph, indices=number[trunk], min_only=True, return_predecessors=True)
         places = np.argwhere(self.inside)[:, ::-1]
         roots = np.stack([self.trunk[names[0]] for names in LIMBS.values()])
         nearest = np.linalg.norm(places[:, None] - roots, axis=2).argmin(1)
-        owner[self.inside] = np.where((source >= 0) & (distance > 0), nearest[source], -1)
+        owner[self.inside] = np.where((source >= 0) & (distance > 0), nearest[source.clip(0)], -1)
         return owner
 
     def _draw_trunk(self) -> NDArray:
@@ -199,8 +192,8 @@ def link_pixels(inside: NDArray, *, even: bool = False):
     import cv2
     from scipy import sparse
 
-    number = np.full(inside.shape, -1)
-    number[inside] = np.arange(inside.sum())
+    count, number = int(inside.sum()), np.full(inside.shape, -1)
+    number[inside] = np.arange(count)
     depth = cv2.distanceTransform(np.pad(inside.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
     rows, columns, costs = [], [], []
     for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
@@ -211,7 +204,6 @@ def link_pixels(inside: NDArray, *, even: bool = False):
         columns.append(number[there][linked])
         narrow = 0 if even else 2 / (depth[here][linked] + depth[there][linked])
         costs.append(np.full(linked.sum(), np.hypot(down, right)) * (1 + narrow))
-    matrix = sparse.coo_matrix((np.concatenate(costs), (np.concatenate(rows), np.concatenate(columns))))
-    matrix.resize(inside.sum(), inside.sum())
-    matrix = matrix.tocsr()
+    places = np.concatenate(rows), np.concatenate(columns)
+    matrix = sparse.coo_matrix((np.concatenate(costs), places), (count, count)).tocsr()
     return matrix + matrix.T, number

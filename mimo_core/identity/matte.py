@@ -194,7 +194,7 @@ def _seed_near_mask(mask: NDArray, core: NDArray) -> NDArray:
     import cv2
 
     height = mask_height(mask > 127) or len(mask)
-    outside = cv2.distanceTransform((mask < 100).astype(np.uint8), cv2.DIST_L2, 5)
+    outside = cv2.distanceTransform((mask < CLEAR).astype(np.uint8), cv2.DIST_L2, 5)
     seeds = np.where(mask > 127, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     seeds[outside > np.where(_is_beside_head(mask), CROWN_BAND, 0.03) * height] = cv2.GC_BGD
     seeds[core] = cv2.GC_FGD

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..geometry.box import Box
+from ..geometry.box import mask_height
 from ..identity.joints import LIMBS, PICTURE_JOINTS, PictureJoints, link_pixels
 from ..identity.push_pull import push_pull
 from .skin import TexturedMesh
@@ -99,9 +99,11 @@ def _measure_standing(matte: NDArray, joints: PictureJoints) -> tuple[float, flo
     rows, columns = np.nonzero(matte > 127)
     up = joints.at("neck") - joints.at("pelvis")
     up = up / max(np.linalg.norm(up), 1e-6)
-    trunk = np.linalg.norm(np.stack([columns, rows], 1) - joints.at("head"), axis=1)
-    near = trunk < 1.5 * measure("neck", "head")  # neither a raised hand nor what it holds is the crown
-    crown = float(((np.stack([columns, rows], 1)[near] - joints.at("neck")) @ up).max()) if near.any() else 0.0
+    places = np.stack([columns, rows], 1)
+    near = np.linalg.norm(places - joints.at("head"), axis=1) < 1.5 * measure(
+        "neck", "head"
+    )  # neither a raised hand nor what it holds is the crown
+    crown = float(((places[near] - joints.at("neck")) @ up).max()) if near.any() else 0.0
     drop = max(0.0, float(rows.max() + 1 - max(joints.at(name)[1] for name in ("left_ankle", "right_ankle"))))
     legs = max(measure(*LIMBS[limb]) for limb in ("left_leg", "right_leg"))
     return crown + measure("pelvis", "neck") + legs + drop, drop
@@ -123,7 +125,7 @@ class _Shares:
         size = tuple(max(2, round(length * scale)) for length in matte.shape[::-1])
         inside = cv2.resize(matte, size, interpolation=cv2.INTER_AREA) > 8
         at = {name: joints.at(name) * scale for name in PICTURE_JOINTS}
-        height = max(Box.of_mask(inside).height, 1)
+        height = max(mask_height(inside), 1)
         drawn = [_draw_bone(name, at, inside.shape) for name in BONES]
         distances = np.stack([_distance_to(bone) for bone in drawn]) / height
         owner = _share_by_ways(inside, drawn, distances)

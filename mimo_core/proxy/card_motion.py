@@ -43,7 +43,7 @@ def pose_card(card: BendingCard, motion: Motion) -> Callable[[int], list[Tensor]
 
     @lru_cache(maxsize=2)
     def seen_from(start: int) -> Tensor:
-        """The driver's joints (n, 24, 3) in camera space from a frame on."""
+        """The driver's joints (n, len(PICTURE_JOINTS), 3) in camera space from a frame on."""
         frames = slice(start, start + POSED_AT_ONCE)
         transforms = joint_transforms(body, person.index(frames))
         world = (transforms[..., :3, :3] @ joints[..., None])[..., 0] + transforms[..., :3, 3]

@@ -37,15 +37,15 @@ def find_hair(surface: BodySurface, shown: NDArray, trusted: NDArray) -> NDArray
     if len(visible) < LEAST_TEXELS:
         return visible[:0]
     difference = np.abs(shown[visible] - np.median(shown[visible], 0)).mean(1)
-    return visible[difference <= np.clip(np.median(difference), *HAIR_RANGE)]
+    hair = visible[difference <= np.clip(np.median(difference), *HAIR_RANGE)]
+    return hair if len(hair) >= HAIR_NEIGHBORS else hair[:0]
 
 
-def hang_hair(surface: BodySurface, shown: NDArray, trusted: NDArray, colors: NDArray):
-    """Hair down the neck and the back as far as it is seen to lie on the shoulders in front.
+def hang_hair(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, colors: NDArray):
+    """Hair down the neck and the back as far as `hair` (see `find_hair`) is seen to lie on the shoulders in front.
 
     Nothing changes in `colors` (N, 3) where it is not, or where the clothes have its color.
     """
-    hair = find_hair(surface, shown, trusted)
     end = _find_end(surface, shown, trusted, hair) if len(hair) else None
     if end is None:
         return
@@ -77,7 +77,8 @@ def _is_colored_like(surface: BodySurface, shown: NDArray, trusted: NDArray, hai
     alike = np.abs(shown - middle).mean(1) < HAIR_RANGE[1]
     if face.any():
         tones = convert_to_lab(np.stack([middle, np.median(shown[face], 0)]))
-        to_hair, to_skin = (color_distance(convert_to_lab(shown), tone) for tone in tones)
+        lab = convert_to_lab(shown)
+        to_hair, to_skin = (color_distance(lab, tone) for tone in tones)
         alike &= to_hair < SURELY_HAIR * to_skin
     return alike
 

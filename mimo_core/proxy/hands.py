@@ -24,7 +24,7 @@ PALM_SHARE = 0.5  # share of a hand's seen texels, nearest to its middle, that s
 BESIDE_HAND = 0.06  # heights of the picture around a hand within which what lies behind it is seen
 LEAST_BEHIND = 0.05  # share of the texels beside a hand that must have its color for it to be what lies behind
 SPREAD_TEXELS = 300  # seen texels of a hand that are asked for its color elsewhere
-NEAREST_TEXELS = 60  # of them, whose mean is taken: their shading, without the edges
+NEAREST_TEXELS = 60  # of them, whose median is taken: their shading, without the edges
 
 
 def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
@@ -41,7 +41,7 @@ def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
     seen = baked.seen.copy()
     palms = [_palm_color(surface, shown, hand & trusted) for hand in surface.hands]
     gloves = all(palm is not None and color_distance(palm, skin) > SAME_COLOR for palm in palms)
-    gloves = gloves and color_distance(*palms) < SAME_COLOR
+    gloves = gloves and max(color_distance(*palms), color_distance(*palms[::-1])) < SAME_COLOR
     gloves = gloves and not any(
         _is_behind(surface, baked, shown, hand, palm) for hand, palm in zip(surface.hands, palms, strict=True)
     )

@@ -20,7 +20,7 @@ from .texture import TRUSTED_SHARE, BakedTexture
 
 
 BACK_SIDE_CHOICES = ("mirror", "diffuse")  # named in the node
-CHEEK_NEIGHBORS = 40  # the same beside the face, where single strands of hair make patches
+CHEEK_NEIGHBORS = 40  # seen texels beside the face that decide about a hidden one: of fewer, strands make patches
 SCATTERED_TEXELS = 400  # seen texels of the head, so far apart that neighbors do not all lie on one line
 FAR_STAND_IN = 0.04  # meters to the best stand-in on the same limb from which the other limb is asked
 INWARD_SHARE = 0.85  # the side of a limb takes what lies a little further in, not the last pixels of the outline
@@ -37,12 +37,13 @@ def fill_hidden(
     trusted = baked.seen > TRUSTED_SHARE
     colors = diffuse_colors(surface.atlas, baked)
     ask()
-    _grow_head(surface, baked.colors, trusted, colors)
+    hair = find_hair(surface, baked.colors, trusted)
+    _grow_head(surface, baked.colors, trusted, hair, colors)
     ask()
     if back_side == "mirror":
         _copy_stand_ins(surface, baked, trusted, colors, ask)
         ask()
-        hang_hair(surface, baked.colors, trusted, colors)
+        hang_hair(surface, baked.colors, trusted, hair, colors)
     color_hidden_hands(surface, baked, colors)
     seen = baked.seen[:, None]
     return baked.colors * seen + colors * (1 - seen)
@@ -71,18 +72,16 @@ def _copy_stand_ins(
     colors[target] = copies * share + colors[target] * (1 - share)
 
 
-def _grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, colors: NDArray):
+def _grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, colors: NDArray):
     """The sides of the head in the colors next to them, the scalp in those of its seen part; nothing if none was."""
     head = surface.head > 0.5
     beside = np.flatnonzero(head & trusted)
     if len(beside) >= LEAST_TEXELS:
         target = np.flatnonzero(head & ~surface.hair & ~trusted)
         scattered = beside[:: max(1, len(beside) // SCATTERED_TEXELS)]
-        count = min(CHEEK_NEIGHBORS, len(scattered))
-        around = np.sort(nearest_colors(surface, shown, scattered, target, count), 1)
+        around = np.sort(nearest_colors(surface, shown, scattered, target, CHEEK_NEIGHBORS), 1)
         # The middle half leaves out a drawing's outlines.
-        colors[target] = around[:, count // 4 : -(count // 4)].mean(1)
-    hair = find_hair(surface, shown, trusted)
+        colors[target] = around[:, CHEEK_NEIGHBORS // 4 : -(CHEEK_NEIGHBORS // 4)].mean(1)
     if len(hair):
         target = np.flatnonzero(surface.hair & ~trusted)
         colors[target] = nearest_colors(surface, shown, hair, target, HAIR_NEIGHBORS).mean(1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .hands import convert_to_lab
 from .surface import BodySurface
 
 
@@ -104,7 +105,4 @@ def _texels_per_area(surface: BodySurface) -> float:
 
 def _to_lab(colors: NDArray) -> NDArray:
     """RGB (N, 3) 0..255 as Lab (N, 3) with SHADING_SHARE of the lightness."""
-    import cv2
-
-    lab = cv2.cvtColor((colors[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
-    return lab * np.array([SHADING_SHARE, 1, 1], np.float32)
+    return convert_to_lab(colors) * np.array([SHADING_SHARE, 1, 1], np.float32)

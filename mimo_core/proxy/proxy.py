@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -58,12 +58,12 @@ class Proxy:
         """Bake the identity's picture, and its back view where there is one.
 
         `back_side` says how what neither shows is made up: mirror or diffuse. `texture` is the side of the body's
-        texture; 512 is baked in half the time and suits frames of 128 pixels. Raises InputError for another
-        `back_side`.
+        texture; 512 is baked in half the time and suits frames of 128 pixels. `progress` is called
+        between the steps, with 0 of 1 done. Raises InputError for another `back_side`.
         """
         if back_side not in BACK_SIDE_CHOICES:
             raise InputError(f"Unknown back side {back_side!r}. Choose one of {', '.join(BACK_SIDE_CHOICES)}.")
-        ask = lambda: progress(0, 1)  # noqa: E731 - seconds in all, but no loop whose end is known
+        ask = functools.partial(progress, 0, 1)  # seconds in all, but no loop whose end is known
         colors = unmix_colors(identity.picture, identity.matte)
         ask()
         if identity.motion is None:
@@ -117,7 +117,7 @@ class Proxy:
         return [skin.sheet for skin in self.skins], self._posed_on_skins(motion.person)
 
     def _posed_on_skins(self, person: Person) -> Callable[[int], list[Tensor]]:
-        @lru_cache(maxsize=1)
+        @functools.lru_cache(maxsize=1)
         def transforms_from(start: int) -> Tensor:
             return joint_transforms(free_body(), person.index(slice(start, start + POSED_AT_ONCE)))
 

@@ -131,7 +131,8 @@ def _rasterize_samples(
             size=size,
             cull=not sheet.two_sided,
         )
-        layer, depth = _sample_texture(sheet, raster, shade), raster.depth[0].numpy()
+        layer = _sample_texture(sheet, raster, shade)
+        depth = np.where(layer[..., 3] > 0, raster.depth[0].numpy(), 0)  # transparent margins hide nothing
         if total is None:
             total, nearest = layer, depth
             continue
