@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import InputError
@@ -82,37 +82,38 @@ def _hash_machine() -> str:
 def _set_usual_mode(file: Path) -> None:
     """Let others read what safetensors writes for its owner alone, as far as the umask does."""
     if file.is_file():
-        file.chmod(0o666 & ~UMASK)
+        with suppress(OSError):  # of disks on which everything belongs to somebody else
+            file.chmod(0o666 & ~UMASK)
 
 
 def _replace_folder(partial: Path, path: Path, of: set[str]) -> None:
-    """Move a folder to its place. The one that was there goes aside first, and comes back if that fails."""
+    """Move a folder to its place. The one that was there goes aside first, and comes back after an error or Ctrl-C."""
+    aside = partial.with_name(partial.name + ".old")
     for races_left in reversed(range(MOST_RACES)):
-        aside = _put_aside(path, partial.with_name(partial.name + ".old"), of)
         try:
+            _put_aside(path, aside, of)
             partial.rename(path)
-        except OSError as error:
-            if aside is not None and not path.exists():
-                aside.rename(path)
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not races_left:
-                raise
-        else:
             return
+        except BaseException as error:
+            if aside.exists() and not path.exists():
+                with suppress(OSError):
+                    aside.rename(path)
+            if getattr(error, "errno", None) not in (errno.ENOTEMPTY, errno.EEXIST) or not races_left:
+                raise
         finally:
-            if aside is not None:
+            if path.exists():
                 shutil.rmtree(aside, ignore_errors=True)
 
 
-def _put_aside(path: Path, aside: Path, of: set[str]) -> Path | None:
-    """Rename a folder that holds nothing but files named in `of`; None if there is none, or another process did so."""
+def _put_aside(path: Path, aside: Path, of: set[str]) -> None:
+    """Rename a folder that holds nothing but files named in `of`, if there is one and no other process was faster."""
     try:
         foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in of)
         if foreign:
             raise InputError(f"{path} holds other files ({', '.join(foreign[:3])}). Give the name of a new folder.")
         path.rename(aside)
     except (FileNotFoundError, NotADirectoryError):
-        return None
-    return aside
+        return
 
 
 def _reserve_name(path: Path) -> Path:

@@ -163,16 +163,18 @@ def prepare_replacement(
     watch = watch or Stopwatch()
     with watch.stage("pose"):
         found = find_person(clip, person=person, at=at, networks=networks, progress=progress_of("pose"))
-        found = replace(found, people=())  # 1.5 kB a frame and person, which nobody asks for again
+    return _separate_found(clip, found, scene, held_things, progress_of, watch)
+
+
+def _separate_found(
+    clip: Clip, found: Estimate, scene: Scene | None, held_things: str, progress_of, watch: Stopwatch
+) -> tuple[Estimate, Scene]:
+    """What drawing needs of an estimate, and the clip's own scene unless one is given."""
+    found = replace(found, people=())  # 1.5 kB a frame and person, which nobody asks for again
     if scene is None:
         with watch.stage("scene"):
-            scene = separate_scene(
-                clip,
-                motion=found.motion,
-                coarse=found.masks,
-                held_things=held_things,
-                progress=progress_of("scene"),
-            )
+            asked = {"motion": found.motion, "coarse": found.masks, "held_things": held_things}
+            scene = separate_scene(clip, progress=progress_of("scene"), **asked)
     return found, scene
 
 
@@ -195,49 +197,21 @@ def replace_people(
     who is seen longest and largest first; without them as many people as there are pictures, or with one picture
     everybody. Who is not replaced stays in the clip. Raises InputError for too few people or pictures.
     """
+    if numbers is not None:
+        _check_characters(len(numbers), len(characters))
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identities = [encode_identity(character) for character in characters]
-    found, scene = prepare_people(
-        clip,
-        scene=scene,
-        numbers=numbers,
-        count=len(characters),
-        held_things=held_things,
-        networks=networks,
-        progress_of=progress_of,
-        watch=watch,
-    )
+    with watch.stage("pose"):
+        asked = {"numbers": numbers, "count": len(characters) if len(characters) > 1 else 0, "networks": networks}
+        found = find_everybody(clip, progress=progress_of("pose"), **asked)
+    found, scene = _separate_found(clip, found, scene, held_things, progress_of, watch)
     notes = tuple(note for identity in identities for note in identity.notes)
     drawn = draw_characters(
         decoder or ProxyDecoder(), identities, found.motion, scene, color_match=color_match,
         progress_of=progress_of, watch=watch,
     )  # fmt: skip
     return Job(drawn, scene, found.motion, identities[0], (*notes, *found.notes))
-
-
-def prepare_people(
-    clip: Clip,
-    *,
-    scene: Scene | None = None,
-    numbers: Sequence[int] | None = None,
-    count: int = 1,
-    held_things: str = "keep",
-    networks: BlazePose | None = None,
-    progress_of: Callable[[str], Progress] = ignore_stages,
-    watch: Stopwatch | None = None,
-) -> tuple[Estimate, Scene]:
-    """What several people do in a clip, and the clip's own scene unless one is given; see `replace_people`."""
-    watch = watch or Stopwatch()
-    with watch.stage("pose"):
-        asked = {"numbers": numbers, "count": count if count > 1 else 0, "networks": networks}
-        found = find_everybody(clip, progress=progress_of("pose"), **asked)
-    if scene is None:
-        with watch.stage("scene"):
-            scene = separate_scene(
-                clip, motion=found.motion, coarse=found.masks, held_things=held_things, progress=progress_of("scene")
-            )
-    return found, scene
 
 
 def draw_characters(
@@ -256,14 +230,18 @@ def draw_characters(
     in temporary files. Raises InputError unless there is one identity, or one for each person.
     """
     people = len(motion.people)
-    if len(identities) not in (1, people):
-        raise InputError(
-            f"There are {people} people to replace but {len(identities)} characters. Give one character for all, or "
-            "one for each."
-        )
+    _check_characters(people, len(identities))
     if people == 1:
         return decoder.draw(identities[0], motion, scene, color_match=color_match, watch=watch)
     return _draw_in_turn(decoder, identities, motion, scene, color_match, progress_of, watch)
+
+
+def _check_characters(people: int, characters: int) -> None:
+    if characters not in (1, people):
+        raise InputError(
+            f"There are {people} people to replace but {characters} characters. Give one character for all, or "
+            "one for each."
+        )
 
 
 def _draw_in_turn(decoder, identities, motion: Motion, scene: Scene, color_match, progress_of, watch):

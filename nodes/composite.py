@@ -126,6 +126,7 @@ class MimoComposite(io.ComfyNode):
         else:
             length, sound = len(character), scene.sound
             masks = to_masks(extract_alpha(images) if mask is None else mask, length)
+            masks = masks or Masks.constant(255, length, scene.height, scene.width)
             look = {"color_match": color_match, "feather": feather, "shadow": shadow}
             draw = lambda: composite(scene, character, masks, **look, progress=make_progress())  # noqa: E731
             find_areas = lambda: compute_coverage(scene, masks)  # noqa: E731

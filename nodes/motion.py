@@ -19,7 +19,7 @@ from ..mimo_core.motion.heads import has_motion_head
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.motion.seen import SeenMasks
 from ..mimo_core.motion.upright import UP_CHOICES, posture_notes
-from ..mimo_core.pose.blazepose import BOTH, ESTIMATORS, find_estimator
+from ..mimo_core.pose.blazepose import ESTIMATORS, find_estimator
 from .batches import FrameBatch
 from .boxes import parse_boxes, parse_people_boxes
 from .listing import list_folder
@@ -129,22 +129,22 @@ class MimoEstimatePose(io.ComfyNode):
         check_choice("estimator", estimator, ESTIMATORS)
         progress = make_progress()
         clip = to_clip(clip, fps=fps, progress=progress)
-        networks = None if estimator != BOTH else find_estimator(estimator, folder_paths.get_folder_paths("mimo"))
-        settings = {"person": person, "smoothing": smoothing, "focal": focal, "progress": progress}
-        people, notes = (), {}
+        networks = find_estimator(estimator, folder_paths.get_folder_paths("mimo"))
+        settings = {"smoothing": smoothing, "focal": focal, "progress": progress}
+        people, notes, point = (), {}, parse_point(at) if poses is None else None
+        if point is not None:
+            person = max(person, 0)  # a point on somebody wins over everybody
         shown_as = {"frames": len(clip), "size": (clip.width, clip.height), "fps": float(clip.fps)}
         if poses is None and person == EVERYBODY:
-            motion, notes, people = _estimate_everybody(
-                clip, boxes, person_mask, networks=networks, **_without_person(settings)
-            )
+            motion, notes, people = _estimate_everybody(clip, boxes, person_mask, networks=networks, **settings)
         elif poses is None:
             motion, notes, people = _estimate_motion(
-                clip, boxes, person_mask, at=parse_point(at), networks=networks, **settings
+                clip, boxes, person_mask, person=person, at=point, networks=networks, **settings
             )
         elif person == EVERYBODY:
-            motion = read_people(poses, **shown_as, **_without_person(settings))
+            motion = read_people(poses, **shown_as, **settings)
         else:
-            motion = read_poses(poses, **shown_as, **settings)
+            motion = read_poses(poses, person=person, **shown_as, **settings)
         images = FrameBatch(clip.derive(lambda index: draw_overlay(clip[index], motion, index)))
         shown = show_motion(motion, clip=clip, people=people, progress=progress)
         said = show_notes((*clip.notes, *notes.get("warnings", ())), notes.get("details", ()))
@@ -178,10 +178,6 @@ def _estimate_motion(clip: Clip, boxes, person_mask, *, person: int, **settings)
     return replace(found.motion, seen=seen), {"warnings": warnings, "details": found.assumptions}, found.people
 
 
-def _without_person(settings: dict) -> dict:
-    return {name: value for name, value in settings.items() if name != "person"}
-
-
 def _estimate_everybody(clip: Clip, boxes, person_mask, **settings) -> tuple[Motion, dict, tuple]:
     """The same for everybody: whom the estimator finds, or all boxes or objects of a track."""
     from ..mimo_core.replace import find_everybody
@@ -192,7 +188,7 @@ def _estimate_everybody(clip: Clip, boxes, person_mask, **settings) -> tuple[Mot
         mask = to_masks(person_mask, len(clip))
         masks = None if mask is None else [mask]
     found = find_everybody(clip, boxes=parse_people_boxes(boxes, len(clip)), person_masks=masks, **settings)
-    seen = SeenMasks.join([SeenMasks.from_masks(each) for each in found.masks_each])
+    seen = SeenMasks.join([SeenMasks.from_masks(each, settings["progress"]) for each in found.masks_each])
     warnings = [note for note in found.notes if note not in found.assumptions]
     return replace(found.motion, seen=seen), {"warnings": warnings, "details": found.assumptions}, found.people
 

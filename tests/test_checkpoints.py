@@ -129,6 +129,10 @@ class TestOfficialFiles:
         [
             ('{"weight_map": {"a": "../../secret.safetensors"}}', "damaged or no list"),
             ('{"weight_map": {"a": "gone.safetensors"}}', "lists gone.safetensors, not found"),
+            (
+                '{"weight_map": {"a": "denoising_unet.safetensors.index.json"}}',
+                "lists denoising_unet.safetensors.index",
+            ),
             ('{"weight_map": [1]}', "damaged or no list"),
             ("[" * 50_000, "damaged or no list"),
             ("", "damaged or no list"),
@@ -138,6 +142,13 @@ class TestOfficialFiles:
         (tmp_path / "denoising_unet.safetensors.index.json").write_text(content)
         with pytest.raises(InputError, match=message):
             read_tensors(tmp_path / "denoising_unet.safetensors.index.json")
+
+
+def test_weights_that_hold_themselves_are_read_to_an_end(tmp_path):
+    state = {"a": torch.ones(2)}
+    state["model"] = state
+    torch.save(state, tmp_path / "a.pth")
+    assert list(read_tensors(tmp_path / "a.pth")) == ["a"]
 
 
 class TestWhatDoesNotFit:

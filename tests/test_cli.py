@@ -147,6 +147,10 @@ class TestBadInput:
         given = ["replace", "--person", "all", "--at", "0,1,1", "--out", str(tmp_path / "r.mp4")]
         self.expect(given, capsys, "--at is a point on one person", "--person")
 
+    def test_characters_and_persons_that_do_not_agree_are_refused_before_any_work(self, tmp_path, capsys):
+        two = ["--character", "a.png", "--character", "b.png", "--out", str(tmp_path / "r.mp4")]
+        self.expect(["replace", "--person", "2", *two], capsys, "--person names one person")
+
     def test_a_work_folder_draws_one_person(self, tmp_path, capsys):
         given = ["replace", "--person", "all", "--work", str(tmp_path / "w")]
         self.expect(given, capsys, "--work draws one person")

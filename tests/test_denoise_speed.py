@@ -96,3 +96,10 @@ class TestDeepFeatures:
     def test_numbers_out_of_reason_are_refused(self):
         with pytest.raises(InputError, match="give 1 or more"):
             DeepFeatures(0)
+
+
+def test_the_bench_counts_fewer_flops_where_deep_features_are_taken_again():
+    from mimo_lab.bench.speed import count_pass_flops
+
+    made, taken = (count_pass_flops(1, is_reused, 0, frames=2, side=8) for is_reused in (False, True))
+    assert 0 < taken < 0.7 * made

@@ -210,13 +210,17 @@ class TestArchives:
             fetch_weights(replace(entry, sha256="0" * 64), models)
         assert not any(path.is_file() for path in models.rglob("*"))
 
-    @pytest.mark.parametrize("what", ["missing", "cut off", "without the file"])
+    @pytest.mark.parametrize("what", ["missing", "cut off", "damaged", "without the file"])
     def test_an_archive_that_cannot_be_read_is_named(self, entry, models, tmp_path, what):
         pack = tmp_path / "pack.tgz"
         if what == "missing":
             pack.unlink()
         elif what == "cut off":
             pack.write_bytes(pack.read_bytes()[:100])
+        elif what == "damaged":
+            content = bytearray(pack.read_bytes())
+            content[40:80] = b"\xff" * 40
+            pack.write_bytes(content)
         else:
             entry = replace(entry, remote_path="package/other.tflite")
         with pytest.raises(InputError, match=r"net\.tflite could not be fetched from file:"):

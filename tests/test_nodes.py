@@ -555,6 +555,14 @@ class TestComposite:
         close(frames[mask == 1], images[mask == 1])
         assert video.get_dimensions() == (96, 64)
 
+    def test_without_a_mask_every_picture_covers_a_still_scene(self, run):
+        still = run("MIMO_SceneFromPicture", picture=torch.zeros(1, 64, 96, 3)).args[0]
+        _, frames, seen, drawn = run(
+            "MIMO_Composite", scene=still, images=torch.ones(3, 64, 96, 3), color_match="none"
+        ).args
+        assert seen.shape == (3, 64, 96) and (seen.clone() == 1).all()
+        assert frames.shape == (3, 64, 96, 3) and (drawn.plate[2] == 255).all()
+
     @pytest.mark.parametrize("slot", [1, 0, 3])
     def test_its_pictures_are_the_same_whether_something_takes_them_at_once_or_later(
         self, run, node_classes, monkeypatch, scene, drawn, slot

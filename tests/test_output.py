@@ -260,6 +260,34 @@ def test_without_a_folder_for_temporary_files_the_remedy_is_named(tmp_path, monk
         FrameStore()
 
 
+def test_a_folder_comes_back_when_the_user_stops_between_two_renames(tmp_path, monkeypatch):
+    with whole_folder(tmp_path / "a", of={"b"}) as partial:
+        (partial / "b").write_text("old")
+    renamed, rename = [], Path.rename
+
+    def stop_at_the_second(path, target):
+        renamed.append(path)
+        if len(renamed) == 2:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", stop_at_the_second)
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "a", of={"b"}) as partial:
+        (partial / "b").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a" / "b").read_text() == "old"
+
+
+def test_a_disk_on_which_no_mode_can_be_set_is_written_to(tmp_path, monkeypatch):
+    def refuse(path, mode):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with whole_file(tmp_path / "a") as partial:
+        partial.write_text("content")
+    assert (tmp_path / "a").read_text() == "content"
+
+
 def test_two_processes_on_one_folder_leave_one_whole_folder(tmp_path):
     code = (
         "import sys\nfrom mimo_core.output import whole_folder\n"

@@ -202,6 +202,13 @@ class TestSeveralPeople:
         rows = [torch.stack(row) for row in self.mix(first, second, pair[0].frames)]
         self.check(self.read_all({"joints3d_nonparam": [rows]}, pair), pair, 0.1)
 
+    def test_rows_of_zeros_are_nobody(self, pair):
+        """Detectors fill their lists up with them."""
+        first, second = (nlf(motion)["joints3d_nonparam"][0] for motion in pair)
+        mixed = self.mix(first, second, pair[0].frames)
+        rows = [torch.stack([torch.zeros_like(row[0]), *row]) for row in mixed]
+        self.check(self.read_all({"joints3d_nonparam": [rows]}, pair), pair, 0.1)
+
     def test_mhr_s_are_told_apart(self, pair):
         first, second = (mhr(motion) for motion in pair)
         value = first | {"frames": self.mix(first["frames"], second["frames"], pair[0].frames)}
@@ -214,7 +221,7 @@ class TestSeveralPeople:
         found = self.read_all(value, pair)
         assert len(found.people) == 2
         pixels = torch.stack([found.camera.project(person.transl[:, None])[:, 0, 0] for person in found.people])
-        assert (pixels.diff(dim=1).mean(1).sign().abs() == 1).all() and pixels.diff(dim=1).mean(1).prod() < 0
+        assert pixels.diff(dim=1).mean(1).prod() < 0
 
     def test_somebody_who_comes_later_is_another_person(self, pair):
         first, second = (nlf(motion)["joints3d_nonparam"][0] for motion in pair)

@@ -262,9 +262,9 @@ class TestReplace:
     def test_nobody_of_the_shot_is_left(self, job, crossing):
         scene, frames, masks = job
         people = (crossing.visible.max(0) > 127) & (masks < 10)
-        if people.any():
-            left = np.abs(frames.astype(float) - crossing.frames)[people].mean()
-            assert left > 0.5 * np.abs(crossing.plate.astype(float) - crossing.frames)[people].mean()
+        assert people.any()
+        left = np.abs(frames.astype(float) - crossing.frames)[people].mean()
+        assert left > 0.5 * np.abs(crossing.plate.astype(float) - crossing.frames)[people].mean()
 
     def test_characters_and_people_that_do_not_agree_are_counted(self, estimated, job):
         with pytest.raises(InputError, match="2 people to replace but 3 characters"):

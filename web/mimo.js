@@ -199,6 +199,7 @@ async function restore() {
   const workflow = workflowOf();
   if (workflow === asked) return;
   asked = workflow;
+  const graph = (app.rootGraph ?? app.graph).id;
   const reply = await api.fetchApi(`/history?max_items=${RUNS}`);
   const runs = Object.values(await reply.json()).reverse();
   if (!unknown().some((node) => runs.some((run) => run.outputs?.[node.id]))) return;
@@ -206,6 +207,7 @@ async function restore() {
   for (const node of unknown()) {
     const output = runs.find((run) => run.outputs?.[node.id] && isSame(prompt, run.prompt[2], node.id))?.outputs[node.id];
     if (!output || !(await isThere(output))) continue;
+    if ((app.rootGraph ?? app.graph).id !== graph) return; // another tab was opened meanwhile
     if (!node.graph || app.nodeOutputs?.[node.id]) continue;
     restored.set(`${workflow} ${node.comfyClass} ${node.id}`, output);
     present(node, output);

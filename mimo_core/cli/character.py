@@ -92,6 +92,8 @@ def run_replace(options) -> None:
     _check_outputs(options)
     if is_of_several and options.at:
         raise InputError("--at is a point on one person. Say who several are by --person, such as 0,2.")
+    if options.more_characters and isinstance(options.person, int) and options.person:
+        raise InputError("--person names one person but there are several characters: name as many, such as 0,2.")
     characters = _read_characters(options)
     clip = Clip.from_file(options.video or find_example().video, progress=start_bar("open"))
     scene = _make_scene(options.scene, clip.width, clip.height, clip.fps) if options.scene else None
@@ -139,7 +141,7 @@ def _prepare_replace(options):
 
 
 def run_animate(options) -> None:
-    from ..replace import animate_character, animate_people
+    from ..replace import animate_people
 
     if options.work:
         if options.more_characters:
@@ -151,10 +153,7 @@ def run_animate(options) -> None:
     watch = _start_watch()
     decoder = make_decoder(options, options.motion or find_example().motion_file)
     characters = _read_characters(options)
-    if len(characters) > 1:
-        job = animate_people(characters, motion, scene, decoder=decoder, progress_of=start_bar, watch=watch)
-    else:
-        job = animate_character(characters[0], motion, scene, decoder=decoder, watch=watch)
+    job = animate_people(characters, motion, scene, decoder=decoder, progress_of=start_bar, watch=watch)
     sound, notes = scene.sound, motion.notes
     _write_job(job, options, watch, fps=motion.fps, sound=sound, length=motion.frames, notes=notes)
     _forget_segments(decoder)

@@ -61,7 +61,7 @@ def list_shards(index: Path) -> list[Path]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{index.name} is damaged or no list of weight files: {error}. Fetch it again.") from error
-    if absent := [file.name for file in files if not file.is_file()]:
+    if absent := [file.name for file in files if not file.is_file() or file.name.endswith(INDEX_SUFFIX)]:
         raise InputError(f"{index.name} lists {', '.join(absent[:3])}, not found in {index.parent}. Fetch them, too.")
     return files
 
@@ -108,8 +108,9 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
         raise InputError(
             f"{path.name} is damaged, or holds more than weights, which is not opened: {reason}"
         ) from error
-    while isinstance(state, dict) and (inner := [state[key] for key in WRAPPERS if isinstance(state.get(key), dict)]):
-        state = inner[0]
+    for _ in WRAPPERS:  # not for ever: a file can say that it holds itself
+        inner = [state[key] for key in WRAPPERS if isinstance(state.get(key), dict)] if isinstance(state, dict) else []
+        state = inner[0] if inner else state
     state = state if isinstance(state, dict) else {}
     return {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
 

@@ -359,7 +359,7 @@ def _seen_masks(path: Path, arrays: Mapping[str, _LazyArray], header: dict) -> S
     content = _read_checked(path, arrays, "seen", limit=(LARGEST_PACKED,))
     lengths = _read_checked(path, arrays, "seen.lengths", limit=(MOST_FRAMES * MOST_PEOPLE,))
     people = header.get("seen_people", 1)
-    if people not in (1, len(header["bodies"])):
+    if type(people) is not int or people not in (1, len(header["bodies"])):
         raise InputError(f"{path.name} is damaged: it has {len(header['bodies'])} people but masks of {people}.")
     return SeenMasks.from_arrays(content, lengths, width=width, height=height, name=path.name, people=people)
 

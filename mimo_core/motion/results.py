@@ -148,11 +148,11 @@ def motion_from_tree(tree, *, name: str) -> Motion:
 
 
 def _has_no_frames(tree) -> bool:
-    """Whether a value, or one in its dictionaries, is an array without rows."""
-    if isinstance(tree, Mapping):
-        return any(_has_no_frames(value) for value in tree.values())
-    shape = getattr(tree, "shape", ())
-    return len(shape) > 0 and shape[0] == 0
+    """Whether a value of a dictionary, or of one in it, is an array without rows."""
+    values = list(tree.values()) if isinstance(tree, Mapping) else []
+    values += [value for part in values if isinstance(part, Mapping) for value in part.values()]
+    shapes = [getattr(value, "shape", ()) for value in values]
+    return any(len(shape) > 0 and shape[0] == 0 for shape in shapes)
 
 
 def _is_gem_smpl(tree: Mapping) -> bool:

@@ -140,6 +140,8 @@ def _find_everybody(
     people = track_people(clip, cuts=cuts, networks=networks, tick=tick)
     if len(people) <= max(numbers or [count - 1, 0]):
         people = track_people(clip, cuts=cuts, scale="fine", networks=networks, tick=tick)
+    if not people:
+        return (), [], []
     whole = join_shots(join_crossings(people, cuts, float(clip.fps)), cuts)
     if numbers is not None:
         missing = [number for number in numbers if choose_track(people, number) is None]

@@ -88,8 +88,8 @@ def read_people(value, *, frames: int, size: tuple[int, int], progress: Progress
     Detectors list people in any order, so they are linked from frame to frame by their places. Raises InputError as
     `read_poses` does.
     """
-    lists = _list_people(value, size)
-    places = [[_locate(person, size) for person in people] for people in lists]
+    located = [[(person, at) for person in people if (at := _locate(person, size))] for people in _list_people(value)]
+    lists, places = ([[entry[part] for entry in row] for row in located] for part in (0, 1))
     centers = [np.array([place for place, _ in row], np.float32).reshape(len(row), -1) for row in places]
     links = link_detections(centers, [np.array([reach for _, reach in row], np.float32) for row in places])
     if len(lists) != frames or not links:
@@ -102,14 +102,10 @@ def read_people(value, *, frames: int, size: tuple[int, int], progress: Progress
     return replace(parts[0], people=tuple(part.person for part in parts))
 
 
-def _list_people(value, size: tuple[int, int]) -> list[list]:
+def _list_people(value) -> list[list]:
     """The people of each frame in any of the forms; nobody in a form that is not known."""
     if isinstance(value, Mapping) and "joints3d_nonparam" in value:
-        batches = value["joints3d_nonparam"]
-        listed = batches[0] if len(batches) == 1 and _is_list(batches[0]) else batches
-        return [
-            list(_to_tensor(people).reshape(-1, *np.shape(people)[-2:])) if len(people) else [] for people in listed
-        ]
+        return [list(people) for people in _list_nlf(value)]
     if isinstance(value, Mapping) and "frames" in value:
         return [list(people) for people in value["frames"]]
     if _is_list(value) and all(isinstance(entry, Mapping) for entry in value):
@@ -129,8 +125,21 @@ def _with_people(value, rows: list[list]):
     return [row[0] if row else {**entry, "people": []} for row, entry in zip(rows, value, strict=True)]
 
 
-def _locate(person, size: tuple[int, int]) -> tuple[NDArray, float]:
-    """Where somebody is, and how far off they may be in the next frame: meters, or pixels of OpenPose."""
+def _list_nlf(value: Mapping) -> list[Tensor]:
+    """The people (n, J, 3) of each frame of NLF."""
+    batches = value["joints3d_nonparam"]
+    listed = batches[0] if len(batches) == 1 and _is_list(batches[0]) else batches
+    empty = torch.zeros(0, NLF_COUNT, 3)
+    return [_to_tensor(people).reshape(-1, *np.shape(people)[-2:]) if len(people) else empty for people in listed]
+
+
+def _locate(person, size: tuple[int, int]) -> tuple[NDArray, float] | None:
+    """Where somebody is, and how far off they may be in the next frame: meters, or pixels of OpenPose.
+
+    None for who is nowhere: an entry that only fills a list up, or of which nothing is seen.
+    """
+    if isinstance(person, Tensor) and not (torch.isfinite(person).all() and person.any()):
+        return None
     if isinstance(person, Tensor):
         return np.nan_to_num(person.mean(0).numpy() / 1000), PEOPLE_REACH
     if "people" not in person:
@@ -138,7 +147,7 @@ def _locate(person, size: tuple[int, int]) -> tuple[NDArray, float]:
     points = read_points(person, 0, size, 0)
     seen = points[points[:, 2] > SURE_SCORE]
     if not len(seen):
-        return np.zeros(2, np.float32), 0.0
+        return None
     tall = float(seen[:, 1].max() - seen[:, 1].min())
     return seen[:, :2].mean(0).numpy(), OPENPOSE_REACH * max(tall, 1.0)
 
@@ -177,12 +186,10 @@ def _format_openpose(row: list[float]) -> dict:
 
 def _read_nlf(value: Mapping, frames: int, person: int) -> tuple[Tensor, Tensor]:
     """Joints (F, 24, 3) in meters and which frames show the person."""
-    batches = value["joints3d_nonparam"]
-    listed = batches[0] if len(batches) == 1 and _is_list(batches[0]) else batches
+    listed = _list_nlf(value)
     _check_length("NLFPRED", len(listed), frames)
     joints, found = torch.zeros(frames, NLF_COUNT, 3), torch.zeros(frames, dtype=torch.bool)
     for frame, people in enumerate(listed):
-        people = _to_tensor(people).reshape(-1, *np.shape(people)[-2:]) if len(people) else torch.zeros(0, NLF_COUNT, 3)
         if people.shape[1:] != (NLF_COUNT, 3):
             raise InputError(f"NLFPRED holds {tuple(people.shape)} in frame {frame}; (people, 24, 3) is read.")
         if person < len(people) and torch.isfinite(people[person]).all() and people[person].any():

@@ -100,9 +100,8 @@ def _measure_standing(matte: NDArray, joints: PictureJoints) -> tuple[float, flo
     up = joints.at("neck") - joints.at("pelvis")
     up = up / max(np.linalg.norm(up), 1e-6)
     places = np.stack([columns, rows], 1)
-    near = np.linalg.norm(places - joints.at("head"), axis=1) < 1.5 * measure(
-        "neck", "head"
-    )  # neither a raised hand nor what it holds is the crown
+    reach = 1.5 * measure("neck", "head")  # neither a raised hand nor what it holds is the crown
+    near = np.linalg.norm(places - joints.at("head"), axis=1) < reach
     crown = float(((places[near] - joints.at("neck")) @ up).max()) if near.any() else 0.0
     drop = max(0.0, float(rows.max() + 1 - max(joints.at(name)[1] for name in ("left_ankle", "right_ankle"))))
     legs = max(measure(*LIMBS[limb]) for limb in ("left_leg", "right_leg"))

@@ -88,7 +88,7 @@ class ScenePeople:
 class Scene:
     """Layers of one shot, all of one size and length. The plate equals the source outside the person.
 
-    A scene made of a still picture has one frame and stands for any length: see `lasting`. Of a shot of several people
+    A scene made of a still picture has one frame and stands for any length. Of a shot of several people
     `person` and `occluder` are those of all; `people` tells them apart.
     """
 

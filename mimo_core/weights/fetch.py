@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import inspect
 import io
 import os
@@ -11,6 +12,7 @@ import shutil
 import tarfile
 import tempfile
 import urllib.request
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,11 @@ CHUNK_BYTES = 1 << 20
 SECONDS_TO_WAIT = 60.0  # for an answer of a server
 DOWNLOADS = ".downloads"  # below the models folder: files on their way, in the hub's own layout
 SHA256_ETAG = re.compile(r"[0-9a-f]{64}")  # what the hub states for LFS files; others have git's SHA-1
+
+
+BROKEN_ARCHIVE = (  # what a broken download or a damaged archive raises
+    OSError, http.client.HTTPException, tarfile.TarError, zlib.error, KeyError, AttributeError, EOFError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -107,9 +114,7 @@ def _fetch_from_archive(entry: WeightFile, target: Path, progress: Progress) -> 
                         f"{entry.name} from {entry.archive} has the hash {found}, expected is {entry.sha256}: damaged "
                         "or another file. It was not kept; fetch it again."
                     )
-    except (OSError, tarfile.TarError, KeyError, AttributeError, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
+    except BROKEN_ARCHIVE as error:
         raise InputError(
             f"{entry.name} could not be fetched from {entry.archive}: {error}. Run it again, or get the file out of "
             f"the package at {entry.source} and give it with --from."
