@@ -103,7 +103,7 @@ def lay_back(run, shot, drawn):
     )
 
 
-def check_result(shot, video, images, mask):
+def check_result(shot, video, images, mask, _scene):
     """Exact size, length and rate, and the plate untouched away from the character."""
     parts = video.get_components()
     assert parts.images.shape == (FRAMES, 128, 96, 3)
