@@ -5,8 +5,6 @@
 
 from .parts import (
     AMBER,
-    BLUE,
-    FOLLOWED,
     GREEN,
     NOTE_WIDTH,
     PLAYED,
@@ -19,6 +17,7 @@ from .parts import (
     group,
     note,
     save_video,
+    take_apart,
 )
 
 
@@ -45,10 +44,7 @@ REPLACE_APP = Template(
                 [PICTURE, Node("clip", "LoadVideo", (NOTE_WIDTH, 300), {"file": ""}, "Clip")],
                 [note("replace_a_character.app"), Node("rate", "PrimitiveFloat", title="Frames per second")],
             ),
-            group(
-                "2  Take the shot apart",
-                BLUE,
-                [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+            take_apart(
                 [Node("scene", "MIMO_SeparateScene", PLAYED), Node("proxy", "MIMO_DecodeProxy", PLAYED)],
             ),
             group(

@@ -9,6 +9,7 @@ from .parts import (
     MOVING,
     PLAYED,
     PURPLE,
+    SHOT_LINKS,
     SHOWN,
     SMALL,
     Node,
@@ -182,9 +183,7 @@ WAN_ANIMATE = Template(
         ),
     ),
     links=(
-        "example.video > pose.clip",
-        "example.video > scene.clip",
-        "pose.motion > scene.motion",
+        *SHOT_LINKS,
         "pose.motion > skeleton.motion",
         "scene.scene > skeleton.scene",
         "unet.MODEL > shift.model",

@@ -4,18 +4,19 @@ from .files import CLIP_VISION, CONTROLNET, LORA, NETWORKS, OFFICIAL, SCENE_TEMP
 from .parts import (
     BLUE,
     DRAWING,
-    FOLLOWED,
     GREEN,
     GREY,
     NEWER_CORE,
     PLAYED,
     PURPLE,
+    SHOT_LINKS,
     SMALL,
     Node,
     Template,
     group,
     save_video,
     start,
+    take_apart,
 )
 
 
@@ -47,11 +48,9 @@ CONTROLNET_AND_LORA = Template(
                     ),
                 ],
             ),
-            group(
-                "3  Take the shot apart",
-                BLUE,
-                [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+            take_apart(
                 [Node("scene", "MIMO_SeparateScene", PLAYED)],
+                title="3  Take the shot apart",
             ),
             group(
                 "4  Draw",
@@ -77,9 +76,7 @@ CONTROLNET_AND_LORA = Template(
         ),
     ),
     links=(
-        "example.video > pose.clip",
-        "example.video > scene.clip",
-        "pose.motion > scene.motion",
+        *SHOT_LINKS,
         "example.character > identity.character",
         "vae.VAE > identity.vae",
         "clip_vision.CLIP_VISION > identity.clip_vision",
@@ -115,6 +112,25 @@ CONTROLNET_AND_LORA = Template(
 )
 
 
+def _draw_links(sampler: str, composite: str, model: str = "load") -> tuple[str, ...]:
+    """What joins a sampler and its compositor to the rest."""
+    return (
+        f"{model}.model > {sampler}.model",
+        f"load.vae > {sampler}.vae",
+        f"identity.identity > {sampler}.identity",
+        f"pose.motion > {sampler}.motion",
+        f"scene.scene > {sampler}.scene",
+        f"scene.scene > {composite}.scene",
+        f"{sampler}.images > {composite}.images",
+        f"{sampler}.plan > {composite}.plan",
+    )
+
+
+IDENTITY_LINKS = (
+    "example.character > identity.character",
+    "load.vae > identity.vae",
+    "load.clip_vision > identity.clip_vision",
+)
 LONG_WIDGETS = {"seed": 42, "control_after_generate": "fixed", "steps": 4, "start": 0, "length": 32}
 LONG_CLIP = Template(
     "5_long_clip",
@@ -123,10 +139,7 @@ LONG_CLIP = Template(
     rows=(
         (
             start("5_long_clip"),
-            group(
-                "2  Take the shot apart",
-                BLUE,
-                [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+            take_apart(
                 [
                     Node("scene", "MIMO_SeparateScene", SMALL),
                     Node("load", "MIMO_LoadModel"),
@@ -143,41 +156,16 @@ LONG_CLIP = Template(
         ),
     ),
     links=(
-        "example.video > pose.clip",
-        "example.video > scene.clip",
-        "pose.motion > scene.motion",
-        "example.character > identity.character",
-        "load.vae > identity.vae",
-        "load.clip_vision > identity.clip_vision",
+        *SHOT_LINKS,
+        *IDENTITY_LINKS,
         "load.model > windows.model",
-        "windows.model > sampler.model",
-        "load.vae > sampler.vae",
-        "identity.identity > sampler.identity",
-        "pose.motion > sampler.motion",
-        "scene.scene > sampler.scene",
-        "scene.scene > composite.scene",
-        "sampler.images > composite.images",
-        "sampler.plan > composite.plan",
+        *_draw_links("sampler", "composite", "windows"),
         "composite.video > video.video",
     ),
 )
 
 
 PART_WIDGETS = {"seed": 42, "control_after_generate": "fixed", "steps": 4, "length": 16}
-
-
-def _part_links(part: str) -> tuple[str, ...]:
-    """What joins the sampler `part` and its compositor to the rest."""
-    return (
-        f"load.model > {part}.model",
-        f"load.vae > {part}.vae",
-        f"identity.identity > {part}.identity",
-        f"pose.motion > {part}.motion",
-        f"scene.scene > {part}.scene",
-        f"scene.scene > {part}_part.scene",
-        f"{part}.images > {part}_part.images",
-        f"{part}.plan > {part}_part.plan",
-    )
 
 
 TWO_PARTS = Template(
@@ -187,10 +175,7 @@ TWO_PARTS = Template(
     rows=(
         (
             start("two_parts"),
-            group(
-                "2  Take the shot apart",
-                BLUE,
-                [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+            take_apart(
                 [Node("scene", "MIMO_SeparateScene", SMALL), Node("load", "MIMO_LoadModel")],
             ),
             group(
@@ -218,13 +203,10 @@ TWO_PARTS = Template(
         ),
     ),
     links=(
-        "example.video > pose.clip",
-        "example.video > scene.clip",
-        "pose.motion > scene.motion",
-        "example.character > identity.character",
-        "load.vae > identity.vae",
-        "load.clip_vision > identity.clip_vision",
-        *(link for part in ("first", "second") for link in _part_links(part)),
+        *SHOT_LINKS,
+        *IDENTITY_LINKS,
+        *_draw_links("first", "first_part"),
+        *_draw_links("second", "second_part"),
         "first_part.images > parts.images.image0",
         "second_part.images > parts.images.image1",
         "example.video > rate.video",

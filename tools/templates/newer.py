@@ -35,6 +35,7 @@ from .parts import (
     ksampler,
     save_video,
     start,
+    take_apart,
 )
 
 
@@ -59,10 +60,7 @@ def _stretch(key: str, title: str) -> Node:
 
 
 def _take_apart(multiple: int) -> Group:
-    return group(
-        "3  Take the shot apart, frame the character",
-        BLUE,
-        [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+    return take_apart(
         [
             Node("scene", "MIMO_SeparateScene", PLAYED),
             Node("frame", "MIMO_FrameCharacter", SHOWN, {"multiple": multiple}),
@@ -72,6 +70,7 @@ def _take_apart(multiple: int) -> Group:
             _stretch("sized", "Clip in the size to draw"),
             Node("proxy", "MIMO_DecodeProxy", PLAYED),
         ],
+        title="3  Take the shot apart, frame the character",
     )
 
 

@@ -98,6 +98,16 @@ def start(name: str, *files: Mapping) -> Group:
     return group("1  Start", AMBER, [Node("example", "MIMO_Example", (NOTE_WIDTH, 460)), note(name, *files)])
 
 
+# What most templates begin with: whose motion, whose scene.
+SHOT_LINKS = ("example.video > pose.clip", "example.video > scene.clip", "pose.motion > scene.motion")
+
+
+def take_apart(*columns: list[Node], title: str = "2  Take the shot apart") -> Group:
+    """The group of estimator and identity encoder, with more columns behind them."""
+    pose, identity = Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)
+    return group(title, BLUE, [pose, identity], *columns)
+
+
 def save_video(key: str, prefix: str) -> Node:
     return Node(key, "SaveVideo", (340, 560), {"filename_prefix": f"video/{prefix}"})
 

@@ -1,6 +1,21 @@
 """The template of several people: one chain of nodes a person, each drawing into the scene of the one before."""
 
-from .parts import AMBER, BLUE, GREEN, MOVING, NOTE_WIDTH, PURPLE, SHOWN, SMALL, Node, Template, group, note, save_video
+from .parts import (
+    AMBER,
+    BLUE,
+    GREEN,
+    MOVING,
+    NOTE_WIDTH,
+    PURPLE,
+    SHOT_LINKS,
+    SHOWN,
+    SMALL,
+    Node,
+    Template,
+    group,
+    note,
+    save_video,
+)
 
 
 NAME = "two_people"
@@ -60,9 +75,7 @@ TWO_PEOPLE = Template(
         ),
     ),
     links=(
-        "example.video > pose.clip",
-        "example.video > scene.clip",
-        "pose.motion > scene.motion",
+        *SHOT_LINKS,
         "example.character > identity_a.character",
         "other.character > identity_b.character",
         *_join("a", "scene"),

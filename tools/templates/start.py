@@ -3,11 +3,11 @@
 from .parts import (
     BLUE,
     DRAWING,
-    FOLLOWED,
     GREEN,
     GREY,
     PLAYED,
     PURPLE,
+    SHOT_LINKS,
     SHOWN,
     SMALL,
     Group,
@@ -17,6 +17,7 @@ from .parts import (
     ksampler,
     save_video,
     start,
+    take_apart,
 )
 
 
@@ -74,10 +75,7 @@ REPLACE = Template(
     rows=(
         (
             start("1_replace_a_character"),
-            group(
-                "2  Take the shot apart",
-                BLUE,
-                [Node("pose", "MIMO_EstimatePose", FOLLOWED), Node("identity", "MIMO_EncodeIdentity", SMALL)],
+            take_apart(
                 [Node("scene", "MIMO_SeparateScene", PLAYED), Node("review", "MIMO_ReviewLayers", (480, 480))],
             ),
             PROXY,
@@ -86,9 +84,7 @@ REPLACE = Template(
         (_denoiser("mimo_replace"),),
     ),
     links=(
-        "example.video > pose.clip",
-        "example.video > scene.clip",
-        "pose.motion > scene.motion",
+        *SHOT_LINKS,
         "pose.motion > proxy.motion",
         "scene.scene > review.scene",
         *_from("review", PROXY_LINKS),
