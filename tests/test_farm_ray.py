@@ -151,7 +151,7 @@ class TestFaults:
         self.compare_with_plain_calls(sources, tmp_path)
 
     def compare_with_plain_calls(self, sources, folder):
-        """The results have the pixels of an undisturbed run, in this process."""
+        """The results look like those of an undisturbed run, in this process."""
         plain = folder / "plain"
         plain.mkdir()
         for number in range(min(JOBS, 3)):  # they differ by their size alone

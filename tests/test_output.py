@@ -288,6 +288,12 @@ def test_a_disk_on_which_no_mode_can_be_set_is_written_to(tmp_path, monkeypatch)
     assert (tmp_path / "a").read_text() == "content"
 
 
+def run_two(code: str, path: Path) -> None:
+    """Two processes at once, with the path and their letter as arguments."""
+    jobs = [subprocess.Popen([sys.executable, "-c", code, str(path), letter], cwd=ROOT) for letter in "xy"]
+    assert [job.wait(60) for job in jobs] == [0, 0]
+
+
 def test_two_processes_on_one_folder_leave_one_whole_folder(tmp_path):
     code = (
         "import sys\nfrom mimo_core.output import whole_folder\n"
@@ -295,8 +301,7 @@ def test_two_processes_on_one_folder_leave_one_whole_folder(tmp_path):
         "    with whole_folder(sys.argv[1], of={'b', 'c'}) as partial:\n"
         "        for name in 'bc':\n            (partial / name).write_text(f'{sys.argv[2]} {number}')\n"
     )
-    jobs = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a"), letter], cwd=ROOT) for letter in "xy"]
-    assert [job.wait(60) for job in jobs] == [0, 0]
+    run_two(code, tmp_path / "a")
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["a", "a/b", "a/c"]
     assert (tmp_path / "a" / "b").read_text() == (tmp_path / "a" / "c").read_text()
 
@@ -308,7 +313,6 @@ def test_two_processes_on_one_output_leave_one_whole_file(tmp_path):
         "    for _ in range(50):\n        file.write(sys.argv[2] * 1000)\n        file.flush()\n"
         "        time.sleep(0.005)\n"
     )
-    jobs = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a"), letter], cwd=ROOT) for letter in "xy"]
-    assert [job.wait(60) for job in jobs] == [0, 0]
+    run_two(code, tmp_path / "a")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text() in ("x" * 50000, "y" * 50000)

@@ -29,6 +29,7 @@ from .builtin import builtin_motion, builtin_names
 from .bvh import read_bvh, write_bvh
 from .glb import read_glb
 from .glb_writer import write_glb
+from .heads import GLTF_SUFFIXES
 from .joblib_file import LARGEST_FILE_SIZE, read_joblib
 from .motion import Motion
 from .seen import LARGEST_PACKED, SeenMasks
@@ -39,7 +40,6 @@ from .values import find_rate_name
 
 OWN_SUFFIXES = (".npz", ".safetensors")
 WRITTEN_SUFFIXES = (*OWN_SUFFIXES, ".bvh", ".glb")
-GLTF_SUFFIXES = (".glb", ".gltf", ".vrma")
 TORCH_SUFFIXES, PICKLE_SUFFIXES = (".pt", ".pth"), (".pkl", ".joblib")
 READ_SUFFIXES = (*WRITTEN_SUFFIXES, ".gltf", ".vrma", *TORCH_SUFFIXES, *PICKLE_SUFFIXES)
 MOTION_FORMAT = "mimo motion 1"

@@ -6,6 +6,7 @@ network follows everybody. What was lost and found again is joined by place and 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -148,7 +149,8 @@ def find_in_all_shots(chosen: PersonTrack, tracks: Sequence[PersonTrack], cuts: 
     """Somebody's track, with those of the other shots (`cuts` begin them) in which somebody who looks the same is most
     present."""
     poses = dict(chosen.poses)
-    shots = {frame: sum(cut <= frame for cut in cuts) for track in tracks for frame in track.poses}
+    ordered = sorted(cuts)
+    shots = {frame: bisect_right(ordered, frame) for track in tracks for frame in track.poses}
     known = {shots[frame] for frame in poses}
     for track in tracks:
         shot = shots[min(track.poses)]

@@ -33,7 +33,6 @@ END_TRAVEL = 0.1  # of the body height: the deviation of its place in the scene;
 END_SLIP = 0.6  # of that deviation may be left in the limb's own place: it moves with the limb
 CARRIED_SLIP = 0.5  # of its travel in the scene may be left in the body's own place: it is carried along
 HELD_AREA = 3e-2  # of the squared body height: what is larger is no piece of a thing in the hand
-WHOLE_SHARE = 0.7  # of the frames in which a held thing must be told from the person to be kept in front as a whole
 HELD_TRAVEL = 0.4  # of the body height: how far it must move in the scene
 
 

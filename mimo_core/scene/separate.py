@@ -126,7 +126,7 @@ def separate_scene(
 
 def _estimate_person(clip: Clip, motion: Motion | None, progress: Progress) -> tuple[Motion, Masks]:
     """The motion, and BlazePose's mask of the people who do it."""
-    from ..pose.estimate import estimate_motion
+    from ..pose.estimate import draw_guided, estimate_motion
 
     if motion is None:
         found = estimate_motion(clip, progress=progress)
@@ -135,8 +135,13 @@ def _estimate_person(clip: Clip, motion: Motion | None, progress: Progress) -> t
     for number, person in enumerate(motion.people):
         boxes = _project_boxes(motion, person, clip.width, clip.height)
         share = scale_progress(progress, number, len(motion.people))
-        masks.append(estimate_motion(clip, boxes=boxes, fingers=False, progress=share).masks)
+        drawn = draw_guided(clip, boxes, None, [], None, None, _count_frames(share, len(clip)))
+        masks.append(Masks.from_frames(drawn))
     return motion, join_masks(masks)
+
+
+def _count_frames(progress: Progress, total: int) -> Callable[[int], None]:
+    return lambda frame: progress(frame + 1, total)
 
 
 def _project_boxes(motion: Motion, person: Person, width: int, height: int) -> list:
