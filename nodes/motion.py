@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import comfy.model_management
 import folder_paths
 from comfy_api.latest import Types, io
 
@@ -19,7 +20,7 @@ from ..mimo_core.motion.heads import has_motion_head
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.motion.seen import SeenMasks
 from ..mimo_core.motion.upright import UP_CHOICES, posture_notes
-from ..mimo_core.pose.blazepose import ESTIMATORS, find_estimator
+from ..mimo_core.pose.estimators import ESTIMATORS, find_estimator
 from .batches import FrameBatch
 from .boxes import parse_boxes, parse_people_boxes
 from .listing import list_folder
@@ -69,7 +70,8 @@ class MimoEstimatePose(io.ComfyNode):
                     options=list(ESTIMATORS),
                     default="auto",
                     tooltip="blazepose ships with the pack, and auto takes it. blazepose both is the mean of it and "
-                    "pose_landmark_heavy.tflite in models/mimo: better joints, a third slower.",
+                    "pose_landmark_heavy.tflite in models/mimo: better joints, a third slower. vitpose takes the "
+                    "joints from the transformer in models/mimo/vitpose; you fetch its files.",
                 ),
                 io.Int.Input(
                     "person",
@@ -129,7 +131,9 @@ class MimoEstimatePose(io.ComfyNode):
         check_choice("estimator", estimator, ESTIMATORS)
         progress = make_progress()
         clip = to_clip(clip, fps=fps, progress=progress)
-        networks = find_estimator(estimator, folder_paths.get_folder_paths("mimo"))
+        networks = find_estimator(
+            estimator, folder_paths.get_folder_paths("mimo"), device=str(comfy.model_management.get_torch_device())
+        )
         settings = {"smoothing": smoothing, "focal": focal, "progress": progress}
         people, notes, point = (), {}, parse_point(at) if poses is None else None
         if point is not None:

@@ -322,6 +322,7 @@ def install() -> None:
     management = _module(
         "comfy.model_management",
         get_free_memory=lambda device: 2**34,
+        get_torch_device=lambda: "cpu",
         throw_exception_if_processing_interrupted=lambda: None,
     )
     names = types.SimpleNamespace(SAMPLERS=["euler", "ddim"], SCHEDULERS=["simple", "normal"])

@@ -12,21 +12,19 @@ import pytest
 import mimo_core.pose
 from mimo_core.errors import InputError
 from mimo_core.pose.blazepose import (
-    BOTH,
-    HEAVY,
     NETWORK_FOLDER,
     BlazePose,
     CropRegion,
     decode_boxes,
-    find_estimator,
     find_people,
     list_anchors,
     load_blazepose,
     merge_boxes,
     refine_from_heatmap,
 )
+from mimo_core.pose.estimators import BOTH, HEAVY, find_estimator
 from mimo_core.pose.tracking import box_of_mask, start_track, track_guided
-from mimo_core.weights.files import WEIGHT_FILES, locate_weights
+from mimo_core.weights.files import find_entry, locate_weights
 from mimo_lab.synthetic import make_shot
 
 
@@ -233,7 +231,7 @@ class TestBoth:
         np.testing.assert_array_equal(both.mask, one.mask)
 
     def test_the_heavy_one_lies_half_way_and_leaves_the_mask(self, frame):
-        heavy = locate_weights(next(entry for entry in WEIGHT_FILES if entry.name == HEAVY))
+        heavy = locate_weights(find_entry(HEAVY))
         if heavy is None:
             pytest.skip("needs pose_landmark_heavy.tflite: python -m mimo_core fetch blazepose")
         region = load_blazepose().detect(frame)[0].region

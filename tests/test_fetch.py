@@ -176,7 +176,43 @@ class TestTable:
 
     def test_every_file_has_a_licence_a_source_and_what_works_without_it(self):
         assert all(entry.licence and entry.source and entry.without for entry in WEIGHT_FILES)
-        assert all(entry.remote_path for entry in WEIGHT_FILES if entry.repository)
+        assert all(part.remote_path for entry in WEIGHT_FILES if entry.repository for part in entry.list_parts())
+
+
+class TestFolders:
+    """A network of several files, of one commit of a repository."""
+
+    FOLDER = replace(
+        ENTRY, path="mimo/net", remote_path="", revision=COMMIT, files=(("parts/net.pth", SHA256),), size="1 MB"
+    )
+
+    def test_all_its_files_are_fetched_from_the_pinned_commit(self, hub, models):
+        fetched = fetch_weights(self.FOLDER, models, endpoint=hub.address)
+        assert fetched.verified
+        assert fetched.path == models / "mimo" / "net" / "parts" / "net.pth"
+        assert all(COMMIT in path for _, path in hub.requests)
+
+    def test_a_file_with_another_hash_than_the_pinned_one_is_refused(self, hub, models):
+        other = replace(self.FOLDER, files=(("parts/net.pth", "0" * 64),))
+        with pytest.raises(InputError, match="the table of this pack states 0000"):
+            fetch_weights(other, models, endpoint=hub.address)
+        assert not (models / "mimo").exists()
+
+    def test_a_folder_that_was_downloaded_by_other_means_is_copied(self, models, tmp_path):
+        (tmp_path / "got" / "parts").mkdir(parents=True)
+        (tmp_path / "got" / "parts" / "net.pth").write_bytes(CONTENT)
+        installed = install_weights(self.FOLDER, tmp_path / "got", models)
+        assert installed.path.read_bytes() == CONTENT
+        assert installed.sha256 == SHA256
+
+    def test_it_is_there_when_all_its_files_are(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("MIMO_MODELS", str(tmp_path))
+        (tmp_path / "mimo" / "net").mkdir(parents=True)
+        (tmp_path / "mimo" / "net" / "config.json").write_text("{}")
+        assert locate_weights(self.FOLDER) is None
+        (tmp_path / "mimo" / "net" / "parts").mkdir()
+        (tmp_path / "mimo" / "net" / "parts" / "net.pth").write_bytes(CONTENT)
+        assert locate_weights(self.FOLDER) == tmp_path / "mimo" / "net"
 
 
 class TestArchives:

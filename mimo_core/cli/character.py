@@ -80,7 +80,7 @@ class _AddCharacter(argparse.Action):
 
 def run_replace(options) -> None:
     from ..media.clip import Clip
-    from ..pose.blazepose import find_estimator
+    from ..pose.estimators import find_estimator
     from ..replace import replace_character, replace_people
 
     is_of_several = bool(options.more_characters) or not isinstance(options.person, int)
@@ -121,7 +121,7 @@ def _prepare_replace(options):
     from ..farm.work import Work
     from ..identity.encode import encode_identity
     from ..media.clip import Clip
-    from ..pose.blazepose import find_estimator
+    from ..pose.estimators import find_estimator
     from ..replace import prepare_replacement
 
     clip = Clip.from_file(options.video or find_example().video, progress=start_bar("open"))

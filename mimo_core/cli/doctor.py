@@ -109,9 +109,16 @@ def list_back_ends() -> list[str]:
     mimo = has["diffusers"] and has["transformers"]
     pose = has["ai_edge_litert"] and (networks / "pose_landmark_full.tflite").is_file()
     return [
-        f"pose: BlazePose on LiteRT {'usable' if pose else 'not usable, install ai-edge-litert'}",
+        f"pose: BlazePose on LiteRT {'usable' if pose else 'not usable, install ai-edge-litert'}; "
+        + ("ViTPose usable" if pose and _is_there("vitpose") else "ViTPose after `mimo fetch vitpose`"),
         "body: the free body usable; "
         + ("SMPL, SMPL-H and SMPL-X files usable" if has["smplx"] else "SMPL files need the package smplx"),
         "scene: classical plate and occluder usable",
         f"decoder: proxy usable, mimo {'usable' if mimo else 'not usable, install diffusers and transformers'}",
     ]
+
+
+def _is_there(group: str) -> bool:
+    from ..weights.files import list_group, locate_weights
+
+    return all(locate_weights(entry) for entry in list_group(group))

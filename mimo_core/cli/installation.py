@@ -13,9 +13,11 @@ def add_fetch(commands) -> None:
         "Download weight files and compare their hashes. Says first what, from where, how large and which licence."
     )
     command = declare_command(commands, "fetch", run_fetch, summary, "mimo fetch mimo")
-    command.add_argument("group", metavar="NAME", help="which files: mimo or smpl; `mimo doctor` lists them")
     command.add_argument(
-        "--from", dest="source", type=Path, metavar="FILE", help="a file of NAME that you have already"
+        "group", metavar="NAME", help="which files: mimo, smpl, blazepose, vitpose; `mimo doctor` lists them"
+    )
+    command.add_argument(
+        "--from", dest="source", type=Path, metavar="FILE", help="a file or folder of NAME that you have already"
     )
 
 
@@ -53,8 +55,10 @@ def run_fetch(options) -> None:
     for entry in entries:
         print_lines(f"{entry.name}: {entry.size or 'size unknown'}, {entry.source}, licence: {entry.licence}")
         if entry.repository or entry.archive:
-            fetched = downloads.fetch_weights(entry, get_models_folder(), progress=start_bar(entry.name, unit="B"))
-            print_lines(f"wrote {fetched.path}, sha256 {fetched.sha256}{'' if fetched.verified else ' (not compared)'}")
+            for part in entry.list_parts():
+                fetched = downloads.fetch_weights(part, get_models_folder(), progress=start_bar(part.name, unit="B"))
+                compared = "" if fetched.verified else " (not compared)"
+                print_lines(f"wrote {fetched.path}, sha256 {fetched.sha256}{compared}")
         else:
             print_lines(f"  get it by hand and put it at {get_models_folder() / entry.path}")
 

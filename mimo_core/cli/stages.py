@@ -73,7 +73,7 @@ def run_pose(options) -> None:
 def _find(clip, options, **settings):
     """The estimate of the person, or the people, whom a command means."""
     from ..errors import InputError
-    from ..pose.blazepose import find_estimator
+    from ..pose.estimators import find_estimator
     from ..replace import find_everybody, find_person
 
     settings |= {"networks": find_estimator(options.estimator), "progress": start_bar("pose")}

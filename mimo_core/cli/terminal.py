@@ -78,7 +78,8 @@ def add_person_options(command, verb: str) -> None:
     command.add_argument(
         "--estimator",
         default="auto",
-        help='auto, blazepose, or "blazepose both": the mean of two networks, after `mimo fetch blazepose`',
+        help='auto, blazepose, "blazepose both" (the mean of two networks, after `mimo fetch blazepose`), or vitpose '
+        "(after `mimo fetch vitpose`)",
     )
     command.add_argument("--at", type=parse_point, metavar="FRAME,X,Y", help="a point on them instead, in pixels")
 

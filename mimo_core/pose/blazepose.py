@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..weights.files import WEIGHT_FILES, format_command, locate_weights
 
 
 NETWORK_FOLDER = Path(__file__).parent.parent / "assets" / "blazepose"  # the two .tflite files of MediaPipe, Apache-2.0
@@ -27,8 +26,6 @@ SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
 PINKIES, INDICES, THUMBS = (17, 18), (19, 20), (21, 22)
 HIPS, KNEES, ANKLES, HEELS, TOES = (23, 24), (25, 26), (27, 28), (29, 30), (31, 32)
 
-BOTH, HEAVY = "blazepose both", "pose_landmark_heavy.tflite"
-ESTIMATORS = ("auto", "blazepose", BOTH)  # auto is what ships
 DETECTOR_SIZE = 224  # input of pose_detection.tflite
 DETECTOR_LAYERS = ((8, 2), (16, 2), (32, 6))  # (stride, anchors a cell), 2254 anchors in all
 SAME_PERSON_IOU = 0.3  # min_suppression_threshold of MediaPipe's pose_detection graph
@@ -121,7 +118,7 @@ class BlazePose:
 
     def detect(self, frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
         """People in an RGB frame (H, W, 3) uint8 with a score of at least `threshold`, the largest first."""
-        return _merge_detections([self._detect_boxes(frame, threshold)], threshold)
+        return _merge_detections([self.detect_boxes(frame, threshold)], threshold)
 
     def detect_in_tiles(self, frame: np.ndarray, *, threshold: float = 0.5, levels: int = 1) -> list[Detection]:
         """The same with a second look at square parts of the frame, where small people are larger.
@@ -131,7 +128,7 @@ class BlazePose:
         people = self.detect(frame, threshold=threshold)
         passes = []
         for x, y, side in _list_tiles(frame.shape[1], frame.shape[0], levels):
-            boxes, scores = self._detect_boxes(frame[y : y + side, x : x + side], threshold)
+            boxes, scores = self.detect_boxes(frame[y : y + side, x : x + side], threshold)
             boxes[:, :2] += (x, y)
             boxes[:, 4:] += np.tile((x, y), 4)
             passes.append((boxes, scores))
@@ -140,7 +137,7 @@ class BlazePose:
                 people.append(found)
         return sorted(people, key=lambda detection: -detection.region.size)
 
-    def _detect_boxes(self, frame: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    def detect_boxes(self, frame: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
         """Boxes and keypoints (N, 12) in frame pixels and their scores (N,), overlapping ones not yet merged."""
         image, scale, offset = _letterbox(frame)
         with self._lock:
@@ -159,7 +156,6 @@ class BlazePose:
         image = image.astype(np.float32) / 255
         with self._lock:
             looks = [run_network(network, image) for network in self._landmarkers]
-        mask = looks[0][2]
         points, logits, score, world = (_average(values) for values in zip(*map(_read_look, looks), strict=True))
         pixels = points @ frame_from_region[:, :2].T + frame_from_region[:, 2]
         height, width = frame.shape[:2]
@@ -169,10 +165,20 @@ class BlazePose:
             pixels=pixels[:LANDMARK_COUNT].astype(np.float32),
             world=rotate_world(world[:LANDMARK_COUNT], region.angle),
             confidence=(inside * _sigmoid(logits[:LANDMARK_COUNT]).prod(1)).astype(np.float32),
-            mask=(_sigmoid(mask[..., 0]) * 255 + 0.5).astype(np.uint8),
+            mask=_read_mask(looks[0]),
             region=region,
             next_region=CropRegion.from_axis(pixels[LANDMARK_COUNT], pixels[LANDMARK_COUNT + 1]),
         )
+
+    def find_mask(self, frame: np.ndarray, region: CropRegion) -> np.ndarray:
+        """The mask (256, 256) uint8 alone that `find_landmarks` gives of the person in `region`."""
+        image = cut_region(frame, region, REGION_SIZE).astype(np.float32) / 255
+        with self._lock:
+            return _read_mask(run_network(self._landmarkers[0], image))
+
+
+def _read_mask(outputs: list[np.ndarray]) -> np.ndarray:
+    return (_sigmoid(outputs[2][..., 0]) * 255 + 0.5).astype(np.uint8)
 
 
 def _read_look(outputs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -196,26 +202,6 @@ def load_blazepose() -> BlazePose:
 def load_both(heavy: Path) -> BlazePose:
     """The networks that ship and the heavy one of MediaPipe, loaded once."""
     return BlazePose(second=heavy)
-
-
-def find_estimator(name: str, folders: Iterable[Path] = ()) -> BlazePose | None:
-    """The networks of one of ESTIMATORS; None for the ones that ship. Weights are looked for in `folders` first.
-
-    Raises InputError for another name, and for weights that are not there.
-    """
-    if name not in ESTIMATORS:
-        raise InputError(f"There is no estimator {name!r}. Choose one of: {', '.join(ESTIMATORS)}.")
-    if name != BOTH:
-        return None
-    entry = next(entry for entry in WEIGHT_FILES if entry.name == HEAVY)
-    known = [Path(folder) / entry.name for folder in folders]
-    path = next((path for path in known if path.is_file()), None) or locate_weights(entry)
-    if path is None:
-        raise InputError(
-            f"The estimator {BOTH} needs {entry.name} ({entry.size}) in models/mimo. Get it with "
-            f"{format_command('fetch', entry.group)}, or choose blazepose."
-        )
-    return load_both(path)
 
 
 def cut_region(frame: np.ndarray, region: CropRegion, side: int) -> np.ndarray:

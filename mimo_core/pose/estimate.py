@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import tee
 
 import numpy as np
@@ -176,7 +176,7 @@ def draw_masks(
     networks = networks or load_blazepose()
     empty = np.zeros((clip.height, clip.width), np.uint8)
     for number, (frame, pose) in enumerate(zip(clip, poses, strict=True)):
-        seen = None if pose is None else networks.find_landmarks(frame, pose.region)
+        seen = None if pose is None else replace(pose, mask=networks.find_mask(frame, pose.region))
         if hands is not None:
             hands.append(NO_HANDS if seen is None else find_hands(frame, seen))
         yield empty if seen is None else seen.warp_mask(clip.width, clip.height)

@@ -48,9 +48,12 @@ def fetch_weights(
     """Download the file of a table entry into `folder`, unless it lies there, and compare it with the hub's hash.
 
     A file that lies there is compared too, if the hub can be reached. `progress` counts bytes. Nothing is executed or
-    opened. `endpoint` is the address of a mirror; None leaves it to the hub's HF_ENDPOINT.
+    opened. `endpoint` is the address of a mirror; None leaves it to the hub's HF_ENDPOINT. Of a folder all files are
+    fetched, and the last one is returned.
     Raises InputError without an address, without a connection, or if the hash differs.
     """
+    if entry.files:
+        return [fetch_weights(part, folder, endpoint=endpoint, progress=progress) for part in entry.list_parts()][-1]
     target = Path(folder) / entry.path
     if entry.archive:
         return _fetch_from_archive(entry, target, progress)
@@ -60,11 +63,11 @@ def fetch_weights(
         )
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
-    address = hf_hub_url(entry.repository, entry.remote_path, endpoint=endpoint)
+    address = hf_hub_url(entry.repository, entry.remote_path, revision=entry.revision or None, endpoint=endpoint)
     try:
         stated = get_hf_file_metadata(address)
         if target.is_file():
-            return _compare(target, stated.etag, remedy=f"Remove {target} and fetch it again.")
+            return _compare(target, stated.etag, entry.sha256, remedy=f"Remove {target} and fetch it again.")
         downloads = Path(folder) / DOWNLOADS / entry.repository.replace("/", "--")
         counted = {"tqdm_class": _make_counter(progress)} if _takes_counter(hf_hub_download) else {}
         got = hf_hub_download(
@@ -77,13 +80,14 @@ def fetch_weights(
         )
     except _list_network_errors() as error:
         if target.is_file():
-            return FetchedFile(target, hash_file(target), False)
+            found = hash_file(target)
+            return FetchedFile(target, found, found == entry.sha256)
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"{entry.name} could not be fetched from {address}: {reason} Run it again, or get the file at "
             f"{entry.source} and give it with --from."
         ) from error
-    fetched = _compare(Path(got), stated.etag, remedy="It was not kept; fetch it again.", discard=True)
+    fetched = _compare(Path(got), stated.etag, entry.sha256, remedy="It was not kept; fetch it again.", discard=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(got, target)
     shutil.rmtree(downloads, ignore_errors=True)
@@ -123,7 +127,12 @@ def _fetch_from_archive(entry: WeightFile, target: Path, progress: Progress) -> 
 
 
 def install_weights(entry: WeightFile, source: Path, folder: Path) -> FetchedFile:
-    """Copy a file that was downloaded by other means to its place. Raises InputError if there is no such file."""
+    """Copy a file that was downloaded by other means to its place, or the files of a folder.
+
+    Raises InputError if there is no such file. Of a folder the last file is returned.
+    """
+    if entry.files:
+        return [install_weights(part, source / part.remote_path, folder) for part in entry.list_parts()][-1]
     if not source.is_file():
         raise InputError(f"There is no file {source}.")
     target = Path(folder) / entry.path
@@ -145,9 +154,14 @@ def _digest(path: Path, digest) -> str:
     return digest.hexdigest()
 
 
-def _compare(path: Path, etag: str | None, *, remedy: str, discard: bool = False) -> FetchedFile:
-    """The file with its SHA-256, compared with what the hub states: a SHA-256, or the SHA-1 of git's blob."""
+def _compare(path: Path, etag: str | None, pinned: str, *, remedy: str, discard: bool = False) -> FetchedFile:
+    """The file with its SHA-256, compared with the one that is `pinned`, else with what the hub states.
+
+    The hub states a SHA-256, or the SHA-1 of git's blob.
+    """
     sha256, etag = hash_file(path), (etag or "").strip('"')
+    if pinned:
+        etag = pinned
     if SHA256_ETAG.fullmatch(etag):
         actual = sha256
     else:
@@ -155,7 +169,8 @@ def _compare(path: Path, etag: str | None, *, remedy: str, discard: bool = False
     if etag and actual != etag:
         if discard:
             path.unlink()
-        raise InputError(f"{path.name} has the hash {actual}, the hub states {etag}: damaged or another file. {remedy}")
+        says = "the table of this pack" if pinned else "the hub"
+        raise InputError(f"{path.name} has the hash {actual}, {says} states {etag}: damaged or another file. {remedy}")
     return FetchedFile(path, sha256, bool(etag))
 
 

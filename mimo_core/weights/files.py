@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -28,11 +28,22 @@ class WeightFile:
     remote_path: str = ""  # of the file in its repository
     size: str = ""
     archive: str = ""  # address of a .tgz that holds the file as `remote_path`
-    sha256: str = ""  # of the file, where an archive states none
+    sha256: str = ""  # of the file, where its archive or the pinned revision of its repository says which one it is
+    revision: str = ""  # commit of the repository; empty: the newest
+    files: tuple[tuple[str, str], ...] = ()  # of a folder: names in the repository, each with its SHA-256 or ""
 
     @property
     def ships(self) -> bool:
         return not self.group
+
+    def list_parts(self) -> list[WeightFile]:
+        """The files of a folder as entries of their own; a file is its only part."""
+        return [
+            replace(
+                self, name=f"{self.name}/{name}", path=f"{self.path}/{name}", remote_path=name, sha256=digest, files=()
+            )
+            for name, digest in self.files
+        ] or [self]
 
 
 def _official(file: str, size: str) -> WeightFile:
@@ -45,6 +56,25 @@ def _official(file: str, size: str) -> WeightFile:
         group="mimo",
         repository="menyifang/MIMO",
         remote_path=file,
+        size=size,
+    )
+
+
+def _transformers_folder(
+    path: str, repository: str, revision: str, sha256: str, *, group: str, size: str, without: str, more: tuple = ()
+) -> WeightFile:
+    """A network of transformers: its weights, which are pinned, and its small settings."""
+    settings = ("config.json", "preprocessor_config.json", *more)
+    return WeightFile(
+        name=repository.rpartition("/")[2],
+        path=path,
+        without=without,
+        licence="Apache-2.0",
+        source=f"https://huggingface.co/{repository}",
+        group=group,
+        repository=repository,
+        revision=revision,
+        files=(*((name, "") for name in settings), ("model.safetensors", sha256)),
         size=size,
     )
 
@@ -101,6 +131,24 @@ WEIGHT_FILES = (
         sha256="59e42d71bcd44cbdbabc419f0ff76686595fd265419566bd4009ef703ea8e1fe",
         size="28 MB",
     ),
+    _transformers_folder(
+        "mimo/vitpose",
+        "usyd-community/vitpose-base-simple",
+        "a93ac0c67e0b7e2c55287d21d4c460c8f3c54d45",
+        "85375373893ddd3641f3912821073e53f5435f9e966e1dca59d004454bfe4fdf",
+        group="vitpose",
+        size="344 MB",
+        without="the estimator blazepose, which ships",
+    ),
+    _transformers_folder(
+        "mimo/person_detector",
+        "ustc-community/dfine-small-coco",
+        "f79e65b5fbb33ceb9d3ebba042955d7410c608f8",
+        "a144baff3a27bfd538fe37b11fa8d4fca5744b8c054b5301e7c699a1379cd18f",
+        group="vitpose",
+        size="41 MB",
+        without="the estimator blazepose, which ships",
+    ),
     WeightFile(
         name="SMPL or SMPL-H body",
         path="smpl",
@@ -129,9 +177,28 @@ def locate_weights(entry: WeightFile, folders: Iterable[Path] = ()) -> Path | No
     """The file or folder of an entry, in the assets if it ships, else in `folders` and then `get_models_folder`."""
     for folder in (ASSETS,) if entry.ships else (*folders, get_models_folder()):
         path = Path(folder) / entry.path
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        if _is_whole(entry, path):
             return path
     return None
+
+
+def locate_network(entry: WeightFile, mimo_folders: Iterable[Path] = ()) -> Path | None:
+    """The same for an entry below `mimo`, looked for first in folders that are that folder, such as models/mimo."""
+    below = Path(entry.path).relative_to("mimo")
+    places = (Path(folder) / below for folder in mimo_folders)
+    return next((path for path in places if _is_whole(entry, path)), None) or locate_weights(entry)
+
+
+def find_entry(path: str) -> WeightFile:
+    """The entry of WEIGHT_FILES with this path."""
+    return next(entry for entry in WEIGHT_FILES if entry.path == path)
+
+
+def _is_whole(entry: WeightFile, path: Path) -> bool:
+    """Whether a file, or a folder with all that it must have, is there."""
+    if entry.files:
+        return all((path / name).is_file() for name, _ in entry.files)
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))
 
 
 def format_command(*words: str) -> str:

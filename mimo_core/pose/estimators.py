@@ -1,0 +1,49 @@
+"""The choice `estimator`: which networks find and follow people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import InputError
+from ..weights.files import find_entry, format_command, locate_network
+from ..weights.transformers_networks import choose_device, find_folder
+from .blazepose import BlazePose, load_both
+
+
+BOTH, VITPOSE = "blazepose both", "vitpose"
+ESTIMATORS = ("auto", "blazepose", BOTH, VITPOSE)  # auto is what ships
+HEAVY = "mimo/pose_landmark_heavy.tflite"
+VITPOSE_FOLDERS = ("mimo/vitpose", "mimo/person_detector")
+
+
+def find_estimator(name: str, folders: Iterable[Path] = (), *, device: str = "") -> BlazePose | None:
+    """The networks of one of ESTIMATORS; None for the ones that ship. Weights are looked for in `folders` first.
+
+    `device` is where networks of torch run, by default the accelerator if there is one. Raises InputError for another
+    name, and for weights that are not there.
+    """
+    if name not in ESTIMATORS:
+        raise InputError(f"There is no estimator {name!r}. Choose one of: {', '.join(ESTIMATORS)}.")
+    folders = list(folders)
+    if name == BOTH:
+        return load_both(_find_heavy(folders))
+    if name == VITPOSE:
+        from .vitpose import load_vitpose
+
+        places = [
+            find_folder(path, folders, what=f"The estimator {name}", instead="blazepose") for path in VITPOSE_FOLDERS
+        ]
+        return load_vitpose(*places, device or choose_device())
+    return None
+
+
+def _find_heavy(folders: list[Path]) -> Path:
+    entry = find_entry(HEAVY)
+    path = locate_network(entry, folders)
+    if path is None:
+        raise InputError(
+            f"The estimator {BOTH} needs {entry.name} ({entry.size}) in models/mimo. Get it with "
+            f"{format_command('fetch', entry.group)}, or choose blazepose."
+        )
+    return path
