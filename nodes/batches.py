@@ -37,25 +37,16 @@ class FrameBatch(Tensor):
     """IMAGE (F, H, W, 3) or MASK (F, H, W) whose floats are made when something first reads them.
 
     To whoever gets it it is a tensor: its shape is known, single frames and slices of them are made alone, and every
-    other operation makes the whole and works on that. `frames` are where the floats come from, None where they can
-    only be drawn from the first one on.
+    other operation makes the whole and works on that. `frames` are where the floats come from.
     """
 
-    frames: Clip | Masks | None
+    frames: Clip | Masks
 
     @staticmethod
     def __new__(cls, frames: Clip | Masks):
-        return cls._describe(frames, lambda: frames, (len(frames), *frames.source.shape))
-
-    @classmethod
-    def redraw(cls, draw: Callable[[], Iterable[np.ndarray]], *shape: int) -> FrameBatch:
-        """A batch of this shape that `draw` gives the frames of whenever they are needed."""
-        return cls._describe(None, draw, shape)
-
-    @classmethod
-    def _describe(cls, frames, draw, shape) -> FrameBatch:
+        shape = (len(frames), *frames.source.shape)
         batch = Tensor._make_wrapper_subclass(cls, shape, dtype=torch.float32)
-        batch.frames, batch._draw, batch._made = frames, draw, None
+        batch.frames, batch._made = frames, None
         return batch
 
     @property
@@ -65,12 +56,12 @@ class FrameBatch(Tensor):
     def make(self) -> Tensor:
         """The floats. They are kept as long as this batch is."""
         if self._made is None:
-            self._made = make_batch(self._draw(), len(self))
+            self._made = make_batch(self.frames, len(self))
         return self._made
 
     def pick(self, index) -> Tensor:
         """The floats of one frame, a slice or a list of frames."""
-        if self._made is not None or self.frames is None:
+        if self._made is not None:
             return self.make()[index]
         if isinstance(index, int):
             return make_batch([self.frames[index]], 1)[0]

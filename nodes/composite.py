@@ -132,22 +132,23 @@ class MimoComposite(io.ComfyNode):
             find_areas = lambda: compute_coverage(scene, masks)  # noqa: E731
             near, first = masks, 0
         shape = (length, scene.height, scene.width)
-        frames, late = draw(), LateFrames(draw, *shape, 3)
+        late, areas = LateFrames(draw, *shape, 3), LateFrames(find_areas, *shape)
+        pictures = FrameBatch(Clip(late, scene.fps))
         if is_linked(cls, SCENE_SLOT):
-            frames, pictures = late.read(0, length), FrameBatch(Clip(late, scene.fps))
+            frames = late.read(0, length)
         elif is_linked(cls, 1):
             pictures = allocate_batch(*shape, 3)
-            frames = copy_to_batch(frames, pictures)
+            frames = copy_to_batch(draw(), pictures)
         else:
-            pictures = FrameBatch.redraw(draw, *shape, 3)
+            frames = draw()
         video, shown = write_temp_video(
             frames, width=scene.width, height=scene.height, fps=scene.fps, sound=to_sound(audio) or sound
         )
-        cover = _make_cover(scene, near, LateFrames(find_areas, *shape), first, feather)
+        cover = _make_cover(scene, near, areas, first, feather)
         drawn = add_character(scene, Clip(late, scene.fps), cover, first=first)
         is_whole = near is None and plan is not None and scene.people is not None
         said = show_notes([WHOLE_SQUARES] if is_whole and is_linked(cls, SCENE_SLOT) else [])
-        return io.NodeOutput(video, pictures, FrameBatch.redraw(find_areas, *shape), drawn, ui=shown | said)
+        return io.NodeOutput(video, pictures, FrameBatch(Masks(areas)), drawn, ui=shown | said)
 
 
 def _make_cover(scene, masks, areas: LateFrames, first: int, feather: int) -> Masks:

@@ -26,7 +26,7 @@ class Track:
     def of(cls, value: dict) -> Track:
         missing = [name for name in ("packed_masks", "orig_size", "n_frames") if name not in value]
         if missing:
-            raise InputError(f"These tracks lack {', '.join(missing)}. Connect SAM3 Video Track, or a MASK.")
+            raise InputError(f"These tracks lack {', '.join(missing)}. Connect Run SAM3 Video Track, or a MASK.")
         height, width = (int(side) for side in value["orig_size"])
         packed = value["packed_masks"]
         if packed is None:  # nothing was found

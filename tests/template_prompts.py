@@ -9,7 +9,7 @@ TEMPLATES = sorted((ROOT / "workflows").glob("*.json"))
 OBJECT_INFO = json.loads((ROOT / "tests" / "data" / "object_info.json").read_text())
 MANIFEST = json.loads((ROOT / "workflows" / "api" / "manifest.json").read_text())["templates"]
 NOTES = {"Note", "MarkdownNote"}  # the page's own; the server does not know them
-WIDGETS = {"BOOLEAN", "COMBO", "FLOAT", "INT", "STRING"}
+WIDGETS = {"BOOLEAN", "COLOR", "COMBO", "FLOAT", "INT", "STRING"}
 SEEDS = {"seed", "noise_seed"}  # the page puts "control after generate" behind these
 BRANCHING = "COMFY_DYNAMICCOMBO_V3"  # a list of which each choice brings inputs of its own
 GROWING = "COMFY_AUTOGROW_V3"  # as many inputs of one kind as are linked, and one more
@@ -21,9 +21,9 @@ def working(template):
     return [node for node in template["nodes"] if node["type"] not in NOTES]
 
 
-def sockets(node):
-    """Type and options of every input of a node, by name, required ones first."""
-    groups = OBJECT_INFO[node["type"]]["input"]
+def sockets(node, known=OBJECT_INFO):
+    """Type and options of every input of a node, by name, required ones first. `known` is what a core says of nodes."""
+    groups = known[node["type"]]["input"]
     return _sockets(groups.get("required", {}) | groups.get("optional", {}), "max")
 
 
@@ -49,10 +49,10 @@ def is_widget(kind):
     return isinstance(kind, list) or kind in WIDGETS or kind == BRANCHING
 
 
-def widgets(node):
+def widgets(node, known=OBJECT_INFO):
     """Type and options of the widgets, those that the choices of the first value of a list bring in behind it."""
     found = {}
-    for name, (kind, options) in sockets(node).items():
+    for name, (kind, options) in sockets(node, known).items():
         if is_widget(kind):
             found[name] = (kind, options)
         if kind == BRANCHING:
@@ -61,10 +61,15 @@ def widgets(node):
     return found
 
 
-def values(node):
-    """What the widgets of a node hold, by name, without what the page adds."""
+def values(node, known=OBJECT_INFO):
+    """What the widgets of a node hold, by name, without what the page adds.
+
+    Newer cores put more widgets behind those of their nodes; the page gives these their defaults.
+    """
     held, found = list(node.get("widgets_values") or []), {}
-    for name, (_, options) in widgets(node).items():
+    for name, (_, options) in widgets(node, known).items():
+        if not held and known is not OBJECT_INFO and not node["type"].startswith("MIMO_"):
+            break
         found[name] = held.pop(0)
         if any(options.get(upload) for upload in UPLOADS):
             assert held.pop(0) == "image"
@@ -72,6 +77,38 @@ def values(node):
             assert held.pop(0) == "fixed", f"{node['type']} would draw another seed at every run"
     assert not held, f"{node['type']} holds more than its widgets: {held}"
     return found
+
+
+def chosen(template):
+    """Node and widget of what a user of the app fills in."""
+    return [entry[:2] for entry in template["extra"].get("linearData", {}).get("inputs", [])]
+
+
+def misfits(template, entry, known=OBJECT_INFO):
+    """The widgets of a template that hold what their node does not take. `entry` is what the manifest says of it."""
+    brought = {file["file"] for file in entry.get("files", [])}
+    found = []
+    for node in working(template):
+        for name, value in values(node, known).items():
+            if value in brought or (value == "" and [str(node["id"]), name] in chosen(template)):
+                continue
+            if not _is_allowed(value, *widgets(node, known)[name]):
+                found.append(f"{node['type']}.{name} = {value!r}")
+    return found
+
+
+def options_of(kind, options):
+    """What a list offers: older nodes put it in place of the type."""
+    offered = kind if isinstance(kind, list) else options["options"]
+    return [choice["key"] if isinstance(choice, dict) else choice for choice in offered]
+
+
+def _is_allowed(value, kind, options):
+    if kind in ("COMBO", BRANCHING) or isinstance(kind, list):
+        return value in options_of(kind, options)
+    if kind in ("INT", "FLOAT"):
+        return options.get("min", value) <= value <= options.get("max", value)
+    return isinstance(value, bool if kind == "BOOLEAN" else str)
 
 
 def prompt_of(template, *, muted=False):

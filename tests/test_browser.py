@@ -552,6 +552,15 @@ class TestAnimations:
         tab.page.wait_for_timeout(1000)
         assert tab.run(f"{self.FIND}.hidden") is True and tab.run(self.SHOWN) in (False, None)
 
+    def test_bone_names_take_little_room(self, tab):
+        if tab.renderer == "nodes2":
+            pytest.skip("there the page alone decides")
+        tab.add("MIMO_LoadMotion")
+        tab.run("((app.graph.nodes ?? app.graph._nodes)[0].setSize([340, 420]), null)")
+        tab.page.wait_for_timeout(500)
+        names = "(app.graph.nodes ?? app.graph._nodes)[0].widgets.find((w) => w.name === 'names')"
+        assert 20 <= tab.run(f"{names}.element.offsetHeight") <= 60
+
     def test_a_name_that_was_typed_before_stays(self, tab):
         values = ["walk [built in]", "", "auto", "sprint"]
         node = {
@@ -629,6 +638,12 @@ def as_graph(workflow):
     return workflow | {"extra": {name: value for name, value in workflow["extra"].items() if name != "linearMode"}}
 
 
+def luminance(color):
+    """The relative luminance of sRGB in 0..255."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (value / 255 for value in color)]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
 class TestTemplates:
     # In units of the graph: what each node covers, title and all, and the groups.
     BOXES = """(() => { const graph = app.canvas.graph ?? app.graph;
@@ -643,11 +658,37 @@ class TestTemplates:
       return [boxes, groups];
     })()"""
 
+    # What the save nodes say after a run, by the folder they write to.
+    SAVED = {
+        "MIMO_SaveMotion": ("motion", ["mimo_00001_.npz"]),
+        "MIMO_SaveTemplate": ("template/mimo_00001_", ["bk.mp4", "occ.mp4", "sdc.mp4", "vid.mp4"]),
+    }
+
     @pytest.mark.parametrize("name", TEMPLATES)
     def test_no_node_lies_on_another_or_sticks_out_of_its_group(self, tab, name):
         workflow, _ = browser.template(name)
         tab.open(as_graph(workflow))
         tab.fit()
+        assert self.find_faults(tab) == []
+
+    @pytest.mark.parametrize("name", ["7_motion_files_and_control_videos", "9_edit_and_place_a_motion"])
+    def test_there_is_room_for_the_links_to_saved_files(self, tab, name):
+        workflow, _ = browser.template(name)
+        tab.open(workflow)
+        tab.fit()
+        for kind, (folder, files) in self.SAVED.items():
+            output = {"mimo_files": [{"filename": file, "subfolder": folder, "type": "output"} for file in files]}
+            tab.run(
+                "((app.graph.nodes ?? app.graph._nodes).filter((node) => node.type === given.kind)"
+                ".forEach((node) => node.onExecuted(given.output)), null)",
+                {"kind": kind, "output": output},
+            )
+        tab.page.wait_for_timeout(1000)
+        tab.shoot(f"saved_{name}_{tab.renderer}")
+        assert self.find_faults(tab) == []
+
+    def find_faults(self, tab):
+        """What lies on another node or sticks out of its group by more than two pixels."""
         boxes, groups = tab.run(self.BOXES)
         faults = []
         for number, (one, left, top, right, bottom) in enumerate(boxes):
@@ -657,7 +698,34 @@ class TestTemplates:
             around = [box for _, *box in groups if box[0] <= left + 2 and box[1] <= top + 2]
             if not any(right <= box[2] + 2 and bottom <= box[3] + 2 for box in around):
                 faults.append(f"{one} sticks out of its group")
-        assert faults == []
+        return faults
+
+    def test_it_opens_with_text_that_can_be_read_and_its_first_group_in_sight(self, tab):
+        """The page's bar is 56 pixels wide, its menus end at 86."""
+        workflow, _ = browser.template(TEMPLATES[0])
+        tab.page.set_viewport_size({"width": 1680, "height": 1000})
+        tab.open(workflow)
+        tab.page.wait_for_timeout(1000)
+        scale = tab.run("app.canvas.ds.scale")
+        left, top = (scale * offset for offset in tab.run("[...app.canvas.ds.offset]"))
+        tab.shoot(f"opened_{tab.renderer}")
+        tab.page.set_viewport_size({"width": 1400, "height": 900})
+        assert scale * 12 >= 9
+        assert left >= 56 and top >= 86
+
+    INK = """(() => { const text = [...document.querySelectorAll('p')].find((p) => p.textContent.startsWith('Press'));
+      return getComputedStyle(text).color.match(/[\\d.]+/g).slice(0, 3).map(Number); })()"""
+
+    def test_its_note_can_be_read(self, tab):
+        """The contrast of text and paper that WCAG 2.1 asks for."""
+        workflow, _ = browser.template(TEMPLATES[0])
+        tab.open(workflow)
+        tab.page.wait_for_timeout(1000)
+        paper = tab.run("(app.graph.nodes ?? app.graph._nodes).find((n) => n.type === 'MarkdownNote').bgcolor")
+        digits = paper[1:] if len(paper) == 7 else "".join(2 * digit for digit in paper[1:])
+        paper = [int(digits[k : k + 2], 16) for k in (0, 2, 4)]
+        light, dark = (luminance(color) + 0.05 for color in (tab.run(self.INK), paper))
+        assert light / dark >= 4.5
 
     @pytest.mark.parametrize("name", TEMPLATES)
     def test_it_opens_whole_and_becomes_its_prompt(self, tab, name):

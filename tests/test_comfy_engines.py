@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.template_prompts import ROOT, values
+
 
 def _has_newer_nodes():
     return Path(os.environ.get("COMFYUI_PATH", ""), "comfy_extras", "nodes_scail.py").is_file()
@@ -143,6 +145,38 @@ class TestWanAnimate2:
         drawn = drawn.reshape(-1, *drawn.shape[-3:])
         assert drawn.shape == (length, height, width, 3)
         check_result(shot, *lay_back(run, shot, drawn))
+
+    def test_every_window_of_the_template_begins_with_the_reference(self, run, vae):
+        """The network takes the first latent frame of what it gets for the reference, and no window but the first one
+        has it there by itself."""
+        from comfy.ldm.wan.model_animate2 import WanAnimate2Model
+        from comfy_extras.nodes_context_windows import ContextWindowsManualNode
+        from comfy_extras.nodes_wan import WanAnimate2ToVideo
+
+        template = json.loads((ROOT / "workflows" / "wan_animate_2_needs_files.json").read_text())
+        (windows,) = [values(node) for node in template["nodes"] if node["type"] == "ContextWindowsManual"]
+        torch.manual_seed(2)
+        picture, clip = torch.rand(1, 64, 48, 3), torch.rand(9, 64, 48, 3)
+        prompt = [[torch.zeros(1, 8, 4096), {}]]
+        positive, negative, latent, *_ = run(
+            WanAnimate2ToVideo, positive=prompt, negative=prompt, vae=vae, width=48, height=64, length=9,
+            reference_image=picture, pose_video=clip,
+        )  # fmt: skip
+        model = tiny_model(WanAnimate2Model, model_type="animate2")
+        fewer = {"context_length": 2, "context_overlap": 1}
+        (model,) = ContextWindowsManualNode.execute(model, **windows | fewer).args
+        given = []
+
+        def watch(network, call):
+            given.append((call["input"][:, :, 0], call["c"]["c_concat"][:, :, 0]))
+            return network(call["input"], call["timestep"], **call["c"])
+
+        model.set_model_unet_function_wrapper(watch)
+        sample(model, positive, negative, latent)
+        assert len(given) >= 3
+        for noise, reference in given[1:]:
+            torch.testing.assert_close(reference, given[0][1])
+            torch.testing.assert_close(noise, given[0][0])
 
 
 def pack_track(masks):

@@ -6,6 +6,7 @@ The stand-ins have random weights, so only that everything is found, fits and ru
 import copy
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from safetensors.torch import save_file
 
 from mimo_core.denoise.checkpoints import NETWORKS
 from tests import tiny_comfy
-from tests.template_prompts import MANIFEST, MUTED, ROOT, prompt_of, working
+from tests.template_prompts import MANIFEST, MUTED, ROOT, misfits, prompt_of, working
 from tests.test_body_files import family_arrays
 from tests.test_body_files import write as write_body
 from tests.test_comfy import Server, events
@@ -172,6 +173,30 @@ class TestNeedsFiles:
         server.post("/interrupt", {})
         server.post("/queue", {"delete": [number]})
         server.result(number, seconds=120)
+
+
+class TestThisCore:
+    """What templates and documentation say of the core's nodes, compared with the core that runs here."""
+
+    @pytest.fixture(scope="class")
+    def known(self, server):
+        return server.get("/object_info")
+
+    @pytest.mark.parametrize("entry", MANIFEST, ids=lambda entry: entry["file"])
+    def test_every_widget_of_a_template_holds_what_its_node_takes(self, known, entry):
+        template = json.loads((ROOT / "workflows" / entry["file"]).read_text())
+        if "core" in entry and "WanSCAILToVideo" not in known:
+            pytest.skip("this ComfyUI lacks the nodes")
+        assert misfits(template, entry, known) == []
+
+    def test_nodes_have_the_names_that_the_page_on_bridges_gives_them(self, known):
+        if "WanSCAILToVideo" not in known:
+            pytest.skip("the names are those of a newer ComfyUI")
+        names = {node.get("display_name") or name for name, node in known.items()}
+        text = (ROOT / "docs" / "bridges.md").read_text()
+        said = set(re.findall(r"(?<![*\w])\*([^*\n`]+)\*(?!\*)", text))
+        assert len(said) > 20
+        assert {name for name in said if not {name, f"{name} (MIMO)"} & names} == set()
 
 
 class TestWanAnimate:

@@ -477,15 +477,17 @@ class TestFrameBatch:
         assert torch.equal(images.make(), batches.make_batch([a for a, _ in pairs], 3))
         assert torch.equal(masks.make(), batches.make_batch([b for _, b in pairs], 3))
 
-    def test_what_is_drawn_in_order_is_drawn_once_more(self, batches, clip, floats):
+    def test_what_is_drawn_late_is_drawn_once_for_every_batch_of_it(self, batches, clip, floats):
         drawn = []
 
         def draw():
             drawn.append(1)
             return iter(clip)
 
-        batch = batches.FrameBatch.redraw(draw, *floats.shape)
-        assert torch.equal(batch[1], floats[1]) and torch.equal(batch * 1, floats) and len(drawn) == 1
+        late = batches.LateFrames(draw, *floats.shape)
+        one, other = (batches.FrameBatch(batches.Clip(late, clip.fps)) for _ in range(2))
+        assert torch.equal(one[1], floats[1]) and torch.equal(one * 1, floats) and torch.equal(other * 1, floats)
+        assert len(drawn) == 1
 
 
 class TestShownClips:

@@ -27,9 +27,10 @@ WORKFLOWS = ROOT / "workflows"
 PACK, CORE = {"cnr_id": "mimo-character", "ver": "0.1.0"}, {"cnr_id": "comfy-core"}
 TITLE, GAP, COLUMN_GAP, MARGIN, HEAD, GROUP_GAP = 30, 30, 50, 20, 60, 40  # pixels of the canvas
 FOOT = 48  # below the last node: Nodes 2.0 adds a line of 24 to a node whose file is missing
-# Scale and offset: text stays readable, and the first row is in sight on 1680 pixels. The page shows a template whole
-# and therefore small; `extra.mimo_template` has web/mimo.js bring this view back.
-VIEW = [0.65, 80, 110]
+# Scale and offset: the text of a note can be read, and the first group lies beside the page's bar and below its menus.
+# The page shows a template whole and therefore small; `extra.mimo_template` has web/mimo.js bring this view back.
+VIEW = [0.8, 105, 140]
+PAPER = "#2c2416"  # of notes: Nodes 2.0 writes in grey, which cannot be read on the page's own brown
 READY = "window.app?.graph && Object.keys(window.LiteGraph?.registered_node_types ?? {}).length > 100"
 
 # The least size of a node: the larger one of both renderers. Nodes 2.0 counts the title in.
@@ -67,6 +68,7 @@ BUILD = """async ({nodes, links, groups, view, extra, app: shown}) => {
     node.setSize(entry.size)
     node.mode = entry.mode
     if (entry.title) node.title = entry.title
+    if (entry.paper) node.bgcolor = entry.paper
     Object.assign(node.properties, entry.properties)
     for (const [name, value] of Object.entries(entry.widgets)) {
       const widget = name === 'text' ? node.widgets[0] : node.widgets.find(one => one.name === name)
@@ -162,6 +164,8 @@ def _place(group: Group, least, left: int, top: int, nodes: list[dict]) -> tuple
 
 def _entry(node: Node, pos, size, muted: bool) -> dict:
     entry = {"key": node.key, "type": node.type, "pos": pos, "size": size, "widgets": node.widgets, "title": node.title}
+    if node.type == "MarkdownNote":
+        entry["paper"] = PAPER
     properties = dict(PACK if node.type.startswith("MIMO_") else {} if node.type == "MarkdownNote" else CORE)
     if node.files:
         properties["models"] = [

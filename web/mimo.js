@@ -260,6 +260,14 @@ function offerAnimations(node) {
   refresh();
 }
 
+// The text for bones of unknown skeletons takes no room that the node has to spare: few write any.
+const NAMES_HEIGHT = 60;
+
+function keepNamesSmall(node) {
+  const names = node.widgets.find((widget) => widget.name === "names");
+  if (names?.options) names.options.getMaxHeight = () => NAMES_HEIGHT;
+}
+
 // Motion files dropped on Load Motion go to ComfyUI's input folder. The page itself takes only pictures and sound.
 function takeMotionFiles(node) {
   const file = node.widgets.find((widget) => widget.name === "file");
@@ -329,6 +337,7 @@ app.registerExtension({
     if (!node.comfyClass?.startsWith("MIMO_")) return;
     if (node.comfyClass === "MIMO_LoadMotion") {
       offerAnimations(node);
+      keepNamesSmall(node);
       takeMotionFiles(node);
     }
     if (node.comfyClass === "MIMO_ReviewLayers") reviewLayers(node);

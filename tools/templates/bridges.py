@@ -9,6 +9,7 @@ from .parts import (
     MOVING,
     PLAYED,
     PURPLE,
+    SAVED,
     SHOT_LINKS,
     SHOWN,
     SMALL,
@@ -37,7 +38,7 @@ MOTION_FILES = Template(
                 "3  A clip becomes a scene template",
                 GREEN,
                 [Node("scene", "MIMO_SeparateScene", PLAYED)],
-                [Node("code", "MIMO_RenderMotion", PLAYED), Node("keep", "MIMO_SaveTemplate")],
+                [Node("code", "MIMO_RenderMotion", PLAYED), Node("keep", "MIMO_SaveTemplate", SAVED)],
             ),
             group(
                 "4  A motion file becomes a control video",

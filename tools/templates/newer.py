@@ -155,7 +155,14 @@ WAN_ANIMATE_2 = Template(
                     Node(
                         "windows",
                         "ContextWindowsManual",
-                        widgets={"context_length": 21, "context_overlap": 8, "dim": 2},
+                        widgets={
+                            "context_length": 21,
+                            "context_overlap": 8,
+                            "dim": 2,
+                            # The network takes the first latent frame of every window for the reference.
+                            "cond_retain_index_list": "0",
+                            "latent_retain_index_list": "0",
+                        },
                         title="Windows of 81 frames",
                     ),
                     Node("cache", "WanAnimate2Cache", widgets={"device": "cpu", "dtype": "int8"}),

@@ -17,6 +17,7 @@ PLAYED = (300, 640)  # with room for a clip in portrait format that the node pla
 FOLLOWED = (340, 1060)  # with room for a motion's viewer, notes and a clip
 DRAWING = (300, 780)  # with room for what a sampler shows
 MOVING = (340, 800)  # with room for a motion's viewer, and for pictures
+SAVED = (300, 210)  # with room for links to four files
 NOTE_WIDTH, LETTERS, LINE = 380, 58, 19  # pixels, letters in a line of a note, pixels of a line
 
 
