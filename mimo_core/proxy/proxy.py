@@ -173,7 +173,7 @@ def _make_skins(
     ask()
     surface = load_surface(side)
     ask()
-    texels = fill_hidden(surface, baked, back_side=back_side, ask=ask)
+    texels = fill_hidden(surface, baked, back_side=back_side, picture=(colors, identity.matte), ask=ask)
     texture = atlas.picture(np.clip(texels + 0.5, 0, 255).astype(np.uint8))
     skin = SkinnedMesh(
         sheet=TexturedMesh(
