@@ -556,10 +556,13 @@ class TestAnimations:
         if tab.renderer == "nodes2":
             pytest.skip("there the page alone decides")
         tab.add("MIMO_LoadMotion")
-        tab.run("((app.graph.nodes ?? app.graph._nodes)[0].setSize([340, 420]), null)")
-        tab.page.wait_for_timeout(500)
-        names = "(app.graph.nodes ?? app.graph._nodes)[0].widgets.find((w) => w.name === 'names')"
-        assert 20 <= tab.run(f"{names}.element.offsetHeight") <= 60
+        tab.run(
+            "((app.graph.nodes ?? app.graph._nodes)[0].setSize([340, 420]), app.graph.setDirtyCanvas(true, true), null)"
+        )
+        height = "(app.graph.nodes ?? app.graph._nodes)[0].widgets.find((w) => w.name === 'names').element.offsetHeight"
+        tab.wait(f"() => ((app) => {height} >= 20)(window.app)")
+        tab.page.wait_for_timeout(1500)
+        assert tab.run(height) <= 60
 
     def test_a_name_that_was_typed_before_stays(self, tab):
         values = ["walk [built in]", "", "auto", "sprint"]
