@@ -693,11 +693,11 @@ class TestLanguage:
         tab.run("app.ui.settings.setSettingValueAsync('Comfy.Locale', 'zh')")
         try:
             tab.open(workflow)
-            tab.page.wait_for_timeout(500)
-            titles, note = tab.run(self.OPENED)
-            tab.shoot(f"chinese_{tab.renderer}")
             known = json.loads((ROOT / "web" / "notes" / "zh.json").read_text(encoding="utf-8"))
-            assert note == known["notes"][TEMPLATES[0]]
+            note = known["notes"][TEMPLATES[0]]
+            tab.wait(f"(note) => ((app) => {self.OPENED})(window.app)[1] === note", note)
+            titles, _ = tab.run(self.OPENED)
+            tab.shoot(f"chinese_{tab.renderer}")
             assert titles == [known["groups"][group["title"]] for group in workflow["groups"]]
             saved = tab.run("(app.rootGraph ?? app.graph).serialize()")
             mine = saved["groups"][0]["title"] = "mine"
