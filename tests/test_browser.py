@@ -763,6 +763,29 @@ class TestTemplates:
         tab.shoot(f"saved_{name}_{tab.renderer}")
         assert self.find_faults(tab) == []
 
+    WARNINGS = (
+        "3 people were found; 2 are followed.",
+        "Person 0: Frames 44-45 are bridged: the person was lost there for a moment.",
+        "Person 1: Frames 14-16 are bridged: the person was lost there for a moment.",
+    )
+    DETAIL = "Focal length assumed: 614 px, 1.2 times the longer side. Distances are those of a person of average size."
+
+    @pytest.mark.parametrize("name", [TEMPLATES[0], "two_people"])
+    def test_there_is_room_for_what_the_estimator_warns_of(self, tab, results, name):
+        shutil.copy(ROOT / "mimo_core" / "assets" / "example" / "shot.mp4", results["temp"])
+        workflow, _ = browser.template(name)
+        tab.open(workflow)
+        tab.fit()
+        (pose,) = [node for node in workflow["nodes"] if node["type"] == "MIMO_EstimatePose"]
+        notes = [{"kind": "warning", "text": text} for text in self.WARNINGS]
+        output = results["motion"] | {"mimo_notes": [*notes, {"kind": "detail", "text": self.DETAIL}]}
+        output |= {"images": [{"filename": "shot.mp4", "subfolder": "", "type": "temp"}], "animated": [True]}
+        tab.run(TestSetUpAnew.EXECUTED, {"node": str(pose["id"]), "output": output})
+        tab.wait("() => [...document.querySelectorAll('video')].some((video) => video.videoWidth)")
+        tab.page.wait_for_timeout(2000)
+        tab.shoot(f"warned_{name}_{tab.renderer}")
+        assert self.find_faults(tab) == []
+
     def test_a_clip_in_portrait_format_stays_in_its_group(self, tab, results):
         shutil.copy(ROOT / "mimo_core" / "assets" / "example" / "shot.mp4", results["temp"])
         workflow, _ = browser.template("replace_a_character.app")
