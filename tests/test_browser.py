@@ -786,6 +786,26 @@ class TestTemplates:
         tab.shoot(f"warned_{name}_{tab.renderer}")
         assert self.find_faults(tab) == []
 
+    @pytest.mark.parametrize("name", ["3_new_scene", "8_wan_animate_needs_files"])
+    def test_there_is_room_for_the_preview_of_a_sampler(self, tab, name):
+        workflow, _ = browser.template(name)
+        tab.open(workflow)
+        tab.fit()
+        (sampler,) = [node for node in workflow["nodes"] if node["type"] == "KSampler"]
+        picture = io.BytesIO()
+        Image.new("RGB", (512, 512), "teal").save(picture, "PNG")
+        tab.run(self.PREVIEW, {"node": str(sampler["id"]), "picture": base64.b64encode(picture.getvalue()).decode()})
+        tab.page.wait_for_timeout(2000)
+        tab.shoot(f"sampling_{name}_{tab.renderer}")
+        assert self.find_faults(tab) == []
+
+    # What the server sends while a sampler works.
+    PREVIEW = """(() => { const bytes = Uint8Array.from(atob(given.picture), (letter) => letter.charCodeAt(0));
+      const blob = new Blob([bytes], { type: 'image/png' });
+      const detail = { blob, nodeId: given.node, displayNodeId: given.node, parentNodeId: given.node,
+        realNodeId: given.node, promptId: 'test', jobId: 'test' };
+      window.comfyAPI.api.api.dispatchEvent(new CustomEvent('b_preview_with_metadata', { detail })); })()"""
+
     def test_a_clip_in_portrait_format_stays_in_its_group(self, tab, results):
         shutil.copy(ROOT / "mimo_core" / "assets" / "example" / "shot.mp4", results["temp"])
         workflow, _ = browser.template("replace_a_character.app")
