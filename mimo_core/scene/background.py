@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from .canvas import BackgroundCanvas
-from .fields import extrapolate_field
+from .continue_texture import continue_texture, diffuse_colors
 from .filters import dilate_mask
 from .first_guess import WorkingClip
+from .frame_light import FrameLight
 from .frame_masks import FrameMasks, FrameMaskStore
 from .grain import Grain
-from .inpaint import paint_unseen
 from .pixel_samples import BackgroundSamples
 
 
@@ -37,49 +37,57 @@ class Background:
 
     @classmethod
     def from_samples(
-        cls, canvas: BackgroundCanvas, samples: BackgroundSamples, wanted: np.ndarray, grain: Grain
+        cls,
+        canvas: BackgroundCanvas,
+        samples: BackgroundSamples,
+        wanted: np.ndarray,
+        grain: Grain,
+        ask: Callable = lambda: None,
+        *,
+        light: FrameLight | None = None,
     ) -> Background:
-        """The background from its samples. `wanted` (h, w) bool are the pixels that some frame needs."""
+        """The background from its samples. `wanted` (h, w) bool are the pixels that some frame needs.
+
+        With `light` the background is in the light of the frames in which the person was far. `ask()` may cancel.
+        """
         seen, picture = samples.count > 0, samples.median()
+        if light is not None:
+            picture = light.apply(picture, seen)
         # Only what is both needed and unseen is painted; the rest of the unseen canvas is never looked at.
         unseen = wanted & ~seen
         is_diffuse = bool(seen.any() and unseen.sum() > DIFFUSE_SHARE * wanted.sum())
         if is_diffuse:
-            picture = np.where(unseen[..., None], _diffuse(picture, seen), picture)
+            picture = np.where(unseen[..., None], diffuse_colors(picture, seen), picture)
         else:
-            picture = paint_unseen(picture, unseen, known=seen)
+            picture = continue_texture(picture, unseen, seen, ask)
         return cls(canvas, picture, seen.astype(np.uint8) * 255, grain, is_diffuse)
 
 
-def _diffuse(picture: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """The colors of the pixels `seen` (h, w) bool continued softly over the others, (h, w, 3) uint8."""
-    dense = extrapolate_field(picture.astype(np.float32), seen.astype(np.float32))
-    return dense.clip(0, 255).astype(np.uint8)
-
-
 def collect_background(
-    working: WorkingClip, canvas: BackgroundCanvas, masks: FrameMaskStore, tick: Callable
+    working: WorkingClip, canvas: BackgroundCanvas, masks: FrameMaskStore, tick: Callable, ask: Callable
 ) -> Background:
     """The background of a canvas of the clip's own size, outside person and moving objects of every frame.
 
-    What no frame showed is painted where some frame needs it.
+    What no frame showed is painted where some frame needs it. `tick(None)` is called for each frame, `ask()` between
+    steps of the painting; both may raise.
     """
     import cv2
 
-    samples, grain, calm = BackgroundSamples(canvas), Grain(), []
+    samples, light, grain, calm = BackgroundSamples(canvas), FrameLight(canvas.size), Grain(), []
     wanted = np.zeros(samples.count.shape, bool)
     step = max(1, (canvas.stop - canvas.start) // GRAIN_FRAMES)
     for frame, source in enumerate(working.clip.read(canvas.first, canvas.last), canvas.first):
         busy = _find_busy(working, frame, masks.get(frame))
         picture = canvas.project(source, frame, flags=cv2.INTER_LINEAR)
         blocked = canvas.project(busy, frame, flags=cv2.INTER_NEAREST, border=2)
+        picture = light.level(picture, blocked == 0)
         samples.add(picture, blocked == 0, frame)
         if frame in masks:
             wanted |= blocked == 1
             tick(None)
         if (frame - canvas.first) % step == 0 and len(calm) < GRAIN_FRAMES:
             calm.append((picture, blocked == 0))
-    background = Background.from_samples(canvas, samples, wanted, grain)
+    background = Background.from_samples(canvas, samples, wanted, grain, ask, light=light)
     for picture, free in calm:
         tick(None)
         grain.measure(picture, background.picture, free & (samples.count >= GRAIN_SAMPLES))

@@ -1,4 +1,4 @@
-"""Painting what no frame showed: texture is continued from around the hole, coarse to fine."""
+"""Painting over what the coarse background lacks, which nobody sees: texture is continued, coarse to fine."""
 
 from __future__ import annotations
 

@@ -60,6 +60,10 @@ class _RefillTicker:
 
     def __call__(self) -> None:
         self.done += 1
+        self.ask()
+
+    def ask(self) -> None:
+        """Report again where the work is, which lets the caller cancel."""
         self.progress(min(self.done, self.total), self.total)
 
 
@@ -158,7 +162,7 @@ class _Refill:
             if (frame - canvas.first) % step == 0 and len(calm) < REFILL_GRAIN_FRAMES:
                 calm.append((picture, free))
             self.tick()
-        background = Background.from_samples(canvas, samples, wanted, grain)
+        background = Background.from_samples(canvas, samples, wanted, grain, self.tick.ask)
         for picture, free in calm:
             self.tick()
             grain.measure(picture, background.picture, free & (samples.count >= GRAIN_SAMPLES))

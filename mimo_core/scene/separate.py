@@ -9,7 +9,8 @@ The passes, in order. Each takes values and gives values, and its file says what
    (`fixed_occluders`). Two rounds with 5.
 5. `track_objects`: where rigid objects are in every frame (`object_tracks`, `sprites`).
 6. `frame_masks`: which pieces are the person's and which pass in front.
-7. `background`: what lies behind at the clip's own size (`pixel_samples`, `inpaint`, `grain`).
+7. `background`: what lies behind at the clip's own size (`frame_light`, `pixel_samples`,
+   `continue_texture`, `grain`).
 8. `refine_edges`: the masks on the edges of the full picture; `letters` that were drawn over it go in front.
 9. `fill_plate`: the hole of each frame filled with the background, in the light and grain of the frame.
 
@@ -113,7 +114,7 @@ def separate_scene(
     for canvas in plan_canvases(working.path.scaled(1 / working.scale), working.full_boxes()):
         masks, removes_held = find_masks(working, canvas, overrides.plate, tick, held_things)
         result.lost_held |= removes_held and held_things == "keep" and overrides.occluder is None
-        background = None if overrides.plate is not None else collect_background(working, canvas, masks, tick)
+        background = None if overrides.plate is not None else collect_background(working, canvas, masks, tick, tick.ask)
         result.is_diffuse |= background is not None and background.is_diffuse
         for frame, source in enumerate(clip.read(canvas.start, canvas.stop), canvas.start):
             _finish_frame(frame, source, working, masks.get(frame), background, overrides, edge, letters, result)

@@ -1,0 +1,144 @@
+"""What no frame showed, put together from pieces of what was seen: folds, edges and grain go on, seams are blended."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .fields import extrapolate_field
+from .gradient_blend import blend_gradients
+from .offset_labels import OffsetLabels
+from .patch_offsets import describe_pixels, find_offsets
+
+
+LABEL_PIXELS = 3000  # of a hole at the size at which its pieces are chosen
+THIN_HOLE = 2.5  # pixels from the rim: what is nowhere deeper is filled softly, there is no room for texture
+MARGIN = 0.7  # of the hole's longer side: pieces come from so far around it
+COLOR_SPAN = 0.3  # of the root of a hole's area: colors averaged over it are those that are expected
+BLEND_REACH = 0.16  # of the same: so far colors run over from the rim
+LEAST_MARGIN = 16  # pixels
+ROUGHNESS_WEIGHT = 2.0  # of the strength of texture against color, where both are compared with what is expected
+GUIDE_SIGMA = 3.0  # pixels over which colors are averaged before they are compared with the expected ones
+
+
+def continue_texture(picture: np.ndarray, unseen: np.ndarray, known: np.ndarray, ask=lambda: None) -> np.ndarray:
+    """A picture (h, w, 3) uint8 with the pixels of `unseen` (h, w) bool continued from those of `known` (h, w) bool.
+
+    Every connected part is filled by itself: pieces of its surroundings are chosen so that their seams show least
+    (`offset_labels`), and their gradients joined (`gradient_blend`). Pixels that are neither unseen nor known are not
+    looked at. The same picture always gives the same. `ask` is called between steps, and may raise.
+    """
+    import cv2
+
+    if not unseen.any() or not known.any():
+        return picture
+    result = np.where(unseen[..., None], diffuse_colors(picture, known), picture)
+    depth = cv2.distanceTransform(unseen.astype(np.uint8), cv2.DIST_L2, 3)
+    count, parts, boxes, _ = cv2.connectedComponentsWithStats(unseen.astype(np.uint8))
+    deepest = np.zeros(count)
+    np.maximum.at(deepest, parts.reshape(-1), depth.reshape(-1))
+    for number in range(1, count):
+        if deepest[number] < THIN_HOLE:
+            continue
+        ask()
+        x, y, width, height = boxes[number, :4]
+        margin = max(LEAST_MARGIN, round(MARGIN * max(width, height)))
+        part = slice(max(y - margin, 0), y + height + margin), slice(max(x - margin, 0), x + width + margin)
+        hole = parts[part] == number
+        filled = _fill_hole(result[part], hole, known[part], ask)
+        result[part][hole] = filled[hole]
+    return result
+
+
+def diffuse_colors(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The colors of the pixels `known` (h, w) bool continued softly over the others, (h, w, 3) uint8."""
+    dense = extrapolate_field(picture.astype(np.float32), known.astype(np.float32))
+    return dense.clip(0, 255).astype(np.uint8)
+
+
+def _fill_hole(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, ask) -> np.ndarray:
+    """One hole (h, w) bool of a picture, filled by pieces that are chosen at a smaller size; (h, w, 3) uint8."""
+    scale = 1
+    while hole.sum() > LABEL_PIXELS * scale**2:
+        scale *= 2
+    more = [(0, -side % scale) for side in hole.shape]
+    rows, columns = hole.shape
+    picture, hole, known = np.pad(picture, [*more, (0, 0)]), np.pad(hole, more), np.pad(known, more)
+    labels = _choose_pieces(picture, hole, known, scale, ask)
+    if labels is None:
+        return picture[:rows, :columns]
+    places = np.argwhere(hole)
+    number = np.zeros(labels.hole.shape, int)
+    number[labels.hole] = labels.labels
+    fine = OffsetLabels(hole, known, labels.offsets * scale)
+    fine.labels = number[tuple((places // scale).T)]
+    ask()
+    return _join_pieces(picture.astype(np.float32), fine)[:rows, :columns]
+
+
+def _choose_pieces(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, scale: int, ask) -> OffsetLabels | None:
+    """Offsets for the hole at a `scale` times smaller size; None where nothing looks like its rim."""
+    import cv2
+
+    hole, whole = _cells(hole, scale).any(2), _cells(known, scale).all(2)
+    size = hole.shape[::-1]
+    weight = known.astype(np.float32)
+    share = np.maximum(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), 1e-6)
+    small = cv2.resize(picture * weight[..., None], size, interpolation=cv2.INTER_AREA) / share[..., None]
+    small = small.clip(0, 255).astype(np.uint8)
+    looks = describe_pixels(small, whole)
+    offsets = find_offsets(looks, hole, whole, ask)
+    if not len(offsets):
+        return None
+    labels = OffsetLabels(hole, whole, offsets)
+    labels.choose(looks, *_expect_appearance(small, looks, whole), ask)
+    return labels
+
+
+def _expect_appearance(picture: np.ndarray, looks: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Average color and roughness of each place (h, w, 4) float32, and what is expected from around the hole."""
+    import cv2
+
+    rough = ROUGHNESS_WEIGHT * np.linalg.norm(looks, axis=2, keepdims=True)
+    values = np.concatenate([picture.astype(np.float32), rough], axis=2)
+    weight = known.astype(np.float32)
+    average = cv2.GaussianBlur(values * weight[..., None], (0, 0), GUIDE_SIGMA)
+    average /= np.maximum(cv2.GaussianBlur(weight, (0, 0), GUIDE_SIGMA), 1e-3)[..., None]
+    return average, extrapolate_field(average, weight)
+
+
+def _cells(mask: np.ndarray, scale: int) -> np.ndarray:
+    """A mask (h, w) as cells of `scale` x `scale` pixels, (h / scale, w / scale, pixels)."""
+    rows, columns = (side // scale for side in mask.shape)
+    return mask.reshape(rows, scale, columns, scale).swapaxes(1, 2).reshape(rows, columns, -1)
+
+
+def _join_pieces(picture: np.ndarray, labels: OffsetLabels) -> np.ndarray:
+    """The copied pieces (h, w, 3) uint8, joined by their gradients: between two pieces, the mean of both."""
+    hole, known = labels.hole, labels.known
+    sources, is_known = labels.find_sources()
+    copied = picture.copy()
+    copied[hole] = np.where(is_known[:, None], picture[tuple(sources.T)], picture[hole])
+    size = np.sqrt(np.count_nonzero(hole))
+    copied[hole] += _lack_of_color(picture - copied, hole | known, COLOR_SPAN * size)[hole]
+    steps = []
+    for step in ((0, 1), (1, 0)):
+        total, seen = np.zeros_like(picture), np.zeros(hole.shape, np.float32)
+        for sign in (1, -1):  # as the pixel before and as the pixel after sees the step
+            beside = (sources + np.multiply(step, sign)).clip(0, np.array(hole.shape) - 1)
+            usable = is_known & known[tuple(beside.T)]
+            owner = labels.places if sign > 0 else labels.places - step
+            usable &= (owner >= 0).all(1)
+            at, change = tuple(owner[usable].T), picture[tuple(beside.T)] - picture[tuple(sources.T)]
+            total[at] += sign * change[usable]
+            seen[at] += 1
+        steps.append(total / np.maximum(seen, 1)[..., None])
+    return blend_gradients(copied, hole, known, *steps, reach=BLEND_REACH * size).clip(0, 255).round().astype(np.uint8)
+
+
+def _lack_of_color(difference: np.ndarray, counted: np.ndarray, sigma: float) -> np.ndarray:
+    """The average of a difference (h, w, 3) over the pixels `counted` (h, w) bool within some `sigma` pixels."""
+    import cv2
+
+    weight = counted.astype(np.float32)
+    total = cv2.GaussianBlur(difference * weight[..., None], (0, 0), sigma)
+    return total / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)[..., None]

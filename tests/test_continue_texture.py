@@ -1,0 +1,158 @@
+"""What nobody ever saw: continued from pieces of what was seen, in one light."""
+
+import numpy as np
+import pytest
+
+from mimo_core.scene.background import Background
+from mimo_core.scene.camera_motion import CameraPath
+from mimo_core.scene.canvas import plan_canvases
+from mimo_core.scene.continue_texture import continue_texture
+from mimo_core.scene.frame_light import FrameLight
+from mimo_core.scene.gradient_blend import blend_gradients
+from mimo_core.scene.grain import Grain
+from mimo_core.scene.pixel_samples import BackgroundSamples
+
+
+def fill(picture, hole):
+    return continue_texture(picture, hole, ~hole)
+
+
+def make_curtain():
+    """Folds of a curtain, darker towards the floor, and the hole of somebody who stands before it."""
+    x, y = np.arange(160), np.arange(200)[:, None]
+    folds = 30 * np.sin(x / 4.5) + 12 * np.sin(x / 11.0 + 1)
+    curtain = np.repeat((150 + folds - 0.2 * y)[..., None], 3, 2) + (0, 5, 14)
+    hole = np.zeros(curtain.shape[:2], bool)
+    hole[50:170, 55:105] = True
+    return curtain.astype(np.uint8), hole
+
+
+class TestContinueTexture:
+    def test_known_pixels_stay_as_they_are(self):
+        curtain, hole = make_curtain()
+        np.testing.assert_array_equal(fill(curtain, hole)[~hole], curtain[~hole])
+
+    def test_folds_go_on_behind_somebody_as_sharp_as_beside(self):
+        curtain, hole = make_curtain()
+        filled = fill(np.where(hole[..., None], 0, curtain).astype(np.uint8), hole)
+        inner = (slice(60, 160), slice(60, 100))
+        assert np.abs(filled.astype(int) - curtain)[hole].mean() < 11
+        steps = np.abs(np.diff(filled[inner].astype(int), axis=1)).mean()
+        assert steps > 0.8 * np.abs(np.diff(curtain[inner].astype(int), axis=1)).mean()
+
+    def test_an_object_beside_the_hole_is_not_copied_into_it(self):
+        wall = np.random.default_rng(0).normal((170, 165, 150), 4, (140, 200, 3)).clip(0, 255).astype(np.uint8)
+        wall[40:90, 20:50] = (200, 30, 20)
+        hole = np.zeros(wall.shape[:2], bool)
+        hole[30:120, 80:130] = True
+        filled = fill(np.where(hole[..., None], 0, wall).astype(np.uint8), hole)[hole].astype(int)
+        assert (filled[:, 0] - filled[:, 1] < 60).all()
+        assert filled.std(0).mean() > 2.5  # the wall's grain is there
+
+    def test_the_same_picture_is_filled_the_same(self):
+        curtain, hole = make_curtain()
+        np.testing.assert_array_equal(fill(curtain, hole), fill(curtain, hole))
+
+    def test_what_is_neither_seen_nor_wanted_is_not_looked_at(self):
+        curtain, hole = make_curtain()
+        known = ~hole
+        known[:, :20] = False
+        other = curtain.copy()
+        other[:, :20] = (255, 0, 255)
+        filled = [continue_texture(picture, hole, known)[hole] for picture in (curtain, other)]
+        np.testing.assert_array_equal(*filled)
+
+    def test_a_hole_without_surroundings_of_its_kind_is_filled_softly(self):
+        picture = np.full((40, 40, 3), 90, np.uint8)
+        hole = np.ones((40, 40), bool)
+        hole[:2] = False
+        assert (np.abs(fill(np.where(hole[..., None], 0, picture).astype(np.uint8), hole).astype(int) - 90) < 2).all()
+
+    def test_sizes_that_no_power_of_two_divides_are_filled(self):
+        picture = np.random.default_rng(0).integers(90, 110, (301, 203, 3)).astype(np.uint8)
+        hole = np.zeros(picture.shape[:2], bool)
+        hole[60:300, 50:201] = True
+        filled = fill(picture, hole)
+        np.testing.assert_array_equal(filled[~hole], picture[~hole])
+
+    def test_it_can_be_cancelled_in_the_middle(self):
+        curtain, hole = make_curtain()
+
+        def cancel():
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            continue_texture(curtain, hole, ~hole, cancel)
+
+
+class TestBlendGradients:
+    def test_a_large_hole_is_solved_from_half_its_size_as_at_once(self, monkeypatch):
+        from mimo_core.scene import gradient_blend
+
+        random = np.random.default_rng(3)
+        picture = (random.normal(0, 3, (90, 110, 3)) + np.linspace(40, 200, 110)[:, None]).astype(np.float32)
+        hole = np.zeros((90, 110), bool)
+        hole[15:75, 20:90] = True
+        across, down = np.zeros_like(picture), np.zeros_like(picture)
+        across[:, :-1], down[:-1] = np.diff(picture, axis=1), np.diff(picture, axis=0)
+        start = np.where(hole[..., None], 100, picture).astype(np.float32)
+        results = []
+        for limit in (60_000, 2000):
+            monkeypatch.setattr(gradient_blend, "DIRECT_PIXELS", limit)
+            results.append(blend_gradients(start, hole, ~hole, across, down, reach=1000))
+        np.testing.assert_allclose(results[0][hole], picture[hole], atol=2)
+        assert np.abs(results[1] - results[0]).mean() < 2
+
+
+class TestFrameLight:
+    def test_frames_of_different_exposure_leave_no_grain_in_the_background(self):
+        random = np.random.default_rng(1)
+        (canvas,) = plan_canvases(CameraPath.still(24), [(0, 0, 96, 64)] * 24)
+        wall = np.full((64, 96, 3), 120.0)
+        leveled, raw = BackgroundSamples(canvas), BackgroundSamples(canvas)
+        light = FrameLight(canvas.size)
+        for frame in range(24):
+            picture = (wall + random.uniform(-18, 18)).astype(np.uint8)
+            free = np.ones((64, 96), bool)
+            free[:, 3 * frame : 3 * frame + 20] = False  # somebody who walks by
+            raw.add(picture, free, frame)
+            leveled.add(light.level(picture, free), free, frame)
+        assert raw.median().std() > 2.5  # the fault
+        assert leveled.median().std() < 1
+
+    def test_the_soft_shadow_around_somebody_is_lifted(self):
+        x, y = np.meshgrid(np.arange(160), np.arange(80))
+        floor = np.full((80, 160, 3), 160.0)
+        (canvas,) = plan_canvases(CameraPath.still(9), [(0, 0, 160, 80)] * 9)
+        raw, samples, light = BackgroundSamples(canvas), BackgroundSamples(canvas), FrameLight(canvas.size)
+        for frame in range(9):
+            center = 50 if frame < 8 else 110  # they stand long, and go away for one frame
+            away = np.hypot(x - center, y - 40)
+            picture = (floor * (1 - 0.25 * np.exp(-np.maximum(away - 12, 0) / 12))[..., None]).astype(np.uint8)
+            free = away > 14
+            raw.add(picture, free, frame)
+            samples.add(light.level(picture, free), free, frame)
+        ring = (np.hypot(x - 50, y - 40) > 15) & (np.hypot(x - 50, y - 40) < 20)
+        lifted = light.apply(samples.median(), samples.count > 0)[ring].mean()
+        assert lifted > raw.median()[ring].mean() + 3
+
+    def test_an_object_that_moves_tints_nothing(self):
+        (canvas,) = plan_canvases(CameraPath.still(2), [(0, 0, 80, 60)] * 2)
+        light, free = FrameLight(canvas.size), np.ones((60, 80), bool)
+        wall = np.full((60, 80, 3), 130, np.uint8)
+        light.level(wall, free)
+        seen = wall.copy()
+        seen[20:40, 20:40] = (210, 60, 40)
+        leveled = light.level(seen, free).astype(int)
+        assert np.abs(leveled[45:] - 130).max() <= 4
+
+
+def test_a_background_is_continued_where_it_is_wanted_and_was_not_seen():
+    curtain, hole = make_curtain()
+    (canvas,) = plan_canvases(CameraPath.still(3), [(0, 0, 160, 200)] * 3)
+    samples = BackgroundSamples(canvas)
+    for frame in range(3):
+        samples.add(curtain, ~hole, frame)
+    background = Background.from_samples(canvas, samples, np.ones_like(hole), Grain())
+    assert not background.is_diffuse
+    assert np.abs(background.picture.astype(int) - curtain)[hole].mean() < 11
