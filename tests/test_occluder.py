@@ -11,6 +11,7 @@ from mimo_core.scene.fitted_body import BODY_PATCHES, FittedBody
 from mimo_core.scene.fixed_occluders import BodyCoverage, find_fixed_occluders
 from mimo_core.scene.frame_masks import keep_beside, keep_covering
 from mimo_core.scene.frame_views import FrameView
+from mimo_core.scene.labels import find_ends_beyond
 from mimo_core.scene.moving_objects import detect_moving_objects, remove_small
 from mimo_core.scene.object_tracks import ObjectTracks, Sighting
 from mimo_core.scene.sprites import ColorEvidence, Sprite, SpritePose, TrackedSprite, track_object
@@ -81,6 +82,16 @@ class TestTracks:
         tracks = ObjectTracks(STATURE)
         for frame, share in enumerate(covers):
             tracks.add(frame, [replace(seen(frame, 50.0, touches=True), covers=share)])
+        assert bool(tracks.labels_in_front()) == is_in_front
+
+    @pytest.mark.parametrize(("covering", "is_in_front"), [(2, False), (6, True)])
+    def test_a_bystander_beside_the_body_for_long_is_not_in_front_for_two_frames_of_a_loose_fit(
+        self, covering, is_in_front
+    ):
+        tracks = ObjectTracks(STATURE)
+        for frame in range(20):
+            share = 0.2 if frame < covering else 0.0
+            tracks.add(frame, [replace(seen(frame, 50.0, touches=True, area=2000), covers=share)])
         assert bool(tracks.labels_in_front()) == is_in_front
 
     def test_what_crosses_the_scene_needs_to_hide_less_of_the_body(self):
@@ -198,6 +209,11 @@ class TestFixedThings:
         plate[truth] = plate[:, 0:10].reshape(-1, 3)
         assert not find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, STATURE).any()
 
+    def test_ground_on_which_a_foot_is_misplaced_is_no_thing(self, post):
+        plate, truth, sightings = post
+        sightings.over[25:] = 0
+        assert not find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, STATURE).any()
+
 
 class TestFurniture:
     def test_it_is_in_front_only_where_it_covers_the_body_in_that_frame(self):
@@ -278,6 +294,38 @@ def test_somebody_else_far_from_the_body_is_no_piece_of_the_person():
     assert (kept[:, :40] == mask[:, :40]).all() and not kept[:, 45:].any()
 
 
+def test_a_hand_that_the_first_guess_lost_is_kept_and_somebody_elses_leg_there_is_not():
+    body, mask = np.zeros((100, 100), bool), np.zeros((100, 100), np.uint8)
+    body[20:80, 20:40] = True
+    mask[body] = 255
+    mask[30:36, 48:53] = 255  # ends 13 pixels from the body
+    mask[50:90, 48:60] = 255  # goes on to 20 pixels from it
+    kept = keep_beside(mask, body, 6, 15) > 0
+    assert kept[30:36, 48:53].all() and not kept[50:90, 48:60].any() and kept[body].all()
+    assert not (keep_beside(mask, body, 6) > 0)[30:36, 48:53].any()
+
+
+def test_a_hand_beyond_the_first_guess_is_the_persons_and_a_bystander_who_goes_on_there_is_not():
+    soft, looks_so, nothing = np.zeros((100, 100), np.uint8), np.zeros((100, 100), bool), np.zeros((100, 100), bool)
+    soft[20:80, 40:60] = 255
+    looks_so[20:80, 40:60] = looks_so[30:36, 60:74] = looks_so[50:90, 60:90] = True
+    picture = np.zeros((100, 100, 3), np.uint8)
+    view = FrameView(picture, soft, picture, ~nothing, nothing, nothing.astype(np.float32), None, STATURE)
+    found = find_ends_beyond(view, looks_so, looks_so & view.near_person)
+    assert found[30:36, 67:74].all() and not found[50:].any()
+
+
+@pytest.mark.parametrize(("count", "slip", "is_persons"), [(3, 1.0, True), (8, 0.2, True), (8, 1.0, False)])
+def test_a_small_piece_that_moves_with_the_body_or_is_hardly_seen_is_the_persons_also_at_the_end(
+    count, slip, is_persons
+):
+    tracks = ObjectTracks(STATURE)
+    for frame in range(20):
+        there = replace(carried(frame, slip=slip), area=60, covers=0.0, contrast=30.0)
+        tracks.add(frame, [there] if frame >= 20 - count else [])
+    assert bool(tracks.labels_of_person()) == is_persons and not tracks.labels_in_front()
+
+
 def carried(frame, *, slip, own=0.4):
     """A racket that a runner carries across the scene, in colors that the person was seen to have."""
     x = 20.0 * frame
@@ -303,6 +351,35 @@ def test_what_is_larger_than_a_shoe_and_travels_is_a_thing_though_it_comes_and_g
     labels = {frame: [1] for frame in range(6, 14)}
     assert tracks.labels_in_front() == ({} if is_persons else labels)
     assert tracks.labels_of_person() == (labels if is_persons else {})
+
+
+@pytest.mark.parametrize(("area", "own", "is_persons"), [(200, 0.1, True), (800, 0.1, False), (800, 0.9, True)])
+def test_what_is_seen_briefly_at_the_person_is_theirs_unless_it_is_as_large_as_a_crowd(area, own, is_persons):
+    tracks = ObjectTracks(STATURE)
+    for frame in range(20):
+        there = replace(seen(frame, 50.0, touches=True, own=own, area=area), covers=0.0)
+        tracks.add(frame, [there] if 8 <= frame < 13 else [])
+    assert bool(tracks.labels_of_person()) == is_persons
+
+
+@pytest.mark.parametrize(("at_hand", "slip"), [(True, 0.5), (False, 0.5), (True, 0.9)])
+def test_a_bag_that_hangs_on_a_hand_is_held_though_nothing_joins_it_to_the_person(at_hand, slip):
+    tracks = ObjectTracks(STATURE)
+    for frame in range(20):
+        place = np.array([1.8 * frame, 60.0])
+        bag = Sighting(frame, 1, np.array([50.0, 60.0]), 120, frame % 3 == 0, 0.1, place=place, contrast=80.0)
+        bag = replace(bag, covers=0.0, at_hand=at_hand, body=np.array([(1 - slip) * place[0], 50.0]))
+        tracks.add(frame, [bag])
+    assert bool(tracks.labels_held()) == (at_hand and slip < 0.75)
+
+
+@pytest.mark.parametrize(("guessed", "is_scenery"), [((0.0, 0.8), True), ((0.8, 0.8), False)])
+def test_a_thing_that_the_first_guess_has_for_a_moment_is_the_scenes_in_all_frames(guessed, is_scenery):
+    tracks = ObjectTracks(STATURE)
+    for frame in range(10):
+        there = replace(seen(frame, 50.0, touches=frame > 4, area=400), covers=0.0, guessed=guessed[frame > 7])
+        tracks.add(frame, [there])
+    assert tracks.labels_of_scenery() == ({frame: [1] for frame in range(10)} if is_scenery else {})
 
 
 def test_a_small_piece_beside_a_hand_is_known_and_one_far_from_it_or_dim_is_not():

@@ -13,6 +13,7 @@ from .canvas import BackgroundCanvas
 from .filters import dilate_mask, erode_mask
 from .first_guess import POSSIBLE_PERSON, WorkingClip
 from .labels import BODY_SHAPE, OWN_COLORED, LabelRound
+from .object_tracks import END_AREA
 from .sprites import ObjectMasks
 
 
@@ -20,6 +21,7 @@ WHOLE_SHARE = 0.7  # of the frames in which a held thing must be told from the p
 COVERED_REACH = 0.02  # of the body height: so far beyond the fitted body a fixed object may still cover the person
 OBJECT_RIM = 0.03  # of the body height: so far around a tracked object the rest of its piece is its own
 BESIDE_REACH = 0.06  # of the body height: a piece of the person lies so near the fitted body, or is somebody else's
+LOST_END_REACH = 0.15  # of the body height: a hand that the first guess lost is still so near
 FRONT_REACH = 0.12  # of the body height: what passes further away hides no character either
 HELD_GAP = 0.04  # of the body height: half of what may be missing between a held thing and the hand
 RIM = 3  # pixels of a soft mask around its solid part
@@ -70,6 +72,7 @@ def assign_owners(
     for frame, numbers in labels.tracks.labels_worn().items():
         held.setdefault(frame, []).extend(numbers)
     in_front, persons = labels.tracks.labels_in_front(), labels.tracks.labels_of_person()
+    scenery = labels.tracks.labels_of_scenery()
     for frame in range(canvas.start, canvas.stop):
         box = working.boxes[frame]
         if box is None:
@@ -77,7 +80,9 @@ def assign_owners(
             continue
         person, number, soft = labels.person(frame), labels.numbers(frame), box.cut(working.soft[frame])
         tracked, hints = box.cut(objects.read(frame)), labels.hints(frame)
-        own_colored = (hints & OWN_COLORED > 0) & ((hints & BODY_SHAPE > 0) | (soft > 127))
+        # A bag that the first guess has for a moment is not cut up for that.
+        guessed = (soft > 127) & ~np.isin(number, scenery.get(frame, []))
+        own_colored = (hints & OWN_COLORED > 0) & ((hints & BODY_SHAPE > 0) | guessed)
         passes = np.isin(number, in_front.get(frame, []))
         if tracked.any():
             # Where the object itself was tracked, what else hangs on to it in the person's colors is the person.
@@ -91,12 +96,13 @@ def assign_owners(
         moving = cv2.GaussianBlur(passes.astype(np.uint8) * 255, (3, 3), 0)
         # What was taken for an object but belongs to the person fills its place in the mask.
         beside = dilate_mask((hints & BODY_SHAPE > 0) | (soft > POSSIBLE_PERSON), BESIDE_REACH * working.body_height)
-        likely = (np.isin(number, persons.get(frame, [])) & beside) | (soft > 127) | own_colored
+        likely = _take_parts(number, persons.get(frame, []), beside, END_AREA * working.body_height**2)
+        likely |= guessed | own_colored
         own = (number > 0) & ~passes & likely
         person = np.where(own, 255, np.minimum(person, 255 - moving)).astype(np.uint8)
         if working.motion is not None and working.mask_source == "estimator":
             body = (hints & BODY_SHAPE > 0) | (soft > 127)
-            person = keep_beside(person, body, BESIDE_REACH * working.body_height)
+            person = keep_beside(person, body, BESIDE_REACH * working.body_height, LOST_END_REACH * working.body_height)
             moving = keep_beside(moving, body | (person > 127), FRONT_REACH * working.body_height)
         if gone.any():
             person = np.maximum(person, _join_to_person(gone, person, working.body_height))
@@ -127,15 +133,28 @@ def keep_covering(fixed: np.ndarray, body: np.ndarray, area: float) -> np.ndarra
     return fixed * covers[label]
 
 
-def keep_beside(mask: np.ndarray, body: np.ndarray, reach: float) -> np.ndarray:
+def _take_parts(number: np.ndarray, parts: Iterable[int], beside: np.ndarray, area: float) -> np.ndarray:
+    """Where numbered pieces (h, w) uint8 are `parts` of the person, (h, w) bool: within `beside` (h, w) bool.
+
+    Those of less than `area` pixels, which are no larger than a hand, are taken whole if any of them is beside.
+    """
+    found = np.isin(number, parts)
+    near = np.bincount(number[beside], minlength=256) > 0
+    near &= np.bincount(number.reshape(-1), minlength=256) < area
+    return found & (beside | near[number])
+
+
+def keep_beside(mask: np.ndarray, body: np.ndarray, reach: float, end_reach: float = 0.0) -> np.ndarray:
     """A soft mask (h, w) uint8 without the pieces further than `reach` pixels from the body (h, w) bool, if there is
-    one."""
+    one. Pieces that lie within `end_reach` as a whole may be ends of limbs and stay."""
     import cv2
 
     if not body.any():
         return mask
     count, label = cv2.connectedComponents((mask > 127).astype(np.uint8), connectivity=8)
     near = np.bincount(label[dilate_mask(body, reach)], minlength=count) > 0
+    if end_reach > reach:
+        near |= np.bincount(label[~dilate_mask(body, end_reach)], minlength=count) == 0
     near[0] = True
     return np.where(dilate_mask(~near[label], RIM), 0, mask).astype(np.uint8)
 

@@ -20,11 +20,13 @@ from .fitted_body import BODY_PATCHES
 from .fixed_occluders import BodyCoverage, find_fixed_occluders
 from .frame_views import FrameView, FrameViews
 from .moving_objects import detect_moving_objects, list_sightings, remove_small
-from .object_tracks import ObjectTracks
+from .object_tracks import END_AREA, ObjectTracks
 from .sprites import ColorEvidence, ObjectMasks
 
 
 PERSON_SPECK = 1e-3  # of the squared body height: smaller pieces of person are noise
+END_BEYOND = 0.1  # of the body height: so far beyond the reach of the first guess may be an end of a limb
+END_GAP = 0.03  # of the body height: so near the person they are, also where an arm is hidden by the head
 OWN_COLORED, OVER_BODY, BODY_SHAPE = 1, 2, 4  # flags: colors of the body parts beside; deep in the fitted body; in it
 LOWEST_DENSITY = -28.0  # log densities are kept from here up
 
@@ -86,8 +88,30 @@ def _label_person(
         inside = view.soft > 127
         return inside & ~moving, np.where(inside, 8.0, -8.0)
     smallest = PERSON_SPECK * working.body_height**2
-    person = remove_small(ratios.is_person & ~moving & ~ratios.revealed & view.near_person, smallest)
+    looks_so = ratios.is_person & ~moving & ~ratios.revealed
+    near = looks_so & view.near_person
+    person = remove_small(near | find_ends_beyond(view, looks_so, remove_small(near, smallest)), smallest)
     return person, np.where(dilate_mask(person, 2), ratios.person, -8.0)
+
+
+def find_ends_beyond(view: FrameView, looks_so: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """Ends of limbs that the first guess lost, (h, w) bool: a hand blurred by its motion, a skate.
+
+    They are what `looks_so` (h, w) bool further out than the person may be, small, and beside the `person` found.
+    """
+    import cv2
+
+    reach = END_BEYOND * view.body_height
+    around = dilate_mask(view.near_person, reach)
+    beyond = looks_so & ~view.near_person & around
+    if not beyond.any():
+        return beyond
+    count, label, stats, _ = cv2.connectedComponentsWithStats(beyond.astype(np.uint8), connectivity=8)
+    kept = np.bincount(label[dilate_mask(person, END_GAP * view.body_height)], minlength=count) > 0
+    kept &= stats[:, cv2.CC_STAT_AREA] < END_AREA * view.body_height**2
+    kept[np.unique(label[dilate_mask(~around, 1.5)])] = False  # it goes on: somebody else
+    kept[0] = False
+    return kept[label]
 
 
 class FrameLabels:

@@ -123,6 +123,7 @@ def list_sightings(
                 end,
                 body,
                 at_hand,
+                float((view.soft[y, x] > 127).mean()),
             )
         )
     return found

@@ -15,11 +15,13 @@ TRACK_MEMORY = 3  # frames after which an object that was lost is another one
 SEED_AREA = 2e-3  # of the squared body height: the area from which an object is followed
 FRAMES_APART = 2  # frames in which an object must be seen off the person to be surely an object
 BRIEF_FRAMES = 12  # frames: what appears on the person and vanishes there within so few is the person's
+BRIEF_SIGHTINGS = 4  # of a small piece at the person: fewer say nothing of its motion
 OWN_COLOR_SHARE = 0.5  # of an object never seen apart with colours of a body part beside it: it is the person's
 
 # Set on five real clips and the shots 12 and 71, 2026-11-27: flicker, captions at the feet and people behind cover up
 # to 9 % in their second best frame, what passes in front 17 % and more.
 COVERING_SHARE = 0.1  # of an object, or of the body if smaller: in this many frames as FRAMES_APART, it is in front
+COVERING_FRAMES = 0.2  # share of the sightings at the person in which it must cover so much: a bystander's arm does not
 CROSSING_TRAVEL = 0.5  # of the body height: what moves so far across the scene is surely an object,
 CROSSING_SHARE = 0.04  # and needs to cover less
 MOST_SEEDS = 6  # objects of a canvas that are tracked, those seen most: crowds cost time and hide nobody
@@ -33,7 +35,12 @@ END_TRAVEL = 0.1  # of the body height: the deviation of its place in the scene;
 END_SLIP = 0.6  # of that deviation may be left in the limb's own place: it moves with the limb
 CARRIED_SLIP = 0.5  # of its travel in the scene may be left in the body's own place: it is carried along
 HELD_AREA = 3e-2  # of the squared body height: what is larger is no piece of a thing in the hand
+SCENERY_GUESSED = 0.3  # of what is the scene's the first guess takes less, over the frames in which it is followed
 HELD_TRAVEL = 0.4  # of the body height: how far it must move in the scene
+HANGING_SIGHTINGS = 12  # of what hangs on a hand, whose handle is too thin to be seen,
+HANGING_SHARE = 0.9  # and share of them in which it is at a hand
+HANGING_TRAVEL = 0.3  # of the body height: how far it must move in the scene,
+HANGING_SLIP = 0.75  # and how much of that it may swing against the body
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,6 +61,7 @@ class Sighting:
     end: np.ndarray = (0.0, 0.0)  # (2,) place in the scene of that end
     body: np.ndarray | None = None  # (2,) place in the scene of the middle of the nearest body
     at_hand: bool = False  # some of it is near a hand
+    guessed: float = 1.0  # share of it in the first guess of the person
 
 
 @dataclass
@@ -94,7 +102,8 @@ class _ObjectTrack:
             return False  # a ball that was lost for a frame begins and ends on the person
         first, last = self.sightings[0].frame, self.sightings[-1].frame
         brief = frames.start < first and last < frames.stop - 1 and last - first < BRIEF_FRAMES
-        return brief and all(seen.touches for seen in self.sightings)
+        could_be = self._median_area() < HELD_AREA * self.body_height**2 or self.is_own_colored()
+        return brief and could_be and all(seen.touches for seen in self.sightings)
 
     def is_end_of_limb(self) -> bool:
         """Whether it is a hand, a foot or hair: as small as one, never without it, and moving with it."""
@@ -103,7 +112,10 @@ class _ObjectTrack:
 
     def _is_small(self) -> bool:
         """Whether it is as small as a hand, a shoe or a tuft of hair."""
-        return float(np.median([seen.area for seen in self.sightings])) < END_AREA * self.body_height**2
+        return self._median_area() < END_AREA * self.body_height**2
+
+    def _median_area(self) -> float:
+        return float(np.median([seen.area for seen in self.sightings]))
 
     def moves_with_limb(self) -> bool:
         """Whether it is mostly at the end of one limb that moves in the scene, and takes part in the motion."""
@@ -125,6 +137,24 @@ class _ObjectTrack:
             return False
         return not self.is_own_colored() and (self.hides_body() or self.is_held())
 
+    def is_remnant(self, frames: range) -> bool:
+        """Whether it is a small piece of the person, never seen without them: it moves with them, or was hardly seen.
+
+        Left in the plate it would hang in the air beside the new character. `frames` are those of the shot.
+        """
+        if sum(not seen.touches for seen in self.sightings) >= FRAMES_APART or not self._is_small():
+            return False
+        return (self._moves_with_body() or len(self.sightings) < BRIEF_SIGHTINGS) and not self.is_in_front(frames)
+
+    def is_scenery(self, frames: range) -> bool:
+        """Whether it is followed for long and is hardly ever in the first guess, no part of the person nor in front."""
+        if len(self.sightings) < HELD_SIGHTINGS or self.is_own_colored():
+            return False
+        area = np.array([seen.area for seen in self.sightings])
+        guessed = float(area @ [seen.guessed for seen in self.sightings] / area.sum())
+        is_theirs = self.belongs_to_person(frames) or self.is_remnant(frames) or self.is_in_front(frames)
+        return guessed < SCENERY_GUESSED and not is_theirs
+
     def is_own_colored(self) -> bool:
         """Whether it is never seen without the person and has colors of theirs."""
         apart = sum(not seen.touches for seen in self.sightings)
@@ -136,7 +166,8 @@ class _ObjectTrack:
         if all(seen.covers is None for seen in near):
             return True
         least = CROSSING_SHARE if self.travel() >= CROSSING_TRAVEL else COVERING_SHARE
-        return sum((seen.covers or 0) >= least for seen in near) >= FRAMES_APART
+        covering = sum((seen.covers or 0) >= least for seen in near)
+        return covering >= max(FRAMES_APART, COVERING_FRAMES * len(near))
 
     def travel(self) -> float:
         """How far it moves across the scene, in body heights."""
@@ -145,7 +176,21 @@ class _ObjectTrack:
     def is_held(self) -> bool:
         """Whether it stays with the person and moves, and neither shadow nor their own colors explain it."""
         own = np.mean([seen.own for seen in self.sightings])
+        if self._hangs_on_hand() and own < HELD_OWN_SHARE:
+            return True
         return self._stays_with_person() and (own < HELD_OWN_SHARE or self._moves_with_body())
+
+    def _hangs_on_hand(self) -> bool:
+        """Whether it is at a hand all the time and moves with the body: a bag, also if its handle is not seen."""
+        at_hand = np.mean([seen.at_hand for seen in self.sightings])
+        contrast = np.median([seen.contrast for seen in self.sightings])
+        return bool(
+            len(self.sightings) >= HANGING_SIGHTINGS
+            and at_hand >= HANGING_SHARE
+            and contrast >= HELD_CONTRAST
+            and self.travel() >= HANGING_TRAVEL
+            and self._slip() < HANGING_SLIP * self.travel()
+        )
 
     def _stays_with_person(self) -> bool:
         touching = np.mean([seen.touches for seen in self.sightings])
@@ -159,11 +204,14 @@ class _ObjectTrack:
 
     def _moves_with_body(self) -> bool:
         """Whether it moves far less against the body than across the scene."""
+        return bool(self._slip() < CARRIED_SLIP * self.travel())
+
+    def _slip(self) -> float:
+        """How far it moves against the nearest body, in body heights; infinite where that was hardly seen."""
         near = [seen for seen in self.sightings if seen.body is not None]
         if len(near) < HELD_SIGHTINGS:
-            return False
-        slip = np.ptp([np.subtract(seen.place, seen.body) for seen in near], axis=0).max() / self.body_height
-        return bool(slip < CARRIED_SLIP * self.travel())
+            return float("inf")
+        return float(np.ptp([np.subtract(seen.place, seen.body) for seen in near], axis=0).max()) / self.body_height
 
 
 class ObjectTracks:
@@ -231,9 +279,15 @@ class ObjectTracks:
                     found.setdefault(seen.frame, []).append(seen.number)
         return found
 
+    def labels_of_scenery(self) -> dict[int, list[int]]:
+        """For each frame the labels of what is the scene's, however much of it the first guess has there."""
+        return _labels_by_frame(track for track in self.tracks if track.is_scenery(self.frames))
+
     def labels_of_person(self) -> dict[int, list[int]]:
         """For each frame the labels of what was taken for an object and is a part of the person."""
-        return _labels_by_frame(track for track in self.tracks if track.belongs_to_person(self.frames))
+        return _labels_by_frame(
+            track for track in self.tracks if track.belongs_to_person(self.frames) or track.is_remnant(self.frames)
+        )
 
 
 def _labels_by_frame(tracks: Iterable[_ObjectTrack]) -> dict[int, list[int]]:
