@@ -34,7 +34,7 @@ def dancer(*, leaves):
 def test_a_letter_keeps_its_color_where_the_person_comes_and_a_print_moves_with_them(leaves):
     clip, masks = dancer(leaves=leaves)
     working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
-    found = Letters(working, no_tick).read(15) > 0
+    found = Letters(working, no_tick).read(15, clip[15]) > 0
     assert found[LETTER].mean() == (1.0 if leaves else 0.0)
     assert not found[:55].any() and found.sum() < 250
 
@@ -43,4 +43,19 @@ def test_a_print_on_somebody_who_was_overlooked_at_first_is_no_letter():
     clip, masks = dancer(leaves=False)
     masks = Masks.from_array(np.stack([mask * (frame >= 10) for frame, mask in enumerate(masks)]))
     working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
-    assert not Letters(working, no_tick).read(15).any()
+    assert not Letters(working, no_tick).read(15, clip[15]).any()
+
+
+def test_a_line_of_letters_that_the_person_stands_behind_from_its_first_frame_is_known_by_its_ink():
+    clip, masks = dancer(leaves=True)
+    frames = list(clip)
+    for frame, picture in enumerate(frames):
+        if frame >= 12:  # the line changes while the person stands there
+            picture[LETTER] = (120, 90, 80)
+            for x in (8, 56, 130):
+                picture[60:84, x : x + 6] = (230, 10, 150)
+    clip = Clip.from_frames(frames, 24)
+    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
+    found = Letters(working, no_tick).read(17, clip[17]) > 0
+    assert found[60:84, 56:62].all()
+    assert not found[:55].any() and not found[60:84, 64:78].any()

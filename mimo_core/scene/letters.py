@@ -1,7 +1,9 @@
 """Letters and logos that were drawn over the picture: they lie in front of everybody.
 
 A drawn pixel has the same color while the person is at its place and while they are elsewhere, in vivid or black or
-white strokes with hard edges. This is looked at in the clip's own size, where strokes are wide enough.
+white strokes with hard edges. This is looked at in the clip's own size, where strokes are wide enough. Letters that the
+person stands behind for as long as they are there are known by their line: it has strokes of the same vivid color, as
+of letters that were found in the clip, beside the person.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from .moving_objects import remove_small
 # On seven real clips, 2026-11-27: 1100 pixels a frame in the one with captions over the feet, 11 at most in the others.
 SAME_LEVELS = 16  # of the first frame of a run: compression changes a drawn pixel by less
 RUN_FRAMES = 7  # that a color holds at least
+CUT_RUN_FRAMES = 4  # of a run that the clip's first or last frame cuts short
 FREE_FRAMES = 2  # of them in which the person is elsewhere
 FREE_ALPHA = 20  # of the first guess, below which the person is elsewhere
 AWAY = 0.02  # of the body height beyond it: smaller holes in the first guess are the person
@@ -27,7 +30,14 @@ DEEP = 0.005  # of the body height inside the first guess: its rim says little
 EDGE_LEVELS = 80  # across the edge of a stroke
 VIVID, WHITE, BLACK = 150, 235, 20  # saturation and value; all channels above; all below
 LEAST_LETTER = 2e-4  # of the squared body height
+HUES = 15  # sectors of the color circle, counted from 1; 0 is not vivid
+INK_SHARE = 0.1  # of the vivid pixels of letters have the hue of an ink
+INK_OWN = 0.3  # of all strokes of that hue over the person are such letters: it is not the hue of their clothes
+LINE_PIXELS = 2  # of a row beside the person that show ink: there is a line of letters
+LINE_MARGIN = 0.01  # of the body height: rows so near belong to the line, and so wide is the white border of a letter
+WHITE_SHARE = 0.5  # of what is around the ink of the line is white: its letters have a white border
 HELD, FREE, DRAWN, BEGINS = 1, 2, 4, 8  # flags of a pixel in a frame: its run is long, was free, looks drawn, begins
+HUE_SHIFT = 4  # the hue of vivid strokes lies above the flags
 
 
 class Letters:
@@ -39,19 +49,76 @@ class Letters:
         for flags in _note_runs(working):
             notes.append(flags)
             tick(None)
-        self.frames, self.store = len(notes), FrameStore()
-        total, begins_next = None, None
-        least = LEAST_LETTER * working.full_body_height**2
+        self.frames, self.store, self.body_height = len(notes), FrameStore(), working.full_body_height
+        total, begins_next, inks = None, None, _Inks()
+        least = LEAST_LETTER * self.body_height**2
         for frame in reversed(range(self.frames)):
             flags = notes[frame]
             total = flags if total is None else np.where(begins_next, flags, total)
             begins_next = flags & BEGINS > 0
-            drawn = (total & HELD > 0) & (total & FREE > 0) & (flags & DRAWN > 0)
-            self.store.append(dilate_mask(remove_small(drawn, least), 1).astype(np.uint8) * 255)
+            still, over = (total & HELD > 0) & (total & FREE > 0), flags & DRAWN > 0
+            drawn = remove_small(still & over, least)
+            inks.add(flags >> HUE_SHIFT, over, drawn)
+            # What is vivid and stands still may be a line of letters.
+            self.store.append(flags * still & ~np.uint8(2**HUE_SHIFT - 1) | np.uint8(DRAWN) * drawn)
+        self.inks = inks.find(RUN_FRAMES * least)
+        # Within a letter the color may run into the next hue.
+        self.shades = np.roll(self.inks[1:], 1) | np.roll(self.inks[1:], -1) | self.inks[1:]
+        self.shades = np.concatenate([[False], self.shades])
 
-    def read(self, frame: int) -> np.ndarray:
-        """The letters over the person in a frame, (H, W) uint8."""
-        return self.store[self.frames - 1 - frame]
+    def read(self, frame: int, picture: np.ndarray) -> np.ndarray:
+        """The letters over the person in a frame (H, W, 3) uint8, as (H, W) uint8."""
+        flags = self.store[self.frames - 1 - frame]
+        drawn = flags & DRAWN > 0
+        if self.inks.any():
+            drawn |= self._complete_lines(picture, self.inks[flags >> HUE_SHIFT])
+        return dilate_mask(drawn, 1).astype(np.uint8) * 255
+
+    def _complete_lines(self, picture: np.ndarray, still: np.ndarray) -> np.ndarray:
+        """Strokes (H, W) bool of ink, and their border, within rows in which ink stands `still` (H, W) bool."""
+        line = still.sum(1) >= LINE_PIXELS
+        if not line.any():
+            return still & False
+        width = max(1, LINE_MARGIN * self.body_height)
+        strokes, hue = _find_strokes(picture)
+        rows = dilate_mask(line[:, None], width)
+        ink = self.inks[hue] & rows
+        ink |= _keep_filled(ink | (self.shades[hue] & rows), ink)
+        ink = remove_small(ink, LEAST_LETTER * self.body_height**2)
+        white = channel_maximum(~picture) < 255 - WHITE
+        around = dilate_mask(still, width) & ~dilate_mask(still, 1)
+        if around.any() and white[around].mean() > WHITE_SHARE:
+            ink |= dilate_mask(ink, width) & white & strokes
+        return ink
+
+
+def _keep_filled(mask: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The components of a mask (H, W) bool of which most is `inside` (H, W) bool."""
+    import cv2
+
+    count, label = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    kept = np.bincount(label[inside], minlength=count) > 0.5 * np.bincount(label.reshape(-1), minlength=count)
+    kept[0] = False
+    return kept[label]
+
+
+class _Inks:
+    """The hues of letters that were found over the person, and of all vivid strokes there."""
+
+    def __init__(self):
+        self.letters, self.all = np.zeros(HUES + 1, np.int64), np.zeros(HUES + 1, np.int64)
+
+    def add(self, hue: np.ndarray, over: np.ndarray, drawn: np.ndarray) -> None:
+        """Take in the hues of a frame: of its strokes `over` the person and of those that are letters, all (H, W)."""
+        self.all += np.bincount(hue[over], minlength=HUES + 1)
+        self.letters += np.bincount(hue[drawn], minlength=HUES + 1)
+
+    def find(self, least: float) -> np.ndarray:
+        """Which hues are inks, bool; none where fewer than `least` vivid pixels of letters were found."""
+        total = self.letters[1:].sum()
+        inks = (total >= least) & (self.letters > INK_SHARE * total) & (self.letters > INK_OWN * self.all)
+        inks[0] = False
+        return inks
 
 
 def _note_runs(working: WorkingClip) -> Iterator[np.ndarray]:
@@ -75,17 +142,23 @@ def _note_runs(working: WorkingClip) -> Iterator[np.ndarray]:
             ~dilate_mask(soft >= FREE_ALPHA, AWAY * working.full_body_height) & is_found
         )
         deep = erode_mask(soft > SURE_PERSON, DEEP * working.full_body_height)
-        flags = HELD * (length >= RUN_FRAMES) + FREE * (free >= FREE_FRAMES) + BEGINS * begins
-        yield (flags + DRAWN * (deep & _find_strokes(picture))).astype(np.uint8)
+        is_cut = (length == frame + 1) | (frame == len(working.clip) - 1)
+        held = (length >= RUN_FRAMES) | (is_cut & (length >= CUT_RUN_FRAMES))
+        strokes, hue = _find_strokes(picture)
+        flags = HELD * held + FREE * (free >= FREE_FRAMES) + DRAWN * (deep & strokes) + BEGINS * begins
+        yield flags.astype(np.uint8) | hue << HUE_SHIFT
 
 
-def _find_strokes(picture: np.ndarray) -> np.ndarray:
-    """Pixels (H, W) bool of vivid, white or black color near a hard edge."""
+def _find_strokes(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (H, W) bool of vivid, white or black color near a hard edge, and the hue of the vivid ones, uint8."""
     import cv2
 
     kernel = np.ones((3, 3), np.uint8)
     step = channel_maximum(cv2.subtract(cv2.dilate(picture, kernel), cv2.erode(picture, kernel)))
-    hue = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)
+    hue = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)  # hues of 0 to 179
     vivid = (hue[..., 1] > VIVID) & (hue[..., 2] > VIVID)
     plain = (channel_maximum(~picture) < 255 - WHITE) | (channel_maximum(picture) < BLACK)
-    return dilate_mask(step > EDGE_LEVELS, 2) & (vivid | plain)
+    edge = dilate_mask(step > EDGE_LEVELS, 2)
+    return edge & (vivid | plain), np.where(edge & vivid, 1 + hue[..., 0].astype(np.uint16) * HUES // 180, 0).astype(
+        np.uint8
+    )

@@ -223,7 +223,7 @@ def _finish_frame(
         person = box.cut(overrides.person[frame])
     occluder = _find_occluder(frame, here, working, masks, person, overrides, box, edge)
     if letters is not None:
-        drawn = box.cut(letters.read(frame))
+        drawn = box.cut(letters.read(frame, source))
         person, occluder = np.minimum(person, 255 - drawn), np.maximum(occluder, drawn)
     reach = HOLE_REACH * working.full_body_height
     hole = np.zeros(source.shape[:2], bool)
