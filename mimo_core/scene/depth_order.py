@@ -35,7 +35,7 @@ def find_ranks(motion: Motion, clip: Clip | None = None, *, tick: Callable[[], N
 
     With the `clip` that the motion was taken from, colors decide where bodies overlap. Two people change places where
     distance and colors say so, at the cost of a jump, by dynamic programming over the clip (Viterbi). `tick` is called
-    twice a frame of a clip; it may raise.
+    once a frame of a clip; it may raise.
     """
     people, depth = len(motion.people), measure_distances(motion)
     wins = np.zeros((motion.frames, people), int)
@@ -82,7 +82,7 @@ class _Overlaps:
     """What the colors of a clip say about every pair of people: evidence (F,) that the first of them is in front."""
 
     def __init__(self, motion: Motion, clip: Clip, tick: Callable[[], None]):
-        self.motion, self.clip, self.tick = motion, clip, tick
+        self.motion = motion
         scale = min(1.0, ORDER_SIDE / max(clip.width, clip.height))
         self.size = max(round(clip.width * scale), 1), max(round(clip.height * scale), 1)
         self.looks = [ColorHistograms(BODY_PATCHES, patch_neighbors(free_body())) for _ in motion.people]
@@ -90,27 +90,29 @@ class _Overlaps:
         self.evidence = {pair: np.zeros(motion.frames) for pair in pairs}
         self.found = {pair: np.zeros(motion.frames, bool) for pair in pairs}
         learned = set(np.linspace(0, motion.frames - 1, LEARNED_FRAMES).astype(int).tolist())
-        for frame, picture, bodies in self._frames():
+        for frame, picture in enumerate(clip):
             if frame in learned:
-                self._learn(picture, bodies)
-        for frame, picture, bodies in self._frames():
+                self._learn(self._shrink(picture), *self._draw_bodies(frame, frame + 1))
+        for frame, (picture, bodies) in enumerate(zip(clip, self._draw_bodies(0, motion.frames), strict=True)):
+            tick()
+            bins = self._shrink(picture)
             for pair in pairs:
-                self._compare(frame, picture, bodies, pair)
+                self._compare(frame, bins, bodies, pair)
 
-    def _frames(self) -> Iterator[tuple[int, np.ndarray, list]]:
-        """Number, color bins (h, w) and the bodies of each frame: (inside, patch) of each person, or None."""
+    def _shrink(self, picture: np.ndarray) -> np.ndarray:
+        """The color bins (h, w) of a frame."""
         import cv2
 
-        patches = face_patches(free_body()).numpy()
-        drawn = zip(*(draw_person(self.motion, person, *self.size) for person in self.motion.people), strict=True)
-        for frame, (picture, bodies) in enumerate(zip(self.clip, drawn, strict=True)):
-            self.tick()
-            small = cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA)
-            found = [
+        return bins_of(cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA))
+
+    def _draw_bodies(self, start: int, stop: int) -> Iterator[list]:
+        """The bodies of each frame from `start` to `stop`: (inside, patch) (h, w) of each person, or None."""
+        patches, motion = face_patches(free_body()).numpy(), self.motion[start:stop]
+        for bodies in zip(*(draw_person(motion, person, *self.size) for person in motion.people), strict=True):
+            yield [
                 None if body is None else (body.face.numpy() >= 0, patches[body.face.clamp_min(0).numpy()])
                 for body in bodies
             ]
-            yield frame, bins_of(small), found
 
     def _learn(self, bins: np.ndarray, bodies: list) -> None:
         """Take in what each person looks like where nobody else is near."""

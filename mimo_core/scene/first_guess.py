@@ -14,7 +14,7 @@ from ..media.store import FrameStore
 from ..motion.motion import Motion
 from .camera_motion import CameraPath, CameraTracker
 from .filters import dilate_mask
-from .fitted_body import FittedBody, measure_body_height, render_bodies
+from .fitted_body import BODY_PATCHES, FittedBody, measure_body_height, render_bodies
 
 
 # With this working size the juggling clip took 0.26 s a frame on two cores (2026-11-23).
@@ -47,6 +47,7 @@ class WorkingClip:
     path: CameraPath
     cuts: tuple[int, ...] = ()  # first frames after a hard cut
     ranks: np.ndarray | None = None  # (F, N): who of several people stands before whom, 0 nearest
+    owners: FrameStore | None = None  # F of (h, w) uint8: of several people the one whose body is there or nearest
 
     @property
     def people(self) -> int:
@@ -102,12 +103,16 @@ def make_first_guess(
     size = round(clip.width * scale), round(clip.height * scale)
     body_height = max(full_height * scale, LEAST_BODY_HEIGHT)
     pictures, guesses, boxes, tracker, cuts = FrameStore(), FrameStore(), [], CameraTracker(), CutFinder()
+    owners = FrameStore() if motion is not None and len(motion.people) > 1 else None
     bodies = iter([None] * len(clip)) if motion is None else render_bodies(motion, *size, ranks)
     for picture, mask, body in zip(clip, masks, bodies, strict=True):
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         soft = _bridge_gap(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), body)
         pictures.append(small)
         guesses.append(soft)
+        if owners is not None:
+            whose = np.zeros(soft.shape, np.uint8) if body is None else body.patch // BODY_PATCHES
+            owners.append(whose.astype(np.uint8))
         somebody = soft > POSSIBLE_PERSON if body is None else (soft > POSSIBLE_PERSON) | body.silhouette
         boxes.append(Box.of_mask(somebody, round(VIEW_MARGIN * body_height)))
         is_cut = cuts.add(small)
@@ -130,6 +135,7 @@ def make_first_guess(
         path,
         tuple(cuts.cuts),
         ranks,
+        owners,
     )
 
 

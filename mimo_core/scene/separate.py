@@ -41,7 +41,6 @@ from .depth_order import find_ranks
 from .fill_plate import FilledPatch, fill_hole
 from .filters import dilate_mask
 from .first_guess import WorkingClip, make_first_guess
-from .fitted_body import BODY_PATCHES
 from .frame_masks import FrameMasks, FrameMaskStore, assign_owners, should_remove_held
 from .frame_views import FrameViews
 from .held_things import check_held_things
@@ -56,7 +55,7 @@ from .track_objects import track_objects
 
 
 TICKS = 7  # over the frames: first guess, coarse background, appearance, two rounds of labels, background, plate
-PEOPLE_TICKS = 3  # more of a shot of several: two looks at who is in front, and whose body is where
+PEOPLE_TICKS = 1  # more of a shot of several: who is in front
 LABEL_ROUNDS = 2  # the second one knows what the first one labelled
 
 
@@ -122,7 +121,7 @@ def separate_scene(
     scene = result.scene(overrides, working)
     if not is_of_several:
         return scene
-    return replace(scene, people=ScenePeople(working.ranks, _find_owners(working, tick)))
+    return replace(scene, people=ScenePeople(working.ranks, _find_owners(working)))
 
 
 def _estimate_person(clip: Clip, motion: Motion | None, progress: Progress) -> tuple[Motion, Masks]:
@@ -160,19 +159,14 @@ def _project_boxes(motion: Motion, person: Person, width: int, height: int) -> l
     return boxes
 
 
-def _find_owners(working: WorkingClip, tick: Callable) -> Masks:
+def _find_owners(working: WorkingClip) -> Masks:
     """Whose body each pixel shows, or is nearest to it, as `ScenePeople.owner`; kept at working size."""
     import cv2
 
-    store, (width, height) = FrameStore(), (working.clip.width, working.clip.height)
-    for body in working.bodies(0, len(working.clip)):
-        tick()
-        whose = (
-            np.zeros(working.size[::-1], np.uint8) if body is None else (body.patch // BODY_PATCHES).astype(np.uint8)
-        )
-        store.append(whose)
+    width, height = working.clip.width, working.clip.height
     everywhere = Masks.constant(0, len(working.clip), height, width)
-    return everywhere.derive(lambda at: cv2.resize(store[at], (width, height), interpolation=cv2.INTER_NEAREST))
+    owners = working.owners
+    return everywhere.derive(lambda at: cv2.resize(owners[at], (width, height), interpolation=cv2.INTER_NEAREST))
 
 
 def find_masks(
