@@ -30,10 +30,10 @@ from .pose.estimate_people import estimate_people
 from .progress import Progress, silent, track_progress
 from .proxy.light import estimate_scene_light
 from .proxy.proxy import Proxy
+from .scene.back_ends import BackEnds, separate_with
 from .scene.depth_order import find_ranks
 from .scene.people import add_character, select_person
 from .scene.scene import Scene
-from .scene.separate import separate_scene
 from .stopwatch import Stopwatch
 
 
@@ -119,6 +119,7 @@ def replace_character(
     at: tuple[int, float, float] | None = None,
     held_things: str = "keep",
     networks: BlazePose | None = None,
+    back_ends: BackEnds | None = None,
     decoder: Decoder | None = None,
     color_match: str = "mean",
     progress_of: Callable[[str], Progress] = ignore_stages,
@@ -127,7 +128,8 @@ def replace_character(
     """Put the character of a picture (H, W, 3 or 4) into the place of a person in a clip.
 
     The character does what that person does, in the clip's own scene or in `scene`, drawn by `decoder`, else the proxy.
-    `held_things` is keep or remove, see `separate_scene`.
+    `held_things` is keep or remove, see `separate_scene`. `networks` are of `find_estimator`, `back_ends` are of
+    `find_back_ends`; left out, what ships does the work.
     Raises InputError if nobody is found. Estimation and separation run at once; drawing runs while `drawn` is read.
     """
     watch = watch or Stopwatch()
@@ -140,6 +142,7 @@ def replace_character(
         at=at,
         held_things=held_things,
         networks=networks,
+        back_ends=back_ends,
         progress_of=progress_of,
         watch=watch,
     )
@@ -156,6 +159,7 @@ def prepare_replacement(
     at: tuple[int, float, float] | None = None,
     held_things: str = "keep",
     networks: BlazePose | None = None,
+    back_ends: BackEnds | None = None,
     progress_of: Callable[[str], Progress] = ignore_stages,
     watch: Stopwatch | None = None,
 ) -> tuple[Estimate, Scene]:
@@ -163,18 +167,24 @@ def prepare_replacement(
     watch = watch or Stopwatch()
     with watch.stage("pose"):
         found = find_person(clip, person=person, at=at, networks=networks, progress=progress_of("pose"))
-    return _separate_found(clip, found, scene, held_things, progress_of, watch)
+    return _separate_found(clip, found, scene, held_things, back_ends, progress_of, watch)
 
 
 def _separate_found(
-    clip: Clip, found: Estimate, scene: Scene | None, held_things: str, progress_of, watch: Stopwatch
+    clip: Clip,
+    found: Estimate,
+    scene: Scene | None,
+    held_things: str,
+    back_ends: BackEnds | None,
+    progress_of: Callable[[str], Progress],
+    watch: Stopwatch,
 ) -> tuple[Estimate, Scene]:
     """What drawing needs of an estimate, and the clip's own scene unless one is given."""
     found = replace(found, people=())  # 1.5 kB a frame and person, which nobody asks for again
     if scene is None:
         with watch.stage("scene"):
             asked = {"motion": found.motion, "coarse": found.masks, "held_things": held_things}
-            scene = separate_scene(clip, progress=progress_of("scene"), **asked)
+            scene = separate_with(back_ends or BackEnds(), clip, progress=progress_of("scene"), **asked)
     return found, scene
 
 
@@ -186,6 +196,7 @@ def replace_people(
     numbers: Sequence[int] | None = None,
     held_things: str = "keep",
     networks: BlazePose | None = None,
+    back_ends: BackEnds | None = None,
     decoder: Decoder | None = None,
     color_match: str = "mean",
     progress_of: Callable[[str], Progress] = ignore_stages,
@@ -205,7 +216,7 @@ def replace_people(
     with watch.stage("pose"):
         asked = {"numbers": numbers, "count": len(characters) if len(characters) > 1 else 0, "networks": networks}
         found = find_everybody(clip, progress=progress_of("pose"), **asked)
-    found, scene = _separate_found(clip, found, scene, held_things, progress_of, watch)
+    found, scene = _separate_found(clip, found, scene, held_things, back_ends, progress_of, watch)
     notes = tuple(note for identity in identities for note in identity.notes)
     drawn = draw_characters(
         decoder or ProxyDecoder(), identities, found.motion, scene, color_match=color_match,

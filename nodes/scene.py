@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import comfy.model_management
+import folder_paths
 from comfy_api.latest import io
 
+from ..mimo_core.scene.back_end_choices import DEPTH_CHOICES, MASK_CHOICES
 from ..mimo_core.scene.camera_motion import CAMERA_KINDS
 from ..mimo_core.scene.held_things import HELD_THINGS
 from .batches import FrameBatch
 from .media import make_progress, show_clip, show_notes, to_clip, to_masks
 from .motion import find_seen_masks, to_person_masks
-from .sockets import MimoMotion, MimoScene, check_choice, clip_socket, fps_socket, make_schema, mask_socket
+from .sockets import (
+    MimoMotion,
+    MimoScene,
+    check_choice,
+    clip_socket,
+    fps_socket,
+    make_schema,
+    mark_advanced,
+    mask_socket,
+)
 from .tracks import merge_tracked_objects
 
 
@@ -72,6 +84,26 @@ class MimoSeparateScene(io.ComfyNode):
                     tooltip="What happens to what the person holds, wears or carries: it stays whole in front of the "
                     "character, or goes away with the person.",
                 ),
+                mark_advanced(
+                    io.Combo.Input(
+                        "masks",
+                        options=list(MASK_CHOICES),
+                        default="auto",
+                        optional=True,
+                        tooltip="Who finds the person's outline: the separator itself (classical), or EdgeTAM or SAM 2 "
+                        "in models/mimo, which the motion shows whom to follow. auto takes one whose files are there.",
+                    )
+                ),
+                mark_advanced(
+                    io.Combo.Input(
+                        "depth_from",
+                        options=list(DEPTH_CHOICES),
+                        default="auto",
+                        optional=True,
+                        tooltip="Who decides what is in front: the separator itself (classical), or Depth Anything in "
+                        "models/mimo. auto takes it if its files are there.",
+                    )
+                ),
             ],
             outputs=[
                 MimoScene.Output(display_name="scene", tooltip="To Proxy Decoder and Compositor."),
@@ -100,14 +132,21 @@ class MimoSeparateScene(io.ComfyNode):
         depth=None,
         plate=None,
         held_things=HELD_THINGS[0],
+        masks=MASK_CHOICES[0],
+        depth_from=DEPTH_CHOICES[0],
     ) -> io.NodeOutput:
-        from ..mimo_core.scene.separate import separate_scene
+        from ..mimo_core.scene.back_ends import find_back_ends, separate_with
 
         check_choice("camera", camera, CAMERA_KINDS)
         check_choice("held_things", held_things, HELD_THINGS)
+        check_choice("masks", masks, MASK_CHOICES)
+        check_choice("depth_from", depth_from, DEPTH_CHOICES)
+        folders, device = folder_paths.get_folder_paths("mimo"), str(comfy.model_management.get_torch_device())
+        back_ends = find_back_ends(masks, depth_from, folders, device=device)
         progress = make_progress()
         clip = to_clip(clip, fps=fps, progress=progress)
-        scene = separate_scene(
+        scene = separate_with(
+            back_ends,
             clip,
             motion=motion,
             coarse=find_seen_masks(motion, clip),

@@ -7,6 +7,7 @@ descriptions; results are given to nodes as a server would. Screenshots go to SC
 import base64
 import io
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +25,7 @@ from mimo_core.view.motion import write_motion_view
 from mimo_lab.synthetic.shot import make_shot
 from tests import browser
 from tests.front_end import ROOT, FrontEnd, static_folder
+from tests.template_prompts import MANIFEST
 
 
 pytestmark = pytest.mark.browser
@@ -556,10 +558,13 @@ class TestAnimations:
         if tab.renderer == "nodes2":
             pytest.skip("there the page alone decides")
         tab.add("MIMO_LoadMotion")
-        tab.run("((app.graph.nodes ?? app.graph._nodes)[0].setSize([340, 420]), null)")
-        tab.page.wait_for_timeout(500)
-        names = "(app.graph.nodes ?? app.graph._nodes)[0].widgets.find((w) => w.name === 'names')"
-        assert 20 <= tab.run(f"{names}.element.offsetHeight") <= 60
+        tab.run(
+            "((app.graph.nodes ?? app.graph._nodes)[0].setSize([340, 420]), app.graph.setDirtyCanvas(true, true), null)"
+        )
+        height = "(app.graph.nodes ?? app.graph._nodes)[0].widgets.find((w) => w.name === 'names').element.offsetHeight"
+        tab.wait(f"() => ((app) => {height} >= 20)(window.app)")
+        tab.page.wait_for_timeout(1500)
+        assert tab.run(height) <= 60
 
     def test_a_name_that_was_typed_before_stays(self, tab):
         values = ["walk [built in]", "", "auto", "sprint"]
@@ -578,6 +583,46 @@ class TestAnimations:
         tab.page.wait_for_timeout(500)
         prompt = tab.run("app.graphToPrompt().then(({ output }) => output)")
         assert list(prompt["1"]["inputs"].values()) == values
+
+
+@pytest.mark.skipif(browser.front_end_version() < (1, 49), reason="this front end keeps no list of missing files")
+class TestMissingFiles:
+    """What "Download all" of the page offers for the official weights."""
+
+    MISSING = """(document.querySelector('#vue-app').__vue_app__.config.globalProperties.$pinia._s.get('missingModel')
+      .missingModelCandidates ?? []).filter(({ isMissing }) => isMissing).map(({ name, url }) => [name, url])"""
+
+    @pytest.fixture
+    def open(self, tab, site):
+        def open(name, held=()):
+            site.answers["models/mimo"] = list(held)
+            workflow, _ = browser.template(name)
+            tab.open(workflow)
+            tab.page.wait_for_timeout(2000)
+            return dict(tab.run(self.MISSING))
+
+        yield open
+        del site.answers["models/mimo"]
+
+    @pytest.mark.parametrize("name", ["4_controlnet_and_lora_needs_files", "6_official_weights_needs_files"])
+    def test_every_file_that_the_page_can_fetch_is_offered_with_its_address(self, open, name):
+        (entry,) = [entry for entry in MANIFEST if entry["file"] == f"{name}.json"]
+        files = {file["file"]: file["url"] for file in entry["files"]}
+        wanted = {file: url for file, url in files.items() if url and file.endswith((".pth", ".safetensors", ".bin"))}
+        assert len(wanted) >= 6
+        assert wanted.items() <= open(name).items()
+
+    def test_what_is_there_is_not_offered(self, open):
+        missing = open("6_official_weights_needs_files", ["motion_module.pth", "pose_guider.pth"])
+        assert "reference_unet.pth" in missing
+        assert not {"motion_module.pth", "pose_guider.pth"} & set(missing)
+
+    def test_the_names_are_neither_saved_nor_sent(self, tab, open):
+        open("6_official_weights_needs_files")
+        workflow, prompt = tab.run("app.graphToPrompt().then(({ workflow, output }) => [workflow, output])")
+        (load,) = [node for node in workflow["nodes"] if node["type"] == "MIMO_LoadModel"]
+        assert [value for value in load["widgets_values"] if value is not None] == ["denoising_unet.pth", "auto"]
+        assert set(prompt[str(load["id"])]["inputs"]) == {"checkpoint", "precision"}
 
 
 class TestColors:
@@ -638,6 +683,37 @@ def as_graph(workflow):
     return workflow | {"extra": {name: value for name, value in workflow["extra"].items() if name != "linearMode"}}
 
 
+class TestLanguage:
+    OPENED = """(() => { const graph = app.rootGraph ?? app.graph;
+      return [(graph.groups ?? graph._groups).map((group) => group.title),
+        (graph.nodes ?? graph._nodes).find((node) => node.type === 'MarkdownNote').widgets[0].value]; })()"""
+
+    def test_in_chinese_a_template_has_chinese_titles_and_note_once(self, tab):
+        workflow, _ = browser.template(TEMPLATES[0])
+        tab.run("app.ui.settings.setSettingValueAsync('Comfy.Locale', 'zh')")
+        try:
+            tab.open(workflow)
+            known = json.loads((ROOT / "web" / "notes" / "zh.json").read_text(encoding="utf-8"))
+            note = known["notes"][TEMPLATES[0]]
+            tab.wait(f"(note) => ((app) => {self.OPENED})(window.app)[1] === note", note)
+            titles, _ = tab.run(self.OPENED)
+            tab.shoot(f"chinese_{tab.renderer}")
+            assert titles == [known["groups"][group["title"]] for group in workflow["groups"]]
+            saved = tab.run("(app.rootGraph ?? app.graph).serialize()")
+            mine = saved["groups"][0]["title"] = "mine"
+            tab.open(saved)
+            tab.page.wait_for_timeout(500)
+            assert tab.run(self.OPENED) == [[mine, *titles[1:]], note]
+        finally:
+            tab.run("app.ui.settings.setSettingValueAsync('Comfy.Locale', 'en')")
+
+    def test_in_english_it_stays_as_it_is(self, tab):
+        workflow, _ = browser.template(TEMPLATES[0])
+        tab.open(workflow)
+        tab.page.wait_for_timeout(500)
+        assert tab.run(self.OPENED)[0] == [group["title"] for group in workflow["groups"]]
+
+
 def luminance(color):
     """The relative luminance of sRGB in 0..255."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (value / 255 for value in color)]
@@ -685,6 +761,61 @@ class TestTemplates:
             )
         tab.page.wait_for_timeout(1000)
         tab.shoot(f"saved_{name}_{tab.renderer}")
+        assert self.find_faults(tab) == []
+
+    WARNINGS = (
+        "3 people were found; 2 are followed.",
+        "Person 0: Frames 44-45 are bridged: the person was lost there for a moment.",
+        "Person 1: Frames 14-16 are bridged: the person was lost there for a moment.",
+    )
+    DETAIL = "Focal length assumed: 614 px, 1.2 times the longer side. Distances are those of a person of average size."
+
+    @pytest.mark.parametrize("name", [TEMPLATES[0], "two_people"])
+    def test_there_is_room_for_what_the_estimator_warns_of(self, tab, results, name):
+        shutil.copy(ROOT / "mimo_core" / "assets" / "example" / "shot.mp4", results["temp"])
+        workflow, _ = browser.template(name)
+        tab.open(workflow)
+        tab.fit()
+        (pose,) = [node for node in workflow["nodes"] if node["type"] == "MIMO_EstimatePose"]
+        notes = [{"kind": "warning", "text": text} for text in self.WARNINGS]
+        output = results["motion"] | {"mimo_notes": [*notes, {"kind": "detail", "text": self.DETAIL}]}
+        output |= {"images": [{"filename": "shot.mp4", "subfolder": "", "type": "temp"}], "animated": [True]}
+        tab.run(TestSetUpAnew.EXECUTED, {"node": str(pose["id"]), "output": output})
+        tab.wait("() => [...document.querySelectorAll('video')].some((video) => video.videoWidth)")
+        tab.page.wait_for_timeout(2000)
+        tab.shoot(f"warned_{name}_{tab.renderer}")
+        assert self.find_faults(tab) == []
+
+    @pytest.mark.parametrize("name", ["3_new_scene", "8_wan_animate_needs_files"])
+    def test_there_is_room_for_the_preview_of_a_sampler(self, tab, name):
+        workflow, _ = browser.template(name)
+        tab.open(workflow)
+        tab.fit()
+        (sampler,) = [node for node in workflow["nodes"] if node["type"] == "KSampler"]
+        picture = io.BytesIO()
+        Image.new("RGB", (512, 512), "teal").save(picture, "PNG")
+        tab.run(self.PREVIEW, {"node": str(sampler["id"]), "picture": base64.b64encode(picture.getvalue()).decode()})
+        tab.page.wait_for_timeout(2000)
+        tab.shoot(f"sampling_{name}_{tab.renderer}")
+        assert self.find_faults(tab) == []
+
+    # What the server sends while a sampler works.
+    PREVIEW = """(() => { const bytes = Uint8Array.from(atob(given.picture), (letter) => letter.charCodeAt(0));
+      const blob = new Blob([bytes], { type: 'image/png' });
+      const detail = { blob, nodeId: given.node, displayNodeId: given.node, parentNodeId: given.node,
+        realNodeId: given.node, promptId: 'test', jobId: 'test' };
+      window.comfyAPI.api.api.dispatchEvent(new CustomEvent('b_preview_with_metadata', { detail })); })()"""
+
+    def test_a_clip_in_portrait_format_stays_in_its_group(self, tab, results):
+        shutil.copy(ROOT / "mimo_core" / "assets" / "example" / "shot.mp4", results["temp"])
+        workflow, _ = browser.template("replace_a_character.app")
+        (clip,) = [node for node in workflow["nodes"] if node["type"] == "LoadVideo"]
+        clip["widgets_values"][0] = "shot.mp4"
+        tab.open(as_graph(workflow))
+        tab.fit()
+        tab.wait("() => [...document.querySelectorAll('video')].some((video) => video.videoWidth)")
+        tab.page.wait_for_timeout(2000)
+        tab.shoot(f"own_clip_{tab.renderer}")
         assert self.find_faults(tab) == []
 
     def find_faults(self, tab):

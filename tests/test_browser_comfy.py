@@ -104,9 +104,10 @@ def run(server, tab):
     assert list(server.get("/history").values())[-1]["status"]["status_str"] == "success"
 
 
-# Of every node of ours that is not muted: pictures, and what its viewer counts, where it is in the page and opened.
+# Of every node of ours that is not muted, and of Save Video: pictures, and what its viewer counts, where it is opened
+# and in the page.
 SHOWN = """(() => Object.fromEntries((app.graph.nodes ?? app.graph._nodes)
-  .filter((node) => node.type.startsWith('MIMO_') && node.mode !== 2)
+  .filter((node) => (node.type.startsWith('MIMO_') || node.type === 'SaveVideo') && node.mode !== 2)
   .map((node) => {
     const drawn = document.querySelector(`[data-node-id="${node.id}"]`);
     const pictures = drawn ? [...drawn.querySelectorAll('img, video')]
@@ -139,7 +140,8 @@ class TestWhatStays:
         _, _, _, after = worked
         counts = [count for node in after.values() for count in node["views"]]
         assert len(counts) >= 3 and all(re.fullmatch(r"Frame \d+ / [1-9]\d*", count) for count in counts), after
-        assert sum(node["pictures"] for node in after.values()) >= 4, after
+        assert sum(node["pictures"] for node in after.values()) >= 5, after
+        assert [node["pictures"] for name, node in after.items() if "SaveVideo" in name] == [True], after
 
     def test_undo_keeps_them(self, worked):
         tab, _, _, after = worked
@@ -224,6 +226,7 @@ class TestApps:
         page.get_by_text("Edit & Run").click()
         panel = page.get_by_test_id("linear-widgets")
         panel.wait_for()
+        page.wait_for_timeout(1500)  # the panel slides in
         tab.shoot("app_narrow")
         items = page.get_by_test_id("app-mode-widget-item").all()
         boxes = [item.bounding_box() for item in items]

@@ -24,13 +24,13 @@ pytestmark = pytest.mark.comfy
 
 
 class Server:
-    """ComfyUI on a port of its own. `variables` are added to its environment."""
+    """ComfyUI on a port of its own, with the folder of a pack in it. `variables` are added to its environment."""
 
-    def __init__(self, base: Path, variables=None):
+    def __init__(self, base: Path, variables=None, pack: Path = ROOT):
         self.base = base
         for name in ("custom_nodes", "input", "output", "temp", "models", "user"):
             (base / name).mkdir()
-        (base / "custom_nodes" / "mimo").symlink_to(ROOT)
+        (base / "custom_nodes" / ("mimo" if pack == ROOT else pack.name)).symlink_to(pack)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

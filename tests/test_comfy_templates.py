@@ -16,16 +16,18 @@ import torch
 from safetensors.torch import save_file
 
 from mimo_core.denoise.checkpoints import NETWORKS
+from mimo_core.media.clip import Clip
 from tests import tiny_comfy
-from tests.template_prompts import MANIFEST, MUTED, ROOT, misfits, prompt_of, working
+from tests.template_prompts import MANIFEST, MUTED, ROOT, misfits, prompt_of, values, working
 from tests.test_body_files import family_arrays
 from tests.test_body_files import write as write_body
-from tests.test_comfy import Server, events
+from tests.test_comfy import EXAMPLE, Server, events, graph
 from tests.test_comfy_graphs import write_template
 from tests.tiny_networks import random_weights
 
 
 pytestmark = pytest.mark.comfy
+SHOT = ROOT / "mimo_core" / "assets" / "example" / "shot.mp4"
 TINY_MODEL = ROOT / "mimo_core" / "assets" / "mimo-tiny.safetensors"
 # What weights alone do not tell is official: heads and groups. CLIP ViT-L's token has 768 numbers, and ComfyUI takes
 # a ControlNet of unknown size to have heads of 64 channels.
@@ -173,6 +175,52 @@ class TestNeedsFiles:
         server.post("/interrupt", {})
         server.post("/queue", {"delete": [number]})
         server.result(number, seconds=120)
+
+
+def expand(name, given, prefix):
+    """The prompt of a blueprint whose sockets get the links `given`, and where its own outputs come from, by name."""
+    blueprint = json.loads((ROOT / "subgraphs" / f"{name}.json").read_text())
+    (inner,) = blueprint["definitions"]["subgraphs"]
+    entering, leaving = -10, -20  # what the page calls the border
+    links, prompt, made = {link["id"]: link for link in inner["links"]}, {}, {}
+    for node in inner["nodes"]:
+        inputs = values(node)
+        for entry in node["inputs"]:
+            if link := links.get(entry["link"]):
+                source = [f"{prefix}{link['origin_id']}", link["origin_slot"]]
+                is_border = link["origin_id"] == entering
+                inputs[entry["name"]] = given[inner["inputs"][link["origin_slot"]]["name"]] if is_border else source
+        prompt[f"{prefix}{node['id']}"] = {"class_type": node["type"], "inputs": inputs}
+    for link in links.values():
+        if link["target_id"] == leaving:
+            name = inner["outputs"][link["target_slot"]]["name"]
+            made[name] = [f"{prefix}{link['origin_id']}", link["origin_slot"]]
+    return prompt, made
+
+
+class TestBlueprints:
+    SHOT = {"clip": ["example", 0], "character": ["example", 1]}
+
+    def video_of(self, server, prompt, made):
+        save = {"video": made["video"], "filename_prefix": "video/blueprint", "format": "auto", "codec": "auto"}
+        entry = finished(server, graph(example=EXAMPLE) | prompt | graph(save=("SaveVideo", save)), seconds=600)
+        (file,) = entry["outputs"]["save"]["images"]
+        return Clip.from_file(server.base / "output" / file["subfolder"] / file["filename"])
+
+    def test_between_take_apart_and_put_together_any_pictures_become_the_shot(self, server):
+        """The engine here gives back the clip that it got: its size, its length and its sound are the clip's again."""
+        apart, layers = expand("MIMO take apart", self.SHOT, "a")
+        images = {"images": layers["clip"]}
+        together, made = expand("MIMO put together", images | layers, "b")
+        video, shot = self.video_of(server, apart | together, made), Clip.from_file(SHOT)
+        assert (video.width, video.height, len(video), video.fps) == (shot.width, shot.height, len(shot), shot.fps)
+        assert max(abs(video[k].astype(int) - shot[k]).mean() for k in (0, len(shot) // 2)) < 12
+
+    def test_the_pipeline_alone_replaces_the_person(self, server):
+        prompt, made = expand("MIMO character pipeline", self.SHOT, "p")
+        video, shot = self.video_of(server, prompt, made), Clip.from_file(SHOT)
+        assert (video.width, video.height, len(video)) == (shot.width, shot.height, len(shot))
+        assert np.abs(video[20].astype(int) - shot[20]).max(-1).mean() > 3
 
 
 class TestThisCore:

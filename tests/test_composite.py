@@ -36,6 +36,30 @@ def character():
     return images, masks
 
 
+def room_in_light(light, *, wall=(190, 180, 170), clothes=(150, 160, 170)) -> Scene:
+    """A person with a face in a room whose things have all grays, under a light of this color."""
+    random = np.random.default_rng(0)
+    picture = wall + random.normal(0, 25, (HEIGHT, WIDTH, 1))
+    picture[:, :20] = np.linspace(20, 235, 20)[:, None]
+    person = np.zeros((HEIGHT, WIDTH), np.uint8)
+    person[10:50, 30:50] = 255
+    picture[10:50, 30:50] = clothes
+    picture[10:20, 35:45] = (205, 160, 135)
+    frames = np.repeat((picture * light).clip(0, 255).astype(np.uint8)[None], FRAMES, 0)
+    return Scene(
+        Clip.from_frames(frames, fps=8),
+        Clip.from_frames(frames, fps=8),
+        Masks.from_frames([person] * FRAMES),
+        Masks.constant(0, FRAMES, HEIGHT, WIDTH),
+    )
+
+
+def gray_card() -> tuple[np.ndarray, np.ndarray]:
+    """A character of all grays, and its mask."""
+    image = np.repeat(np.linspace(30, 220, WIDTH).astype(np.uint8)[None, :, None], HEIGHT, 0).repeat(3, 2)
+    return image, np.full((HEIGHT, WIDTH), 255, np.uint8)
+
+
 def drawn(scene, images, masks, **options):
     return np.stack(list(composite(scene, images, masks, **{"color_match": "none", "shadow": 0, **options})))
 
@@ -97,6 +121,32 @@ class TestColorMatch:
         images = [(np.full((HEIGHT, WIDTH, 3), 30, np.uint8), np.full((HEIGHT, WIDTH), 255, np.uint8))]
         lifted = match_tone(scene, images, kind)(images[0][0])
         assert 5 < lifted.mean() - 30 <= 21
+
+    def test_dim_light_is_followed(self):
+        gain = match_tone(room_in_light((0.3, 0.3, 0.3)), [gray_card()], "mean").gain
+        np.testing.assert_allclose(gain, 3 * [0.4], atol=0.05)
+
+    def test_a_dim_picture_dims_the_character_where_nobody_was_replaced(self):
+        scene = scene_from_picture(np.full((HEIGHT, WIDTH, 3), 40, np.uint8))
+        assert match_tone(scene, [gray_card()], "mean").gain.max() < 0.4
+        assert match_tone(scene, [], "mean").gain is None
+
+    def test_a_part_of_colored_light_is_followed_and_brightness_stays(self):
+        gain = match_tone(room_in_light((0.5, 0.7, 1.0)), [gray_card()], "mean").gain
+        assert 1.2 < gain[2] / gain[0] < 2 and gain[0] < gain[1] < gain[2]
+        assert gain @ (0.299, 0.587, 0.114) == pytest.approx(0.94, abs=0.07)
+
+    def test_colors_of_things_are_no_light(self):
+        lawn = room_in_light((1.0, 1.0, 1.0), wall=(60, 170, 50))
+        dressed = room_in_light((1.0, 1.0, 1.0), clothes=(200, 30, 30))
+        black = room_in_light((1.0, 1.0, 1.0), clothes=(20, 20, 20))
+        assert [match_tone(scene, [gray_card()], "mean").gain for scene in (lawn, dressed, black)] == [None] * 3
+
+    def test_a_character_in_the_same_light_is_left_alone(self):
+        image, mask = gray_card()
+        blue = (image * (0.5, 0.7, 1.0)).astype(np.uint8)
+        gain = match_tone(room_in_light((0.5, 0.7, 1.0)), [(blue, mask)], "mean").gain
+        np.testing.assert_allclose(gain, 1, atol=0.01)
 
     def test_hue_is_kept(self, scene, character):
         tone = match_tone(scene, list(zip(*character, strict=True)), "mean")

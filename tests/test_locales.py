@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import write_help
+from tools import write_help, write_notes
 
 
 LOCALES = Path(__file__).resolve().parents[1] / "locales"
@@ -61,3 +61,29 @@ class TestHelp:
             assert write_help.HEADINGS[path.stem]["note"] in text
             (picture,) = re.findall(r"!\[\]\(([^)]+)\)", text)
             assert (write_help.HELP / picture).is_file()
+
+
+class TestNotes:
+    """Notes and group titles of templates: `python tools/write_notes.py` writes what the page reads."""
+
+    @pytest.fixture(params=write_notes.MADE)
+    def written(self, request):
+        path = write_notes.ROOT / "web" / "notes" / f"{request.param}.json"
+        found = json.loads(path.read_text(encoding="utf-8"))
+        assert found == write_notes.texts(request.param)
+        return request.param, found
+
+    def test_every_note_says_that_a_machine_made_it_and_keeps_its_links(self, written):
+        language, found = written
+        for name, text in found["notes"].items():
+            english = json.loads((write_notes.ROOT / "workflows" / f"{name}.json").read_text())
+            (note,) = [node["widgets_values"][0] for node in english["nodes"] if node["type"] == "MarkdownNote"]
+            assert FOREIGN.search(text) and text.endswith(f"*{write_notes.MADE[language]}*")
+            links = re.compile(r"\]\(([^)]+)\)")
+            assert sorted(links.findall(text)) == sorted(links.findall(note)), name
+
+    def test_every_group_title_is_there_and_nothing_else(self, written):
+        titles = set()
+        for path in (write_notes.ROOT / "workflows").glob("*.json"):
+            titles |= {group["title"] for group in json.loads(path.read_text())["groups"]}
+        assert set(written[1]["groups"]) == titles

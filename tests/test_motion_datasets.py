@@ -15,6 +15,7 @@ from mimo_core.motion.builtin import builtin_motion
 from mimo_core.motion.edit import resample_motion
 from mimo_core.motion.files import load_motion, save_motion
 from mimo_core.motion.joints import world_joints
+from mimo_core.motion.pickled_tensors import LEGACY_HEAD, find_tensor_builder
 from mimo_core.motion.soma import BODY, KIMODO_SKELETONS, SOMA_77
 from tests.test_motion_skeletons import farthest
 
@@ -331,6 +332,50 @@ class TestGvhmr:
                 for key, world in (("smpl_params_global", FLIP * FLIP), ("smpl_params_incam", FLIP))}  # fmt: skip
         torch.save(tree | {"K_fullimg": torch.tensor(LENS[None])}, tmp_path / "m.pt")
         assert farthest(load_motion(tmp_path / "m.pt"), walk) < 5
+
+    def tensors(self, walk, kind=torch.float32):
+        """What GVHMR's demo holds in memory, with lenses that are one number seen through strides of 0."""
+        tree = {key: {name: torch.tensor(value).to(kind) for name, value in self.params(walk, world).items()}
+                for key, world in (("smpl_params_global", FLIP * FLIP), ("smpl_params_incam", FLIP))}  # fmt: skip
+        return tree | {"K_fullimg": torch.tensor(LENS).expand(16, 3, 3)}
+
+    @pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+    @pytest.mark.parametrize("protocol", [2, 4, 5])
+    def test_as_a_pickle_of_tensors(self, tmp_path, walk, protocol, kind):
+        tree = self.tensors(walk, kind)
+        tree["smpl_params_global"]["transl"] = torch.nn.Parameter(tree["smpl_params_global"]["transl"].T.clone().T)
+        (tmp_path / "m.pkl").write_bytes(pickle.dumps(tree, protocol=protocol))
+        assert farthest(load_motion(tmp_path / "m.pkl"), walk) < (5 if kind == torch.bfloat16 else 1.5)
+
+    def test_under_the_suffix_of_the_other_kind(self, tmp_path, walk):
+        torch.save(self.tensors(walk), tmp_path / "zip.pkl")
+        torch.save(self.tensors(walk), tmp_path / "old.pkl", _use_new_zipfile_serialization=False)
+        (tmp_path / "pickle.pt").write_bytes(pickle.dumps(self.tensors(walk)))
+        for name in ("zip.pkl", "old.pkl", "pickle.pt"):
+            assert farthest(load_motion(tmp_path / name), walk) < 1.5
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda c: c.replace(b"FloatStorage", b"SloatStorage"),
+            lambda c: c.replace(b"\x8a\nl\xfc\x9c", b"\x8a\nl\xfc\x9d"),
+            lambda c: c.replace(b"K\x10K\x03\x86", b"K\x10K\x7f\x86"),
+            lambda c: c.replace(b"K\x10K\x03\x86", b"K\x10J\xff\xff\xff\xff\x86"),
+            lambda c: c.replace(b"K\x10K\x03\x86", b"K\x10J\xff\xff\xff\x7f\x86"),
+        ],
+        ids=["type", "magic number", "size", "negative size", "huge size"],
+    )
+    def test_a_tensor_that_lies_about_itself_is_refused(self, tmp_path, walk, change):
+        content = pickle.dumps(self.tensors(walk), protocol=3)
+        (tmp_path / "m.pkl").write_bytes(change(content))
+        assert change(content) != content
+        with pytest.raises(InputError, match="damaged"):
+            load_motion(tmp_path / "m.pkl")
+
+    def test_a_storage_of_very_many_instructions_is_not_read_to_its_end(self):
+        read = find_tensor_builder("torch.storage", "_load_from_bytes")
+        with pytest.raises(InputError, match="cannot be read"):
+            read(LEGACY_HEAD + b"\x80\x02" + b"N" * 1000 + b".")
 
     @pytest.mark.parametrize("kept", [0, 30, 0.3, 0.9, 0.999])
     def test_cut_off_is_named(self, tmp_path, walk, kept):

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from mimo_core.body.model import free_body
 from mimo_core.body.person import PER_FRAME, Person
@@ -74,6 +76,17 @@ class TestOwnFiles:
         one, two = random_motion().person, random_motion(hands=False, body="smpl").person
         save_motion(tmp_path / "m.npz", Motion((one, two), 24.0, Camera.for_size(64, 48)))
         assert [person.body for person in load_motion(tmp_path / "m.npz").people] == ["free", "smpl"]
+
+    @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+    def test_half_precision_is_read(self, tmp_path, kind):
+        save_motion(tmp_path / "a.safetensors", random_motion())
+        with safe_open(tmp_path / "a.safetensors", "pt") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            header = file.metadata()
+        halved = {name: value.to(kind) if value.is_floating_point() else value for name, value in arrays.items()}
+        save_file(halved, tmp_path / "b.safetensors", metadata=header)
+        found = load_motion(tmp_path / "b.safetensors").person
+        torch.testing.assert_close(found.transl, arrays["0.transl"], rtol=0.01, atol=0.01)
 
     def test_nothing_is_left_when_the_folder_is_missing(self, tmp_path):
         with pytest.raises(InputError, match="no folder"):

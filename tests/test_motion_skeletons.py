@@ -61,6 +61,17 @@ def world_angles(found, truth):
     return torch.rad2deg(cosine.clamp(-1, 1).acos())
 
 
+def move_root(text, move):
+    """BVH whose root stands elsewhere: `move` takes its place (3,) and Rotation, and gives both."""
+    rows = text.splitlines()
+    for number in range(rows.index("MOTION") + 3, len(rows)):
+        values = [float(value) for value in rows[number].split()]
+        place, turn = move(np.array(values[:3]), Rotation.from_euler("ZXY", values[3:6], degrees=True))
+        values[:6] = [*place, *turn.as_euler("ZXY", degrees=True)]
+        rows[number] = " ".join(f"{value:.6f}" for value in values)
+    return "\n".join(rows)
+
+
 class TestRestPoses:
     @pytest.mark.parametrize("axis", [0, 1, 2])
     @pytest.mark.parametrize("name", ["walk", "sit down", "disco", "jumping jacks"])
@@ -115,6 +126,21 @@ class TestUp:
         assert world_joints(found.person)[:, JOINT["head"], 1].min() > 1.2
         assert f"stands along {axis}," in found.notes[0]
 
+    @pytest.mark.parametrize("name", ["idle", "wave", "squat", "jumping jacks", "side step"])
+    def test_is_found_where_the_rest_pose_stands_along_another_axis(self, name):
+        truth = resample_motion(builtin_motion(name), 10.0)[:24]
+        found = load_text(motion_bvh(truth, NAMES, world=Z_UP.inv()))
+        assert farthest(found, truth) < 1.5
+        assert "stands along -Z," in found.notes[0]
+
+    @pytest.mark.parametrize("world", [Z_UP, Z_UP.inv(), X_UP, X_UP.inv(), X_UP * X_UP])
+    @pytest.mark.parametrize("name", ["idle", "squat", "sit down", "kick"])
+    def test_is_found_without_a_way_and_a_floor(self, name, world):
+        truth = resample_motion(builtin_motion(name), 10.0)[:24]
+        text = move_root(motion_bvh(truth, NAMES, world=world), lambda place, turn: (0 * place, turn))
+        joints = world_joints(load_text(text).person)
+        assert (joints[:, JOINT["head"], 1] - joints[:, JOINT["left_ankle"], 1]).min() > 0.7
+
     def test_can_be_said(self, walk):
         text = motion_bvh(walk, NAMES, world=Z_UP)
         assert farthest(load_text(text, up="z"), walk) < 0.1
@@ -134,15 +160,7 @@ class TestUp:
         """The rest pose says Y, head over feet says Z: somebody lies, and the note says how to change it."""
         lying = Rotation.from_euler("x", -90, degrees=True)
         text = motion_bvh(builtin_motion("idle")[:20], NAMES)
-        rows = text.splitlines()
-        start = rows.index("MOTION") + 3
-        for number in range(start, len(rows)):
-            values = [float(value) for value in rows[number].split()]
-            place = lying.apply([values[0], values[1], values[2]]) + [0, 12, 0]
-            turn = lying * Rotation.from_euler("ZXY", values[3:6], degrees=True)
-            values[:6] = [*place, *turn.as_euler("ZXY", degrees=True)]
-            rows[number] = " ".join(f"{value:.6f}" for value in values)
-        found = load_text("\n".join(rows))
+        found = load_text(move_root(text, lambda place, turn: (lying.apply(place) + [0, 12, 0], lying * turn)))
         joints = world_joints(found.person)
         assert (joints[:, JOINT["head"], 1] - joints[:, JOINT["left_ankle"], 1]).abs().max() < 0.4
         assert "Choose up" in found.notes[0]
@@ -264,7 +282,7 @@ class TestNames:
 
     def test_a_map_says_what_is_not_known(self, walk):
         strange = {joint: f"part{number}" for number, joint in enumerate(NAMES)}
-        with pytest.raises(InputError, match=r"no left hip, .*known by name.*part0, part\d+"):
+        with pytest.raises(InputError, match=r"no left hip, .*right wrist, head that is known by name.*part0, part\d+"):
             load_text(motion_bvh(walk, strange))
         there = load_text(motion_bvh(walk, strange), names=strange)
         back = load_text(motion_bvh(walk, strange), names={name: joint for joint, name in strange.items()})

@@ -6,7 +6,7 @@ import pytest
 from mimo_core.errors import InputError
 from mimo_core.media.cuts import CutFinder
 from mimo_core.scene.background import Background
-from mimo_core.scene.camera_motion import CameraPath, CameraTracker, check_camera
+from mimo_core.scene.camera_motion import CameraPath, CameraTracker, check_camera, find_shift
 from mimo_core.scene.canvas import plan_canvases
 from mimo_core.scene.coarse_background import BackgroundScan
 from mimo_core.scene.fields import extrapolate_field
@@ -56,11 +56,32 @@ class TestCameraPath:
             expected = np.array([[1, 0, 6 * frame], [0, 1, 2 * frame], [0, 0, 1]])
             np.testing.assert_allclose(path.reference_from_frame[frame], expected, atol=0.1)
 
+    def test_a_fast_pan_is_followed_under_a_logo_that_stands_still(self):
+        import cv2
+
+        random = np.random.default_rng(3)
+        wall = cv2.resize(random.integers(30, 220, (30, 160, 3)).astype(np.uint8), (960, 180))
+        logo = cv2.resize(random.integers(0, 255, (12, 20, 3)).astype(np.uint8), (60, 36))
+        pictures = [np.ascontiguousarray(wall[:, place : place + 240]) for place in (0, 5, 10, 110, 210, 310)]
+        for picture in pictures:
+            picture[:36, :60] = logo
+        path = tracked(pictures).path("pan")
+        assert path.lost == ()
+        np.testing.assert_allclose(path.reference_from_frame[:, 0, 2], (0, 5, 10, 110, 210, 310), atol=2)
+
     def test_a_cut_begins_a_new_section(self, wall):
         other = np.random.default_rng(5).integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
         path = tracked([view(wall, 20, 20)] * 3 + [other] * 3).path("auto")
         assert path.lost == (3,)
         assert path.section.tolist() == [0, 0, 0, 1, 1, 1]
+
+    def test_a_shift_is_found_at_any_distance_and_under_masks(self, wall):
+        key, other = wall[:120, :160, 0].copy(), wall[40:160, 70:230, 0].copy()
+        free, other_free = np.ones((2, 120, 160), bool)
+        key[30:60, 50:80], free[30:60, 50:80] = 0, False
+        other[10:40, 50:80], other_free[10:40, 50:80] = 255, False
+        np.testing.assert_allclose(find_shift(key, free, other, other_free), (-70, -40), atol=1)
+        assert find_shift(key, np.zeros_like(free), other, other_free) is None
 
     def test_scaling_moves_the_shift_with_the_size_of_the_frame(self):
         matrix = np.array([[[1, 0, 3.0], [0, 1, -2.0], [0, 0, 1]]])

@@ -270,6 +270,32 @@ class TestHiddenSide:
         is_hair = np.abs(rgb[y - 3 : y + 2, x - 3 : x + 4].astype(float) - (50, 35, 25)).max() < 40
         assert is_hair == hangs
 
+    def test_fair_hair_with_dark_strands_is_fair_behind(self):
+        painted, place = COLORS.clone(), BODY.template
+        hair = (painted == torch.tensor([50.0, 35.0, 25.0])).all(1)
+        painted[hair] = torch.tensor([235.0, 200.0, 145.0])
+        painted[hair & (place[:, 0].abs() > 0.05)] = torch.tensor([95.0, 100.0, 105.0])
+        behind = motion_of(person(turn=180))
+        rgb, _ = rendered(Proxy.from_identity(identity_of(person(), colors=painted)), behind)
+        x, y = (int(value) for value in CAMERA.project(BODY.pose(behind.person).joints)[0, JOINT["head"]])
+        middle = rgb[y - 16 : y - 6, x - 3 : x + 4].astype(float)
+        assert np.abs(middle.mean((0, 1)) - (235, 200, 145)).max() < 40
+
+    @pytest.mark.parametrize("falls", [False, True])
+    def test_hair_that_falls_beside_the_neck_covers_the_nape(self, falls):
+        picture, matte = photograph(motion_of(person()))
+        joints = CAMERA.project(BODY.pose(person()).joints)[0]
+        x, y = (int(value) for value in joints[JOINT["neck"]])
+        for side in (-1, 1):
+            lock = np.s_[y - 6 : y + 8, min(x + side * 7, x + side * 16) : max(x + side * 7, x + side * 16)]
+            if falls:
+                picture[lock], matte[lock] = (50, 35, 25), 255
+        behind = motion_of(person(turn=180))
+        rgb, _ = rendered(Proxy.from_identity(Identity(picture, matte, motion_of(person()))), behind)
+        x, y = (int(value) for value in CAMERA.project(BODY.pose(behind.person).joints)[0, JOINT["head"]])
+        is_hair = np.abs(rgb[y + 1 : y + 5, x - 2 : x + 3].astype(float) - (50, 35, 25)).mean() < 40
+        assert is_hair == falls
+
     def test_a_hand_beside_the_head_takes_no_cheek(self):
         painted, place = COLORS.clone(), BODY.template
         ear = place[BODY.landmarks["left_ear"]]

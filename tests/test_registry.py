@@ -34,12 +34,12 @@ TRAPS = {
 
 @pytest.fixture(scope="module")
 def shipped():
+    return list_shipped() or pytest.skip("this is no git checkout")
+
+
+def list_shipped():
     """The list that `comfy node pack` would ship: what git holds, without what .comfyignore names."""
-    listed = _git("ls-files")
-    if not listed:
-        pytest.skip("this is no git checkout")
-    ignored = _git("ls-files", "--cached", "--ignored", "--exclude-from=.comfyignore")
-    return sorted(listed - ignored)
+    return sorted(_git("ls-files") - _git("ls-files", "--cached", "--ignored", "--exclude-from=.comfyignore"))
 
 
 def _git(*words):
@@ -102,6 +102,12 @@ class TestMetadata:
         with Image.open(path) as icon:
             assert icon.width == icon.height <= 400
         assert path.stat().st_size < 60_000
+
+    def test_a_new_version_on_main_is_published(self):
+        text = (ROOT / ".github" / "workflows" / "publish.yml").read_text()
+        assert re.search(r"branches: \[main\]\n\s+paths: \[pyproject.toml\]", text)
+        assert "uses: Comfy-Org/publish-node-action@" in text
+        assert "personal_access_token: ${{ secrets.REGISTRY_ACCESS_TOKEN }}" in text
 
     def test_templates_name_this_pack_and_version(self):
         for path in (ROOT / "workflows").glob("*.json"):

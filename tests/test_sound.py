@@ -47,7 +47,8 @@ def write_source(path, *, codec, samples, rate, layout="mono", form=None, late=0
         packets += pictures.encode()
         for start in range(0, samples.shape[1], 1024):
             block = np.repeat(samples[:, start : start + 1024], len(sound.layout.channels), 0)
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
+            packed = np.ascontiguousarray(block.T).reshape(1, -1)  # PyAV 18 fails at eight planes
+            frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
             frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
             packets += sound.encode(frame)
         packets += sound.encode()
@@ -62,12 +63,13 @@ def hear(path):
         begin = next(container.decode(container.streams.video[0])).time
     with av.open(str(path)) as container:
         rate, parts, position = container.streams.audio[0].rate, [], 0
-        resampler = av.AudioResampler(format="fltp", layout=container.streams.audio[0].layout, rate=rate)
+        layout = container.streams.audio[0].layout
+        resampler = av.AudioResampler(format="flt", layout=layout, rate=rate)
         for frame in container.decode(container.streams.audio[0]):
             start = round((frame.time - begin) * rate)
             frame.pts = None
             for block in resampler.resample(frame):
-                values = np.abs(block.to_ndarray()).max(0)
+                values = np.abs(block.to_ndarray().reshape(-1, len(layout.channels))).max(1)
                 if abs(start - position) > 0.02 * rate:
                     parts.append(np.zeros(max(start - position, 0)))
                     values = values[max(position - start, 0) :]
@@ -104,6 +106,8 @@ SOURCES = [  # suffix, muxer, codec, rate, layout
     ("mov", None, "pcm_s16le", 192000, "mono"),
     ("mov", None, "pcm_f32le", 12345, "mono"),
     ("mov", None, "pcm_s24le", 48000, "5.1"),
+    ("mp4", None, "aac", 48000, "7.1"),
+    ("mkv", None, "flac", 48000, "7.1"),
     ("wmv", "asf", "wmav2", 44100, "stereo"),
     ("wmv", "asf", "wmav1", 44100, "mono"),
     ("mkv", None, "wmav2", 48000, "stereo"),

@@ -107,6 +107,15 @@ class TestClocks:
         assert numbers == list(range(numbers[0], COUNT)) and numbers[0] <= 24
         assert [read_number(clip[k]) for k in (9, 3, 15)] == [numbers[k] for k in (9, 3, 15)]
 
+    @pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+    def test_an_avi_that_counts_frames_before_its_first_is_not_cut_off(self, tmp_path, codec):
+        """As `-copyts` writes it: the list of frames begins with eleven that are empty."""
+        write_numbered(tmp_path / "a.avi", COUNT, codec=codec, options=MPEG if codec == "mpeg4" else X264)
+        cut = remux(tmp_path / "a.avi", tmp_path / "cut.avi", start=22 / 24)
+        numbers = [read_number(frame) for frame in Clip.from_file(cut)]
+        assert sorted(set(numbers)) == list(range(numbers[0], COUNT)) and 10 <= numbers[0] <= 24
+        assert numbers == sorted(numbers)
+
     def test_a_recording_that_begins_between_key_frames_begins_with_the_next(self, tmp_path):
         path = write_numbered(tmp_path / "a.ts", COUNT, codec="mpeg2video", options=MPEG)
         content = path.read_bytes()

@@ -141,10 +141,12 @@ function whenPlaced(node, then) {
   else after(node, "onAdded", then);
 }
 
-function ours() {
+// All nodes of a workflow with a node of ours: the finished video is shown by a node of the core.
+function watched() {
   const root = app.rootGraph ?? app.graph;
   const graphs = [root, ...(root.subgraphs?.values() ?? [])];
-  return graphs.flatMap((graph) => graph.nodes ?? graph._nodes).filter((node) => node.comfyClass?.startsWith("MIMO_"));
+  const nodes = graphs.flatMap((graph) => graph.nodes ?? graph._nodes).filter((node) => node.comfyClass);
+  return nodes.some((node) => node.comfyClass.startsWith("MIMO_")) ? nodes : [];
 }
 
 // Whether two prompts ask for the same of a node: the same node, with the same values, on nodes of which that is true.
@@ -192,7 +194,7 @@ function earlierOf(node) {
 
 // Nodes of the graph itself that the page knows no result of.
 function unknown() {
-  return ours().filter((node) => !app.nodeOutputs?.[placeOf(node)] && !earlierOf(node) && placeOf(node) === String(node.id));
+  return watched().filter((node) => !app.nodeOutputs?.[placeOf(node)] && !earlierOf(node) && placeOf(node) === String(node.id));
 }
 
 async function restore() {
@@ -214,9 +216,9 @@ async function restore() {
   }
 }
 
-// Show again what is known of every node of ours, after the page has set its graph up.
+// Show again what is known of every node, after the page has set its graph up.
 async function replay() {
-  for (const node of ours()) {
+  for (const node of watched()) {
     const output = app.nodeOutputs?.[placeOf(node)];
     const earlier = earlierOf(node);
     if (output) show(node, output);
@@ -266,6 +268,27 @@ const NAMES_HEIGHT = 60;
 function keepNamesSmall(node) {
   const names = node.widgets.find((widget) => widget.name === "names");
   if (names?.options) names.options.getMaxHeight = () => NAMES_HEIGHT;
+}
+
+// The page offers to download model files that a widget names and that are not there. The official weights are several
+// files, of which Load MIMO names the first. Unseen widgets name the others that a template says the node needs.
+let held = []; // files in models/mimo
+
+async function listHeld(workflow) {
+  if (!workflow?.nodes?.some((node) => node.type === "MIMO_LoadModel")) return;
+  const reply = await api.fetchApi("/models/mimo");
+  held = reply.ok ? await reply.json() : [];
+}
+
+function nameFiles(node) {
+  const names = (node.properties?.models ?? []).map((model) => model.name);
+  const chosen = node.widgets.find((widget) => widget.name === "checkpoint").value;
+  if (!names.includes(chosen)) return;
+  for (const name of names) {
+    if (name === chosen || node.widgets.some((widget) => widget.name === name)) continue;
+    const options = { values: () => held, serialize: false, hidden: true };
+    Object.assign(node.addWidget("combo", name, name, () => {}, options), { serialize: false, hidden: true });
+  }
 }
 
 // Motion files dropped on Load Motion go to ComfyUI's input folder. The page itself takes only pictures and sound.
@@ -326,11 +349,34 @@ function bringView() {
   app.graph.setDirtyCanvas(true, true);
 }
 
+// Note and group titles of a template in the language of the page, once: what is saved then says so.
+const TRANSLATED = ["zh"];
+
+async function translate() {
+  const graph = app.rootGraph ?? app.graph;
+  const { extra } = graph;
+  if (extra.mimo_language || !TRANSLATED.includes(language())) return;
+  extra.mimo_language = language();
+  const reply = await fetch(new URL(`./notes/${extra.mimo_language}.json`, import.meta.url));
+  const { groups, notes } = await reply.json();
+  if (graph.extra !== extra) return; // another workflow was opened meanwhile
+  for (const group of graph.groups ?? graph._groups) group.title = groups[group.title] ?? group.title;
+  const note = (graph.nodes ?? graph._nodes).find(({ type }) => type === "MarkdownNote");
+  if (note && notes[extra.mimo_template]) note.widgets[0].value = notes[extra.mimo_template];
+  app.graph.setDirtyCanvas(true, true);
+}
+
 app.registerExtension({
   name: "mimo.viewers",
-  beforeConfigureGraph: renameInputs,
+  async beforeConfigureGraph(workflow) {
+    await Promise.all([renameInputs(workflow), listHeld(workflow)]);
+  },
+  refreshComboInNodes: () => listHeld((app.rootGraph ?? app.graph).serialize()),
   afterConfigureGraph() {
-    if ((app.rootGraph ?? app.graph).extra?.mimo_template) setTimeout(bringView, 500);
+    if ((app.rootGraph ?? app.graph).extra?.mimo_template) {
+      setTimeout(bringView, 500);
+      translate();
+    }
     setTimeout(replay, 0); // the page puts the results of a tab in place right after this
   },
   nodeCreated(node) {
@@ -341,6 +387,7 @@ app.registerExtension({
       takeMotionFiles(node);
     }
     if (node.comfyClass === "MIMO_ReviewLayers") reviewLayers(node);
+    if (node.comfyClass === "MIMO_LoadModel") after(node, "onConfigure", () => nameFiles(node));
     after(node, "onConfigure", () => numberColors(node));
     after(node, "onExecuted", (output) => show(node, output, true));
   },

@@ -11,11 +11,13 @@ from ..errors import InputError
 from .decoder import find_example, make_decoder
 from .terminal import (
     MOTION_HELP,
+    add_back_end_options,
     add_held_option,
     add_motion_options,
     add_output,
     add_person_options,
     declare_command,
+    find_named_back_ends,
     open_motion_file,
     parse_size,
     print_lines,
@@ -35,6 +37,7 @@ def add_replace(commands) -> None:
     command.add_argument("--video", type=Path, help="the driving video; default: the example that ships")
     add_person_options(command, "who to replace")
     add_held_option(command)
+    add_back_end_options(command)
     add_output(command, "the video to write, with the sound, rate, length and size of the source", required=False)
     add_work_options(command)
 
@@ -102,6 +105,7 @@ def run_replace(options) -> None:
     shared = {
         "scene": scene,
         "networks": find_estimator(options.estimator),
+        "back_ends": find_named_back_ends(options),
         "held_things": options.held_things,
         "decoder": decoder,
         "progress_of": start_bar,
@@ -133,6 +137,7 @@ def _prepare_replace(options):
         person=options.person,
         at=options.at,
         networks=find_estimator(options.estimator),
+        back_ends=find_named_back_ends(options),
         held_things=options.held_things,
         progress_of=start_bar,
     )

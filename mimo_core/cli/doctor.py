@@ -113,7 +113,11 @@ def list_back_ends() -> list[str]:
         + ("ViTPose usable" if pose and _is_there("vitpose") else "ViTPose after `mimo fetch vitpose`"),
         "body: the free body usable; "
         + ("SMPL, SMPL-H and SMPL-X files usable" if has["smplx"] else "SMPL files need the package smplx"),
-        "scene: classical plate and occluder usable",
+        "scene: classical plate and occluder usable; "
+        + "; ".join(
+            f"{name} usable" if has["transformers"] and _is_there(group) else f"{name} after `mimo fetch {group}`"
+            for name, group in (("EdgeTAM", "edgetam"), ("SAM 2", "sam2"), ("Depth Anything", "depth"))
+        ),
         f"decoder: proxy usable, mimo {'usable' if mimo else 'not usable, install diffusers and transformers'}",
     ]
 

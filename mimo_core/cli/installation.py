@@ -14,7 +14,9 @@ def add_fetch(commands) -> None:
     )
     command = declare_command(commands, "fetch", run_fetch, summary, "mimo fetch mimo")
     command.add_argument(
-        "group", metavar="NAME", help="which files: mimo, smpl, blazepose, vitpose; `mimo doctor` lists them"
+        "group",
+        metavar="NAME",
+        help="which files: mimo, smpl, blazepose, vitpose, edgetam, sam2, depth; `mimo doctor` lists them",
     )
     command.add_argument(
         "--from", dest="source", type=Path, metavar="FILE", help="a file or folder of NAME that you have already"

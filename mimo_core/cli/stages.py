@@ -6,11 +6,13 @@ from pathlib import Path
 
 from .terminal import (
     MOTION_HELP,
+    add_back_end_options,
     add_held_option,
     add_motion_options,
     add_output,
     add_person_options,
     declare_command,
+    find_named_back_ends,
     open_motion_file,
     parse_size,
     print_lines,
@@ -38,6 +40,7 @@ def add_separate(commands) -> None:
     command.add_argument("clip", type=Path)
     add_person_options(command, "who to take out")
     add_held_option(command)
+    add_back_end_options(command)
     add_output(command, "the folder to write: plate.mp4, person.mp4, occluder.mp4, motion.npz, report.txt")
 
 
@@ -88,12 +91,14 @@ def run_separate(options) -> None:
     from ..media.clip import Clip
     from ..motion.files import save_motion
     from ..output import refuse_existing, whole_folder
-    from ..scene.separate import separate_scene
+    from ..scene.back_ends import separate_with
 
     refuse_existing(options.out, force=options.force)
+    back_ends = find_named_back_ends(options)
     clip = Clip.from_file(options.clip, progress=start_bar("open"))
     found = _find(clip, options)
-    scene = separate_scene(
+    scene = separate_with(
+        back_ends,
         clip,
         motion=found.motion,
         coarse=found.masks,

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from ..progress import Progress
+from ..scene.back_end_choices import DEPTH_CHOICES, MASK_CHOICES
 from ..scene.held_things import HELD_THINGS
 
 
@@ -105,6 +106,30 @@ def add_held_option(command) -> None:
         default=HELD_THINGS[0],
         help="what the person holds, wears or carries stays in front or goes away with them, default %(default)s",
     )
+
+
+def add_back_end_options(command) -> None:
+    """Which networks find the layers of the scene."""
+    command.add_argument(
+        "--masks",
+        choices=MASK_CHOICES,
+        default=MASK_CHOICES[0],
+        help="who finds the person's outline: the separator itself (classical), or a network after `mimo fetch NAME`; "
+        "auto takes a network whose files are there",
+    )
+    command.add_argument(
+        "--depth",
+        choices=DEPTH_CHOICES,
+        default=DEPTH_CHOICES[0],
+        help="who decides what is in front: the same, with a network after `mimo fetch depth`",
+    )
+
+
+def find_named_back_ends(options):
+    """The networks of `add_back_end_options`. Raises InputError for weights that are not there."""
+    from ..scene.back_ends import find_back_ends
+
+    return find_back_ends(options.masks, options.depth)
 
 
 def parse_point(text: str) -> tuple[int, float, float]:

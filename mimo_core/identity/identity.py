@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..body.limbs import scale_legs
+from ..body.model import BodyModel, free_body
 from ..errors import InputError
 from ..motion.motion import Motion
 from .joints import PictureJoints
-from .proportions import measure_head_growth
+from .proportions import FittedBody, measure_head_growth
+from .stance import measure_leg_share, unfold_legs
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +42,28 @@ class Identity:
             )
 
     @functools.cached_property
+    def _fitted(self) -> FittedBody:
+        return FittedBody.of(self.motion)
+
+    @functools.cached_property
     def head_growth(self) -> float:
         """How many times as large the head is as that of the fitted body."""
-        return 1.0 if self.motion is None else measure_head_growth(self.motion, self.matte)
+        return 1.0 if self.motion is None else measure_head_growth(self._fitted, self.matte)
+
+    @functools.cached_property
+    def leg_share(self) -> float:
+        """How long the legs are over those of the fitted body."""
+        return 1.0 if self.motion is None else measure_leg_share(self._fitted.joints, self.head_growth)
+
+    @property
+    def body(self) -> BodyModel:
+        """The free body with legs as long as the character's."""
+        return scale_legs(free_body(), self.leg_share)
+
+    @property
+    def stance(self) -> Motion | None:
+        """One frame, in which `body` stands as the character does on its picture; `motion` poses the free body."""
+        return self.motion if self.leg_share == 1 else unfold_legs(self.motion)
 
     @property
     def side(self) -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..body.model import free_body
 from ..body.raster import rasterize
 from ..body.skeleton import JOINT
+from ..geometry.camera import Camera
 from ..motion.motion import Motion
 
 
@@ -22,26 +26,43 @@ LARGE_HEAD = (1.15, 1.4)
 LARGEST_HEAD = 3.5
 
 
-def measure_head_growth(motion: Motion, matte: NDArray) -> float:
-    """The character's head over that of the body fitted to it (one frame), as the matte (H, W) uint8 shows both.
+@dataclass(frozen=True, eq=False)
+class FittedBody:
+    """A body fitted to a picture, as its camera sees it."""
+
+    camera: Camera
+    vertices: Tensor  # (V, 3) in camera space
+    joints: Tensor  # (24, 3)
+    mask: NDArray  # (H, W) bool: where it is drawn
+
+    @classmethod
+    def of(cls, motion: Motion) -> FittedBody:
+        """The body of a motion's first frame."""
+        posed, camera = free_body().pose(motion.person, slice(0, 1)), motion.camera
+        vertices, joints = (camera.view(points)[0] for points in (posed.vertices, posed.joints))
+        return cls(camera, vertices, joints, draw_body(vertices, camera))
+
+
+def draw_body(vertices: Tensor, camera: Camera) -> NDArray:
+    """The mask (H, W) bool of the free body's vertices (V, 3) in camera space."""
+    size = {"focal": camera.focal, "center": camera.center, "size": camera.size}
+    return rasterize(vertices[None], free_body().faces, **size).mask[0].numpy()
+
+
+def measure_head_growth(fitted: FittedBody, matte: NDArray) -> float:
+    """The character's head over that of the body fitted to it, as the matte (H, W) uint8 shows both.
 
     The lesser of height and width counts, so that neither a tall hat nor wide hair nor a raised arm makes a head.
     1 where hair alone explains it.
     """
-    body, camera = free_body(), motion.camera
-    posed = body.pose(motion.person)
-    seen = camera.view(posed.vertices)
-    raster = rasterize(seen, body.faces, focal=camera.focal, center=camera.center, size=camera.size)
-    neck = camera.pixels(camera.view(posed.joints))[0, JOINT["neck"]].numpy()
-    head = camera.pixels(seen)[0, body.weights[:, JOINT["head"]] > 0.5].numpy()
-    if not np.isfinite(head).all() or not raster.mask.any():
+    neck = fitted.camera.pixels(fitted.joints)[JOINT["neck"]].numpy()
+    head = fitted.camera.pixels(fitted.vertices)[free_body().weights[:, JOINT["head"]] > 0.5].numpy()
+    if not np.isfinite(head).all() or not fitted.mask.any():
         return 1.0
-    fitted, shown = (
-        _measure_upright(mask, neck, head) for mask in (raster.mask[0].numpy().astype(np.uint8) * 255, matte)
-    )
-    if not all(fitted):
+    own, shown = (_measure_upright(mask, neck, head) for mask in (fitted.mask.astype(np.uint8) * 255, matte))
+    if not all(own):
         return 1.0
-    growth = min(large / small for large, small in zip(shown, fitted, strict=True))
+    growth = min(large / small for large, small in zip(shown, own, strict=True))
     counted = np.clip((growth - LARGE_HEAD[0]) / (LARGE_HEAD[1] - LARGE_HEAD[0]), 0, 1)
     return float(1 + (min(growth, LARGEST_HEAD) - 1) * counted)
 

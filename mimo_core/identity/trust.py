@@ -10,15 +10,15 @@ from torch import Tensor
 
 from ..body.head import grow_head
 from ..body.model import free_body
-from ..body.raster import rasterize
 from ..body.skeleton import JOINT
 from ..motion.motion import Motion
-from .proportions import measure_head_growth
+from .proportions import FittedBody, draw_body, measure_head_growth
+from .stance import measure_leg_share
 
 
 LARGEST_OUTSIDE = 0.16  # share of the drawn body that may lie outside the matte
 SIDE_VIEW = 60.0  # degrees that the trunk may be turned away from the camera, or from straight away from it
-LEAST_THIGH = 0.55  # of their length that thighs must be seen: who sits shows less, and so do a cartoon's short legs
+LEAST_THIGH = 0.55  # of their length that thighs must be seen: who sits shows less
 CROSSED_DEPTH = 0.08  # meters that both forearms lie before the chest, between the shoulders, if arms are crossed
 
 
@@ -28,30 +28,29 @@ def doubt_fit(motion: Motion, matte: NDArray) -> str | None:
     What one picture hides of such a figure no body brings back: its other side, thighs that point at the camera, a
     chest under crossed arms.
     """
-    outside = measure_outside(motion, matte)
+    fitted = FittedBody.of(motion)
+    growth = measure_head_growth(fitted, matte)
+    outside = _measure_outside(fitted, growth, matte)
     if outside > LARGEST_OUTSIDE:
         return f"{outside:.0%} of the fitted body lie outside the figure"
-    joints = motion.camera.view(free_body().pose(motion.person).joints)[0]
-    at = {name: joints[number] for name, number in JOINT.items()}
+    at = {name: fitted.joints[number] for name, number in JOINT.items()}
     across = at["left_shoulder"] - at["right_shoulder"]
     turn = math.degrees(math.atan2(abs(float(across[2])), abs(float(across[0]))))
     if turn > SIDE_VIEW:
         return f"it is seen from the side, turned by {turn:.0f} degrees"
     thighs = max(_seen_share(at[f"{side}_hip"], at[f"{side}_knee"]) for side in ("left", "right"))
-    if thighs < LEAST_THIGH:
-        return f"its thighs are {thighs:.0%} as long as the body's, because it sits or has short legs"
+    if thighs < LEAST_THIGH and measure_leg_share(fitted.joints, growth) == 1:
+        return f"its thighs are {thighs:.0%} as long as the body's, because it sits or crouches"
     if _has_crossed_arms(at):
         return "its arms are crossed in front of it"
     return None
 
 
-def measure_outside(motion: Motion, matte: NDArray) -> float:
+def _measure_outside(fitted: FittedBody, head_growth: float, matte: NDArray) -> float:
     """The share of the drawn body, with the head as large as it is shown, that lies outside a matte (H, W) uint8."""
-    body, camera = free_body(), motion.camera
-    vertices = body.pose(motion.person).vertices[0]
-    grown = grow_head(body, vertices, measure_head_growth(motion, matte))
-    raster = rasterize(camera.view(grown[None]), body.faces, focal=camera.focal, center=camera.center, size=camera.size)
-    drawn = raster.mask[0].numpy()
+    drawn = fitted.mask
+    if head_growth != 1:
+        drawn = draw_body(grow_head(free_body(), fitted.vertices, head_growth), fitted.camera)
     return float((drawn & (matte < 128)).sum() / max(drawn.sum(), 1))
 
 

@@ -171,21 +171,25 @@ def _split_count(total: int, size: int) -> Iterator[int]:
 
 
 def _resample(sound: Sound, rate: int, channels: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Blocks with the sample of the result at which each begins."""
+    """Blocks with the sample of the result at which each begins.
+
+    Frames are interleaved before they are looked at: eight planes, as decoders give 7.1, end the process in PyAV 18.
+    """
     import av
 
-    resampler, kind, last = None, None, 0
+    packer, resampler, kind, last = None, None, None, 0
     for begin, frame in _timed_frames(sound):
         current = (frame.format.name, frame.layout.name, frame.sample_rate)
         if current != kind:
+            packer = av.AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate)
             resampler, kind = av.AudioResampler(format="fltp", layout=LAYOUTS[channels], rate=rate), current
-        frame = _remove_nan(frame)
         frame.pts = None
         start = last if begin is None else round(begin * rate)
-        for made in resampler.resample(frame):
-            block = np.nan_to_num(made.to_ndarray(), posinf=0, neginf=0).clip(-1, 1)
-            yield start, block
-            start += block.shape[1]
+        for packed in packer.resample(frame):
+            for made in resampler.resample(_remove_nan(packed)):
+                block = np.nan_to_num(made.to_ndarray(), posinf=0, neginf=0).clip(-1, 1)
+                yield start, block
+                start += block.shape[1]
         last = start
 
 
@@ -210,7 +214,7 @@ def _sample_frames(sound: Sound) -> Iterator[tuple[Fraction, object]]:
 
 
 def _build_frame(samples: np.ndarray, layout: str, rate: int):
-    """An audio frame of samples (channels, n). Channels are interleaved: PyAV 18 fails at eight planes."""
+    """An audio frame of samples (channels, n). Channels are interleaved: PyAV 18 reads beyond eight planes."""
     import av
 
     packed = np.ascontiguousarray(samples.T, np.float32).reshape(1, -1)
@@ -220,14 +224,11 @@ def _build_frame(samples: np.ndarray, layout: str, rate: int):
 
 
 def _remove_nan(frame):
-    """The frame, or a copy with silence where floats are no numbers: a resampler would spread them."""
-    if not frame.format.name.startswith(("flt", "dbl")):
-        return frame
+    """An interleaved float frame, or a copy with silence where it holds no numbers: a resampler would spread them."""
     samples = frame.to_ndarray()
     if np.isfinite(samples).all():
         return frame
-    channels = len(frame.layout.channels)
-    samples = samples if frame.format.is_planar else samples.reshape(-1, channels).T
+    samples = samples.reshape(-1, len(frame.layout.channels)).T
     return _build_frame(np.nan_to_num(samples, posinf=0, neginf=0), frame.layout.name, frame.sample_rate)
 
 

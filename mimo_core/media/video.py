@@ -207,12 +207,16 @@ class VideoFile:
             )
 
     def _fills_duration(self, stream, rate: float) -> bool:
-        """Whether the frames last as long as the stream says: a list of edits may leave out most of a file."""
-        if not stream.duration or not stream.time_base:
-            return False
+        """Whether the last frame lies where the stream says that it ends.
+
+        A list of edits may leave out most of a file, and an AVI may count frames before the first that it does not
+        hold.
+        """
         stamps = [stamp for stamp in self._stamps if stamp != NO_TIME]
-        last = (max(stamps) - min(stamps)) * float(stream.time_base) if stamps else 0.0
-        return last >= float(stream.duration * stream.time_base) - 4 / rate
+        if not stream.duration or not stream.time_base or not stamps:
+            return False
+        begin = min(stamps) if stream.start_time is None else min(min(stamps), stream.start_time)
+        return (max(stamps) - begin) * float(stream.time_base) >= float(stream.duration * stream.time_base) - 4 / rate
 
     def _add_notes(self, tally: Tally, silence: str, has_alpha: bool) -> None:
         notes = list(self._convert.notes)

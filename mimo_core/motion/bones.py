@@ -77,7 +77,7 @@ def find_bones(
     limbs |= {joint: number for joint, number in chosen.items() if joint.startswith(LEFT_AND_RIGHT)}
     heads = (number for name, number in middle.items() if name.rstrip("0123456789") in HEAD_NAMES)
     head = chosen.get("head", min(heads, key=lambda bone: depth[bone], default=None))
-    _check_found(limbs, names, file)
+    _check_found(limbs, names, file, has_head=head is not None)
     if head is None:
         head = _topmost(plain, parents, depth, limbs)
     if head is None:
@@ -118,13 +118,13 @@ def _read_given(given: Mapping[str, str], names: tuple[str, ...], file: str) -> 
     return chosen
 
 
-def _check_found(limbs: Mapping[str, int], names: tuple[str, ...], file: str):
+def _check_found(limbs: Mapping[str, int], names: tuple[str, ...], file: str, *, has_head: bool):
     missing = [
         f"{side}_{joint}" for side in LEFT_AND_RIGHT for joint in NEEDED_JOINTS if f"{side}_{joint}" not in limbs
     ]
     if missing:
         absent = [joint for joint in NAMED_JOINTS if joint.startswith(LEFT_AND_RIGHT) and joint not in limbs]
-        raise InputError(_missing_message(absent, names, file))
+        raise InputError(_missing_message([*absent, *([] if has_head else ["head"])], names, file))
 
 
 def _missing_message(missing: list[str], names: tuple[str, ...], file: str) -> str:

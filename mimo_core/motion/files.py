@@ -32,10 +32,11 @@ from .glb_writer import write_glb
 from .heads import GLTF_SUFFIXES
 from .joblib_file import LARGEST_FILE_SIZE, read_joblib
 from .motion import Motion
+from .pickled_tensors import LEGACY_HEAD
 from .seen import LARGEST_PACKED, SeenMasks
 from .skeletal_animation import animation_from_motion, motion_from_animation
 from .upright import UP_CHOICES, posture_notes
-from .values import find_rate_name
+from .values import find_rate_name, to_array
 
 
 OWN_SUFFIXES = (".npz", ".safetensors")
@@ -114,7 +115,7 @@ def _load(path: Path, up: str, names: Mapping[str, str] | None, animation: str) 
     if suffix in GLTF_SUFFIXES:
         found = read_glb(path.read_bytes(), file=path.name, folder=path.parent, animation=animation, names=names)
         return motion_from_animation(found, file=path.name, up=up, names=names)
-    tree = _load_torch(path) if suffix in TORCH_SUFFIXES else read_joblib(path)
+    tree = _load_torch(path) if _is_torch(path) else read_joblib(path)
     return results.motion_from_tree(tree, name=path.name)
 
 
@@ -188,6 +189,14 @@ def _load_torch(path: Path):
         AssertionError, struct.error,
     ) as error:  # fmt: skip
         raise InputError(f"{path.name} is damaged or cut off: {_first_line(error)} Copy or save it again.") from error
+
+
+def _is_torch(path: Path) -> bool:
+    """Whether torch wrote a file, by its first bytes: results of both kinds are found under either suffix."""
+    with path.open("rb") as file:
+        head = file.read(len(LEGACY_HEAD))
+    is_pickle = head[:1] == b"\x80" and not head.startswith(LEGACY_HEAD)
+    return head[:2] == b"PK" or head == LEGACY_HEAD or (path.suffix.lower() in TORCH_SUFFIXES and not is_pickle)
 
 
 def _check_torch_head(path: Path) -> bool:
@@ -310,12 +319,14 @@ def _open_safetensors(path: Path) -> tuple[dict[str, _LazyArray], dict | None]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        file = safe_open(str(path), framework="np")
+        file = safe_open(str(path), framework="pt")
     except SafetensorError as error:
         raise InputError(f"{path.name} is damaged or no motion file: {error}.") from error
     header = (file.metadata() or {}).get("motion")
     arrays = {
-        name: _LazyArray(tuple(file.get_slice(name).get_shape()), "f", lambda name=name: file.get_tensor(name))
+        name: _LazyArray(
+            tuple(file.get_slice(name).get_shape()), "f", lambda name=name: to_array(file.get_tensor(name))
+        )
         for name in file.keys()  # noqa: SIM118 (not a mapping)
     }
     return arrays, None if header is None else json.loads(header)

@@ -14,7 +14,7 @@ from ..body.skinning import blend_skin, world_from_rest
 from ..geometry.rotations import matrix_from_axis_angle
 from .edit import smooth_path
 from .intervals import find_intervals
-from .legs import LEGS, apply_leg_rotations, foot_vertices, leg_stretch, pose_skeleton, reach_goal
+from .legs import LEGS, apply_limb_rotations, foot_vertices, leg_stretch, pose_skeleton, reach_goal
 from .motion import Motion
 
 
@@ -125,7 +125,7 @@ def _hold_feet(person: Person, floor: float, fps: float) -> Person:
         goal = skeleton.joints[:, leg[2]] - skeleton.joints[:, leg[0]] + wanted[:, side] - shared
         reach_goal(linear, skeleton, leg, goal, leg_stretch(skeleton, leg))
     moved = replace(person, transl=person.transl + shared, contacts=contacts)
-    return apply_leg_rotations(moved, linear, body.parents)
+    return apply_limb_rotations(moved, linear, body.parents)
 
 
 def _foot_corrections(soles: Soles, floor: float, contacts: Tensor, fps: float) -> Tensor:

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..body.pickles import StandIn, array_type, find_stand_in, plain_value
 from ..errors import InputError
+from .pickled_tensors import find_tensor_builder
 
 
 LARGEST_FILE_SIZE = 1 << 30  # bytes of a file, and of what it unpacks to
@@ -93,7 +94,7 @@ class _JoblibUnpickler(pickle._Unpickler):  # the C one gives no access to the s
             return lambda *_: {}  # made anew each time, because a pickle may set attributes of what it is given
         if (module, name) in (("builtins", "dict"), ("builtins", "list"), ("builtins", "int"), ("builtins", "float")):
             return StandIn  # what a defaultdict would make; it makes nothing
-        found = find_stand_in(module, name)
+        found = find_stand_in(module, name) or find_tensor_builder(module, name)
         if found is None:
             raise InputError(
                 f"The file is refused: it asks for {module}.{name}, which is program code or no part of a motion. "

@@ -1,4 +1,4 @@
-"""Legs that reach: a posed skeleton, and the knee and hip turned so that an ankle comes where it should be."""
+"""Limbs that reach: a posed skeleton, and knee and hip turned so that an ankle comes where it should be; arms alike."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 
 
 LEGS = tuple(tuple(JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")) for side in ("left", "right"))
+ARMS = tuple(tuple(JOINT[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist")) for side in ("left", "right"))
 BENT = 0.02  # a knee straighter than about this many radians bends around the hinge of the thigh
 STRAIGHT_LEG = 0.999  # of a leg's length: the furthest that it reaches
 TENSE = 0.97  # of a leg's length: from here on, or from the driver's own stretch, a swinging leg follows less and less
@@ -49,12 +50,12 @@ def foot_vertices(body: BodyModel, side: str) -> Tensor:
     return (body.parts == JOINT[f"{side}_ankle"]) | (body.parts == JOINT[f"{side}_foot"])
 
 
-def apply_leg_rotations(person: Person, linear: Tensor, parents: tuple[int, ...]) -> Person:
-    """The person with the legs as in `linear` (F, 24, 3, 3); all other rotations stay, to the last bit."""
+def apply_limb_rotations(person: Person, linear: Tensor, parents: tuple[int, ...], limbs=LEGS) -> Person:
+    """The person with limbs of three joints as in `linear` (F, 24, 3, 3); all other rotations stay, to the last bit."""
     local = linear.clone()
     for joint, parent in enumerate(parents[1:], 1):
         local[:, joint] = linear[:, parent].mT @ linear[:, joint]
-    changed = [joint for leg in LEGS for joint in leg]
+    changed = [joint for limb in limbs for joint in limb]
     pose = person.pose().clone()
     pose[:, changed] = axis_angle_from_matrix(local[:, changed])
     return person.with_pose(pose)
@@ -93,12 +94,12 @@ def reach_goal(linear: Tensor, skeleton: Skeleton, leg: tuple[int, int, int], go
     hinge = torch.nn.functional.normalize(hinge, dim=1)
     bend = matrix_from_axis_angle(hinge * (torch.pi - inner.acos() - now)[:, None])
     bent = thigh + (bend @ shin[..., None])[..., 0]
-    swing = _shortest_rotations(bent, goal)
+    swing = shortest_rotations(bent, goal)
     linear[:, hip] = swing @ linear[:, hip]
     linear[:, knee] = swing @ bend @ linear[:, knee]
 
 
-def _shortest_rotations(start: Tensor, end: Tensor) -> Tensor:
+def shortest_rotations(start: Tensor, end: Tensor) -> Tensor:
     """Rotations (F, 3, 3) that turn directions `start` into `end`, (F, 3) each."""
     axis = torch.linalg.cross(start, end)
     sine = axis.norm(dim=1, keepdim=True)

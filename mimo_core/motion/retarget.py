@@ -12,7 +12,8 @@ from ..body.height import measure_height, scale_to_height
 from ..body.model import BodyModel, free_body
 from ..body.person import Person
 from ..errors import InputError
-from .legs import LEGS, Skeleton, apply_leg_rotations, leg_length, leg_stretch, pose_skeleton, reach_goal
+from .half_body import place_half_body, shows_feet
+from .legs import LEGS, Skeleton, apply_limb_rotations, leg_length, leg_stretch, pose_skeleton, reach_goal
 from .motion import Motion
 
 
@@ -31,8 +32,9 @@ def retarget_motion(motion: Motion, character, *, stature: str = "driver") -> Mo
     The character gets the driver's stature, because one picture does not tell its own, a large head included;
     `stature` "own" keeps what was fitted. The ankles stay over the driver's, at the height that puts the soles where
     the driver's soles are; the pelvis keeps its place over the ground and rises or sinks with the length of the legs,
-    which bend at the knee to reach. A foot that swings further than the leg is long points the same way. Without a
-    fitted body the motion is unchanged. Raises InputError for an unknown `stature`.
+    which bend at the knee to reach. A foot that swings further than the leg is long points the same way. A character
+    with a large head is placed by the driver's hips and hands where no foot of the driver is seen. Without a fitted
+    body the motion is unchanged. Raises InputError for an unknown `stature`.
     """
     if stature not in STATURES:
         raise InputError(f"Unknown stature {stature!r}. Choose one of {', '.join(STATURES)}.")
@@ -45,7 +47,10 @@ def retarget_motion(motion: Motion, character, *, stature: str = "driver") -> Mo
         # The same build is the character already, whose head may have cost it some of the driver's height.
         if person.body == body.name and torch.allclose(betas[1:], driver_betas[1:], atol=1e-3):
             return motion
-        betas = scale_to_height(body, betas, measure_height(body, driver_betas) * _body_share(character, betas))
+        share = _body_share(character, betas)
+        if share != 1 and not shows_feet(motion):
+            return place_half_body(motion, betas, getattr(character, "head_growth", 1.0))
+        betas = scale_to_height(body, betas, measure_height(body, driver_betas) * share)
     if person.body == body.name and torch.allclose(betas, driver_betas, atol=1e-3):
         return motion
     starts = range(0, person.frames, FRAMES_AT_ONCE)
@@ -63,8 +68,25 @@ def _character_betas(character) -> Tensor | None:
 
 def _body_share(character, betas: Tensor) -> float:
     """The height of a character's body (10) by that with its own head, which may be larger than the body's."""
-    growth = getattr(character, "head_growth", 1.0)
-    return measure_height(free_body(), betas) / measure_stature(free_body(), betas, growth)
+    growth, own = getattr(character, "head_growth", 1.0), getattr(character, "body", free_body())
+    return measure_height(free_body(), betas) / measure_stature(own, betas, growth)
+
+
+def move_onto_body(motion: Motion, body: BodyModel) -> Motion:
+    """A motion of the free body on one with other legs in the same shape: ankles as before, the pelvis over them.
+
+    The pelvis stays where it is if no feet are seen.
+    """
+    if body is free_body() or not shows_feet(motion):
+        return motion
+    person, betas = motion.person, free_body().betas_of(motion.person)
+    parts = []
+    for at in range(0, person.frames, FRAMES_AT_ONCE):
+        part = person.index(slice(at, at + FRAMES_AT_ONCE))
+        own, other = (pose_skeleton(which, betas, part) for which in (free_body(), body))
+        parts.append(_move_to_goals(body, part, betas, own, other))
+    moved = {name: torch.cat([getattr(part, name) for part in parts]) for name in MOVED}
+    return motion.with_person(replace(person, betas=betas, body=body.name, **moved))
 
 
 def _move_frames(body: BodyModel, person: Person, driver_betas: Tensor, betas: Tensor) -> Person:
@@ -83,7 +105,7 @@ def _move_to_goals(body: BodyModel, person: Person, betas: Tensor, driver: Skele
         hip = pelvis + target.joints[:, leg[0]] - target.joints[:, 0]
         reach_goal(linear, target, leg, goals[:, side] - hip, leg_stretch(driver, leg))
     moved = replace(person, betas=betas, body=body.name, transl=pelvis - target.rest[0])
-    return apply_leg_rotations(moved, linear, body.parents)
+    return apply_limb_rotations(moved, linear, body.parents)
 
 
 def _pelvis_over_ankles(pelvis: Tensor, ankles: Tensor, goals: Tensor, driver: Skeleton, target: Skeleton) -> Tensor:

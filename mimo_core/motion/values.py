@@ -25,12 +25,8 @@ def read_values(values: Mapping, key: str, name: str) -> Tensor:
 
 def as_numbers(value, key: str, name: str) -> Tensor:
     """An array, a tensor of any type or a list as finite float32 numbers. Raises InputError."""
-    if isinstance(value, Tensor):
-        value = value.detach().cpu()
-        value = value.float() if value.is_floating_point() else value
-        value = value.numpy()
     try:
-        array = np.asarray(value)
+        array = to_array(value) if isinstance(value, Tensor) else np.asarray(value)
     except ValueError as error:
         raise InputError(f"{key} in {name} holds rows of different lengths.") from error
     if array.dtype.kind not in "fiu":
@@ -39,6 +35,12 @@ def as_numbers(value, key: str, name: str) -> Tensor:
     if not torch.isfinite(tensor).all():
         raise InputError(f"{key} in {name} holds NaN or infinity. Run the estimator or the export again.")
     return tensor
+
+
+def to_array(tensor: Tensor) -> np.ndarray:
+    """A tensor as an array; floats of any type, which numpy may not have, as float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
 
 
 def check_shape(value: Tensor, shape: tuple[int, ...], key: str, name: str) -> None:

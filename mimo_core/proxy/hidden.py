@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .diffusion import diffuse_colors
-from .hair import HAIR_NEIGHBORS, find_hair, hang_hair, nearest_colors
+from .hair import comb_hair, falls_beside_neck, find_hair, hang_hair, nearest_colors
 from .hands import LEAST_TEXELS, clean_hands, color_hidden_hands
 from .prints import PlainFront
 from .surface import BodySurface
@@ -27,9 +27,16 @@ INWARD_SHARE = 0.85  # the side of a limb takes what lies a little further in, n
 
 
 def fill_hidden(
-    surface: BodySurface, baked: BakedTexture, *, back_side: str, ask: Callable[[], None] = lambda: None
+    surface: BodySurface,
+    baked: BakedTexture,
+    *,
+    back_side: str,
+    picture: tuple[NDArray, NDArray] | None = None,
+    ask: Callable[[], None] = lambda: None,
 ) -> NDArray:
     """Colours of all texels (N, 3): seen ones as they are, the others made up.
+
+    `picture` is that which was baked, (H, W, 3), with its matte (H, W): it tells of hair beside the body.
 
     `ask` is called between the steps, each of which takes up to a second; it may raise to cancel.
     """
@@ -38,7 +45,8 @@ def fill_hidden(
     colors = diffuse_colors(surface.atlas, baked)
     ask()
     hair = find_hair(surface, baked.colors, trusted)
-    _grow_head(surface, baked.colors, trusted, hair, colors)
+    is_long = picture is not None and falls_beside_neck(surface, baked, hair, *picture)
+    _grow_head(surface, baked.colors, trusted, hair, colors, is_long=is_long)
     ask()
     if back_side == "mirror":
         _copy_stand_ins(surface, baked, trusted, colors, ask)
@@ -72,8 +80,13 @@ def _copy_stand_ins(
     colors[target] = copies * share + colors[target] * (1 - share)
 
 
-def _grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, colors: NDArray):
-    """The sides of the head in the colors next to them, the scalp in those of its seen part; nothing if none was."""
+def _grow_head(
+    surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, colors: NDArray, *, is_long: bool
+):
+    """The sides of the head in the colors next to them, the scalp in those of its seen part; nothing if none was.
+
+    Where hair `is_long` the nape is covered by it too.
+    """
     head = surface.head > 0.5
     beside = np.flatnonzero(head & trusted)
     if len(beside) >= LEAST_TEXELS:
@@ -83,5 +96,5 @@ def _grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDA
         # The middle half leaves out a drawing's outlines.
         colors[target] = around[:, CHEEK_NEIGHBORS // 4 : -(CHEEK_NEIGHBORS // 4)].mean(1)
     if len(hair):
-        target = np.flatnonzero(surface.hair & ~trusted)
-        colors[target] = nearest_colors(surface, shown, hair, target, HAIR_NEIGHBORS).mean(1)
+        target = np.flatnonzero((surface.hair | (surface.nape & is_long)) & ~trusted)
+        colors[target] = comb_hair(surface, shown, hair, target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body.head import grow_head
-from ..body.model import free_body
+from ..body.model import BodyModel, free_body
 from ..body.person import Person
 from ..errors import InputError
 from ..identity.identity import Identity
 from ..motion.motion import Motion
-from ..motion.retarget import retarget_motion
+from ..motion.retarget import move_onto_body, retarget_motion
 from ..progress import Progress, silent, track_progress
 from .atlas import load_atlas
 from .back import add_back_view
@@ -45,6 +45,7 @@ class Proxy:
     skins: tuple[SkinnedMesh, ...] = ()  # the body, then what hangs on it
     brightness: Tensor | None = None  # (V,) of the body's vertices under the picture's own light
     card: TexturedMesh | BendingCard | None = None
+    body: BodyModel = field(default_factory=free_body)  # what moves the skins
 
     @classmethod
     def from_identity(
@@ -72,7 +73,8 @@ class Proxy:
         ask()
         skins = _make_skins(identity, vertices, colors, back_side, texture, ask)
         ask()
-        return cls(identity.motion.person.betas, skins, brightness=_picture_brightness(identity, vertices))
+        brightness = _picture_brightness(identity, vertices)
+        return cls(identity.motion.person.betas, skins, brightness=brightness, body=identity.body)
 
     def render(
         self,
@@ -89,7 +91,7 @@ class Proxy:
         this character's is retargeted. `size` is (width, height), the camera's by default. `light` falls on the
         character in place of the picture's. `frames` are those of the motion that are drawn, by default all.
         """
-        motion = retarget_motion(motion, self.betas)
+        motion = move_onto_body(retarget_motion(motion, self.betas), self.body)
         camera = motion.camera if size is None else motion.camera.resize(*size)
         sheets, place = self._posed(motion)
         frames = range(motion.frames) if frames is None else frames
@@ -119,9 +121,9 @@ class Proxy:
     def _posed_on_skins(self, person: Person) -> Callable[[int], list[Tensor]]:
         @functools.lru_cache(maxsize=1)
         def transforms_from(start: int) -> Tensor:
-            return joint_transforms(free_body(), person.index(slice(start, start + POSED_AT_ONCE)))
+            return joint_transforms(self.body, person.index(slice(start, start + POSED_AT_ONCE)))
 
-        grown = free_body().betas_of(person) - self.betas
+        grown = self.body.betas_of(person) - self.betas
         angles = (person.left_hand_pose, person.right_hand_pose)
 
         def pose_frame(frame: int) -> list[Tensor]:
@@ -140,8 +142,8 @@ def _make_card(identity: Identity, colors: NDArray) -> TexturedMesh | BendingCar
 
 def _dress_identity(identity: Identity) -> Tensor:
     """Camera-space vertices (V, 3) of the identity's body, hair and clothes on it."""
-    body, camera = free_body(), identity.motion.camera
-    vertices = camera.view(body.pose(identity.motion.person).vertices)[0]
+    body, camera = identity.body, identity.motion.camera
+    vertices = camera.view(body.pose(identity.stance.person).vertices)[0]
     grown = grow_head(body, vertices, identity.head_growth)
     return move_onto_contour(grown, FittedPicture(identity.matte, camera))
 
@@ -161,8 +163,8 @@ def _make_skins(
     identity: Identity, vertices: Tensor, colors: NDArray, back_side: str, side: int, ask: Callable[[], None]
 ) -> tuple[SkinnedMesh, ...]:
     """The body with the picture's colors (H, W, 3) on it, and what hangs on it."""
-    body, camera = free_body(), identity.motion.camera
-    transforms = body.pose(identity.motion.person).transforms[0]
+    body, camera = identity.body, identity.motion.camera
+    transforms = body.pose(identity.stance.person).transforms[0]
     picture = FittedPicture(identity.matte, camera)
     atlas = load_atlas(side)
     baked = bake_texture(atlas, vertices, body.faces, picture, colors)
@@ -171,7 +173,7 @@ def _make_skins(
     ask()
     surface = load_surface(side)
     ask()
-    texels = fill_hidden(surface, baked, back_side=back_side, ask=ask)
+    texels = fill_hidden(surface, baked, back_side=back_side, picture=(colors, identity.matte), ask=ask)
     texture = atlas.picture(np.clip(texels + 0.5, 0, 255).astype(np.uint8))
     skin = SkinnedMesh(
         sheet=TexturedMesh(

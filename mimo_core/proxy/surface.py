@@ -38,6 +38,7 @@ class BodySurface:
     arms: NDArray  # (N,) bool, hands included
     face: NDArray  # (N,) bool: skin, if any is to be seen
     hair: NDArray  # (N,) bool: where hair grows if there is any
+    nape: NDArray  # (N,) bool: what long hair covers besides, the head's lower part behind the ears
 
     def along(self, texels: NDArray, *, inwards: float = 1.0) -> NDArray:
         """Where on their limbs texels (n,) lie, front and back alike, (n, 4); `inwards` below 1 draws sides nearer."""
@@ -61,8 +62,8 @@ def load_surface(side: int) -> BodySurface:
     arms = weights[:, ARM_JOINTS].sum(1) > 0.5
     axis, turn = (atlas.at(body.faces, values).numpy() for values in _limb_coordinates(body))
     trunk = weights[:, [joint for joint in TRUNK_JOINTS if joint not in (JOINT["neck"], JOINT["head"])]].sum(1)
-    hair, face = _find_scalp_and_face(body, place, head)
-    return BodySurface(atlas, place, axis, turn[:, 0], head, trunk, tuple(hands), arms, face, hair)
+    hair, face, nape = _find_scalp_and_face(body, place, head)
+    return BodySurface(atlas, place, axis, turn[:, 0], head, trunk, tuple(hands), arms, face, hair, nape)
 
 
 def _limb_coordinates(body: BodyModel) -> tuple[Tensor, Tensor]:
@@ -86,12 +87,13 @@ def _limb_coordinates(body: BodyModel) -> tuple[Tensor, Tensor]:
     return axis, turn
 
 
-def _find_scalp_and_face(body: BodyModel, place: NDArray, head: NDArray) -> tuple[NDArray, NDArray]:
-    """Where hair grows, behind the ears and above the forehead down to the nape, and the middle of the face; bools."""
+def _find_scalp_and_face(body: BodyModel, place: NDArray, head: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Where hair grows, behind the ears and above the forehead down to the nape, the middle of the face, the nape."""
     at = {name: body.template[body.landmarks[name]].numpy() for name in ("left_ear", "left_eye", "nose")}
     top = float(place[head > 0.5, 1].max())
     eye, nose = at["left_eye"][1], at["nose"][1]
     behind = (place[:, 2] < at["left_ear"][2]) & (place[:, 1] > nose - 0.03)
     hair = (head > 0.5) & (behind | (place[:, 1] > eye + 0.6 * (top - eye)))
     face = (head > 0.5) & (place[:, 2] > at["left_ear"][2] + 0.05) & (np.abs(place[:, 1] - nose) < 0.04)
-    return hair, face
+    nape = (head > 0.3) & (place[:, 2] < at["left_ear"][2]) & ~hair
+    return hair, face, nape

@@ -6,6 +6,7 @@ import numpy as np
 
 from .fields import extrapolate_field
 from .filters import dilate_mask, erode_mask
+from .floor import find_floor
 from .moving_objects import SMALLEST_OBJECT, TOUCH_DISTANCE, remove_small
 
 
@@ -16,7 +17,8 @@ def find_nearer(depth: np.ndarray, person: np.ndarray, body_height: float) -> np
     """Where something near the person is nearer than they are, (h, w) bool.
 
     `depth` (h, w, 3) uint8 is bright where near, on any scale; `person` (h, w) uint8 is the visible person. The body's
-    depth is taken from where the person is seen and continued smoothly to where they are hidden.
+    depth is taken from where the person is seen and continued smoothly to where they are hidden. The floor in front of
+    their feet is nearer, too, and hides nothing.
     """
     level = depth[..., 0].astype(np.float32)
     inside = person > 127
@@ -26,7 +28,7 @@ def find_nearer(depth: np.ndarray, person: np.ndarray, body_height: float) -> np
     core = core if core.any() else inside
     body = extrapolate_field(level[..., None], core.astype(np.float32))[..., 0]
     spread = float(np.percentile(np.abs(level - body)[core], 90))
-    nearer = (level > body + max(DEPTH_MARGIN, 2 * spread)) & ~inside
+    nearer = (level > body + max(DEPTH_MARGIN, 2 * spread)) & ~inside & ~find_floor(level, inside, body_height)
     return _keep_touching(remove_small(nearer, SMALLEST_OBJECT * body_height**2), inside, body_height)
 
 

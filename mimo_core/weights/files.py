@@ -61,10 +61,17 @@ def _official(file: str, size: str) -> WeightFile:
 
 
 def _transformers_folder(
-    path: str, repository: str, revision: str, sha256: str, *, group: str, size: str, without: str, more: tuple = ()
+    path: str,
+    repository: str,
+    revision: str,
+    sha256: str,
+    *,
+    group: str,
+    size: str,
+    without: str,
+    settings: tuple[str, ...] = ("config.json", "preprocessor_config.json"),
 ) -> WeightFile:
     """A network of transformers: its weights, which are pinned, and its small settings."""
-    settings = ("config.json", "preprocessor_config.json", *more)
     return WeightFile(
         name=repository.rpartition("/")[2],
         path=path,
@@ -148,6 +155,35 @@ WEIGHT_FILES = (
         group="vitpose",
         size="41 MB",
         without="the estimator blazepose, which ships",
+    ),
+    _transformers_folder(
+        "mimo/edgetam",
+        "yonigozlan/EdgeTAM-hf",
+        "c266ce53b3fc00f0f495b583f6a116c4e57f53bb",
+        "8858f8e4757b0b96dab8763f296ecffd845efbbbf698f64163cfa20a63d5fff4",
+        group="edgetam",
+        size="56 MB",
+        without="classical masks",
+        settings=("config.json",),
+    ),
+    _transformers_folder(
+        "mimo/sam2",
+        "facebook/sam2.1-hiera-tiny",
+        "de431c4043854a71d8101e17995dfe596bf101a5",
+        "48c14467e5cf9e51870511feb72c89688e82dd74523142c0538b663e193ac2a7",
+        group="sam2",
+        size="156 MB",
+        without="classical masks",
+        settings=("config.json",),
+    ),
+    _transformers_folder(
+        "mimo/depth_anything",
+        "depth-anything/Depth-Anything-V2-Small-hf",
+        "5426e4f0f36572d16453bbda7a8389317b1bef99",
+        "3152477ce0d8d6978d76b995120de97cb5b928701fd0f817769f59e249a16b70",
+        group="depth",
+        size="99 MB",
+        without="classical occluders; depth at the socket",
     ),
     WeightFile(
         name="SMPL or SMPL-H body",

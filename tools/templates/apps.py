@@ -41,7 +41,7 @@ REPLACE_APP = Template(
             group(
                 "1  Picture and clip",
                 AMBER,
-                [PICTURE, Node("clip", "LoadVideo", (NOTE_WIDTH, 300), {"file": ""}, "Clip")],
+                [PICTURE, Node("clip", "LoadVideo", (NOTE_WIDTH, 780), {"file": ""}, "Clip")],
                 [note("replace_a_character.app"), Node("rate", "PrimitiveFloat", title="Frames per second")],
             ),
             take_apart(

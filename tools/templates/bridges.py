@@ -47,7 +47,7 @@ MOTION_FILES = Template(
                     Node("load", "MIMO_LoadMotion", (340, 420), widgets={"file": "dance [example]"}),
                     Node("render", "MIMO_RenderMotion", PLAYED, {"style": "openpose"}),
                 ],
-                [Node("create", "CreateVideo", widgets={"fps": 24}), save_video("video", "mimo_control")],
+                [Node("create", "CreateVideo", (300, 110), {"fps": 24}), save_video("video", "mimo_control")],
             ),
         ),
     ),

@@ -115,4 +115,4 @@ def save_video(key: str, prefix: str) -> Node:
 
 def ksampler(steps: int = 4, cfg: float = 1.0, sampler: str = "ddim") -> Node:
     widgets = {"seed": 42, "control_after_generate": "fixed", "steps": steps, "cfg": cfg, "sampler_name": sampler}
-    return Node("sampler", "KSampler", (300, 430), widgets | {"scheduler": "simple"})
+    return Node("sampler", "KSampler", (300, 560), widgets | {"scheduler": "simple"})

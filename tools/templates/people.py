@@ -3,6 +3,7 @@
 from .parts import (
     AMBER,
     BLUE,
+    FOLLOWED,
     GREEN,
     MOVING,
     NOTE_WIDTH,
@@ -64,7 +65,10 @@ TWO_PEOPLE = Template(
             group(
                 "2  Take the shot apart",
                 BLUE,
-                [Node("pose", "MIMO_EstimatePose", MOVING, {"person": -1}), Node("scene", "MIMO_SeparateScene", SHOWN)],
+                [
+                    Node("pose", "MIMO_EstimatePose", FOLLOWED, {"person": -1}),
+                    Node("scene", "MIMO_SeparateScene", SHOWN),
+                ],
                 [
                     Node("identity_a", "MIMO_EncodeIdentity", SMALL, title="Character of the first person"),
                     Node("identity_b", "MIMO_EncodeIdentity", SMALL, title="Character of the second person"),

@@ -1,0 +1,92 @@
+"""Characters with large heads in the place of drivers of whom only the upper half is seen."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mimo_core.body.head import grow_head
+from mimo_core.body.model import free_body
+from mimo_core.body.person import Person
+from mimo_core.body.skeleton import JOINT
+from mimo_core.geometry.camera import Camera
+from mimo_core.motion.half_body import shows_feet
+from mimo_core.motion.motion import Motion
+from mimo_core.motion.retarget import retarget_motion
+
+
+BODY = free_body()
+CAMERA = Camera(600.0, (320.0, 180.0), (640, 360))
+GROWTH = 2.2
+ANKLES = [JOINT["left_ankle"], JOINT["right_ankle"]]
+
+
+class Cartoon:
+    """What retargeting asks of an identity."""
+
+    def __init__(self, motion: Motion):
+        self.motion, self.head_growth, self.body = motion, GROWTH, BODY
+
+
+def stand(distance: float, height: float, **angles) -> Motion:
+    """Somebody with the hips at a height over the camera's axis, hands before the belly."""
+    pose = torch.zeros(3, 24, 3)
+    arms = {"left_shoulder": (0, -20, -65), "right_shoulder": (0, 20, 65)}
+    arms |= {"left_elbow": (0, -90, 0), "right_elbow": (0, 90, 0)}
+    for name, angle in {**arms, **angles}.items():
+        pose[:, JOINT[name]] = torch.deg2rad(torch.tensor(angle, dtype=torch.float32))
+    transl = torch.tensor([[0.0, height, -distance]]).repeat(3, 1)
+    return Motion((Person(torch.zeros(10), pose[:, 0], pose[:, 1:].flatten(1), transl),), 24.0, CAMERA)
+
+
+@pytest.fixture
+def cook() -> Motion:
+    return stand(1.45, -0.1)
+
+
+def project(motion: Motion, *names: str) -> torch.Tensor:
+    return CAMERA.project(BODY.pose(motion.person).joints)[:, [JOINT[name] for name in names]]
+
+
+class TestFeet:
+    def test_feet_below_the_picture_are_not_seen(self, cook):
+        assert not shows_feet(cook)
+
+    def test_feet_in_the_picture_are(self):
+        assert shows_feet(stand(5.0, 0.0))
+
+    def test_feet_that_the_estimator_does_not_trust_are_not(self):
+        far = stand(5.0, 0.0)
+        confidence = torch.ones(3, 24)
+        confidence[:, ANKLES] = 0.1
+        assert not shows_feet(far.with_person(replace(far.person, joint_confidence=confidence)))
+
+
+class TestPlacing:
+    @pytest.fixture
+    def moved(self, cook) -> Motion:
+        other = torch.tensor([0.0, 1.5, -1, 0, 0, 0, 0, 0, 0, 0])
+        return retarget_motion(cook, Cartoon(cook.with_person(replace(cook.person, betas=other))))
+
+    def test_hips_and_hands_are_where_the_driver_s_are_seen(self, cook, moved):
+        assert torch.allclose(project(moved, "pelvis"), project(cook, "pelvis"), atol=1.5)
+        hands = ("left_wrist", "right_wrist")
+        assert torch.allclose(project(moved, *hands), project(cook, *hands), atol=8)
+
+    def test_shoulders_are_near_the_driver_s(self, cook, moved):
+        away = project(moved, "neck")[0, 0, 1] - project(cook, "neck")[0, 0, 1]
+        assert 10 < float(away) < 0.15 * CAMERA.size[1]
+
+    def test_the_large_head_is_in_the_picture(self, moved):
+        vertices = grow_head(BODY, BODY.pose(moved.person).vertices[0], GROWTH)
+        top = CAMERA.project(vertices[None])[0, :, 1].min()
+        assert -2 <= float(top) < 40
+
+    def test_what_is_placed_so_is_not_moved_again(self, moved):
+        assert retarget_motion(moved, moved.person.betas) is moved
+
+    def test_a_driver_whose_feet_are_seen_is_stood_upon_the_floor_as_ever(self):
+        far = stand(5.0, 0.0)
+        moved = retarget_motion(far, Cartoon(far.with_person(replace(far.person, betas=torch.ones(10)))))
+        ankles = ("left_ankle", "right_ankle")
+        assert torch.allclose(project(moved, *ankles)[..., 0], project(far, *ankles)[..., 0], atol=3)
