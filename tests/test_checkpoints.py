@@ -1,6 +1,7 @@
 """Weight files: official, merged, wrong, damaged. Real networks at tiny width."""
 
 import json
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -188,10 +189,42 @@ class TestWhatDoesNotFit:
         (tmp_path / "a.png").write_bytes(b"")
         self.refused(tmp_path / "a.png", "not a weight file")
 
-    @pytest.mark.parametrize("name", ["a.safetensors", "a.pth"])
-    def test_a_damaged_file_is_named(self, tmp_path, name):
-        (tmp_path / name).write_bytes(b"\x00" * 100)
-        self.refused(tmp_path / name, f"{name} is damaged")
+    def test_a_damaged_file_is_named(self, tmp_path):
+        (tmp_path / "a.safetensors").write_bytes(b"\x00" * 100)
+        self.refused(tmp_path / "a.safetensors", "a.safetensors is damaged")
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"", "is empty or holds only zeros"),
+            (bytes(1000), "is empty or holds only zeros"),
+            (b"\n <!DOCTYPE html><html>", "is a web page"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a pointer of Git LFS"),
+            (b'{"error": "Access denied"}', "is damaged"),
+            (b"PK\x03\x04" + bytes(100), "is cut off"),
+            (b"a" * 257 + b"ustar\x0000" + bytes(1024), "is damaged"),
+        ],
+    )
+    @pytest.mark.parametrize("suffix", [".pth", ".pt", ".ckpt", ".bin"])
+    def test_what_is_no_torch_file_gets_no_advice_to_switch_safety_off(self, tmp_path, content, message, suffix):
+        (tmp_path / f"a{suffix}").write_bytes(content)
+        with pytest.raises(InputError, match=f"a{suffix} {message}") as caught:
+            read_tensors(tmp_path / f"a{suffix}")
+        assert "weights_only" not in str(caught.value) and "PyTorch" not in str(caught.value)
+
+    @pytest.mark.parametrize("is_archive", [True, False])
+    @pytest.mark.parametrize("share", [0.2, 0.6, 0.99])
+    def test_a_file_that_is_cut_off_says_so(self, official, share, is_archive):
+        path = official / "motion_module.pth"
+        torch.save(torch.load(path, weights_only=True), path, _use_new_zipfile_serialization=is_archive)
+        path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+        self.refused(official, "motion_module.pth is (cut off|damaged)")
+
+    def test_a_script_of_torch_is_no_weight_file(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
+            for name in ("data.pkl", "constants.pkl", "version"):
+                archive.writestr(f"a/{name}", b"\x80\x02).")
+        self.refused(tmp_path / "a.pt", r"a.pt is damaged, or holds more than weights, which is not opened.$")
 
     def test_code_in_a_pickled_file_is_not_run(self, official):
         class Payload:

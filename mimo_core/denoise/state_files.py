@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
-import struct
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..weights.files import format_command
+from ..weights.torch_file import is_torch_safe, read_torch_file
 
 
 PICKLED = (".pth", ".pt", ".ckpt", ".bin")
@@ -24,11 +22,6 @@ LARGEST_INDEX = 1 << 24  # bytes; of a model with 3 000 tensors it has 0.3 MB
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "ema")  # what trainers put the weights under
 PREFIXES = ("module.", "model.")  # of all names, by DistributedDataParallel and trainers
 COMPILED = "_orig_mod."  # within names, by torch.compile
-SAFE_TORCH_VERSION = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
-DAMAGE = (  # what torch.load raises for changed bytes, found by `mimo bench fuzz`
-    pickle.UnpicklingError, zipfile.BadZipFile, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError,
-    OSError, RuntimeError, TypeError, ValueError, struct.error,
-)  # fmt: skip
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -94,20 +87,13 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickled(path: Path) -> dict[str, Tensor]:
-    version = tuple(int(part) for part in torch.__version__.split(".")[:2])
-    if version < SAFE_TORCH_VERSION:
+    if not is_torch_safe():
         raise InputError(
             f"{path.name} is a pickled file, and torch {torch.__version__} cannot open those safely. Update torch to "
             f"2.6 or newer, or use a .safetensors file; on a machine with a newer torch "
             f"{format_command('convert')} makes one."
         )
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except DAMAGE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path.name} is damaged, or holds more than weights, which is not opened: {reason}"
-        ) from error
+    state = read_torch_file(path, content="weights")
     for _ in WRAPPERS:  # not for ever: a file can say that it holds itself
         inner = [state[key] for key in WRAPPERS if isinstance(state.get(key), dict)] if isinstance(state, dict) else []
         state = inner[0] if inner else state

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import lzma
 import math
-import pickle
-import re
-import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -24,6 +21,7 @@ from ..errors import InputError
 from ..geometry.camera import Camera
 from ..media.video import check_size
 from ..output import whole_file
+from ..weights.torch_file import is_torch_safe, read_torch_file
 from . import amass, results, soma
 from .builtin import builtin_motion, builtin_names
 from .bvh import read_bvh, write_bvh
@@ -45,7 +43,6 @@ TORCH_SUFFIXES, PICKLE_SUFFIXES = (".pt", ".pth"), (".pkl", ".joblib")
 READ_SUFFIXES = (*WRITTEN_SUFFIXES, ".gltf", ".vrma", *TORCH_SUFFIXES, *PICKLE_SUFFIXES)
 MOTION_FORMAT = "mimo motion 1"
 MOST_FRAMES = 200_000  # nearly two hours at 30 frames a second
-SAFE_TORCH_VERSION = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
 MOST_PEOPLE = 16
 MOST_ARRAYS = 1000  # of a file
 LONGEST_VALUE = 64  # bytes of one value, such as a number as text
@@ -172,23 +169,9 @@ def _load_arrays(path: Path, up: str) -> Motion:
 
 def _load_torch(path: Path):
     """The dictionaries of tensors that GVHMR and GEM-X save, nothing else."""
-    version = tuple(int(part) for part in torch.__version__.split(".")[:2])
-    if version < SAFE_TORCH_VERSION:
+    if not is_torch_safe():
         raise InputError(f"torch {torch.__version__} cannot open {path.name} safely. Update torch to 2.6 or newer.")
-    is_archive = _check_torch_head(path)
-    try:
-        # Mapped from the disk: GVHMR also saves what its network put out, which is not wanted.
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
-    except pickle.UnpicklingError as error:
-        # torch's own text advises to switch the safety off.
-        asked = re.search(r"GLOBAL (\S+)", str(error))
-        held = f" It asks for {asked.group(1)}, which was not run." if asked else ""
-        raise InputError(f"{path.name} is damaged, or holds more than tensors, which is not opened.{held}") from error
-    except (
-        RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, OSError, ArithmeticError,
-        AssertionError, struct.error,
-    ) as error:  # fmt: skip
-        raise InputError(f"{path.name} is damaged or cut off: {_first_line(error)} Copy or save it again.") from error
+    return read_torch_file(path, content="tensors")
 
 
 def _is_torch(path: Path) -> bool:
@@ -197,27 +180,6 @@ def _is_torch(path: Path) -> bool:
         head = file.read(len(LEGACY_HEAD))
     is_pickle = head[:1] == b"\x80" and not head.startswith(LEGACY_HEAD)
     return head[:2] == b"PK" or head == LEGACY_HEAD or (path.suffix.lower() in TORCH_SUFFIXES and not is_pickle)
-
-
-def _check_torch_head(path: Path) -> bool:
-    """Whether this is a zip archive. Refuse what torch would answer with advice that does not help."""
-    with path.open("rb") as file:
-        head = file.read(64)
-    if not head or not any(head):
-        raise InputError(f"{path.name} is empty or holds only zeros: it is cut off. Copy or save it again.")
-    try:
-        is_archive = zipfile.is_zipfile(path)
-    except zipfile.BadZipFile:
-        is_archive = False
-    if head[:4] == b"PK\x03\x04" and not is_archive:
-        raise InputError(f"{path.name} is cut off: its end is missing. Copy or save it again.")
-    if head.lstrip()[:1] == b"<":
-        raise InputError(f"{path.name} is a web page, not a torch file. Download the file itself.")
-    return is_archive
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _check_suffix(path: Path | str, known: tuple[str, ...]) -> Path:
