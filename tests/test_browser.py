@@ -513,6 +513,16 @@ class TestNotes:
             assert box[1] / scale - tab.run("app.canvas.ds.offset[1]") <= node[0] + node[1] + 60 / scale
 
 
+    def test_text_that_is_not_laid_out_yet_does_not_make_the_node_high(self, tab):
+        """The page gives an element its width only when it draws the node."""
+        tab.add("MIMO_SaveMotion", self.OUTPUT)
+        tab.page.wait_for_timeout(500)
+        before = tab.run("(app.graph.nodes ?? app.graph._nodes)[0].size[1]")
+        tab.run(f"({self.FIND}.host.style.width = '2px', null)")
+        tab.page.wait_for_timeout(1000)
+        assert tab.run("(app.graph.nodes ?? app.graph._nodes)[0].size[1]") <= before + 1
+
+
 class TestAnimations:
     """Load Motion offers the animations that the chosen file has."""
 

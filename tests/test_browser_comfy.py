@@ -88,7 +88,8 @@ def worked(request, server):
         workflow, _ = browser.template(TWINS[0].stem)
         tab.open(workflow)
         run(server, tab)
-        yield tab, workflow, server, shown(tab)
+        outputs = list(server.get("/history").values())[-1]["outputs"]
+        yield tab, workflow, server, shown(tab, drawn={node for node, said in outputs.items() if "images" in said})
         tab.run("app.ui.settings.setSettingValueAsync('Comfy.VueNodes.Enabled', false)")
         opened.close()
 
@@ -121,14 +122,17 @@ SHOWN = """(() => Object.fromEntries((app.graph.nodes ?? app.graph._nodes)
   })))()"""
 
 
-def shown(tab, wanted=None):
-    """What SHOWN says once it is what is wanted, or else has been the same for ten seconds."""
+def shown(tab, wanted=None, drawn=()):
+    """What SHOWN says once it is what is wanted, or else has been the same for ten seconds and has all pictures of the
+    nodes `drawn`."""
     tab.fit()
     said = []
-    while len(said) < 60:
+    while len(said) < 90:
         tab.page.wait_for_timeout(1000)
         said.append(tab.run(SHOWN))
-        if said[-1] == wanted or (wanted is None and len(said) > 10 and all(one == said[-1] for one in said[-10:])):
+        is_whole = all(node["pictures"] for name, node in said[-1].items() if name.split()[0] in drawn)
+        is_still = len(said) > 10 and all(one == said[-1] for one in said[-10:])
+        if said[-1] == wanted or (wanted is None and is_whole and is_still):
             break
     return said[-1]
 

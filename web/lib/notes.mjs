@@ -7,6 +7,7 @@ const STYLE = `
   .detail { color: var(--descrip-text, #999); overflow-wrap: anywhere; }
   a { color: var(--p-primary-color, #64b5f6); overflow-wrap: anywhere; }
 `;
+const NARROWEST = 100; // pixels; an element that the page has not laid out yet is narrower, and its text very high
 const MARGIN = 20; // pixels that the page leaves around an element, both sides together
 
 function made(name, properties, ...children) {
@@ -56,7 +57,7 @@ export class Notes {
   // A node with text that it had not before becomes higher by it.
   #grow() {
     const height = Math.ceil(this.box.offsetHeight);
-    if (!this.host.isConnected || height === this.height) return;
+    if (!this.host.isConnected || this.host.offsetWidth < NARROWEST || height === this.height) return;
     this.height = height;
     this.host.style.minHeight = `${height}px`;
     const { node } = this;
