@@ -512,7 +512,6 @@ class TestNotes:
         if tab.renderer == "canvas":
             assert box[1] / scale - tab.run("app.canvas.ds.offset[1]") <= node[0] + node[1] + 60 / scale
 
-
     def test_text_that_is_not_laid_out_yet_does_not_make_the_node_high(self, tab):
         """The page gives an element its width only when it draws the node."""
         tab.add("MIMO_SaveMotion", self.OUTPUT)

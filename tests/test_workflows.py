@@ -140,6 +140,15 @@ class TestNodes:
     def test_every_widget_has_its_value_and_it_is_allowed(self, template, entry):
         assert misfits(template, entry) == []
 
+    def test_values_by_name_are_those_by_place(self, template):
+        """Newer front ends save both, and may read either."""
+        for node in working(template):
+            named = node.get("widgets_values_named") or {}
+            held = values(node)
+            assert {name: named[name] for name in held.keys() & named.keys()} == {
+                name: held[name] for name in held.keys() & named.keys()
+            }
+
     def test_seeds_are_fixed(self, template):
         for node in working(template):
             assert all(value == 42 for name, value in values(node).items() if name in SEEDS)

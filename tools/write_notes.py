@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 from templates import TEMPLATES  # noqa: E402
-from templates.parts import DOCS, table  # noqa: E402
+from templates.parts import DOCS, list_files  # noqa: E402
 
 
 MADE = {"zh": "\u672c\u9875\u7531\u673a\u5668\u7ffb\u8bd1\u3002"}
@@ -27,7 +27,7 @@ def texts(language: str) -> dict:
     notes = {}
     for template in TEMPLATES:
         text = (folder / f"{template.name}.md").read_text("utf-8").strip()
-        text = text.replace("{docs}", DOCS).replace("{files}", table(*template.files))
+        text = text.replace("{docs}", DOCS).replace("{files}", list_files(*template.files))
         notes[template.name] = f"{text}\n\n*{MADE[language]}*"
     return {"groups": json.loads((folder / "groups.json").read_text("utf-8")), "notes": notes}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ DRAWING = (300, 780)  # with room for what a sampler shows
 MOVING = (340, 800)  # with room for a motion's viewer, and for pictures
 SAVED = (300, 210)  # with room for links to four files
 NOTE_WIDTH, LETTERS, LINE = 380, 58, 19  # pixels, letters in a line of a note, pixels of a line
+BETWEEN = 0.6  # lines that Nodes 2.0 puts between the entries of a list
 
 
 @dataclass(frozen=True)
@@ -77,21 +79,23 @@ def group(title: str, color: str, *columns: list[Node], muted: bool = False) -> 
 def note(name: str, *files: Mapping) -> Node:
     """The text of notes/<name>.md, with the table of files in it."""
     text = Path(__file__).with_name("notes").joinpath(f"{name}.md").read_text().strip()
-    text = text.replace("{docs}", DOCS).replace("{files}", table(*files))
+    text = text.replace("{docs}", DOCS).replace("{files}", list_files(*files))
     return Node("note", "MarkdownNote", (NOTE_WIDTH, _height(text)), {"text": text}, "Read me")
 
 
 def _height(text: str) -> int:
     """Pixels that a note needs, about. Links count by what is shown of them."""
-    shown = [line.partition("](")[0] if line.startswith("|") else line for line in text.splitlines()]
-    return 60 + LINE * sum(max(math.ceil(len(line) / LETTERS), 1) for line in shown)
+    shown = [re.sub(r"\]\([^)]*\)", "", line) for line in text.splitlines()]
+    lines = sum(max(math.ceil(len(line) / LETTERS), 1) + BETWEEN * line.startswith("- ") for line in shown)
+    return 60 + round(LINE * lines)
 
 
-def table(*files: Mapping) -> str:
-    lines = ["| file | folder |", "| --- | --- |"]
+def list_files(*files: Mapping) -> str:
+    """A list, for in a table Nodes 2.0 cuts long names of folders off."""
+    lines = []
     for entry in files:
         name = f"[{entry['file']}]({entry['url']})" if entry["url"] else entry["file"]
-        lines.append(f"| {name}, {entry['size']} | `{entry['folder']}` |")
+        lines.append(f"- {name}, {entry['size']}: `{entry['folder']}`")
     return "\n".join(lines)
 
 
