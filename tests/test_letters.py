@@ -59,3 +59,17 @@ def test_a_line_of_letters_that_the_person_stands_behind_from_its_first_frame_is
     found = Letters(working, no_tick).read(17, clip[17]) > 0
     assert found[60:84, 56:62].all()
     assert not found[:55].any() and not found[60:84, 64:78].any()
+
+
+def test_a_color_that_is_everywhere_in_the_scene_is_no_ink():
+    clip, masks = dancer(leaves=True)
+    frames = list(clip)
+    for picture in frames:  # vivid stripes all over the wall, as leaves would be
+        wall = (picture == (90, 140, 90)).all(-1)
+        stripes = (np.arange(160)[None] % 8 < 3) & wall
+        picture[stripes] = (230, 10, 150)
+        picture[30:34, 55:58] = (230, 10, 150)  # and a badge on the person, or there on the wall
+    clip = Clip.from_frames(frames, 24)
+    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
+    found = Letters(working, no_tick).read(5, clip[5]) > 0
+    assert not found[:, :40].any()

@@ -33,6 +33,8 @@ LEAST_LETTER = 2e-4  # of the squared body height
 HUES = 15  # sectors of the color circle, counted from 1; 0 is not vivid
 INK_SHARE = 0.1  # of the vivid pixels of letters have the hue of an ink
 INK_OWN = 0.3  # of all strokes of that hue over the person are such letters: it is not the hue of their clothes
+INK_AREA = 1e-2  # of the squared body height: so many vivid pixels of letters, over all frames, make an ink
+LINE_SHARE = 0.3  # of the rows hold lines at most: a color that is everywhere is the scene's
 LINE_PIXELS = 2  # of a row beside the person that show ink: there is a line of letters
 LINE_MARGIN = 0.01  # of the body height: rows so near belong to the line, and so wide is the white border of a letter
 WHITE_SHARE = 0.5  # of what is around the ink of the line is white: its letters have a white border
@@ -61,7 +63,7 @@ class Letters:
             inks.add(flags >> HUE_SHIFT, over, drawn)
             # What is vivid and stands still may be a line of letters.
             self.store.append(flags * still & ~np.uint8(2**HUE_SHIFT - 1) | np.uint8(DRAWN) * drawn)
-        self.inks = inks.find(RUN_FRAMES * least)
+        self.inks = inks.find(INK_AREA * self.body_height**2)
         # Within a letter the color may run into the next hue.
         self.shades = np.roll(self.inks[1:], 1) | np.roll(self.inks[1:], -1) | self.inks[1:]
         self.shades = np.concatenate([[False], self.shades])
@@ -77,7 +79,7 @@ class Letters:
     def _complete_lines(self, picture: np.ndarray, still: np.ndarray) -> np.ndarray:
         """Strokes (H, W) bool of ink, and their border, within rows in which ink stands `still` (H, W) bool."""
         line = still.sum(1) >= LINE_PIXELS
-        if not line.any():
+        if not 0 < line.mean() < LINE_SHARE:
             return still & False
         width = max(1, LINE_MARGIN * self.body_height)
         strokes, hue = _find_strokes(picture)
