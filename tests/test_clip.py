@@ -50,6 +50,12 @@ class TestFrameStore:
 
 
 class TestClip:
+    @pytest.mark.parametrize("index", [-1, 7])
+    def test_a_frame_that_the_clip_does_not_have_cannot_be_selected(self, index):
+        clip = Clip.from_array(np.zeros((7, 4, 6, 3), np.uint8), 25)
+        with pytest.raises(InputError, match=f"no frame {index}: the clip has 7"):
+            clip.select([0, index])
+
     @pytest.mark.parametrize("kind", ["array", "spooled", "computed", "selected"])
     def test_every_source_gives_the_same_frames(self, kind):
         frames = numbered_frames(7)

@@ -100,8 +100,15 @@ class Clip(_Frames):
         return replace(self, source=_Computed(frame_at, len(self), self.source.shape))
 
     def select(self, indices: Iterable[int], fps: Fraction | None = None) -> Clip:
-        """Some of the frames in another order or number; repeats are cheap when they stand side by side."""
-        return replace(self, source=_Selected(self.source, tuple(indices)), fps=Fraction(fps or self.fps))
+        """Some of the frames in another order or number; repeats are cheap when they stand side by side.
+
+        Raises InputError for frames that the clip does not have.
+        """
+        indices = tuple(indices)
+        missing = [index for index in indices if not 0 <= index < len(self)]
+        if missing:
+            raise InputError(f"There is no frame {missing[0]}: the clip has {len(self)}, counted from 0.")
+        return replace(self, source=_Selected(self.source, indices), fps=Fraction(fps or self.fps))
 
     def resample(self, fps) -> Clip:
         """The same seconds at another frame rate: frame k is source frame floor(k * source fps / fps).
