@@ -161,6 +161,27 @@ class TestFollowing:
         assert rows[0][-1] == pytest.approx(rows[1][-1], abs=5)
         assert len(rows[0]) == pytest.approx(len(rows[1]), rel=0.06)
 
+    def test_in_the_place_of_a_half_body_its_trunk_is_the_driver_s(self, proxy):
+        driver = person()
+        near = replace(driver, transl=torch.tensor([[0.0, -0.15, -1.9]]))  # the feet are far below the picture
+        alpha = self.render(proxy, near)[1]
+        x, y = CAMERA.project(BODY.pose(near).joints)[0, JOINT["neck"]].round().int().tolist()
+        crown = int(np.flatnonzero((alpha > 127).any(1))[0])
+        assert 0 <= crown < 40 and alpha[y + 10 : y + 20, x - 5 : x + 5].min() > 127
+        hips = CAMERA.project(BODY.pose(near).joints)[0, JOINT["pelvis"]]
+        trunk = int(hips[1]) - y
+        width = (alpha[y + trunk // 2] > 127).nonzero()[0]
+        assert abs(width.mean() - x) < 12
+
+    def test_a_large_head_stays_in_the_picture_of_a_half_body(self):
+        picture, matte = draw_figure()
+        cv2.circle(matte, (128, 46), 30, 255, -1)
+        picture[matte == 0] = 255
+        proxy = Proxy.from_identity(Identity(picture, matte, joints=JOINTS))
+        near = replace(person(), transl=torch.tensor([[0.0, -0.3, -2.6]]))
+        alpha = self.render(proxy, near)[1]
+        assert (alpha[0] > 127).sum() == 0 and np.flatnonzero((alpha > 127).any(1))[0] < 30
+
     def test_its_arm_follows_the_driver_s(self, proxy):
         for angle, down in ((-80, True), (40, False)):
             driver = person(left_shoulder=(0, 0, angle), right_shoulder=(0, 0, -angle))

@@ -155,6 +155,12 @@ class TestBadInput:
         given = ["replace", "--person", "all", "--work", str(tmp_path / "w")]
         self.expect(given, capsys, "--work draws one person")
 
+    def test_a_motion_of_two_people_in_a_work_folder_is_refused(self, tmp_path, capsys):
+        motion = builtin_motion("wave")[:2]
+        save_motion(tmp_path / "two.npz", replace(motion, people=motion.people * 2))
+        given = ["animate", "--motion", tmp_path / "two.npz", "--work", tmp_path / "w"]
+        self.expect(given, capsys, "has 2 people but --work draws one")
+
     def expect(self, arguments, capsys, *parts):
         assert run_command([str(argument) for argument in arguments]) == 2
         lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mimo ")]

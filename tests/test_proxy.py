@@ -19,8 +19,12 @@ from mimo_core.identity.identity import Identity
 from mimo_core.motion.motion import Motion
 from mimo_core.motion.retarget import retarget_motion
 from mimo_core.proxy.billboard import place_billboard
+from mimo_core.proxy.hands import clean_hands
 from mimo_core.proxy.outline import FittedPicture, move_onto_contour
 from mimo_core.proxy.proxy import Proxy
+from mimo_core.proxy.surface import load_surface
+from mimo_core.proxy.sway import trace_back
+from mimo_core.proxy.texture import BakedTexture
 
 
 SIDE = 256
@@ -218,6 +222,17 @@ class TestHiddenSide:
         rgb, chest = _render_back(_paint_shirt(width))
         assert np.abs(rgb[chest].astype(float) - (60, 90, 190)).max(-1).mean() < 30
 
+    def test_bare_skin_in_an_open_jacket_is_not_on_the_back(self):
+        colors, place = COLORS.clone(), BODY.template
+        trunk = torch.isin(BODY.parts, torch.tensor([JOINT[f"spine{number}"] for number in (1, 2, 3)]))
+        colors[trunk] = torch.tensor([60.0, 90.0, 190.0])
+        armholes = (place[:, 0].abs() > 0.11) & (torch.sin(place[:, 1] * 90) > 0.6)
+        colors[trunk & ((place[:, 0].abs() < 0.07) & (place[:, 2] > 0) | armholes)] = torch.tensor(
+            [220.0, 170.0, 140.0]
+        )
+        rgb, middle = _render_back(colors)
+        assert np.abs(rgb[middle].astype(float) - (60, 90, 190)).mean() < 35
+
     def test_stripes_around_the_trunk_are_on_the_back_too(self):
         rgb, chest = _render_back(COLORS)
         assert rgb[chest].astype(float).std(axis=0).mean() > 25
@@ -321,6 +336,17 @@ class TestHiddenSide:
         for side in ("left", "right"):
             x, y = joints[JOINT[f"{side}_hand"]].round().int().tolist()
             assert np.abs(rgb[y - 1 : y + 2, x - 1 : x + 2].astype(float) - (220, 170, 140)).max() < 45
+
+    def test_stains_on_fingers_are_hardly_trusted(self):
+        surface = load_surface(256)
+        colors = np.tile(np.float32([220, 170, 140]), (len(surface.place), 1))
+        fingers = surface.hands[0] & (
+            np.abs(surface.place[:, 0]) > np.median(np.abs(surface.place[surface.hands[0], 0]))
+        )
+        colors[fingers] = (195, 170, 122)
+        baked = BakedTexture(colors, np.ones(len(colors), np.float32), surface.place[:, :2])
+        seen = clean_hands(surface, baked).seen
+        assert seen[fingers].max() < 0.3 and seen[surface.hands[0] & ~fingers].min() == 1
 
 
 class TestLargeHead:
@@ -435,13 +461,38 @@ class TestShell:
 
     def test_it_lies_behind_the_body_where_that_covers_it(self, skirted):
         motion = skirted.motion
-        body, sheet = Proxy.from_identity(skirted)._posed_on_skins(motion.person)(0)
+        body, sheet = Proxy.from_identity(skirted)._posed_on_skins(motion.person, motion.fps)(0)
         depth = FittedPicture(skirted.matte, CAMERA).raster(CAMERA.view(body[None])[0], BODY.faces).depth[0].numpy()
         seen = CAMERA.view(sheet[None])[0]
         x, y = CAMERA.pixels(seen).long().T.numpy()
         covered = cv2.erode((depth > 0).astype(np.uint8), np.ones((5, 5)))[y, x] > 0
         assert covered.sum() > 20
         assert (seen[covered, 2].numpy() > depth[y, x][covered] - 0.002).mean() > 0.97
+
+    def test_it_lags_behind_whatever_frames_are_drawn_and_comes_to_rest(self, skirted):
+        proxy = Proxy.from_identity(skirted)
+        loose = proxy.skins[1].sway.clone()
+        loose[:] = torch.linspace(0, 0.8, len(loose))
+        proxy = replace(proxy, skins=(proxy.skins[0], replace(proxy.skins[1], sway=loose)))
+        one = person()
+        steps = torch.tensor([0.0, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2])
+        repeated = {name: getattr(one, name).repeat(len(steps), 1) for name in ("global_orient", "body_pose", "transl")}
+        repeated["transl"][:, 0] += steps
+        moving = Person(one.betas, **repeated)
+        place = proxy._posed_on_skins(moving, 24.0)
+        resting = proxy._posed_on_skins(one, 24.0)(0)[1]
+        behind = [steps[at] - (place(at)[1] - resting)[:, 0] for at in range(len(steps))]
+        assert float(behind[0].abs().max()) < 1e-5 and float(behind[-1].abs().max()) < 0.01
+        assert float(behind[2][0].abs()) < 1e-5 < 0.04 < float(behind[2][-1]) < 0.2
+        again = proxy._posed_on_skins(moving, 24.0)(2)[1]
+        assert torch.equal(again, place(2)[1])
+
+    def test_it_is_not_drawn_out_over_a_cut(self, skirted):
+        one = person()
+        repeated = {name: getattr(one, name).repeat(3, 1) for name in ("global_orient", "body_pose", "transl")}
+        repeated["transl"][2, 0] += 1.5
+        moving = Person(one.betas, **repeated)
+        assert trace_back(moving, 2, 4) == [] and trace_back(moving, 1, 4) == [0]
 
     def test_tight_clothes_need_no_sheet(self, proxy):
         assert len(proxy.skins) == 1

@@ -184,6 +184,8 @@ def _prepare_animation(options):
     from ..identity.encode import encode_identity
 
     motion, scene = _open_animation(options)
+    if len(motion.people) > 1:
+        raise InputError(f"The motion has {len(motion.people)} people but --work draws one person: leave --work out.")
     identity = encode_identity(_read_characters(options)[0])
     fps = Fraction(motion.fps).limit_denominator(1001)
     return Work(identity, motion, scene, fps, scene.sound, "none", {}, "", notes=(*motion.notes, *identity.notes))

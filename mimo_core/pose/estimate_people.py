@@ -162,7 +162,8 @@ def _find_everybody(
     left = len(whole) - len(chosen)
     notes = [f"{len(people)} people were found; {len(chosen)} are followed."] if len(people) > 1 else []
     if left:
-        notes.append(f"{left} of them stay as they are: they are seen for a shorter time, or smaller.")
+        reason = f"as many as {count} were asked for" if count else "they are seen for a shorter time, or smaller"
+        notes.append(f"{left} of them stay as they are: {reason}.")
     return tuple(people), chosen, notes
 
 

@@ -43,6 +43,7 @@ class BendingCard:
     weights: tuple[Tensor, ...]
     height: float  # pixels from soles to crown, standing upright
     sole_drop: float  # pixels from the lower ankle down to the soles
+    upper: float  # pixels from the pelvis to the crown
 
     def bend(self, joints: Tensor, *, scale: float = 1.0, mirrored: bool = False) -> list[Tensor]:
         """The vertices (V, 2) of every part where PICTURE_JOINTS have moved to `joints` (15, 2), in their units.
@@ -71,8 +72,7 @@ def make_bending_card(colors: NDArray, matte: NDArray, joints: PictureJoints) ->
         sheets.append(TexturedMesh(mesh, place[mesh], texture, two_sided=True))
         places.append(place)
         weights.append(shares.weigh(part, cells))
-    height, drop = _measure_standing(matte, joints)
-    return BendingCard(joints, tuple(sheets), tuple(places), tuple(weights), height, drop)
+    return BendingCard(joints, tuple(sheets), tuple(places), tuple(weights), *_measure_standing(matte, joints))
 
 
 def _transform_bones(own: Tensor, moved: Tensor, scale: float, mirrored: bool) -> tuple[Tensor, Tensor]:
@@ -90,8 +90,8 @@ def _transform_bones(own: Tensor, moved: Tensor, scale: float, mirrored: bool) -
     return linear, new_start - torch.einsum("bij,bj->bi", linear, start)
 
 
-def _measure_standing(matte: NDArray, joints: PictureJoints) -> tuple[float, float]:
-    """Pixels from soles to crown if the figure stood upright, and those of them below the ankles."""
+def _measure_standing(matte: NDArray, joints: PictureJoints) -> tuple[float, float, float]:
+    """Pixels from soles to crown if the figure stood upright, those of them below the ankles, and above the pelvis."""
 
     def measure(*names: str) -> float:
         return sum(float(np.linalg.norm(joints.at(a) - joints.at(b))) for a, b in zip(names, names[1:], strict=False))
@@ -105,7 +105,8 @@ def _measure_standing(matte: NDArray, joints: PictureJoints) -> tuple[float, flo
     crown = float(((places[near] - joints.at("neck")) @ up).max()) if near.any() else 0.0
     drop = max(0.0, float(rows.max() + 1 - max(joints.at(name)[1] for name in ("left_ankle", "right_ankle"))))
     legs = max(measure(*LIMBS[limb]) for limb in ("left_leg", "right_leg"))
-    return crown + measure("pelvis", "neck") + legs + drop, drop
+    upper = crown + measure("pelvis", "neck")
+    return upper + legs + drop, drop, upper
 
 
 @dataclass(frozen=True, eq=False)

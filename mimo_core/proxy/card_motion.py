@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,9 +15,10 @@ from ..body.model import free_body
 from ..body.skeleton import JOINT
 from ..geometry.camera import Camera
 from ..identity.joints import LIMBS, PICTURE_JOINTS
+from ..motion.half_body import LEAST_SIZE, OFTEN, TOP_MARGIN, shows_feet
+from ..motion.legs import pose_skeleton
 from ..motion.motion import Motion
 from .bending_card import BONES, BendingCard
-from .skin import joint_transforms
 
 
 POSED_AT_ONCE = 256  # frames whose joints are kept at a time
@@ -33,31 +35,48 @@ ARM_LEAD = 0.03  # meters that arms are drawn before the trunk, on which they li
 def pose_card(card: BendingCard, motion: Motion) -> Callable[[int], list[Tensor]]:
     """A function of the frame that gives the world vertices (V, 3) of all parts, facing the camera of the motion.
 
-    The figure is as tall as the driver, stands on the driver's soles and bends as the driver's bones are seen.
+    The figure is as tall as the driver, stands on the driver's soles and bends as the driver's bones are seen. Where no
+    foot of the driver is seen its hips are the driver's, and it is as large as its trunk says and its head has room.
     """
     number = [JOINT[name] for name in PICTURE_JOINTS]
     person, camera, body = motion.person, motion.camera, free_body()
     height = measure_height(body, body.betas_of(person))
-    joints = body.shape(body.betas_of(person))[1]
+    stands = shows_feet(motion)
     turned = None
 
     @lru_cache(maxsize=2)
     def seen_from(start: int) -> Tensor:
         """The driver's joints (n, len(PICTURE_JOINTS), 3) in camera space from a frame on."""
         frames = slice(start, start + POSED_AT_ONCE)
-        transforms = joint_transforms(body, person.index(frames))
-        world = (transforms[..., :3, :3] @ joints[..., None])[..., 0] + transforms[..., :3, 3]
+        part = person.index(frames)
+        world = pose_skeleton(body, body.betas_of(part), part).joints + part.transl[:, None]
         return camera.view(world, frames)[:, number]
 
     def place_frame(frame: int) -> list[Tensor]:
-        nonlocal turned
+        nonlocal turned, height
         if turned is None:
-            starts = range(0, person.frames, POSED_AT_ONCE)
-            turned = find_turned(torch.cat([_see_width(seen_from(start)) for start in starts]), card)
+            points = torch.cat([seen_from(start) for start in range(0, person.frames, POSED_AT_ONCE)])
+            turned = find_turned(_see_width(points), card)
+            if not stands:
+                height = _fit_trunk(card, points[person.visible], camera)
         points = seen_from(frame - frame % POSED_AT_ONCE)[frame % POSED_AT_ONCE]
-        return _lift_parts(card, points, height, turned[frame], camera, frame)
+        return _lift_parts(card, points, height, turned[frame], camera, frame, stands)
 
     return place_frame
+
+
+def _fit_trunk(card: BendingCard, points: Tensor, camera: Camera) -> float:
+    """How tall (meters) the card is if its trunk is as long as the driver's, (F, 15, 3) in camera space.
+
+    Less where its crown would leave the picture.
+    """
+    at = {name: points[:, number] for number, name in enumerate(PICTURE_JOINTS)}
+    own = float(np.linalg.norm(card.joints.at("neck") - card.joints.at("pelvis")))
+    scale = (at["neck"] - at["pelvis"]).norm(dim=1).median() / max(own, 1e-6)
+    depth = at["pelvis"][:, 2].clamp_min(0.05)
+    room = at["pelvis"][:, 1] / depth * camera.focal + camera.center[1] - TOP_MARGIN * camera.size[1]
+    most = (room.clamp_min(1.0) * depth / camera.focal).quantile(OFTEN) / card.upper
+    return card.height * float(torch.minimum(scale, torch.maximum(most, LEAST_SIZE * scale)))
 
 
 def find_turned(widths: Tensor, card: BendingCard) -> list[bool]:
@@ -86,10 +105,10 @@ def _see_width(points: Tensor) -> Tensor:
     return (across[:, :2] * level).sum(1) / across.norm(dim=1).clamp_min(1e-6)
 
 
-def follow_bones(card: BendingCard, points: Tensor, height: float, mirrored: bool) -> Tensor:
+def follow_bones(card: BendingCard, points: Tensor, height: float, mirrored: bool, stands: bool = True) -> Tensor:
     """The card's joints (15, 2) in meters of the plane at the pelvis' depth, for a driver's joints (15, 3) seen.
 
-    `height` (meters) is the driver's.
+    `height` (meters) is the card's, upright. It `stands` on the driver's soles, or its pelvis is the driver's.
     """
     scale = height / card.height
     depth = points[0, 2]
@@ -124,7 +143,7 @@ def follow_bones(card: BendingCard, points: Tensor, height: float, mirrored: boo
             way, share = see_bone(start, end)
             placed[end] = placed[start] + way * own_length(start, end) * share.clamp_min(SHORTEST_LIMB)
     joints = torch.stack([placed[name] for name in PICTURE_JOINTS])
-    return joints + _stand_on_soles(card, placed, seen, height)
+    return joints + _stand_on_soles(card, placed, seen, height) if stands else joints
 
 
 def _turn_left(way: Tensor) -> Tensor:
@@ -142,10 +161,10 @@ def _stand_on_soles(card: BendingCard, placed: dict[str, Tensor], seen: dict[str
 
 
 def _lift_parts(
-    card: BendingCard, points: Tensor, height: float, mirrored: bool, camera: Camera, frame: int
+    card: BendingCard, points: Tensor, height: float, mirrored: bool, camera: Camera, frame: int, stands: bool
 ) -> list[Tensor]:
     """World vertices (V, 3) of all parts for the driver's joints (15, 3) in camera space."""
-    joints = follow_bones(card, points, height, mirrored)
+    joints = follow_bones(card, points, height, mirrored, stands)
     flat = card.bend(joints, scale=height / card.height, mirrored=mirrored)
     away = _limb_depths(points)
     depth = points[0, 2]

@@ -26,6 +26,8 @@ LEAST_AREA = 0.002  # of the matte's area: smaller pieces are left out
 LAYER_OVERLAP = 8  # pixels at LAYER_SIDE that a sheet reaches under the body, past gaps too narrow to be seen there
 TUCK_SLOPE = 2.0  # of the sheet under the body: how fast it goes deeper
 DEEPEST_TUCK = 0.08  # meters: deeper it would come out of a limb behind
+STIFF_REACH, LOOSE_REACH = 0.05, 0.3  # meters from the body within which a sheet is stiff, and where it is loose
+LARGEST_SWAY = 0.8  # of the way that a loose sheet lags behind
 TEAR_CHANGE = 0.3  # change of the arms' weight across one quad from which it is left out
 
 
@@ -60,7 +62,7 @@ def make_cloth_layer(
         return None
     rest = unpose(_unproject(place, field[:, 0], camera), weights, transforms, camera)
     alpha = picture.matte
-    beside = _nearest_vertices(rest, body.template)
+    beside, away = _nearest_vertices(rest, body.template)
     return SkinnedMesh(
         sheet=TexturedMesh(
             faces=faces,
@@ -72,6 +74,7 @@ def make_cloth_layer(
         weights=weights,
         shapedirs=body.shapedirs[beside],
         beside=beside,
+        sway=LARGEST_SWAY * ((away - STIFF_REACH) / (LOOSE_REACH - STIFF_REACH)).clamp(0, 1),
     )
 
 
@@ -144,7 +147,9 @@ def _unproject(pixels: Tensor, depth: Tensor, camera: Camera) -> Tensor:
     return torch.cat([flat, depth[:, None]], 1)
 
 
-def _nearest_vertices(points: Tensor, vertices: Tensor) -> Tensor:
+def _nearest_vertices(points: Tensor, vertices: Tensor) -> tuple[Tensor, Tensor]:
+    """The closest vertex to each point (N,) and how far it is (N,)."""
     from scipy.spatial import cKDTree
 
-    return torch.from_numpy(cKDTree(vertices.numpy()).query(points.numpy())[1])
+    distance, nearest = cKDTree(vertices.numpy()).query(points.numpy())
+    return torch.from_numpy(nearest), torch.from_numpy(distance).float()

@@ -17,6 +17,7 @@ from .texture import TRUSTED_SHARE, BakedTexture
 # Set on 12 synthetic shots with estimated fit (2026-11-23): IoU 0.911 -> 0.917, 17.6 -> 17.8 dB.
 LEAST_TEXELS = 50  # seen texels that are enough to go by
 SAME_COLOR = 14.0  # in Lab, lightness counting a quarter: shading stays below, clothes and walls above
+SURELY_HAND = 7.0  # the same below which a texel is fully trusted: stains of nails and background lie between
 SHADOW = 25.0  # of lightness below the hand's color that is shading; all beyond counts in full
 LIT_SKIN = (0.5, 0.9)  # of a face's texels by brightness: neither eyes, beard and shadow nor shine
 SEEN_SHARE = 0.15  # of a hand's texels that must be seen for them to color the others
@@ -47,7 +48,8 @@ def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
     )
     for hand, palm in zip(surface.hands, palms, strict=True):
         tone = palm if gloves else skin
-        seen[hand & (color_distance(shown, tone) > SAME_COLOR)] = 0
+        away = color_distance(shown[hand], tone)
+        seen[hand] *= np.clip((SAME_COLOR - away) / (SAME_COLOR - SURELY_HAND), 0, 1)
         if not gloves and (hand & (seen > TRUSTED_SHARE)).sum() < SEEN_SHARE * hand.sum():
             seen[hand] = 0
     return replace(baked, seen=seen)

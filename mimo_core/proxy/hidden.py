@@ -46,12 +46,15 @@ def fill_hidden(
     ask()
     hair = find_hair(surface, baked.colors, trusted)
     is_long = picture is not None and falls_beside_neck(surface, baked, hair, *picture)
-    _grow_head(surface, baked.colors, trusted, hair, colors, is_long=is_long)
+    _grow_head(surface, baked.colors, trusted, hair, colors)
     ask()
     if back_side == "mirror":
         _copy_stand_ins(surface, baked, trusted, colors, ask)
         ask()
         hang_hair(surface, baked.colors, trusted, hair, colors)
+    if is_long:
+        nape = np.flatnonzero(surface.nape & ~trusted)
+        colors[nape] = comb_hair(surface, baked.colors, hair, nape)
     color_hidden_hands(surface, baked, colors)
     seen = baked.seen[:, None]
     return baked.colors * seen + colors * (1 - seen)
@@ -74,19 +77,16 @@ def _copy_stand_ins(
     partner = surface.partner[target]
     chosen = np.where((distance > FAR_STAND_IN) & trusted[partner], partner, chosen)
     ask()
-    copies = PlainFront.of(surface, baked.colors, source).copy_onto(target, chosen)
+    face = baked.colors[surface.face & trusted]
+    skin = np.median(face, 0) if len(face) >= LEAST_TEXELS else None
+    copies = PlainFront.of(surface, baked.colors, source, skin).copy_onto(target, chosen)
     # The head is not mirrored, so the copy fades out over the neck.
     share = np.clip(1 - surface.head[target, None], 0, 1)
     colors[target] = copies * share + colors[target] * (1 - share)
 
 
-def _grow_head(
-    surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, colors: NDArray, *, is_long: bool
-):
-    """The sides of the head in the colors next to them, the scalp in those of its seen part; nothing if none was.
-
-    Where hair `is_long` the nape is covered by it too.
-    """
+def _grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, colors: NDArray):
+    """The sides of the head in the colors next to them, the scalp in those of its seen part; nothing if none was."""
     head = surface.head > 0.5
     beside = np.flatnonzero(head & trusted)
     if len(beside) >= LEAST_TEXELS:
@@ -96,5 +96,5 @@ def _grow_head(
         # The middle half leaves out a drawing's outlines.
         colors[target] = around[:, CHEEK_NEIGHBORS // 4 : -(CHEEK_NEIGHBORS // 4)].mean(1)
     if len(hair):
-        target = np.flatnonzero((surface.hair | (surface.nape & is_long)) & ~trusted)
+        target = np.flatnonzero(surface.hair & ~trusted)
         colors[target] = comb_hair(surface, shown, hair, target)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .hands import convert_to_lab
+from .hands import SAME_COLOR, color_distance, convert_to_lab
 from .surface import BodySurface
 
 
@@ -19,8 +19,10 @@ SIDE_START = 0.7  # of the trunk's half width: where its sides begin
 SAME_CLOTH = 16.0  # in Lab, lightness counting SHADING_SHARE: folds stay below, prints above
 SHADING_SHARE = 0.4
 SAME_HEIGHT = 0.08  # meters up or down within which the sides are asked
+OPEN_SIDE, COVERED_SIDES = 0.5, 0.6  # of the half width: where an open front ends; share of cloth beyond
 BAND = 0.02  # meters of height over which the trunk's width is measured
 WITNESS_AREA = 1e-4  # square meters at the sides that must be of a color for it to be the garment's
+WITNESS_SHARE = 0.05  # of the sides seen at that height that must be of a color besides
 LEAST_SEEN = 4  # times WITNESS_AREA that must be seen of the sides for them to be asked
 RIM = 0.014  # meters around a print that are mixed with it
 BLENDED = 48  # texels of cloth whose mean takes the place of a print: folds go, stripes stay
@@ -38,11 +40,13 @@ class PlainFront:
     cloth: NDArray  # texels (n,) of the trunk's front that are no print
 
     @classmethod
-    def of(cls, surface: BodySurface, colors: NDArray, source: NDArray) -> PlainFront:
-        """The front as the seen texels `source` (n,) show it in `colors` (N, 3)."""
+    def of(cls, surface: BodySurface, colors: NDArray, source: NDArray, skin: NDArray | None = None) -> PlainFront:
+        """The front as the seen texels `source` (n,) show it in `colors` (N, 3); `skin` (3,) is the face's, if seen."""
         front = source[(surface.trunk[source] > 0.5) & (surface.place[source, 2] > surface.axis[source, 2])]
         is_print = np.zeros(len(colors), bool)
         is_print[front[_find_prints(surface, colors, front)]] = True
+        if skin is not None:
+            is_print[front[_find_bare(surface, colors, front, skin)]] = True
         return cls(surface, colors, is_print, front[~is_print[front]])
 
     def copy_onto(self, target: NDArray, chosen: NDArray) -> NDArray:
@@ -78,10 +82,37 @@ def _find_prints(surface: BodySurface, colors: NDArray, front: NDArray) -> NDArr
     features = np.column_stack([_to_lab(colors[front]) / SAME_CLOTH, height / SAME_HEIGHT])
     distance = cKDTree(features[is_side]).query(features[asked], k=[witnesses], eps=0.1, distance_upper_bound=1.0)[0]
     found[asked[np.isinf(distance[:, 0])]] = True
+    found[asked[_share_at_sides(features, is_side, asked) < WITNESS_SHARE]] = True
     if found.any():
         rim = cKDTree(surface.place[front[found]]).query(surface.place[front], distance_upper_bound=RIM)[0]
         found |= np.isfinite(rim) & ~is_side
     return found
+
+
+def _find_bare(surface: BodySurface, colors: NDArray, front: NDArray, skin: NDArray) -> NDArray:
+    """Which of the front's texels (n,) are skin between cloth, a neckline or an open jacket, (n,) bool."""
+    bare = color_distance(convert_to_lab(colors[front]), convert_to_lab(skin[None])[0]) < SAME_COLOR
+    band = _band_of(surface.place[front, 1])
+    is_side = np.abs(surface.place[front, 0]) > OPEN_SIDE * _half_width(surface)[band]
+    count = band.max() + 1
+    sides = np.bincount(band[is_side], minlength=count)
+    covered = np.bincount(band[is_side & ~bare], minlength=count)
+    return bare & ~is_side & (sides > 0)[band] & (covered > COVERED_SIDES * sides)[band]
+
+
+def _share_at_sides(features: NDArray, is_side: NDArray, asked: NDArray) -> NDArray:
+    """At most what share of the sides at the height of the texels `asked` (n,) has their color, (n,).
+
+    `features` (N, 4) are color and height in units within which they are the same.
+    """
+    cells = np.floor(features).astype(int)
+    cells -= cells.min(0) - 1
+    counts = np.zeros(cells.max(0) + 2)
+    np.add.at(counts, tuple(cells[is_side].T), 1)
+    for axis in range(4):  # with the neighbors: a color may lie at the border of its cell
+        counts = counts + np.roll(counts, 1, axis) + np.roll(counts, -1, axis)
+    total = counts[1::3, 1::3, 1::3].sum((0, 1, 2))
+    return counts[tuple(cells[asked].T)] / np.maximum(total[cells[asked, 3]], 1)
 
 
 def _half_width(surface: BodySurface) -> NDArray:

@@ -30,6 +30,7 @@ from .light import SurfaceLight, estimate_light, limit_change, shading_normals
 from .outline import FittedPicture, move_onto_contour
 from .skin import SkinnedMesh, TexturedMesh, draw_meshes, joint_transforms, unpose
 from .surface import load_surface
+from .sway import count_lag_frames, lag_behind, trace_back
 from .texture import bake_texture, unmix_colors
 
 
@@ -116,10 +117,12 @@ class Proxy:
         if self.card is not None:
             height, width = self.card.texture.shape[:2]
             return [self.card], lambda frame: list(place_billboard(motion[frame : frame + 1], width / height))
-        return [skin.sheet for skin in self.skins], self._posed_on_skins(motion.person)
+        return [skin.sheet for skin in self.skins], self._posed_on_skins(motion.person, motion.fps)
 
-    def _posed_on_skins(self, person: Person) -> Callable[[int], list[Tensor]]:
-        @functools.lru_cache(maxsize=1)
+    def _posed_on_skins(self, person: Person, fps: float) -> Callable[[int], list[Tensor]]:
+        frames = count_lag_frames(fps)
+
+        @functools.lru_cache(maxsize=2)
         def transforms_from(start: int) -> Tensor:
             return joint_transforms(self.body, person.index(slice(start, start + POSED_AT_ONCE)))
 
@@ -129,7 +132,17 @@ class Proxy:
         def pose_frame(frame: int) -> list[Tensor]:
             hands = tuple(None if hand is None else hand[frame : frame + 1] for hand in angles)
             transforms = transforms_from(frame - frame % POSED_AT_ONCE)[frame % POSED_AT_ONCE]
-            return [skin.posed(transforms, grown, hands) for skin in self.skins]
+            posed = [skin.posed(transforms, grown, hands) for skin in self.skins]
+            for number, skin in enumerate(self.skins):
+                if skin.sway is not None:
+                    posed[number] = lag_behind(posed[number], skin, grown, history(frame), fps)
+            return posed
+
+        def history(frame: int) -> list[Tensor]:
+            """Transforms of the frames before, the latest first, as long as nothing jumps."""
+            return [
+                transforms_from(at - at % POSED_AT_ONCE)[at % POSED_AT_ONCE] for at in trace_back(person, frame, frames)
+            ]
 
         return pose_frame
 

@@ -95,5 +95,5 @@ def _find_scalp_and_face(body: BodyModel, place: NDArray, head: NDArray) -> tupl
     behind = (place[:, 2] < at["left_ear"][2]) & (place[:, 1] > nose - 0.03)
     hair = (head > 0.5) & (behind | (place[:, 1] > eye + 0.6 * (top - eye)))
     face = (head > 0.5) & (place[:, 2] > at["left_ear"][2] + 0.05) & (np.abs(place[:, 1] - nose) < 0.04)
-    nape = (head > 0.3) & (place[:, 2] < at["left_ear"][2]) & ~hair
+    nape = (head > 0.02) & (place[:, 2] < at["left_ear"][2]) & ~hair
     return hair, face, nape
