@@ -200,9 +200,10 @@ class TestBadInput:
     def test_an_unknown_output_format_is_refused_before_any_work(self, tmp_path, capsys):
         self.expect(["pose", tmp_path / "gone.mp4", "--out", tmp_path / "a.fbx"], capsys, ".glb", "a.fbx")
 
-    @pytest.mark.parametrize("command", ["replace", "animate", "render"])
+    @pytest.mark.parametrize("command", ["replace", "animate", "render", "join"])
     def test_a_format_in_which_no_video_is_written_is_refused_before_any_work(self, tmp_path, capsys, command):
-        arguments = [command, *(["walk"] if command == "render" else []), "--out", tmp_path / "a.gif"]
+        given = {"render": ["walk"], "join": [tmp_path / "gone.work"]}.get(command, [])
+        arguments = [command, *given, "--out", tmp_path / "a.gif"]
         self.expect(arguments, capsys, "A video is written as .mp4", "a.gif")
 
     def test_a_sheet_that_is_no_picture_is_refused_before_any_work(self, tmp_path, capsys):

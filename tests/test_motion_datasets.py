@@ -16,12 +16,13 @@ from mimo_core.motion.edit import resample_motion
 from mimo_core.motion.files import load_motion, save_motion
 from mimo_core.motion.joints import world_joints
 from mimo_core.motion.pickled_tensors import LEGACY_HEAD, find_tensor_builder
+from mimo_core.motion.place import turn_world
 from mimo_core.motion.soma import BODY, KIMODO_SKELETONS, SOMA_77
 from tests.test_motion_skeletons import farthest
 
 
 FLIP = Rotation.from_euler("x", 180, degrees=True)  # the axes of the world to those of a camera
-Z_UP = Rotation.from_euler("x", 90, degrees=True)
+Z_UP, X_UP = Rotation.from_euler("x", 90, degrees=True), Rotation.from_euler("z", -90, degrees=True)
 LENS = np.array([[900.0, 0, 640], [0, 900.0, 360], [0, 0, 1]])
 
 
@@ -391,6 +392,38 @@ class TestGvhmr:
         with pytest.raises(InputError) as caught:
             load_motion(tmp_path / "m.pt")
         assert "weights_only" not in str(caught.value)
+
+
+class TestUp:
+    """What a note advises works for every kind of file."""
+
+    def write(self, kind, path, walk, world):
+        poses, trans = turned(walk, world)
+        params = {"global_orient": poses[:, :3], "body_pose": poses[:, 3:66], "transl": trans, "betas": np.zeros(10)}
+        joints = world.apply(world_joints(walk.person)[:, :22].reshape(-1, 3).numpy()).reshape(-1, 22, 3)
+        if kind == "ours":
+            matrix = torch.from_numpy(world.as_matrix()).float()
+            save_motion(path / "m.npz", turn_world(walk, matrix))
+        elif kind == "kimodo":
+            np.savez(path / "m.npz", posed_joints=joints, fps=10)
+        elif kind == "gvhmr":
+            np.savez(path / "m.npz", **params, K_fullimg=LENS)
+        elif kind == "aist":
+            saved(path / "m.pkl", {"smpl_poses": poses, "smpl_trans": trans})
+        elif kind == "gvhmr pickled":
+            saved(path / "m.pkl", {"smpl_params_global": params})
+        return next(path.glob("m.*"))
+
+    @pytest.mark.parametrize("kind", ["ours", "kimodo", "gvhmr", "aist", "gvhmr pickled"])
+    @pytest.mark.parametrize(("world", "up"), [(Rotation.identity(), "y"), (Z_UP, "z"), (X_UP, "x")])
+    def test_it_can_be_said(self, tmp_path, walk, kind, world, up):
+        found = load_motion(self.write(kind, tmp_path, walk, world), up=up)
+        assert farthest(found, walk) < 2
+
+    def test_the_camera_sees_the_same_in_another_world(self, walk):
+        turned_walk = turn_world(walk, torch.from_numpy(Z_UP.as_matrix()).float())
+        seen = [motion.camera.view(world_joints(motion.person)) for motion in (walk, turned_walk)]
+        torch.testing.assert_close(*seen, rtol=0, atol=1e-3)
 
 
 def test_notes_do_not_stop_a_motion_from_being_saved(tmp_path, walk):

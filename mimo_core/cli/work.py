@@ -64,11 +64,11 @@ def run_work(options, make_work: Callable, make_decoder: Callable) -> None:
 
 def run_join(options) -> None:
     from ..farm.work import open_work
-    from ..media.clip import write_video
+    from ..media.video_writer import check_video_name, write_video
     from ..output import refuse_existing
     from .decoder import make_decoder
 
-    refuse_existing(options.out, force=options.force)
+    check_video_name(refuse_existing(options.out, force=options.force))
     work = open_work(options.work)
     merged = _merge(options, work.settings)
     frames = _read_frames(options, work, make_decoder(merged))

@@ -58,9 +58,7 @@ def motion_from_amass(arrays: Mapping[str, np.ndarray], *, name: str, up: str = 
         raise InputError(f"{name} has no 'betas'. An AMASS file has poses, trans, betas and a frame rate.")
     fps = read_rate(arrays, name)
     betas = mean_betas(arrays, "betas", name)
-    axis, sign, note = (
-        find_body_up(poses, trans, convention=2, trust=Z_UP_TRUST) if up == "auto" else (UP_AXES.index(up), 1.0, "")
-    )
+    axis, sign, note = choose_body_up(poses, trans, convention=2, trust=Z_UP_TRUST, up=up)
     root, transl = rotate_world(poses[:, :3], trans, up_matrix(axis, sign))
     person = Person(betas, root, poses[:, 3:72], transl, **hands, body=body)
     notes = (f"{name}: {note}",) if note else ()
@@ -105,8 +103,15 @@ def _pad_hands(poses: Tensor) -> Tensor:
     return torch.cat([poses, poses.new_zeros(len(poses), 6)], 1)
 
 
-def find_body_up(poses: Tensor, trans: Tensor, *, convention: int, trust: float) -> tuple[int, float, str]:
-    """The axis and sign of up of SMPL's parameters (F, 72) and (F, 3), and a word where it is not `convention`."""
+def choose_body_up(
+    poses: Tensor, trans: Tensor, *, convention: int, trust: float, up: str = "auto"
+) -> tuple[int, float, str]:
+    """The axis and sign of up of SMPL's parameters (F, 72) and (F, 3), and a word where it is not `convention`.
+
+    `up` names the axis; auto finds it.
+    """
+    if up != "auto":
+        return UP_AXES.index(up), 1.0, ""
     joints = world_joints(Person(torch.zeros(10), poses[:, :3], poses[:, 3:72], trans))
     hips, feet = (
         joints[:, [JOINT[f"{side}_{name}"] for side in ("left", "right")]].mean(1) for name in ("hip", "ankle")

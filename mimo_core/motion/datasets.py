@@ -13,7 +13,7 @@ from torch import Tensor
 from ..body.person import Person
 from ..errors import InputError
 from ..geometry.camera import Camera
-from .amass import AVERAGE_PELVIS, find_body_up, rotate_world
+from .amass import AVERAGE_PELVIS, choose_body_up, rotate_world
 from .cameras import camera_in_front
 from .motion import Motion
 from .upright import up_matrix
@@ -47,7 +47,7 @@ def is_romp(tree: Mapping) -> bool:
     return "smpl_thetas" in tree or (isinstance(first, Mapping) and "smpl_thetas" in first)
 
 
-def motion_from_aist(tree: Mapping, *, name: str) -> Motion:
+def motion_from_aist(tree: Mapping, *, name: str, up: str = "auto") -> Motion:
     """AIST++ (Li et al. 2021): smpl_poses (F, 72), smpl_trans (F, 3) in units of smpl_scaling, 60 frames a second.
 
     Raises InputError naming `name`.
@@ -58,10 +58,10 @@ def motion_from_aist(tree: Mapping, *, name: str) -> Motion:
         raise InputError(f"smpl_scaling in {name} must be above 0, got {scaling:g}.")
     poses = poses.flatten(1) if poses.ndim == 3 else poses
     _check_body(poses, trans, name)
-    return _make_motion(torch.zeros(10), poses, trans / scaling, AIST_FPS, convention=1, name=name)
+    return _make_motion(torch.zeros(10), poses, trans / scaling, AIST_FPS, convention=1, name=name, up=up)
 
 
-def motion_from_3dpw(tree: Mapping, *, name: str) -> Motion:
+def motion_from_3dpw(tree: Mapping, *, name: str, up: str = "auto") -> Motion:
     """3DPW (von Marcard et al. 2018): the first person, seen by the camera that filmed them, 30 frames a second.
 
     Raises InputError naming `name`.
@@ -72,12 +72,14 @@ def motion_from_3dpw(tree: Mapping, *, name: str) -> Motion:
     check_shape(cameras, (len(poses), 4, 4), "cam_poses", name)
     betas = mean_betas({"betas": tree["betas"][0]} if tree.get("betas") is not None else {}, "betas", name)
     if "cam_intrinsics" not in tree:
-        return _make_motion(betas, poses, trans, PW3D_FPS, convention=1, name=name)
+        return _make_motion(betas, poses, trans, PW3D_FPS, convention=1, name=name, up=up)
     lens = lens_from_intrinsics(tree["cam_intrinsics"], name)
-    return _make_motion(betas, poses, trans, PW3D_FPS, convention=1, name=name, camera_from_world=cameras, lens=lens)
+    return _make_motion(
+        betas, poses, trans, PW3D_FPS, convention=1, name=name, up=up, camera_from_world=cameras, lens=lens
+    )
 
 
-def motion_from_glamr(tree: Mapping, *, name: str) -> Motion:
+def motion_from_glamr(tree: Mapping, *, name: str, up: str = "auto") -> Motion:
     """GLAMR (Yuan et al. 2022): the person that is seen in most frames, in a world with Z up, and the camera.
 
     Raises InputError naming `name`.
@@ -96,11 +98,13 @@ def motion_from_glamr(tree: Mapping, *, name: str) -> Motion:
     cameras = tree.get("cam_pose")
     matrix = person.get("cam_K", tree.get("cam_K"))
     if cameras is None or matrix is None:
-        return _make_motion(betas, poses, trans, VIDEO_FPS, convention=2, name=name)
+        return _make_motion(betas, poses, trans, VIDEO_FPS, convention=2, name=name, up=up)
     cameras = as_numbers(cameras, "cam_pose", name)
     check_shape(cameras, (len(poses), 4, 4), "cam_pose", name)
     lens = lens_from_intrinsics(matrix, name)
-    return _make_motion(betas, poses, trans, VIDEO_FPS, convention=2, name=name, camera_from_world=cameras, lens=lens)
+    return _make_motion(
+        betas, poses, trans, VIDEO_FPS, convention=2, name=name, up=up, camera_from_world=cameras, lens=lens
+    )
 
 
 def motion_from_romp(tree: Mapping, *, name: str) -> Motion:
@@ -140,11 +144,12 @@ def _make_motion(
     *,
     convention: int,
     name: str,
+    up: str,
     camera_from_world: Tensor | None = None,
     lens: Camera | None = None,
 ) -> Motion:
     """SMPL's parameters (F, 72) and (F, 3) in a world whose up is found, with the file's camera or one in front."""
-    axis, sign, note = find_body_up(poses, trans, convention=convention, trust=WORLD_TRUST)
+    axis, sign, note = choose_body_up(poses, trans, convention=convention, trust=WORLD_TRUST, up=up)
     yup_from_file = up_matrix(axis, sign)
     root, transl = rotate_world(poses[:, :3], trans, yup_from_file)
     person = Person(betas, root, poses[:, 3:], transl, body="smpl")

@@ -82,9 +82,9 @@ def load_motion(
     whose bones are known by name; .pt: GVHMR's and GEM-X's results; .pkl and .joblib: results of WHAM, 4D-Humans,
     GVHMR, GLAMR and ROMP, and motions of AIST++ and 3DPW.
 
-    `up` is the axis that points up in BVH, glTF and AMASS files: auto finds it. `names` maps joints of ours to names of
-    a skeleton, for those that are not known. `animation` chooses one of a glTF file by name. What was unusual about
-    the file stands in the motion's notes. Raises InputError.
+    `up` is the axis that points up in the file: auto finds it where the format does not say. `names` maps joints of
+    ours to names of a skeleton, for those that are not known. `animation` chooses one of a glTF file by name. What was
+    unusual about the file stands in the motion's notes. Raises InputError.
     """
     path = _check_suffix(path, READ_SUFFIXES)
     if up not in UP_CHOICES:
@@ -113,7 +113,7 @@ def _load(path: Path, up: str, names: Mapping[str, str] | None, animation: str) 
         found = read_glb(path.read_bytes(), file=path.name, folder=path.parent, animation=animation, names=names)
         return motion_from_animation(found, file=path.name, up=up, names=names)
     tree = _load_torch(path) if _is_torch(path) else read_joblib(path)
-    return results.motion_from_tree(tree, name=path.name)
+    return results.motion_from_tree(tree, name=path.name, up=up)
 
 
 def _decode_text(content: bytes) -> str:
@@ -149,15 +149,15 @@ def _load_arrays(path: Path, up: str) -> Motion:
     try:
         arrays, header = (_open_npz if path.suffix.lower() == ".npz" else _open_safetensors)(path)
         if header is not None:
-            return _motion_from_arrays(path, arrays, header)
+            return results.turn_upright(_motion_from_arrays(path, arrays, header), up)
         if amass.is_amass(arrays):
             return _load_amass(path, arrays, up)
         if soma.is_kimodo(arrays):
-            return _load_kimodo(path, arrays)
+            return _load_kimodo(path, arrays, up)
         if results.is_gvhmr(arrays):
-            return _load_gvhmr(path, arrays)
+            return results.turn_upright(_load_gvhmr(path, arrays), up)
         if "results" in arrays and arrays["results"].kind == "O":
-            return _load_romp(path)
+            return _load_romp(path, up)
         return _motion_from_arrays(path, arrays, header)
     except (
         zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, KeyError, RuntimeError,
@@ -356,18 +356,20 @@ def _load_amass(path: Path, arrays: Mapping[str, _LazyArray], up: str) -> Motion
     return amass.motion_from_amass(given, name=path.name, up=up)
 
 
-def _load_kimodo(path: Path, arrays: Mapping[str, _LazyArray]) -> Motion:
-    return soma.motion_from_kimodo(_read_known(path, arrays, ("posed_joints", "global_rot_mats")), name=path.name)
+def _load_kimodo(path: Path, arrays: Mapping[str, _LazyArray], up: str) -> Motion:
+    return soma.motion_from_kimodo(
+        _read_known(path, arrays, ("posed_joints", "global_rot_mats")), name=path.name, up=up
+    )
 
 
-def _load_romp(path: Path) -> Motion:
+def _load_romp(path: Path, up: str) -> Motion:
     """ROMP's npz, whose one array is a pickled dictionary: read by the pickle reader that runs nothing."""
     with zipfile.ZipFile(path) as archive:
         entry = archive.getinfo("results.npy")
         if entry.file_size > LARGEST_FILE_SIZE:
             raise InputError(f"results in {path.name} declares {entry.file_size >> 20} MB, which is more than is read.")
         tree = read_npy(archive.read(entry), f"results in {path.name}")
-    return results.motion_from_tree(tree.reshape(-1)[0] if tree.size == 1 else tree, name=path.name)
+    return results.motion_from_tree(tree.reshape(-1)[0] if tree.size == 1 else tree, name=path.name, up=up)
 
 
 def _read_known(path: Path, arrays: Mapping[str, _LazyArray], keys: tuple[str, ...]) -> dict[str, np.ndarray]:

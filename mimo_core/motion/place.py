@@ -42,6 +42,19 @@ def turn_person(person: Person, turn: float, *, about: Tensor, shift: Tensor) ->
     return replace(person, global_orient=root, transl=pelvis - rest_pelvis(person))
 
 
+def turn_world(motion: Motion, new_from_old: Tensor) -> Motion:
+    """The same motion, seen by the same camera, in a world that a rotation (3, 3) takes the old one to."""
+    people = []
+    for person in motion.people:
+        root = axis_angle_from_matrix(new_from_old @ matrix_from_axis_angle(person.global_orient))
+        people.append(
+            replace(person, global_orient=root, transl=pelvis_path(person) @ new_from_old.T - rest_pelvis(person))
+        )
+    matrix = motion.camera.extrinsics().expand(motion.frames, 4, 4).clone()
+    matrix[:, :3, :3] = matrix[:, :3, :3] @ new_from_old.T
+    return replace(motion, people=tuple(people), camera=replace(motion.camera, camera_from_world=matrix))
+
+
 def scale_motion(motion: Motion, scale: float) -> Motion:
     """The motion seen `scale` times as large, standing on the same spot of the picture's ground.
 

@@ -22,6 +22,8 @@ from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from . import datasets, soma
 from .cameras import camera_in_front, pelvis_path
 from .motion import Motion
+from .place import turn_world
+from .upright import UP_AXES, up_matrix
 from .values import as_numbers, check_shape, lens_from_intrinsics, mean_betas, read_values
 
 
@@ -112,10 +114,12 @@ def motion_from_phalp(frames: Mapping, *, name: str) -> Motion:
     return Motion((person,), RESULT_FPS, Camera.for_size(width, height, focal=focal))
 
 
-def motion_from_tree(tree, *, name: str) -> Motion:
+def motion_from_tree(tree, *, name: str, up: str = "auto") -> Motion:
     """The result of an estimator or an entry of a data set, whichever it is, by what it holds.
 
-    GVHMR, GEM-X, WHAM, 4D-Humans, ROMP, GLAMR, AIST++ and 3DPW are known. Raises InputError naming what does not fit.
+    GVHMR, GEM-X, WHAM, 4D-Humans, ROMP, GLAMR, AIST++ and 3DPW are known. `up` is the axis of the file that points up,
+    for those whose world is known to differ (GEM-X, GLAMR, AIST++, 3DPW) and where it is given. Raises InputError
+    naming what does not fit.
     """
     if isinstance(tree, dict) and tree:
         first = next(iter(tree.values()))
@@ -133,7 +137,9 @@ def motion_from_tree(tree, *, name: str) -> Motion:
             )
             for is_it, read in known:
                 if is_it:
-                    return read(tree, name=name)
+                    return (
+                        read(tree, name=name, up=up) if read in FINDING_UP else turn_upright(read(tree, name=name), up)
+                    )
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
@@ -145,6 +151,14 @@ def motion_from_tree(tree, *, name: str) -> Motion:
         f"{name} is no result of GVHMR, GEM-X, WHAM, 4D-Humans, ROMP or GLAMR, and no motion of AIST++ or 3DPW.{held} "
         "Save its arrays as .npz in AMASS's form instead."
     )
+
+
+FINDING_UP = (soma.motion_from_gemx, datasets.motion_from_aist, datasets.motion_from_3dpw, datasets.motion_from_glamr)
+
+
+def turn_upright(motion: Motion, up: str) -> Motion:
+    """A motion whose file has Y up, in a world in which the axis that `up` names is it; auto and y change nothing."""
+    return motion if up in ("auto", "y") else turn_world(motion, up_matrix(UP_AXES.index(up)))
 
 
 def _has_no_frames(tree) -> bool:

@@ -94,13 +94,13 @@ def is_kimodo(arrays: Mapping) -> bool:
     return "posed_joints" in arrays
 
 
-def motion_from_gemx(tree: Mapping, *, name: str) -> Motion:
+def motion_from_gemx(tree: Mapping, *, name: str, up: str = "auto") -> Motion:
     """GEM-X's result: SOMA in a world with Y up, and in the camera with its intrinsics where these are there.
 
     Raises InputError naming `name` where arrays are missing or do not fit.
     """
     animation = _pose_soma(tree["body_params_global"], name)
-    motion = motion_from_animation(animation, file=name)
+    motion = motion_from_animation(animation, file=name, up=up)
     if "body_params_incam" not in tree or "K_fullimg" not in tree:
         return replace(motion, notes=(*motion.notes, f"{name} has no camera; one is put in front of the person."))
     seen = _pose_soma(tree["body_params_incam"], name)
@@ -109,7 +109,7 @@ def motion_from_gemx(tree: Mapping, *, name: str) -> Motion:
     return replace(motion, camera=_camera_that_sees(motion, animation, seen, lens))
 
 
-def motion_from_kimodo(arrays: Mapping, *, name: str) -> Motion:
+def motion_from_kimodo(arrays: Mapping, *, name: str, up: str = "auto") -> Motion:
     """Kimodo's motion: posed_joints (F, J, 3) of SOMA (77 or 30 joints) or SMPL-X (22), Y up, metres.
 
     Raises InputError naming `name` where arrays are missing or do not fit.
@@ -128,7 +128,7 @@ def motion_from_kimodo(arrays: Mapping, *, name: str) -> Motion:
         check_shape(rotations, (*places.shape[:2], 3, 3), "global_rot_mats", name)
     fps = read_rate(arrays, name, default=FPS)
     animation = SkeletalAnimation(names, _soma_parents(names), None, rotations, places, fps)
-    return motion_from_animation(animation, file=name)
+    return motion_from_animation(animation, file=name, up=up)
 
 
 def _pose_soma(params: Mapping, name: str) -> SkeletalAnimation:
