@@ -18,7 +18,7 @@ from mimo_core.scene.separate import separate_scene
 from mimo_core.scene.strong_depth import DepthNetwork
 from mimo_core.scene.strong_masks import MaskNetwork
 from mimo_lab.synthetic import make_shot
-from tests.tiny_transformers import save_depth_network, save_detector, save_mask_network
+from tests.tiny_transformers import save_depth_network, save_detector, save_edgetam, save_mask_network
 
 
 FRAMES, SIZE = 8, 160
@@ -179,6 +179,12 @@ class TestMasks:
         masks = network.segment(clip, motion)
         assert iou(masks, made.person > 127) > 0.99
         assert {number for _, number, _ in network._network.prompts} == {0, 1}
+
+
+def test_edgetam_goes_the_same_way_as_sam2(tmp_path, clip, made):
+    pytest.importorskip("timm", reason="needs timm and torchvision")
+    masks = MaskNetwork(save_edgetam(tmp_path)).segment(clip, made.motion)
+    assert (len(masks), masks.height, masks.width) == (FRAMES, SIZE, SIZE)
 
 
 class TestDepth:

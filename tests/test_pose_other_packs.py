@@ -146,6 +146,45 @@ class TestOpenPose:
         assert (pixels[0] - pixels[1]).norm(dim=-1).mean() < 5
 
 
+class TestHalfBodies:
+    """Legs below the picture are the network's guess: here somebody kicks where nobody can see it."""
+
+    @pytest.fixture
+    def kicking(self):
+        motion = builtin_motion("kick")[::STEP]
+        width, height = motion.camera.size
+        joints = motion.camera.project(free_body().pose(motion.person).joints)
+        cut = int(joints[:, [JOINT["left_knee"], JOINT["right_knee"]], 1].min()) - 2
+        assert (joints[:, JOINT["head"], 1] < cut).all()
+        return motion, (width, cut)
+
+    @staticmethod
+    def below(value, motion, size):
+        """The same poses, seen by a camera that shows only what is above the cut: its middle lies higher."""
+        drop = (motion.camera.size[1] - size[1]) / 2 / motion.camera.focal  # of a point's distance
+        if "frames" in value:
+            for (person,) in value["frames"]:
+                points = person["pred_keypoints_3d"] + person["pred_cam_t"]
+                points[:, 1] += drop * points[:, 2]
+                person["pred_keypoints_3d"] = points - person["pred_cam_t"]
+            return value
+        for joints in value["joints3d_nonparam"][0]:
+            joints[..., 1] += drop * joints[..., 2]
+        return value
+
+    @pytest.mark.parametrize("form", [mhr, nlf])
+    def test_legs_below_the_picture_hang_and_are_marked(self, kicking, form):
+        motion, size = kicking
+        value = self.below(form(motion), motion, size)
+        person = read(value, motion, size=size, focal=motion.camera.focal).person
+        knees, elbows = ([JOINT[f"{side}_{name}"] for side in ("left", "right")] for name in ("knee", "elbow"))
+        assert (person.joint_confidence[:, knees] == 0).all()
+        assert (person.joint_confidence[:, elbows] > 0).all()
+        bend = person.pose()[:, knees].norm(dim=-1)
+        assert bend.max() < 0.5  # the prior's 0.2, smoothed
+        assert motion.person.pose()[:, knees].norm(dim=-1).max() > 1.0
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("value", "message"),

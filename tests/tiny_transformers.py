@@ -146,3 +146,25 @@ def save_depth_network(folder):
         size={"height": 56, "width": 56}, keep_aspect_ratio=True, ensure_multiple_of=14
     ).save_pretrained(folder)
     return folder
+
+
+def save_edgetam(folder):
+    """EdgeTAM for video on pictures of 256x256; its RepViT is that of timm, as large as the real one (5 million)."""
+    import torch
+    from transformers import EdgeTamVideoConfig, EdgeTamVideoModel, EdgeTamVisionConfig, TimmWrapperConfig
+
+    torch.manual_seed(0)
+    backbone = TimmWrapperConfig(
+        architecture="repvit_m1",
+        model_args={"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]},
+    )
+    vision = EdgeTamVisionConfig(backbone_config=backbone, backbone_feature_sizes=[[64, 64], [32, 32], [16, 16]])
+    config = EdgeTamVideoConfig(
+        vision_config=vision,
+        prompt_encoder_config={"image_size": 256},
+        image_size=256,
+        memory_attention_rope_feat_sizes=[16, 16],
+        memory_attention_rope_k_sizes=[16, 16],
+    )
+    EdgeTamVideoModel(config).save_pretrained(folder)
+    return folder

@@ -18,6 +18,7 @@ from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
 from .blazepose import WRISTS, BlazePose, FramePose, find_people, load_blazepose
+from .feet import correct_toes
 from .fingers import add_hands
 from .fit import fit_motion
 from .hands import NO_HANDS, HandStore, find_hands
@@ -108,7 +109,7 @@ def fit_poses(
 ) -> tuple[Motion, Landmarks]:
     """The motion of one person by their poses and masks, and their landmarks with left and right told apart."""
     raw = Landmarks.from_poses(poses)
-    landmarks = settle_sides(raw, float(clip.fps))
+    landmarks = correct_toes(settle_sides(raw, float(clip.fps)), masks, float(clip.fps))
     camera = Camera.for_size(clip.width, clip.height, focal)
     motion = fit_motion(
         landmarks, camera, fps=float(clip.fps), masks=masks, cuts=cuts, smoothing=smoothing, progress=progress

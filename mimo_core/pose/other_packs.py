@@ -19,20 +19,23 @@ from torch import Tensor
 from ..body.height import measure_height, scale_to_height
 from ..body.model import free_body
 from ..body.person import Person
+from ..body.skeleton import JOINT
 from ..errors import InputError
 from ..geometry.camera import Camera
-from ..geometry.rotations import matrix_from_axis_angle
+from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from ..motion.motion import Motion
 from ..progress import Progress, scale_progress, silent
 from ..render.openpose import OPENPOSE_POINTS, openpose_points
 from .blazepose import LANDMARK_COUNT, MOUTH
-from .fit import fit_motion
+from .fit import average_joint_confidence, fit_motion
+from .inverse_kinematics import SIDES
 from .joints import motion_from_joints
 from .landmarks import Landmarks, nearest_known
 from .lift import SURE_SCORE, lift_openpose, read_points
 from .linking import link_detections
 from .people import MOST_FOLLOWED
 from .rig import BodyState, load_rig
+from .unseen import LIMBS, TELLING, drop_unseen_limbs, hang_unseen_limbs
 
 
 # BlazePose's landmark: the keypoint of MHR's 70 that lies at the same place. Fingers are their knuckles.
@@ -68,7 +71,8 @@ def read_poses(
     if isinstance(value, Mapping) and "joints3d_nonparam" in value:
         joints, found = _read_nlf(value, frames, person)
         camera = Camera.for_size(*size, focal=focal)
-        return motion_from_joints(joints, found, camera, fps=fps, smoothing=smoothing)
+        motion = motion_from_joints(joints, found, camera, fps=fps, smoothing=smoothing)
+        return _hang_limbs_outside(motion, joints, size)
     if isinstance(value, Mapping) and "frames" in value:
         landmarks, seen_focal = _read_mhr(value, frames, size, person, focal)
         camera = Camera.for_size(*size, focal=seen_focal)
@@ -220,7 +224,30 @@ def _read_mhr(value: Mapping, frames: int, size: tuple[int, int], person: int, f
         score[frame] = 1.0
     if not focals:
         raise InputError(f"MHR_POSE_DATA shows no person {person} in any frame. Set person to 0, or detect again.")
-    return Landmarks(pixels, world, confidence.repeat(frames, 1), score), focal or float(np.median(focals))
+    seen = confidence * _is_inside(pixels, size)  # what is outside the picture is the network's guess
+    return Landmarks(pixels, world, seen, score), focal or float(np.median(focals))
+
+
+def _is_inside(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Which pixels (..., 2) lie in a picture of `size` (width, height), (...) bool."""
+    return ((pixels >= 0) & (pixels <= torch.tensor(size))).all(-1)
+
+
+def _hang_limbs_outside(motion: Motion, joints: Tensor, size: tuple[int, int]) -> Motion:
+    """A motion whose limbs hang and are marked where `joints` (F, 24, 3) in camera space are outside the picture."""
+    person, confidence = motion.person, torch.ones(motion.frames, LANDMARK_COUNT)
+    inside = _is_inside(motion.camera.pixels(joints), size) | ~person.visible[:, None]
+    for limb in LIMBS:
+        for side, name in enumerate(SIDES):
+            for joint, pair in zip(limb.joints[1:], limb.pairs[:TELLING], strict=True):
+                confidence[:, pair[side]] = inside[:, JOINT[f"{name}_{joint}"]].float()
+    blank = torch.zeros(motion.frames, LANDMARK_COUNT, 3)
+    seen = drop_unseen_limbs(Landmarks(blank[..., :2], blank, confidence, person.visible.float()), motion.fps)
+    if (seen.confidence > 0).all():
+        return motion
+    rotations = hang_unseen_limbs(matrix_from_axis_angle(person.pose().double()), seen.confidence)
+    hung = person.with_pose(axis_angle_from_matrix(rotations).float())
+    return motion.with_person(replace(hung, joint_confidence=average_joint_confidence(seen.confidence)))
 
 
 def _scale_to_metric(person: Person, landmarks: Landmarks, camera: Camera) -> Person:
@@ -234,12 +261,19 @@ def _scale_to_metric(person: Person, landmarks: Landmarks, camera: Camera) -> Pe
     def points_of(betas: Tensor) -> Tensor:
         return rig.place(BodyState(turns, person.transl.double(), betas.double())).points[:, used]
 
+    seen = (landmarks.confidence[:, used, None] > 0).double()
+    seen = torch.where(seen.any(1, keepdim=True), seen, 1.0)
+
+    def average(values: Tensor) -> Tensor:
+        """Of the keypoints in the picture, (F, 1, D)."""
+        return (values * seen).sum(1, keepdim=True) / seen.sum(1, keepdim=True)
+
     size = [
-        (each - each.mean(1, keepdim=True)).norm(dim=2).mean(1)[landmarks.found].median()
+        average((each - average(each)).norm(dim=2, keepdim=True))[landmarks.found].median()
         for each in (places, points_of(person.betas))
     ]
     betas = scale_to_height(body, person.betas, measure_height(body, person.betas) * float(size[0] / size[1]))
-    shift = (places - points_of(betas)).mean(1)
+    shift = average(places - points_of(betas))[:, 0]
     nearest = nearest_known(landmarks.found)
     return replace(person, betas=betas, transl=(person.transl + shift[nearest]).float())
 
