@@ -104,6 +104,27 @@ class TestBlendGradients:
         assert np.abs(results[1] - results[0]).mean() < 2
 
 
+class TestSamples:
+    def test_pixels_that_were_free_together_keep_the_same_frames(self):
+        (canvas,) = plan_canvases(CameraPath.still(60), [(0, 0, 40, 30)] * 60)
+        joint, apart = BackgroundSamples(canvas, is_joint=True), BackgroundSamples(canvas)
+        random, everywhere = np.random.default_rng(2), np.ones((30, 40), bool)
+        for frame in range(60):
+            picture = np.full((30, 40, 3), random.integers(80, 160), np.uint8)
+            joint.add(picture, everywhere, frame)
+            apart.add(picture, everywhere, frame)
+        assert apart.median().std() > 5  # the grain that frames of different light leave
+        assert joint.median().std() == 0
+
+    def test_what_was_seen_far_from_the_person_takes_the_place_of_what_lay_in_their_shadow(self):
+        (canvas,) = plan_canvases(CameraPath.still(9), [(0, 0, 40, 30)] * 9)
+        samples, everywhere = BackgroundSamples(canvas, is_joint=True), np.ones((30, 40), bool)
+        for frame in range(9):
+            level, sure = (150, everywhere) if frame == 4 else (90, ~everywhere)
+            samples.add(np.full((30, 40, 3), level, np.uint8), everywhere, frame, sure)
+        assert (samples.median() == 150).all()
+
+
 class TestFrameLight:
     def test_frames_of_different_exposure_leave_no_grain_in_the_background(self):
         random = np.random.default_rng(1)

@@ -20,6 +20,7 @@ from .pixel_samples import BackgroundSamples
 # The reach is the plate's contract (`separate_scene`); the rest by eye on the juggling clip, 2026-11-23.
 HOLE_REACH = 0.02  # of the body height: the hole in the plate reaches so far beyond the person
 FAINT_ALPHA = 26  # mask values from here on count as person when the hole is cut
+SHADED_REACH = 0.05  # of the body height: what is seen nearer to the person lies in their shadow and compression
 DIFFUSE_SHARE = 0.8  # of what is wanted was seen in no frame: patches would copy whole objects
 GRAIN_FRAMES = 6  # of a canvas teach the grain of the source
 GRAIN_SAMPLES = 4  # of a background pixel before the grain is measured against it
@@ -73,15 +74,17 @@ def collect_background(
     """
     import cv2
 
-    samples, light, grain, calm = BackgroundSamples(canvas), FrameLight(canvas.size), Grain(), []
+    samples, light, grain, calm = BackgroundSamples(canvas, is_joint=True), FrameLight(canvas.size), Grain(), []
     wanted = np.zeros(samples.count.shape, bool)
     step = max(1, (canvas.stop - canvas.start) // GRAIN_FRAMES)
     for frame, source in enumerate(working.clip.read(canvas.first, canvas.last), canvas.first):
         busy = _find_busy(working, frame, masks.get(frame))
         picture = canvas.project(source, frame, flags=cv2.INTER_LINEAR)
         blocked = canvas.project(busy, frame, flags=cv2.INTER_NEAREST, border=2)
-        picture = light.level(picture, blocked == 0)
-        samples.add(picture, blocked == 0, frame)
+        free = blocked == 0
+        picture = light.level(picture, free)
+        away = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+        samples.add(picture, free, frame, away > SHADED_REACH * working.full_body_height)
         if frame in masks:
             wanted |= blocked == 1
             tick(None)

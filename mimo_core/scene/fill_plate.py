@@ -9,7 +9,8 @@ import numpy as np
 from ..geometry.box import Box
 from .background import Background
 from .fields import SOLID_ALPHA, extend_solid_color, extrapolate_field
-from .filters import channel_maximum, channel_sum
+from .filters import channel_maximum, channel_sum, dilate_mask
+from .find_remains import find_remains
 
 
 # By eye on the juggling clip, 2026-11-23.
@@ -28,14 +29,23 @@ class FilledPatch:
 
 
 def fill_hole(
-    source: np.ndarray, hole: np.ndarray, background: Background, frame: int, *, front: np.ndarray, feather: float = 1.0
+    source: np.ndarray,
+    hole: np.ndarray,
+    background: Background,
+    frame: int,
+    *,
+    front: np.ndarray,
+    feather: float = 1.0,
+    remains: float = 0.0,
 ) -> FilledPatch:
-    """Fill `hole` (H, W) bool of a source frame (H, W, 3). Outside of it nothing changes.
+    """Fill `hole` (H, W) bool of a source frame (H, W, 3). Outside of it nothing changes but what the person left.
+
+    Remains of the person, such as the shadow of their feet, are filled too up to `remains` pixels from the hole.
 
     `front` (H, W) uint8 is the alpha of what passes in front of the person: it stays in the plate. The fill fades in
     over `feather` pixels from the rim of the hole, where the source must still be free of the person.
     """
-    box = _box_around(hole)
+    box = _box_around(hole, round(1.3 * remains))
     inside, alpha = box.cut(hole), box.cut(front)
     others = alpha > 0
     here = box.cut(source)
@@ -43,6 +53,11 @@ def fill_hole(
     free = ~inside & ~others & seen
     if not background.canvas.is_shift:
         picture = _align(picture, here, inside | others | ~seen)
+    asked = inside
+    if remains >= 1:
+        light = _estimate_light(here, picture, free & ~dilate_mask(inside, 0.5 * remains))
+        inside = inside | find_remains(here, picture + light, inside, free, remains)
+        free &= ~inside
     light = _estimate_light(here, picture, free)
     grain = background.grain.sample_noise(picture, frame, box)
     weight = _fade(inside, feather)[..., None]
@@ -50,14 +65,14 @@ def fill_hole(
     share = alpha[..., None].astype(np.float32) / 255
     pixels = (filled * (1 - share) + extend_solid_color(here, alpha) * share + 0.5).clip(0, 255).astype(np.uint8)
     pixels[~inside] = here[~inside]
-    hidden = inside & (alpha < SOLID_ALPHA)
+    hidden = asked & (alpha < SOLID_ALPHA)
     return FilledPatch(box, pixels, int(hidden.sum()), int((hidden & ~seen).sum()))
 
 
-def _box_around(hole: np.ndarray) -> Box:
+def _box_around(hole: np.ndarray, least: int) -> Box:
     """The hole's box with room around it from which light is taken."""
     box = Box.of_mask(hole)
-    margin = max(8, round(0.06 * max(box.width, box.height)))
+    margin = max(8, least, round(0.06 * max(box.width, box.height)))
     return box.expanded(margin, margin, *hole.shape)
 
 

@@ -13,20 +13,31 @@ PIXEL_SAMPLES = 11  # kept per pixel
 class BackgroundSamples:
     """Up to SAMPLES colours of each canvas pixel, a fair draw from all frames that showed it."""
 
-    def __init__(self, canvas: BackgroundCanvas):
+    def __init__(self, canvas: BackgroundCanvas, *, is_joint: bool = False):
+        """With `is_joint` pixels that were free in the same frames keep the same ones: frames may differ in light."""
+        self.is_joint = is_joint
         width, height = canvas.size
         self.samples = np.zeros((PIXEL_SAMPLES, height, width, 3), np.uint8)
         self.count = np.zeros((height, width), np.int32)
+        self.is_sure = np.zeros((height, width), bool)  # a sure sample was taken in: no others are kept
 
-    def add(self, picture: np.ndarray, free: np.ndarray, frame: int) -> None:
-        """Take in a picture (h, w, 3) of the canvas where `free` (h, w) bool."""
+    def add(self, picture: np.ndarray, free: np.ndarray, frame: int, sure: np.ndarray | None = None) -> None:
+        """Take in a picture (h, w, 3) of the canvas where `free` (h, w) bool.
+
+        Where it is `sure` (h, w) bool too, it takes the place of samples that were not.
+        """
+        if sure is not None:
+            sure = free & sure
+            self.count[sure & ~self.is_sure] = 0
+            self.is_sure |= sure
+            free = sure | (free & ~self.is_sure)
         pixels = np.flatnonzero(free)
         if not len(pixels):
             return
         count = self.count.reshape(-1)
         seen = count[pixels]
         # Reservoir sampling: the n-th colour of a pixel replaces one of K kept ones with probability K / n.
-        random = np.random.default_rng(frame).random(len(pixels), np.float32)
+        random = np.random.default_rng(frame).random(1 if self.is_joint else len(pixels), np.float32)
         slot = np.where(seen < PIXEL_SAMPLES, seen, (random * (seen + 1)).astype(np.int32))
         count[pixels] += 1
         kept = slot < PIXEL_SAMPLES

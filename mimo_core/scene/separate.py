@@ -40,6 +40,7 @@ from .depth import find_nearer
 from .depth_order import find_ranks
 from .fill_plate import FilledPatch, fill_hole
 from .filters import dilate_mask
+from .find_remains import REMAINS_REACH
 from .first_guess import WorkingClip, make_first_guess
 from .frame_masks import FrameMasks, FrameMaskStore, assign_owners, should_remove_held
 from .frame_views import FrameViews
@@ -83,8 +84,9 @@ def separate_scene(
     What the person holds has one fate, by `held_things`: keep leaves it in front, remove takes it away with them. What
     cannot be told from the person for most of the clip is removed in either case, and the report says so.
 
-    The plate equals the clip outside the person dilated by 2 % of the body's height. Memory does not grow with the
-    clip. Raises InputError for layers of another length or shape, and for a camera that does not exist.
+    The plate equals the clip outside the person dilated by 2 % of the body's height, but for the shadow of their feet
+    and blurred rims (`find_remains`). Memory does not grow with the clip. Raises InputError for layers of another
+    length or shape, and for a camera that does not exist.
     """
     check_camera(camera)
     check_held_things(held_things)
@@ -228,7 +230,8 @@ def _finish_frame(
     if background is not None:
         front = np.zeros(source.shape[:2], np.uint8)
         box.cut(front)[:] = occluder
-        patch = fill_hole(source, hole, background, frame, front=front, feather=0.4 * reach)
+        remains = REMAINS_REACH * working.full_body_height
+        patch = fill_hole(source, hole, background, frame, front=front, feather=0.4 * reach, remains=remains)
     else:
         plate = np.where(box.cut(hole)[..., None], box.cut(overrides.plate[frame]), here)
         patch = FilledPatch(box, plate, 1, 0)
