@@ -102,13 +102,19 @@ def cancel_at(frame):
     return tick, calls
 
 
+@pytest.fixture
+def shown_once(monkeypatch):
+    """Random networks lose everybody at once; here they go on from memory, as real ones do."""
+    monkeypatch.setattr(strong_masks, "LEAST_INSIDE", -1.0)
+
+
 class TestMasks:
-    def test_a_small_random_network_gives_a_soft_mask_a_frame(self, network, clip, made):
+    def test_a_small_random_network_gives_a_soft_mask_a_frame(self, network, clip, made, shown_once):
         masks = network.segment(clip, made.motion)
         assert (len(masks), masks.height, masks.width) == (FRAMES, SIZE, SIZE)
         assert all(mask.dtype == np.uint8 for mask in masks)
 
-    def test_what_it_remembers_does_not_grow_with_the_clip(self, network, made, monkeypatch):
+    def test_what_it_remembers_does_not_grow_with_the_clip(self, network, made, monkeypatch, shown_once):
         sizes = []
         forget = strong_masks._Follower._forget
 
@@ -122,7 +128,16 @@ class TestMasks:
 
         monkeypatch.setattr(strong_masks._Follower, "_forget", count)
         network.segment(noise(40), stand(made, 40))
-        assert sizes[39] == sizes[24] > 0
+        assert sizes[39] == sizes[24] > sizes[0] > 0
+
+    def test_shown_again_and_again_it_does_not_grow_either(self, network, made, monkeypatch):
+        followers = []
+        forget = strong_masks._Follower._forget
+        monkeypatch.setattr(strong_masks, "LEAST_INSIDE", 2.0)
+        monkeypatch.setattr(strong_masks._Follower, "_forget", lambda each: (forget(each), followers.append(each)))
+        network.segment(noise(6), stand(made, 6))
+        outputs = followers[-1].session.output_dict_per_obj[0]
+        assert list(outputs["cond_frame_outputs"]) == [4, 5]
 
     def test_cancel_ends_it_in_the_frame_in_which_it_is_pressed(self, network, clip, made):
         tick, calls = cancel_at(2)
@@ -181,7 +196,7 @@ class TestMasks:
         assert {number for _, number, _ in network._network.prompts} == {0, 1}
 
 
-def test_edgetam_goes_the_same_way_as_sam2(tmp_path, clip, made):
+def test_edgetam_goes_the_same_way_as_sam2(tmp_path, clip, made, shown_once):
     pytest.importorskip("timm", reason="needs timm and torchvision")
     masks = MaskNetwork(save_edgetam(tmp_path)).segment(clip, made.motion)
     assert (len(masks), masks.height, masks.width) == (FRAMES, SIZE, SIZE)

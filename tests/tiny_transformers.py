@@ -93,23 +93,23 @@ def save_mask_network(folder):
         backbone_config=backbone,
         backbone_channel_list=[32, 24, 16, 8],
         backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
-        fpn_hidden_size=64,
+        fpn_hidden_size=128,
     )
     config = Sam2VideoConfig(
         vision_config=vision,
-        prompt_encoder_config={"hidden_size": 64, "image_size": 64, "mask_input_channels": 4},
+        prompt_encoder_config={"hidden_size": 128, "image_size": 64, "mask_input_channels": 4},
         mask_decoder_config={
-            "hidden_size": 64, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 32,
+            "hidden_size": 128, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 32,
         },
         image_size=64,
-        memory_attention_hidden_size=64,
+        memory_attention_hidden_size=128,
         memory_attention_num_layers=1,
         memory_attention_feed_forward_hidden_size=32,
         memory_attention_rope_feat_sizes=[4, 4],
-        memory_encoder_hidden_size=64,
+        memory_encoder_hidden_size=128,
         memory_encoder_output_channels=64,
-        mask_downsampler_embed_dim=64,
-        memory_fuser_embed_dim=64,
+        mask_downsampler_embed_dim=128,
+        memory_fuser_embed_dim=128,
         memory_fuser_intermediate_dim=32,
     )  # fmt: skip
     Sam2VideoModel(config).save_pretrained(folder)
