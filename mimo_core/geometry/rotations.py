@@ -17,6 +17,7 @@ __all__ = [
     "matrix_from_quaternion",
     "quaternion_from_axis_angle",
     "quaternion_from_matrix",
+    "shortest_rotations",
     "slerp",
     "unwind_quaternions",
 ]
@@ -90,6 +91,18 @@ def quaternion_from_matrix(matrix: Tensor) -> Tensor:
 def axis_angle_from_matrix(matrix: Tensor) -> Tensor:
     """Rotation matrices (..., 3, 3) to rotation vectors (..., 3) of at most pi radians."""
     return axis_angle_from_quaternion(quaternion_from_matrix(matrix))
+
+
+def shortest_rotations(start: Tensor, end: Tensor) -> Tensor:
+    """Rotations (F, 3, 3) that turn directions `start` into `end`, (F, 3) or (3,) each, the shortest way.
+
+    From (1, 0, 0) to (0, 1, 0) it is the quarter turn around +Z.
+    """
+    start, end = torch.broadcast_tensors(start, end)
+    axis = torch.linalg.cross(start, end)
+    sine = axis.norm(dim=1, keepdim=True)
+    angle = torch.atan2(sine, (start * end).sum(1, keepdim=True))
+    return matrix_from_axis_angle(axis / sine.clamp_min(1e-12) * angle)
 
 
 def unwind_quaternions(quaternions: Tensor) -> Tensor:

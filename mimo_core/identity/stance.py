@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ..body.limbs import LEG_BONES
 from ..body.model import free_body
-from ..motion.legs import LEGS, apply_limb_rotations, pose_skeleton, shortest_rotations
+from ..geometry.rotations import shortest_rotations
+from ..motion.legs import LEGS, apply_limb_rotations, pose_skeleton
 from ..motion.motion import Motion
 
 

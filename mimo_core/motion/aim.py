@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..body.skeleton import JOINT, JOINTS, PARENTS
-from ..geometry.rotations import matrix_from_axis_angle
+from ..geometry.rotations import matrix_from_axis_angle, shortest_rotations
 from .bones import LEFT_AND_RIGHT, Bones
 
 
@@ -92,18 +92,6 @@ def is_standing(rest: Tensor, bones: Bones, *, alike: float = ALIKE_SIDES) -> bo
 def stand_frame(rest: Tensor, bones: Bones) -> Tensor:
     """Columns left, up, front (3, 3) of places at rest (J, 3) of somebody who stands."""
     return _stand_frame(rest, bones.limbs, _neck_place(rest[None], bones)[0])
-
-
-def shortest_rotations(start: Tensor, end: Tensor) -> Tensor:
-    """Rotations (F, 3, 3) that turn directions `start` into `end`, (F, 3) or (3,) each, the shortest way.
-
-    From (1, 0, 0) to (0, 1, 0) it is the quarter turn around +Z.
-    """
-    start, end = torch.broadcast_tensors(start, end)
-    axis = torch.linalg.cross(start, end)
-    sine = axis.norm(dim=1, keepdim=True)
-    angle = torch.atan2(sine, (start * end).sum(1, keepdim=True))
-    return matrix_from_axis_angle(axis / sine.clamp_min(1e-12) * angle)
 
 
 def _world_by_rest(swing: _Swing, still: _Swing, frame: Tensor, rotations: Tensor, bones: Bones, own: Tensor) -> dict:

@@ -11,7 +11,7 @@ from ..body.model import BodyModel
 from ..body.person import Person
 from ..body.skeleton import JOINT
 from ..body.skinning import world_from_rest
-from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle, shortest_rotations
 
 
 LEGS = tuple(tuple(JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")) for side in ("left", "right"))
@@ -97,11 +97,3 @@ def reach_goal(linear: Tensor, skeleton: Skeleton, leg: tuple[int, int, int], go
     swing = shortest_rotations(bent, goal)
     linear[:, hip] = swing @ linear[:, hip]
     linear[:, knee] = swing @ bend @ linear[:, knee]
-
-
-def shortest_rotations(start: Tensor, end: Tensor) -> Tensor:
-    """Rotations (F, 3, 3) that turn directions `start` into `end`, (F, 3) each."""
-    axis = torch.linalg.cross(start, end)
-    sine = axis.norm(dim=1, keepdim=True)
-    angle = torch.atan2(sine, (start * end).sum(1, keepdim=True))
-    return matrix_from_axis_angle(axis / sine.clamp_min(1e-9) * angle)
