@@ -296,6 +296,20 @@ class TestHiddenSide:
         middle = rgb[y - 16 : y - 6, x - 3 : x + 4].astype(float)
         assert np.abs(middle.mean((0, 1)) - (235, 200, 145)).max() < 40
 
+    def test_a_glow_around_the_head_is_not_its_hair(self):
+        painted, place = COLORS.clone(), BODY.template
+        hair = (painted == torch.tensor([50.0, 35.0, 25.0])).all(1)
+        painted[hair] = torch.tensor([240.0, 180.0, 110.0])
+        crown = place[BODY.parts == JOINT["head"], 1].max()
+        painted[hair & ((place[:, 1] > crown - 0.02) | (place[:, 0].abs() > 0.06))] = torch.tensor(
+            [255.0, 248.0, 225.0]
+        )
+        behind = motion_of(person(turn=180))
+        rgb, _ = rendered(Proxy.from_identity(identity_of(person(), colors=painted)), behind)
+        x, y = (int(value) for value in CAMERA.project(BODY.pose(behind.person).joints)[0, JOINT["head"]])
+        middle = rgb[y - 10 : y - 4, x - 3 : x + 4].astype(float).mean((0, 1))
+        assert middle[2] < 165
+
     @pytest.mark.parametrize("falls", [False, True])
     def test_hair_that_falls_beside_the_neck_covers_the_nape(self, falls):
         picture, matte = photograph(motion_of(person()))

@@ -14,6 +14,7 @@ HAIR_NEIGHBORS = 12  # seen texels of hair that decide about a hidden one
 LEAST_HAIR = 0.1  # share of the head above the nose that must not be skin for it to be hair
 HAIR_RANGE = (10, 28)  # levels around its color that are hair: its shine, but neither ribbons nor forehead
 INNER = 0.75  # of the way from the middle of the head to its sides
+HAIRLINES = (0.05, 0.35)  # quantiles of the height from which hair is looked for
 CROWN = 0.15  # of the way down from the crown that may glow or be outlined
 BESIDE_CHIN, HANGING_RANGE, HANGING_SHARE = 0.15, 56, 0.2  # heights above the chin; levels; share of what is seen there
 BESIDE_NECK = (0.2, 0.2)  # of the head's width and height: how far beside and below the face hair is looked for
@@ -21,6 +22,7 @@ STRANDS = 16  # from left to right over the head, for each of which the hairline
 STRAND_LENGTH = 0.25  # meters that hair from hairline to crown counts for when a strand is looked up
 STRAND_TEXELS = 3  # seen texels that make a hidden one: more would blur strands
 STRAND_INWARDS = 0.85  # sides take what lies a little further in, not the last pixels of the outline
+STRAND_SHARE = 0.5  # of strands from the front, the rest is the tone of the nearest hair: behind it is often in shade
 STRAND_FADE = 0.03  # meters over which hair that is seen goes over into strands from elsewhere
 HAIR_BAND = 0.05  # meters of height for which hair on the shoulders is asked at a time
 LONGEST_HAIR = 8  # such bands below the chin
@@ -47,19 +49,21 @@ def find_hair(surface: BodySurface, shown: NDArray, trusted: NDArray) -> NDArray
             visible = np.union1d(visible, other)
     if len(visible) < LEAST_TEXELS:
         return visible[:0]
-    inner = _find_inner(surface.place, visible)
-    difference = np.abs(shown[visible] - np.median(shown[visible[inner]], 0)).mean(1)
-    hair = visible[difference <= np.clip(np.median(difference[inner]), *HAIR_RANGE)]
+    parts = [visible, *(visible[_find_inner(surface.place, visible, above)] for above in HAIRLINES)]
+    part = min(parts, key=lambda texels: float(np.median(shown[texels], 0).sum()))  # neither glow nor face, if asked
+    tone = np.median(shown[part], 0)
+    spread = np.median(np.abs(shown[part] - tone).mean(1))
+    hair = visible[np.abs(shown[visible] - tone).mean(1) <= np.clip(spread, *HAIR_RANGE)]
     return hair if len(hair) >= HAIR_NEIGHBORS else hair[:0]
 
 
-def _find_inner(place: NDArray, visible: NDArray) -> NDArray:
-    """Which of the texels (n,) lie between forehead and crown, away from the outline, bool; all if few.
+def _find_inner(place: NDArray, visible: NDArray, hairline: float) -> NDArray:
+    """Which of the texels (n,) lie between a quantile of their heights and the crown, not at the outline; all if few.
 
     At the outline hair glows or is outlined; lower down a fit that is a little off shows the face.
     """
     aside, height = np.abs(place[visible, 0]), place[visible, 1]
-    low, middle, high = np.quantile(height, (0.05, 0.35, 1.0))
+    low, middle, high = np.quantile(height, (0.05, hairline, 1.0))
     inner = (aside < INNER * np.quantile(aside, 0.95)) & (height > middle) & (height < high - CROWN * (high - low))
     return inner if inner.sum() >= LEAST_TEXELS else np.ones(len(visible), bool)
 
@@ -111,7 +115,7 @@ def comb_hair(surface: BodySurface, shown: NDArray, hair: NDArray, target: NDArr
     strands = shown[hair[nearest]].mean(1)
     beside = nearest_colors(surface, shown, hair, target, HAIR_NEIGHBORS).mean(1)
     away = cKDTree(place[hair]).query(place[target], eps=0.5)[0]
-    share = np.clip(away / STRAND_FADE, 0, 1)[:, None]
+    share = STRAND_SHARE * np.clip(away / STRAND_FADE, 0, 1)[:, None]
     return strands * share + beside * (1 - share)
 
 
