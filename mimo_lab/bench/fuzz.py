@@ -12,6 +12,7 @@ import importlib
 import json
 import multiprocessing
 import os
+import pickle
 import random
 import signal
 import struct
@@ -426,7 +427,11 @@ def _make_motions(folder: Path) -> list[Path]:
     person = motion.person
     arrays = {"global_orient": person.global_orient, "body_pose": person.body_pose[:, :63], "transl": person.transl}
     arrays["betas"] = person.betas.expand(len(person.transl), -1).clone()
-    torch.save({"smpl_params_global": arrays, "smpl_params_incam": arrays, "K_fullimg": torch.eye(3)}, folder / "b.pt")
+    tree = {"smpl_params_global": arrays, "smpl_params_incam": arrays, "K_fullimg": torch.eye(3)}
+    torch.save(tree, folder / "b.pt")
+    (folder / "c.pkl").write_bytes(pickle.dumps(tree))
+    numbers = {name: values.numpy() for name, values in arrays.items()}
+    (folder / "d.pkl").write_bytes(pickle.dumps({"smpl_params_global": numbers}, protocol=5))
     return sorted(folder.iterdir())
 
 
