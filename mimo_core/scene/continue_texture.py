@@ -15,6 +15,7 @@ THIN_HOLE = 2.5  # pixels from the rim: what is nowhere deeper is filled softly,
 MARGIN = 0.7  # of the hole's longer side: pieces come from so far around it
 COLOR_SPAN = 0.3  # of the root of a hole's area: colors averaged over it are those that are expected
 BLEND_REACH = 0.16  # of the same: so far colors run over from the rim
+CALM_SIGMA, CALM_SHARE, CALM_DEPTH = 3.0, 0.45, 8.0  # detail finer than that, how much of it goes, from what depth
 LEAST_MARGIN = 16  # pixels
 ROUGHNESS_WEIGHT = 2.0  # of the strength of texture against color, where both are compared with what is expected
 GUIDE_SIGMA = 3.0  # pixels over which colors are averaged before they are compared with the expected ones
@@ -119,7 +120,7 @@ def _join_pieces(picture: np.ndarray, labels: OffsetLabels) -> np.ndarray:
     copied = picture.copy()
     copied[hole] = np.where(is_known[:, None], picture[tuple(sources.T)], picture[hole])
     size = np.sqrt(np.count_nonzero(hole))
-    copied[hole] += _lack_of_color(picture - copied, hole | known, COLOR_SPAN * size)[hole]
+    copied[hole] += _average_colors(picture - copied, hole | known, COLOR_SPAN * size)[hole]
     steps = []
     for step in ((0, 1), (1, 0)):
         total, seen = np.zeros_like(picture), np.zeros(hole.shape, np.float32)
@@ -132,13 +133,23 @@ def _join_pieces(picture: np.ndarray, labels: OffsetLabels) -> np.ndarray:
             total[at] += sign * change[usable]
             seen[at] += 1
         steps.append(total / np.maximum(seen, 1)[..., None])
-    return blend_gradients(copied, hole, known, *steps, reach=BLEND_REACH * size).clip(0, 255).round().astype(np.uint8)
+    joined = blend_gradients(copied, hole, known, *steps, reach=BLEND_REACH * size).astype(np.float32)
+    return _calm_depth(joined, hole, known).clip(0, 255).round().astype(np.uint8)
 
 
-def _lack_of_color(difference: np.ndarray, counted: np.ndarray, sigma: float) -> np.ndarray:
-    """The average of a difference (h, w, 3) over the pixels `counted` (h, w) bool within some `sigma` pixels."""
+def _calm_depth(picture: np.ndarray, hole: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """A picture (h, w, 3) float32 with finest detail weaker deep in the hole, where it continues nothing."""
+    import cv2
+
+    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    share = CALM_SHARE * (1 - np.exp(-depth / CALM_DEPTH))
+    return picture + share[..., None] * (_average_colors(picture, hole | known, CALM_SIGMA) - picture)
+
+
+def _average_colors(picture: np.ndarray, counted: np.ndarray, sigma: float) -> np.ndarray:
+    """The average of a picture (h, w, 3) over the pixels `counted` (h, w) bool within some `sigma` pixels."""
     import cv2
 
     weight = counted.astype(np.float32)
-    total = cv2.GaussianBlur(difference * weight[..., None], (0, 0), sigma)
+    total = cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma)
     return total / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)[..., None]

@@ -6,6 +6,7 @@ import numpy as np
 
 from .filters import guided_filter
 from .frame_masks import FrameMasks
+from .soften_occluder import soften_occluder
 
 
 OBJECT_OUTLINE = 0.42  # of the soft mask: the blurred rim of a moving object is the object's
@@ -30,12 +31,15 @@ def refine_mask(mask: np.ndarray, picture: np.ndarray, *, scale: float, edge: in
 
 
 def refine_occluder(
-    masks: FrameMasks, picture: np.ndarray, person: np.ndarray, *, scale: float, edge: int
+    masks: FrameMasks, picture: np.ndarray, person: np.ndarray, *, scale: float, edge: int, body_height: float
 ) -> np.ndarray:
-    """The alpha (h, w) uint8 of what moves or stands in front of the refined `person` (h, w) uint8."""
+    """The alpha (h, w) uint8 of what moves or stands in front of the refined `person` (h, w) uint8.
+
+    It is soft where its rim mixes with the person's colors; `body_height` is in pixels of the picture.
+    """
     moving = refine_mask(masks.moving, picture, scale=scale, edge=edge, outline=OBJECT_OUTLINE)
     fixed = refine_mask(masks.fixed, picture, scale=scale, edge=edge).astype(np.uint16) * (255 - person) // 255
-    return np.maximum(moving, fixed).astype(np.uint8)
+    return soften_occluder(np.maximum(moving, fixed).astype(np.uint8), person, picture, body_height)
 
 
 def smooth_along_edges(mask: np.ndarray, picture: np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ The passes, in order. Each takes values and gives values, and its file says what
 6. `frame_masks`: which pieces are the person's and which pass in front.
 7. `background`: what lies behind at the clip's own size (`frame_light`, `pixel_samples`,
    `continue_texture`, `grain`).
-8. `refine_edges`: the masks on the edges of the full picture; `letters` that were drawn over it go in front.
+8. `refine_edges`: the masks on the edges of the full picture, soft at blurred rims (`soften_occluder`);
+   `letters` that were drawn over it go in front.
 9. `fill_plate`: the hole of each frame filled with the background, in the light and grain of the frame.
 
 Passes 2 to 9 run once a canvas: a stretch of frames that one still picture plane holds.
@@ -254,7 +255,7 @@ def _find_occluder(
     if overrides.depth is not None:
         nearer = find_nearer(box.cut(overrides.depth[frame]), person, working.full_body_height)
         return smooth_along_edges(nearer, here)
-    return refine_occluder(masks, here, person, scale=working.scale, edge=edge)
+    return refine_occluder(masks, here, person, scale=working.scale, edge=edge, body_height=working.full_body_height)
 
 
 class _Ticker:
