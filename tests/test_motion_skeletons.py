@@ -330,6 +330,29 @@ class TestGltf:
         for name in ("beside.gltf", "inside.gltf"):
             assert farthest(load_motion(tmp_path / name), walk) < 0.1
 
+    @pytest.mark.parametrize("form", ["wrapped", "capitals", "beside, from here"])
+    def test_with_addresses_as_programs_write_them(self, tmp_path, walk, form):
+        document, binary = motion_gltf(walk, NAMES)
+        packed = base64.b64encode(binary).decode()
+        wrapped = "\n".join(packed[start : start + 76] for start in range(0, len(packed), 76))
+        (tmp_path / "a b.bin").write_bytes(binary)
+        document["buffers"][0]["uri"] = {
+            "wrapped": f"data:application/octet-stream;base64,{wrapped}",
+            "capitals": f"DATA:application/octet-stream;BASE64,{packed}",
+            "beside, from here": "./a%20b.bin",
+        }[form]
+        (tmp_path / "m.gltf").write_text(json.dumps(document))
+        assert farthest(load_motion(tmp_path / "m.gltf"), walk) < 0.1
+
+    @pytest.mark.parametrize("way", ["STEP", "LINEAR"])
+    def test_every_key_is_a_frame(self, tmp_path, walk, way):
+        """A time that is rounded up by a float of 32 bits does not give the key before it."""
+        document, binary = motion_gltf(walk, NAMES)
+        for sampler in document["animations"][0]["samplers"]:
+            sampler["interpolation"] = way
+        (tmp_path / "m.glb").write_bytes(packed_glb(document, binary))
+        assert farthest(load_motion(tmp_path / "m.glb"), walk) < 0.1
+
     def test_a_node_that_moves_keeps_the_rest_of_its_matrix(self, tmp_path, walk):
         document, binary = motion_gltf(walk, NAMES)
         for node in document["nodes"]:

@@ -33,6 +33,7 @@ MOST_NODES = 20_000
 MOST_GLB_VALUES = 50_000_000  # of all node transforms together
 COMPONENT_TYPES = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+STEP_SLACK = 1e-4  # seconds
 SLOWEST, FASTEST, USUAL = 5.0, 240.0, 30.0  # frames a second; keys further apart or closer are taken at the usual rate
 
 
@@ -100,13 +101,14 @@ class Glb:
         return self._buffers[number]
 
     def _read_uri(self, uri: str) -> bytes:
-        if uri.startswith("data:"):
-            head, _, data = uri.partition(",")
+        head, _, data = uri.partition(",")
+        if head[:5].lower() == "data:":
             try:
-                return base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
+                packed = head.lower().endswith(";base64")
+                return base64.b64decode("".join(data.split()), validate=True) if packed else unquote_to_bytes(data)
             except ValueError as error:
                 raise InputError(f"{self.file} is damaged: its data URI is no base64 ({error}).") from error
-        name = unquote(uri)
+        name = unquote(uri).removeprefix("./")
         if self.folder is None or Path(name).name != name or not (self.folder / name).is_file():
             raise InputError(
                 f"{self.file} keeps its numbers in another file, {name[:80]}, which is not beside it. Export it as one "
@@ -293,7 +295,9 @@ def _local(node: Mapping, number: int, keys: Mapping, times: np.ndarray) -> Tens
 def _sample_keys(key: tuple, times: np.ndarray) -> Tensor:
     """Keys at `times`: (F, 3) or, for rotations, (F, 4)."""
     known, values, way = key
-    low = np.clip(np.searchsorted(known, times, "right") - 1, 0, len(known) - 1)
+    # A step begins at its key, whose time is rounded to 24 bits.
+    reached = times + STEP_SLACK if way == "STEP" else times
+    low = np.clip(np.searchsorted(known, reached, "right") - 1, 0, len(known) - 1)
     high = np.minimum(low + 1, len(known) - 1)
     gap = np.where(high > low, known[high] - known[low], 1.0)
     share = np.clip((times - known[low]) / np.where(gap > 0, gap, 1.0), 0, 1)[:, None]
