@@ -315,13 +315,16 @@ def test_a_hand_beyond_the_first_guess_is_the_persons_and_a_bystander_who_goes_o
     assert found[30:36, 67:74].all() and not found[50:].any()
 
 
-@pytest.mark.parametrize(("count", "slip", "is_persons"), [(3, 1.0, True), (8, 0.2, True), (8, 1.0, False)])
+@pytest.mark.parametrize(
+    ("count", "slip", "at_hand", "is_persons"),
+    [(3, 1.0, True, True), (3, 1.0, False, False), (8, 0.2, False, True), (8, 1.0, True, False)],
+)
 def test_a_small_piece_that_moves_with_the_body_or_is_hardly_seen_is_the_persons_also_at_the_end(
-    count, slip, is_persons
+    count, slip, at_hand, is_persons
 ):
     tracks = ObjectTracks(STATURE)
     for frame in range(20):
-        there = replace(carried(frame, slip=slip), area=60, covers=0.0, contrast=30.0)
+        there = replace(carried(frame, slip=slip), area=60, covers=0.0, contrast=30.0, at_hand=at_hand)
         tracks.add(frame, [there] if frame >= 20 - count else [])
     assert bool(tracks.labels_of_person()) == is_persons and not tracks.labels_in_front()
 

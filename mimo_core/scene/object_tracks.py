@@ -140,11 +140,14 @@ class _ObjectTrack:
     def is_remnant(self, frames: range) -> bool:
         """Whether it is a small piece of the person, never seen without them: it moves with them, or was hardly seen.
 
-        Left in the plate it would hang in the air beside the new character. `frames` are those of the shot.
+        What was hardly seen is at a hand or in their colors, or it may be floor that flickers between the shoes. Left
+        in the plate it would hang in the air beside the new character. `frames` are those of the shot.
         """
         if sum(not seen.touches for seen in self.sightings) >= FRAMES_APART or not self._is_small():
             return False
-        return (self._moves_with_body() or len(self.sightings) < BRIEF_SIGHTINGS) and not self.is_in_front(frames)
+        seems = max(np.mean([seen.at_hand for seen in self.sightings]), np.mean([seen.own for seen in self.sightings]))
+        hardly_seen = len(self.sightings) < BRIEF_SIGHTINGS and seems >= OWN_COLOR_SHARE
+        return (self._moves_with_body() or hardly_seen) and not self.is_in_front(frames)
 
     def is_scenery(self, frames: range) -> bool:
         """Whether it is followed for long and is hardly ever in the first guess, no part of the person nor in front."""
