@@ -9,6 +9,7 @@ from .parts import (
     NOTE_WIDTH,
     PLAYED,
     PURPLE,
+    SEPARATED,
     SHOWN,
     SMALL,
     App,
@@ -45,7 +46,7 @@ REPLACE_APP = Template(
                 [note("replace_a_character.app"), Node("rate", "PrimitiveFloat", title="Frames per second")],
             ),
             take_apart(
-                [Node("scene", "MIMO_SeparateScene", PLAYED), Node("proxy", "MIMO_DecodeProxy", PLAYED)],
+                [Node("scene", "MIMO_SeparateScene", SEPARATED), Node("proxy", "MIMO_DecodeProxy", PLAYED)],
             ),
             group(
                 "3  Put it together",

@@ -10,6 +10,7 @@ from .parts import (
     PLAYED,
     PURPLE,
     SAVED,
+    SEPARATED,
     SHOT_LINKS,
     SHOWN,
     SMALL,
@@ -37,7 +38,7 @@ MOTION_FILES = Template(
             group(
                 "3  A clip becomes a scene template",
                 GREEN,
-                [Node("scene", "MIMO_SeparateScene", PLAYED)],
+                [Node("scene", "MIMO_SeparateScene", SEPARATED)],
                 [Node("code", "MIMO_RenderMotion", PLAYED), Node("keep", "MIMO_SaveTemplate", SAVED)],
             ),
             group(
@@ -154,7 +155,7 @@ WAN_ANIMATE = Template(
                     Node("pose", "MIMO_EstimatePose", FOLLOWED),
                     Node("skeleton", "MIMO_RenderMotion", PLAYED, {"style": "openpose"}),
                 ],
-                [Node("scene", "MIMO_SeparateScene", PLAYED)],
+                [Node("scene", "MIMO_SeparateScene", SEPARATED)],
             ),
             group(
                 "4  Draw with Wan-Animate",

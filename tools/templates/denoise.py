@@ -9,6 +9,7 @@ from .parts import (
     NEWER_CORE,
     PLAYED,
     PURPLE,
+    SEPARATED,
     SHOT_LINKS,
     SMALL,
     Node,
@@ -49,7 +50,7 @@ CONTROLNET_AND_LORA = Template(
                 ],
             ),
             take_apart(
-                [Node("scene", "MIMO_SeparateScene", PLAYED)],
+                [Node("scene", "MIMO_SeparateScene", SEPARATED)],
                 title="3  Take the shot apart",
             ),
             group(
@@ -141,7 +142,7 @@ LONG_CLIP = Template(
             start("5_long_clip"),
             take_apart(
                 [
-                    Node("scene", "MIMO_SeparateScene", SMALL),
+                    Node("scene", "MIMO_SeparateScene", SEPARATED),
                     Node("load", "MIMO_LoadModel"),
                     Node("windows", "MIMO_ContextWindows", widgets={"overlap": 4}),
                 ],
@@ -176,7 +177,7 @@ TWO_PARTS = Template(
         (
             start("two_parts"),
             take_apart(
-                [Node("scene", "MIMO_SeparateScene", SMALL), Node("load", "MIMO_LoadModel")],
+                [Node("scene", "MIMO_SeparateScene", SEPARATED), Node("load", "MIMO_LoadModel")],
             ),
             group(
                 "3  Draw the first part",

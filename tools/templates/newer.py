@@ -26,6 +26,7 @@ from .parts import (
     NEWER_CORE,
     PLAYED,
     PURPLE,
+    SEPARATED,
     SHOWN,
     SMALL,
     Group,
@@ -62,7 +63,7 @@ def _stretch(key: str, title: str) -> Node:
 def _take_apart(multiple: int) -> Group:
     return take_apart(
         [
-            Node("scene", "MIMO_SeparateScene", PLAYED),
+            Node("scene", "MIMO_SeparateScene", SEPARATED),
             Node("frame", "MIMO_FrameCharacter", SHOWN, {"multiple": multiple}),
         ],
         [
@@ -342,7 +343,7 @@ PERCEPTION = Template(
                 "4  Take the shot apart",
                 BLUE,
                 [Node("pose", "MIMO_EstimatePose", FOLLOWED)],
-                [Node("identity", "MIMO_EncodeIdentity", SMALL), Node("scene", "MIMO_SeparateScene", PLAYED)],
+                [Node("identity", "MIMO_EncodeIdentity", SMALL), Node("scene", "MIMO_SeparateScene", SEPARATED)],
             ),
             group("5  Draw the character", PURPLE, [Node("proxy", "MIMO_DecodeProxy", PLAYED)]),
             group(
@@ -480,7 +481,7 @@ VOID_PLATE = Template(
                 [
                     Node("size", "GetImageSize"),
                     _stretch("plate", "Plate in the clip's size"),
-                    Node("scene", "MIMO_SeparateScene", PLAYED),
+                    Node("scene", "MIMO_SeparateScene", SEPARATED),
                 ],
                 [Node("identity", "MIMO_EncodeIdentity", SMALL), Node("proxy", "MIMO_DecodeProxy", PLAYED)],
                 [Node("composite", "MIMO_Composite", PLAYED), save_video("video", "mimo_void")],

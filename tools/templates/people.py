@@ -8,6 +8,7 @@ from .parts import (
     MOVING,
     NOTE_WIDTH,
     PURPLE,
+    SEPARATED,
     SHOT_LINKS,
     SHOWN,
     SMALL,
@@ -67,7 +68,7 @@ TWO_PEOPLE = Template(
                 BLUE,
                 [
                     Node("pose", "MIMO_EstimatePose", FOLLOWED, {"person": -1}),
-                    Node("scene", "MIMO_SeparateScene", SHOWN),
+                    Node("scene", "MIMO_SeparateScene", SEPARATED),
                 ],
                 [
                     Node("identity_a", "MIMO_EncodeIdentity", SMALL, title="Character of the first person"),

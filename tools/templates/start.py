@@ -7,6 +7,7 @@ from .parts import (
     GREY,
     PLAYED,
     PURPLE,
+    SEPARATED,
     SHOT_LINKS,
     SHOWN,
     SMALL,
@@ -76,7 +77,7 @@ REPLACE = Template(
         (
             start("1_replace_a_character"),
             take_apart(
-                [Node("scene", "MIMO_SeparateScene", PLAYED), Node("review", "MIMO_ReviewLayers", (480, 480))],
+                [Node("scene", "MIMO_SeparateScene", SEPARATED), Node("review", "MIMO_ReviewLayers", (480, 480))],
             ),
             PROXY,
             _put_together("mimo_replace"),
