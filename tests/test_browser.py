@@ -765,13 +765,13 @@ class TestTemplates:
     )
     DETAIL = "Focal length assumed: 614 px, 1.2 times the longer side. Distances are those of a person of average size."
 
-    def results_of(self, kind, results):
+    def results_of(self, kind, results, clip):
         """What a node would send after a run on a clip in portrait format, or nothing."""
         name, output = kind.removeprefix("MIMO_"), {}
         if name in self.MOVING:
             output |= results["motion"]
         if name in self.PLAYING or kind == "SaveVideo":
-            output |= {"images": [{"filename": "shot.mp4", "subfolder": "", "type": "temp"}], "animated": [True]}
+            output |= {"images": [{"filename": clip, "subfolder": "", "type": "temp"}], "animated": [True]}
         if name in self.PICTURED:
             output |= {"images": [{"filename": "character.png", "subfolder": "", "type": "temp"}]}
         if name == "EstimatePose":
@@ -784,20 +784,17 @@ class TestTemplates:
 
     @pytest.mark.parametrize("name", TEMPLATES)
     def test_after_a_run_there_is_still_room_for_everything(self, tab, results, name):
-        for file in ("shot.mp4", "character.png"):
-            shutil.copy(ROOT / "mimo_core" / "assets" / "example" / file, results["temp"])
+        shipped, clip = ROOT / "mimo_core" / "assets" / "example", f"{name}.mp4"  # the page loads no file twice
+        shutil.copy(shipped / "shot.mp4", results["temp"] / clip)
+        shutil.copy(shipped / "character.png", results["temp"])
         workflow, _ = browser.template(name)
         tab.open(as_graph(workflow))
         tab.fit()
-        playing = 0
         for node in workflow["nodes"]:
-            output = self.results_of(node["type"], results) if node["mode"] != MUTED else {}
-            playing += "animated" in output
+            output = self.results_of(node["type"], results, clip) if node["mode"] != MUTED else {}
             if output:
                 tab.run(TestSetUpAnew.EXECUTED, {"node": str(node["id"]), "output": output})
-        there = "[...document.querySelectorAll('video')].filter((video) => video.videoWidth).length"
-        tab.wait(f"(count) => {there} >= count", playing)
-        tab.page.wait_for_timeout(2500)
+        tab.page.wait_for_timeout(6000)
         tab.shoot(f"after_{name}_{tab.renderer}")
         assert self.find_faults(tab) == []
 
