@@ -6,7 +6,7 @@ import numpy as np
 
 
 # By eye on the clips of a room, captions and a street, 2026-11-27; candidates beyond these were hardly ever chosen.
-RIM_PATCHES = 36  # patches of the rim, far from each other, that look for their like
+RIM_PATCHES = 36  # at most, of the rim, far from each other, that look for their like
 PATCH_RADIUS = 6  # pixels
 MATCHES = 3  # of each patch, and as many more that would fill most of the hole
 LEAST_COVER = 0.7  # of what the best offset fills of the hole from what is known
@@ -48,7 +48,7 @@ def find_offsets(looks: np.ndarray, hole: np.ndarray, known: np.ndarray, ask=lam
     squares = sum(layer * layer for layer in layers)
     cover = _measure_cover(hole, known)
     offsets = [np.zeros((0, 2), int)]
-    for place in _spread(rim, RIM_PATCHES):
+    for place in _spread(rim, min(RIM_PATCHES, 4 + len(rim) // PATCH_RADIUS)):
         ask()
         offsets.append(_match_patch(layers, squares, known, whole, cover, place))
     return np.unique(np.concatenate(offsets), axis=0)
