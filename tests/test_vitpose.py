@@ -1,11 +1,13 @@
 """ViTPose: its heatmaps come back to the picture, and everything after it sees what it sees of BlazePose."""
 
+import json
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
@@ -69,6 +71,11 @@ def made():
 def pose(made):
     frame = made.frames[0]
     return start_track(load_blazepose(), frame, load_blazepose().detect(frame)[0].region)
+
+
+def change_settings(folder, **changes):
+    settings = json.loads((folder / "config.json").read_text("utf-8")) | changes
+    (folder / "config.json").write_text(json.dumps(settings), "utf-8")
 
 
 class ColorNetwork(torch.nn.Module):
@@ -314,6 +321,52 @@ class TestChoice:
         (tmp_path / "pose" / "model.safetensors").write_bytes(weights)
         with pytest.raises(InputError, match="tensors are missing"):
             JointNetwork(tmp_path / "pose")
+
+    def test_weights_without_the_head_are_refused_not_filled_with_random_numbers(self, tmp_path):
+        save_vitpose(tmp_path)
+        weights = load_file(tmp_path / "model.safetensors")
+        kept = {name: value for name, value in weights.items() if not name.startswith("head.")}
+        save_file(kept, tmp_path / "model.safetensors", {"format": "pt"})
+        with pytest.raises(InputError, match=r"2 of \d+ tensors are missing, all of head"):
+            JointNetwork(tmp_path)
+
+    def test_weights_in_half_precision_are_taken_too(self, tmp_path, made):
+        for folder, save in ((tmp_path / "joints", save_vitpose), (tmp_path / "people", save_detector)):
+            save(folder)
+            weights = load_file(folder / "model.safetensors")
+            halves = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
+            save_file(halves, folder / "model.safetensors", {"format": "pt"})
+            change_settings(folder, dtype="float16")
+        points, _ = JointNetwork(tmp_path / "joints").find_joints(made.frames[0], CropRegion((128.0, 128.0), 200.0))
+        boxes, _ = PersonNetwork(tmp_path / "people").detect(made.frames[0], 0.0)
+        assert np.isfinite(points).all() and np.isfinite(boxes).all()
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("attn_implementation", "somebody/kernel"),
+            ("attn_implementation", {"": "somebody/kernel"}),
+            ("quantization_config", {"quant_method": "gptq", "bits": 4}),
+            ("use_pretrained_backbone", True),
+            ("architecture", "hf-hub:somebody/network"),
+            ("model_args", {"checkpoint_path": "network.pth"}),
+        ],
+    )
+    def test_settings_that_ask_for_programs_or_weights_from_elsewhere_are_refused(self, tmp_path, key, value):
+        save_vitpose(tmp_path)
+        change_settings(tmp_path, part={"nested": [{key: value}]})
+        with pytest.raises(InputError, match=f"{key} in config.json asks for what is not in the folder"):
+            JointNetwork(tmp_path)
+
+    def test_changed_settings_are_refused_with_their_folder(self, tmp_path):
+        save_vitpose(tmp_path)
+        change_settings(tmp_path, backbone_config=[1])
+        with pytest.raises(InputError, match="does not hold the files of VitPoseForPoseEstimation"):
+            JointNetwork(tmp_path)
+        save_vitpose(tmp_path)
+        (tmp_path / "preprocessor_config.json").write_text("[]")
+        with pytest.raises(InputError, match="does not hold the settings of VitPoseImageProcessor"):
+            JointNetwork(tmp_path)
 
     def test_nothing_of_transformers_is_loaded_for_what_ships(self, monkeypatch):
         monkeypatch.setattr(transformers_networks, "find_class", None)

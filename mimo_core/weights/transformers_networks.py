@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ..errors import InputError
 from .files import find_entry, format_command, locate_network
+
+
+ELSEWHERE = re.compile(r"[/:\\]")  # is in names of repositories, files and sources, in no name of what is built in
 
 
 def find_class(name: str, *, since: str):
@@ -51,19 +55,69 @@ def find_folder(path: str, mimo_folders: Iterable[Path], *, what: str, instead: 
 
 
 def load_network(network_class, folder: Path, device: str):
-    """The network of a folder on `device`, for inference. Raises InputError for files that are not its weights."""
-    from safetensors import SafetensorError
+    """The network of a folder on `device`, in float32, for inference.
 
+    Raises InputError for files that are not its weights, and for settings by which something else would be loaded.
+    """
+    key = _find_reference(folder)
+    if key:
+        raise _refuse_files(network_class, folder, f"{key} in config.json asks for what is not in the folder.")
     try:
         network, info = network_class.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # of changed settings each version raises something else
         raise _refuse_files(network_class, folder, _first_line(error)) from error
-    count, missing = len(network.state_dict()), len(info["missing_keys"])
-    if missing > count / 2:  # transformers would go on with random numbers
-        raise _refuse_files(network_class, folder, f"{missing} of {count} tensors are missing.")
-    return network.to(device).eval()
+    reason = _find_random(network, info["missing_keys"])
+    if reason:
+        raise _refuse_files(network_class, folder, reason)
+    return network.to(device).float().eval()  # files in half precision too: pictures are float32
+
+
+def _find_reference(folder: Path) -> str:
+    """The key of config.json by which transformers or timm would load programs or weights from elsewhere, or empty."""
+    try:
+        settings = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return ""  # transformers says what is wrong with it
+    return next((key for key, value in _list_settings(settings) if _refers_elsewhere(key, value)), "")
+
+
+def _list_settings(value) -> Iterator[tuple[str, object]]:
+    """All keys and values of nested settings."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key, inner
+            yield from _list_settings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _list_settings(inner)
+
+
+def _refers_elsewhere(key: str, value) -> bool:
+    if key in ("quantization_config", "use_pretrained_backbone"):
+        return bool(value)
+    if key in ("attn_implementation", "_attn_implementation", "architecture"):  # repositories of kernels and of timm
+        return value is not None and not (isinstance(value, str) and not ELSEWHERE.search(value))
+    if key == "model_args":  # of timm.create_model, which takes a checkpoint_path
+        values = value.values() if isinstance(value, Mapping) else [value]
+        return any(isinstance(each, str | Mapping) for each in values)
+    return False
+
+
+def _find_random(network, missing: Iterable[str]) -> str:
+    """Why a network is not loaded, or empty: transformers goes on with random numbers in place of what is missing."""
+    state, missing = network.state_dict(), set(missing)
+    loaded = {value.data_ptr() for key, value in state.items() if key not in missing}
+    random = {key for key in missing & set(state) if state[key].data_ptr() not in loaded}  # the others are shared
+    parts = {name: {key for key in state if key.startswith(f"{name}.")} for name, _ in network.named_children()}
+    absent = [name for name, keys in parts.items() if keys and keys <= random]
+    if absent or len(random) > len(state) / 2:
+        of = f", all of {', '.join(absent)}" if absent else ""
+        return f"{len(random)} of {len(state)} tensors are missing{of}."
+    return ""
 
 
 def _first_line(error: Exception) -> str:
@@ -81,7 +135,7 @@ def load_processor(processor_class, folder: Path):
     """What prepares pictures for the network of a folder. Raises InputError for files that are not its settings."""
     try:
         return processor_class.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of changed settings each version raises something else
         raise InputError(
             f"{folder} does not hold the settings of {processor_class.__name__} (preprocessor_config.json). Fetch them "
             "again, or remove the folder."
