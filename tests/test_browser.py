@@ -790,12 +790,21 @@ class TestTemplates:
         workflow, _ = browser.template(name)
         tab.open(as_graph(workflow))
         tab.fit()
+        sent = {}
         for node in workflow["nodes"]:
-            output = self.results_of(node["type"], results, clip) if node["mode"] != MUTED else {}
-            if output:
+            if node["mode"] != MUTED and (output := self.results_of(node["type"], results, clip)):
+                sent[str(node["id"])] = output
                 tab.run(TestSetUpAnew.EXECUTED, {"node": str(node["id"]), "output": output})
-        tab.page.wait_for_timeout(6000)
+        playing = sum("animated" in output for output in sent.values())
+        count = "[...document.querySelectorAll('video')].filter((video) => video.videoWidth).length"
+        for _ in range(20):
+            tab.run("(app.graph.setDirtyCanvas(true, true), null)")
+            tab.page.wait_for_timeout(1000)
+            if tab.run(count) >= playing:
+                break
+        tab.page.wait_for_timeout(1500)
         tab.shoot(f"after_{name}_{tab.renderer}")
+        assert tab.run(count) >= playing
         assert self.find_faults(tab) == []
 
     @pytest.mark.parametrize("name", ["3_new_scene", "8_wan_animate_needs_files"])
