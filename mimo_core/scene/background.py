@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .canvas import BackgroundCanvas
-from .continue_texture import continue_texture, diffuse_colors
+from .continue_texture import continue_texture, extend_softly
 from .filters import dilate_mask
 from .first_guess import WorkingClip
 from .frame_light import FrameLight
@@ -58,7 +58,7 @@ class Background:
         unseen = wanted & ~seen
         is_diffuse = bool(seen.any() and unseen.sum() > DIFFUSE_SHARE * wanted.sum())
         if is_diffuse:
-            picture = np.where(unseen[..., None], diffuse_colors(picture, seen), picture)
+            picture = np.where(unseen[..., None], extend_softly(picture, seen), picture)
         else:
             picture = continue_texture(picture, unseen, seen, ask)
         return cls(canvas, picture, seen.astype(np.uint8) * 255, grain, is_diffuse)

@@ -32,7 +32,7 @@ def continue_texture(picture: np.ndarray, unseen: np.ndarray, known: np.ndarray,
 
     if not unseen.any() or not known.any():
         return picture
-    result = np.where(unseen[..., None], diffuse_colors(picture, known), picture)
+    result = np.where(unseen[..., None], extend_softly(picture, known), picture)
     depth = cv2.distanceTransform(unseen.astype(np.uint8), cv2.DIST_L2, 3)
     count, parts, boxes, _ = cv2.connectedComponentsWithStats(unseen.astype(np.uint8))
     deepest = np.zeros(count)
@@ -50,7 +50,7 @@ def continue_texture(picture: np.ndarray, unseen: np.ndarray, known: np.ndarray,
     return result
 
 
-def diffuse_colors(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
+def extend_softly(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The colors of the pixels `known` (h, w) bool continued softly over the others, (h, w, 3) uint8."""
     dense = extrapolate_field(picture.astype(np.float32), known.astype(np.float32))
     return dense.clip(0, 255).astype(np.uint8)
@@ -80,7 +80,7 @@ def _choose_pieces(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, sca
     """Offsets for the hole at a `scale` times smaller size; None where nothing looks like its rim."""
     import cv2
 
-    hole, whole = _cells(hole, scale).any(2), _cells(known, scale).all(2)
+    hole, whole = _split_cells(hole, scale).any(2), _split_cells(known, scale).all(2)
     size = hole.shape[::-1]
     weight = known.astype(np.float32)
     share = np.maximum(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), 1e-6)
@@ -107,7 +107,7 @@ def _expect_appearance(picture: np.ndarray, looks: np.ndarray, known: np.ndarray
     return average, extrapolate_field(average, weight)
 
 
-def _cells(mask: np.ndarray, scale: int) -> np.ndarray:
+def _split_cells(mask: np.ndarray, scale: int) -> np.ndarray:
     """A mask (h, w) as cells of `scale` x `scale` pixels, (h / scale, w / scale, pixels)."""
     rows, columns = (side // scale for side in mask.shape)
     return mask.reshape(rows, scale, columns, scale).swapaxes(1, 2).reshape(rows, columns, -1)

@@ -12,7 +12,7 @@ RIM_UNKNOWN_COST = 60.0  # of a piece of whose surroundings beside the rim nothi
 GUIDE_WEIGHT = 0.4  # of the distance from the appearance that is expected
 GUIDE_LIMIT = 60.0  # levels of that distance beyond which it counts no more
 CAPACITY_STEPS = 16  # of whole numbers to one unit of cost
-STEPS = ((0, 1), (1, 0))  # from each pixel to the neighbors that follow it
+NEIGHBOR_STEPS = ((0, 1), (1, 0))  # from each pixel to the neighbors that follow it
 
 
 class OffsetLabels:
@@ -29,7 +29,7 @@ class OffsetLabels:
         self.labels = np.zeros(len(self.places), int)
         number = np.full(np.array(hole.shape) + 1, -1)
         number[:-1, :-1][hole] = np.arange(len(self.places))
-        pairs = [(number[:-1, :-1][hole], number[tuple((self.places + step).T)]) for step in STEPS]
+        pairs = [(number[:-1, :-1][hole], number[tuple((self.places + step).T)]) for step in NEIGHBOR_STEPS]
         pairs = [np.stack(pair)[:, pair[1] >= 0] for pair in pairs]
         self.first, self.second = np.concatenate(pairs, axis=1)
 
@@ -68,7 +68,7 @@ class OffsetLabels:
         moved, known = self._look_up(self.places, offset)
         off = np.linalg.norm(averages[tuple(moved.T)] - expected[tuple(self.places.T)], axis=1)
         cost = np.where(known, GUIDE_WEIGHT * np.minimum(off, GUIDE_LIMIT), UNKNOWN_COST)
-        for step in (*STEPS, (0, -1), (-1, 0)):
+        for step in (*NEIGHBOR_STEPS, (0, -1), (-1, 0)):
             beside = self.places + step
             at_rim = np.flatnonzero(((beside >= 0) & (beside < self.hole.shape)).all(1))
             at_rim = at_rim[self.known[tuple(beside[at_rim].T)]]

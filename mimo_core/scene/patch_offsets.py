@@ -48,13 +48,13 @@ def find_offsets(looks: np.ndarray, hole: np.ndarray, known: np.ndarray, ask=lam
     squares = sum(layer * layer for layer in layers)
     cover = _measure_cover(hole, known)
     offsets = [np.zeros((0, 2), int)]
-    for place in _spread(rim, min(RIM_PATCHES, 4 + len(rim) // PATCH_RADIUS)):
+    for place in _pick_far_apart(rim, min(RIM_PATCHES, 4 + len(rim) // PATCH_RADIUS)):
         ask()
         offsets.append(_match_patch(layers, squares, known, whole, cover, place))
     return np.unique(np.concatenate(offsets), axis=0)
 
 
-def _spread(places: np.ndarray, count: int) -> np.ndarray:
+def _pick_far_apart(places: np.ndarray, count: int) -> np.ndarray:
     """At most `count` of some places (N, 2), each as far as can be from those before."""
     chosen, distance = [], np.full(len(places), np.inf)
     while len(chosen) < min(count, len(places)):
