@@ -160,6 +160,13 @@ def test_a_guessed_detection_looks_where_the_box_is():
     assert 50 < keypoints[2][1] < 150  # shoulders in the upper half
 
 
+def test_two_people_who_stand_close_together_are_two(networks, monkeypatch):
+    boxes = np.array([[100.0, 50.0, 200.0, 350.0], [140.0, 50.0, 240.0, 350.0], [101.0, 51.0, 200.0, 350.0]])
+    monkeypatch.setattr(networks._people, "detect", lambda frame, threshold: (boxes, np.array([0.9, 0.8, 0.6])))
+    people = networks.detect(np.zeros((400, 400, 3), np.uint8))
+    assert sorted(round(person.region.center[0]) for person in people) == [150, 190]
+
+
 class TestOnAClip:
     def test_the_estimate_has_the_form_that_blazepose_gives_it(self, made, networks):
         clip = Clip.from_array(made.frames, 12)

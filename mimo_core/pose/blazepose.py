@@ -109,6 +109,8 @@ class BlazePose:
     With `second`, the file of another landmark network, the landmarks are the mean of both; the mask is the first's.
     """
 
+    same_person_iou = SAME_PERSON_IOU  # of boxes around faces, which hardly overlap
+
     def __init__(self, *, second: Path | None = None, threads: int = 1):
         self._detector = load_network(NETWORK_FOLDER / "pose_detection.tflite", threads)
         files = [NETWORK_FOLDER / "pose_landmark_full.tflite", *([] if second is None else [second])]
@@ -118,7 +120,7 @@ class BlazePose:
 
     def detect(self, frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
         """People in an RGB frame (H, W, 3) uint8 with a score of at least `threshold`, the largest first."""
-        return _merge_detections([self.detect_boxes(frame, threshold)], threshold)
+        return self._merge_detections([self.detect_boxes(frame, threshold)], threshold)
 
     def detect_in_tiles(self, frame: np.ndarray, *, threshold: float = 0.5, levels: int = 1) -> list[Detection]:
         """The same with a second look at square parts of the frame, where small people are larger.
@@ -132,10 +134,18 @@ class BlazePose:
             boxes[:, :2] += (x, y)
             boxes[:, 4:] += np.tile((x, y), 4)
             passes.append((boxes, scores))
-        for found in _merge_detections(passes, threshold) if passes else []:
+        for found in self._merge_detections(passes, threshold) if passes else []:
             if not any(_is_same_person(found, person) for person in people):
                 people.append(found)
         return sorted(people, key=lambda detection: -detection.region.size)
+
+    def _merge_detections(self, passes: list[tuple[np.ndarray, np.ndarray]], threshold: float) -> list[Detection]:
+        boxes, scores = (np.concatenate(parts) for parts in zip(*passes, strict=True))
+        people = merge_boxes(boxes, scores, threshold, iou=self.same_person_iou)
+        found = [
+            Detection(score, _corners_from_center(values[:4]), values[4:].reshape(4, 2)) for score, values in people
+        ]
+        return sorted(found, key=lambda detection: -detection.region.size)
 
     def detect_boxes(self, frame: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
         """Boxes and keypoints (N, 12) in frame pixels and their scores (N,), overlapping ones not yet merged."""
@@ -217,13 +227,6 @@ def cut_region(frame: np.ndarray, region: CropRegion, side: int) -> np.ndarray:
     )
 
 
-def _merge_detections(passes: list[tuple[np.ndarray, np.ndarray]], threshold: float) -> list[Detection]:
-    boxes, scores = (np.concatenate(parts) for parts in zip(*passes, strict=True))
-    people = merge_boxes(boxes, scores, threshold)
-    found = [Detection(score, _corners_from_center(values[:4]), values[4:].reshape(4, 2)) for score, values in people]
-    return sorted(found, key=lambda detection: -detection.region.size)
-
-
 def _is_same_person(found: Detection, person: Detection) -> bool:
     """Whether two detections are one person, whom the edge of a square may have cut: their middles are close."""
     ways = np.linalg.norm(found.keypoints[[0, 2], None] - person.keypoints[None, [0, 2]], axis=-1)
@@ -271,13 +274,16 @@ def decode_boxes(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     return decoded
 
 
-def merge_boxes(coordinates: np.ndarray, scores: np.ndarray, threshold: float) -> list[tuple[float, np.ndarray]]:
-    """Merge overlapping detections into their score-weighted mean: (best score, (12,) coordinates) of each person."""
+def merge_boxes(
+    coordinates: np.ndarray, scores: np.ndarray, threshold: float, *, iou: float = SAME_PERSON_IOU
+) -> list[tuple[float, np.ndarray]]:
+    """Merge detections that overlap by more than `iou` into their score-weighted mean: (best score, (12,) coordinates)
+    of each person."""
     left = np.flatnonzero(scores >= threshold)
     left = left[np.argsort(-scores[left], kind="stable")]
     people = []
     while len(left):
-        same = _box_iou(coordinates[left[0]], coordinates[left]) > SAME_PERSON_IOU
+        same = _box_iou(coordinates[left[0]], coordinates[left]) > iou
         same[0] = True
         group = left[same]
         people.append((float(scores[left[0]]), np.average(coordinates[group], axis=0, weights=scores[group])))

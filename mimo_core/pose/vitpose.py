@@ -64,6 +64,7 @@ FOLLOWERS = {  # landmarks that COCO does not know go with a joint that it knows
 COCO_EXPERT, WHOLE_BODY_EXPERT = 0, 5  # of ViTPose+, which has one for each of six data sets
 SEEN_SCORE = 0.3  # height of a joint's heatmap below which its place means nothing
 CROP_PADDING = 1.25  # of the person's box, as ViTPose was trained
+BODY_IOU = 0.7  # the detector tells people apart whose boxes overlap by less
 HEAD_PADDING = 1.1  # the landmarks end at the eyes and at the toes
 
 
@@ -72,6 +73,8 @@ class VitPose(BlazePose):
 
     `pose` and `detector` are folders with files of transformers.
     """
+
+    same_person_iou = BODY_IOU
 
     def __init__(self, pose: Path, detector: Path, *, device: str = "cpu", threads: int = 1):
         super().__init__(threads=threads)
