@@ -140,10 +140,13 @@ class TestMasks:
         assert list(outputs["cond_frame_outputs"]) == [4, 5]
 
     def test_cancel_ends_it_in_the_frame_in_which_it_is_pressed(self, network, clip, made):
+        read = []
+        watched = clip.derive(lambda frame: read.append(frame) or clip[frame])
         tick, calls = cancel_at(2)
         with pytest.raises(Canceled):
-            network.segment(clip, made.motion, tick)
+            network.segment(watched, made.motion, tick)
         assert len(calls) == 2
+        assert read == [0, 1]
 
     def test_true_masks_go_through_to_the_scene(self, network, clip, made):
         network._network = KnownMasks(made.visible)

@@ -65,6 +65,16 @@ def test_without_a_frame_near_by_it_has_no_say(standing):
     assert (found.confidence[:, RIGHT_TOE] > 0.9).all()
 
 
+def test_frames_of_another_shot_do_not_tell_where_it_was(standing):
+    landmarks, masks = standing
+    changed = with_toe(landmarks, [4], (30.0, 0.0))
+    changed.pixels[5:, TOES[0]] = changed.pixels[5:, ANKLES[0]] + torch.tensor([-9.0, 3.0])
+    found = correct_toes(changed, masks, FPS, cuts={5})
+    torch.testing.assert_close(found.pixels[4, LEFT_TOE], landmarks.pixels[4, LEFT_TOE])
+    alone = correct_toes(changed, masks, FPS, cuts={4, 5})
+    assert alone.confidence[4, LEFT_TOE] == 0
+
+
 @pytest.mark.parametrize("shift", [(2.0, 0.0), (9.0, 3.0)])
 def test_a_toe_close_to_the_mask_stays(standing, shift):
     landmarks, masks = standing

@@ -236,6 +236,25 @@ class TestDepth:
         truth[:, 40:48] = True
         np.testing.assert_array_equal(find_nearer(depth, person, 60.0), truth)
 
+    @pytest.mark.parametrize("slope", [0.0, 1.2])
+    def test_a_counter_or_a_table_before_somebody_is_in_front_and_no_floor(self, slope):
+        person, random = np.zeros((200, 160), np.uint8), np.random.default_rng(2)
+        person[30:120, 60:100] = 255
+        level = np.where(person > 0, 100.0, 40.0)
+        level[120:] = 130 + slope * np.arange(80)[:, None]
+        level = (level + random.normal(0, 1, level.shape)).round().clip(0, 255).astype(np.uint8)
+        found = find_nearer(np.repeat(level[..., None], 3, -1), person, 180.0)
+        assert found[122:].mean() > 0.95
+        assert not found[:118].any()
+
+    def test_the_floor_on_which_somebody_stands_is_not_in_front(self):
+        person, random = np.zeros((200, 160), np.uint8), np.random.default_rng(2)
+        person[30:120, 60:100] = 255
+        level = np.maximum(40, 100 + 1.2 * (np.arange(200) - 118))[:, None].repeat(160, 1)
+        level[person > 0] = 100
+        level = (level + random.normal(0, 1, level.shape)).round().clip(0, 255).astype(np.uint8)
+        assert not find_nearer(np.repeat(level[..., None], 3, -1), person, 90.0).any()
+
     def test_nobody_has_nothing_in_front(self):
         assert not find_nearer(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8), 8.0).any()
 

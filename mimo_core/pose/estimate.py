@@ -109,7 +109,7 @@ def fit_poses(
 ) -> tuple[Motion, Landmarks]:
     """The motion of one person by their poses and masks, and their landmarks with left and right told apart."""
     raw = Landmarks.from_poses(poses)
-    landmarks = correct_toes(settle_sides(raw, float(clip.fps)), masks, float(clip.fps))
+    landmarks = correct_toes(settle_sides(raw, float(clip.fps)), masks, float(clip.fps), cuts=cuts)
     camera = Camera.for_size(clip.width, clip.height, focal)
     motion = fit_motion(
         landmarks, camera, fps=float(clip.fps), masks=masks, cuts=cuts, smoothing=smoothing, progress=progress

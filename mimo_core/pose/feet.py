@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import torch
@@ -13,7 +14,7 @@ from .landmarks import Landmarks
 
 
 OUTSIDE = (
-    0.02  # of the body's height beyond which a toe is beside the mask; twice wrong at 0.032 and 0.035 (2026-11-27)
+    0.02  # of the body's height beyond which a toe is beside the mask; wrong ones had 0.032 and 0.035 (2026-11-27)
 )
 SURE_CONFIDENCE = 0.3  # of a foot that can be judged, and of toes that stand in for others
 REACH_SECONDS = 0.5  # to a frame whose toes stand in
@@ -21,22 +22,24 @@ TAKEN_CONFIDENCE = 0.5  # of toes from other frames
 INSIDE_LEVEL = 128
 
 
-def correct_toes(landmarks: Landmarks, masks: Masks, fps: float) -> Landmarks:
+def correct_toes(landmarks: Landmarks, masks: Masks, fps: float, *, cuts: Collection[int] = ()) -> Landmarks:
     """The same landmarks with other toes in frames in which ankle and heel lie in the person's mask, but the toe is
     far from it: as they stood to the ankle in the frames before and after, or without confidence where none is near.
+    `cuts` are the frames that begin a shot, beyond which nobody looks.
 
     On soles that face the camera BlazePose puts toes beside the shoe, and is sure of them.
     """
     beside = _find_toes_beside(landmarks, masks)
     if not beside.any():
         return landmarks
+    shot = torch.bucketize(torch.arange(len(beside)), torch.tensor(sorted(cuts)), right=True)
     pixels, world, confidence = (values.clone() for values in (landmarks.pixels, landmarks.world, landmarks.confidence))
     for side in range(2):
         toe, ankle = TOES[side], ANKLES[side]
         good = landmarks.found & ~beside[:, side] & (landmarks.confidence[:, toe] >= SURE_CONFIDENCE)
         known = good.nonzero()[:, 0]
         for frame in beside[:, side].nonzero()[:, 0].tolist():
-            parts = _weigh_neighbors(frame, known, REACH_SECONDS * fps)
+            parts = _weigh_neighbors(frame, known[shot[known] == shot[frame]], REACH_SECONDS * fps)
             confidence[frame, toe] = TAKEN_CONFIDENCE if parts else 0.0
             for values in (pixels, world) if parts else ():
                 values[frame, toe] = values[frame, ankle] + sum(

@@ -11,6 +11,7 @@ TRIALS = 60
 LEAST_SHARE = 0.3  # of the pixels around and below the feet that must lie on the plane
 MOST_SAMPLES = 2000
 TOLERANCE = 4.0  # levels between a pixel and the plane
+TOES_SHARE = 0.05  # of the body's height by which feet reach further down than where the legs stand
 
 
 def find_floor(level: NDArray, person: NDArray, body_height: float) -> NDArray:
@@ -18,7 +19,8 @@ def find_floor(level: NDArray, person: NDArray, body_height: float) -> NDArray:
 
     `level` (h, w) float32 rises with inverse depth, `person` (h, w) bool is what is seen of them. The inverse depth of
     a plane is linear in the picture's x and y, so three pixels tell it; the plane with the most pixels around the feet
-    wins (RANSAC), if it comes nearer downwards.
+    wins (RANSAC), if it comes nearer downwards. A plane that is nearer than the lowest of the person where that ends, a
+    table or a counter, is in front of them and no floor.
     """
     nowhere = np.zeros(person.shape, bool)
     rows = np.flatnonzero(person.any(1))
@@ -32,11 +34,19 @@ def find_floor(level: NDArray, person: NDArray, body_height: float) -> NDArray:
     chosen = np.random.default_rng(0).permutation(len(y))[:MOST_SAMPLES]
     points = np.column_stack([x[chosen], y[chosen], np.ones(len(chosen))])
     plane = _fit_plane(points, level[y[chosen], x[chosen]])
-    if plane is None or plane[1] <= 0:
+    if plane is None or plane[1] <= 0 or _is_before(plane, level, person, body_height):
         return nowhere
     height, width = person.shape
     shown = plane[0] * np.arange(width) + plane[1] * np.arange(height)[:, None] + plane[2]
     return np.abs(level - shown) < TOLERANCE
+
+
+def _is_before(plane: NDArray, level: NDArray, person: NDArray, body_height: float) -> bool:
+    """Whether a plane is nearer than a person's feet where they end."""
+    y, x = np.nonzero(person)
+    lowest = y >= y.max() - FEET_SHARE * body_height
+    at_end = plane[0] * np.median(x[lowest]) + plane[1] * (y.max() - TOES_SHARE * body_height) + plane[2]
+    return bool(at_end > np.median(level[y[lowest], x[lowest]]) + 2 * TOLERANCE)
 
 
 def _fit_plane(points: NDArray, values: NDArray) -> NDArray | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..media.clip import Clip, Masks
-from ..media.cuts import find_cuts
+from ..media.cuts import CutFinder
 from ..motion.motion import Motion
 from ..weights.transformers_networks import find_class, load_network, read_model_type
 from .prompts import Prompt, list_prompts
@@ -57,12 +57,12 @@ class MaskNetwork:
         return Masks.from_frames(self._draw_masks(clip, motion, tick))
 
     def _draw_masks(self, clip: Clip, motion: Motion, tick: Callable[[], None]) -> Iterator[NDArray]:
-        cuts, empty = find_cuts(clip), np.zeros((clip.height, clip.width), np.uint8)
+        cuts, empty = CutFinder(), np.zeros((clip.height, clip.width), np.uint8)
         prompts = list_prompts(motion, clip.width, clip.height)
         follower = None
         with self._lock:
-            for number, (frame, shown) in enumerate(zip(clip, prompts, strict=True)):
-                if number in cuts or not any(shown):
+            for frame, shown in zip(clip, prompts, strict=True):
+                if cuts.add(frame) or not any(shown):
                     follower = None  # what is remembered of before is of no use
                 if any(shown):
                     follower = follower or _Follower(self._network, self._session_class, self._device)
