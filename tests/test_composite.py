@@ -1,5 +1,7 @@
 """Layers put together."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -130,6 +132,16 @@ class TestColorMatch:
         scene = scene_from_picture(np.full((HEIGHT, WIDTH, 3), 40, np.uint8))
         assert match_tone(scene, [gray_card()], "mean").gain.max() < 0.4
         assert match_tone(scene, [], "mean").gain is None
+
+    def test_light_around_nobody_is_measured_in_small_pictures(self):
+        plate = Clip.from_frames([np.full((540, 960, 3), 40, np.uint8)] * 8, fps=8)
+        scene = Scene(plate, plate, Masks.constant(0, 8, 540, 960), Masks.constant(0, 8, 540, 960))
+        drawn = [(np.full((540, 960, 3), 200, np.uint8), np.full((540, 960), 255, np.uint8))] * 8
+        tracemalloc.start()
+        match_tone(scene, drawn, "mean")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 20e6
 
     def test_a_part_of_colored_light_is_followed_and_brightness_stays(self):
         gain = match_tone(room_in_light((0.5, 0.7, 1.0)), [gray_card()], "mean").gain

@@ -185,6 +185,12 @@ class TestFill:
         assert np.abs(patch.pixels.astype(int) - truth[y0:y1, x0:x1]).mean() < 4
         assert patch.unseen == 0
 
+    @pytest.mark.filterwarnings("error")
+    def test_a_hole_as_large_as_the_picture_has_no_rim(self, wall, background):
+        everywhere, nothing = np.ones((HEIGHT, WIDTH), bool), np.zeros((HEIGHT, WIDTH), np.uint8)
+        patch = fill_hole(np.zeros((HEIGHT, WIDTH, 3), np.uint8), everywhere, background, 0, front=nothing, feather=0.4)
+        np.testing.assert_array_equal(patch.pixels, view(wall, 0, 0))
+
     def test_what_is_in_front_stays(self, wall, background, hole):
         source = view(wall, 0, 0)
         front = np.zeros(hole.shape, np.uint8)

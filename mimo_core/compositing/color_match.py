@@ -84,7 +84,9 @@ def _measure_gain(scene: Scene, drawn: list[tuple[np.ndarray, np.ndarray]]) -> n
         person.append(picture[shown])
     around, person = np.concatenate(around), np.concatenate(person)
     if len(person) < MIN_TONE_PIXELS:
-        around = np.concatenate([plate[mask] for plate, mask in _sample_surroundings(scene, drawn)])
+        around = np.concatenate(
+            [_shrink(plate)[_shrink(mask.astype(np.uint8)) > 0] for plate, mask in _sample_surroundings(scene, drawn)]
+        )
     own = np.concatenate([image[mask > 127] for image, mask in map(_shrink_pair, drawn)])
     if min(len(around), len(own)) < MIN_TONE_PIXELS:
         return None

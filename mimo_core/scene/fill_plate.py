@@ -121,4 +121,5 @@ def _fade(inside: np.ndarray, feather: float) -> np.ndarray:
     import cv2
 
     depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 3)
-    return np.minimum(depth / max(feather, 1e-3), 1)
+    feather = max(feather, 1e-3)
+    return np.minimum(depth, feather) / feather  # a depth without any rim is the largest float
