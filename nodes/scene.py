@@ -6,7 +6,7 @@ import comfy.model_management
 import folder_paths
 from comfy_api.latest import io
 
-from ..mimo_core.scene.back_end_choices import DEPTH_CHOICES, MASK_CHOICES
+from ..mimo_core.scene.back_end_choices import CLASSICAL, DEPTH_CHOICES, MASK_CHOICES
 from ..mimo_core.scene.camera_motion import CAMERA_KINDS
 from ..mimo_core.scene.held_things import HELD_THINGS
 from .batches import FrameBatch
@@ -142,7 +142,12 @@ class MimoSeparateScene(io.ComfyNode):
         check_choice("masks", masks, MASK_CHOICES)
         check_choice("depth_from", depth_from, DEPTH_CHOICES)
         folders, device = folder_paths.get_folder_paths("mimo"), str(comfy.model_management.get_torch_device())
-        back_ends = find_back_ends(masks, depth_from, folders, device=device)
+        back_ends = find_back_ends(  # what is given wins: then nothing is loaded
+            masks if person is None else CLASSICAL,
+            depth_from if depth is None and occluder is None else CLASSICAL,
+            folders,
+            device=device,
+        )
         progress = make_progress()
         clip = to_clip(clip, fps=fps, progress=progress)
         scene = separate_with(

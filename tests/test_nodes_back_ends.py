@@ -45,6 +45,15 @@ def test_the_nodes_take_the_networks_that_are_there(node_classes, folders, model
     assert "sam2" not in report and "depth anything" not in report
 
 
+def test_no_network_is_loaded_whose_layer_is_at_a_socket(node_classes, folders, models, made):
+    for name in ("sam2", "depth_anything"):
+        (models / "mimo" / name / "model.safetensors").write_bytes(b"damaged: loading it is refused")
+    settings = {"clip": torch.from_numpy(made.frames).float() / 255, "camera": "none", "edge": 2, "fps": 0.0}
+    given = {"person": torch.from_numpy(made.person).float() / 255, "occluder": torch.zeros(FRAMES, 128, 128)}
+    report = node_classes["MIMO_SeparateScene"].execute(**settings, motion=made.motion, **given).args[-1]
+    assert "sam2" not in report and "depth anything" not in report
+
+
 def test_the_command_line_takes_them_too(models, made, tmp_path, capsys):
     write_video(tmp_path / "shot.mp4", iter(made.frames), fps=12, total=FRAMES)
     out = tmp_path / "layers"

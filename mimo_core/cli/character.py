@@ -105,7 +105,7 @@ def run_replace(options) -> None:
     shared = {
         "scene": scene,
         "networks": find_estimator(options.estimator),
-        "back_ends": find_named_back_ends(options),
+        "back_ends": find_named_back_ends(options, scene=scene),
         "held_things": options.held_things,
         "decoder": decoder,
         "progress_of": start_bar,
@@ -137,7 +137,7 @@ def _prepare_replace(options):
         person=options.person,
         at=options.at,
         networks=find_estimator(options.estimator),
-        back_ends=find_named_back_ends(options),
+        back_ends=find_named_back_ends(options, scene=scene),
         held_things=options.held_things,
         progress_of=start_bar,
     )

@@ -125,11 +125,11 @@ def add_back_end_options(command) -> None:
     )
 
 
-def find_named_back_ends(options):
-    """The networks of `add_back_end_options`. Raises InputError for weights that are not there."""
-    from ..scene.back_ends import find_back_ends
+def find_named_back_ends(options, *, scene=None):
+    """The networks of `add_back_end_options`; none for a `scene` that is given. InputError for missing weights."""
+    from ..scene.back_ends import BackEnds, find_back_ends
 
-    return find_back_ends(options.masks, options.depth)
+    return find_back_ends(options.masks, options.depth) if scene is None else BackEnds()
 
 
 def parse_point(text: str) -> tuple[int, float, float]:
