@@ -17,6 +17,7 @@ from mimo_core.scene.prompts import list_prompts
 from mimo_core.scene.separate import separate_scene
 from mimo_core.scene.strong_depth import DepthNetwork
 from mimo_core.scene.strong_masks import MaskNetwork
+from mimo_core.weights.transformers_networks import keep_on_device
 from mimo_lab.synthetic import make_shot
 from tests.tiny_transformers import save_depth_network, save_detector, save_edgetam, save_mask_network
 
@@ -68,7 +69,10 @@ class KnownMasks:
     config = SimpleNamespace(image_size=256, num_maskmem=7, max_object_pointers_in_encoder=16)
 
     def __init__(self, *people):
-        self.people, self.prompts = people, []
+        self.people, self.prompts, self.moves = people, [], []
+
+    def to(self, device):
+        self.moves.append(device)
 
     def __call__(self, inference_session, frame, frame_idx):
         for number in inference_session.obj_with_new_inputs:
@@ -148,6 +152,14 @@ class TestMasks:
         assert len(calls) == 2
         assert read == [0, 1]
 
+    def test_it_leaves_the_device_when_it_is_done_or_canceled(self, network, clip, made):
+        network._network = KnownMasks(made.visible)
+        network.segment(clip, made.motion)
+        assert network._network.moves == ["cpu", "cpu"]  # this machine's own, and where it waits
+        with pytest.raises(Canceled):
+            network.segment(clip, made.motion, cancel_at(1)[0])
+        assert len(network._network.moves) == 4
+
     def test_true_masks_go_through_to_the_scene(self, network, clip, made):
         network._network = KnownMasks(made.visible)
         scene = separate_with(BackEnds(masks=network, mask_name="sam2"), clip, motion=made.motion)
@@ -203,6 +215,14 @@ def test_edgetam_goes_the_same_way_as_sam2(tmp_path, clip, made, shown_once):
     pytest.importorskip("timm", reason="needs timm and torchvision")
     masks = MaskNetwork(save_edgetam(tmp_path)).segment(clip, made.motion)
     assert (len(masks), masks.height, masks.width) == (FRAMES, SIZE, SIZE)
+
+
+def test_a_network_waits_on_the_cpu_also_after_an_error():
+    network, moves = torch.nn.Linear(1, 1), []
+    network.to = moves.append
+    with pytest.raises(Canceled), keep_on_device(network, "cuda:1"):
+        raise Canceled
+    assert moves == ["cuda:1", "cpu"]
 
 
 class TestDepth:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..media.clip import Clip
-from ..weights.transformers_networks import find_class, load_network, load_processor, read_model_type
+from ..weights.transformers_networks import find_class, keep_on_device, load_network, load_processor, read_model_type
 
 
 MODEL_TYPE = "depth_anything"
@@ -19,7 +19,7 @@ EXTREMES = (0.5, 99.5)  # percentiles of a frame that become black and white
 
 
 class DepthNetwork:
-    """A network that tells how near each pixel is, frame by frame. One object serves one thread at a time."""
+    """A network that tells how near each pixel is, frame by frame. One object serves one clip at a time."""
 
     def __init__(self, folder: Path, *, device: str = "cpu"):
         kind = read_model_type(folder)
@@ -29,7 +29,7 @@ class DepthNetwork:
                 "Put another one there, or choose classical."
             )
         self._processor = load_processor(find_class("DPTImageProcessor", since="4.45"), folder)
-        self._network = load_network(find_class("DepthAnythingForDepthEstimation", since="4.45"), folder, device)
+        self._network = load_network(find_class("DepthAnythingForDepthEstimation", since="4.45"), folder, "cpu")
         self._device, self._lock = device, threading.Lock()
 
     def estimate(self, clip: Clip, tick: Callable[[], None] = lambda: None) -> Clip:
@@ -42,16 +42,17 @@ class DepthNetwork:
     def _draw_depths(self, clip: Clip, tick: Callable[[], None]) -> Iterator[NDArray]:
         import cv2
 
-        for frame in clip:
-            depth = cv2.resize(self._look(frame), (clip.width, clip.height), interpolation=cv2.INTER_LINEAR)
-            yield np.repeat(_stretch(depth)[..., None], 3, -1)
-            tick()
+        with self._lock, keep_on_device(self._network, self._device):
+            for frame in clip:
+                depth = cv2.resize(self._look(frame), (clip.width, clip.height), interpolation=cv2.INTER_LINEAR)
+                yield np.repeat(_stretch(depth)[..., None], 3, -1)
+                tick()
 
     def _look(self, frame: NDArray) -> NDArray:
         """Inverse depth (h, w) of a frame at the network's size."""
         import torch
 
-        with self._lock, torch.inference_mode():
+        with torch.inference_mode():
             inputs = self._processor(images=frame, return_tensors="pt", input_data_format="channels_last")
             depth = self._network(**inputs.to(self._device)).predicted_depth[0]
         return depth.float().cpu().numpy()

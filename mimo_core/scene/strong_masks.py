@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..media.clip import Clip, Masks
 from ..media.cuts import CutFinder
 from ..motion.motion import Motion
-from ..weights.transformers_networks import find_class, load_network, read_model_type
+from ..weights.transformers_networks import find_class, keep_on_device, load_network, read_model_type
 from .prompts import Prompt, list_prompts
 
 
@@ -45,7 +45,7 @@ class MaskNetwork:
         model, session, since = NETWORKS[kind]
         if kind == "edgetam_video":
             _check_timm()
-        self._network = load_network(find_class(model, since=since), folder, device)
+        self._network = load_network(find_class(model, since=since), folder, "cpu")
         self._session_class = find_class(session, since=since)
         self._device, self._lock = device, threading.Lock()
 
@@ -60,7 +60,7 @@ class MaskNetwork:
         cuts, empty = CutFinder(), np.zeros((clip.height, clip.width), np.uint8)
         prompts = list_prompts(motion, clip.width, clip.height)
         follower = None
-        with self._lock:
+        with self._lock, keep_on_device(self._network, self._device):
             for frame, shown in zip(clip, prompts, strict=True):
                 if cuts.add(frame) or not any(shown):
                     follower = None  # what is remembered of before is of no use

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
@@ -74,6 +75,16 @@ def load_network(network_class, folder: Path, device: str):
     if reason:
         raise _refuse_files(network_class, folder, reason)
     return network.to(device).float().eval()  # files in half precision too: pictures are float32
+
+
+@contextmanager
+def keep_on_device(network, device: str) -> Iterator[None]:
+    """A network on `device` for as long as it works; in between it waits on the CPU, so that others find memory."""
+    network.to(device)
+    try:
+        yield
+    finally:
+        network.to("cpu")
 
 
 def _find_reference(folder: Path) -> str:
