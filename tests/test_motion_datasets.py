@@ -378,6 +378,13 @@ class TestGvhmr:
         with pytest.raises(InputError, match="cannot be read"):
             read(LEGACY_HEAD + b"\x80\x02" + b"N" * 1000 + b".")
 
+    def test_a_tensor_of_an_expanded_tensor_reads_no_memory_beyond_its_numbers(self):
+        view = find_tensor_builder("torch._utils", "_rebuild_tensor_v2")
+        expanded = view(np.arange(4.0), 0, (1000,), (0,))
+        for storage in (expanded, np.zeros((4, 4)), np.arange(8.0)[::2], np.array([None] * 4)):
+            with pytest.raises(InputError, match="damaged"):
+                view(storage, 0, (4,), (1,))
+
     @pytest.mark.parametrize("kept", [0, 30, 0.3, 0.9, 0.999])
     def test_cut_off_is_named(self, tmp_path, walk, kept):
         torch.save({"smpl_params_global": self.params(walk, Rotation.identity())}, tmp_path / "whole.pt")

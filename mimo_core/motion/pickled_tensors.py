@@ -55,9 +55,12 @@ def _read_storage(content: bytes) -> np.ndarray:
 
 
 def _view_storage(storage: np.ndarray, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> np.ndarray:
-    """An array of `size` that takes every `stride`-th number along each axis, from `offset` on. Raises InputError."""
+    """An array of `size` that takes every `stride`-th number along each axis, from `offset` on. Raises InputError.
+
+    The storage must hold its numbers side by side: steps over another view could leave its memory.
+    """
     whole = [offset, *size, *stride]
-    if not isinstance(storage, np.ndarray) or any(type(number) is not int or number < 0 for number in whole):
+    if not _is_storage(storage) or any(type(number) is not int or number < 0 for number in whole):
         raise InputError("The file is damaged: a tensor in it does not fit its numbers.")
     if 0 in size:
         return np.zeros(size, storage.dtype)
@@ -68,3 +71,8 @@ def _view_storage(storage: np.ndarray, offset: int, size: tuple[int, ...], strid
         )
     bytes_apart = tuple(step * storage.itemsize for step in stride)
     return np.lib.stride_tricks.as_strided(storage[offset:], tuple(size), bytes_apart, writeable=False)
+
+
+def _is_storage(value) -> bool:
+    """Whether a value is a row of plain numbers without gaps or repeats."""
+    return isinstance(value, np.ndarray) and value.ndim == 1 and value.flags.c_contiguous and not value.dtype.hasobject
