@@ -23,7 +23,6 @@ from .identity.identity import Identity
 from .media.clip import Clip, Masks
 from .media.store import FrameStore
 from .motion.motion import Motion
-from .motion.retarget import retarget_motion
 from .pose.blazepose import BlazePose
 from .pose.estimate import Estimate, estimate_motion
 from .pose.estimate_people import estimate_people
@@ -101,8 +100,8 @@ class ProxyDecoder:
         """A function that renders some frames of the character: images (H, W, 3) and coverage (H, W)."""
         proxy = Proxy.from_identity(identity)
         light = estimate_scene_light(scene, motion)
-        motion = retarget_motion(motion, identity)
-        return lambda frames: proxy.render(motion, size=(scene.width, scene.height), light=light, frames=frames)
+        draw_frame = proxy.follow_motion(motion, size=(scene.width, scene.height), light=light)
+        return lambda frames: map(draw_frame, frames)
 
 
 def ignore_stages(stage: str) -> Progress:

@@ -6,13 +6,16 @@ import pytest
 import torch
 
 from mimo_core.body.head import grow_head
+from mimo_core.body.limbs import scale_legs
 from mimo_core.body.model import free_body
 from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
 from mimo_core.geometry.camera import Camera
+from mimo_core.motion import half_body
 from mimo_core.motion.half_body import shows_feet
+from mimo_core.motion.legs import FRAMES_AT_ONCE
 from mimo_core.motion.motion import Motion
-from mimo_core.motion.retarget import retarget_motion
+from mimo_core.motion.retarget import move_onto_body, retarget_motion
 
 
 BODY = free_body()
@@ -84,6 +87,24 @@ class TestPlacing:
 
     def test_what_is_placed_so_is_not_moved_again(self, moved):
         assert retarget_motion(moved, moved.person.betas) is moved
+
+    def test_feet_that_come_into_the_picture_with_less_size_are_still_assumed(self):
+        near, other = stand(2.1, 0.3), torch.tensor([0.0, 1.5, -1, 0, 0, 0, 0, 0, 0, 0])
+        cartoon = Cartoon(near.with_person(replace(near.person, betas=other)))
+        moved = retarget_motion(near, cartoon)
+        assert (
+            float(project(moved, "left_ankle")[0, 0, 1]) < CAMERA.size[1] < float(project(near, "left_ankle")[0, 0, 1])
+        )
+        on_legs = move_onto_body(moved, scale_legs(BODY, 0.5))
+        assert torch.allclose(project(on_legs, "pelvis"), project(near, "pelvis"), atol=1.5)
+
+    def test_a_long_clip_takes_no_memory_by_its_length(self, cook, monkeypatch):
+        frames = []
+        posed = half_body.pose_skeleton
+        monkeypatch.setattr(half_body, "pose_skeleton", lambda *given: frames.append(given[2].frames) or posed(*given))
+        long = cook.with_person(cook.person.index(torch.zeros(600, dtype=torch.long)))
+        retarget_motion(long, Cartoon(cook.with_person(replace(cook.person, betas=torch.ones(10)))))
+        assert sum(frames) >= 600 and max(frames) <= FRAMES_AT_ONCE
 
     def test_a_driver_whose_feet_are_seen_is_stood_upon_the_floor_as_ever(self):
         far = stand(5.0, 0.0)

@@ -13,18 +13,23 @@ from mimo_core.body.model import free_body
 from mimo_core.body.person import Person
 from mimo_core.body.raster import interpolate, rasterize
 from mimo_core.body.skeleton import JOINT
+from mimo_core.denoise.concat_sources import draw_proxy_in_scene
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.identity.identity import Identity
+from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
 from mimo_core.motion.retarget import retarget_motion
 from mimo_core.proxy.billboard import place_billboard
+from mimo_core.proxy.hair import comb_hair
 from mimo_core.proxy.hands import clean_hands
 from mimo_core.proxy.outline import FittedPicture, move_onto_contour
+from mimo_core.proxy.prints import PlainFront
 from mimo_core.proxy.proxy import Proxy
 from mimo_core.proxy.surface import load_surface
 from mimo_core.proxy.sway import trace_back
 from mimo_core.proxy.texture import BakedTexture
+from mimo_core.scene.scene import Scene
 
 
 SIDE = 256
@@ -232,6 +237,17 @@ class TestHiddenSide:
         )
         rgb, middle = _render_back(colors)
         assert np.abs(rgb[middle].astype(float) - (60, 90, 190)).mean() < 35
+
+    def test_a_trunk_of_which_the_front_is_hidden_has_no_prints(self):
+        surface = load_surface(256)
+        colors = np.full((len(surface.place), 3), 120, np.float32)
+        front = PlainFront.of(surface, colors, np.flatnonzero(surface.arms), np.float32([220, 170, 140]))
+        assert not front.is_print.any() and not len(front.cloth)
+
+    def test_hair_is_combed_over_nothing_where_all_is_seen(self):
+        surface = load_surface(256)
+        colors = np.full((len(surface.place), 3), 120, np.float32)
+        assert comb_hair(surface, colors, np.flatnonzero(surface.hair), np.zeros(0, int)).shape == (0, 3)
 
     def test_stripes_around_the_trunk_are_on_the_back_too(self):
         rgb, chest = _render_back(COLORS)
@@ -500,6 +516,10 @@ class TestShell:
         assert float(behind[2][0].abs()) < 1e-5 < 0.04 < float(behind[2][-1]) < 0.2
         again = proxy._posed_on_skins(moving, 24.0)(2)[1]
         assert torch.equal(again, place(2)[1])
+        ground = Clip.still(np.full((SIDE, SIDE, 3), 90, np.uint8), len(steps), 24)
+        nothing = Masks.constant(0, len(steps), SIDE, SIDE)
+        layer = draw_proxy_in_scene(proxy, Motion((moving,), 24.0, CAMERA), Scene(ground, ground, nothing, nothing))
+        assert np.array_equal(layer[2], list(layer.read(0, 4))[2])
 
     def test_it_is_not_drawn_out_over_a_cut(self, skirted):
         one = person()

@@ -107,6 +107,13 @@ class TestCartoon:
         assert rows[0][-1] == pytest.approx(rows[1][-1], abs=5)
         assert len(rows[0]) == pytest.approx(len(rows[1]), rel=0.08)
 
+    def test_it_is_drawn_alike_whether_or_not_its_motion_was_retargeted_before(self, cartoon):
+        another = torch.tensor([0.0, 1, -1, 0, 0, 0, 0, 0, 0, 0])
+        driver = Motion((replace(person(), betas=another),), 24.0, CAMERA)
+        proxy = Proxy.from_identity(cartoon, texture=256)
+        direct, moved = (next(iter(proxy.render(each))) for each in (driver, retarget_motion(driver, cartoon)))
+        assert np.array_equal(direct[1], moved[1]) and np.array_equal(direct[0], moved[0])
+
     def test_standing_it_looks_like_its_picture(self, cartoon):
         own = Motion((person(),), 24.0, CAMERA)
         alpha = next(iter(Proxy.from_identity(cartoon, texture=256).render(retarget_motion(own, cartoon))))[1]

@@ -88,16 +88,16 @@ class _ProxyFrames:
     """Frames of the proxy in a scene, drawn when they are read."""
 
     def __init__(self, proxy: Proxy, motion: Motion, plate: Clip, scene: Scene):
-        self.proxy, self.motion, self.plate, self.scene = proxy, motion, plate, scene
+        self.motion, self.plate, self.scene = motion, plate, scene
+        self.draw_frame = proxy.follow_motion(motion, size=(plate.width, plate.height))
         self.shape = (plate.height, plate.width, 3)
 
     def __len__(self) -> int:
         return self.motion.frames
 
     def read(self, start: int, stop: int) -> Iterator[NDArray]:
-        drawn = self.proxy.render(self.motion[start:stop], size=(self.plate.width, self.plate.height))
-        grounds = self.plate.read(start, stop)
-        for frame, ((picture, alpha), ground) in enumerate(zip(drawn, grounds, strict=True), start):
+        for frame, ground in enumerate(self.plate.read(start, stop), start):
+            picture, alpha = self.draw_frame(frame)
             front = self.scene.occluder[0 if self.scene.is_still else frame]
             layers = Clip.from_array(ground[None]), Masks.from_array(front[None])
             bare = Scene(layers[0], layers[0], Masks.constant(0, 1, *ground.shape[:2]), layers[1])

@@ -15,7 +15,17 @@ from ..body.model import BodyModel, free_body
 from ..body.person import Person
 from ..body.skeleton import JOINT
 from ..geometry.camera import Camera
-from .legs import ARMS, LEGS, STRAIGHT_LEG, Skeleton, apply_limb_rotations, pose_skeleton, reach_goal
+from .legs import (
+    ARMS,
+    LEGS,
+    STRAIGHT_LEG,
+    Skeleton,
+    apply_limb_rotations,
+    join_moved,
+    pose_skeleton,
+    reach_goal,
+    split_frames,
+)
 from .motion import Motion
 
 
@@ -32,13 +42,12 @@ def shows_feet(motion: Motion) -> bool:
     person, ankles = motion.person, [leg[2] for leg in LEGS]
     if not person.visible.any():
         return True
-    body = free_body()
-    joints = pose_skeleton(body, body.betas_of(person), person).joints[:, ankles] + person.transl[:, None]
-    seen = motion.camera.view(joints)
-    pixels = motion.camera.pixels(seen)
-    inside = (pixels[..., 1] < motion.camera.size[1]) & (seen[..., 2] > 0)
-    shown = (inside & (person.joint_confidence[:, ankles] >= SEEN_CONFIDENCE)).any(1)
-    return bool(shown[person.visible].float().mean() >= LEAST_SEEN)
+    camera, shown = motion.camera, []
+    for frames in split_frames(person.frames):
+        seen = camera.view(_pose_driver(person.index(frames))[1][:, ankles], frames)
+        shown.append((camera.pixels(seen)[..., 1] < camera.size[1]) & (seen[..., 2] > 0))
+    trusted = person.joint_confidence[:, ankles] >= SEEN_CONFIDENCE
+    return bool((torch.cat(shown) & trusted).any(1)[person.visible].float().mean() >= LEAST_SEEN)
 
 
 def place_half_body(motion: Motion, betas: Tensor, head_growth: float) -> Motion:
@@ -48,41 +57,49 @@ def place_half_body(motion: Motion, betas: Tensor, head_growth: float) -> Motion
     would not fit into the picture.
     """
     body, person = free_body(), motion.person
-    driver = pose_skeleton(body, body.betas_of(person), person)
-    size = _fit_head(motion, driver, head_growth)
     betas = scale_to_height(body, betas, measure_height(body, body.betas_of(person)))
-    own = pose_skeleton(body, betas, person)
-    placed = _push_away(driver.joints + person.transl[:, None], motion.camera, size)
-    moved = replace(person, betas=betas, body=body.name, transl=placed[:, 0] - own.joints[:, 0])
-    return motion.with_person(_reach_hands(body, moved, placed, own))
+    camera, slices = motion.camera, list(split_frames(person.frames))
+    room = torch.cat([_measure_room(camera, person.index(part), part, head_growth) for part in slices])
+    size = float(room.quantile(OFTEN).clamp(LEAST_SIZE, 1.0)) if len(room) else 1.0
+    parts = [_place_frames(camera, person.index(part), part, betas, size) for part in slices]
+    confidence = person.joint_confidence.clone()
+    confidence[:, [leg[2] for leg in LEGS]] = 0  # further away they may come into the picture, where nobody saw them
+    return motion.with_person(replace(join_moved(person, parts), joint_confidence=confidence))
 
 
-def _fit_head(motion: Motion, driver: Skeleton, head_growth: float) -> float:
-    """How large the character may be over the driver for its crown to stay in the picture, LEAST_SIZE to 1.
+def _pose_driver(person: Person) -> tuple[Skeleton, Tensor]:
+    """The skeleton of a person, and its joints in the world (F, 24, 3)."""
+    skeleton = pose_skeleton(free_body(), free_body().betas_of(person), person)
+    return skeleton, skeleton.joints + person.transl[:, None]
+
+
+def _measure_room(camera: Camera, person: Person, frames: slice, head_growth: float) -> Tensor:
+    """How large the character may be over the driver for its crown to stay in the picture, (n,) of n seen `frames`.
 
     A driver's head that is cut off may be replaced by one that is.
     """
-    camera, person = motion.camera, motion.person
-    base, pelvis = (driver.joints[:, JOINT[name]] + person.transl for name in ("head", "pelvis"))
+    driver, joints = _pose_driver(person)
+    base, pelvis = (joints[:, JOINT[name]] for name in ("head", "pelvis"))
     up = _measure_head(free_body(), driver) * driver.linear[:, JOINT["head"], :, 1]
-    own, grown = base + up, base + HAIR * head_growth * up
-    shown = person.visible & (camera.view(torch.stack([pelvis, grown], 1))[..., 2] > 0).all(1)
-    if not shown.any():
-        return 1.0
-    hips, crown, top = (_rows_of(points, camera)[shown] for points in (pelvis, own, grown))
-    goal = crown.clamp(max=TOP_MARGIN * camera.size[1])
-    room = (hips - goal) / (hips - top).clamp_min(1.0)
-    return float(room.quantile(OFTEN).clamp(LEAST_SIZE, 1.0))
+    seen = camera.view(torch.stack([pelvis, base + up, base + HAIR * head_growth * up], 1), frames)
+    shown = person.visible & (seen[:, [0, 2], 2] > 0).all(1)
+    hips, crown, top = camera.pixels(seen[shown])[..., 1].T
+    return (hips - crown.clamp(max=TOP_MARGIN * camera.size[1])) / (hips - top).clamp_min(1.0)
 
 
-def _push_away(points: Tensor, camera: Camera, size: float) -> Tensor:
-    """World points (F, N, 3) so far off that the camera sees them in their places and a body `size` times as large."""
-    eye = torch.linalg.inv(camera.extrinsics().to(points))[:, None, :3, 3]
+def _place_frames(camera: Camera, person: Person, frames: slice, betas: Tensor, size: float) -> Person:
+    """Some frames of a person on another shape (10), seen `size` times as large at the same hips and hands."""
+    body = free_body()
+    own = pose_skeleton(body, betas, person)
+    placed = _push_away(_pose_driver(person)[1], camera, frames, size)
+    moved = replace(person, betas=betas, body=body.name, transl=placed[:, 0] - own.joints[:, 0])
+    return _reach_hands(body, moved, placed, own)
+
+
+def _push_away(points: Tensor, camera: Camera, frames: slice, size: float) -> Tensor:
+    """World points (F, N, 3) of `frames` so far off that they are seen in their places and a body `size` as large."""
+    eye = torch.linalg.inv(camera.extrinsics(frames).to(points))[:, None, :3, 3]
     return eye + (points - eye) / size
-
-
-def _rows_of(points: Tensor, camera: Camera) -> Tensor:
-    return camera.pixels(camera.view(points[:, None]))[:, 0, 1]
 
 
 def _measure_head(body: BodyModel, skeleton: Skeleton) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle,
 
 LEGS = tuple(tuple(JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")) for side in ("left", "right"))
 ARMS = tuple(tuple(JOINT[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist")) for side in ("left", "right"))
+FRAMES_AT_ONCE = 256  # posed at once: in between they take 7 kB each
+MOVED = ("global_orient", "body_pose", "transl")  # of a person, by another body
 BENT = 0.02  # a knee straighter than about this many radians bends around the hinge of the thigh
 STRAIGHT_LEG = 0.999  # of a leg's length: the furthest that it reaches
 TENSE = 0.97  # of a leg's length: from here on, or from the driver's own stretch, a swinging leg follows less and less
@@ -43,6 +46,18 @@ def pose_skeleton(body: BodyModel, betas: Tensor, person: Person) -> Skeleton:
     joints = (linear @ rest[..., None])[..., 0] + transforms[..., :3, 3]
     soles = torch.stack([vertices[foot_vertices(body, side), 1].amin() for side in ("left", "right")])
     return Skeleton(rest, linear, joints, rest[[leg[2] for leg in LEGS], 1] - soles)
+
+
+def split_frames(frames: int) -> Iterator[slice]:
+    """Slices of FRAMES_AT_ONCE frames, in order."""
+    return (slice(at, min(at + FRAMES_AT_ONCE, frames)) for at in range(0, frames, FRAMES_AT_ONCE))
+
+
+def join_moved(person: Person, parts: Iterable[Person]) -> Person:
+    """The person on the body and in the places of its `parts`, which follow each other."""
+    parts = list(parts)
+    moved = {name: torch.cat([getattr(part, name) for part in parts]) for name in MOVED}
+    return replace(person, betas=parts[0].betas, body=parts[0].body, **moved)
 
 
 def foot_vertices(body: BodyModel, side: str) -> Tensor:

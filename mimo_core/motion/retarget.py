@@ -13,7 +13,17 @@ from ..body.model import BodyModel, free_body
 from ..body.person import Person
 from ..errors import InputError
 from .half_body import place_half_body, shows_feet
-from .legs import LEGS, Skeleton, apply_limb_rotations, leg_length, leg_stretch, pose_skeleton, reach_goal
+from .legs import (
+    LEGS,
+    Skeleton,
+    apply_limb_rotations,
+    join_moved,
+    leg_length,
+    leg_stretch,
+    pose_skeleton,
+    reach_goal,
+    split_frames,
+)
 from .motion import Motion
 
 
@@ -22,8 +32,6 @@ SWING_RELEASE = 8.0  # how fast: 10 cm higher the leg may want 8 cm more than it
 GIVE = 0.015  # metres before the end of a leg's reach at which the pelvis begins to sink, for no jerk, if legs differ
 ALIKE_LEGS = 0.05  # relative difference of leg length from which legs differ fully
 STATURES = ("driver", "own")
-FRAMES_AT_ONCE = 256  # retargeted at once: in between they take 7 kB each
-MOVED = ("global_orient", "body_pose", "transl")  # of a person, by retargeting
 
 
 def retarget_motion(motion: Motion, character, *, stature: str = "driver") -> Motion:
@@ -53,10 +61,8 @@ def retarget_motion(motion: Motion, character, *, stature: str = "driver") -> Mo
         betas = scale_to_height(body, betas, measure_height(body, driver_betas) * share)
     if person.body == body.name and torch.allclose(betas, driver_betas, atol=1e-3):
         return motion
-    starts = range(0, person.frames, FRAMES_AT_ONCE)
-    parts = [_move_frames(body, person.index(slice(at, at + FRAMES_AT_ONCE)), driver_betas, betas) for at in starts]
-    moved = {name: torch.cat([getattr(part, name) for part in parts]) for name in MOVED}
-    return motion.with_person(replace(person, betas=betas, body=body.name, **moved))
+    parts = (_move_frames(body, person.index(part), driver_betas, betas) for part in split_frames(person.frames))
+    return motion.with_person(join_moved(person, parts))
 
 
 def _character_betas(character) -> Tensor | None:
@@ -81,12 +87,11 @@ def move_onto_body(motion: Motion, body: BodyModel) -> Motion:
         return motion
     person, betas = motion.person, free_body().betas_of(motion.person)
     parts = []
-    for at in range(0, person.frames, FRAMES_AT_ONCE):
-        part = person.index(slice(at, at + FRAMES_AT_ONCE))
+    for frames in split_frames(person.frames):
+        part = person.index(frames)
         own, other = (pose_skeleton(which, betas, part) for which in (free_body(), body))
         parts.append(_move_to_goals(body, part, betas, own, other))
-    moved = {name: torch.cat([getattr(part, name) for part in parts]) for name in MOVED}
-    return motion.with_person(replace(person, betas=betas, body=body.name, **moved))
+    return motion.with_person(join_moved(person, parts))
 
 
 def _move_frames(body: BodyModel, person: Person, driver_betas: Tensor, betas: Tensor) -> Person:

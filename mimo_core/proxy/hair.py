@@ -102,6 +102,8 @@ def comb_hair(surface: BodySurface, shown: NDArray, hair: NDArray, target: NDArr
     """
     from scipy.spatial import cKDTree
 
+    if not len(target):
+        return shown[target]
     place = surface.place
     top, width = place[hair, 1].max(), np.quantile(np.abs(place[hair, 0]), 0.9)
     low = _trace_hairline(place[hair], width)

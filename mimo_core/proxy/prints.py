@@ -45,7 +45,7 @@ class PlainFront:
         front = source[(surface.trunk[source] > 0.5) & (surface.place[source, 2] > surface.axis[source, 2])]
         is_print = np.zeros(len(colors), bool)
         is_print[front[_find_prints(surface, colors, front)]] = True
-        if skin is not None:
+        if skin is not None and len(front):
             is_print[front[_find_bare(surface, colors, front, skin)]] = True
         return cls(surface, colors, is_print, front[~is_print[front]])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body.head import grow_head
-from ..body.model import BodyModel, free_body
 from ..body.person import Person
 from ..errors import InputError
 from ..identity.identity import Identity
@@ -42,11 +41,10 @@ POSED_AT_ONCE = 64  # frames; the joints of a whole clip would take 5 kB each
 class Proxy:
     """A character that can be drawn in any motion: textured skins on a body, or a card where there is no body."""
 
-    betas: Tensor | None  # (10,)
+    identity: Identity
     skins: tuple[SkinnedMesh, ...] = ()  # the body, then what hangs on it
     brightness: Tensor | None = None  # (V,) of the body's vertices under the picture's own light
     card: TexturedMesh | BendingCard | None = None
-    body: BodyModel = field(default_factory=free_body)  # what moves the skins
 
     @classmethod
     def from_identity(
@@ -69,13 +67,12 @@ class Proxy:
         colors = unmix_colors(identity.picture, identity.matte)
         ask()
         if identity.motion is None:
-            return cls(None, card=_make_card(identity, colors))
+            return cls(identity, card=_make_card(identity, colors))
         vertices = _dress_identity(identity)
         ask()
         skins = _make_skins(identity, vertices, colors, back_side, texture, ask)
         ask()
-        brightness = _picture_brightness(identity, vertices)
-        return cls(identity.motion.person.betas, skins, brightness=brightness, body=identity.body)
+        return cls(identity, skins, brightness=_picture_brightness(identity, vertices))
 
     def render(
         self,
@@ -92,16 +89,25 @@ class Proxy:
         this character's is retargeted. `size` is (width, height), the camera's by default. `light` falls on the
         character in place of the picture's. `frames` are those of the motion that are drawn, by default all.
         """
-        motion = move_onto_body(retarget_motion(motion, self.betas), self.body)
+        draw_frame = self.follow_motion(motion, size=size, light=light)
+        frames = range(motion.frames) if frames is None else frames
+        yield from map(draw_frame, track_progress(frames, len(frames), progress))
+
+    def follow_motion(
+        self, motion: Motion, *, size: tuple[int, int] | None = None, light: SurfaceLight | None = None
+    ) -> Callable[[int], tuple[NDArray, NDArray]]:
+        """A function that draws a frame of the motion as `render` does; what depends on all of them is found once."""
+        motion = move_onto_body(retarget_motion(motion, self.identity), self.identity.body)
         camera = motion.camera if size is None else motion.camera.resize(*size)
         sheets, place = self._posed(motion)
-        frames = range(motion.frames) if frames is None else frames
-        for frame in track_progress(frames, len(frames), progress):
-            if motion.person.visible[frame]:
-                vertices = place(frame)
-                yield draw_meshes(sheets, vertices, camera, frame, shades=self._shades(vertices, light))
-            else:
-                yield np.zeros((*camera.size[::-1], 3), np.uint8), np.zeros(camera.size[::-1], np.uint8)
+
+        def draw_frame(frame: int) -> tuple[NDArray, NDArray]:
+            if not motion.person.visible[frame]:
+                return np.zeros((*camera.size[::-1], 3), np.uint8), np.zeros(camera.size[::-1], np.uint8)
+            vertices = place(frame)
+            return draw_meshes(sheets, vertices, camera, frame, shades=self._shades(vertices, light))
+
+        return draw_frame
 
     def _shades(self, vertices: list[Tensor], light: SurfaceLight | None) -> list[Tensor] | None:
         """Factors (V,) on the colors of every skin from the picture's light to another one."""
@@ -120,13 +126,13 @@ class Proxy:
         return [skin.sheet for skin in self.skins], self._posed_on_skins(motion.person, motion.fps)
 
     def _posed_on_skins(self, person: Person, fps: float) -> Callable[[int], list[Tensor]]:
-        frames = count_lag_frames(fps)
+        body, frames = self.identity.body, count_lag_frames(fps)
 
         @functools.lru_cache(maxsize=2)
         def transforms_from(start: int) -> Tensor:
-            return joint_transforms(self.body, person.index(slice(start, start + POSED_AT_ONCE)))
+            return joint_transforms(body, person.index(slice(start, start + POSED_AT_ONCE)))
 
-        grown = self.body.betas_of(person) - self.betas
+        grown = body.betas_of(person) - self.identity.motion.person.betas
         angles = (person.left_hand_pose, person.right_hand_pose)
 
         def pose_frame(frame: int) -> list[Tensor]:
@@ -135,7 +141,7 @@ class Proxy:
             posed = [skin.posed(transforms, grown, hands) for skin in self.skins]
             for number, skin in enumerate(self.skins):
                 if skin.sway is not None:
-                    posed[number] = lag_behind(posed[number], skin, grown, history(frame), fps)
+                    posed[number] = lag_behind(posed[number], skin, grown, [transforms, *history(frame)], fps)
             return posed
 
         def history(frame: int) -> list[Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -48,11 +48,6 @@ class SkinnedMesh:
     beside: Tensor  # (V,) long, the vertices of the body whose light falls on these
     has_hands: bool = False  # whether the vertices are those of the body
     sway: Tensor | None = None  # (V,) 0 to 1: how far vertices lag behind, as cloth and hair do; None for not at all
-
-    def choose(self, kept: Tensor) -> SkinnedMesh:
-        """The vertices where `kept` (V,) bool, without faces."""
-        parts = {name: getattr(self, name)[kept] for name in ("vertices", "weights", "shapedirs", "beside")}
-        return replace(self, sway=None, **parts)
 
     def posed(self, transforms: Tensor, betas: Tensor, hands: Hands = (None, None)) -> Tensor:
         """World vertices (V, 3) under joint transforms (24, 4, 4), `betas` (10) away from the character's shape.

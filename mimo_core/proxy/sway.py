@@ -5,8 +5,7 @@ A frame is made of those before it alone, so it is the same whichever frames are
 
 from __future__ import annotations
 
-import math
-
+import torch
 from torch import Tensor
 
 from ..body.person import Person
@@ -34,17 +33,13 @@ def trace_back(person: Person, frame: int, count: int) -> list[int]:
     return traced
 
 
-def lag_behind(posed: Tensor, skin: SkinnedMesh, betas: Tensor, before: list[Tensor], fps: float) -> Tensor:
-    """Posed vertices (V, 3) of a skin drawn towards where the frames `before` had them, transforms (24, 4, 4) each."""
-    loose = skin.sway > 0
-    if not before or not loose.any():
+def lag_behind(posed: Tensor, skin: SkinnedMesh, betas: Tensor, transforms: list[Tensor], fps: float) -> Tensor:
+    """Posed vertices (V, 3) of a skin drawn towards where it was: `transforms` (24, 4, 4) each, the latest first.
+
+    Skinning is linear in them, so the mean of the places is that under the mean of the transforms.
+    """
+    if len(transforms) == 1:
         return posed
-    part = skin.choose(loose)
-    total, mean = 1.0, posed[loose].clone()
-    for age, transforms in enumerate(before, 1):
-        weight = math.exp(-age / (LAG_SECONDS * fps))
-        mean += weight * part.posed(transforms, betas)
-        total += weight
-    moved = posed.clone()
-    moved[loose] += skin.sway[loose, None] * (mean / total - posed[loose])
-    return moved
+    ages = torch.arange(len(transforms), dtype=posed.dtype)
+    mean = torch.einsum("n,nijk->ijk", torch.softmax(-ages / (LAG_SECONDS * fps), 0), torch.stack(transforms))
+    return torch.lerp(posed, skin.posed(mean, betas), skin.sway[:, None])
