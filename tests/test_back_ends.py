@@ -292,6 +292,11 @@ class TestChoice:
         mine = separate_with(found, clip, motion=made.motion, **given)
         assert mine.report == separate_scene(clip, motion=made.motion, **given).report
 
+    def test_a_motion_of_another_length_is_refused_before_a_network_looks(self, models, clip, made):
+        found = find_back_ends(folders=[models], device="cpu")
+        with pytest.raises(InputError, match=f"motion has 3 frames but the clip has {FRAMES}"):
+            separate_with(found, clip, motion=made.motion[:3])
+
     def test_progress_goes_up_to_the_end_through_all_networks(self, models, clip, made):
         told = []
         found = find_back_ends(folders=[models], device="cpu")

@@ -205,6 +205,14 @@ class TestFolders:
         assert installed.path.read_bytes() == CONTENT
         assert installed.sha256 == SHA256
 
+    def test_of_a_folder_that_lacks_a_file_nothing_is_copied(self, models, tmp_path):
+        folder = replace(self.FOLDER, files=(("config.json", ""), *self.FOLDER.files))
+        (tmp_path / "got").mkdir()
+        (tmp_path / "got" / "config.json").write_text("{}")
+        with pytest.raises(InputError, match=r"got lacks parts/net\.pth of .*whole folder"):
+            install_weights(folder, tmp_path / "got", models)
+        assert not (models / "mimo" / "net").exists()
+
     def test_it_is_there_when_all_its_files_are(self, tmp_path, monkeypatch):
         monkeypatch.setenv("MIMO_MODELS", str(tmp_path))
         (tmp_path / "mimo" / "net").mkdir(parents=True)
