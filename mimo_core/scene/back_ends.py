@@ -20,7 +20,7 @@ from ..weights.files import find_entry, locate_network
 from ..weights.transformers_networks import choose_device, find_folder
 from .back_end_choices import AUTO, CLASSICAL, DEPTH_FOLDERS, MASK_FOLDERS
 from .scene import Scene
-from .separate import separate_scene
+from .separate import check_motion_length, separate_scene
 
 
 if TYPE_CHECKING:
@@ -70,8 +70,9 @@ def separate_with(
 ) -> Scene:
     """`separate_scene` with the layers that strong networks find. What is given wins, as there.
 
-    With masks of a network and no motion the pose is estimated first.
+    With masks of a network and no motion the pose is estimated first. Raises InputError as `separate_scene` does.
     """
+    check_motion_length(motion, clip)
     finds_masks = back_ends.masks is not None and person is None
     finds_depth = back_ends.depth is not None and depth is None and occluder is None
     stages = _Stages(progress, len(clip), finds_masks + finds_depth + (finds_masks and motion is None))

@@ -9,8 +9,6 @@ SWEEPS = 2  # over all offsets; the second one still lowers the cost by some per
 CHANGE_COST = 2.0  # of neighbors with different offsets, whatever they look like: fewer and larger pieces
 UNKNOWN_COST = 1e4  # of copying from where nothing is known
 RIM_UNKNOWN_COST = 60.0  # of a piece of whose surroundings beside the rim nothing is known
-LIGHT_LEVELS = 40.0  # by which averages of the same thing may differ along the rim: what differs more is another thing
-OTHER_WEIGHT = 2.0  # of levels beyond
 GUIDE_WEIGHT = 0.4  # of the distance from the appearance that is expected
 GUIDE_LIMIT = 60.0  # levels of that distance beyond which it counts no more
 CAPACITY_STEPS = 16  # of whole numbers to one unit of cost
@@ -77,8 +75,6 @@ class OffsetLabels:
             beside = beside[at_rim]
             copied, is_known = self._look_up(beside, offset)
             seam = 2 * np.linalg.norm(looks[tuple(copied.T)] - looks[tuple(beside.T)], axis=1)
-            apart = np.linalg.norm(averages[tuple(copied.T)][:, :3] - averages[tuple(beside.T)][:, :3], axis=1)
-            seam += OTHER_WEIGHT * np.maximum(apart - LIGHT_LEVELS, 0)
             cost[at_rim] += np.where(is_known, seam, RIM_UNKNOWN_COST)
         return cost
 

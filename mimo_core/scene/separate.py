@@ -91,11 +91,7 @@ def separate_scene(
     """
     check_camera(camera)
     check_held_things(held_things)
-    if motion is not None and motion.frames != len(clip):
-        raise InputError(
-            f"The motion has {motion.frames} frames but the clip has {len(clip)}. "
-            "Estimate it on the same clip at the same frame rate."
-        )
+    check_motion_length(motion, clip)
     overrides = fit_overrides(clip, person=person, occluder=occluder, depth=depth, plate=plate)
     if coarse is None and overrides.person is None:
         motion, coarse = _estimate_person(clip, motion, progress)
@@ -125,6 +121,15 @@ def separate_scene(
     if not is_of_several:
         return scene
     return replace(scene, people=ScenePeople(working.ranks, _find_owners(working)))
+
+
+def check_motion_length(motion: Motion | None, clip: Clip) -> None:
+    """Raise InputError for a motion that has not as many frames as the clip."""
+    if motion is not None and motion.frames != len(clip):
+        raise InputError(
+            f"The motion has {motion.frames} frames but the clip has {len(clip)}. "
+            "Estimate it on the same clip at the same frame rate."
+        )
 
 
 def _estimate_person(clip: Clip, motion: Motion | None, progress: Progress) -> tuple[Motion, Masks]:

@@ -129,9 +129,13 @@ def _fetch_from_archive(entry: WeightFile, target: Path, progress: Progress) -> 
 def install_weights(entry: WeightFile, source: Path, folder: Path) -> FetchedFile:
     """Copy a file that was downloaded by other means to its place, or the files of a folder.
 
-    Raises InputError if there is no such file. Of a folder the last file is returned.
+    Raises InputError if there is no such file. Of a folder the last file is returned, and nothing is copied unless all
+    are there.
     """
     if entry.files:
+        absent = [name for name, _ in entry.files if not (source / name).is_file()]
+        if absent:
+            raise InputError(f"{source} lacks {', '.join(absent)} of {entry.name}. Download the whole folder.")
         return [install_weights(part, source / part.remote_path, folder) for part in entry.list_parts()][-1]
     if not source.is_file():
         raise InputError(f"There is no file {source}.")
