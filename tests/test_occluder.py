@@ -102,6 +102,13 @@ class TestTracks:
             crossing.add(frame, [replace(there, place=np.array([0.3 * STATURE * frame, 0.0]))])
         assert crossing.labels_in_front() and not still.labels_in_front()
 
+    def test_what_crosses_the_scene_and_touches_for_long_needs_to_hide_the_body_in_two_frames_only(self):
+        tracks = ObjectTracks(STATURE)
+        for frame in range(15):
+            place, share = np.array([0.1 * STATURE * frame, 0.0]), 0.06 if frame in (7, 8) else 0.0
+            tracks.add(frame, [replace(seen(frame, 5.0 * frame, touches=True, area=900), covers=share, place=place)])
+        assert tracks.labels_in_front()
+
     def test_what_is_held_beside_the_body_is_kept_and_a_shadow_beside_it_is_not(self):
         racket, shadow = ObjectTracks(STATURE), ObjectTracks(STATURE)
         for frame in range(6):

@@ -21,7 +21,7 @@ OWN_COLOR_SHARE = 0.5  # of an object never seen apart with colours of a body pa
 # Set on five real clips and the shots 12 and 71, 2026-11-27: flicker, captions at the feet and people behind cover up
 # to 9 % in their second best frame, what passes in front 17 % and more.
 COVERING_SHARE = 0.1  # of an object, or of the body if smaller: in this many frames as FRAMES_APART, it is in front
-COVERING_FRAMES = 0.2  # share of the sightings at the person in which it must cover so much: a bystander's arm does not
+COVERING_FRAMES = 0.2  # and share of the sightings at the person: a bystander's arm covers in fewer
 CROSSING_TRAVEL = 0.5  # of the body height: what moves so far across the scene is surely an object,
 CROSSING_SHARE = 0.04  # and needs to cover less
 MOST_SEEDS = 6  # objects of a canvas that are tracked, those seen most: crowds cost time and hide nobody
@@ -168,9 +168,11 @@ class _ObjectTrack:
         near = [seen for seen in self.sightings if seen.touches]
         if all(seen.covers is None for seen in near):
             return True
-        least = CROSSING_SHARE if self.travel() >= CROSSING_TRAVEL else COVERING_SHARE
-        covering = sum((seen.covers or 0) >= least for seen in near)
-        return covering >= max(FRAMES_APART, COVERING_FRAMES * len(near))
+        if self.travel() >= CROSSING_TRAVEL:
+            least, frames = CROSSING_SHARE, FRAMES_APART
+        else:
+            least, frames = COVERING_SHARE, max(FRAMES_APART, COVERING_FRAMES * len(near))
+        return sum((seen.covers or 0) >= least for seen in near) >= frames
 
     def travel(self) -> float:
         """How far it moves across the scene, in body heights."""
