@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
-from mimo_core.pose import estimators
 from mimo_core.pose.blazepose import (
     ANKLES,
     ELBOWS,
@@ -41,7 +40,6 @@ from mimo_core.pose.vitpose import (
     move_joints,
     plan_crop,
 )
-from mimo_core.weights import transformers_networks
 from mimo_lab.synthetic import make_shot
 from tests.tiny_transformers import save_detector, save_vitpose
 
@@ -310,6 +308,8 @@ class TestChoice:
         (tmp_path / "config.json").write_text('{"model_type": "yolos"}')
         with pytest.raises(InputError, match="yolos"):
             PersonNetwork(tmp_path)
+        with pytest.raises(InputError, match=r"is a folder without config\.json"):
+            PersonNetwork(tmp_path / "nothing")
 
     def test_a_detector_without_people_is_refused(self, tmp_path):
         with pytest.raises(InputError, match="knows no person"):
@@ -376,5 +376,5 @@ class TestChoice:
             JointNetwork(tmp_path)
 
     def test_nothing_of_transformers_is_loaded_for_what_ships(self, monkeypatch):
-        monkeypatch.setattr(transformers_networks, "find_class", None)
-        assert estimators.find_estimator("auto") is None
+        monkeypatch.setitem(sys.modules, "transformers", None)
+        assert find_estimator("auto") is find_estimator("blazepose") is None

@@ -144,8 +144,8 @@ class PersonNetwork:
         kind = read_model_type(folder)
         if kind not in DETECTORS:
             raise InputError(
-                f"The detector in {folder} is a {kind}; {', '.join(DETECTORS)} are known. Put another one there, or "
-                "choose blazepose."
+                f"The detector in {folder} is a {kind or 'folder without config.json'}; {', '.join(DETECTORS)} are "
+                "known. Put another one there, or choose blazepose."
             )
         name, since = DETECTORS[kind]
         self._network = load_network(find_class(name, since=since), folder, device)
