@@ -114,7 +114,7 @@ class _Follower:
         logits = output.pred_masks.float().cpu().numpy()
         masks = {
             number: _draw_mask(logits[row].squeeze(), frame.shape[1], frame.shape[0])
-            for row, number in enumerate(output.object_ids)
+            for row, number in enumerate(self.session.obj_ids)
             if number in here
         }
         self.lost = {number for number, mask in masks.items() if shown[number].share_inside(mask) < LEAST_INSIDE}

@@ -60,13 +60,16 @@ def load_network(network_class, folder: Path, device: str):
 
     Raises InputError for files that are not its weights, and for settings by which something else would be loaded.
     """
+    import torch
+
     key = _find_reference(folder)
     if key:
         raise _refuse_files(network_class, folder, f"{key} in config.json asks for what is not in the folder.")
     try:
-        network, info = network_class.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
+        with torch.inference_mode(False):  # ComfyUI's mode would bind the tensors to it
+            network, info = network_class.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
     except MemoryError:
         raise
     except Exception as error:  # of changed settings each version raises something else
@@ -74,17 +77,22 @@ def load_network(network_class, folder: Path, device: str):
     reason = _find_random(network, info["missing_keys"])
     if reason:
         raise _refuse_files(network_class, folder, reason)
-    return network.to(device).float().eval()  # files in half precision too: pictures are float32
+    with torch.inference_mode(False):
+        return network.to(device).float().eval()  # files in half precision too: pictures are float32
 
 
 @contextmanager
 def keep_on_device(network, device: str) -> Iterator[None]:
     """A network on `device` for as long as it works; in between it waits on the CPU, so that others find memory."""
-    network.to(device)
+    import torch
+
+    with torch.inference_mode(False):
+        network.to(device)
     try:
         yield
     finally:
-        network.to("cpu")
+        with torch.inference_mode(False):
+            network.to("cpu")
 
 
 def _find_reference(folder: Path) -> str:
