@@ -107,7 +107,7 @@ class TestPlacing:
         assert sum(frames) >= 600 and max(frames) <= FRAMES_AT_ONCE
 
     def test_a_driver_whose_feet_are_seen_is_stood_upon_the_floor_as_ever(self):
-        far = stand(5.0, 0.0)
+        far = stand(3.2, 0.3)  # so tall in the picture that a large head has no room
         moved = retarget_motion(far, Cartoon(far.with_person(replace(far.person, betas=torch.ones(10)))))
         ankles = ("left_ankle", "right_ankle")
         assert torch.allclose(project(moved, *ankles), project(far, *ankles), atol=3)

@@ -252,6 +252,15 @@ class TestHiddenSide:
         front = PlainFront.of(surface, colors, np.flatnonzero(surface.arms), np.float32([220, 170, 140]))
         assert not front.is_print.any() and not len(front.cloth)
 
+    def test_hair_behind_is_half_the_strands_in_front_and_half_what_is_nearest(self):
+        surface = load_surface(256)
+        away = surface.place[:, 2]
+        hair = np.flatnonzero(surface.hair & (surface.head > 0.5) & (away > np.median(away[surface.hair])))
+        colors = np.full((len(away), 3), 200.0)
+        colors[hair[away[hair] < np.quantile(away[hair], 0.35)]] = 60
+        behind = np.flatnonzero(surface.hair & (away < np.quantile(away[surface.hair], 0.2)))
+        assert 100 < comb_hair(surface, colors, hair, behind).mean() < 150
+
     def test_hair_is_combed_over_nothing_where_all_is_seen(self):
         surface = load_surface(256)
         colors = np.full((len(surface.place), 3), 120, np.float32)
