@@ -342,6 +342,24 @@ def test_a_hand_beyond_the_first_guess_is_the_persons_and_a_bystander_who_goes_o
 
 
 @pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        (slice(40, 42), slice(60, 90)),  # as thin as a pole, but it goes on
+        (slice(20, 80), slice(60, 73)),  # goes no further, but is larger than a hand
+        (slice(40, 44), slice(67, 72)),  # as small as a hand, but apart from the person
+    ],
+)
+def test_what_looks_like_the_person_beyond_the_first_guess_and_is_no_end_of_a_limb_is_not_theirs(rows, columns):
+    soft, looks_so, nothing = np.zeros((100, 100), np.uint8), np.zeros((100, 100), bool), np.zeros((100, 100), bool)
+    soft[20:80, 40:60] = 255
+    looks_so[20:80, 40:60] = looks_so[rows, columns] = True
+    picture = np.zeros((100, 100, 3), np.uint8)
+    view = FrameView(picture, soft, picture, ~nothing, nothing, nothing.astype(np.float32), None, STATURE)
+    assert (looks_so & ~view.near_person).any()
+    assert not find_ends_beyond(view, looks_so, looks_so & view.near_person).any()
+
+
+@pytest.mark.parametrize(
     ("count", "slip", "at_hand", "is_persons"),
     [(3, 1.0, True, True), (3, 1.0, False, False), (8, 0.2, False, True), (8, 1.0, True, False)],
 )

@@ -85,3 +85,29 @@ def test_somebody_who_stands_close_is_not_cut(floor, hole):
 def test_a_background_that_does_not_fit_changes_nothing_else(floor, hole):
     found = find_remains((floor * 0.7).astype(np.uint8), floor.astype(float), hole, ~hole, REACH)
     assert not found.any()
+
+
+def dim(picture, rows, columns, share):
+    """A copy of a picture that is darker within some rows and columns."""
+    picture = picture.copy()
+    picture[rows, columns] = (picture[rows, columns] * share).astype(np.uint8)
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "share"),
+    [
+        (slice(138, 146), slice(95, 110), 0.7),  # begins away from the feet
+        (slice(60, 80), slice(115, 130), 0.75),  # lies beside the trunk
+        (slice(125, 140), slice(90, 120), 0.96),  # is as faint as compression
+        (slice(90, 160), slice(50, 155), 0.7),  # is everywhere: a background that does not fit
+    ],
+)
+def test_what_is_darker_but_no_shadow_of_feet_stays(floor, hole, rows, columns, share):
+    found = find_remains(dim(floor, rows, columns, share), floor.astype(float), hole, ~hole, REACH)
+    assert not found.any()
+
+
+def test_a_shadow_of_feet_that_is_as_wide_as_this_is_found(floor, hole):
+    found = find_remains(dim(floor, slice(125, 140), slice(90, 120), 0.7), floor.astype(float), hole, ~hole, REACH)
+    assert found[132:138, 92:118].all()
