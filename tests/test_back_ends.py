@@ -143,6 +143,11 @@ class TestMasks:
         outputs = followers[-1].session.output_dict_per_obj[0]
         assert list(outputs["cond_frame_outputs"]) == [4, 5]
 
+    def test_a_version_that_remembers_otherwise_is_refused(self, models, monkeypatch):
+        monkeypatch.setattr(sys.modules["transformers"], "__version__", "4.56.0")  # takes no second prompt
+        with pytest.raises(InputError, match=r"needs transformers 4\.57 or newer, 4\.56\.0 is installed"):
+            MaskNetwork(models / "sam2")
+
     def test_cancel_ends_it_in_the_frame_in_which_it_is_pressed(self, network, clip, made):
         read = []
         watched = clip.derive(lambda frame: read.append(frame) or clip[frame])

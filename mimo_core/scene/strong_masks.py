@@ -22,9 +22,9 @@ from ..weights.transformers_networks import find_class, keep_on_device, load_net
 from .prompts import Prompt, list_prompts
 
 
-NETWORKS = {  # model_type of config.json: model and session of transformers, and the first version that has them
+NETWORKS = {  # model_type of config.json: model and session of transformers, and the first version that works
     "edgetam_video": ("EdgeTamVideoModel", "EdgeTamVideoInferenceSession", "4.57"),
-    "sam2_video": ("Sam2VideoModel", "Sam2VideoInferenceSession", "4.56"),
+    "sam2_video": ("Sam2VideoModel", "Sam2VideoInferenceSession", "4.57"),
 }
 IMAGE_MEAN, IMAGE_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as both were trained
 POINT, BOX_CORNERS = 1, (2, 3)  # labels of prompts

@@ -20,7 +20,7 @@ ELSEWHERE = re.compile(r"[/:\\]")  # is in names of repositories, files and sour
 def find_class(name: str, *, since: str):
     """A class of transformers. Raises InputError where the package, or the class in its version, is missing.
 
-    `since` is the first version that has it. Without torchvision an image processor is the one that needs none.
+    `since` is the first version that works. Without torchvision an image processor is the one that needs none.
     """
     try:
         import transformers
@@ -32,12 +32,17 @@ def find_class(name: str, *, since: str):
     if name.endswith("Processor") and importlib.util.find_spec("torchvision") is None:
         name = f"{name}Pil" if hasattr(transformers, f"{name}Pil") else name
     found = getattr(transformers, name, None)
-    if found is None:
+    if found is None or _read_version(transformers.__version__) < _read_version(since):
         raise InputError(
             f"{name} needs transformers {since} or newer, {transformers.__version__} is installed. "
             f'Run: {sys.executable} -m pip install --upgrade "transformers>={since}"'
         )
     return found
+
+
+def _read_version(text: str) -> tuple[int, ...]:
+    """The first two numbers of a version."""
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
 def find_folder(path: str, mimo_folders: Iterable[Path], *, what: str, instead: str) -> Path:
