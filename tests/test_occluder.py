@@ -409,15 +409,26 @@ def test_what_is_seen_briefly_at_the_person_is_theirs_unless_it_is_as_large_as_a
     assert bool(tracks.labels_of_person()) == is_persons
 
 
-@pytest.mark.parametrize(("at_hand", "slip"), [(True, 0.5), (False, 0.5), (True, 0.9)])
-def test_a_bag_that_hangs_on_a_hand_is_held_though_nothing_joins_it_to_the_person(at_hand, slip):
+@pytest.mark.parametrize(
+    ("at_hand", "slip", "contrast", "speed", "is_held"),
+    [
+        (True, 0.5, 80.0, 1.8, True),
+        (False, 0.5, 80.0, 1.8, False),
+        (True, 0.9, 80.0, 1.8, False),
+        (True, 0.5, 5.0, 1.8, False),  # a shadow
+        (True, 0.5, 80.0, 1.0, False),  # hardly moves
+    ],
+)
+def test_a_bag_that_hangs_on_a_hand_is_held_though_nothing_joins_it_to_the_person(
+    at_hand, slip, contrast, speed, is_held
+):
     tracks = ObjectTracks(STATURE)
     for frame in range(20):
-        place = np.array([1.8 * frame, 60.0])
-        bag = Sighting(frame, 1, np.array([50.0, 60.0]), 120, frame % 3 == 0, 0.1, place=place, contrast=80.0)
+        place = np.array([speed * frame, 60.0])
+        bag = Sighting(frame, 1, np.array([50.0, 60.0]), 120, frame % 3 == 0, 0.1, place=place, contrast=contrast)
         bag = replace(bag, covers=0.0, at_hand=at_hand, body=np.array([(1 - slip) * place[0], 50.0]))
         tracks.add(frame, [bag])
-    assert bool(tracks.labels_held()) == (at_hand and slip < 0.75)
+    assert bool(tracks.labels_held()) == is_held
 
 
 @pytest.mark.parametrize(("guessed", "is_scenery"), [((0.0, 0.8), True), ((0.8, 0.8), False)])
