@@ -106,7 +106,8 @@ class TestTracks:
         tracks = ObjectTracks(STATURE)
         for frame in range(15):
             place, share = np.array([0.1 * STATURE * frame, 0.0]), 0.06 if frame in (7, 8) else 0.0
-            tracks.add(frame, [replace(seen(frame, 5.0 * frame, touches=True, area=900), covers=share, place=place)])
+            there = seen(frame, 5.0 * frame, touches=True, area=900)
+            tracks.add(frame, [replace(there, covers=share, place=place, contrast=30.0)])
         assert tracks.labels_in_front()
 
     def test_what_is_held_beside_the_body_is_kept_and_a_shadow_beside_it_is_not(self):
