@@ -23,6 +23,7 @@ FEWEST_FOR_SHIFT = 4  # matches that must agree on a plain shift where there are
 WRONG_LEVELS = 12  # grey levels by which a pixel misses the key, wherever it lies within a pixel of its place
 EDGE_LEVELS = 24  # grey levels between neighbors of an edge
 MOST_WRONG = 0.33  # share of wrong edges from which another way onto the key is looked for
+MUCH_LESS = 0.7  # of that share must be left: on rich texture right fits have 0.45, and a new key lets errors add up
 SHIFT_SIDE = 160  # pixels of the longer side of the pictures in which a shift of any size is looked for
 LEAST_OVERLAP = 0.2  # share of the free pixels that still meet after such a shift
 
@@ -119,8 +120,9 @@ class CameraTracker:
             before = _Key(*self._before, self.pans[-1], self.homographies[-1])
             for key in (self._key, before):
                 fit = key.find_any_shift(picture, mask)
-                if fit is not None:
-                    best = min(best, (key.measure_wrong(picture, mask, fit), key, fit), key=lambda found: found[0])
+                share = np.inf if fit is None else key.measure_wrong(picture, mask, fit)
+                if share < MUCH_LESS * best[0]:
+                    best = (share, key, fit)
         _, key, fit = best
         return None if fit is None else (key, fit)
 
