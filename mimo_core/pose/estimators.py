@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError
-from ..weights.files import find_entry, format_command, locate_network
-from ..weights.transformers_networks import choose_device, find_folder
+from ..weights.files import require_network
+from ..weights.transformers_networks import choose_device
 from .blazepose import BlazePose, load_both
 
 
@@ -25,25 +25,12 @@ def find_estimator(name: str, folders: Iterable[Path] = (), *, device: str = "")
     """
     if name not in ESTIMATORS:
         raise InputError(f"There is no estimator {name!r}. Choose one of: {', '.join(ESTIMATORS)}.")
-    folders = list(folders)
+    folders, asked = list(folders), {"what": f"The estimator {name}", "instead": "blazepose"}
     if name == BOTH:
-        return load_both(_find_heavy(folders))
+        return load_both(require_network(HEAVY, folders, **asked))
     if name == VITPOSE:
         from .vitpose import load_vitpose
 
-        places = [
-            find_folder(path, folders, what=f"The estimator {name}", instead="blazepose") for path in VITPOSE_FOLDERS
-        ]
+        places = [require_network(path, folders, **asked) for path in VITPOSE_FOLDERS]
         return load_vitpose(*places, device or choose_device())
     return None
-
-
-def _find_heavy(folders: list[Path]) -> Path:
-    entry = find_entry(HEAVY)
-    path = locate_network(entry, folders)
-    if path is None:
-        raise InputError(
-            f"The estimator {BOTH} needs {entry.name} ({entry.size}) in models/mimo. Get it with "
-            f"{format_command('fetch', entry.group)}, or choose blazepose."
-        )
-    return path

@@ -16,8 +16,8 @@ from ..errors import InputError
 from ..media.clip import Clip, Masks
 from ..motion.motion import Motion
 from ..progress import Progress, scale_progress, silent
-from ..weights.files import find_entry, locate_network
-from ..weights.transformers_networks import choose_device, find_folder
+from ..weights.files import find_entry, locate_network, require_network
+from ..weights.transformers_networks import choose_device
 from .back_end_choices import AUTO, CLASSICAL, DEPTH_FOLDERS, MASK_FOLDERS
 from .scene import Scene
 from .separate import check_motion_length, separate_scene
@@ -131,7 +131,7 @@ def _find_choice(what: str, name: str, places: dict[str, str], folders: list[Pat
         return next(((each, folder) for each, folder in found if folder is not None), None)
     if name not in places:
         raise InputError(f"There is no {what} {name!r}. Choose one of: {', '.join((AUTO, CLASSICAL, *places))}.")
-    return name, find_folder(places[name], folders, what=f"The choice {name}", instead=CLASSICAL)
+    return name, require_network(places[name], folders, what=f"The choice {name}", instead=CLASSICAL)
 
 
 @lru_cache(maxsize=1)

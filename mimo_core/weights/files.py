@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..errors import InputError
+
 
 ASSETS = Path(__file__).parents[1] / "assets"
 NOT_STATED = "not stated for the weights (the code is Apache-2.0)"
@@ -223,6 +225,21 @@ def locate_network(entry: WeightFile, mimo_folders: Iterable[Path] = ()) -> Path
     below = Path(entry.path).relative_to("mimo")
     places = (Path(folder) / below for folder in mimo_folders)
     return next((path for path in places if _is_whole(entry, path)), None) or locate_weights(entry)
+
+
+def require_network(path: str, mimo_folders: Iterable[Path], *, what: str, instead: str) -> Path:
+    """Where the network of an entry of the weights' table lies. Raises InputError where it does not.
+
+    `what` it is for begins the message, and what to choose `instead` ends it.
+    """
+    entry = find_entry(path)
+    folder = locate_network(entry, mimo_folders)
+    if folder is None:
+        raise InputError(
+            f"{what} needs {entry.name} ({entry.size}) in models/{entry.path}. Get it with "
+            f"{format_command('fetch', entry.group)}, or choose {instead}."
+        )
+    return folder
 
 
 def find_entry(path: str) -> WeightFile:

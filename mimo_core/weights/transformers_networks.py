@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
-from .files import find_entry, format_command, locate_network
 
 
 ELSEWHERE = re.compile(r"[/:\\]")  # is in names of repositories, files and sources, in no name of what is built in
@@ -43,21 +42,6 @@ def find_class(name: str, *, since: str):
 def _read_version(text: str) -> tuple[int, ...]:
     """The first two numbers of a version."""
     return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
-
-
-def find_folder(path: str, mimo_folders: Iterable[Path], *, what: str, instead: str) -> Path:
-    """Where the network of an entry of the weights' table lies. Raises InputError where it does not.
-
-    `what` it is for begins the message, and what to choose `instead` ends it.
-    """
-    entry = find_entry(path)
-    folder = locate_network(entry, mimo_folders)
-    if folder is None:
-        raise InputError(
-            f"{what} needs {entry.name} ({entry.size}) in models/{entry.path}. Get it with "
-            f"{format_command('fetch', entry.group)}, or choose {instead}."
-        )
-    return folder
 
 
 def load_network(network_class, folder: Path, device: str):
