@@ -6,6 +6,7 @@ import pytest
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.first_guess import make_first_guess
 from mimo_core.scene.letters import Letters
+from mimo_core.scene.separate import separate_scene
 
 
 LETTER, PRINT = np.s_[60:84, 60:66], np.s_[40:52, 0:6]
@@ -73,3 +74,20 @@ def test_a_color_that_is_everywhere_in_the_scene_is_no_ink():
     working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
     found = Letters(working, no_tick).read(5, clip[5]) > 0
     assert not found[:, :40].any()
+
+
+def test_a_line_that_comes_after_the_person_has_left_does_not_lie_behind_them():
+    ground, ink, late = (90, 140, 90), (230, 10, 150), np.s_[60:84, 56:62]
+    frames, masks = [], []
+    for frame in range(20):
+        x = 50 if frame < 10 else 100
+        picture, mask = np.full((120, 160, 3), ground, np.uint8), np.zeros((120, 160), np.uint8)
+        mask[10:110, x - 10 : x + 30] = 255
+        picture[mask > 0] = (120, 90, 80)
+        for place in (np.s_[60:84, 104:110], late) if frame >= 10 else (np.s_[60:84, 104:110],):
+            picture[place] = ink
+        frames.append(picture)
+        masks.append(mask)
+    scene = separate_scene(Clip.from_frames(frames, 24), coarse=Masks.from_array(np.stack(masks)), camera="none")
+    np.testing.assert_allclose(scene.plate[5][late].reshape(-1, 3).mean(0), ground, atol=6)
+    assert (scene.plate[15][late] == ink).all()

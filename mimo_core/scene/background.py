@@ -14,6 +14,7 @@ from .first_guess import WorkingClip
 from .frame_light import FrameLight
 from .frame_masks import FrameMasks, FrameMaskStore
 from .grain import Grain
+from .letters import Letters
 from .pixel_samples import BackgroundSamples
 
 
@@ -23,6 +24,8 @@ FAINT_ALPHA = 26  # mask values from here on count as person when the hole is cu
 SHADED_REACH = 0.05  # of the body height: what is seen nearer to the person lies in their shadow and compression
 DIFFUSE_SHARE = 0.8  # of what is wanted was seen in no frame: patches would copy whole objects
 GRAIN_FRAMES = 6  # of a canvas teach the grain of the source
+HOLE, OUTSIDE = 1, 2  # a pixel of a frame that hides the background: it is wanted there; it is not
+LETTER_REACH = 0.015  # of the body height: dots and borders of letters lie so near their strokes
 GRAIN_SAMPLES = 4  # of a background pixel before the grain is measured against it
 
 
@@ -65,9 +68,14 @@ class Background:
 
 
 def collect_background(
-    working: WorkingClip, canvas: BackgroundCanvas, masks: FrameMaskStore, tick: Callable, ask: Callable
+    working: WorkingClip,
+    canvas: BackgroundCanvas,
+    masks: FrameMaskStore,
+    tick: Callable,
+    ask: Callable,
+    letters: Letters | None = None,
 ) -> Background:
-    """The background of a canvas of the clip's own size, outside person and moving objects of every frame.
+    """The background of a canvas of the clip's own size, outside person, moving objects and letters of every frame.
 
     What no frame showed is painted where some frame needs it. `tick(None)` is called for each frame, `ask()` between
     steps of the painting; both may raise.
@@ -79,14 +87,17 @@ def collect_background(
     step = max(1, (canvas.stop - canvas.start) // GRAIN_FRAMES)
     for frame, source in enumerate(working.clip.read(canvas.first, canvas.last), canvas.first):
         busy = _find_busy(working, frame, masks.get(frame))
+        if letters is not None and letters.has_lines:  # a line that comes later does not lie behind who stood there
+            drawn = dilate_mask(letters.read(frame, source) > 0, LETTER_REACH * working.full_body_height)
+            busy[drawn & (busy == 0)] = OUTSIDE
         picture = canvas.project(source, frame, flags=cv2.INTER_LINEAR)
-        blocked = canvas.project(busy, frame, flags=cv2.INTER_NEAREST, border=2)
+        blocked = canvas.project(busy, frame, flags=cv2.INTER_NEAREST, border=OUTSIDE)
         free = blocked == 0
         picture = light.level(picture, free)
         away = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
         samples.add(picture, free, frame, away > SHADED_REACH * working.full_body_height)
         if frame in masks:
-            wanted |= blocked == 1
+            wanted |= blocked == HOLE
             tick(None)
         if (frame - canvas.first) % step == 0 and len(calm) < GRAIN_FRAMES:
             calm.append((picture, blocked == 0))
@@ -98,7 +109,7 @@ def collect_background(
 
 
 def _find_busy(working: WorkingClip, frame: int, masks: FrameMasks | None) -> np.ndarray:
-    """Where a frame shows person or moving objects, (H, W) uint8 0 or 1, generously."""
+    """Where a frame shows person or moving objects, (H, W) uint8 0 or HOLE, generously."""
     import cv2
 
     if masks is None:
@@ -108,4 +119,4 @@ def _find_busy(working: WorkingClip, frame: int, masks: FrameMasks | None) -> np
         masks.box.cut(busy)[:] = (masks.person > FAINT_ALPHA) | (masks.moving > FAINT_ALPHA)
     busy = dilate_mask(busy, 1.2 * HOLE_REACH * working.body_height + 1)
     size = working.clip.width, working.clip.height
-    return cv2.resize(busy.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    return cv2.resize(HOLE * busy.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)

@@ -68,11 +68,16 @@ class Letters:
         self.shades = np.roll(self.inks[1:], 1) | np.roll(self.inks[1:], -1) | self.inks[1:]
         self.shades = np.concatenate([[False], self.shades])
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether lines of letters are known by their ink, also beside the person."""
+        return bool(self.inks.any())
+
     def read(self, frame: int, picture: np.ndarray) -> np.ndarray:
         """The letters over the person in a frame (H, W, 3) uint8, as (H, W) uint8."""
         flags = self.store[self.frames - 1 - frame]
         drawn = flags & DRAWN > 0
-        if self.inks.any():
+        if self.has_lines:
             drawn |= self._complete_lines(picture, self.inks[flags >> HUE_SHIFT])
         return dilate_mask(drawn, 1).astype(np.uint8) * 255
 

@@ -112,7 +112,9 @@ def separate_scene(
     for canvas in plan_canvases(working.path.scaled(1 / working.scale), working.full_boxes()):
         masks, removes_held = find_masks(working, canvas, overrides.plate, tick, held_things)
         result.lost_held |= removes_held and held_things == "keep" and overrides.occluder is None
-        background = None if overrides.plate is not None else collect_background(working, canvas, masks, tick, tick.ask)
+        background = None
+        if overrides.plate is None:
+            background = collect_background(working, canvas, masks, tick, tick.ask, letters)
         result.is_diffuse |= background is not None and background.is_diffuse
         for frame, source in enumerate(clip.read(canvas.start, canvas.stop), canvas.start):
             _finish_frame(frame, source, working, masks.get(frame), background, overrides, edge, letters, result)
