@@ -80,6 +80,16 @@ class Server:
     def run(self, prompt):
         return self.result(self.submit(prompt))
 
+    def cancel(self, number, seconds=120):
+        """Take a prompt away, whether it waits, begins or runs: an interrupt between the two is lost."""
+        for _ in range(seconds):
+            self.post("/queue", {"delete": [number]})
+            self.post("/interrupt", {})
+            if not any(number == entry[1] for entries in self.get("/queue").values() for entry in entries):
+                return
+            time.sleep(1)
+        raise TimeoutError(f"prompt {number} could not be taken away in {seconds} s")
+
     def stop(self):
         self.process.terminate()
         self.process.wait(20)

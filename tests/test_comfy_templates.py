@@ -172,9 +172,7 @@ class TestNeedsFiles:
             pytest.skip("this ComfyUI lacks the nodes")
         files(entry)
         number = server.submit(prompt_of(template))  # raises where the server refuses the graph
-        server.post("/interrupt", {})
-        server.post("/queue", {"delete": [number]})
-        server.result(number, seconds=120)
+        server.cancel(number)
 
 
 def expand(name, given, prefix):
