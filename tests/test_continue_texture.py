@@ -125,6 +125,12 @@ class TestSamples:
         assert (samples.median() == 150).all()
 
 
+def measure_distance(free):
+    import cv2
+
+    return cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+
+
 class TestFrameLight:
     def test_frames_of_different_exposure_leave_no_grain_in_the_background(self):
         random = np.random.default_rng(1)
@@ -137,7 +143,7 @@ class TestFrameLight:
             free = np.ones((64, 96), bool)
             free[:, 3 * frame : 3 * frame + 20] = False  # somebody who walks by
             raw.add(picture, free, frame)
-            leveled.add(light.level(picture, free), free, frame)
+            leveled.add(light.level(picture, free, measure_distance(free)), free, frame)
         assert raw.median().std() > 2.5  # the fault
         assert leveled.median().std() < 1
 
@@ -152,7 +158,7 @@ class TestFrameLight:
             picture = (floor * (1 - 0.25 * np.exp(-np.maximum(away - 12, 0) / 12))[..., None]).astype(np.uint8)
             free = away > 14
             raw.add(picture, free, frame)
-            samples.add(light.level(picture, free), free, frame)
+            samples.add(light.level(picture, free, measure_distance(free)), free, frame)
         ring = (np.hypot(x - 50, y - 40) > 15) & (np.hypot(x - 50, y - 40) < 20)
         lifted = light.apply(samples.median(), samples.count > 0)[ring].mean()
         assert lifted > raw.median()[ring].mean() + 3
@@ -161,10 +167,10 @@ class TestFrameLight:
         (canvas,) = plan_canvases(CameraPath.still(2), [(0, 0, 80, 60)] * 2)
         light, free = FrameLight(canvas.size), np.ones((60, 80), bool)
         wall = np.full((60, 80, 3), 130, np.uint8)
-        light.level(wall, free)
+        light.level(wall, free, measure_distance(free))
         seen = wall.copy()
         seen[20:40, 20:40] = (210, 60, 40)
-        leveled = light.level(seen, free).astype(int)
+        leveled = light.level(seen, free, measure_distance(free)).astype(int)
         assert np.abs(leveled[45:] - 130).max() <= 4
 
 

@@ -93,14 +93,14 @@ def collect_background(
         picture = canvas.project(source, frame, flags=cv2.INTER_LINEAR)
         blocked = canvas.project(busy, frame, flags=cv2.INTER_NEAREST, border=OUTSIDE)
         free = blocked == 0
-        picture = light.level(picture, free)
         away = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+        picture = light.level(picture, free, away)
         samples.add(picture, free, frame, away > SHADED_REACH * working.full_body_height)
         if frame in masks:
             wanted |= blocked == HOLE
             tick(None)
         if (frame - canvas.first) % step == 0 and len(calm) < GRAIN_FRAMES:
-            calm.append((picture, blocked == 0))
+            calm.append((picture, free))
     background = Background.from_samples(canvas, samples, wanted, grain, ask, light=light)
     for picture, free in calm:
         tick(None)

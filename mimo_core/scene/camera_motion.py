@@ -114,13 +114,13 @@ class CameraTracker:
         agree. The pictures tell: laid on each other they must be alike.
         """
         fit = self._key.find(picture, mask, self._guess())
-        wrong = np.inf if fit is None else self._key.measure_wrong(picture, mask, fit)
+        wrong = 1.0 if fit is None else self._key.measure_wrong(picture, mask, fit)
         best = (wrong, self._key, fit)
         if wrong > MOST_WRONG:
             before = _Key(*self._before, self.pans[-1], self.homographies[-1])
             for key in (self._key, before):
                 fit = key.find_any_shift(picture, mask)
-                share = np.inf if fit is None else key.measure_wrong(picture, mask, fit)
+                share = 1.0 if fit is None else key.measure_wrong(picture, mask, fit)
                 if share < MUCH_LESS * best[0]:
                     best = (share, key, fit)
         _, key, fit = best

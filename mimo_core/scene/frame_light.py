@@ -27,15 +27,15 @@ class FrameLight:
         self.picture = np.zeros((height, width, 3), np.uint8)
         self.distance = np.full((height, width), -1, np.float32)
 
-    def level(self, picture: np.ndarray, free: np.ndarray) -> np.ndarray:
-        """A picture (h, w, 3) uint8 of the canvas in its light, which is learned where the picture is `free` (h, w)."""
-        import cv2
+    def level(self, picture: np.ndarray, free: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        """A picture (h, w, 3) uint8 of the canvas in its light, which is learned where the picture is `free` (h, w).
 
+        `distance` (h, w) is that in pixels to what is not free.
+        """
         if not free.any():
             return picture
         known = self.distance >= 0
         picture = self.apply(picture, free)
-        distance = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
         better = free & (~known | (distance > self.distance + DISTANCE_GAIN))
         self.picture[better], self.distance[better] = picture[better], distance[better]
         return picture
