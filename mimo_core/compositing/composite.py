@@ -15,12 +15,9 @@ from ..progress import Progress, silent
 from ..scene.fields import SOLID_ALPHA, extend_solid_color
 from ..scene.scene import Scene
 from .color_match import COLOR_MATCHES, Tone, match_tone
+from .ground_shadow import GroundShadow
 
 
-SHADOW_WIDTH, SHADOW_DEPTH = 0.04, 0.018  # softness across and along the ground, in heights of the character
-SOLE_SHARE = 0.1  # of the height: the lowest outline within this of the lowest point may stand on the ground
-LIFT = 0.05  # of the height: a character lifted this far off the ground has hardly a contact shadow left
-SHADOW_DARKEST = 0.75
 LEVEL_LOOKBACK = 16  # frames before a part that are drawn first, to learn where the character stood
 FEATHER = 4  # pixels: softness of the edge, where nothing else is asked for
 TONE_LOOKAHEAD = 12  # frames that may be read before the first is given out, to learn the character's colours
@@ -49,8 +46,9 @@ def composite(
     """Lay character frames (H, W, 3) uint8 into a scene; yields frames (H, W, 3) uint8.
 
     `masks` (H, W) uint8 are the character's coverage; without them it covers everything. `feather` softens its edge
-    inwards, in pixels; `shadow` (0 to 1) is the strength of the contact shadow. `color_match` (none, mean, histogram)
-    brings its brightness nearer to that of the person it replaces, by one transform for the clip.
+    inwards, in pixels; `shadow` (0 to 1) is the strength of the contact shadow; from 0.5 on the shadow of the person
+    who was there stays whole. `color_match` (none, mean, histogram) brings its brightness nearer to that of the person
+    it replaces, by one transform for the clip.
 
     Where neither plate, character nor shadow differ from the source the result equals it exactly. Frames are made as
     they are read. With `part` the images are those of a part of the clip, which comes out as in the whole. Raises
@@ -70,14 +68,15 @@ def _composite(scene: Scene, images, masks, color_match: str, feather: int, shad
     drawn = _check_layers(scene, images, masks)
     if part is None:
         tone, drawn = _learn_tone(scene, drawn, color_match)
-        ground, aligned = _Ground(shadow), _align_layers(scene, drawn)
+        ground, aligned = GroundShadow(shadow), _align_layers(scene, drawn)
     else:
-        tone, ground = part.tone, _Ground(shadow, part.ground_level)
+        tone, ground = part.tone, GroundShadow(shadow, part.ground_level)
         aligned = _align_part(scene, drawn, part.first)
     total = len(images) if hasattr(images, "__len__") else scene.frames
     for done, (image, mask, source, plate, occluder) in enumerate(aligned, 1):
-        alpha = _feather(mask, feather)
-        under = _lay_character(ground.shade(plate, mask), tone(image), alpha)
+        alpha, frame = _feather(mask, feather), 0 if scene.is_still else done - 1 + (part.first if part else 0)
+        lit = ground.shade(plate, mask, source, scene.person[frame], _find_hidden(scene, frame, occluder))
+        under = _lay_character(lit, tone(image), alpha)
         frame = _lay_occluder(under, source, occluder)
         yield frame
         progress(done, max(total, done), frame)
@@ -92,7 +91,7 @@ def trace_ground_level(masks_of: Callable[[range], Iterable[np.ndarray]], stop: 
     count = LEVEL_LOOKBACK
     while True:
         first = max(stop - count, 0)
-        lowest, highest = _Ground(1.0), _Ground(1.0, float(height) if first else None)
+        lowest, highest = GroundShadow(1.0), GroundShadow(1.0, float(height) if first else None)
         for mask in masks_of(range(first, stop)):
             lowest.settle(mask)
             highest.settle(mask)
@@ -200,6 +199,18 @@ def _feather(mask: np.ndarray, feather: int) -> np.ndarray:
     return np.minimum(mask, cv2.GaussianBlur(mask, (0, 0), feather / 4, borderType=cv2.BORDER_REPLICATE))
 
 
+def _find_hidden(scene: Scene, frame: int, occluder: np.ndarray) -> np.ndarray:
+    """Where a frame does not show the ground behind its person, (H, W) bool, but for the person."""
+    hidden = occluder > 0
+    if scene.people is None:
+        return hidden
+    if scene.people.whole is not None:
+        hidden |= scene.people.whole.person[frame] > 0
+    for character in scene.people.drawn:
+        hidden |= character.cover[frame] > 0
+    return hidden
+
+
 def _lay_character(plate: np.ndarray, image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     box = Box.of_mask(alpha)
     if box is None:
@@ -222,56 +233,3 @@ def _lay_occluder(frame: np.ndarray, source: np.ndarray, occluder: np.ndarray) -
     mixed = np.where((alpha >= SOLID_ALPHA)[..., None], behind, mixed)
     here[:] = np.where(box.cut(changed)[..., None], mixed, here)
     return frame
-
-
-class _Ground:
-    """Draws the contact shadow, and remembers how low the character stood."""
-
-    def __init__(self, strength: float, level: float | None = None):
-        self.strength, self.level = strength, level
-
-    def shade(self, plate: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """The plate with the shadow of a character of this coverage, on the ground below its lowest outline."""
-        box = None if self.strength == 0 else self.settle(mask)
-        if box is None:
-            return plate
-        bottom, height = box.bottom, box.height
-        lift = (self.level - bottom) / (LIFT * height)
-        density = self._footprint(mask, box, height) * SHADOW_DARKEST * self.strength * np.exp(-lift * lift)
-        x0, y0, soft = self._place(box, height)
-        part = plate[y0 : y0 + density.shape[0], x0 : x0 + density.shape[1]]
-        dark = density[: part.shape[0], : part.shape[1], None]
-        dark = np.where(dark < 1 / 255, 0, dark)
-        part[:] = (part * (1 - dark) + 0.5).astype(np.uint8)
-        return plate
-
-    def settle(self, mask: np.ndarray) -> Box | None:
-        """Follow the ground to this frame; the character's box, or None if the frame does not tell where it stands."""
-        box = Box.of_mask(mask > 127)
-        # A character cut by the frame stands somewhere below it.
-        if box is None or box.bottom >= mask.shape[0] - 1:
-            return None
-        self.level = box.bottom if self.level is None else max(box.bottom, self.level - 0.01 * box.height)
-        return box
-
-    def _place(self, box: Box, height: float) -> tuple[int, int, int]:
-        """Upper left corner of the shadow's window, and its margin."""
-        soft = int(3 * SHADOW_WIDTH * height) + 2
-        return max(box.left - soft, 0), max(int(box.bottom - SOLE_SHARE * height) - soft, 0), soft
-
-    def _footprint(self, mask: np.ndarray, box: Box, height: float) -> np.ndarray:
-        """How much of the light the soles take, (h, w) in 0 to 1, in a window around them."""
-        import cv2
-
-        x0, y0, soft = self._place(box, height)
-        window = mask[y0 : box.bottom + soft, x0 : box.right + soft] > 127
-        rows = np.arange(window.shape[0])[:, None]
-        lowest = np.where(window, rows, -1).max(0)
-        depth = (box.bottom - y0) - 1 - lowest
-        weight = np.where(lowest >= 0, (1 - depth / (SOLE_SHARE * height)).clip(0, 1), 0).astype(np.float32)
-        thickness = max(1, round(SHADOW_DEPTH * height))
-        soles = (rows > lowest - thickness) & (rows <= lowest) & (lowest >= 0)
-        spread = cv2.GaussianBlur(
-            soles * weight, (0, 0), sigmaX=max(SHADOW_WIDTH * height / 2, 0.8), sigmaY=max(SHADOW_DEPTH * height, 0.8)
-        )
-        return spread * (weight.max() / max(spread.max(), 1e-6))
