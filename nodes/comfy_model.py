@@ -24,6 +24,7 @@ from torch import Tensor
 from ..mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, TrainingSettings, build_networks
 from ..mimo_core.denoise.config import MimoConfig
 from ..mimo_core.denoise.denoiser import Denoiser
+from ..mimo_core.denoise.detail import build_detail_network, restore_detail
 from ..mimo_core.denoise.memory import run_with_fallbacks
 from ..mimo_core.denoise.pose_guider import PoseGuider
 from ..mimo_core.denoise.reference import ReferenceFeatures
@@ -32,7 +33,8 @@ from ..mimo_core.errors import InputError
 
 
 CLIP_KEY = "mimo_clip"  # the key under which a CONDITIONING carries its ClipConditions
-REFERENCE_UNET_KEY, TRAINED_KEY = "mimo_reference_unet", "mimo_trained"  # attachments of a MODEL
+# Attachments of a MODEL, which its copies with LoRAs and patches keep.
+REFERENCE_UNET_KEY, TRAINED_KEY, DETAIL_KEY = "mimo_reference_unet", "mimo_trained", "mimo_detail"
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,6 +244,10 @@ def build_model(checkpoint: Checkpoint, *, dtype: torch.dtype | None = None):
     # Sampling does not need the reference UNet: it shares the MODEL's way through the graph, not its memory.
     model.set_attachments(REFERENCE_UNET_KEY, make_patcher(networks.reference_unet))
     model.set_attachments(TRAINED_KEY, networks.trained)
+    exact = comfy.ops.pick_operations(torch.float32, None)
+    detail = build_detail_network(checkpoint, offload, operations=exact)
+    if detail is not None:
+        model.set_attachments(DETAIL_KEY, make_patcher(detail))
     return model
 
 
@@ -277,6 +283,18 @@ def compute_reference(model, latents: Tensor, tokens: Tensor) -> ReferenceFeatur
         for latent, token in zip(latents, tokens, strict=True)
     ]
     return ReferenceFeatures.join(views).to(comfy.model_management.intermediate_device())
+
+
+def has_detail(model) -> bool:
+    """Whether a MODEL brings the network that puts right what the VAE decoded."""
+    return model.get_attachment(DETAIL_KEY) is not None
+
+
+def restore_images(model, images: Tensor, first: int, *, layers) -> Tensor:
+    """IMAGE (n, S, S, 3) as the VAE decoded it, put right by frames `first` and so on of the layers."""
+    network = model.get_attachment(DETAIL_KEY)
+    comfy.model_management.load_models_gpu([network])
+    return restore_detail(network.model, images, layers, first, device=network.load_device)
 
 
 def _require_clip(kwargs) -> ClipConditions:

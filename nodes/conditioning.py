@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from comfy.model_management import get_torch_device
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..mimo_core.denoise.conditioning import (
@@ -18,6 +20,7 @@ from ..mimo_core.denoise.conditioning import (
     prepare_clip_pictures,
     require_token,
 )
+from ..mimo_core.denoise.detail import DETAIL_LAYERS
 from ..mimo_core.denoise.memory import run_with_fallbacks
 from ..mimo_core.denoise.regions import ClipPlan
 from ..mimo_core.errors import InputError
@@ -27,7 +30,7 @@ from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import Progress, silent
 from ..mimo_core.scene.scene import Scene
 from .batches import allocate_batch
-from .comfy_model import CLIP_KEY, ClipConditions, compute_reference, get_training_settings
+from .comfy_model import CLIP_KEY, ClipConditions, compute_reference, get_training_settings, has_detail
 from .comfy_windows import get_windows, set_windows
 from .models import find_official_body
 
@@ -42,6 +45,7 @@ class ConditionedClip:
     latent: dict
     plan: ClipPlan
     notes: tuple[str, ...] = ()
+    layers: Mapping[str, Sequence[NDArray]] = field(default_factory=dict)  # squares, if the MODEL brings detail
 
 
 def condition_clip(
@@ -54,12 +58,14 @@ def condition_clip(
     *,
     text=None,
     start_clip: Clip | None = None,
+    keeps_layers: bool = False,
     progress: Progress = silent,
 ) -> ConditionedClip:
     """Plan the clip, encode its layers and the character, and read the reference.
 
     motion: a Motion, drawn in the colours the weights were trained on, or body code that was drawn already
     text: CONDITIONING for ControlNets; start_clip: frames of the scene's size to begin from instead of noise alone
+    keeps_layers: whether the pixels of the layers will be needed after sampling, for detail
     """
     if vae is None:
         raise InputError("There is no VAE: the checkpoint brings none. Connect Load VAE with one of SD 1.5.")
@@ -67,8 +73,9 @@ def condition_clip(
     token = require_token(identity, model.model.diffusion_model.config.cross_attention_dim)
     pictures = prepare_clip_pictures(identity, motion, scene, how, part, official=find_official_body, progress=progress)
     plan = pictures.plan
+    layers = pictures.keep_squares(plan, DETAIL_LAYERS, progress) if keeps_layers and has_detail(model) else {}
     clip = ClipConditions(
-        concat_latents=pictures.encode_concat(plan, encode, progress),
+        concat_latents=pictures.encode_concat(plan, encode, progress, kept=layers),
         body_code=pictures.cut_body_code(plan, progress),
         reference=_compute_clip_reference(model, identity, encode, token, pictures.size, part.behavior),
         reads_reference=True,
@@ -87,6 +94,7 @@ def condition_clip(
         latent={"samples": latents, "batch_index": [frame for frame, _ in plan.network_frames]},
         plan=plan,
         notes=pictures.notes,
+        layers=layers,
     )
 
 
@@ -115,8 +123,13 @@ def make_encoder(vae):
     return encode
 
 
-def decode_latents(vae, latents: Tensor, progress: Progress = silent) -> Tensor:
-    """The IMAGE of latents (F, 4, h, w), made a few frames at a time."""
+def decode_latents(
+    vae, latents: Tensor, progress: Progress = silent, *, restore: Callable[[Tensor, int], Tensor] | None = None
+) -> Tensor:
+    """The IMAGE of latents (F, 4, h, w), made a few frames at a time.
+
+    restore: puts right a part of the IMAGE that begins with a frame
+    """
     count, (height, width) = len(latents), latents.shape[2:]
     situation = f"where the VAE should decode {8 * width}x{8 * height} pixels in tiles. Lower the size"
     images = allocate_batch(count, 8 * height, 8 * width, 3)
@@ -125,7 +138,7 @@ def decode_latents(vae, latents: Tensor, progress: Progress = silent) -> Tensor:
         pictures = run_with_fallbacks(lambda rows: vae.decode(rows), [few], get_torch_device(), situation=situation)
         if not torch.isfinite(pictures).all():
             raise InputError("The VAE's pictures are NaN or infinite. Start ComfyUI with --fp32-vae or --bf16-vae.")
-        images[start : start + len(few)] = pictures
+        images[start : start + len(few)] = pictures if restore is None else restore(pictures, start)
         progress(start + len(few), count)
     return images
 

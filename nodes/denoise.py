@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import comfy.samplers
 import torch
@@ -233,7 +234,7 @@ class MimoSampler(io.ComfyNode):
         import comfy.sample
         import latent_preview
 
-        from .comfy_model import get_training_settings
+        from .comfy_model import get_training_settings, restore_images
         from .conditioning import decode_latents
 
         check_choice("noise", noise, NOISES)
@@ -241,7 +242,8 @@ class MimoSampler(io.ComfyNode):
         check_choice("scheduler", scheduler, comfy.samplers.KSampler.SCHEDULERS)
         if denoise < 1 and sockets.get("start_images") is None:
             raise InputError(f"Denoise {denoise} needs something to start from. Connect start images, or set it to 1.")
-        made, how = condition_sockets(size, start, length, behavior, **sockets), get_training_settings(sockets["model"])
+        made = condition_sockets(size, start, length, behavior, keeps_layers=True, **sockets)
+        how = get_training_settings(sockets["model"])
         steps = steps or how.steps
         samples = comfy.sample.sample(
             made.model,
@@ -257,7 +259,8 @@ class MimoSampler(io.ComfyNode):
             callback=latent_preview.prepare_callback(made.model, steps),
             seed=seed,
         )
-        images = decode_latents(sockets["vae"], samples, make_progress())
+        restore = partial(restore_images, made.model, layers=made.layers) if made.layers else None
+        images = decode_latents(sockets["vae"], samples, make_progress(), restore=restore)
         said = show_notes(list_left_out(sockets["motion"]), made.notes)
         said = show_clip(images, cls, sockets["scene"].fps) | said
         return io.NodeOutput(images, made.plan, made.latent | {"samples": samples}, ui=said)
@@ -278,7 +281,19 @@ class FrameNoise:
 
 
 def condition_sockets(
-    size, start, length, behavior, *, model, vae, identity, motion, scene, text=None, start_images=None
+    size,
+    start,
+    length,
+    behavior,
+    *,
+    model,
+    vae,
+    identity,
+    motion,
+    scene,
+    text=None,
+    start_images=None,
+    keeps_layers=False,
 ):
     """`condition_clip` on what lies on the sockets of a node."""
     from .conditioning import FrameRange, condition_clip
@@ -289,7 +304,16 @@ def condition_sockets(
         motion = to_clip(motion, progress=progress)
     start_clip = None if start_images is None else to_clip(start_images, progress=progress)
     return condition_clip(
-        model, vae, identity, motion, scene, frames, text=text, start_clip=start_clip, progress=progress
+        model,
+        vae,
+        identity,
+        motion,
+        scene,
+        frames,
+        text=text,
+        start_clip=start_clip,
+        keeps_layers=keeps_layers,
+        progress=progress,
     )
 
 

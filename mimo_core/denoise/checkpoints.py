@@ -33,7 +33,7 @@ from .unet import UNet
 NETWORKS = {"denoising_unet": Denoiser, "reference_unet": ReferenceUNet, "pose_guider": PoseGuider}
 OFFICIAL = ("denoising_unet", "motion_module", "reference_unet", "pose_guider")
 TRAINED_NAME = re.compile(rf"({'|'.join(OFFICIAL)})[-_](\d+)")  # as training scripts save them: denoising_unet-25000
-EXTRAS = ("vae", "clip_vision")
+EXTRAS = ("vae", "clip_vision", "detail")
 METADATA_ENTRY = "mimo"  # the entry in the head of a merged file
 SETTING_RENAMES = {"colours": "colors", "layers": "concat"}
 LISTED_NAMES = 12  # names in an error message
@@ -63,7 +63,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """The tensors of a MIMO, by the names of its modules. `extras` holds a VAE or CLIP vision that came with it."""
+    """The tensors of a MIMO, by the names of its modules. `extras` holds what came with it, by EXTRAS."""
 
     config: MimoConfig
     trained: TrainingSettings

@@ -7,7 +7,7 @@ Everything that turns a user's input into network input goes through here, insid
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -22,6 +22,7 @@ from ..errors import InputError
 from ..identity.identity import Identity
 from ..identity.prepare import make_vae_input
 from ..media.clip import Clip
+from ..media.store import FrameStore
 from ..motion.motion import Motion
 from ..progress import Progress, scale_progress, silent, track_progress
 from ..render.styles import render_motion
@@ -63,6 +64,7 @@ class ClipPictures:
     concat_clips: tuple[Clip, ...]  # what is concatenated to the noise, by `TrainingSettings.concat`
     fills: tuple[int, ...]  # grey around the squares of each of them
     notes: tuple[str, ...] = ()  # in which colours the body code was drawn, where that is worth a sentence
+    names: tuple[str, ...] = ()  # of the concat clips
 
     def cut_body_code(self, plan: ClipPlan, progress: Progress = silent) -> Tensor:
         """(F, size, size, 3) uint8 for the network frames of a part of the plan."""
@@ -73,11 +75,38 @@ class ClipPictures:
             progress(index + 1, count)
         return squares
 
-    def encode_concat(self, plan: ClipPlan, encode: Encode, progress: Progress = silent) -> Tensor:
-        """What is concatenated to the noise, (F, 4 per clip, size / 8, size / 8), for a part of the plan."""
+    def keep_squares(
+        self, plan: ClipPlan, names: Sequence[str], progress: Progress = silent
+    ) -> dict[str, Sequence[NDArray]]:
+        """Frames (size, size, 3) uint8 of the concat clips of these names, for a part of the plan, in temporary files.
+
+        They are what `encode_concat` encodes, for whoever needs the pixels, too.
+        """
+        count, kept = len(plan.network_frames), {name: FrameStore() for name in names}
+        for number, name in enumerate(names):
+            place, report = self.names.index(name), scale_progress(progress, number, len(names))
+            squares = cut_network_frames(self.concat_clips[place], plan, self.size, fill=self.fills[place])
+            for square in track_progress(squares, count, report):
+                kept[name].append(square)
+        return kept
+
+    def encode_concat(
+        self,
+        plan: ClipPlan,
+        encode: Encode,
+        progress: Progress = silent,
+        *,
+        kept: Mapping[str, Sequence[NDArray]] | None = None,
+    ) -> Tensor:
+        """What is concatenated to the noise, (F, 4 per clip, size / 8, size / 8), for a part of the plan.
+
+        kept: what `keep_squares` gave for this part; these clips are not drawn again
+        """
         count, made = len(plan.network_frames), []
         for number, (clip, fill) in enumerate(zip(self.concat_clips, self.fills, strict=True)):
-            squares = cut_network_frames(clip, plan, self.size, fill=fill)
+            squares = kept[self.names[number]] if kept and self.names[number] in kept else None
+            if squares is None:
+                squares = cut_network_frames(clip, plan, self.size, fill=fill)
             report = scale_progress(progress, number, len(self.concat_clips))
             made.append(encode_squares(encode, track_progress(squares, count, report), self.size))
         return torch.cat(made, 1)
@@ -107,7 +136,8 @@ def prepare_clip_pictures(
     plan = select_frames(plan_clip(body_code, behavior=part.behavior), part.start, part.length)
     sources = [CONCAT_SOURCES[name] for name in trained.concat]
     clips = tuple(source.make(identity, motion, scene, len(body_code)) for source in sources)
-    return ClipPictures(plan, size, body_code, clips, tuple(source.fill for source in sources), notes)
+    fills = tuple(source.fill for source in sources)
+    return ClipPictures(plan, size, body_code, clips, fills, notes, names=tuple(trained.concat))
 
 
 def encode_start(pictures: ClipPictures, start: Clip, encode: Encode, progress: Progress = silent) -> Tensor:

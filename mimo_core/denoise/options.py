@@ -72,6 +72,7 @@ def build_decoder(options, files: Iterable[Path], *, progress: Progress):
     from .autoencoder import Autoencoder
     from .checkpoints import build_networks, open_checkpoint
     from .compilation import compile_blocks
+    from .detail import build_detail_network
     from .image_encoder import build_image_encoder
     from .official_files import open_official_body, read_edge_masks
     from .pipeline import MimoDecoder, SamplingSettings
@@ -100,6 +101,7 @@ def build_decoder(options, files: Iterable[Path], *, progress: Progress):
         ),
         edge_masks=partial(read_edge_masks, folders, models=models),
         cache=_open_cache(options, [*files, path, options.vae, options.image_encoder]) if options.resume else None,
+        detail=build_detail_network(checkpoint, device),
         progress=progress,
     )
 

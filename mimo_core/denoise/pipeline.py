@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +31,7 @@ from .conditioning import (
     prepare_clip_pictures,
     require_token,
 )
+from .detail import DETAIL_LAYERS, DetailNetwork, restore_detail
 from .image_encoder import embed_picture
 from .noise import draw_frame_noise, draw_official_noise
 from .paste import mark_drawn_areas, paste_back
@@ -82,6 +83,7 @@ class MimoDecoder:
     official: OfficialBody | None = None  # the body and colours of official weights
     edge_masks: Callable[[], dict[str, NDArray]] | None = None  # those of the official release
     cache: SegmentCache | None = None
+    detail: DetailNetwork | None = None  # what puts right the decoded pictures, if the checkpoint brings it
     progress: Progress = silent  # passes of the denoiser in all segments
 
     def draw(
@@ -170,14 +172,22 @@ class MimoDecoder:
         features = ReferenceFeatures.join(views)
         return denoiser.project_reference(features.round_through() if behavior == "official" else features), tokens[:1]
 
-    def _sampled(self, pictures: ClipPictures, part: ClipPlan, reference, token, progress: Progress) -> Tensor:
+    def _sampled(
+        self,
+        pictures: ClipPictures,
+        part: ClipPlan,
+        reference,
+        token,
+        progress: Progress,
+        kept: Mapping[str, Sequence[NDArray]] | None = None,
+    ) -> Tensor:
         """Latents (F, 4, h, w) of a part of the plan."""
         settings, trained, side = self.settings, self.networks.trained, pictures.size // 8
         frames = [frame for frame, _ in part.network_frames]
         body_code, guider = pictures.cut_body_code(part), self.networks.pose_guider
         where = guider.conv_in.weight
         conditions = Conditions(
-            concat_latents=pictures.encode_concat(part, self.autoencoder.encode) * LATENT_SCALE,
+            concat_latents=pictures.encode_concat(part, self.autoencoder.encode, kept=kept) * LATENT_SCALE,
             token=token,
             reference=reference,
             pose=lambda rows: guider.encode_frames(body_code[rows].to(where.device), dtype=where.dtype),
@@ -204,11 +214,13 @@ class MimoDecoder:
             progress=progress,
         )
 
-    def _find_latents(self, pictures: ClipPictures, number: int, part: ClipPlan, reference, token, progress) -> Tensor:
+    def _find_latents(
+        self, pictures: ClipPictures, number: int, part: ClipPlan, reference, token, progress, kept=None
+    ) -> Tensor:
         """The latents of a segment: those in the cache, else sampled, and put there."""
         latents = self.cache.load(number, part) if self.cache is not None else None
         if latents is None:
-            latents = self._sampled(pictures, part, reference, token, progress)
+            latents = self._sampled(pictures, part, reference, token, progress, kept)
             if self.cache is not None:
                 self.cache.save(number, part, latents)
         return latents
@@ -217,6 +229,13 @@ class MimoDecoder:
         """Network frames (S, S, 3) uint8 of all parts, in the order of their plans."""
         for number, part in enumerate(parts):
             progress = scale_progress(self.progress, number, len(parts))
-            latents = self._find_latents(pictures, number, part, reference, token, progress)
-            for few in latents.split(PICTURES_AT_ONCE):
-                yield from self.autoencoder.decode(few / LATENT_SCALE)
+            kept = {} if self.detail is None else pictures.keep_squares(part, DETAIL_LAYERS)
+            latents = self._find_latents(pictures, number, part, reference, token, progress, kept)
+            for first in range(0, len(latents), PICTURES_AT_ONCE):
+                decoded = self.autoencoder.decode(latents[first : first + PICTURES_AT_ONCE] / LATENT_SCALE)
+                yield from decoded if self.detail is None else self._restored(decoded, kept, first)
+
+    def _restored(self, decoded: NDArray, kept: Mapping[str, Sequence[NDArray]], first: int) -> NDArray:
+        """Decoded frames (n, S, S, 3) uint8 put right by the layers that they were drawn from."""
+        pictures = restore_detail(self.detail, torch.from_numpy(decoded) / 255, kept, first)
+        return (pictures * 255).round().to(torch.uint8).numpy()

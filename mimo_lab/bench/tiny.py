@@ -25,6 +25,7 @@ from mimo_core.denoise.conditioning import (
     prepare_clip_pictures,
     require_token,
 )
+from mimo_core.denoise.detail import DETAIL_LAYERS, DetailNetwork, build_detail_network, restore_detail
 from mimo_core.denoise.image_encoder import build_image_encoder, embed_picture
 from mimo_core.denoise.noise import draw_frame_noise
 from mimo_core.denoise.options import find_default_checkpoint
@@ -77,6 +78,7 @@ def add_tiny_options(parser) -> None:
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="a merged MIMO file; default: the built-in one")
     parser.add_argument("--steps", type=int, default=0, help="0 = as trained")
     parser.add_argument("--cfg", type=float, default=0, help="0 = as trained")
+    parser.add_argument("--no-detail", action="store_true", help="what the autoencoder decodes, as it is")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="also write a contact sheet")
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
@@ -85,6 +87,7 @@ def run_tiny(arguments) -> int:
     seeds = parse_seeds(arguments.seeds)
     model = TinyModel.open(arguments.checkpoint or find_default_checkpoint())
     model = model.with_sampling(steps=arguments.steps, cfg=arguments.cfg)
+    model = replace(model, detail=None) if arguments.no_detail else model
     drawn = []
     for done, seed in enumerate(seeds, 1):
         start = time.monotonic()
@@ -104,6 +107,7 @@ class TinyModel:
     networks: Networks
     autoencoder: Autoencoder
     encoder: torch.nn.Module
+    detail: DetailNetwork | None = None
 
     @classmethod
     def open(cls, path: Path) -> TinyModel:
@@ -112,6 +116,7 @@ class TinyModel:
             build_networks(checkpoint, dtype=torch.float32),
             Autoencoder.from_tensors(checkpoint.extras["vae"]),
             build_image_encoder(checkpoint.extras["clip_vision"]),
+            build_detail_network(checkpoint),
         )
 
     @property
@@ -135,8 +140,9 @@ class TinyModel:
         """(F, S, S, 3) uint8 that the networks draw of a whole clip."""
         body_code, guider = pictures.cut_body_code(pictures.plan), self.networks.pose_guider
         side, how = pictures.size // 8, self.trained
+        kept = {} if self.detail is None else pictures.keep_squares(pictures.plan, DETAIL_LAYERS)
         conditions = Conditions(
-            concat_latents=pictures.encode_concat(pictures.plan, self.autoencoder.encode) * LATENT_SCALE,
+            concat_latents=pictures.encode_concat(pictures.plan, self.autoencoder.encode, kept=kept) * LATENT_SCALE,
             token=token,
             reference=reference,
             pose=lambda rows: guider.encode_frames(body_code[rows]),
@@ -150,7 +156,10 @@ class TinyModel:
             cfg=how.cfg,
             windows_at_once=how.window // len(windows[0]),
         )
-        return self.autoencoder.decode(latents / LATENT_SCALE)
+        decoded = self.autoencoder.decode(latents / LATENT_SCALE)
+        if self.detail is None:
+            return decoded
+        return (restore_detail(self.detail, torch.from_numpy(decoded) / 255, kept, 0) * 255).round().byte().numpy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -130,19 +130,23 @@ class DenoiserStage:
         data, batching = self.data, self.batching
         data.refresh()
         numbers = torch.randperm(len(data), generator=step.generator)[: batching.clips].tolist()
-        picked = [(number, self._frames(step)) for number in numbers]
+        return self.make_batch([(number, self._frames(step)) for number in numbers], step.device)
+
+    def make_batch(self, picked: list[tuple[int, list[int]]], device: torch.device) -> Batch:
+        """A batch of some frames of each of some samples."""
+        data, numbers = self.data, [number for number, _ in picked]
 
         def stacked(name: str) -> Tensor:
             return torch.cat([data.read(name, number, frames) for number, frames in picked])
 
         reference, token = data.reference(numbers)
         return Batch(
-            frames=stacked("frames").to(step.device),
-            layers=torch.cat([stacked(name) for name in self.layers], 1).to(step.device),
-            body_code=torch.cat([data.body_code(number, frames) for number, frames in picked]).to(step.device),
-            visible=stacked("visible").to(step.device),
-            reference=reference.to(step.device),
-            token=token.to(step.device),
+            frames=stacked("frames").to(device),
+            layers=torch.cat([stacked(name) for name in self.layers], 1).to(device),
+            body_code=torch.cat([data.body_code(number, frames) for number, frames in picked]).to(device),
+            visible=stacked("visible").to(device),
+            reference=reference.to(device),
+            token=token.to(device),
             numbers=torch.tensor([number for number, frames in picked for _ in frames]),
             frame_numbers=torch.tensor([frame for _, frames in picked for frame in frames]),
         )

@@ -64,7 +64,7 @@ class DrawingStage(DenoiserStage):
         wanted, person = self._pictures(batch, rows)
         decoded = decoder(latents[rows]).float()
         looks = self.picture_loss(decoded, wanted, person)
-        steady = _measure_unsteadiness(decoded, wanted, person, together=len(rows) // batch.clips)
+        steady = measure_unsteadiness(decoded, wanted, person, together=len(rows) // batch.clips)
         kept = self._compare_true(batch, rows[:: len(rows) // batch.clips], step)
         loss = looks + STEADY_WEIGHT * steady + LATENT_WEIGHT * missed + TRUE_WEIGHT * kept
         seen = ((decoded.detach() - wanted).square() * person).sum() / (3 * person.sum() + 1e-6)
@@ -85,7 +85,18 @@ class DrawingStage(DenoiserStage):
     @torch.no_grad()
     def draw_apart(self, sample: Mapping[str, Tensor]) -> Tensor:
         """(F, S, S, 3) uint8 that the networks draw of a sample of the pool's `apart`."""
-        batch = Batch(
+        return self.draw_batch(self._take_apart(sample))
+
+    @torch.no_grad()
+    def draw_batch(self, batch: Batch, *, seed: int = 0) -> Tensor:
+        """(N F, S, S, 3) uint8 that the networks draw of clips, from the noise of a seed."""
+        noise = torch.randn(batch.frames.shape, generator=torch.Generator().manual_seed(seed)).to(batch.frames)
+        decoded = self.network.autoencoder.decoder(self._draw(batch, noise)).float()
+        return ((decoded / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+
+    def _take_apart(self, sample: Mapping[str, Tensor]) -> Batch:
+        """A sample of the pool's `apart` as a batch."""
+        return Batch(
             frames=sample["frames latents"].float(),
             layers=torch.cat([sample[f"{name} latents"].float() for name in self.layers], 1),
             body_code=sample["body_code"],
@@ -93,9 +104,6 @@ class DrawingStage(DenoiserStage):
             reference=sample["reference latents"][None].float(),
             token=sample["token latents"][None].float(),
         )
-        noise = torch.randn(batch.frames.shape, generator=torch.Generator().manual_seed(0)).to(batch.frames)
-        decoded = self.network.autoencoder.decoder(self._draw(batch, noise)).float()
-        return ((decoded / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
     def _compare_true(self, batch: Batch, rows: Tensor, step: Step) -> Tensor:
         """The loss of some rows' true latents, decoded."""
@@ -164,7 +172,7 @@ class SharpeningStage(DrawingStage):
         return loss, {"PSNR of persons": psnr_of_error(seen)}
 
 
-def _measure_unsteadiness(decoded: Tensor, wanted: Tensor, person: Tensor, *, together: int) -> Tensor:
+def measure_unsteadiness(decoded: Tensor, wanted: Tensor, person: Tensor, *, together: int) -> Tensor:
     """How far the change from frame to frame, `together` of a clip, is from the true one, where the person is."""
     changes, true = (frames.unflatten(0, (-1, together)).diff(dim=1) for frames in (decoded, wanted))
     there = person.unflatten(0, (-1, together))[:, 1:]

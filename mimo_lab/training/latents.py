@@ -66,7 +66,7 @@ def encode_shards(
     for done, path in enumerate(paths, 1):
         out = path.with_name(path.name.replace("samples", "latents"))
         shards = Shards.of_files([path])
-        if _read_key(out) != key or _count_latents(out) != len(shards):
+        if read_maker(out) != key or _count_latents(out) != len(shards):
             rows = [_encode_sample(shards, number, encoders, layers) for number in range(len(shards))]
             tensors = {name: torch.stack([row[name] for row in rows]).half().contiguous() for name in rows[0]}
             with whole_file(out) as partial:
@@ -93,13 +93,14 @@ def hash_weights(*networks: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def _read_key(path: Path) -> str | None:
+def read_maker(path: Path, name: str = ENCODER_KEY) -> str | None:
+    """What the head of a file says which networks made it; None where there is no file."""
     from safetensors import safe_open
 
     if not path.is_file():
         return None
     with safe_open(path, "pt") as file:
-        return (file.metadata() or {}).get(ENCODER_KEY)
+        return (file.metadata() or {}).get(name)
 
 
 def _count_latents(path: Path) -> int:
@@ -118,7 +119,7 @@ class Latents:
         paths = [
             path
             for path in sorted(Path(folder).glob(LATENTS_FILE.format(0).replace("00000", "*")))
-            if _read_key(path) == key
+            if read_maker(path) == key
         ]
         if not paths:
             raise InputError(f"{folder} holds no latents of these encoders. Encode the samples first.")

@@ -17,6 +17,7 @@ from torch import nn
 from mimo_core.denoise.autoencoder import LATENT_SCALE, Autoencoder
 from mimo_core.denoise.checkpoints import open_checkpoint
 from mimo_core.denoise.concat_sources import CONCAT_SOURCES
+from mimo_core.denoise.detail import DETAIL_LAYERS, DetailNetwork, build_detail_network
 from mimo_core.denoise.image_encoder import build_image_encoder
 from mimo_core.denoise.state_files import read_tensors
 from mimo_core.errors import InputError
@@ -24,11 +25,12 @@ from mimo_core.progress import Progress
 
 from .autoencoder import AutoencoderStage, PooledAutoencoderStage, make_autoencoder
 from .denoiser import BatchConfig, DenoiserStage, Mimo
+from .detail import DetailStage, DrawnClips, draw_shards
 from .distillation import FewStepsStage
 from .drawing import SHARPER_LOOKS, DrawingNetworks, DrawingStage, SharpeningStage
 from .export import clip_vision_tensors, describe_run, export_checkpoint, load_networks, vae_tensors
 from .image_encoder import ImageEncoderStage, make_image_encoder
-from .latents import Encoders, Latents, encode_shards
+from .latents import Encoders, Latents, encode_shards, hash_weights
 from .loop import STATE_FILE, Report, fit_stage
 from .lora import add_lora, save_lora
 from .perceptual import PerceptualDistance
@@ -160,6 +162,41 @@ class Training:
         networks = DrawingNetworks(mimo or self._load_after("images", "clips"), autoencoder or self._load_autoencoder())
         return self._fit_drawing("sharpening", networks, SharpeningStage, looks=SHARPER_LOOKS)
 
+    def detail(self) -> Report:
+        """The network behind the decoder, on clips that the others draw first, as they are sampled without guidance."""
+        run, settings = self.run, self.run.stages["detail"]
+        if self._pool is not None:
+            raise InputError("The stage detail learns from clips in a folder. Set workers under data to 0.")
+        if not set(DETAIL_LAYERS) <= set(run.layers):
+            raise InputError(
+                f"The stage detail needs the layers {' and '.join(DETAIL_LAYERS)}. List them under layers."
+            )
+        networks = DrawingNetworks(self._load_after("images", "clips"), self._load_autoencoder())
+        networks = networks.to(self.accelerator.device).eval()
+        batching, loss = BatchConfig(clips=1, in_order=True), self._make_picture_loss()
+        drawing = DrawingStage(
+            "drawing", networks, self._latents(), run.layers, batching, picture_loss=loss, steps=run.steps
+        )
+        with self.accelerator.autocast():
+            draw_shards(
+                self.samples,
+                drawing,
+                self.accelerator.device,
+                key=hash_weights(networks),
+                part=self._worker_part(),
+                progress=self.progress_of("drawn clips"),
+            )
+        self.accelerator.wait_for_everyone()
+        stage = DetailStage(
+            DrawnClips(self.samples), self._make_detail_network(), batch=settings.batch, picture_loss=loss
+        )
+        return self._fit_and_save(stage, settings, self.export)
+
+    def _make_detail_network(self) -> DetailNetwork:
+        """That of the checkpoint to start from, or a new one."""
+        brought = build_detail_network(open_checkpoint(Path(self.run.start))) if self.run.start else None
+        return brought or DetailNetwork()
+
     def _fit_drawing(self, name: str, networks: DrawingNetworks, kind: type[DrawingStage], **how) -> Report:
         if self._pool is None:
             raise InputError(f"The stage {name} learns from samples that are streamed. Set workers under data.")
@@ -200,11 +237,17 @@ class Training:
             extras["vae"] = vae_tensors(autoencoder or self._load_autoencoder())
         if "image encoder" in self.run.stages:
             extras["clip_vision"] = clip_vision_tensors(self._load_image_encoder())
+        if name == "detail":
+            network = self._make_detail_network()
+            self._load(name, network)
+            extras["detail"] = network.state_dict()
         export_checkpoint(run, networks, out, extras=extras, before=self._describe_start())
         return out
 
     def _load_networks(self, name: str) -> tuple[Mimo, nn.Module | None]:
         """The networks as a stage left them, with the autoencoder if it learned in that stage too."""
+        if name == "detail":
+            return self._load_after("images", "clips"), None
         if name not in ("drawing", "sharpening"):
             networks = self._make_networks()
             self._load(name, networks)

@@ -19,6 +19,7 @@ TRAINING_STAGES = (
     "decoder",
     "drawing",
     "sharpening",
+    "detail",
     "few steps",
     "lora",
 )
