@@ -7,6 +7,7 @@ from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
 from mimo_core.media.cuts import find_cuts
 from mimo_core.pose.blazepose import load_blazepose
+from mimo_core.pose.estimate import estimate_motion
 from mimo_core.pose.people import PersonTrack, choose_track, extend_backwards, join_crossings, track_people
 from mimo_lab.synthetic import make_shot
 
@@ -149,6 +150,14 @@ class TestCuts:
 
     def test_a_shot_has_none(self):
         assert find_cuts(Clip.from_array(make_shot(1, size=128, frames=8).frames, 12)) == set()
+
+    def test_who_is_seen_in_both_shots_comes_before_who_is_larger_in_one(self, made, other):
+        smaller = shrink(other.frames, 0.9)
+        first = np.concatenate([made.frames, smaller], 2)
+        second = np.concatenate([np.full_like(made.frames, (250, 20, 160)), smaller], 2)
+        found = estimate_motion(Clip.from_array(np.concatenate([first, second]), 12), fingers=False)
+        assert found.motion.person.visible.all()
+        assert sorted(found.people[0].poses) == list(range(2 * FRAMES))
 
     def test_no_track_goes_on_past_a_cut(self, made):
         clip = Clip.from_array(np.concatenate([made.frames, made.frames]), 12)

@@ -226,6 +226,24 @@ class TestCuts:
         assert finder.add(np.full_like(pan[0], (20, 60, 200)))
         assert finder.cuts == [5]
 
+    def test_a_shaken_zoom_that_changes_most_pixels_and_colors_is_none(self):
+        import cv2
+
+        blocks = np.random.default_rng(1).integers(0, 256, (18, 24, 3)).astype(np.uint8)
+        wall, finder = cv2.resize(blocks, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST), CutFinder()
+        turns = [cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), 0, zoom) for zoom in (1.0, 0.9)]
+        near, far = (cv2.warpAffine(wall, turn, (WIDTH, HEIGHT)) for turn in turns)
+        assert not finder.add(near) and not finder.add(far // 2 + np.uint8([90, 0, 40]))
+
+    def test_a_cut_below_letters_that_stay_is_one(self, wall):
+        import cv2
+
+        finder = CutFinder()
+        other = np.random.default_rng(1).integers(0, 90, (HEIGHT // 8, WIDTH // 8, 3)).astype(np.uint8)
+        for number, picture in enumerate((view(wall, 0, 0), cv2.resize(other, (WIDTH, HEIGHT)))):
+            cv2.putText(picture, "LIVE 24", (8, 40), 0, 1.2, (255, 255, 255), 3)
+            assert finder.add(picture) == (number == 1)
+
     def test_a_camera_that_stands_still_has_a_section_for_each_side_of_a_cut(self):
         path = CameraPath.still(5, [3])
         assert path.section.tolist() == [0, 0, 0, 1, 1] and path.lost == (3,)

@@ -24,7 +24,7 @@ from .fit import fit_motion
 from .hands import NO_HANDS, HandStore, find_hands
 from .landmarks import Landmarks
 from .overlay import draw_overlay
-from .people import PersonTrack, choose_track, extend_backwards, find_in_all_shots, track_people
+from .people import PersonTrack, choose_track, extend_backwards, join_shots, track_people
 from .sides import settle_sides
 from .tracking import track_guided
 
@@ -149,7 +149,7 @@ def _follow_somebody(
     tick: Callable[[], None],
 ) -> tuple[tuple[PersonTrack, ...], list[FramePose | None]]:
     """Everybody's tracks, and the poses of the person who is meant; small people are looked for if nobody else is."""
-    people = track_people(clip, cuts=cuts, networks=networks, tick=tick)
+    people = join_shots(track_people(clip, cuts=cuts, networks=networks, tick=tick), cuts)
     try:
         chosen = choose_track(people, person, at)
     except InputError:
@@ -157,11 +157,10 @@ def _follow_somebody(
             raise
         chosen = None
     if chosen is None:
-        people = track_people(clip, cuts=cuts, scale="fine", networks=networks, tick=tick)
+        people = join_shots(track_people(clip, cuts=cuts, scale="fine", networks=networks, tick=tick), cuts)
         chosen = choose_track(people, person, at)
     if chosen is None:
         return tuple(people), [None] * len(clip)
-    chosen = find_in_all_shots(chosen, people, cuts)
     chosen = extend_backwards(clip, chosen, people, cuts, networks=networks, tick=tick)
     return tuple(people), [chosen.poses.get(frame) for frame in range(len(clip))]
 

@@ -137,12 +137,14 @@ def _find_everybody(
     tick: Callable[[], None],
 ) -> tuple[tuple[PersonTrack, ...], list[PersonTrack], list[str]]:
     """Everybody's tracks, those who are meant with all their shots, and what is to be said about the others."""
-    people = track_people(clip, cuts=cuts, networks=networks, tick=tick)
+    tracks = track_people(clip, cuts=cuts, networks=networks, tick=tick)
+    people = join_shots(tracks, cuts)
     if len(people) <= max(numbers or [count - 1, 0]):
-        people = track_people(clip, cuts=cuts, scale="fine", networks=networks, tick=tick)
+        tracks = track_people(clip, cuts=cuts, scale="fine", networks=networks, tick=tick)
+        people = join_shots(tracks, cuts)
     if not people:
         return (), [], []
-    whole = join_shots(join_crossings(people, cuts, float(clip.fps)), cuts)
+    whole = join_shots(join_crossings(tracks, cuts, float(clip.fps)), cuts)
     if numbers is not None:
         missing = [number for number in numbers if choose_track(people, number) is None]
         if missing:
