@@ -1,14 +1,27 @@
 """Everybody in a clip is followed before anybody is chosen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
 from mimo_core.media.cuts import find_cuts
-from mimo_core.pose.blazepose import load_blazepose
+from mimo_core.pose.blazepose import CropRegion, load_blazepose
 from mimo_core.pose.estimate import estimate_motion
-from mimo_core.pose.people import PersonTrack, choose_track, extend_backwards, join_crossings, track_people
+from mimo_core.pose.people import (
+    PersonTrack,
+    Tracklet,
+    choose_track,
+    covers_detection,
+    extend_backwards,
+    join_crossings,
+    measure_seen_size,
+    merge_alternating,
+    track_people,
+)
+from mimo_core.pose.tracking import start_track
 from mimo_lab.synthetic import make_shot
 
 
@@ -69,6 +82,37 @@ class TestTracks:
 
     def test_nobody_is_invented(self, made):
         assert track_people(Clip.from_array(made.plate, 12), scale="fine") == []
+
+    @pytest.mark.parametrize(("seed", "center", "size"), [(11, (256, 128), 700), (3, (256, 256), 500)])
+    def test_a_score_without_a_landmark_in_the_picture_is_nobody(self, seed, center, size):
+        plate = make_shot(seed, size=256, frames=2, occluders="none", camera="fixed").plate[0]
+        region = CropRegion(center, size)
+        assert load_blazepose().find_landmarks(plate, region).score > 0.5
+        assert start_track(load_blazepose(), plate, region) is None
+
+    def test_a_detection_half_as_large_as_somebody_is_somebody_else(self, made):
+        (track,) = track_people(Clip.from_array(made.frames[:1], 12))
+        pose, (detection, *_) = track.poses[0], load_blazepose().detect(made.frames[0])
+        assert covers_detection(pose, detection)
+        huge = replace(pose, region=CropRegion(pose.region.center, 3 * pose.region.size))
+        assert not covers_detection(huge, detection)
+
+    def test_who_is_cut_off_counts_by_what_is_seen(self, made):
+        (track,) = track_people(Clip.from_array(made.frames[:1], 12))
+        pose = track.poses[0]
+        legless = pose.confidence.copy()
+        legless[25:] = 0
+        assert measure_seen_size(replace(pose, confidence=legless)) < 0.8 * measure_seen_size(pose)
+
+    @pytest.mark.parametrize("shared", [False, True])
+    def test_two_parts_that_take_turns_in_one_place_are_one_person(self, made, shared):
+        (track,) = track_people(Clip.from_array(made.frames, 12))
+        parts = []
+        for frames in ((0, 2, 4), (1, 3, 5)):
+            poses = {frame: track.poses[frame] for frame in (range(FRAMES) if shared else frames)}
+            parts.append(Tracklet(poses, track.appearance, max(poses)))
+        merged = merge_alternating(parts, set(), 12)
+        assert [sorted(part.poses) for part in merged] == [list(range(FRAMES))] * (1 + shared)
 
     def test_small_people_are_found_by_a_close_look(self, made):
         small = Clip.from_array(

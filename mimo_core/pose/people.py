@@ -19,7 +19,14 @@ from ..media.clip import Clip
 from ..media.cuts import find_cuts
 from .appearance import compare_appearance, describe_appearance
 from .blazepose import HIPS, SHOULDERS, BlazePose, Detection, FramePose, load_blazepose
-from .tracking import MEMORY_FRAMES, RETRY_FRAMES, follow_person, measure_distance, start_track
+from .tracking import (
+    MEMORY_FRAMES,
+    RETRY_FRAMES,
+    SEEN_CONFIDENCE,
+    follow_person,
+    measure_distance,
+    start_track,
+)
 
 
 Scale = Literal["coarse", "fine"]
@@ -35,6 +42,8 @@ SAME_PLACE = 0.08  # mean distance of landmarks, in sizes of the region, below w
 WANDER = 0.5  # sizes of the region by which somebody who is lost moves in a second, beside one jump
 SHORTEST_TRACK = 0.2  # seconds: what is seen for less is nobody, unless there is nobody else
 STRAY_FRAMES = 6  # in which somebody else was taken for a person who is hidden
+MOST_SHARED = 0.1  # of its frames that a part of a person shares with another part
+LARGEST_DIFFERENCE = 2.0  # of a detection's size from that of somebody who is followed, to be the same person
 SIZE_CHANGE = 1.8  # between the two ends of a gap
 
 
@@ -47,8 +56,8 @@ class PersonTrack:
 
     @property
     def presence(self) -> float:
-        """How long and large the person is seen: the heights of their regions, summed over frames, in pixels."""
-        return sum(pose.region.size for pose in self.poses.values())
+        """How long and large the person is seen: the sizes of what is seen of them, summed over frames, in pixels."""
+        return sum(measure_seen_size(pose) for pose in self.poses.values())
 
     def box(self, frame: int) -> NDArray | None:
         """Around the landmarks in a frame: (4,) x0, y0, x1, y1 in pixels; None where the person is not seen."""
@@ -56,8 +65,14 @@ class PersonTrack:
         return None if pose is None else np.concatenate([pose.pixels.min(0), pose.pixels.max(0)])
 
 
+def measure_seen_size(pose: FramePose) -> float:
+    """The longer side of the box around the landmarks that are seen, in pixels; less where the network is not sure."""
+    seen = pose.pixels[pose.confidence > SEEN_CONFIDENCE]
+    return float(np.ptp(seen, axis=0).max()) * pose.score if len(seen) else 0.0
+
+
 @dataclass(eq=False)
-class _Tracklet:
+class Tracklet:
     """Somebody who is followed without a gap longer than RETRY_FRAMES."""
 
     poses: dict[int, FramePose] = field(default_factory=dict)
@@ -100,7 +115,7 @@ def track_people(
     networks = networks or load_blazepose()
     cuts = find_cuts(clip) if cuts is None else cuts
     search_every = max(1, round(SEARCH_SECONDS * float(clip.fps)))
-    tracklets: list[_Tracklet] = []
+    tracklets: list[Tracklet] = []
     shot_start = 0
     for frame, image in enumerate(clip):
         if frame in cuts:
@@ -114,7 +129,7 @@ def track_people(
             detections = networks.detect_in_tiles(image, levels=FINE_LEVELS if looks_closely else 1)
             tracklets += _find_newcomers(networks, frame, image, recent, detections)
         tick()
-    tracks = _join_tracklets(tracklets, cuts, float(clip.fps))
+    tracks = _join_tracklets(merge_alternating(tracklets, cuts, float(clip.fps)), cuts, float(clip.fps))
     longest = max((len(track.poses) for track in tracks), default=0)
     least = min(longest, SHORTEST_TRACK * float(clip.fps))
     tracks = [track for track in tracks if len(track.poses) >= least]
@@ -187,8 +202,8 @@ def _crossing_cost(first: PersonTrack, second: PersonTrack, cuts: set[int], fps:
     wrong = len(first.poses) - len(poses)
     if wrong > min(STRAY_FRAMES, len(poses) // 2):
         return None
-    before = _Tracklet(poses, first.appearance, max(poses))
-    after = _Tracklet(dict(second.poses), second.appearance, max(second.poses))
+    before = Tracklet(poses, first.appearance, max(poses))
+    after = Tracklet(dict(second.poses), second.appearance, max(second.poses))
     return _joint_cost(before, after, cuts, fps)
 
 
@@ -249,9 +264,9 @@ def _is_taken(pose: FramePose, frame: int, chosen: PersonTrack, tracks: Sequence
     return any(_is_same_place(pose, other) for other in others)
 
 
-def _follow_all(networks: BlazePose, frame: int, image: NDArray, recent: list[_Tracklet]) -> None:
+def _follow_all(networks: BlazePose, frame: int, image: NDArray, recent: list[Tracklet]) -> None:
     """Add the pose of this frame to everybody who is still there."""
-    followed: list[tuple[_Tracklet, FramePose, NDArray]] = []
+    followed: list[tuple[Tracklet, FramePose, NDArray]] = []
     for each in sorted(recent, key=lambda each: -each.last.region.size)[:MOST_FOLLOWED]:
         if frame - each.last_frame > RETRY_FRAMES:
             continue
@@ -271,37 +286,40 @@ def _follow_all(networks: BlazePose, frame: int, image: NDArray, recent: list[_T
         followed.append((each, pose, appearance))
 
 
-def _measure_unlikeness(tracklet: _Tracklet, appearance: NDArray) -> float:
+def _measure_unlikeness(tracklet: Tracklet, appearance: NDArray) -> float:
     """How unlike somebody an appearance is; who was followed longer is believed a little more."""
     return compare_appearance(tracklet.appearance, appearance) - 0.02 * min(len(tracklet.poses), 24) / 24
 
 
 def _find_newcomers(
-    networks: BlazePose, frame: int, image: NDArray, recent: list[_Tracklet], detections: list[Detection]
-) -> list[_Tracklet]:
+    networks: BlazePose, frame: int, image: NDArray, recent: list[Tracklet], detections: list[Detection]
+) -> list[Tracklet]:
     """Tracklets of people whom nobody follows yet."""
     present = [each.last for each in recent if each.last_frame == frame]
     found = []
     for detection in detections:
         if len(present) >= MOST_FOLLOWED:
             break
-        if any(_covers(pose, detection) for pose in present):
+        if any(covers_detection(pose, detection) for pose in present):
             continue
         pose = start_track(networks, image, detection.region)
         if pose is None or any(_is_same_place(pose, other) for other in present):
             continue
-        newcomer = _Tracklet()
+        newcomer = Tracklet()
         newcomer.add(frame, pose, describe_appearance(image, pose))
         present.append(pose)
         found.append(newcomer)
     return found
 
 
-def _covers(pose: FramePose, detection: Detection) -> bool:
-    """Whether a detection is the person of a pose: hips or shoulders are at the same place."""
+def covers_detection(pose: FramePose, detection: Detection) -> bool:
+    """Whether a detection is the person of a pose: about as large, and hips or shoulders are at the same place."""
+    sizes = sorted((detection.region.size, pose.region.size))
+    if sizes[1] > LARGEST_DIFFERENCE * sizes[0]:
+        return False
     middles = [pose.pixels[list(pair)].mean(0) for pair in (HIPS, SHOULDERS)]
     distances = [np.linalg.norm(detection.keypoints[at] - middle) for at, middle in zip((0, 2), middles, strict=True)]
-    return bool(min(distances) < 0.12 * max(detection.region.size, pose.region.size))
+    return bool(min(distances) < 0.12 * sizes[1])
 
 
 def _is_same_place(one: FramePose, other: FramePose) -> bool:
@@ -309,7 +327,41 @@ def _is_same_place(one: FramePose, other: FramePose) -> bool:
     return bool(np.linalg.norm(one.pixels - other.pixels, axis=1).mean() < SAME_PLACE * size)
 
 
-def _join_tracklets(tracklets: list[_Tracklet], cuts: set[int], fps: float) -> list[PersonTrack]:
+def merge_alternating(tracklets: list[Tracklet], cuts: set[int], fps: float) -> list[Tracklet]:
+    """The tracklets, with those as one that take turns: somebody who was found again while they were still looked for.
+
+    Two people would be seen together in more than a few frames.
+    """
+    merged: list[Tracklet] = []
+    for each in sorted((each for each in tracklets if each.poses), key=lambda each: each.first_frame):
+        other = next((one for one in merged if _take_turns(one, each, cuts, fps)), None)
+        if other is None:
+            merged.append(each)
+            continue
+        other.poses = each.poses | other.poses
+        other.appearance = other.appearance + each.appearance
+        other.last_frame = max(other.poses)
+    return merged
+
+
+def _take_turns(one: Tracklet, other: Tracklet, cuts: set[int], fps: float) -> bool:
+    shared = len(one.poses.keys() & other.poses.keys())
+    if other.first_frame > one.last_frame or shared > MOST_SHARED * min(len(one.poses), len(other.poses)):
+        return False
+    owner = dict.fromkeys(other.poses, other) | dict.fromkeys(one.poses, one)
+    frames = sorted(owner)
+    turns = [(a, b) for a, b in zip(frames, frames[1:], strict=False) if owner[a] is not owner[b]]
+    parts = [
+        (
+            Tracklet({a: owner[a].poses[a]}, owner[a].appearance, a),
+            Tracklet({b: owner[b].poses[b]}, owner[b].appearance, b),
+        )
+        for a, b in turns
+    ]
+    return all(_joint_cost(before, after, cuts, fps) is not None for before, after in parts)
+
+
+def _join_tracklets(tracklets: list[Tracklet], cuts: set[int], fps: float) -> list[PersonTrack]:
     """Tracks of all people: tracklets that go on where another one ended, the likeliest pairs first."""
     tracklets = [each for each in tracklets if each.poses]
     pairs = sorted(
@@ -334,7 +386,7 @@ def _join_tracklets(tracklets: list[_Tracklet], cuts: set[int], fps: float) -> l
     return people
 
 
-def _joint_cost(first: _Tracklet, second: _Tracklet, cuts: set[int], fps: float) -> float | None:
+def _joint_cost(first: Tracklet, second: Tracklet, cuts: set[int], fps: float) -> float | None:
     """How unlikely it is that one person goes on as another, or None where it cannot be."""
     start, stop = first.last_frame, second.first_frame
     if stop <= start or any(start < cut <= stop for cut in cuts):

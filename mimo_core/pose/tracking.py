@@ -12,6 +12,9 @@ from .blazepose import BlazePose, CropRegion, FramePose, load_blazepose
 
 
 PRESENT_SCORE = 0.5  # a pose with a lower score is no person
+# Scores alone find people in walls and floors, with the landmarks outside of the picture or nowhere sure.
+SEEN_CONFIDENCE = 0.5  # of a landmark that is seen
+LEAST_LANDMARKS = 4  # seen of somebody: a head that leaves the picture still shows some
 LARGEST_JUMP = 0.5  # a person who moves further in one frame, in sizes of the region, is another person
 LARGEST_GROWTH = 1.6  # the same for the size of the region
 # Frames for which the region of a lost person is looked into again, also where the detector sees nobody.
@@ -58,7 +61,7 @@ def box_of_mask(mask: np.ndarray) -> np.ndarray | None:
 def follow_person(networks: BlazePose, frame: np.ndarray, last: FramePose) -> FramePose | None:
     """The pose of the next frame (H, W, 3) of somebody, or None where nobody is or somebody else."""
     pose = networks.find_landmarks(frame, last.next_region)
-    return pose if pose.score >= PRESENT_SCORE and _is_near(last.next_region, pose.next_region) else None
+    return pose if _shows_somebody(pose) and _is_near(last.next_region, pose.next_region) else None
 
 
 def start_track(networks: BlazePose, frame: np.ndarray, region: CropRegion) -> FramePose | None:
@@ -67,7 +70,12 @@ def start_track(networks: BlazePose, frame: np.ndarray, region: CropRegion) -> F
     if first.score < PRESENT_SCORE:
         return None
     second = networks.find_landmarks(frame, first.next_region)
-    return second if second.score >= PRESENT_SCORE else first
+    found = second if second.score >= PRESENT_SCORE else first
+    return found if _shows_somebody(found) else None
+
+
+def _shows_somebody(pose: FramePose) -> bool:
+    return pose.score >= PRESENT_SCORE and int((pose.confidence > SEEN_CONFIDENCE).sum()) >= LEAST_LANDMARKS
 
 
 def measure_distance(a: CropRegion, b: CropRegion) -> float:
