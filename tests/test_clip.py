@@ -71,6 +71,11 @@ class TestClip:
         assert numbers(clip.read(2, 5)) == [2, 3, 4]
         assert [int(clip[index][0, 0, 0]) for index in (5, 0, 6, -1)] == [5, 0, 6, 6]
 
+    def test_single_frames_of_a_selection_are_fresh_copies_in_any_order(self):
+        clip = Clip.from_frames(numbered_frames(7)).select([1, 1, 4, 6])
+        clip[0][:] = 99
+        assert [int(clip[index][0, 0, 0]) for index in (0, 1, 3, 2, 2, 0)] == [1, 1, 6, 4, 4, 1]
+
     def test_floats_are_rounded_and_alpha_is_dropped(self):
         clip = Clip.from_array(torch.tensor([0.0, 0.5, 1.0, 0.25]).expand(1, 2, 2, 4))
         assert clip[0].shape == (2, 2, 3)

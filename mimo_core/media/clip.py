@@ -230,6 +230,7 @@ class _Computed:
 class _Selected:
     def __init__(self, source: FrameSource, indices: tuple[int, ...]):
         self.source, self.indices, self.shape = source, indices, source.shape
+        self._single = -1, None  # the number of the single frame that was read last, and that frame
 
     def __len__(self):
         return len(self.indices)
@@ -237,6 +238,13 @@ class _Selected:
     def read(self, start, stop):
         wanted = self.indices[start:stop]
         if not wanted:
+            return
+        if len(wanted) == 1:  # a file runs forward from one single frame to the next
+            number, frame = self._single
+            if number != wanted[0]:
+                frame = next(self.source.read(wanted[0], wanted[0] + 1))
+                self._single = wanted[0], frame
+            yield frame.copy()
             return
         reader, current, frame = None, None, None
         for index in wanted:

@@ -122,13 +122,14 @@ def _calm(values: Tensor, trust: Tensor, usual: Tensor, fps: float) -> Tensor:
 
 def _sum_in_time(values: Tensor, trust: Tensor, fps: float) -> tuple[Tensor, Tensor]:
     """Values (F, N) and ones, each times `trust` (F,) and summed over the frames around: (F, N) and (F, 1)."""
-    from scipy.ndimage import convolve1d
-
     reach = math.ceil(KERNEL_REACH * HOLD_SECONDS * fps)
     away = torch.arange(-reach, reach + 1, dtype=torch.float64).div(fps).square() / 2
     kernel = (-away / CALM_SECONDS**2).exp() + HOLD_SHARE * (-away / HOLD_SECONDS**2).exp()
     weighed = torch.cat([values.double() * trust[:, None], trust[:, None].double()], 1)
-    summed = torch.from_numpy(convolve1d(weighed.numpy(), kernel.numpy(), axis=0, mode="constant"))
+    padded, frames = torch.nn.functional.pad(weighed, (0, 0, reach, reach)), len(weighed)
+    summed = weighed * kernel[reach]
+    for number in range(reach):  # the kernel is the same both ways
+        summed += (padded[number : number + frames] + padded[2 * reach - number :][:frames]) * kernel[number]
     return summed[:, :-1], summed[:, -1:]
 
 
