@@ -87,21 +87,21 @@ class BackgroundScan:
 
     def estimate(self) -> CoarseBackground:
         seen = self.free.count > 0
-        picture = np.where(seen[..., None], self.free.median(), self.all.median())
-        surface, still = self._find_still(seen) if seen.any() else (np.zeros_like(seen),) * 2
+        typical = self.all.median()
+        picture = np.where(seen[..., None], self.free.median(), typical)
+        surface, still = self._find_still(seen, typical) if seen.any() else (np.zeros_like(seen),) * 2
         known = seen | still
         stays = (self.covered > COVERED_SHARE * self.frames) & (self.moved.distance() < FREE_TRAVEL * self.body_height)
         stays &= (self.apart <= APART_SHARE * self.frames) & ~surface
         return CoarseBackground(paint_unseen(picture, ~known), known, still, stays)
 
-    def _find_still(self, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _find_still(self, seen: np.ndarray, typical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pixels whose neighbourhood is one surface of the scene: it never changes, and part of it is surely scene.
 
-        And those of them that were not `seen` free and hang together with what was.
+        And those of them that were not `seen` free and hang together with what was. `typical` are the medians.
         """
         import cv2
 
-        typical = self.all.median()
         stable = _find_stable(self.all, typical)
         span = channel_maximum(cv2.subtract(_local_maximum(typical), _local_minimum(typical)))
         moved = self.moved.distance() > LEAST_TRAVEL * self.body_height
