@@ -20,6 +20,7 @@ class FrameStore:
             self._file = tempfile.TemporaryFile(prefix="mimo-")  # noqa: SIM115 - lives as long as the store
         self._lock = threading.Lock()
         self._ends = array("Q", [0])
+        self._last = -1, (), b""  # of the frame that was read last: it is often asked for again
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -47,9 +48,12 @@ class FrameStore:
         """The array at `index`, a fresh copy that may be written to."""
         if not 0 <= index < len(self):
             raise IndexError(index)
-        with self._lock:
-            self._file.seek(self._ends[index])
-            packed = self._file.read(self._ends[index + 1] - self._ends[index])
-        shape = struct.unpack_from(f"<{packed[0]}I", packed, 1)
-        values = zlib.decompress(memoryview(packed)[1 + 4 * packed[0] :])
+        number, shape, values = self._last
+        if number != index:
+            with self._lock:
+                self._file.seek(self._ends[index])
+                packed = self._file.read(self._ends[index + 1] - self._ends[index])
+            shape = struct.unpack_from(f"<{packed[0]}I", packed, 1)
+            values = zlib.decompress(memoryview(packed)[1 + 4 * packed[0] :])
+            self._last = index, shape, values
         return np.frombuffer(bytearray(values), np.uint8).reshape(shape)

@@ -10,7 +10,7 @@ import numpy as np
 from ..body.model import free_body
 from .coarse_background import CoarseBackground
 from .color_histograms import ColorHistograms, bins_of
-from .filters import channel_maximum, channel_norm, channel_sum, dilate_mask, guided_filter, plate_distance
+from .filters import GuidedFilter, channel_maximum, channel_norm, channel_sum, dilate_mask, plate_distance
 from .first_guess import POSSIBLE_PERSON
 from .fitted_body import BODY_PATCHES, patch_neighbors
 from .frame_views import SURE_PERSON, FrameView
@@ -96,7 +96,7 @@ class AppearanceModel:
         """Where the plate (h, w) shows the person: a part that hardly moves and that the first guess left out."""
         bins = bins_of(scenery.picture)
         gain = self.person.log_density_of_all(bins) - self.scene.log_density(bins)
-        gain = _smooth_evidence(gain, scenery.picture, max(2, round(0.012 * body_height)))
+        gain = _smooth_evidence(gain, _guide_evidence(scenery.picture, body_height))
         near = dilate_mask(scenery.body_lingers, 0.03 * body_height)
         return _remove_specks(scenery.known & near & (gain > OWN_GAIN))
 
@@ -137,13 +137,13 @@ class AppearanceModel:
         person = self.person.log_density(bins, view.patch)
         moving = self.objects.log_density(bins) - OBJECT_COST
         belief = log_odds(view.soft)
-        radius = max(2, round(0.012 * view.body_height))
+        guide = _guide_evidence(view.picture, view.body_height)
         as_person = np.where(view.near_person, person + np.minimum(belief, 0), -np.inf)
         scene = np.logaddexp(plate, _log_normal(revealed) - REVEALED_COST)
         against_plate, against_person = moving - scene, np.minimum(moving - as_person, LOG_RATIO_LIMIT)
         return LogRatios(
-            person=_smooth_evidence(person - plate + belief, view.picture, radius),
-            object=_smooth_evidence(np.minimum(against_plate, against_person), view.picture, radius),
+            person=_smooth_evidence(person - plate + belief, guide),
+            object=_smooth_evidence(np.minimum(against_plate, against_person), guide),
             difference=np.minimum(np.minimum(away, shadow), revealed),
             revealed=revealed < SURELY_REVEALED,
             density=np.maximum(plate, as_person),
@@ -213,9 +213,13 @@ def _log_normal(distance: np.ndarray) -> np.ndarray:
     return -0.5 * np.square(distance / TOLERANCE) - 3 * np.log(SPREAD * np.sqrt(2 * np.pi))
 
 
-def _smooth_evidence(ratios: np.ndarray, picture: np.ndarray, radius: int) -> np.ndarray:
+def _guide_evidence(picture: np.ndarray, body_height: float) -> GuidedFilter:
+    return GuidedFilter(picture, max(2, round(0.012 * body_height)), SMOOTHNESS)
+
+
+def _smooth_evidence(ratios: np.ndarray, guide: GuidedFilter) -> np.ndarray:
     """Evidence gathered over places of one colour."""
-    return guided_filter(ratios.clip(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT), picture, radius, SMOOTHNESS)
+    return guide.smooth(ratios.clip(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT))
 
 
 def _select(patch: np.ndarray | int, where: np.ndarray) -> np.ndarray | int:

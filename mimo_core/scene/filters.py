@@ -13,34 +13,47 @@ LARGEST_DISC = 24.0  # pixels: masks are dilated by larger discs by their distan
 def guided_filter(mask: np.ndarray, guide: np.ndarray, radius: int, smoothness: float) -> np.ndarray:
     """A map (h, w) float32 smoothed where a colour picture (h, w, 3) uint8 is smooth, its edges on the picture's.
 
-    The guided filter of He, Sun and Tang (ECCV 2010) in three channels; `smoothness` is a variance in 0..1 colours.
+    `smoothness` is a variance in 0..1 colours.
     """
-    import cv2
+    return GuidedFilter(guide, radius, smoothness).smooth(mask)
 
-    def mean(values):
-        return cv2.blur(values, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT)
 
-    red, green, blue = channels = cv2.split(guide.astype(np.float32) / 255)
-    mask = mask.astype(np.float32)
-    mean_mask, means = mean(mask), [mean(channel) for channel in channels]
-    cov = [mean(channel * mask) - middle * mean_mask for channel, middle in zip(channels, means, strict=True)]
-    rr = mean(red * red) - means[0] * means[0] + smoothness
-    rg = mean(red * green) - means[0] * means[1]
-    rb = mean(red * blue) - means[0] * means[2]
-    gg = mean(green * green) - means[1] * means[1] + smoothness
-    gb = mean(green * blue) - means[1] * means[2]
-    bb = mean(blue * blue) - means[2] * means[2] + smoothness
-    # The inverse of the symmetric 3x3 covariance, written out.
-    irr, irg, irb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
-    igg, igb, ibb = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
-    det = irr * rr + irg * rg + irb * rb
-    slope = [
-        (irr * cov[0] + irg * cov[1] + irb * cov[2]) / det,
-        (irg * cov[0] + igg * cov[1] + igb * cov[2]) / det,
-        (irb * cov[0] + igb * cov[1] + ibb * cov[2]) / det,
-    ]
-    offset = mean_mask - sum(a * middle for a, middle in zip(slope, means, strict=True))
-    return sum(mean(a) * channel for a, channel in zip(slope, channels, strict=True)) + mean(offset)
+class GuidedFilter:
+    """The guided filter of He, Sun and Tang (ECCV 2010) in three channels, for several maps of one picture."""
+
+    def __init__(self, guide: np.ndarray, radius: int, smoothness: float):
+        """`guide` (h, w, 3) uint8; `smoothness` is a variance in 0..1 colours."""
+        import cv2
+
+        self.side = (2 * radius + 1,) * 2
+        self.channels = red, green, blue = cv2.split(guide.astype(np.float32) / 255)
+        mean = self._mean
+        self.means = means = [mean(channel) for channel in self.channels]
+        rr = mean(red * red) - means[0] * means[0] + smoothness
+        rg = mean(red * green) - means[0] * means[1]
+        rb = mean(red * blue) - means[0] * means[2]
+        gg = mean(green * green) - means[1] * means[1] + smoothness
+        gb = mean(green * blue) - means[1] * means[2]
+        bb = mean(blue * blue) - means[2] * means[2] + smoothness
+        # The inverse of the symmetric 3x3 covariance, written out.
+        irr, irg, irb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
+        igg, igb, ibb = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
+        self.inverse = (irr, irg, irb), (irg, igg, igb), (irb, igb, ibb)
+        self.determinant = irr * rr + irg * rg + irb * rb
+
+    def smooth(self, mask: np.ndarray) -> np.ndarray:
+        """A map (h, w), smoothed where the picture is smooth, its edges on the picture's; float32."""
+        mask, mean = mask.astype(np.float32), self._mean
+        mean_mask, pairs = mean(mask), list(zip(self.channels, self.means, strict=True))
+        cov = [mean(channel * mask) - middle * mean_mask for channel, middle in pairs]
+        slope = [(row[0] * cov[0] + row[1] * cov[1] + row[2] * cov[2]) / self.determinant for row in self.inverse]
+        offset = mean_mask - sum(a * middle for a, middle in zip(slope, self.means, strict=True))
+        return sum(mean(a) * channel for a, channel in zip(slope, self.channels, strict=True)) + mean(offset)
+
+    def _mean(self, values: np.ndarray) -> np.ndarray:
+        import cv2
+
+        return cv2.blur(values, self.side, borderType=cv2.BORDER_REFLECT)
 
 
 def dilate_mask(mask: np.ndarray, pixels: float) -> np.ndarray:

@@ -40,7 +40,7 @@ from .coarse_background import estimate_coarse_background
 from .depth import find_nearer
 from .depth_order import find_ranks
 from .fill_plate import FilledPatch, fill_hole
-from .filters import dilate_mask
+from .filters import GuidedFilter, dilate_mask
 from .find_remains import REMAINS_REACH
 from .first_guess import WorkingClip, make_first_guess
 from .frame_masks import FrameMasks, FrameMaskStore, assign_owners, should_remove_held
@@ -49,7 +49,7 @@ from .held_things import check_held_things
 from .labels import label_frames
 from .letters import Letters
 from .overrides import Overrides, fit_overrides
-from .refine_edges import refine_mask, refine_occluder, smooth_along_edges
+from .refine_edges import guide_edges, refine_mask, refine_occluder, smooth_along_edges
 from .scene import Scene, ScenePeople
 from .scene_statistics import SceneStatistics
 from .sprites import ObjectMasks
@@ -221,11 +221,12 @@ def _finish_frame(
     step = working.clip.width / working.size[0], working.clip.height / working.size[1]
     box = masks.box.scaled(*step, working.clip.height, working.clip.width)
     here = box.cut(source)
+    guide = guide_edges(here, working.scale)
     if overrides.person is None:
-        person = refine_mask(masks.person, here, scale=working.scale, edge=edge)
+        person = refine_mask(masks.person, here, guide, edge=edge)
     else:
         person = box.cut(overrides.person[frame])
-    occluder = _find_occluder(frame, here, working, masks, person, overrides, box, edge)
+    occluder = _find_occluder(frame, here, guide, working, masks, person, overrides, box, edge)
     if letters is not None:
         drawn = box.cut(letters.read(frame, source))
         person, occluder = np.minimum(person, 255 - drawn), np.maximum(occluder, drawn)
@@ -249,6 +250,7 @@ def _finish_frame(
 def _find_occluder(
     frame: int,
     here: np.ndarray,
+    guide: GuidedFilter | None,
     working: WorkingClip,
     masks: FrameMasks,
     person: np.ndarray,
@@ -262,7 +264,7 @@ def _find_occluder(
     if overrides.depth is not None:
         nearer = find_nearer(box.cut(overrides.depth[frame]), person, working.full_body_height)
         return smooth_along_edges(nearer, here)
-    return refine_occluder(masks, here, person, scale=working.scale, edge=edge, body_height=working.full_body_height)
+    return refine_occluder(masks, here, guide, person, edge=edge, body_height=working.full_body_height)
 
 
 class _Ticker:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..media.store import FrameStore
 from .filters import dilate_mask, erode_mask
+from .pixel_samples import whole_pixels
 
 
 # Set together on the tuning shots 12, 13, 17, 49, 53, 66, 69, 71 (256 px, 24 frames), 2026-11-23: IoU of moving
@@ -113,13 +114,18 @@ class Sprite:
         chosen = np.linspace(0, len(self.points) - 1, min(count, len(self.points))).astype(int)
         cos, sin = np.cos(angle), np.sin(angle)
         points = np.rint(self.points[chosen] @ np.array([[cos, sin], [-sin, cos]])).astype(int)
-        x, y = np.moveaxis(centers[:, None] + points, -1, 0)
+        x, y = (centers[:, axis, None] + points[:, axis] for axis in range(2))
         height, width = seen.density.shape
         inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
-        flat = y.clip(0, height - 1) * width + x.clip(0, width - 1)
-        difference = seen.picture.reshape(-1, 3)[flat] - self.colors[chosen]
-        gain = _likelihood(difference, np.nan_to_num(seen.density.reshape(-1)[flat], nan=UNKNOWN_DENSITY)) * inside
         share = inside.mean(1)
+        is_whole = bool(inside.all())
+        flat = y * width + x if is_whole else y.clip(0, height - 1) * width + x.clip(0, width - 1)
+        density = seen.density.reshape(-1).take(flat)
+        density[np.isnan(density)] = UNKNOWN_DENSITY
+        colors = whole_pixels(seen.picture).reshape(-1).take(flat).view(np.uint8).reshape(*flat.shape, 3)
+        gain = _likelihood(colors - self.colors[chosen], density)
+        if not is_whole:
+            gain *= inside
         return np.where(share > LEAST_INSIDE, gain.mean(1) / np.maximum(share, 1e-3), -np.inf)
 
     def update_look(self, seen: ColorEvidence, pose: SpritePose) -> Sprite:
@@ -131,7 +137,10 @@ class Sprite:
 
 def _likelihood(difference: np.ndarray, density: np.ndarray) -> np.ndarray:
     squares = np.einsum("...c,...c", difference, difference)
-    return (PEAK_DENSITY - squares / (2 * SPRITE_NOISE**2) - density).clip(-EVIDENCE_LIMIT, EVIDENCE_LIMIT)
+    gain = PEAK_DENSITY - squares / (2 * SPRITE_NOISE**2)
+    gain -= density
+    np.maximum(gain, -EVIDENCE_LIMIT, out=gain)  # NaN stays, as with clip
+    return np.minimum(gain, EVIDENCE_LIMIT, out=gain)
 
 
 def track_sprite(
