@@ -466,7 +466,7 @@ class TestHoles:
         if person_in_hole:
             person[hole], soft[hole] = 1.0, 255
         picture = np.full((*shape, 3), 100, np.uint8)
-        fitted = FittedBody(body, np.zeros(shape, np.int32), body.astype(np.float32), np.zeros((BODY_PATCHES, 2)))
+        fitted = FittedBody(body, np.zeros(shape, np.int32), np.zeros((BODY_PATCHES, 2)))
         view = FrameView(picture, soft, picture, ~nothing, nothing, nothing.astype(np.float32), fitted, 80.0)
         ratios = LogRatios(person, np.where(wall, 1.0, -1.0), np.where(wall, 60.0, 0.0), nothing, np.zeros(shape))
         return detect_moving_objects(view, ratios)[hole][3:-3, 3:-3]  # corners are rounded

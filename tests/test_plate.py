@@ -294,6 +294,6 @@ class TestCoarseBackground:
             silhouette[30:50, 40:60] = not leaves or frame < 6
             patch, centers = np.zeros((60, 100), np.int32), np.full((BODY_PATCHES, 2), 30.0)
             picture = random.integers(0, 255, (60, 100, 3)).astype(np.uint8)
-            scan.add(picture, silhouette, FittedBody(silhouette, patch, silhouette * 1.0, centers), frame)
+            scan.add(picture, silhouette, FittedBody(silhouette, patch, centers), frame)
         lingers = scan.estimate().body_lingers
         assert lingers[12:28, 22:38].all() and lingers[32:48, 46:58].all() != leaves

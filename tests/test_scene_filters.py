@@ -6,6 +6,7 @@ import pytest
 
 from mimo_core.scene.canvas import BackgroundCanvas
 from mimo_core.scene.filters import LARGEST_DISC, dilate_mask, erode_mask
+from mimo_core.scene.fitted_body import BODY_PATCHES, BodyStore, FittedBody
 from mimo_core.scene.pixel_samples import PIXEL_SAMPLES, BackgroundSamples
 
 
@@ -42,3 +43,19 @@ def test_the_middle_color_of_a_pixel_is_that_of_its_samples_in_order():
         known = np.sort(samples.samples[: kept[row, column], row, column].astype(int), axis=0)
         wanted = (known[(len(known) - 1) // 2] + known[len(known) // 2] + 1) // 2 if len(known) else np.zeros(3)
         assert middle[row, column].tolist() == wanted.tolist()
+
+
+def test_stored_bodies_are_those_that_were_drawn():
+    random = np.random.default_rng(1)
+    patch = random.integers(0, 3 * BODY_PATCHES, (30, 40)).astype(np.int32)
+    centers = np.where(random.random((3 * BODY_PATCHES, 1)) < 0.3, np.nan, random.normal(size=(3 * BODY_PATCHES, 2)))
+    bodies = [None, FittedBody(scatter(0.4, 2, (30, 40)), patch, centers.astype(np.float32)), None]
+    store = BodyStore()
+    for body in bodies:
+        store.append(body)
+    before, found, after = store.read(0, 3)
+    assert before is after is None
+    for layer in ("silhouette", "patch", "centers"):
+        drawn, read = getattr(bodies[1], layer), getattr(found, layer)
+        assert np.array_equal(drawn, read, equal_nan=layer == "centers")
+        assert drawn.dtype == read.dtype

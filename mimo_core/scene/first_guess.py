@@ -14,7 +14,7 @@ from ..media.store import FrameStore
 from ..motion.motion import Motion
 from .camera_motion import CameraPath, CameraTracker
 from .filters import dilate_mask
-from .fitted_body import BODY_PATCHES, FittedBody, measure_body_height, render_bodies
+from .fitted_body import BODY_PATCHES, BodyStore, FittedBody, measure_body_height, render_bodies
 
 
 # With this working size the juggling clip took 0.26 s a frame on two cores (2026-11-23).
@@ -47,6 +47,7 @@ class WorkingClip:
     path: CameraPath
     cuts: tuple[int, ...] = ()  # first frames after a hard cut
     ranks: np.ndarray | None = None  # (F, N): who of several people stands before whom, 0 nearest
+    drawn: BodyStore | None = None  # the fitted bodies of all frames, if the motion is known
     owners: FrameStore | None = None  # F of (h, w) uint8: of several people the one whose body is there or nearest
 
     @property
@@ -62,10 +63,7 @@ class WorkingClip:
 
     def bodies(self, start: int, stop: int) -> Iterator[FittedBody | None]:
         """The fitted body of each frame from `start` to `stop`, None where there is none."""
-        if self.motion is None:
-            return iter([None] * (stop - start))
-        ranks = None if self.ranks is None else self.ranks[start:stop]
-        return render_bodies(self.motion[start:stop], *self.size, ranks)
+        return iter([None] * (stop - start)) if self.drawn is None else self.drawn.read(start, stop)
 
     def find_hidden(self, frame: int) -> np.ndarray:
         """Where a person may hide the scene, (h, w) bool: near the first guess.
@@ -105,7 +103,10 @@ def make_first_guess(
     pictures, guesses, boxes, tracker, cuts = FrameStore(), FrameStore(), [], CameraTracker(), CutFinder()
     owners = FrameStore() if motion is not None and len(motion.people) > 1 else None
     bodies = iter([None] * len(clip)) if motion is None else render_bodies(motion, *size, ranks)
+    drawn = None if motion is None else BodyStore()
     for picture, mask, body in zip(clip, masks, bodies, strict=True):
+        if drawn is not None:
+            drawn.append(body)
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         soft = _bridge_gap(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), body)
         pictures.append(small)
@@ -135,6 +136,7 @@ def make_first_guess(
         path,
         tuple(cuts.cuts),
         ranks,
+        drawn,
         owners,
     )
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..body.model import BodyModel, free_body
 from ..body.person import Person
 from ..body.raster import rasterize
+from ..media.store import FrameStore
 from ..motion.motion import Motion
 
 
@@ -30,12 +31,11 @@ class FittedBody:
 
     silhouette: np.ndarray  # (h, w) bool
     patch: np.ndarray  # (h, w) int32: place on the body; outside of it, that of the nearest body pixel
-    depth: np.ndarray  # (h, w) float32 metres, 0 outside
     centers: np.ndarray  # (N * BODY_PATCHES, 2) pixels, the middle of each patch, seen or not; NaN of who is not there
 
     def cut(self, box) -> FittedBody:
         x0, y0, x1, y1 = box
-        layers = (layer[y0:y1, x0:x1] for layer in (self.silhouette, self.patch, self.depth))
+        layers = (layer[y0:y1, x0:x1] for layer in (self.silhouette, self.patch))
         return FittedBody(*layers, self.centers - (x0, y0))
 
 
@@ -44,7 +44,6 @@ class DrawnBody:
     """One person's body in a picture (h, w), alone."""
 
     face: Tensor  # (h, w) long, -1 outside
-    depth: Tensor  # (h, w) metres, 0 outside
     centers: Tensor  # (BODY_PATCHES, 2) pixels
 
 
@@ -72,10 +71,8 @@ def draw_person(motion: Motion, person: Person, width: int, height: int) -> Iter
             vertices = camera.view(body.pose(person, frames).vertices, frames)
             raster = rasterize(vertices, body.faces, focal=camera.focal, center=camera.center, size=camera.size)
             centers = camera.pixels(_means(vertices, _vertex_patches(body)))
-        for face, depth, center, visible in zip(
-            raster.face, raster.depth, centers, person.visible[frames], strict=True
-        ):
-            yield DrawnBody(face, depth, center) if visible and (face >= 0).any() else None
+        for face, center, visible in zip(raster.face, centers, person.visible[frames], strict=True):
+            yield DrawnBody(face, center) if visible and (face >= 0).any() else None
 
 
 def _means(vertices: Tensor, patch: Tensor) -> Tensor:
@@ -91,14 +88,12 @@ def _join_bodies(drawn: Sequence[DrawnBody | None], far_to_near: Iterable[int], 
     if shown is None:
         return None
     silhouette, patch = np.zeros(shown.face.shape, bool), np.zeros(shown.face.shape, np.int32)
-    depth = np.zeros(shown.face.shape, np.float32)
     for number in far_to_near:
         if (body := drawn[number]) is None:
             continue
         inside = (body.face >= 0).numpy()
         silhouette |= inside
         patch[inside] = patches[body.face[inside]].numpy() + number * BODY_PATCHES
-        depth[inside] = body.depth.numpy()[inside]
     _, nearest = cv2.distanceTransformWithLabels(
         (~silhouette).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -106,7 +101,35 @@ def _join_bodies(drawn: Sequence[DrawnBody | None], far_to_near: Iterable[int], 
     of_label[nearest[silhouette]] = patch[silhouette]
     nobody = np.full((BODY_PATCHES, 2), np.nan, np.float32)
     centers = np.concatenate([nobody if body is None else body.centers.numpy() for body in drawn])
-    return FittedBody(silhouette, of_label[nearest], depth, centers)
+    return FittedBody(silhouette, of_label[nearest], centers)
+
+
+class BodyStore:
+    """The fitted bodies of the frames of a clip, in temporary files: every pass over the clip needs them."""
+
+    def __init__(self):
+        self._layers, self._centers = FrameStore(), FrameStore()
+
+    def append(self, body: FittedBody | None) -> None:
+        """Take in the next frame's; None where nobody is visible."""
+        nobody = np.zeros((1, 1), np.uint8)
+        if body is None:
+            layers, centers = nobody, nobody
+        else:  # bytes apart: most of them are as those beside them
+            layers = np.stack([body.patch & 255, body.patch >> 8, body.silhouette]).astype(np.uint8)
+            centers = np.ascontiguousarray(body.centers).view(np.uint8)
+        self._layers.append(layers)
+        self._centers.append(centers)
+
+    def read(self, start: int, stop: int) -> Iterator[FittedBody | None]:
+        """The body of each frame from `start` to `stop`."""
+        for frame in range(start, stop):
+            layers = self._layers[frame]
+            if len(layers) == 1:
+                yield None
+                continue
+            patch = layers[0] | layers[1].astype(np.int32) << 8
+            yield FittedBody(layers[2].view(bool), patch, self._centers[frame].view(np.float32))
 
 
 def measure_body_height(motion: Motion, width: int, height: int) -> float:
