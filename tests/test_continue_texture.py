@@ -116,13 +116,16 @@ class TestSamples:
         assert apart.median().std() > 5  # the grain that frames of different light leave
         assert joint.median().std() == 0
 
-    def test_what_was_seen_far_from_the_person_takes_the_place_of_what_lay_in_their_shadow(self):
+    def test_what_was_seen_further_from_the_person_takes_the_place_of_what_lay_deeper_in_their_shadow(self):
         (canvas,) = plan_canvases(CameraPath.still(9), [(0, 0, 40, 30)] * 9)
         samples, everywhere = BackgroundSamples(canvas, is_joint=True), np.ones((30, 40), bool)
-        for frame in range(9):
-            level, sure = (150, everywhere) if frame == 4 else (90, ~everywhere)
-            samples.add(np.full((30, 40, 3), level, np.uint8), everywhere, frame, sure)
-        assert (samples.median() == 150).all()
+        for frame, rank in enumerate((0, 0, 1, 0, 3, 2, 3, 1, 0)):
+            ranks = np.full((30, 40), rank, np.uint8)
+            ranks[:, :20] = min(rank, 1)
+            picture = np.where(ranks[..., None] * np.ones(3) > 1, 150, 90 + 20 * ranks[..., None]).astype(np.uint8)
+            samples.add(picture, everywhere, frame, ranks)
+        assert (samples.median()[:, 20:] == 150).all()
+        assert (samples.median()[:, :20] == 110).all()
 
 
 def measure_distance(free):

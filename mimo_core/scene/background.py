@@ -21,7 +21,8 @@ from .pixel_samples import BackgroundSamples
 # The reach is the plate's contract (`separate_scene`); the rest by eye on the juggling clip, 2026-11-23.
 HOLE_REACH = 0.02  # of the body height: the hole in the plate reaches so far beyond the person
 FAINT_ALPHA = 26  # mask values from here on count as person when the hole is cut
-SHADED_REACH = 0.05  # of the body height: what is seen nearer to the person lies in their shadow and compression
+# Of the body height: the nearer to the person something is seen, the more it lies in their shadow and compression.
+SHADED_REACHES = (0.006, 0.0125, 0.02, 0.03, 0.05)
 DIFFUSE_SHARE = 0.8  # of what is wanted was seen in no frame: patches would copy whole objects
 GRAIN_FRAMES = 6  # of a canvas teach the grain of the source
 HOLE, OUTSIDE = 1, 2  # a pixel of a frame that hides the background: it is wanted there; it is not
@@ -84,6 +85,8 @@ def collect_background(
 
     samples, light, grain, calm = BackgroundSamples(canvas, is_joint=True), FrameLight(canvas.size), Grain(), []
     wanted = np.zeros(samples.count.shape, bool)
+    steps = 250 / (SHADED_REACHES[-1] * working.full_body_height)  # to a pixel, of the table of ranks
+    ranks = np.digitize(np.arange(256), np.multiply(SHADED_REACHES, 250 / SHADED_REACHES[-1])).astype(np.uint8)
     step = max(1, (canvas.stop - canvas.start) // GRAIN_FRAMES)
     for frame, source in enumerate(working.clip.read(canvas.first, canvas.last), canvas.first):
         busy = _find_busy(working, frame, masks.get(frame))
@@ -95,7 +98,7 @@ def collect_background(
         free = blocked == 0
         away = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
         picture = light.level(picture, free, away)
-        samples.add(picture, free, frame, away > SHADED_REACH * working.full_body_height)
+        samples.add(picture, free, frame, cv2.LUT(np.minimum(steps * away, 255).astype(np.uint8), ranks))
         if frame in masks:
             wanted |= blocked == HOLE
             tick(None)

@@ -22,18 +22,18 @@ class BackgroundSamples:
         width, height = canvas.size
         self.samples = np.zeros((PIXEL_SAMPLES, height, width, 3), np.uint8)
         self.count = np.zeros((height, width), np.int32)
-        self.is_sure = np.zeros((height, width), bool)  # a sure sample was taken in: no others are kept
+        self.rank = np.zeros((height, width), np.uint8)  # of the samples that are kept
 
-    def add(self, picture: np.ndarray, free: np.ndarray, frame: int, sure: np.ndarray | None = None) -> None:
+    def add(self, picture: np.ndarray, free: np.ndarray, frame: int, rank: np.ndarray | None = None) -> None:
         """Take in a picture (h, w, 3) of the canvas where `free` (h, w) bool.
 
-        Where it is `sure` (h, w) bool too, it takes the place of samples that were not.
+        Samples of a higher `rank` (h, w) uint8 take the place of those of a lower one.
         """
-        if sure is not None:
-            sure = free & sure
-            self.count[sure & ~self.is_sure] = 0
-            self.is_sure |= sure
-            free = sure | (free & ~self.is_sure)
+        if rank is not None:
+            better = free & (rank > self.rank)
+            self.count[better] = 0
+            self.rank[better] = rank[better]
+            free = free & (rank == self.rank)
         pixels = np.flatnonzero(free)
         if not len(pixels):
             return
