@@ -25,11 +25,13 @@ from ..mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, TrainingSettin
 from ..mimo_core.denoise.config import MimoConfig
 from ..mimo_core.denoise.denoiser import Denoiser
 from ..mimo_core.denoise.detail import build_detail_network, restore_detail
+from ..mimo_core.denoise.forward_context import has_patches
 from ..mimo_core.denoise.memory import run_with_fallbacks
 from ..mimo_core.denoise.pose_guider import PoseGuider
 from ..mimo_core.denoise.reference import ReferenceFeatures
 from ..mimo_core.denoise.sampling import HALVES_APART_FROM
 from ..mimo_core.errors import InputError
+from .comfy_speed import DEEP_KEY
 
 
 CLIP_KEY = "mimo_clip"  # the key under which a CONDITIONING carries its ClipConditions
@@ -93,7 +95,7 @@ class ClipChunks:
 
     def __init__(self, conds: tuple[ClipCond, ...]):
         self.conds = conds
-        self.reads_reference = [cond.reads_reference for cond in conds]
+        self.reads_reference = tuple(cond.reads_reference for cond in conds)
         first = next((cond for cond in conds if cond.reads_reference), conds[0])
         self.clip, self.area, self.cache = first.cond, first.area, first.cache
 
@@ -114,8 +116,16 @@ def attend_by_choice(query: Tensor, key: Tensor, value: Tensor, heads: int, opti
 
 
 def read_cast_parameters(norm, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a norm where the input lies, with what LoRAs add: ComfyUI may keep them elsewhere."""
-    return comfy.ops.cast_bias_weight(norm, like)
+    """Weight and bias of a norm where the input lies, with what LoRAs add: ComfyUI may keep them elsewhere.
+
+    What it brought from elsewhere is copied and given back at once: it stays in the card's memory until then.
+    """
+    if norm.weight.device == like.device or not hasattr(comfy.ops, "uncast_bias_weight"):
+        return comfy.ops.cast_bias_weight(norm, like)
+    weight, bias, stream = comfy.ops.cast_bias_weight(norm, like, offloadable=True)
+    copies = weight.clone(), bias.clone()
+    comfy.ops.uncast_bias_weight(norm, weight, bias, stream)
+    return copies
 
 
 class NativeDenoiser(Denoiser):
@@ -181,21 +191,26 @@ class MimoModel(comfy.model_base.BaseModel):
         return run_with_fallbacks(run, chunks.parts, x.device, situation=_describe_call(x, len(chunks.conds)))
 
     def _denoised(self, x, t, c_concat, c_crossattn, control, transformer_options, chunks: ClipChunks, **kwargs):
-        options = {**transformer_options, "reads_reference": chunks.reads_reference}
         count = len(chunks.conds)
-        frames = _list_frames(options, len(x) // count, chunks.clip.frames)
+        frames = _list_frames(transformer_options, len(x) // count, chunks.clip.frames)
+        features, names = transformer_options.get(DEEP_KEY), _name_chunks(transformer_options, frames, x)
+        deep = None if features is None else features.open_pass(float(t[0]), names)
         denoised = super().apply_model(
             x,
             t,
             c_concat=c_concat if len(c_concat) == len(x) else _select_rows(c_concat, frames, count),
             c_crossattn=c_crossattn,
             control=control,
-            transformer_options=options,
+            transformer_options=transformer_options,
             pose=self._pose(chunks, frames, x.device),
             reference=self._reference(chunks, x.device),
+            reads_reference=chunks.reads_reference,
+            deep=deep,
             **kwargs,
         )
-        _check_finite(denoised, t, options)
+        if features is not None:
+            features.keep(names, deep)
+        _check_finite(denoised, t, transformer_options)
         return denoised
 
     def compute_dtype(self) -> torch.dtype:
@@ -369,6 +384,19 @@ def _list_frames(options: dict, count: int, frames: int) -> list[int]:
     indices = list(window.index_list)
     anchor = getattr(window, "causal_anchor_index", None)  # newer cores may put an earlier frame before a window
     return indices if count == len(indices) else [anchor, *indices]
+
+
+def _name_chunks(options: dict, frames: list[int], x: Tensor) -> list[tuple]:
+    """What each chunk of a call is, so that deep features are taken from its like: half, conditions, frames, size.
+
+    Passes of SAG, PAG and their like evaluate a half again under patches; they must not read each other's features.
+    """
+    kinds = options["cond_or_uncond"]
+    conditions = options.get("uuids") or [None] * len(kinds)
+    return [
+        (kind, condition, tuple(frames), has_patches(options), tuple(x.shape[2:]))
+        for kind, condition in zip(kinds, conditions, strict=True)
+    ]
 
 
 def _select_rows(tensor: Tensor, frames: list[int], chunks: int) -> Tensor:

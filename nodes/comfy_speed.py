@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import comfy.patcher_extension
 
-from ..mimo_core.denoise.speed import DEEP_KEY, DeepFeatures, check_interval, is_guided
+from ..mimo_core.denoise.speed import DeepFeatures, check_interval, is_guided
 
 
 WRAPPER_KEY = "mimo_speed"
+DEEP_KEY = "mimo_deep_features"  # in transformer_options
 WRAPPERS = comfy.patcher_extension.WrappersMP
 
 

@@ -58,7 +58,7 @@ class TestSamplers:
         sample(made.model, *made.conds)
         assert [len(call.x) for call in spy] == [2 * FRAMES] * 2
         assert spy[0].options["cond_or_uncond"] == [1, 0]
-        assert spy[0].options["reads_reference"] == [False, True]
+        assert spy[0].reads_reference == (False, True)
         assert spy[0].x.shape[1] == 8 and spy[0].pose.shape == (FRAMES, 32, SIZE // 8, SIZE // 8)
 
     def test_the_same_seed_gives_the_same_latents_and_another_seed_does_not(self, made):
@@ -288,7 +288,7 @@ class TestPatches:
         assert differs(large(patched), large(made.model))
         extra = [call for call in spy if len(call.x) == 2]
         assert extra and all(call.options["cond_or_uncond"] == [0] for call in extra)
-        assert all(call.options["reads_reference"] == [False] and call.reference is None for call in extra)
+        assert all(call.reads_reference == (False,) and call.reference is None for call in extra)
 
     def test_an_attn2_patch_like_ip_adapters_is_called_with_the_token(self, made):
         seen = []
@@ -322,6 +322,25 @@ class TestPatches:
         # Where a level has one pixel the layout of a sum is ambiguous, and a CPU's convolutions round by layout.
         torch.testing.assert_close(sample(compiled, *made.conds), made.latents, rtol=1e-3, atol=1e-3)
 
+    def test_with_torchs_own_attention_a_call_of_the_model_is_one_graph(self, native, monkeypatch):
+        """NVIDIA's cards have it. Attention by parts, a CPU's, asks for free memory, and no graph can hold that."""
+        import comfy.ldm.modules.attention as chosen
+
+        monkeypatch.setattr(chosen, "optimized_attention", chosen.attention_pytorch)
+        config = replace(CONFIG, block_out_channels=(32, 32), layers_per_block=1)
+        model, calls = native.build_model(tiny_comfy.checkpoint(config=config)), []
+        network, forward = model.model.diffusion_model, native.NativeDenoiser.forward
+        with monkeypatch.context() as watched:
+            watched.setattr(
+                native.NativeDenoiser,
+                "forward",
+                lambda self, *args, **given: calls.append((args, given)) or forward(self, *args, **given),
+            )
+            sample(model, *tiny_comfy.conditions(native, model, 2), frames=2, steps=1)
+        with torch.inference_mode():
+            found = torch._dynamo.explain(network)(*calls[0][0], **calls[0][1])
+        assert (found.graph_count, found.graph_break_count) == (1, 0), found.break_reasons[:1]
+
 
 class TestMemory:
     @pytest.mark.parametrize("share", [0.0, 0.5])
@@ -353,6 +372,21 @@ class TestMemory:
         assert weight.dtype == bias.dtype == torch.float32
         out, expected = (sample(any_model, *made.conds, steps=1) for any_model in (model, made.model))
         assert (out - expected).norm() / expected.norm() < 0.01
+
+    def test_what_a_group_norm_borrows_from_elsewhere_is_copied_and_given_back(self, native, monkeypatch):
+        """As ComfyUI's dynamic memory asks: what is not given back can never leave the card."""
+        import comfy.ops
+
+        if not hasattr(comfy.ops, "uncast_bias_weight"):
+            pytest.skip("This core lends nothing.")
+        norm, like = comfy.ops.manual_cast.GroupNorm(2, 4, device="meta"), torch.zeros(1, 3, 4)
+        lent, back = (torch.ones(4), torch.full((4,), 2.0)), []
+        monkeypatch.setattr(comfy.ops, "cast_bias_weight", lambda *_, offloadable: (*lent, ("stream", None, None)))
+        monkeypatch.setattr(comfy.ops, "uncast_bias_weight", lambda *given: back.append(given))
+        read = native.read_cast_parameters(norm, like)
+        assert back == [(norm, *lent, ("stream", None, None))]
+        for copy, original in zip(read, lent, strict=True):
+            assert torch.equal(copy, original) and copy.data_ptr() != original.data_ptr()
 
     def test_the_pose_guider_is_loaded_with_the_model_and_the_reference_is_not(self, native, made):
         import comfy.model_management as management

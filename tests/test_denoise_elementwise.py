@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import gelu, group_norm
 from torch.testing import assert_close
 
-from mimo_core.denoise import blocks, elementwise
+from mimo_core.denoise import elementwise
 from mimo_core.denoise.blocks import FeedForward
 from mimo_core.denoise.denoiser import Denoiser
 from mimo_core.denoise.elementwise import (
@@ -100,10 +100,10 @@ class TestPasses:
         assert_close(gate_with_gelu(hidden.requires_grad_()), value * gelu(gate))
 
     @torch.no_grad()
-    def test_a_feed_forward_by_parts_is_the_whole(self, monkeypatch):
+    def test_a_feed_forward_by_parts_is_the_whole(self):
         layer, norm, tokens = random_weights(FeedForward(32)), nn.LayerNorm(32), torch.randn(7, 3, 32)
         expected = tokens + layer(norm(tokens))
-        monkeypatch.setattr(blocks, "HIDDEN_BYTES", 2 * 3 * 32 * 8 * 4)
+        layer.hidden_bytes = 2 * 3 * 32 * 8 * 4
         sizes = []
         layer.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
         assert_close(layer.add_parts(tokens.clone(), norm), expected)

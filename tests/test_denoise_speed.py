@@ -8,7 +8,7 @@ import torch
 from mimo_core.denoise.denoiser import Denoiser
 from mimo_core.denoise.reference_unet import ReferenceUNet
 from mimo_core.denoise.sampling import Conditions, make_scheduler, sample_latents
-from mimo_core.denoise.speed import DEEP_KEY, DeepFeatures
+from mimo_core.denoise.speed import DeepFeatures
 from mimo_core.errors import InputError
 from tests.tiny_comfy import CONFIG
 from tests.tiny_networks import random_weights
@@ -76,9 +76,11 @@ class TestDeepFeatures:
 
         def run(deep, time, kinds):
             rows = x[:, :].repeat(len(kinds), 1, 1, 1)
-            options = {"cond_or_uncond": list(kinds), DEEP_KEY: deep}
+            options, taken = {"cond_or_uncond": list(kinds)}, deep.open_pass(time, kinds)
             with torch.no_grad():
-                return denoiser(rows, torch.full((len(rows),), time), token, transformer_options=options)
+                v = denoiser(rows, torch.full((len(rows),), time), token, transformer_options=options, deep=taken)
+            deep.keep(kinds, taken)
+            return v
 
         together, apart = DeepFeatures(2), DeepFeatures(2)
         run(together, 900, (1, 0))

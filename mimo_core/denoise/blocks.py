@@ -53,8 +53,9 @@ class ResnetBlock(nn.Module):
             self.conv_shortcut = None
 
     def forward(self, x: Tensor, temb: Tensor) -> Tensor:
+        """`temb` (rows, 4 C) is the time embedding after its SiLU, which all blocks share."""
         hidden = self.conv1(activate(normalize_groups(self.norm1, x)))
-        hidden = normalize_groups(self.norm2, hidden, added=self.time_emb_proj(silu(temb)))
+        hidden = normalize_groups(self.norm2, hidden, added=self.time_emb_proj(temb))
         hidden = self.conv2(activate(hidden))
         return add_to(hidden, x if self.conv_shortcut is None else self.conv_shortcut(x))
 
@@ -93,6 +94,8 @@ class GatedGelu(nn.Module):
 class FeedForward(nn.Module):
     """Four times as wide in between. The name `net.2` is diffusers': a dropout lies between the two layers there."""
 
+    hidden_bytes = HIDDEN_BYTES
+
     def __init__(self, channels: int, *, operations=nn, dtype=None, device=None):
         super().__init__()
         layer = {"dtype": dtype, "device": device}
@@ -117,8 +120,8 @@ class FeedForward(nn.Module):
         return self.add_parts(tokens, norm)
 
     def add_parts(self, tokens: Tensor, norm: nn.Module) -> Tensor:
-        """The same in place, as many rows at a time as `HIDDEN_BYTES` hold."""
+        """The same in place, as many rows at a time as `hidden_bytes` hold."""
         row_bytes = tokens[0].numel() * 8 * tokens.element_size()
-        for rows in tokens.split(max(HIDDEN_BYTES // row_bytes, 1)):
+        for rows in tokens.split(max(self.hidden_bytes // row_bytes, 1)):
             rows.add_(self(norm(rows)))
         return tokens

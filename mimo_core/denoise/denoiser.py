@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
 from ..errors import InputError
 from .config import MimoConfig
 from .elementwise import activate, add_to, is_traced, normalize_groups
 from .forward_context import ForwardContext, repeat_per_row
 from .reference import ReferenceFeatures, ReferenceKeys
-from .speed import DEEP_KEY
+from .speed import DeepPass
 from .transformer import TransformerBlock
 from .unet import UNet
 
@@ -39,7 +40,18 @@ class Denoiser(UNet):
         self.conv_out = operations.Conv2d(width, config.out_channels, 3, padding=1, **layer)
 
     def forward(
-        self, x, timesteps, context=None, control=None, transformer_options=None, *, pose=None, reference=None, **_
+        self,
+        x,
+        timesteps,
+        context=None,
+        control=None,
+        transformer_options=None,
+        *,
+        pose=None,
+        reference=None,
+        reads_reference: tuple[bool, ...] | None = None,
+        deep: DeepPass | None = None,
+        **_,
     ) -> Tensor:
         """v (rows, 4, h, w) of `x` (rows, 8, h, w): noisy latent, then background. Rows are chunks of F frames.
 
@@ -51,16 +63,23 @@ class Denoiser(UNet):
         transformer_options: see `ForwardContext`. Without it all rows are one conditional chunk
         pose: features of the pose guider (F, C, h, w), shared by the chunks, or one per row
         reference: `ReferenceKeys`, or `ReferenceFeatures` that are projected here, in every pass
+        reads_reference: whether each chunk reads it. Without it the conditional chunks do
+        deep: the features that this pass takes from an earlier one, or where it leaves its own
+        What decides between ways through the network is an argument and not an option: ComfyUI's compile node takes
+        the options of the first call for those of all.
         Raises InputError without a context, or if shapes do not fit.
         """
         if context is None:
             raise InputError("The denoiser needs the character's token as context, (1, 1, D). Zeros mean no character.")
         if isinstance(reference, ReferenceFeatures):
             reference = self.project_reference(reference)
-        ctx = ForwardContext(x, context, reference=reference, transformer_options=transformer_options)
+        ctx = ForwardContext(
+            x, context, reference=reference, transformer_options=transformer_options, reads_reference=reads_reference
+        )
         temb = self.time_embedding(timesteps, x.dtype)
         for patch in ctx.patches.get("emb_patch", ()):
             temb = patch(temb, self.config.block_out_channels[0], ctx.options)
+        temb = silu(temb)
 
         ctx.enter_block("input", 0)
         hidden = add_residual(self._add_pose(self.open_input(x), pose), control, "input", 0)
@@ -68,8 +87,6 @@ class Denoiser(UNet):
         skips = [hidden]
         hidden = ctx.apply_patches("input_block_patch_after_skip", hidden)
         inputs, outputs = self.list_input_blocks(), self.list_output_blocks()
-        features = ctx.options.get(DEEP_KEY)
-        deep = None if features is None else features.open_pass(ctx, timesteps)
         is_reused = deep is not None and deep.found is not None
         shared = 0 if deep is None else max(len(outputs) - 1 - deep.depth, 0)  # output blocks whose result is kept
         for number, block in enumerate(inputs[: len(outputs) - 1 - shared] if is_reused else inputs, 1):
@@ -84,7 +101,7 @@ class Denoiser(UNet):
             if is_reused and number < shared:
                 continue
             if deep is not None and number == shared and not is_reused:
-                deep.keep(hidden)
+                deep.made = hidden
             ctx.enter_block("output", number)
             skip = add_residual(skips.pop(), control, "output", number)
             for patch in ctx.patches.get("output_block_patch", ()):

@@ -22,16 +22,22 @@ class ForwardContext:
     `patches` and `patches_replace` hold the functions of FreeU, IP-Adapter, PAG, SAG, HyperTile and their like.
     """
 
-    def __init__(self, x: Tensor, context: Tensor, *, reference: ReferenceKeys | None = None, transformer_options=None):
+    def __init__(
+        self,
+        x: Tensor,
+        context: Tensor,
+        *,
+        reference: ReferenceKeys | None = None,
+        transformer_options=None,
+        reads_reference: tuple[bool, ...] | None = None,
+    ):
         rows = len(x)
         self.options = dict(transformer_options or {}) | {"original_shape": list(x.shape), "transformer_index": 0}
-        self.chunks = tuple(self.options.setdefault("cond_or_uncond", [CONDITIONAL]))
-        if rows % len(self.chunks):
-            raise InputError(f"{rows} rows cannot be {len(self.chunks)} chunks of equally many frames.")
-        self.frames = rows // len(self.chunks)
-        self.reads_reference = tuple(
-            self.options.get("reads_reference", [kind == CONDITIONAL for kind in self.chunks]),
-        )
+        kinds = self.options.setdefault("cond_or_uncond", [CONDITIONAL])
+        self.reads_reference = reads_reference or tuple(kind == CONDITIONAL for kind in kinds)
+        if rows % len(self.reads_reference):
+            raise InputError(f"{rows} rows cannot be {len(self.reads_reference)} chunks of equally many frames.")
+        self.frames = rows // len(self.reads_reference)
         self.context = repeat_per_row(context, rows, "context tokens")
         self.reference = reference
         self.banks: dict[str, Tensor] | None = None
@@ -43,7 +49,7 @@ class ForwardContext:
     @property
     def is_patched(self) -> bool:
         """Whether the transformer blocks have more to do than their own three steps."""
-        return self.banks is not None or any(self.patches.values()) or any(self.replacements.values())
+        return self.banks is not None or has_patches(self.options)
 
     def get_reference(self, path: str, like: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of the reference for a block, of the dtype and on the device of `like`."""
@@ -84,12 +90,17 @@ class ForwardContext:
 
         A patch may have split rows into tiles, so `rows` need not be the rows of the pass.
         """
-        each, start, runs = rows // len(self.chunks), 0, []
+        each, start, runs = rows // len(self.reads_reference), 0, []
         for reads, chunks in groupby(self.reads_reference):
             stop = start + each * len(list(chunks))
             runs.append((start, stop, reads))
             start = stop
         return runs
+
+
+def has_patches(options: dict) -> bool:
+    """Whether ComfyUI's dictionary holds functions for the blocks."""
+    return any(any(options.get(name, {}).values()) for name in ("patches", "patches_replace"))
 
 
 def repeat_per_row(tensor: Tensor, rows: int, name: str) -> Tensor:

@@ -16,7 +16,7 @@ from .denoiser import Denoiser
 from .memory import run_with_fallbacks
 from .noise import make_step_generators
 from .reference import ReferenceFeatures, ReferenceKeys
-from .speed import DEEP_KEY, TRAINING_STEPS, WINDOWS_KEY, DeepFeatures, check_interval, is_guided
+from .speed import TRAINING_STEPS, DeepFeatures, check_interval, is_guided
 
 
 NOISE_SCHEDULE = {
@@ -205,18 +205,19 @@ def _denoise_windows(denoiser, latents, timestep, conditions, batch, kinds, deep
     token = conditions.token.to(device, dtype)
     context = torch.cat([token if kind == 0 else torch.zeros_like(token) for kind in kinds])
     rows = len(frames) * len(kinds)
+    chunks = [(kind, tuple(window)) for kind in kinds for window in batch]
+    features = None if deep is None else deep.open_pass(float(timestep), chunks)
     velocity = denoiser(
         x.repeat(len(kinds), 1, 1, 1),
         torch.as_tensor(timestep, device=device).expand(rows),
         context.repeat_interleave(len(frames), 0),
-        transformer_options={
-            "cond_or_uncond": [kind for kind in kinds for _ in batch],
-            DEEP_KEY: deep,
-            WINDOWS_KEY: [tuple(window) for _ in kinds for window in batch],
-        },
+        transformer_options={"cond_or_uncond": [kind for kind, _ in chunks]},
         pose=None if pose is None else pose.to(device, dtype),
         reference=conditions.reference,
+        deep=features,
     )
+    if deep is not None:
+        deep.keep(chunks, features)
     return velocity.to(latents).unflatten(0, (len(kinds), len(batch), -1))
 
 

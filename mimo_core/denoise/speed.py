@@ -6,17 +6,16 @@ of Ma et al. 2024 (DeepCache, arXiv 2312.00858).
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .forward_context import ForwardContext
 
 
 TRAINING_STEPS = 1000  # timesteps of the noise schedule
-DEEP_KEY, WINDOWS_KEY = "mimo_deep_features", "mimo_windows"  # in transformer_options
 
 
 def check_interval(interval: tuple[float, float]) -> None:
@@ -53,46 +52,27 @@ class DeepFeatures:
         """Forget a run."""
         self.timestep, self.step, self.kept = None, -1, {}
 
-    def open_pass(self, ctx: ForwardContext, timesteps: Tensor) -> DeepPass:
-        """What a pass of the denoiser at `timesteps` (rows,), all equal, may take from an earlier one, and where it
-        leaves its own.
+    def open_pass(self, timestep: float, chunks: Sequence[Hashable]) -> DeepPass:
+        """What a pass at `timestep` may take from an earlier one. Equal `chunks` are those of equal name.
+
+        It is decided here, not in the denoiser, which may be compiled: a graph would hold the first decision.
         """
-        now = float(timesteps[0])
-        if now != self.timestep:
-            self.timestep, self.step = now, self.step + 1
-        keys = _name_chunks(ctx)
-        entries = [self.kept.get(key) for key in keys]
+        if timestep != self.timestep:
+            self.timestep, self.step = timestep, self.step + 1
+        entries = [self.kept.get(chunk) for chunk in chunks]
         is_due = self.step % self.every == 0 or any(entry is None for entry in entries)
-        return DeepPass(self, keys, None if is_due else torch.cat(entries))
+        return DeepPass(self.depth, None if is_due else torch.cat(entries))
+
+    def keep(self, chunks: Sequence[Hashable], deep: DeepPass) -> None:
+        """Leave what a pass made, (rows, C, h, w), for the passes to come."""
+        if deep.made is not None:
+            self.kept.update(zip(chunks, deep.made.detach().chunk(len(chunks)), strict=True))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class DeepPass:
-    """One pass: the features that it reads, or None where it makes them."""
+    """The deep features of one pass of the denoiser: those that it reads, else, once it ran, those that it made."""
 
-    features: DeepFeatures
-    keys: list[tuple]
+    depth: int
     found: Tensor | None
-
-    @property
-    def depth(self) -> int:
-        return self.features.depth
-
-    def keep(self, hidden: Tensor) -> None:
-        """Leave features (rows, C, h, w) for the passes to come."""
-        self.features.kept.update(zip(self.keys, hidden.detach().chunk(len(self.keys)), strict=True))
-
-
-def _name_chunks(ctx: ForwardContext) -> list[tuple]:
-    """What each chunk of a pass is: half, conditions, window, whether the pass is patched, and its shape.
-
-    Passes of SAG, PAG and their like evaluate a half again under patches; they must not read each other's features.
-    """
-    window = getattr(ctx.options.get("context_window"), "index_list", None)
-    windows = ctx.options.get(WINDOWS_KEY) or [tuple(window or ())] * len(ctx.chunks)
-    conditions = ctx.options.get("uuids") or [None] * len(ctx.chunks)
-    shape = (ctx.frames, *ctx.options["original_shape"][2:])
-    return [
-        (kind, condition, tuple(frames), ctx.is_patched, shape)
-        for kind, condition, frames in zip(ctx.chunks, conditions, windows, strict=True)
-    ]
+    made: Tensor | None = None

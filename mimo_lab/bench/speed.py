@@ -22,7 +22,7 @@ from mimo_core.denoise.noise import draw_frame_noise
 from mimo_core.denoise.options import find_default_checkpoint
 from mimo_core.denoise.regions import ClipPlan, Context
 from mimo_core.denoise.sampling import Conditions, make_scheduler, sample_latents
-from mimo_core.denoise.speed import DEEP_KEY, DeepFeatures, is_guided
+from mimo_core.denoise.speed import DeepPass, is_guided
 from mimo_core.geometry.box import Box
 from mimo_core.identity.encode import encode_identity
 from mimo_core.motion.retarget import retarget_motion
@@ -170,13 +170,6 @@ def measure_way(truth: Shot, frames: np.ndarray, full: np.ndarray) -> tuple[floa
     return tuple(float(value) for value in against)
 
 
-class UntimedFeatures(DeepFeatures):
-    """Takes every pass for a step: on the meta device timesteps have no values."""
-
-    def open_pass(self, ctx, timesteps: torch.Tensor):
-        return super().open_pass(ctx, torch.tensor([self.step + 1.0]))
-
-
 @functools.cache
 def count_pass_flops(halves: int, is_reused: bool, depth: int, frames: int = 24, side: int = 98) -> int:
     """FLOPs of a pass of the official size, 24 frames of 784 px."""
@@ -185,12 +178,12 @@ def count_pass_flops(halves: int, is_reused: bool, depth: int, frames: int = 24,
     from .traffic import make_pass
 
     chunks = (1, 0)[-halves:]
-    deep = UntimedFeatures(2, depth)
-    run = make_pass(MimoConfig(), frames, side, options={DEEP_KEY: deep})
+    deep, run = DeepPass(depth, None), make_pass(MimoConfig(), frames, side)
     if is_reused:
-        run(chunks)
+        run(chunks, deep=deep)
+        deep = DeepPass(depth, deep.made)
     with FlopCounterMode(display=False) as counter:
-        run(chunks)
+        run(chunks, deep=deep)
     return counter.get_total_flops()
 
 

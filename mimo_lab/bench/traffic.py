@@ -157,12 +157,11 @@ def make_pass(
     device="meta",
     dtype: torch.dtype = torch.float16,
     prepare: Callable[[Denoiser], object] | None = None,
-    options: dict | None = None,
 ) -> Callable[..., Tensor]:
     """A pass over `frames` latents of side x side with random weights, as a function of its chunks.
 
     By default it runs both halves of the guidance: chunks are 1 (unconditional) and 0 (conditional). `prepare` changes
-    the denoiser before the reference is projected; `options` go to the denoiser as its transformer_options.
+    the denoiser before the reference is projected. Further arguments of the function are the denoiser's.
     """
     place = {"device": device, "dtype": dtype}
     denoiser, reference_unet = (
@@ -177,9 +176,9 @@ def make_pass(
     pose = torch.randn(frames, config.block_out_channels[0], side, side, **place)
 
     @torch.no_grad()
-    def run(chunks: tuple[int, ...] = (1, 0)) -> Tensor:
-        rows = x.repeat(len(chunks), 1, 1, 1)
-        timesteps, told = torch.full((len(rows),), 500, device=device), {"cond_or_uncond": list(chunks)}
-        return denoiser(rows, timesteps, token, transformer_options=(options or {}) | told, pose=pose, reference=keys)
+    def run(chunks: tuple[int, ...] = (1, 0), **given) -> Tensor:
+        rows, options = x.repeat(len(chunks), 1, 1, 1), {"cond_or_uncond": list(chunks)}
+        timesteps = torch.full((len(rows),), 500, device=device)
+        return denoiser(rows, timesteps, token, transformer_options=options, pose=pose, reference=keys, **given)
 
     return run
