@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from mimo_core.errors import InputError
-from mimo_lab.bench import run_bench
+from mimo_lab.bench import gpu, run_bench
 from mimo_lab.bench.traffic import count_traffic, make_pass
 from tests.tiny_networks import TINY
 
@@ -52,7 +52,34 @@ def test_the_bench_for_cards_says_what_it_needs():
 
 def test_the_bench_for_cards_prints_a_row_for_every_variant(capsys):
     assert run_bench(["gpu", "--tiny", "--frames", "2", "--size", "64", "--no-compile"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    rows = [line[7:27].strip() for line in lines[3:]]
-    assert rows == ["plain", "ours", "ours, halves apart"]
-    assert all(float(line.split()[-3]) > 0 for line in lines[3:])
+    rows = {line[7:39].strip(): line[39:].split() for line in capsys.readouterr().out.splitlines()[3:]}
+    halves = [f"VAE {verb} a frame, {name}" for verb in ("encode", "decode") for name in ("float32", "bfloat16")]
+    assert list(rows) == ["plain", "ours", "ours, halves apart", *halves]
+    assert all(float(seconds) > 0 and float(start) >= 0 for seconds, _, _, start in rows.values())
+    assert float(rows["ours"][1]) > 0 and rows[halves[0]][1] == "-"
+
+
+def test_a_row_that_fails_says_why_and_leaves_the_others(capsys, monkeypatch):
+    """As where there is no compiler, or an operator is missing."""
+
+    def fail(job):
+        raise RuntimeError("Cannot find a working triton installation.\nMore lines.")
+
+    def fill(job):
+        raise RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)")
+
+    variants = (gpu.Variant("a", fail), gpu.Variant("b", fill), gpu.Variant("c", lambda job: lambda: None))
+    monkeypatch.setattr(gpu, "VARIANTS", variants)
+    assert run_bench(["gpu", "--tiny", "--size", "64"]) == 1
+    rows = [line[7:].split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[3:]]
+    assert rows[0] == ["a", "failed: RuntimeError: Cannot find a working triton installation."]
+    assert rows[1] == ["b", "out of memory"]
+    assert rows[2][0] == "c" and float(rows[2][1].split()[0]) >= 0
+
+
+def test_what_would_take_more_than_three_minutes_is_left_out(capsys, monkeypatch):
+    variants = (gpu.Variant("compiled", lambda job: lambda: None, is_compiled=True),)
+    monkeypatch.setattr(gpu, "VARIANTS", variants)
+    monkeypatch.setattr(gpu, "MOST_SECONDS", -1)
+    assert run_bench(["gpu", "--tiny", "--size", "64"]) == 0
+    assert capsys.readouterr().out.splitlines()[3].endswith("left out for time: --size 64 measures it")

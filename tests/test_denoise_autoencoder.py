@@ -6,6 +6,7 @@ import torch
 
 from mimo_core.denoise.autoencoder import ATTENTION_RENAMES, Autoencoder, rename_taesd
 from mimo_core.denoise.image_encoder import build_image_encoder, embed_picture, infer_vision_config
+from mimo_core.denoise.options import _choose_vae_dtype
 from mimo_core.errors import InputError
 from tests.tiny_networks import random_weights, tiny_autoencoder, tiny_image_encoder
 
@@ -96,6 +97,15 @@ class TestImageEncoder:
         state.pop("vision_model.post_layernorm.bias")
         with pytest.raises(InputError, match="lacks 1 tensors: vision_model.post_layernorm.bias"):
             build_image_encoder(state)
+
+
+def test_by_itself_it_is_taken_where_the_card_does_not_imitate_it(monkeypatch):
+    for is_imitated, expected in ((True, torch.float32), (False, torch.bfloat16)):
+        answers = {True: True, False: not is_imitated}
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True, of=answers: of[including_emulation]
+        )
+        assert _choose_vae_dtype("auto", torch.device("cuda")) == expected
 
 
 def test_bfloat16_draws_nearly_the_same_pictures():

@@ -56,6 +56,11 @@ class TestInMemory:
             torch.empty(1 << 60)
         assert is_out_of_memory(caught.value)
 
+    def test_a_mac_that_is_full_counts(self):
+        text = "MPS backend out of memory (MPS allocated: 8.00 GB, other allocations: 1.00 GB, max allowed: 9.07 GB)."
+        assert is_out_of_memory(RuntimeError(text))
+        assert not is_out_of_memory(RuntimeError("The MPS backend does not know this operator."))
+
 
 class TestSample:
     def run(self, denoiser, cfg=2.0):

@@ -10,12 +10,14 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from mimo_core.denoise import attention
 from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.denoiser import Denoiser
-from mimo_core.denoise.motion_module import MotionModule
+from mimo_core.denoise.motion_module import MotionModule, TemporalTransformer
 from mimo_core.denoise.pose_guider import PoseGuider
 from mimo_core.denoise.reference import ReferenceFeatures
 from mimo_core.denoise.reference_unet import ReferenceUNet
+from mimo_core.denoise.transformer import SpatialTransformer
 from mimo_core.errors import InputError
 from tests.tiny_networks import TINY, random_weights
 
@@ -98,6 +100,22 @@ class TestReferenceUNet:
 
         assert len(banks) == 16
         assert_close(dict(banks), {path: seen[path] for path in banks}, rtol=0, atol=2e-5)
+
+
+class TestAttentionByParts:
+    @pytest.mark.parametrize(("held", "sizes"), [(12, {(4, 3)}), (6, {(2, 3)}), (2, {(1, 2), (1, 1)}), (0, {(1, 1)})])
+    def test_it_is_the_whole_whatever_fits(self, monkeypatch, held, sizes):
+        """Memory for the scores of so many heads, of 4 rows of 3."""
+        generator, seen = torch.Generator().manual_seed(0), set()
+        query, key, value = (torch.randn(4, 3, count, 8, generator=generator) for count in (5, 9, 9))
+        whole = attention.scaled_dot_product_attention
+        expected = whole(query, key, value)
+        monkeypatch.setattr(attention, "SCORES_BYTES", held * 5 * 9 * 4)
+        monkeypatch.setattr(
+            attention, "scaled_dot_product_attention", lambda *part: seen.add(tuple(part[0].shape[:2])) or whole(*part)
+        )
+        torch.testing.assert_close(attention.attend_by_parts(query, key, value), expected)
+        assert seen == sizes
 
 
 class TestReferenceAttention:
@@ -212,3 +230,22 @@ def test_inductor_compiles_it_to_the_same_numbers():
     with torch.no_grad():
         expected = denoiser(*call, **options)
         assert_close(torch.compile(denoiser, backend="inductor")(*call, **options), expected, rtol=0, atol=2e-5)
+
+
+@pytest.mark.skipif("MIMO_INDUCTOR" not in os.environ, reason="MIMO_INDUCTOR is not set: compiling takes half a minute")
+def test_inductor_joins_gates_sums_positions_and_norms():
+    from torch._inductor.utils import run_and_get_code
+
+    x = torch.randn(4, 32, 6, 7).contiguous(memory_format=torch.channels_last)
+    spatial, temporal = (
+        random_weights(SpatialTransformer(32, 4, 16, groups=8)),
+        random_weights(TemporalTransformer(32, 4, 8)),
+    )
+    with torch.no_grad():
+        for network, given in ((spatial, torch.randn(4, 1, 16)), (temporal, 4)):
+            result, (code,) = run_and_get_code(torch.compile(network, dynamic=False, fullgraph=True), x, given)
+            assert_close(result, network(x, given), rtol=0, atol=2e-5)
+            kernels = [line for line in code.partition("def call")[2].splitlines() if "cpp_fused" in line]
+            assert sum("gelu_mul" in line for line in kernels) == 1
+            assert sum("add_native_layer_norm" in line for line in kernels) == (1 if network is spatial else 3)
+            assert len(kernels) <= (7 if network is spatial else 8)

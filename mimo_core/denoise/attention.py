@@ -11,12 +11,29 @@ from torch.nn.functional import scaled_dot_product_attention
 
 # attend(query, key, value, heads, options): all (rows, tokens, channels); `options` is ComfyUI's dictionary or None.
 AttentionFunction = Callable[[Tensor, Tensor, Tensor, int, dict | None], Tensor]
+SCORES_BYTES = 2**30  # at a time, where the scores of an attention are written to memory
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, options: dict | None = None) -> Tensor:
     """Scaled dot-product attention of (rows, tokens, channels); channels are split into `heads`."""
-    attended = scaled_dot_product_attention(*(_split_heads(tensor, heads) for tensor in (query, key, value)))
+    split = [_split_heads(tensor, heads) for tensor in (query, key, value)]
+    attended = attend_by_parts(*split) if query.device.type == "mps" else scaled_dot_product_attention(*split)
     return attended.transpose(1, 2).flatten(2)  # (rows, heads, tokens, C / heads) -> (rows, tokens, C)
+
+
+def attend_by_parts(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention of (rows, heads, tokens, c), as many rows and heads at a time as `SCORES_BYTES` hold.
+
+    Apple's GPUs write out the scores of all rows: 71 GB in float16 for 24 frames of 784 pixels that read a reference,
+    and no tensor there may have more than 4.
+    """
+    scores = 4 * query.shape[2] * key.shape[2]
+    rows, heads = max(SCORES_BYTES // (scores * query.shape[1]), 1), max(SCORES_BYTES // scores, 1)
+    attended = []
+    for some in zip(*(tensor.split(rows) for tensor in (query, key, value)), strict=True):
+        parts = zip(*(tensor.split(heads, 1) for tensor in some), strict=True)
+        attended.append(torch.cat([scaled_dot_product_attention(*part) for part in parts], 1))
+    return torch.cat(attended)
 
 
 class Attention(nn.Module):

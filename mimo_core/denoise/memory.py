@@ -11,6 +11,8 @@ import torch
 from ..errors import InputError
 
 
+PLAIN_ERRORS = ("DefaultCPUAllocator", "MPS backend out of memory")  # a CPU's and a Mac's have no class of their own
+
 Result = TypeVar("Result")
 Fallback = TypeVar("Fallback")
 
@@ -23,7 +25,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device, or the machine, has no memory left."""
     if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in PLAIN_ERRORS)
 
 
 def release_memory(device: torch.device) -> None:

@@ -165,5 +165,7 @@ def _choose_vae_dtype(precision: str, device):
 
     if precision == "auto":
         is_supported = getattr(torch.get_device_module(device), "is_bf16_supported", None)
-        return torch.bfloat16 if is_supported is not None and is_supported() else torch.float32
+        # Cards before Ampere only imitate it, and are slower with it.
+        is_fast = is_supported is not None and is_supported(including_emulation=False)
+        return torch.bfloat16 if is_fast else torch.float32
     return getattr(torch, PRECISION_NAMES[precision])
