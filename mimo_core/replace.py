@@ -21,6 +21,7 @@ from .errors import InputError
 from .identity.encode import encode_identity
 from .identity.identity import Identity
 from .media.clip import Clip, Masks
+from .media.fades import find_fade
 from .media.store import FrameStore
 from .motion.motion import Motion
 from .pose.blazepose import BlazePose
@@ -134,6 +135,7 @@ def replace_character(
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identity = encode_identity(character)
+    clip, fade_again = _lift_fade(clip, scene)
     found, scene = prepare_replacement(
         clip,
         scene=scene,
@@ -147,7 +149,20 @@ def replace_character(
     )
     decoder = decoder or ProxyDecoder()
     drawn = decoder.draw(identity, found.motion, scene, color_match=color_match, watch=watch)
-    return Job(drawn, scene, found.motion, identity, (*identity.notes, *found.notes))
+    return Job(fade_again(drawn), scene, found.motion, identity, (*identity.notes, *found.notes))
+
+
+def _lift_fade(clip: Clip, scene: Scene | None) -> tuple[Clip, Callable[[Iterator[tuple]], Iterator[tuple]]]:
+    """The clip without a fade at its ends, and what gives finished frames the fade again. Another scene has none."""
+    fade = find_fade(clip) if scene is None else None
+    if fade is None:
+        return clip, lambda drawn: drawn
+
+    def fade_again(drawn: Iterator[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        frames, masks, _ = _unzip_pairs(drawn)
+        return zip(fade.apply(frames, clip), masks, strict=False)
+
+    return fade.lift(clip), fade_again
 
 
 def prepare_replacement(
@@ -212,6 +227,7 @@ def replace_people(
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identities = [encode_identity(character) for character in characters]
+    clip, fade_again = _lift_fade(clip, scene)
     with watch.stage("pose"):
         asked = {"numbers": numbers, "count": len(characters) if len(characters) > 1 else 0, "networks": networks}
         found = find_everybody(clip, progress=progress_of("pose"), **asked)
@@ -221,7 +237,7 @@ def replace_people(
         decoder or ProxyDecoder(), identities, found.motion, scene, color_match=color_match,
         progress_of=progress_of, watch=watch,
     )  # fmt: skip
-    return Job(drawn, scene, found.motion, identities[0], (*notes, *found.notes))
+    return Job(fade_again(drawn), scene, found.motion, identities[0], (*notes, *found.notes))
 
 
 def draw_characters(
