@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mimo_core.body.height import measure_height
 from mimo_core.body.landmarks import (
     BLAZEPOSE_LANDMARKS,
     LANDMARK_PLACES,
@@ -179,6 +180,18 @@ class TestFit:
         refined, plain = (error_of(how(noisy, CAMERA, fps=FPS), motion) for how in (fit_motion, fit_closed_form))
         assert refined.position < 40 < plain.position
         assert refined.acceleration < 0.3 * plain.acceleration
+
+    @pytest.mark.parametrize("seed", [0, 1, 2])
+    def test_noise_and_haste_make_nobody_small(self, seed):
+        """Landmarks that are 3 % of the height off, of somebody who moves three times as fast."""
+        motion, generator = swinging(seed=seed), torch.Generator().manual_seed(seed)
+        seen = project_true_landmarks(motion)
+        height = (seen.pixels[..., 1].amax(1) - seen.pixels[..., 1].amin(1)).mean()
+        noise = [0.03 * torch.randn(value.shape, generator=generator) for value in (seen.pixels, seen.world)]
+        shaken = changed(seen, pixels=seen.pixels + height * noise[0], world=seen.world + 2 * noise[1])
+        found = fit_motion(shaken, CAMERA, fps=FPS / 3)
+        heights = [measure_height(free_body(), each.person.betas) for each in (found, motion)]
+        assert heights[0] == pytest.approx(heights[1], abs=0.2)
 
     def test_landmarks_project_onto_what_was_seen(self):
         truth = project_true_landmarks(swinging())
