@@ -103,6 +103,25 @@ class TestBlendGradients:
         np.testing.assert_allclose(results[0][hole], picture[hole], atol=2)
         assert np.abs(results[1] - results[0]).mean() < 2
 
+    def test_cancel_stops_it_while_it_solves(self, monkeypatch):
+        from mimo_core.scene import gradient_blend
+
+        monkeypatch.setattr(gradient_blend, "DIRECT_PIXELS", 2000)
+        picture, hole = (
+            np.random.default_rng(4).normal(120, 30, (90, 110, 3)).astype(np.float32),
+            np.zeros((90, 110), bool),
+        )
+        hole[15:75, 20:90] = True
+        calls = []
+
+        def cancel():
+            calls.append(1)
+            if len(calls) > 5:  # set up twice, then within the steps of the solver
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            blend_gradients(picture, hole, ~hole, 0 * picture, 0 * picture, reach=1000, ask=cancel)
+
 
 class TestSamples:
     def test_pixels_that_were_free_together_keep_the_same_frames(self):

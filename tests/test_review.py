@@ -8,6 +8,7 @@ import pytest
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.propagate_shapes import propagate_shapes
+from mimo_core.scene.refill_plate import refill_plate
 from mimo_core.scene.review import review_scene
 from mimo_core.scene.scene import Doubt, Scene, SceneReport
 from mimo_core.scene.strokes import Placement, group_strokes, read_strokes
@@ -232,6 +233,29 @@ class TestPlate:
         for frame in range(FRAMES):
             error = np.abs(plate[frame].astype(int) - wall).mean(-1)[square[frame] > 0]
             assert np.median(error) < 2
+
+    def test_the_shadow_at_their_feet_goes_with_them(self, frames, square, wall):
+        shaded = frames.copy()
+        for frame in range(FRAMES):
+            bottom, left = 12 + 2 * frame + SIDE + frame // 2, 8 + 5 * frame
+            below = shaded[frame, bottom : bottom + 3, left + 2 : left + 18]
+            below[:] = (below * 0.55).astype(np.uint8)
+        strokes = read(scribble(square[0], 0), scribble(square[4], 4), scribble(square[8], 8))
+        plate = review_scene(blind(shaded), strokes).scene.plate
+        shadow = (square[4] == 0) & (shaded[4] != wall).any(-1)
+        assert shadow.sum() > 40
+        assert np.abs(plate[4].astype(int) - wall).mean(-1)[shadow].mean() < 6
+
+    def test_frames_of_different_exposure_leave_no_grain(self):
+        random = np.random.default_rng(5)
+        light, wall = random.uniform(100, 140, (24, 1, 1, 1)), random.normal(0, 12, (HEIGHT, WIDTH, 1))
+        true = np.repeat((light + wall).clip(0, 255).astype(np.uint8), 3, 3)
+        frames, masks = true.copy(), np.zeros((24, HEIGHT, WIDTH), np.uint8)
+        for frame in range(24):
+            masks[frame, 30 : 30 + SIDE, 4 * frame : 4 * frame + SIDE] = 255
+        frames[masks > 0] = (200, 40, 40)
+        plate = refill_plate(blind(frames), Masks.from_array(masks), Masks.constant(0, 24, HEIGHT, WIDTH), range(24))
+        assert (plate[12].astype(float) - true[12])[masks[12] > 0].std() < 1
 
     def test_it_stays_as_it_is_away_from_the_strokes(self, frames, square):
         found = review_scene(blind(frames), read(scribble(square[2], 2))).scene.plate

@@ -73,7 +73,7 @@ def _fill_hole(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, ask) ->
     fine = OffsetLabels(hole, known, labels.offsets * scale)
     fine.labels = number[tuple((places // scale).T)]
     ask()
-    return _join_pieces(picture.astype(np.float32), fine)[:rows, :columns]
+    return _join_pieces(picture.astype(np.float32), fine, ask)[:rows, :columns]
 
 
 def _choose_pieces(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, scale: int, ask) -> OffsetLabels | None:
@@ -113,7 +113,7 @@ def _split_cells(mask: np.ndarray, scale: int) -> np.ndarray:
     return mask.reshape(rows, scale, columns, scale).swapaxes(1, 2).reshape(rows, columns, -1)
 
 
-def _join_pieces(picture: np.ndarray, labels: OffsetLabels) -> np.ndarray:
+def _join_pieces(picture: np.ndarray, labels: OffsetLabels, ask) -> np.ndarray:
     """The copied pieces (h, w, 3) uint8, joined by their gradients: between two pieces, the mean of both."""
     hole, known = labels.hole, labels.known
     sources, is_known = labels.find_sources()
@@ -133,7 +133,7 @@ def _join_pieces(picture: np.ndarray, labels: OffsetLabels) -> np.ndarray:
             total[at] += sign * change[usable]
             seen[at] += 1
         steps.append(total / np.maximum(seen, 1)[..., None])
-    joined = blend_gradients(copied, hole, known, *steps, reach=BLEND_REACH * size).astype(np.float32)
+    joined = blend_gradients(copied, hole, known, *steps, reach=BLEND_REACH * size, ask=ask).astype(np.float32)
     return _calm_depth(joined, hole, known).clip(0, 255).round().astype(np.uint8)
 
 

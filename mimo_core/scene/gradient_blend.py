@@ -10,24 +10,33 @@ POLISH_STEPS = 40  # of conjugate gradients from there: what is left is of a few
 
 
 def blend_gradients(
-    picture: np.ndarray, hole: np.ndarray, known: np.ndarray, across: np.ndarray, down: np.ndarray, *, reach: float
+    picture: np.ndarray,
+    hole: np.ndarray,
+    known: np.ndarray,
+    across: np.ndarray,
+    down: np.ndarray,
+    *,
+    reach: float,
+    ask=lambda: None,
 ) -> np.ndarray:
     """A picture (h, w, 3) float32 with its `hole` (h, w) bool set to what has given gradients and meets `known`.
 
     `across` and `down` (h, w, 3) are the wanted steps from each pixel to the one on its right and to the one below it.
     Pixels that are neither hole nor known are as if there were none. Colors that do not meet run over into those
     which the picture shows in the hole within about `reach` pixels. Perez et al., "Poisson Image Editing" (SIGGRAPH
-    2003), in its screened form.
+    2003), in its screened form. `ask` is called between steps, and may raise.
     """
     from scipy.sparse.linalg import cg, splu
 
+    ask()
     matrix, wanted = _set_up(picture, hole, known, across, down, reach)
     result = picture.copy()
     if len(wanted) <= DIRECT_PIXELS:
         result[hole] = splu(matrix.tocsc()).solve(wanted)
         return result
-    start = _begin_from_half(picture, hole, known, across, down, reach)[hole].astype(np.float64)
-    columns = (cg(matrix, wanted[:, at], start[:, at], maxiter=POLISH_STEPS)[0] for at in range(3))
+    start = _begin_from_half(picture, hole, known, across, down, reach, ask)[hole].astype(np.float64)
+    asked = {"maxiter": POLISH_STEPS, "callback": lambda _: ask()}
+    columns = (cg(matrix, wanted[:, at], start[:, at], **asked)[0] for at in range(3))
     result[hole] = np.stack(list(columns), axis=1)
     return result
 
@@ -56,7 +65,7 @@ def _set_up(picture, hole, known, across, down, reach: float):
     return coo_matrix((values, (rows, columns)), shape=(count, count)).tocsr(), wanted
 
 
-def _begin_from_half(picture, hole, known, across, down, reach: float) -> np.ndarray:
+def _begin_from_half(picture, hole, known, across, down, reach: float, ask) -> np.ndarray:
     """The picture corrected by what its half needs."""
     import cv2
 
@@ -72,5 +81,5 @@ def _begin_from_half(picture, hole, known, across, down, reach: float) -> np.nda
     small /= np.maximum(share, 1e-6)[..., None]
     half_known = free > 0.99
     half_hole = (share > 0) & ~half_known
-    solved = blend_gradients(small, half_hole, half_known, 2 * steps_across, 2 * steps_down, reach=reach / 2)
+    solved = blend_gradients(small, half_hole, half_known, 2 * steps_across, 2 * steps_down, reach=reach / 2, ask=ask)
     return picture + cv2.resize(solved - small, hole.shape[::-1], interpolation=cv2.INTER_LINEAR)

@@ -16,6 +16,8 @@ from .camera_motion import CameraPath, CameraTracker
 from .canvas import HELPER_FRAMES, BackgroundCanvas, plan_canvases
 from .fill_plate import fill_hole
 from .filters import dilate_mask
+from .find_remains import REMAINS_REACH
+from .frame_light import FrameLight
 from .grain import Grain
 from .pixel_samples import BackgroundSamples
 from .scene import Scene
@@ -32,9 +34,9 @@ def refill_plate(
     """The plate of a scene for other masks, which differ from the scene's on the `changed` frames.
 
     What the person now covers too is filled from the plates of other frames, or painted where all of them lack it;
-    where they no longer are the plate is the source again. Elsewhere and on other frames the plate stays as it is. The
-    cost is that of reading the plate around the changed frames once: nothing is segmented or estimated again but the
-    camera's path.
+    where they no longer are the plate is the source again. Elsewhere, but for the shadow of their feet and blurred rims
+    (`find_remains`), and on other frames the plate stays as it is. The cost is that of reading the plate around the
+    changed frames once: nothing is segmented or estimated again but the camera's path.
     """
     changed = sorted(changed)
     if not changed:
@@ -81,7 +83,8 @@ class _Refill:
 
     def __init__(self, scene: Scene, person: Masks, occluder: Masks, tick: _RefillTicker):
         self.scene, self.person, self.occluder, self.tick = scene, person, occluder, tick
-        self.reach = max(HOLE_REACH * self._measure_height(), 1.0)
+        height = self._measure_height()
+        self.reach, self.remains = max(HOLE_REACH * height, 1.0), REMAINS_REACH * height
 
     def _measure_height(self) -> float:
         """Rows that the person takes up in a typical frame."""
@@ -137,7 +140,8 @@ class _Refill:
             hole = np.zeros((self.scene.height, self.scene.width), bool)
             change.box.cut(hole)[:] = change.hole
             here = np.where(hole[..., None], self.scene.source[frame], self.scene.plate[frame])
-            patch = fill_hole(here, hole, background, frame, front=self.occluder[frame], feather=0.4 * self.reach)
+            front, feather = self.occluder[frame], 0.4 * self.reach
+            patch = fill_hole(here, hole, background, frame, front=front, feather=feather, remains=self.remains)
             patches[frame] = (patch.box, patch.pixels)
             self.tick()
         return patches
@@ -146,7 +150,7 @@ class _Refill:
         """What lies behind the holes of a canvas, from the plates: these are free of the person on every frame."""
         import cv2
 
-        samples, grain, calm = BackgroundSamples(canvas), Grain(), []
+        samples, light, grain, calm = BackgroundSamples(canvas, is_joint=True), FrameLight(canvas.size), Grain(), []
         wanted = np.zeros(samples.count.shape, bool)
         step = max(1, (canvas.last - canvas.first) // REFILL_GRAIN_FRAMES)
         for frame, plate in enumerate(self.scene.plate.read(canvas.first, canvas.last), canvas.first):
@@ -157,12 +161,13 @@ class _Refill:
                 wanted |= canvas.project(hole, frame, flags=cv2.INTER_NEAREST) > 0
             blocked = dilate_mask(blocked, 2) | (hole > 0)
             free = canvas.project(blocked.astype(np.uint8), frame, flags=cv2.INTER_NEAREST, border=1) == 0
-            picture = canvas.project(plate, frame, flags=cv2.INTER_LINEAR)
+            away = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+            picture = light.level(canvas.project(plate, frame, flags=cv2.INTER_LINEAR), free, away)
             samples.add(picture, free, frame)
             if (frame - canvas.first) % step == 0 and len(calm) < REFILL_GRAIN_FRAMES:
                 calm.append((picture, free))
             self.tick()
-        background = Background.from_samples(canvas, samples, wanted, grain, self.tick.ask)
+        background = Background.from_samples(canvas, samples, wanted, grain, self.tick.ask, light=light)
         for picture, free in calm:
             self.tick()
             grain.measure(picture, background.picture, free & (samples.count >= GRAIN_SAMPLES))
@@ -178,13 +183,13 @@ class _Refill:
             plate = self.scene.plate[frame]
             if frame in patches:
                 box, pixels = patches[frame]
-                hole = np.zeros(plate.shape[:2], bool)
-                change.box.cut(hole)[:] = change.hole
-                box.cut(plate)[box.cut(hole)] = pixels[box.cut(hole)]
-            here = change.box.cut(plate)
-            here[change.free] = change.box.cut(self.scene.source[frame])[change.free]
-            places[frame] = len(store), change.box
-            store.append(here)
+                box.cut(plate)[:] = pixels
+                box = box.union(change.box)
+            else:
+                box = change.box
+            change.box.cut(plate)[change.free] = change.box.cut(self.scene.source[frame])[change.free]
+            places[frame] = len(store), box
+            store.append(box.cut(plate))
 
         def frame_at(index: int) -> np.ndarray:
             plate = self.scene.plate[index]
