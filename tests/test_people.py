@@ -8,6 +8,7 @@ import pytest
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
 from mimo_core.media.cuts import find_cuts
+from mimo_core.pose.appearance import compare_appearance
 from mimo_core.pose.blazepose import CropRegion, load_blazepose
 from mimo_core.pose.estimate import estimate_motion
 from mimo_core.pose.people import (
@@ -17,6 +18,7 @@ from mimo_core.pose.people import (
     covers_detection,
     extend_backwards,
     join_crossings,
+    join_shots,
     measure_seen_size,
     merge_alternating,
     track_people,
@@ -202,6 +204,28 @@ class TestCuts:
         found = estimate_motion(Clip.from_array(np.concatenate([first, second]), 12), fingers=False)
         assert found.motion.person.visible.all()
         assert sorted(found.people[0].poses) == list(range(2 * FRAMES))
+
+    def test_a_stranger_between_two_shots_of_somebody_is_somebody_else(self, made, other):
+        (mine,) = track_people(Clip.from_array(made.frames[:2], 12))
+        (stranger,) = track_people(Clip.from_array(other.frames[:2], 12))
+
+        def shift(track, frames, share):
+            """The track that many frames later, its colors by some share those of the first person."""
+            looks = share * mine.appearance + (1 - share) * track.appearance
+            return PersonTrack({frame + frames: pose for frame, pose in track.poses.items()}, looks)
+
+        alike, twin = shift(stranger, 2, 0.5), shift(mine, 4, 0.9)
+        assert 0.42 < compare_appearance(mine.appearance, alike.appearance) < 0.6
+        whole = join_shots([mine, alike, twin], {2, 4})
+        assert sorted(sorted(person.poses) for person in whole) == [[0, 1, 4, 5], [2, 3]]
+
+    def test_what_the_network_is_never_sure_of_is_nobody(self, made, monkeypatch):
+        networks, doubt = load_blazepose(), 0.6
+        real = networks.find_landmarks
+        monkeypatch.setattr(networks, "find_landmarks", lambda *given: replace(real(*given), score=doubt))
+        assert track_people(Clip.from_array(made.frames, 12), networks=networks) == []
+        doubt = 0.8
+        assert len(track_people(Clip.from_array(made.frames, 12), networks=networks)) == 1
 
     def test_no_track_goes_on_past_a_cut(self, made):
         clip = Clip.from_array(np.concatenate([made.frames, made.frames]), 12)

@@ -11,6 +11,7 @@ from .blazepose import HIPS, KNEES, SHOULDERS, CropRegion, FramePose
 CROP_SIDE = 48  # pixels of a region in which colors are counted
 LAB_BINS = (4, 8, 8)  # of lightness and the two color axes of Lab; lightness changes with shade
 LEAST_BAND_PIXELS = 12  # of a band that tell anything
+UNKNOWN_UNLIKENESS = 0.5  # of two of whom no band is seen in both
 
 
 def describe_appearance(frame: NDArray, pose: FramePose) -> NDArray:
@@ -52,9 +53,9 @@ def _count_lab(lab: NDArray, corners: NDArray, frame: NDArray, region: CropRegio
 
 
 def compare_appearance(one: NDArray, other: NDArray) -> float:
-    """Hellinger distance of two appearances, 0 to 1: the mean over the bands that both show, 0.5 where none is."""
+    """Hellinger distance of two appearances, 0 to 1: the mean over bands that both show, else UNKNOWN_UNLIKENESS."""
     known = (one.sum(1) > 0) & (other.sum(1) > 0)
     if not known.any():
-        return 0.5
+        return UNKNOWN_UNLIKENESS
     mine, theirs = (each[known] / each[known].sum(1, keepdims=True) for each in (one, other))
     return float(np.sqrt((1 - np.sqrt(mine * theirs).sum(1)).clip(0)).mean())
