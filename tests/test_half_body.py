@@ -12,10 +12,10 @@ from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
 from mimo_core.geometry.camera import Camera
 from mimo_core.motion import half_body
-from mimo_core.motion.half_body import shows_feet
+from mimo_core.motion.half_body import shows_feet, weigh_feet
 from mimo_core.motion.legs import FRAMES_AT_ONCE
 from mimo_core.motion.motion import Motion
-from mimo_core.motion.retarget import move_onto_body, retarget_motion
+from mimo_core.motion.retarget import move_onto_body, retarget_motion, retarget_onto_body
 
 
 BODY = free_body()
@@ -111,3 +111,60 @@ class TestPlacing:
         moved = retarget_motion(far, Cartoon(far.with_person(replace(far.person, betas=torch.ones(10)))))
         ankles = ("left_ankle", "right_ankle")
         assert torch.allclose(project(moved, *ankles), project(far, *ankles), atol=3)
+
+
+FAR, NEAR = 5.0, 1.45
+
+
+def come_up_to_camera(frames: int = 96) -> Motion:
+    """Somebody who comes from where their feet are seen to where they are not, and goes back."""
+    way = 0.5 - 0.5 * torch.cos(torch.linspace(0, 2 * torch.pi, frames))
+    still = stand(FAR, 0.0).person.index(torch.zeros(frames, dtype=torch.long))
+    transl = torch.stack([torch.zeros(frames), -0.1 * way, -(FAR + (NEAR - FAR) * way)], 1)
+    return Motion((replace(still, transl=transl),), 24.0, CAMERA)
+
+
+class TestComingNearer:
+    @pytest.fixture
+    def driver(self) -> Motion:
+        return come_up_to_camera()
+
+    @pytest.fixture
+    def moved(self, driver) -> Motion:
+        other = torch.tensor([0.0, 1.5, -1, 0, 0, 0, 0, 0, 0, 0])
+        return retarget_motion(driver, Cartoon(driver.with_person(replace(driver.person, betas=other))))
+
+    def test_feet_count_while_they_are_seen(self, driver):
+        feet = weigh_feet(driver)
+        assert feet[0] == feet[-1] == 1 and feet[48] == 0
+        assert feet.diff().abs().max() < 0.1
+
+    def test_feet_that_are_seen_for_a_moment_change_nothing(self, cook):
+        frames = cook.person.index(torch.zeros(48, dtype=torch.long))
+        confidence = torch.ones(48, 24)
+        transl = frames.transl.clone()
+        transl[20:24] = torch.tensor([0.0, 0.0, -FAR])
+        person = replace(frames, transl=transl, joint_confidence=confidence)
+        assert not weigh_feet(cook.with_person(person)).any()
+
+    def test_where_feet_are_seen_it_stands_on_them(self, driver, moved):
+        ankles = ("left_ankle", "right_ankle")
+        assert torch.allclose(project(moved, *ankles)[[0, -1]], project(driver, *ankles)[[0, -1]], atol=3)
+
+    def test_close_up_its_face_is_in_the_picture(self, moved):
+        assert float(project(moved, "neck")[48, 0, 1]) < CAMERA.size[1]
+
+    def test_it_comes_as_steadily_as_the_driver(self, driver, moved):
+        jerks = [project(motion, "pelvis")[:, 0, 1].diff(n=2).abs().max() for motion in (driver, moved)]
+        assert jerks[1] < jerks[0] + 2
+
+    def test_short_legs_stand_there_too(self, driver):
+        character = Cartoon(driver.with_person(replace(driver.person, betas=torch.ones(10))))
+        character.body = scale_legs(BODY, 0.5)
+        onto = retarget_onto_body(driver, character)
+        ankles = project_ankles(onto, character.body)
+        assert torch.allclose(ankles[0], project(driver, "left_ankle", "right_ankle")[0], atol=6)
+
+
+def project_ankles(motion: Motion, body) -> torch.Tensor:
+    return CAMERA.project(body.pose(motion.person).joints)[:, ANKLES]

@@ -12,7 +12,14 @@ from ..body.model import BodyModel
 from ..body.person import Person
 from ..body.skeleton import JOINT
 from ..body.skinning import world_from_rest
-from ..geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle, shortest_rotations
+from ..geometry.rotations import (
+    axis_angle_from_matrix,
+    matrix_from_axis_angle,
+    matrix_from_quaternion,
+    quaternion_from_matrix,
+    shortest_rotations,
+    slerp,
+)
 
 
 LEGS = tuple(tuple(JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")) for side in ("left", "right"))
@@ -58,6 +65,15 @@ def join_moved(person: Person, parts: Iterable[Person]) -> Person:
     parts = list(parts)
     moved = {name: torch.cat([getattr(part, name) for part in parts]) for name in MOVED}
     return replace(person, betas=parts[0].betas, body=parts[0].body, **moved)
+
+
+def blend_people(one: Person, other: Person, share: Tensor) -> Person:
+    """The `other` person in the pose and place between `one` (share 0) and its own (share 1), by shares (F,)."""
+    turns = [quaternion_from_matrix(matrix_from_axis_angle(person.pose())) for person in (one, other)]
+    between = axis_angle_from_matrix(matrix_from_quaternion(slerp(*turns, share[:, None, None])))
+    pose = torch.where((share == 0)[:, None, None], one.pose(), between)
+    pose = torch.where((share == 1)[:, None, None], other.pose(), pose)
+    return replace(other.with_pose(pose), transl=torch.lerp(one.transl, other.transl, share[:, None]))
 
 
 def foot_vertices(body: BodyModel, side: str) -> Tensor:

@@ -16,7 +16,7 @@ from ..body.person import Person
 from ..errors import InputError
 from ..identity.identity import Identity
 from ..motion.motion import Motion
-from ..motion.retarget import move_onto_body, retarget_motion
+from ..motion.retarget import retarget_onto_body
 from ..progress import Progress, silent, track_progress
 from .atlas import load_atlas
 from .back import add_back_view
@@ -97,7 +97,7 @@ class Proxy:
         self, motion: Motion, *, size: tuple[int, int] | None = None, light: SurfaceLight | None = None
     ) -> Callable[[int], tuple[NDArray, NDArray]]:
         """A function that draws a frame of the motion as `render` does; what depends on all of them is found once."""
-        motion = move_onto_body(retarget_motion(motion, self.identity), self.identity.body)
+        motion = retarget_onto_body(motion, self.identity)
         camera = motion.camera if size is None else motion.camera.resize(*size)
         sheets, place = self._posed(motion)
 
