@@ -9,7 +9,7 @@ import numpy as np
 from ..geometry.box import Box
 from .background import Background
 from .fields import SOLID_ALPHA, extend_solid_color, extrapolate_field
-from .filters import channel_maximum, channel_sum, dilate_mask
+from .filters import channel_maximum, channel_sum, dilate_mask, take_pixels
 from .find_remains import find_remains
 
 
@@ -60,11 +60,15 @@ def fill_hole(
         free &= ~inside
     light = _estimate_light(here, picture, free)
     grain = background.grain.sample_noise(picture, frame, box)
-    weight = _fade(inside, feather)[..., None]
-    filled = here * (1 - weight) + (picture + light + grain) * weight
-    share = alpha[..., None].astype(np.float32) / 255
-    pixels = (filled * (1 - share) + extend_solid_color(here, alpha) * share + 0.5).clip(0, 255).astype(np.uint8)
-    pixels[~inside] = here[~inside]
+    pixels, chosen = here.copy(), np.flatnonzero(inside)
+    weight = _fade(inside, feather).take(chosen)[:, None]
+    base, behind, lift = (take_pixels(layer, chosen) for layer in (pixels, picture, light))
+    filled = base * (1 - weight) + (behind + lift + grain.take(chosen)[:, None]) * weight
+    share = alpha.take(chosen).astype(np.float32) / 255
+    if share.any():
+        solid, share = take_pixels(extend_solid_color(here, alpha), chosen), share[:, None]
+        filled = filled * (1 - share) + solid * share
+    pixels.reshape(-1, 3)[chosen] = (filled + 0.5).clip(0, 255).astype(np.uint8)
     hidden = asked & (alpha < SOLID_ALPHA)
     return FilledPatch(box, pixels, int(hidden.sum()), int((hidden & ~seen).sum()))
 
@@ -99,11 +103,14 @@ def _align(picture: np.ndarray, here: np.ndarray, unknown: np.ndarray) -> np.nda
         return picture
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(*grey, None)
     flow = extrapolate_field(flow, ~unknown & (np.abs(flow).max(-1) < 4))
-    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
-    moved = cv2.remap(picture, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    known = ~unknown
+    y, x = (np.arange(side, dtype=np.float32) for side in picture.shape[:2])
+    moved_x, moved_y = flow[..., 0] + x, flow[..., 1] + y[:, None]
+    moved = cv2.remap(picture, moved_x, moved_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    known = np.flatnonzero(~unknown)
+    shown = take_pixels(here, known)
     before, after = (
-        (channel_sum(np.abs(image - here)) / 3)[known].mean() if known.any() else 0.0 for image in (picture, moved)
+        (channel_sum(np.abs(take_pixels(image, known) - shown)) / 3).mean() if len(known) else 0.0
+        for image in (picture, moved)
     )
     return moved if after < 0.95 * before else picture
 
