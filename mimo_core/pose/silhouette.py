@@ -120,7 +120,10 @@ def _compare_frames(state: BodyState, camera: Camera, masks: list[NDArray], dres
 def load_outline_rig() -> Rig:
     """The rig of the pool's vertices."""
     body = free_body()
-    return Rig(body, torch.eye(body.vertices)[choose_pool()])
+    pool = choose_pool()
+    landmarks = torch.zeros(len(pool), body.vertices)
+    landmarks[torch.arange(len(pool)), pool] = 1
+    return Rig(body, landmarks)
 
 
 @lru_cache(maxsize=1)

@@ -31,7 +31,12 @@ class Atlas:
 
     def at(self, faces: Tensor, attribute: Tensor) -> Tensor:
         """Vertex values (V, C) at every texel, (N, C)."""
-        return (attribute[faces[self.face]] * self.bary[..., None]).sum(1)
+        corners = faces.index_select(0, self.face).unbind(1)  # one at a time: all at once take three times the memory
+        total = None
+        for corner, weight in zip(corners, self.bary.unbind(1), strict=True):
+            values = attribute.index_select(0, corner).mul_(weight[:, None])
+            total = values if total is None else total.add_(values)
+        return total
 
     def picture(self, values: NDArray) -> NDArray:
         """Texel values (N, C) as a texture (side, side, C) without gutters."""

@@ -113,10 +113,10 @@ def comb_hair(surface: BodySurface, shown: NDArray, hair: NDArray, target: NDArr
     level = (place[hair, 1] - top) / np.maximum(height, 1e-3) + 1
     tree = cKDTree(np.column_stack([place[hair, 0], level * STRAND_LENGTH]))
     asked = np.column_stack([across, along * STRAND_LENGTH])
-    nearest = tree.query(asked, k=[*range(1, STRAND_TEXELS + 1)], eps=0.2)[1]
+    nearest = tree.query(asked, k=[*range(1, STRAND_TEXELS + 1)], eps=0.2, workers=-1)[1]
     strands = shown[hair[nearest]].mean(1)
     beside = nearest_colors(surface, shown, hair, target, HAIR_NEIGHBORS).mean(1)
-    away = cKDTree(place[hair]).query(place[target], eps=0.5)[0]
+    away = cKDTree(place[hair]).query(place[target], eps=0.5, workers=-1)[0]
     share = STRAND_SHARE * np.clip(away / STRAND_FADE, 0, 1)[:, None]
     return strands * share + beside * (1 - share)
 
@@ -190,4 +190,4 @@ def nearest_colors(surface: BodySurface, shown: NDArray, source: NDArray, target
     from scipy.spatial import cKDTree
 
     tree = cKDTree(surface.place[source])
-    return shown[source[tree.query(surface.place[target], k=[*range(1, count + 1)], eps=0.5)[1]]]
+    return shown[source[tree.query(surface.place[target], k=[*range(1, count + 1)], eps=0.5, workers=-1)[1]]]

@@ -77,7 +77,7 @@ def _continue_colors(surface: BodySurface, shown: NDArray, source: NDArray, targ
 
     scattered = source[:: max(1, len(source) // SPREAD_TEXELS)]
     count = min(NEAREST_TEXELS, len(scattered))
-    nearest = cKDTree(surface.place[scattered]).query(surface.place[target], k=[*range(1, count + 1)])[1]
+    nearest = cKDTree(surface.place[scattered]).query(surface.place[target], k=[*range(1, count + 1)], workers=-1)[1]
     return np.median(shown[scattered[nearest]], 1)
 
 

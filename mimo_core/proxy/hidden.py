@@ -71,7 +71,7 @@ def _copy_stand_ins(
     if not len(source) or not len(target):
         return
     tree = cKDTree(surface.along(source))
-    distance, nearest = tree.query(surface.along(target, inwards=INWARD_SHARE), eps=0.3)
+    distance, nearest = tree.query(surface.along(target, inwards=INWARD_SHARE), eps=0.3, workers=-1)
     ask()
     chosen = source[nearest]
     partner = surface.partner[target]

@@ -61,7 +61,7 @@ class PlainFront:
         if len(printed) and len(scattered) >= BLENDED:
             tree = cKDTree(self.surface.along(scattered) * LEVEL)
             asked = self.surface.along(target[printed]) * LEVEL
-            nearest = tree.query(asked, k=[*range(1, BLENDED + 1)], eps=0.3)[1]
+            nearest = tree.query(asked, k=[*range(1, BLENDED + 1)], eps=0.3, workers=-1)[1]
             copies[printed] = np.median(self.colors[scattered[nearest]], 1)
         return copies
 
@@ -80,7 +80,9 @@ def _find_prints(surface: BodySurface, colors: NDArray, front: NDArray) -> NDArr
     if not len(asked):
         return found
     features = np.column_stack([_to_lab(colors[front]) / SAME_CLOTH, height / SAME_HEIGHT])
-    distance = cKDTree(features[is_side]).query(features[asked], k=[witnesses], eps=0.1, distance_upper_bound=1.0)[0]
+    distance = cKDTree(features[is_side]).query(
+        features[asked], k=[witnesses], eps=0.1, distance_upper_bound=1.0, workers=-1
+    )[0]
     found[asked[np.isinf(distance[:, 0])]] = True
     found[asked[_share_at_sides(features, is_side, asked) < WITNESS_SHARE]] = True
     if found.any():

@@ -49,7 +49,7 @@ class BodySurface:
         """For every texel the one at its mirror image, left for right, (N,)."""
         from scipy.spatial import cKDTree
 
-        return cKDTree(self.place).query(self.place * np.array([-1, 1, 1], np.float32), eps=0.3)[1]
+        return cKDTree(self.place).query(self.place * np.array([-1, 1, 1], np.float32), eps=0.3, workers=-1)[1]
 
 
 @functools.lru_cache(maxsize=2)
