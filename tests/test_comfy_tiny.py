@@ -39,10 +39,10 @@ def motion(part):
 
 
 @pytest.fixture(scope="module")
-def draw(run, part, motion):
-    """Gives frames (F, S, S, 3) that the one-node road draws on a green ground with parts of a precision."""
+def sample(run, part, motion):
+    """Gives what the one-node road makes on a green ground with parts of a precision: images, plan, latent."""
 
-    def draw_with(parts, **widgets):
+    def sample_with(parts, **widgets):
         model, vae, clip_vision = parts
         picture = part("mimo_lab.synthetic").make_character_picture(1701, size=256).image
         character = torch.from_numpy(picture)[None].float() / 255
@@ -52,9 +52,15 @@ def draw(run, part, motion):
         )
         sockets = {"model": model, "vae": vae, "identity": identity, "motion": motion, "scene": scene}
         with torch.inference_mode():  # as ComfyUI runs every node
-            return run("MIMO_Sampler", **sockets, **widgets)[0]
+            return run("MIMO_Sampler", **sockets, **widgets)
 
-    return draw_with
+    return sample_with
+
+
+@pytest.fixture(scope="module")
+def draw(sample):
+    """Gives frames (F, S, S, 3) alone."""
+    return lambda parts, **widgets: sample(parts, **widgets)[0]
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +121,21 @@ class TestTrainedLora:
         tensors = {name: torch.ones_like(tensor) for name, tensor in lora.lora_tensors(denoiser).items()}
         changed, _ = comfy.sd.load_lora_for_models(loaded[0], None, tensors, 1.0, 0)
         assert len(changed.patches) == len(tensors) // 2
+
+
+class TestDetail:
+    def test_it_is_all_that_lies_between_what_the_vae_decodes_and_the_images(self, sample, loaded, part):
+        model, vae, clip_vision = loaded
+        bare = model.clone()
+        bare.remove_attachments("mimo_detail")
+        images, _, latent = sample(loaded, steps=1)
+        plain, _, same = sample((bare, vae, clip_vision), steps=1)
+        assert torch.equal(latent["samples"], same["samples"])
+        with torch.inference_mode():
+            assert torch.equal(plain, part("nodes.conditioning").decode_latents(vae, latent["samples"]))
+        assert (images - plain).abs().mean() > 0.003
+        off = np.abs((images.numpy() * 255) - (40, 120, 60)).max(-1)
+        assert np.median(off) < 3  # where the plate shows, it is the plate
+
+    def test_copies_of_the_model_keep_it(self, loaded):
+        assert loaded[0].clone().get_attachment("mimo_detail") is loaded[0].get_attachment("mimo_detail") is not None

@@ -26,6 +26,7 @@ from .samples import SHARD, Shards
 
 CROP = 128  # pixels
 NEIGHBORS = 2  # neighbouring frames
+DETAIL_LOOKS = 3.0  # how much more looks count: sharper, and the person as near to the truth
 CHANGE_WEIGHT = 0.3  # of the error of the difference between neighbouring frames
 NEAR_PERSON = 0.8  # share of the crops around some of the person
 GAIN, OFFSET = 0.25, 0.15  # how far the colours of a crop are changed at most, the same in all of its pictures

@@ -25,7 +25,7 @@ from mimo_core.progress import Progress
 
 from .autoencoder import AutoencoderStage, PooledAutoencoderStage, make_autoencoder
 from .denoiser import BatchConfig, DenoiserStage, Mimo
-from .detail import DetailStage, DrawnClips, draw_shards
+from .detail import DETAIL_LOOKS, DetailStage, DrawnClips, draw_shards
 from .distillation import FewStepsStage
 from .drawing import SHARPER_LOOKS, DrawingNetworks, DrawingStage, SharpeningStage
 from .export import clip_vision_tensors, describe_run, export_checkpoint, load_networks, vae_tensors
@@ -173,7 +173,7 @@ class Training:
             )
         networks = DrawingNetworks(self._load_after("images", "clips"), self._load_autoencoder())
         networks = networks.to(self.accelerator.device).eval()
-        batching, loss = BatchConfig(clips=1, in_order=True), self._make_picture_loss()
+        batching, loss = BatchConfig(clips=1, in_order=True), self._make_picture_loss(looks=DETAIL_LOOKS)
         drawing = DrawingStage(
             "drawing", networks, self._latents(), run.layers, batching, picture_loss=loss, steps=run.steps
         )
