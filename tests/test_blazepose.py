@@ -11,6 +11,7 @@ import pytest
 
 import mimo_core.pose
 from mimo_core.errors import InputError
+from mimo_core.media.store import FrameStore
 from mimo_core.pose.blazepose import (
     NETWORK_FOLDER,
     BlazePose,
@@ -199,6 +200,12 @@ class TestLandmarks:
     def test_without_mask_keeps_everything_else(self, pose):
         light = pose.drop_mask()
         assert light.mask is None and light.pixels is pose.pixels and light.region is pose.region
+
+    def test_a_stored_mask_is_the_one_that_a_second_look_gives(self, frame, pose):
+        light = pose.store_mask(FrameStore())
+        assert light.mask is None and light.pixels is pose.pixels
+        assert np.array_equal(light.read_mask(), load_blazepose().find_mask(frame, pose.region))
+        assert light.read_mask().max() > 200 and pose.drop_mask().read_mask() is None
 
 
 class TestGuidedTracking:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..media.store import FrameStore
 
 
 NETWORK_FOLDER = Path(__file__).parent.parent / "assets" / "blazepose"  # the two .tflite files of MediaPipe, Apache-2.0
@@ -90,6 +91,7 @@ class FramePose:
     mask: np.ndarray | None  # (256, 256) uint8, the person inside `region`
     region: CropRegion  # where the network looked
     next_region: CropRegion  # where to look in the next frame
+    stored: tuple[FrameStore, int] | None = None  # where the mask lies instead, if it was stored
 
     def warp_mask(self, width: int, height: int) -> np.ndarray:
         """The soft person mask (height, width) uint8 in frame pixels."""
@@ -101,6 +103,15 @@ class FramePose:
     def drop_mask(self) -> FramePose:
         """The same pose in a fiftieth of the memory."""
         return replace(self, mask=None)
+
+    def store_mask(self, store: FrameStore) -> FramePose:
+        """The same with the mask in a temporary file, from where `read_mask` takes it."""
+        store.append(self.mask)
+        return replace(self, mask=None, stored=(store, len(store) - 1))
+
+    def read_mask(self) -> np.ndarray | None:
+        """The mask, also one that was stored; None if it was dropped."""
+        return self.mask if self.stored is None else self.stored[0][self.stored[1]]
 
 
 class BlazePose:

@@ -172,15 +172,20 @@ def draw_masks(
     networks: BlazePose | None,
     tick: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
-    """Masks (H, W) of poses that were kept without theirs: the network looks once more. Adds to `hands` if given."""
+    """Masks (H, W) of poses. Where one was not stored, the network looks once more. Adds to `hands` if given."""
     networks = networks or load_blazepose()
     empty = np.zeros((clip.height, clip.width), np.uint8)
     for number, (frame, pose) in enumerate(zip(clip, poses, strict=True)):
-        seen = None if pose is None else replace(pose, mask=networks.find_mask(frame, pose.region))
+        seen = None if pose is None else _with_mask(networks, frame, pose)
         if hands is not None:
             hands.append(NO_HANDS if seen is None else find_hands(frame, seen))
         yield empty if seen is None else seen.warp_mask(clip.width, clip.height)
         tick(number)
+
+
+def _with_mask(networks: BlazePose, frame: np.ndarray, pose: FramePose) -> FramePose:
+    mask = pose.read_mask()
+    return replace(pose, mask=networks.find_mask(frame, pose.region) if mask is None else mask, stored=None)
 
 
 def draw_guided(

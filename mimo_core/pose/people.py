@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..media.clip import Clip
 from ..media.cuts import find_cuts
+from ..media.store import FrameStore
 from .appearance import UNKNOWN_UNLIKENESS, compare_appearance, describe_appearance
 from .blazepose import HIPS, SHOULDERS, BlazePose, Detection, FramePose, load_blazepose
 from .tracking import (
@@ -89,9 +90,10 @@ class Tracklet:
     poses: dict[int, FramePose] = field(default_factory=dict)
     appearance: NDArray | float = 0.0
     last_frame: int = 0
+    masks: FrameStore | None = None  # takes the masks of its poses
 
     def add(self, frame: int, pose: FramePose, appearance: NDArray) -> None:
-        self.poses[frame] = pose.drop_mask()
+        self.poses[frame] = pose.drop_mask() if self.masks is None else pose.store_mask(self.masks)
         self.appearance = self.appearance + appearance
         self.last_frame = frame
 
@@ -127,6 +129,7 @@ def track_people(
     cuts = find_cuts(clip) if cuts is None else cuts
     search_every = max(1, round(SEARCH_SECONDS * float(clip.fps)))
     tracklets: list[Tracklet] = []
+    masks = FrameStore()
     shot_start = 0
     for frame, image in enumerate(clip):
         if frame in cuts:
@@ -138,7 +141,7 @@ def track_people(
         if is_lost or (frame - shot_start) % search_every == 0:
             looks_closely = scale == "fine" and (frame - shot_start) % search_every == 0
             detections = networks.detect_in_tiles(image, levels=FINE_LEVELS if looks_closely else 1)
-            tracklets += _find_newcomers(networks, frame, image, recent, detections)
+            tracklets += _find_newcomers(networks, frame, image, recent, detections, masks)
         tick()
     tracks = _join_tracklets(merge_alternating(tracklets, cuts, float(clip.fps)), cuts, float(clip.fps))
     tracks = [track for track in tracks if track.sureness >= LEAST_SURE]
@@ -307,9 +310,14 @@ def _measure_unlikeness(tracklet: Tracklet, appearance: NDArray) -> float:
 
 
 def _find_newcomers(
-    networks: BlazePose, frame: int, image: NDArray, recent: list[Tracklet], detections: list[Detection]
+    networks: BlazePose,
+    frame: int,
+    image: NDArray,
+    recent: list[Tracklet],
+    detections: list[Detection],
+    masks: FrameStore,
 ) -> list[Tracklet]:
-    """Tracklets of people whom nobody follows yet."""
+    """Tracklets of people whom nobody follows yet; `masks` takes their masks."""
     present = [each.last for each in recent if each.last_frame == frame]
     found = []
     for detection in detections:
@@ -320,7 +328,7 @@ def _find_newcomers(
         pose = start_track(networks, image, detection.region)
         if pose is None or any(_is_same_place(pose, other) for other in present):
             continue
-        newcomer = Tracklet()
+        newcomer = Tracklet(masks=masks)
         newcomer.add(frame, pose, describe_appearance(image, pose))
         present.append(pose)
         found.append(newcomer)
