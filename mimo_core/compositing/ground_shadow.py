@@ -6,23 +6,25 @@ import numpy as np
 
 from ..geometry.box import Box
 from ..scene.fields import extrapolate_field
-from ..scene.filters import channel_maximum, channel_sum, dilate_mask, erode_mask
+from ..scene.filters import channel_maximum, channel_sum, dilate_mask
 
 
 # Lengths are in heights of the character. By eye on seven real clips, 2026-11-28.
 SOLE_SHARE = 0.1  # the lowest outline within this of the lowest point may stand on the ground
 SOLE_DEPTH = 0.018  # so much of it lies on the ground
 LAYERS = ((0.03, 0.018, 0.7), (0.1, 0.04, 0.6))  # softness across and along the ground, and share of the darkness
-LIFT = 0.05  # a character lifted this far off the ground has hardly a contact shadow left
-DARKEST = 1.0
+EDGE_ROOM = 0.02  # of ground below the soles in the picture, else they may be cut
+LIFT = 0.1  # a character lifted this far off the ground has hardly a contact shadow left
+SINK = 0.02  # by which the ground they are lifted off may rise in a frame: they walk away, or the camera turns
+DARKEST = 1.0  # of what the layers take, at full strength
 # The shadow of the person who was there:
 ACROSS, ALONG = 1.6, 0.5  # it is looked for so far beside them, and above and below their lowest row
 FOOT_REACH, FOOT_ROWS = 0.08, 0.15  # it begins so near their outline, not higher than this above their lowest row
-RIM = 1.5  # pixels around the person whose colors are theirs in part
-THIN = 0.012  # half of the width of what is too thin to be a part of the person
+RIM = 2.0  # pixels around the person whose colors are theirs in part
 LEG_REACH = 0.03  # above the feet, what is darker so near their outline is its blur
-BLUR = 0.7  # pixels
+BLUR = 0.6  # pixels
 FAINT, SURE = 0.02, 0.05  # of the light: less is grain, more is shadow
+LEAST_AREA = 1e-3  # of the squared height
 GRAY = 0.25  # by which the channels' shares of the light may differ in a shadow
 MOST_DARK = 0.85
 LOST_DETAIL = 1.3  # the ground has so much more detail without its shadow at most: else something else stands there
@@ -68,7 +70,7 @@ class GroundShadow:
         # A character cut by the frame stands somewhere below it.
         if box is None or box.bottom >= mask.shape[0] - 1:
             return None
-        self.level = box.bottom if self.level is None else max(box.bottom, self.level - 0.01 * box.height)
+        self.level = box.bottom if self.level is None else max(box.bottom, self.level - SINK * box.height)
         return box
 
     def _shade_soles(self, mask: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
@@ -88,7 +90,7 @@ class GroundShadow:
         soles = ((rows > lowest - thickness) & (rows <= lowest) & (lowest >= 0)) * weight
         light = np.ones(window.shape, np.float32)
         lift = (self.level - box.bottom) / (LIFT * height)
-        most = DARKEST * self.strength * float(np.exp(-lift * lift))
+        most = DARKEST * self.strength * float(np.exp(-lift * lift)) * _measure_room_below(box, len(mask))
         for across, along, share in LAYERS:
             spread = cv2.GaussianBlur(soles, (0, 0), sigmaX=max(across * height, 0.8), sigmaY=max(along * height, 0.8))
             light *= 1 - spread * (share * most * float(weight.max()) / max(float(spread.max()), 1e-6))
@@ -107,7 +109,7 @@ def find_cast_shadow(
     import cv2
 
     feet = Box.of_mask(person > 127)
-    if feet is None or feet.bottom >= person.shape[0] - 1:
+    if feet is None or _measure_room_below(feet, person.shape[0]) < 1:
         return None
     across, along = round(ACROSS * feet.height), round(ALONG * feet.height)
     area = Box(feet.left, feet.bottom - 1, feet.right, feet.bottom).expanded(across, along, *person.shape)
@@ -117,9 +119,7 @@ def find_cast_shadow(
     if box is None:
         return None
     before, after, changed = box.cut(before), box.cut(after), box.cut(changed)
-    # A thin spike of the mask beside the feet is their shadow.
-    body, thin = box.cut(area.cut(person)) > 127, max(1.0, THIN * feet.height)
-    body = dilate_mask(erode_mask(body, thin), thin + RIM)
+    body = dilate_mask(box.cut(area.cut(person)) > 127, RIM)
     covered = body | dilate_mask(box.cut(area.cut(hidden)), RIM)
     usable = (~covered).astype(np.float32)
     pictures = [cv2.GaussianBlur(picture * usable[..., None], (0, 0), BLUR) for picture in (before, after)]
@@ -134,15 +134,21 @@ def find_cast_shadow(
     begins = dilate_mask(body, max(FOOT_REACH * feet.height, RIM + 1)) & low
     count, parts = cv2.connectedComponents(found.astype(np.uint8), connectivity=8)
     kept = np.bincount(parts[begins & found & (dark > SURE)], minlength=count) > 0
+    kept &= np.bincount(parts.reshape(-1)) > LEAST_AREA * feet.height**2
     kept &= _measure_detail(after, parts, count) < LOST_DETAIL * _measure_detail(before, parts, count)
     kept[0] = False
     if not kept.any():
         return None
     dark = np.where(kept[parts], dark, 0).clip(0, MOST_DARK)
     field = extrapolate_field(dark[..., None], usable)[..., 0]
-    dark = np.where(covered, np.where(low, field, 0), dark).astype(np.float32)
+    dark = cv2.GaussianBlur(np.where(covered, np.where(low, field, 0), dark).astype(np.float32), (0, 0), BLUR)
     box = Box(*(at + start for at, start in zip(box, (area.left, area.top) * 2, strict=True)))
     return box, dark
+
+
+def _measure_room_below(box: Box, height: int) -> float:
+    """0 for a figure cut by the lower edge of a picture, 1 where there is some ground below: between, it may be cut."""
+    return float(np.clip((height - 1 - box.bottom) / max(1.0, EDGE_ROOM * box.height), 0, 1))
 
 
 def _measure_detail(picture: np.ndarray, parts: np.ndarray, count: int) -> np.ndarray:
