@@ -5,7 +5,7 @@ import pytest
 
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.first_guess import make_first_guess
-from mimo_core.scene.letters import Letters
+from mimo_core.scene.letters import Letters, find_pale_gaps
 from mimo_core.scene.separate import separate_scene
 
 
@@ -91,3 +91,14 @@ def test_a_line_that_comes_after_the_person_has_left_does_not_lie_behind_them():
     scene = separate_scene(Clip.from_frames(frames, 24), coarse=Masks.from_array(np.stack(masks)), camera="none")
     np.testing.assert_allclose(scene.plate[5][late].reshape(-1, 3).mean(0), ground, atol=6)
     assert (scene.plate[15][late] == ink).all()
+
+
+def test_a_pale_gap_within_a_letter_is_the_letters_and_the_scene_seen_through_it_is_not():
+    drawn, picture = np.zeros((60, 90), bool), np.full((60, 90, 3), (250, 220, 0), np.uint8)
+    drawn[10:50, 10:40] = drawn[10:50, 50:80] = True
+    drawn[20:26, 20:30] = drawn[20:26, 60:70] = drawn[40, 80:] = False
+    picture[drawn] = (230, 10, 150)
+    picture[20:26, 20:30] = (238, 226, 240)
+    gaps = find_pale_gaps(drawn, picture, 80)
+    assert gaps[20:26, 20:30].all() and gaps.sum() == 60
+    assert not find_pale_gaps(drawn, picture, 50).any()

@@ -7,10 +7,10 @@ import pytest
 
 from mimo_core.scene.appearance import LogRatios
 from mimo_core.scene.depth import find_nearer
-from mimo_core.scene.fitted_body import BODY_PATCHES, FittedBody
+from mimo_core.scene.fitted_body import BODY_PATCHES, FittedBody, measure_stir
 from mimo_core.scene.fixed_occluders import BodyCoverage, find_fixed_occluders
 from mimo_core.scene.frame_masks import keep_beside, keep_covering
-from mimo_core.scene.frame_views import FrameView
+from mimo_core.scene.frame_views import FrameView, measure_lag
 from mimo_core.scene.labels import find_ends_beyond
 from mimo_core.scene.moving_objects import detect_moving_objects, remove_small
 from mimo_core.scene.object_tracks import ObjectTracks, Sighting
@@ -223,6 +223,29 @@ class TestFixedThings:
         assert not find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, STATURE).any()
 
 
+def leg_before_a_plant(middle):
+    """A body (60, 80) whose patch 1 is a leg 8 pixels wide that reaches to the left, with its middle at `middle`."""
+    silhouette, patch = np.zeros((60, 80), bool), np.zeros((60, 80), np.int32)
+    silhouette[5:55, 50:70] = silhouette[26:34, 10:50] = True
+    patch[26:34, 10:50] = 1
+    centers = np.full((BODY_PATCHES, 2), 30.0, np.float32)
+    centers[:, 0], centers[1] = 60, middle
+    return FittedBody(silhouette, patch, silhouette.astype(np.float32), centers)
+
+
+@pytest.mark.parametrize(("before", "counts"), [((30.0, 30.0), True), ((45.0, 52.0), False)])
+def test_scenery_where_a_kicking_leg_should_be_tells_of_nothing_in_front(before, counts):
+    body, nothing = leg_before_a_plant((30.0, 30.0)), np.zeros((60, 80), bool)
+    stir = measure_stir(body, (leg_before_a_plant(before), None))
+    lag = measure_lag(stir[body.patch], STATURE)
+    plate, even = np.full((60, 80, 3), 90, np.uint8), nothing.astype(np.float32)
+    view = FrameView(plate, even.astype(np.uint8), plate, ~nothing, nothing, even, body, STATURE, lag)
+    ratios = LogRatios(even - 5, even - 5, even, nothing, even)
+    over, _ = BodyCoverage.empty((80, 60)).observe(view, ratios, nothing)
+    assert over[26:34, 12:48].any() == counts
+    assert over[10:50, 54:66].all()
+
+
 class TestFurniture:
     def test_it_is_in_front_only_where_it_covers_the_body_in_that_frame(self):
         fixed, body = np.zeros((60, 90), np.float32), np.zeros((60, 90), bool)
@@ -358,6 +381,15 @@ def test_what_looks_like_the_person_beyond_the_first_guess_and_is_no_end_of_a_li
     view = FrameView(picture, soft, picture, ~nothing, nothing, nothing.astype(np.float32), None, STATURE)
     assert (looks_so & ~view.near_person).any()
     assert not find_ends_beyond(view, looks_so, looks_so & view.near_person).any()
+
+
+def test_an_arm_that_rushes_through_the_scene_with_the_body_is_the_persons_after_three_sightings():
+    tracks = ObjectTracks(STATURE)
+    for frame in range(20):
+        there = replace(carried(frame, slip=0.2), place=np.array([40.0 * frame, 40.0]), area=60, covers=0.0)
+        there = replace(there, body=np.array([32.0 * frame, 50.0]), contrast=25.0)
+        tracks.add(frame, [there] if frame in (15, 17, 19) else [])
+    assert sorted(tracks.labels_of_person()) == [15, 17, 19] and not tracks.labels_in_front()
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class BodyCoverage:
         person = ratios.is_person
         if view.body is None:
             return np.zeros_like(person), person
-        return view.deep_body & view.known & (ratios.person < -1) & ~moving & ~person, person
+        return view.steady_body & view.known & (ratios.person < -1) & ~moving & ~person, person
 
 
 def find_fixed_occluders(plate: np.ndarray, known: np.ndarray, seen: BodyCoverage, body_height: float) -> np.ndarray:

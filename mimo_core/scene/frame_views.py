@@ -13,11 +13,14 @@ from .canvas import BackgroundCanvas
 from .coarse_background import CoarseBackground
 from .filters import dilate_mask, erode_mask
 from .first_guess import POSSIBLE_PERSON, WorkingClip
-from .fitted_body import FittedBody
+from .fitted_body import FittedBody, measure_stir
 
 
 SURE_PERSON = 153  # soft mask values from here on teach what the person looks like
 FIT_TOLERANCE = 0.012  # of the body height: so far inside the fitted body a fit error no longer explains what is seen
+# The fit may lie beside a part by FIT_LAG of what it moves to the next frame beyond STEADY_STEP body heights: beside a
+# kicking leg (0.13 to 0.3), not beside one that dances behind something (0.12 at most).
+STEADY_STEP, FIT_LAG = 0.1, 0.4
 GUESS_REACH = 0.05  # of the body height: the person does not reach further beyond the first guess
 
 
@@ -33,6 +36,7 @@ class FrameView:
     fixed: np.ndarray  # float32: belongs to a fixed object in front of the person, 0 to 1
     body: FittedBody | None
     body_height: float  # of the standing person, in pixels
+    lag: np.ndarray | float = 0.0  # (h, w) float32 pixels by which the fit may lie beside a part that moves fast
 
     @cached_property
     def near_person(self) -> np.ndarray:
@@ -45,6 +49,16 @@ class FrameView:
         if self.body is None:
             return np.zeros(self.soft.shape, bool)
         return erode_mask(self.body.silhouette, FIT_TOLERANCE * self.body_height)
+
+    @cached_property
+    def steady_body(self) -> np.ndarray:
+        """`deep_body` without what may lie beside the person because that part moves fast, (h, w) bool."""
+        import cv2
+
+        if self.body is None or np.isscalar(self.lag):
+            return self.deep_body
+        inside = cv2.distanceTransform(self.body.silhouette.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        return self.deep_body & (inside > FIT_TOLERANCE * self.body_height + self.lag)
 
     @property
     def has_person(self) -> bool:
@@ -67,11 +81,15 @@ class FrameViews:
 
     def make(self, fixed: np.ndarray) -> Iterator[FrameView | None]:
         """A view of each frame of the canvas, None where nobody is. `fixed` (h, w) float32 lies on the canvas."""
-        frames = range(self.canvas.start, self.canvas.stop)
-        for frame, body in zip(frames, self.working.bodies(frames.start, frames.stop), strict=True):
-            yield self._view(frame, body, fixed)
+        bodies = iter(self.working.bodies(self.canvas.start, self.canvas.stop))
+        before, body = None, next(bodies, None)
+        for frame in range(self.canvas.start, self.canvas.stop):
+            after = next(bodies, None)
+            yield self._view(frame, body, measure_stir(body, (before, after)), fixed)
+            before, body = body, after
 
-    def _view(self, frame: int, body: FittedBody | None, fixed: np.ndarray) -> FrameView | None:
+    def _view(self, frame: int, body: FittedBody | None, stir: np.ndarray, fixed: np.ndarray) -> FrameView | None:
+        """`stir` (N * BODY_PATCHES,) is how far each patch of the body moves to a neighboring frame."""
         import cv2
 
         box = self.working.boxes[frame]
@@ -95,4 +113,10 @@ class FrameViews:
             fixed=look_up(fixed, cv2.INTER_LINEAR),
             body=None if body is None else body.cut(box),
             body_height=self.working.body_height,
+            lag=0.0 if body is None else measure_lag(box.cut(stir[body.patch]), self.working.body_height),
         )
+
+
+def measure_lag(stir: np.ndarray, body_height: float) -> np.ndarray:
+    """How far the fit may lie beside parts (h, w) that move by `stir` pixels to the next frame, (h, w) in pixels."""
+    return FIT_LAG * np.maximum(stir - STEADY_STEP * body_height, 0)

@@ -38,6 +38,8 @@ LINE_SHARE = 0.3  # of the rows hold lines at most: a color that is everywhere i
 LINE_PIXELS = 2  # of a row beside the person that show ink: there is a line of letters
 LINE_MARGIN = 0.01  # of the body height: rows so near belong to the line, and so wide is the white border of a letter
 WHITE_SHARE = 0.5  # of what is around the ink of the line is white: its letters have a white border
+COUNTER_AREA = 1e-3  # of the squared body height: a larger gap within a letter is no error,
+PALE, PALE_SHARE = 200, 0.5  # nor is one of which less is paler than this: the scene is seen through it
 HELD, FREE, DRAWN, BEGINS = 1, 2, 4, 8  # flags of a pixel in a frame: its run is long, was free, looks drawn, begins
 HUE_SHIFT = 4  # the hue of vivid strokes lies above the flags
 
@@ -79,7 +81,8 @@ class Letters:
         drawn = flags & DRAWN > 0
         if self.has_lines:
             drawn |= self._complete_lines(picture, self.inks[flags >> HUE_SHIFT])
-        return dilate_mask(drawn, 1).astype(np.uint8) * 255
+        drawn = dilate_mask(drawn, 1)
+        return (drawn | find_pale_gaps(drawn, picture, COUNTER_AREA * self.body_height**2)).astype(np.uint8) * 255
 
     def _complete_lines(self, picture: np.ndarray, still: np.ndarray) -> np.ndarray:
         """Strokes (H, W) bool of ink, and their border, within rows in which ink stands `still` (H, W) bool."""
@@ -97,6 +100,23 @@ class Letters:
         if around.any() and white[around].mean() > WHITE_SHARE:
             ink |= dilate_mask(ink, width) & white & strokes
         return ink
+
+
+def find_pale_gaps(drawn: np.ndarray, picture: np.ndarray, area: float) -> np.ndarray:
+    """The gaps of less than `area` pixels within letters (H, W) bool that are as white as their borders, (H, W) bool.
+
+    A broad white stroke has no edge in its middle, and over white shoes no edge at all.
+    """
+    import cv2
+
+    if not drawn.any():
+        return drawn
+    count, label, stats, _ = cv2.connectedComponentsWithStats((~drawn).astype(np.uint8), connectivity=4)
+    pale = channel_maximum(~picture) < 255 - PALE
+    fills = np.bincount(label[pale & ~drawn], minlength=count) > PALE_SHARE * stats[:, cv2.CC_STAT_AREA]
+    fills &= stats[:, cv2.CC_STAT_AREA] < area
+    fills[0] = False
+    return fills[label]
 
 
 def _keep_filled(mask: np.ndarray, inside: np.ndarray) -> np.ndarray:
