@@ -230,7 +230,7 @@ def leg_before_a_plant(middle):
     patch[26:34, 10:50] = 1
     centers = np.full((BODY_PATCHES, 2), 30.0, np.float32)
     centers[:, 0], centers[1] = 60, middle
-    return FittedBody(silhouette, patch, silhouette.astype(np.float32), centers)
+    return FittedBody(silhouette, patch, centers)
 
 
 @pytest.mark.parametrize(("before", "counts"), [((30.0, 30.0), True), ((45.0, 52.0), False)])
