@@ -193,8 +193,10 @@ class MimoModel(comfy.model_base.BaseModel):
     def _denoised(self, x, t, c_concat, c_crossattn, control, transformer_options, chunks: ClipChunks, **kwargs):
         count = len(chunks.conds)
         frames = _list_frames(transformer_options, len(x) // count, chunks.clip.frames)
-        features, names = transformer_options.get(DEEP_KEY), _name_chunks(transformer_options, frames, x)
-        deep = None if features is None else features.open_pass(float(t[0]), names)
+        features, deep = transformer_options.get(DEEP_KEY), None
+        if features is not None:
+            names = _name_chunks(transformer_options, frames, x)
+            deep = features.open_pass(float(t[0]), names)
         denoised = super().apply_model(
             x,
             t,

@@ -64,9 +64,9 @@ class DeepFeatures:
         return DeepPass(self.depth, None if is_due else torch.cat(entries))
 
     def keep(self, chunks: Sequence[Hashable], deep: DeepPass) -> None:
-        """Leave what a pass made, (rows, C, h, w), for the passes to come."""
+        """Leave what a pass made, (rows, C, h, w), for the passes to come: a copy, CUDA graphs write over theirs."""
         if deep.made is not None:
-            self.kept.update(zip(chunks, deep.made.detach().chunk(len(chunks)), strict=True))
+            self.kept.update(zip(chunks, deep.made.detach().clone().chunk(len(chunks)), strict=True))
 
 
 @dataclass(eq=False)

@@ -80,13 +80,14 @@ def make_autoencoder_call(job: Job, *, dtype: torch.dtype, is_encoder: bool) -> 
     from diffusers import AutoencoderKL
 
     levels = len(job.vae_widths)
-    network = AutoencoderKL(
-        block_out_channels=job.vae_widths,
-        layers_per_block=2,
-        down_block_types=("DownEncoderBlock2D",) * levels,
-        up_block_types=("UpDecoderBlock2D",) * levels,
-    )
-    network = network.to(job.device, dtype, memory_format=torch.channels_last).eval().requires_grad_(False)
+    with job.device:
+        network = AutoencoderKL(
+            block_out_channels=job.vae_widths,
+            layers_per_block=2,
+            down_block_types=("DownEncoderBlock2D",) * levels,
+            up_block_types=("UpDecoderBlock2D",) * levels,
+        )
+    network = network.to(dtype, memory_format=torch.channels_last).eval().requires_grad_(False)
     autoencoder, generator = Autoencoder(network), np.random.default_rng(0)
     if is_encoder:
         pictures = generator.integers(0, 256, (PICTURES_AT_ONCE, job.size, job.size, 3), np.uint8)
