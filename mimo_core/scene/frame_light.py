@@ -32,12 +32,15 @@ class FrameLight:
 
         `distance` (h, w) is that in pixels to what is not free.
         """
+        import cv2
+
         if not free.any():
             return picture
         known = self.distance >= 0
         picture = self.apply(picture, free)
         better = free & (~known | (distance > self.distance + DISTANCE_GAIN))
-        self.picture[better], self.distance[better] = picture[better], distance[better]
+        cv2.copyTo(picture, better.view(np.uint8), self.picture)
+        np.copyto(self.distance, distance, where=better)
         return picture
 
     def apply(self, picture: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -66,4 +69,4 @@ class FrameLight:
         )
         field = extrapolate_field((small / np.maximum(trust, 1e-6))[..., None], trust, smooth=LIGHT_SMOOTH)
         field = cv2.resize(field.astype(np.float32), both.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        return np.clip(field[..., None] + tint, -LIGHT_LIMIT, LIGHT_LIMIT).astype(np.float32)
+        return cv2.merge([np.clip(field + one, -LIGHT_LIMIT, LIGHT_LIMIT) for one in tint.astype(np.float32)])

@@ -161,19 +161,22 @@ def _note_runs(working: WorkingClip) -> Iterator[np.ndarray]:
             reference, length, free = picture.copy(), np.zeros(soft.shape, np.int32), np.zeros(soft.shape, np.int32)
         else:
             begins = channel_maximum(cv2.absdiff(picture, reference)) > SAME_LEVELS
-            reference[begins] = picture[begins]
-        length = np.where(begins, 0, length) + 1
+            cv2.copyTo(picture, begins.view(np.uint8), reference)
+        length *= ~begins
+        length += 1
         # Who was found nowhere may have been overlooked here.
         is_found = working.boxes[frame] is not None
-        free = np.where(begins, 0, free) + (
-            ~dilate_mask(soft >= FREE_ALPHA, AWAY * working.full_body_height) & is_found
-        )
+        free *= ~begins
+        if is_found:
+            free += ~dilate_mask(soft >= FREE_ALPHA, AWAY * working.full_body_height)
         deep = erode_mask(soft > SURE_PERSON, DEEP * working.full_body_height)
         is_cut = (length == frame + 1) | (frame == len(working.clip) - 1)
         held = (length >= RUN_FRAMES) | (is_cut & (length >= CUT_RUN_FRAMES))
         strokes, hue = _find_strokes(picture)
-        flags = HELD * held + FREE * (free >= FREE_FRAMES) + DRAWN * (deep & strokes) + BEGINS * begins
-        yield flags.astype(np.uint8) | hue << HUE_SHIFT
+        flags = hue << HUE_SHIFT
+        for flag, where in (HELD, held), (FREE, free >= FREE_FRAMES), (DRAWN, deep & strokes), (BEGINS, begins):
+            flags |= where.view(np.uint8) * np.uint8(flag)
+        yield flags
 
 
 def _find_strokes(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -186,6 +189,5 @@ def _find_strokes(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     vivid = (hue[..., 1] > VIVID) & (hue[..., 2] > VIVID)
     plain = (channel_maximum(~picture) < 255 - WHITE) | (channel_maximum(picture) < BLACK)
     edge = dilate_mask(step > EDGE_LEVELS, 2)
-    return edge & (vivid | plain), np.where(edge & vivid, 1 + hue[..., 0].astype(np.uint16) * HUES // 180, 0).astype(
-        np.uint8
-    )
+    sectors = (1 + np.arange(256) * HUES // 180).astype(np.uint8)
+    return edge & (vivid | plain), cv2.LUT(hue[..., 0], sectors) * (edge & vivid)
