@@ -15,7 +15,7 @@ SOLE_DEPTH = 0.018  # so much of it lies on the ground
 LAYERS = ((0.03, 0.018, 0.7), (0.1, 0.04, 0.6))  # softness across and along the ground, and share of the darkness
 EDGE_ROOM = 0.02  # of ground below the soles in the picture, else they may be cut
 LIFT = 0.1  # a character lifted this far off the ground has hardly a contact shadow left
-SINK = 0.02  # by which the ground they are lifted off may rise in a frame: they walk away, or the camera turns
+SINK = 0.01  # by which the ground they are lifted off may rise in a frame: they walk away, or the camera turns
 DARKEST = 1.0  # of what the layers take, at full strength
 # The shadow of the person who was there:
 ACROSS, ALONG = 1.6, 0.5  # it is looked for so far beside them, and above and below their lowest row
