@@ -20,7 +20,7 @@ from ..mimo_core.denoise.conditioning import (
     prepare_clip_pictures,
     require_token,
 )
-from ..mimo_core.denoise.detail import DETAIL_LAYERS
+from ..mimo_core.denoise.detail import BODY_CODE, DETAIL_LAYERS
 from ..mimo_core.denoise.memory import run_with_fallbacks
 from ..mimo_core.denoise.regions import ClipPlan
 from ..mimo_core.errors import InputError
@@ -80,6 +80,8 @@ def condition_clip(
         reference=_compute_clip_reference(model, identity, encode, token, pictures.size, part.behavior),
         reads_reference=True,
     )
+    if layers:
+        layers = {**layers, BODY_CODE: clip.body_code}
     if start_clip is None:
         latents = clip.concat_latents.new_zeros(clip.frames, 4, *clip.concat_latents.shape[2:])
     else:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mimo_core.denoise.checkpoints import TrainingSettings, open_checkpoint, save_checkpoint
-from mimo_core.denoise.detail import DETAIL_LAYERS, DetailNetwork, build_detail_network, restore_detail
+from mimo_core.denoise.detail import BODY_CODE, DETAIL_LAYERS, DetailNetwork, build_detail_network, restore_detail
 from mimo_core.errors import InputError
 from mimo_lab.training.detail import DetailStage
 from mimo_lab.training.loop import fit_stage
@@ -30,7 +30,8 @@ def taught(seed=0) -> DetailNetwork:
 def pictures(count, height=40, width=24, seed=0):
     """Drawn pictures (n, H, W, 3) in 0..1 and layers."""
     rng = np.random.default_rng(seed)
-    layers = {name: rng.integers(0, 256, (count, height, width, 3)).astype(np.uint8) for name in DETAIL_LAYERS}
+    names = (*DETAIL_LAYERS, BODY_CODE)
+    layers = {name: rng.integers(0, 256, (count, height, width, 3)).astype(np.uint8) for name in names}
     return torch.from_numpy(rng.random((count, height, width, 3))).float(), layers
 
 
@@ -62,7 +63,7 @@ class TestNetwork:
     def test_it_sees_the_layers(self):
         frames, layers = pictures(1)
         found = restore_detail(taught(), frames, layers, 0)
-        for name in DETAIL_LAYERS:
+        for name in layers:
             other = layers | {name: 255 - layers[name]}
             assert (restore_detail(taught(), frames, other, 0) - found).abs().max() > 0.01
 
@@ -130,6 +131,7 @@ class BlurredClips:
         visible[:, 8:24, 8:24] = 255
         drawn = (frames.astype(float) + np.roll(frames, 2, 1) + np.roll(frames, 2, 2)) / 3
         self.arrays = {"frames": frames, "plate": frames // 2, "proxy": frames // 4 * 3}
+        self.arrays["body_code"] = visible[..., None].repeat(3, -1)
         self.arrays |= {"drawn": drawn.astype(np.uint8), "visible": visible}
 
     def __len__(self):

@@ -24,9 +24,10 @@ from .state_files import list_widths
 
 
 DETAIL_LAYERS = ("plate", "proxy")  # of `TrainingSettings.concat`
+BODY_CODE = "body code"  # read beside them: where the body is, in whatever colors
 DETAIL_WIDTHS = (48, 64, 96, 96)  # channels at a half, a quarter, an eighth and a sixteenth of the width
 DETAIL_BLOCKS = 1  # at each width, on the way down and up
-INPUTS, OUTPUTS = 9, 9  # channels
+INPUTS, OUTPUTS = 12, 9  # channels
 MULTIPLE = 2 ** len(DETAIL_WIDTHS)  # pixels
 RESTORED_AT_ONCE = 4  # where memory holds them
 
@@ -49,10 +50,10 @@ class DetailNetwork(nn.Module):
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)
 
-    def forward(self, drawn: Tensor, plate: Tensor, proxy: Tensor) -> Tensor:
+    def forward(self, drawn: Tensor, plate: Tensor, proxy: Tensor, body_code: Tensor) -> Tensor:
         """Pictures (N, 3, H, W) of drawn ones and of the layers that they were drawn from, all in -1..1."""
         height, width = drawn.shape[2:]
-        layers = torch.cat([drawn, plate, proxy], 1)
+        layers = torch.cat([drawn, plate, proxy, body_code], 1)
         more = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
         mixed = self._mix(pad(layers, more, mode="replicate") if any(more) else layers)[..., :height, :width]
         toward_plate, toward_proxy, added = mixed.chunk(3, 1)
@@ -94,12 +95,12 @@ def restore_detail(
 ) -> Tensor:
     """Pictures (n, H, W, 3) in 0..1 of decoded ones, which are frames `first` and so on of the layers.
 
-    layers: frames (H, W, 3) uint8 by the names of DETAIL_LAYERS
+    layers: frames (H, W, 3) uint8 by the names of DETAIL_LAYERS, and of BODY_CODE
     """
     device = device or next(network.parameters()).device
     frames = range(first, first + len(drawn))
     inputs = [drawn.float().cpu() * 2 - 1]
-    for name in DETAIL_LAYERS:
+    for name in (*DETAIL_LAYERS, BODY_CODE):
         inputs.append(torch.from_numpy(np.stack([layers[name][frame] for frame in frames])).float() / 127.5 - 1)
 
     def run(at_once: int) -> Tensor:

@@ -31,7 +31,7 @@ from .conditioning import (
     prepare_clip_pictures,
     require_token,
 )
-from .detail import DETAIL_LAYERS, DetailNetwork, restore_detail
+from .detail import BODY_CODE, DETAIL_LAYERS, DetailNetwork, restore_detail
 from .image_encoder import embed_picture
 from .noise import draw_frame_noise, draw_official_noise
 from .paste import mark_drawn_areas, paste_back
@@ -184,7 +184,8 @@ class MimoDecoder:
         """Latents (F, 4, h, w) of a part of the plan."""
         settings, trained, side = self.settings, self.networks.trained, pictures.size // 8
         frames = [frame for frame, _ in part.network_frames]
-        body_code, guider = pictures.cut_body_code(part), self.networks.pose_guider
+        body_code = kept[BODY_CODE] if kept else pictures.cut_body_code(part)
+        guider = self.networks.pose_guider
         where = guider.conv_in.weight
         conditions = Conditions(
             concat_latents=pictures.encode_concat(part, self.autoencoder.encode, kept=kept) * LATENT_SCALE,
@@ -229,11 +230,15 @@ class MimoDecoder:
         """Network frames (S, S, 3) uint8 of all parts, in the order of their plans."""
         for number, part in enumerate(parts):
             progress = scale_progress(self.progress, number, len(parts))
-            kept = {} if self.detail is None else pictures.keep_squares(part, DETAIL_LAYERS)
+            kept = {} if self.detail is None else self._keep_layers(pictures, part)
             latents = self._find_latents(pictures, number, part, reference, token, progress, kept)
             for first in range(0, len(latents), PICTURES_AT_ONCE):
                 decoded = self.autoencoder.decode(latents[first : first + PICTURES_AT_ONCE] / LATENT_SCALE)
                 yield from decoded if self.detail is None else self._restored(decoded, kept, first)
+
+    def _keep_layers(self, pictures: ClipPictures, part: ClipPlan) -> dict[str, Sequence[NDArray]]:
+        """The pixels that detail is put back from."""
+        return pictures.keep_squares(part, DETAIL_LAYERS) | {BODY_CODE: pictures.cut_body_code(part)}
 
     def _restored(self, decoded: NDArray, kept: Mapping[str, Sequence[NDArray]], first: int) -> NDArray:
         """Decoded frames (n, S, S, 3) uint8 put right by the layers that they were drawn from."""

@@ -25,7 +25,7 @@ from mimo_core.denoise.conditioning import (
     prepare_clip_pictures,
     require_token,
 )
-from mimo_core.denoise.detail import DETAIL_LAYERS, DetailNetwork, build_detail_network, restore_detail
+from mimo_core.denoise.detail import BODY_CODE, DETAIL_LAYERS, DetailNetwork, build_detail_network, restore_detail
 from mimo_core.denoise.image_encoder import build_image_encoder, embed_picture
 from mimo_core.denoise.noise import draw_frame_noise
 from mimo_core.denoise.options import find_default_checkpoint
@@ -159,6 +159,7 @@ class TinyModel:
         decoded = self.autoencoder.decode(latents / LATENT_SCALE)
         if self.detail is None:
             return decoded
+        kept[BODY_CODE] = body_code
         return (restore_detail(self.detail, torch.from_numpy(decoded) / 255, kept, 0) * 255).round().byte().numpy()
 
 

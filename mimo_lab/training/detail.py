@@ -106,9 +106,9 @@ class DetailStage:
     def loss(self, step: Step) -> tuple[Tensor, Mapping[str, Tensor]]:
         numbers = step.integers(len(self.clips), self.batch).tolist()
         crops = [self._crop(number, step) for number in numbers]
-        drawn, plate, proxy, wanted = (torch.cat([crop[part] for crop in crops]).to(step.device) for part in range(4))
-        person = torch.cat([crop[4] for crop in crops]).to(step.device)
-        found = self.network(drawn, plate, proxy).float()
+        parts = [torch.cat(part).to(step.device) for part in zip(*crops, strict=True)]
+        drawn, plate, proxy, wanted, body_code, person = parts
+        found = self.network(drawn, plate, proxy, body_code).float()
         steady = measure_unsteadiness(found, wanted, person, together=NEIGHBORS)
         loss = self.picture_loss(found, wanted, person) + CHANGE_WEIGHT * steady
         with torch.no_grad():
@@ -123,9 +123,12 @@ class DetailStage:
         """Of some clips: proxy, drawn, with detail, and true."""
         rows = []
         for number in np.linspace(0, len(self.clips) - 1, SHOWN).astype(int).tolist():
-            drawn, plate, proxy, wanted = (normalize_pictures(self._read(number, name, [0])) for name in NAMES)
+            names = (*NAMES, "body_code")
+            drawn, plate, proxy, wanted, body_code = (
+                normalize_pictures(self._read(number, name, [0])) for name in names
+            )
             device = next(self.network.parameters()).device
-            found = self.network(*(part.to(device) for part in (drawn, plate, proxy))).float().cpu()
+            found = self.network(*(part.to(device) for part in (drawn, plate, proxy, body_code))).float().cpu()
             rows.append(torch.cat([proxy, drawn, found, wanted], 3)[0])
         return (torch.cat(rows, 1) / 2 + 0.5).clamp(0, 1)
 
@@ -133,7 +136,7 @@ class DetailStage:
         return torch.from_numpy(np.ascontiguousarray(self.clips.read(number, name, frames)))
 
     def _crop(self, number: int, step: Step) -> list[Tensor]:
-        """Drawn, plate, proxy, true (n, 3, C, C) in -1..1 and where the person is (n, 1, C, C), of one clip."""
+        """Drawn, plate, proxy, true, body code (n, 3, C, C) in -1..1 and where the person is, (n, 1, C, C)."""
         count = len(self.clips.read(number, "visible", slice(None)))
         first = int(step.integers(count - NEIGHBORS + 1, 1))
         frames = list(range(first, first + NEIGHBORS))
@@ -141,7 +144,8 @@ class DetailStage:
         top, left = _choose_corner(visible[0].numpy(), step)
         cut = np.s_[:, top : top + CROP, left : left + CROP]
         pictures = [normalize_pictures(self._read(number, name, frames)[cut]) for name in NAMES]
-        parts = [*_vary_colors(pictures, step), visible[cut][:, None].float() / 255]
+        body_code = normalize_pictures(self._read(number, "body_code", frames)[cut])
+        parts = [*_vary_colors(pictures, step), body_code, visible[cut][:, None].float() / 255]
         return [part.flip(-1) for part in parts] if int(step.integers(2, 1)) else parts
 
 
