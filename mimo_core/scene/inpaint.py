@@ -157,15 +157,21 @@ class _PatchSearch:
         """Every hole pixel becomes the mean of what the patches over it propose, good matches counting more."""
         scale = max(float(np.percentile(self.cost, 60)), 1.0)
         weight = self.trust * np.exp(-self.cost / (2 * scale)) + 1e-9
-        total, weights = np.zeros((self.hole.size, 3)), np.zeros(self.hole.size)
-        flat = known.reshape(-1, 3)
+        sums = np.zeros((self.hole.size, 4))  # colors times weights, and weights
+        rows, colors = sums.view("V32")[:, 0], np.ascontiguousarray(known).reshape(-1, 3).view("V12")[:, 0]
         places = self.targets @ np.array([self.shape[1], 1])
         sources = self.matches @ np.array([self.shape[1], 1])
         for step, offset in zip(self.steps, self.flat_steps, strict=True):
             # Nearer patch centres count more, which keeps the texture sharp.
             share = weight * np.exp(-(step @ step) / 4.0)
             here = places + offset  # every place once
-            weights[here] += share
-            total[here] += flat[sources + offset] * share[:, None]
+            # Whole rows are copied several times faster than their numbers.
+            part = rows.take(here).view(np.float64).reshape(-1, 4)
+            found = colors.take(sources + offset).view(np.float32).reshape(-1, 3)
+            for channel in range(3):
+                part[:, channel] += found[:, channel] * share
+            part[:, 3] += share
+            rows[here] = part.view("V32")[:, 0]
+        total, weights = sums[:, :3], sums[:, 3]
         mean = (total / np.maximum(weights, 1e-12)[:, None]).reshape(known.shape).astype(np.float32)
         return np.where((self.hole & (weights > 0).reshape(self.shape))[..., None], mean, known)
