@@ -26,7 +26,7 @@ class FrameLocal(nn.Module):
         self.conv_in = nn.Conv2d(8, 4, 1)
         self.calls = []
 
-    def forward(self, x, timesteps, context, transformer_options, pose, reference):
+    def forward(self, x, timesteps, context, transformer_options, pose, reference, deep):
         self.calls.append(transformer_options["cond_or_uncond"])
         rows = pose.repeat(len(x) // len(pose), 1, 1, 1) + context.mean((1, 2)).view(-1, 1, 1, 1)
         return torch.tanh(self.conv_in(x) + rows)
