@@ -194,6 +194,20 @@ class TestCuts:
         clip = Clip.from_array(np.concatenate([made.frames, 255 - other.frames]), 12)
         assert find_cuts(clip) == {FRAMES}
 
+    def test_a_dissolve_is_one_in_its_middle(self, made, other):
+        from_, to = (each.frames[np.arange(30) % FRAMES].astype(np.float32) for each in (made, other))
+        share = np.clip((np.arange(30) - 9) / 12, 0, 1)[:, None, None, None]
+        clip = Clip.from_array((from_ * (1 - share) + (255 - to) * share).astype(np.uint8), 24)
+        (cut,) = find_cuts(clip)
+        assert 12 <= cut <= 18
+
+    def test_light_that_changes_slowly_is_none(self, made):
+        """Red light turns into blue light over the same scene."""
+        share = np.clip((np.arange(30) - 9) / 12, 0, 1)[:, None, None, None]
+        light = (1 - share) * np.float32([1.0, 0.3, 0.2]) + share * np.float32([0.2, 0.3, 1.0])
+        lit = (made.frames[np.arange(30) % FRAMES] * light).astype(np.uint8)
+        assert find_cuts(Clip.from_array(lit, 24)) == set()
+
     def test_a_shot_has_none(self):
         assert find_cuts(Clip.from_array(make_shot(1, size=128, frames=8).frames, 12)) == set()
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..geometry.box import Box
 from ..media.clip import Clip, Masks
-from ..media.cuts import CutFinder
+from ..media.cuts import find_cuts
 from ..media.store import FrameStore
 from ..motion.motion import Motion
 from .camera_motion import CameraPath, CameraTracker
@@ -88,11 +88,12 @@ def make_first_guess(
     camera: str,
     tick: Callable,
     ranks: np.ndarray | None = None,
+    ask: Callable[[], None] = lambda: None,
 ) -> WorkingClip:
     """Shrink every frame, take the first guess from `masks`, and track the camera outside of it.
 
     `motion` bridges gaps of the masks; `ranks` (F, N) order its people. `camera` is one of `CAMERA_KINDS`.
-    `tick(picture)` is called once a frame.
+    `tick(picture)` is called once a frame, and `ask()` before; both may raise.
     """
     import cv2
 
@@ -100,11 +101,11 @@ def make_first_guess(
     scale = working_scale(clip.width, clip.height, full_height)
     size = round(clip.width * scale), round(clip.height * scale)
     body_height = max(full_height * scale, LEAST_BODY_HEIGHT)
-    pictures, guesses, boxes, tracker, cuts = FrameStore(), FrameStore(), [], CameraTracker(), CutFinder()
+    pictures, guesses, boxes, tracker, cuts = FrameStore(), FrameStore(), [], CameraTracker(), find_cuts(clip, ask)
     owners = FrameStore() if motion is not None and len(motion.people) > 1 else None
     bodies = iter([None] * len(clip)) if motion is None else render_bodies(motion, *size, ranks)
     drawn = None if motion is None else BodyStore()
-    for picture, mask, body in zip(clip, masks, bodies, strict=True):
+    for frame, (picture, mask, body) in enumerate(zip(clip, masks, bodies, strict=True)):
         if drawn is not None:
             drawn.append(body)
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
@@ -116,12 +117,11 @@ def make_first_guess(
             owners.append(whose.astype(np.uint8))
         somebody = soft > POSSIBLE_PERSON if body is None else (soft > POSSIBLE_PERSON) | body.silhouette
         boxes.append(Box.of_mask(somebody, round(VIEW_MARGIN * body_height)))
-        is_cut = cuts.add(small)
         if camera != "none":
             hidden = _near_guess(soft, body_height)
-            tracker.add(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), hidden.astype(np.uint8), is_cut=is_cut)
+            tracker.add(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), hidden.astype(np.uint8), is_cut=frame in cuts)
         tick(picture)
-    path = CameraPath.still(len(clip), cuts.cuts) if camera == "none" else tracker.path(camera)
+    path = CameraPath.still(len(clip), sorted(cuts)) if camera == "none" else tracker.path(camera)
     return WorkingClip(
         clip,
         motion,
@@ -134,7 +134,7 @@ def make_first_guess(
         guesses,
         boxes,
         path,
-        tuple(cuts.cuts),
+        tuple(sorted(cuts)),
         ranks,
         drawn,
         owners,

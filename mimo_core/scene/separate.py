@@ -106,6 +106,7 @@ def separate_scene(
         camera=camera,
         tick=tick,
         ranks=find_ranks(motion, clip, tick=tick) if is_of_several else None,
+        ask=tick.ask,
     )
     result = _Result(clip)
     letters = Letters(working, tick) if seeks_letters else None
