@@ -85,7 +85,8 @@ def collect_background(
 
     samples, light, grain, calm = BackgroundSamples(canvas, is_joint=True), FrameLight(canvas.size), Grain(), []
     wanted = np.zeros(samples.count.shape, bool)
-    steps = 250 / (SHADED_REACHES[-1] * working.full_body_height)  # to a pixel, of the table of ranks
+    reach = max(SHADED_REACHES[-1] * working.full_body_height, 1.0)  # nobody has no height
+    steps = 250 / reach  # to a pixel, of the table of ranks
     ranks = np.digitize(np.arange(256), np.multiply(SHADED_REACHES, 250 / SHADED_REACHES[-1])).astype(np.uint8)
     step = max(1, (canvas.stop - canvas.start) // GRAIN_FRAMES)
     for frame, source in enumerate(working.clip.read(canvas.first, canvas.last), canvas.first):
@@ -98,7 +99,9 @@ def collect_background(
         free = blocked == 0
         away = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
         picture = light.level(picture, free, away)
-        samples.add(picture, free, frame, cv2.LUT(np.minimum(steps * away, 255).astype(np.uint8), ranks))
+        samples.add(
+            picture, free, frame, cv2.LUT(np.minimum(steps * np.minimum(away, reach * 2), 255).astype(np.uint8), ranks)
+        )
         if frame in masks:
             wanted |= blocked == HOLE
             tick(None)
