@@ -88,12 +88,12 @@ def make_first_guess(
     camera: str,
     tick: Callable,
     ranks: np.ndarray | None = None,
-    ask: Callable[[], None] = lambda: None,
+    count: Callable[[], None] = lambda: None,
 ) -> WorkingClip:
     """Shrink every frame, take the first guess from `masks`, and track the camera outside of it.
 
     `motion` bridges gaps of the masks; `ranks` (F, N) order its people. `camera` is one of `CAMERA_KINDS`.
-    `tick(picture)` is called once a frame, and `ask()` before; both may raise.
+    `tick(picture)` is called once a frame, and before `count()`; both may raise.
     """
     import cv2
 
@@ -101,7 +101,7 @@ def make_first_guess(
     scale = working_scale(clip.width, clip.height, full_height)
     size = round(clip.width * scale), round(clip.height * scale)
     body_height = max(full_height * scale, LEAST_BODY_HEIGHT)
-    pictures, guesses, boxes, tracker, cuts = FrameStore(), FrameStore(), [], CameraTracker(), find_cuts(clip, ask)
+    pictures, guesses, boxes, tracker, cuts = FrameStore(), FrameStore(), [], CameraTracker(), find_cuts(clip, count)
     owners = FrameStore() if motion is not None and len(motion.people) > 1 else None
     bodies = iter([None] * len(clip)) if motion is None else render_bodies(motion, *size, ranks)
     drawn = None if motion is None else BodyStore()

@@ -56,7 +56,7 @@ from .sprites import ObjectMasks
 from .track_objects import track_objects
 
 
-TICKS = 7  # over the frames: first guess, coarse background, appearance, two rounds of labels, background, plate
+TICKS = 8  # over the frames: cuts, first guess, coarse background, appearance, two rounds of labels, background, plate
 PEOPLE_TICKS = 1  # more of a shot of several: who is in front
 LABEL_ROUNDS = 2  # the second one knows what the first one labelled
 
@@ -106,7 +106,7 @@ def separate_scene(
         camera=camera,
         tick=tick,
         ranks=find_ranks(motion, clip, tick=tick) if is_of_several else None,
-        ask=tick.ask,
+        count=tick,
     )
     result = _Result(clip)
     letters = Letters(working, tick) if seeks_letters else None
