@@ -191,7 +191,7 @@ class TestFit:
         shaken = changed(seen, pixels=seen.pixels + height * noise[0], world=seen.world + 2 * noise[1])
         found = fit_motion(shaken, CAMERA, fps=FPS / 3)
         heights = [measure_height(free_body(), each.person.betas) for each in (found, motion)]
-        assert heights[0] == pytest.approx(heights[1], abs=0.2)
+        assert heights[0] == pytest.approx(heights[1], abs=0.3)
 
     def test_landmarks_project_onto_what_was_seen(self):
         truth = project_true_landmarks(swinging())

@@ -45,10 +45,11 @@ STRAIGHT_JOINTS, POSING_SPREAD = (
 UPRIGHT_SIGMA = 0.1  # radians by which somebody who poses leans forward or back
 WORLD_OUTLIER = 0.2  # meters, as PIXEL_OUTLIER
 BETA_SIGMA = 1.0  # the shape values of the free body are normalized
-# Meters, in each frame that is seen: nothing in a picture tells the stature, but noise, fast motion and blur make small
-# bodies cheap. A compressed and a fast clip gave 1.02 and 1.34 m, with landmarks 1.7 and 1.9 % of the height off, with
-# this 1.6 and 1.7 m, 1.1 and 1.6 %; seeds 1000 and 1003: joints 112 and 105 -> 112 and 101 mm (2026-11-28).
-STATURE_SIGMA = 0.1
+# Meters. Nothing in a picture tells the stature, but noise, fast motion and blur make small bodies cheap: a compressed
+# and a fast clip gave 1.02 and 1.34 m, which no character could reach. Within the first the stature is free: held there
+# as well it cost seed 1003 0.013 of the silhouette (2026-11-28). The second counts in each frame that is seen.
+FREE_STATURE = 0.2
+STATURE_SIGMA = 0.05
 SHIFT_ACCELERATION = (4.0, 4.0, 4.0)  # meters per second squared, of the body as a whole
 # Radians per second squared.
 TURN_ACCELERATION = {"pelvis": 8.0, "spine": 6.0, "neck": 8.0, "head": 12.0, "collar": 6.0}
@@ -213,12 +214,17 @@ def _add_upright(normal: NormalEquations, state: BodyState) -> NormalEquations:
 
 
 def _add_stature(normal: NormalEquations, state: BodyState, seen: Landmarks) -> NormalEquations:
-    """The body is about as tall as the average one, however many frames say otherwise."""
-    growth, weight = _stature_growth(), int(seen.found.sum()) / STATURE_SIGMA**2
+    """The body is not much smaller or taller than the average one, however many frames say otherwise."""
+    growth = _stature_growth()
+    rise = growth @ state.betas
+    excess = rise - rise.clamp(-FREE_STATURE, FREE_STATURE)
+    if excess == 0:
+        return normal
+    weight = int(seen.found.sum()) / STATURE_SIGMA**2
     return replace(
         normal,
         corner=normal.corner + weight * torch.outer(growth, growth),
-        shape_right=normal.shape_right - weight * growth * (growth @ state.betas),
+        shape_right=normal.shape_right - weight * growth * excess,
     )
 
 
