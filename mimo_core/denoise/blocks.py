@@ -53,9 +53,8 @@ class ResnetBlock(nn.Module):
             self.conv_shortcut = None
 
     def forward(self, x: Tensor, temb: Tensor) -> Tensor:
-        """`temb` (rows, 4 C) is the time embedding after its SiLU, which all blocks share."""
         hidden = self.conv1(activate(normalize_groups(self.norm1, x)))
-        hidden = normalize_groups(self.norm2, hidden, added=self.time_emb_proj(temb))
+        hidden = normalize_groups(self.norm2, hidden, added=self.time_emb_proj(silu(temb)))
         hidden = self.conv2(activate(hidden))
         return add_to(hidden, x if self.conv_shortcut is None else self.conv_shortcut(x))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
 
 from ..errors import InputError
 from .config import MimoConfig
@@ -79,7 +78,6 @@ class Denoiser(UNet):
         temb = self.time_embedding(timesteps, x.dtype)
         for patch in ctx.patches.get("emb_patch", ()):
             temb = patch(temb, self.config.block_out_channels[0], ctx.options)
-        temb = silu(temb)
 
         ctx.enter_block("input", 0)
         hidden = add_residual(self._add_pose(self.open_input(x), pose), control, "input", 0)

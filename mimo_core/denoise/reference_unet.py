@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
 
 from .config import MimoConfig
 from .forward_context import ForwardContext
@@ -44,7 +43,7 @@ class ReferenceUNet(UNet):
         """
         ctx = ForwardContext(latent, token)
         ctx.banks = {}
-        temb = silu(self.time_embedding(torch.zeros(len(latent), device=latent.device), latent.dtype))
+        temb = self.time_embedding(torch.zeros(len(latent), device=latent.device), latent.dtype)
         hidden = self.open_input(latent)
         skips = [hidden]
         for step in self.list_input_blocks():
