@@ -85,6 +85,16 @@ class TestPlacing:
         top = CAMERA.project(vertices[None])[0, :, 1].min()
         assert -2 <= float(top) < 40
 
+    def test_who_stands_on_the_hands_is_as_large_as_standing_on_the_feet(self):
+        """A head below the hips leaves no room above them, which was taken for a head that is far too large."""
+        upside_down = stand(5.0, 0.0)
+        turned = upside_down.person.global_orient.clone()
+        turned[:, 2] = torch.pi
+        upside_down = upside_down.with_person(replace(upside_down.person, global_orient=turned))
+        placed = half_body.place_half_body(upside_down, torch.zeros(10), GROWTH)
+        depth = (-motion.person.transl[:, 2] for motion in (placed, upside_down))
+        assert torch.allclose(*depth, atol=0.02)
+
     def test_what_is_placed_so_is_not_moved_again(self, moved):
         assert retarget_motion(moved, moved.person.betas) is moved
 

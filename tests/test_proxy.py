@@ -540,7 +540,20 @@ class TestShell:
         repeated = {name: getattr(one, name).repeat(3, 1) for name in ("global_orient", "body_pose", "transl")}
         repeated["transl"][2, 0] += 1.5
         moving = Person(one.betas, **repeated)
-        assert trace_back(moving, 2, 4) == [] and trace_back(moving, 1, 4) == [0]
+        assert trace_back(moving, 2, 24) == [] and trace_back(moving, 1, 24) == [0]
+
+    @pytest.mark.parametrize("speed", [0.8, 4.5])
+    def test_it_lags_alike_at_every_frame_rate(self, skirted, speed):
+        """The longest step was one a frame, so that who runs at 12 frames a second jumped all the time."""
+        proxy, one, lags = Proxy.from_identity(skirted), person(), []
+        for fps in (12, 24, 60):
+            count = fps + 1
+            repeated = {n: getattr(one, n).repeat(count, 1) for n in ("global_orient", "body_pose", "transl")}
+            repeated["transl"][:, 0] += torch.arange(count) * speed / fps
+            moving = Person(one.betas, **repeated)
+            behind = moving.transl[-1, 0] - one.transl[0, 0] - proxy._posed_on_skins(moving, fps)(fps)[1][:, 0]
+            lags.append((behind + proxy._posed_on_skins(one, fps)(0)[1][:, 0]).max())
+        assert min(lags) > 0.01 * speed and max(lags) - min(lags) < 0.002 * speed
 
     def test_tight_clothes_need_no_sheet(self, proxy):
         assert len(proxy.skins) == 1

@@ -134,7 +134,7 @@ def _pose_driver(person: Person) -> tuple[Skeleton, Tensor]:
 def _measure_room(camera: Camera, person: Person, frames: slice, head_growth: float) -> Tensor:
     """How large the character may be over the driver for its crown to stay in the picture, (n,) of n seen `frames`.
 
-    A driver's head that is cut off may be replaced by one that is.
+    A driver's head that is cut off may be replaced by one that is. Frames in which it is below the hips tell nothing.
     """
     driver, joints = _pose_driver(person)
     base, pelvis = (joints[:, JOINT[name]] for name in ("head", "pelvis"))
@@ -142,6 +142,8 @@ def _measure_room(camera: Camera, person: Person, frames: slice, head_growth: fl
     seen = camera.view(torch.stack([pelvis, base + up, base + HAIR * head_growth * up], 1), frames)
     shown = person.visible & (seen[:, [0, 2], 2] > 0).all(1)
     hips, crown, top = camera.pixels(seen[shown])[..., 1].T
+    above = (crown < hips) & (top < hips)
+    hips, crown, top = hips[above], crown[above], top[above]
     return (hips - crown.clamp(max=TOP_MARGIN * camera.size[1])) / (hips - top).clamp_min(1.0)
 
 

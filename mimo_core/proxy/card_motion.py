@@ -68,14 +68,15 @@ def pose_card(card: BendingCard, motion: Motion) -> Callable[[int], list[Tensor]
 def _fit_trunk(card: BendingCard, points: Tensor, camera: Camera) -> float:
     """How tall (meters) the card is if its trunk is as long as the driver's, (F, 15, 3) in camera space.
 
-    Less where its crown would leave the picture.
+    Less where its crown would leave the picture, as long as it is above the hips.
     """
     at = {name: points[:, number] for number, name in enumerate(PICTURE_JOINTS)}
     own = float(np.linalg.norm(card.joints.at("neck") - card.joints.at("pelvis")))
     scale = (at["neck"] - at["pelvis"]).norm(dim=1).median() / max(own, 1e-6)
     depth = at["pelvis"][:, 2].clamp_min(0.05)
     room = at["pelvis"][:, 1] / depth * camera.focal + camera.center[1] - TOP_MARGIN * camera.size[1]
-    most = (room.clamp_min(1.0) * depth / camera.focal).quantile(OFTEN) / card.upper
+    rooms = (room.clamp_min(1.0) * depth / camera.focal)[at["neck"][:, 1] < at["pelvis"][:, 1]]
+    most = rooms.quantile(OFTEN) / card.upper if len(rooms) else scale
     return card.height * float(torch.minimum(scale, torch.maximum(most, LEAST_SIZE * scale)))
 
 

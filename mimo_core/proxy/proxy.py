@@ -29,7 +29,7 @@ from .light import SurfaceLight, estimate_light, limit_change, shading_normals
 from .outline import FittedPicture, move_onto_contour
 from .skin import SkinnedMesh, TexturedMesh, draw_meshes, joint_transforms, unpose
 from .surface import load_surface
-from .sway import count_lag_frames, lag_behind, trace_back
+from .sway import lag_behind, trace_back
 from .texture import bake_texture, unmix_colors
 
 
@@ -126,7 +126,7 @@ class Proxy:
         return [skin.sheet for skin in self.skins], self._posed_on_skins(motion.person, motion.fps)
 
     def _posed_on_skins(self, person: Person, fps: float) -> Callable[[int], list[Tensor]]:
-        body, frames = self.identity.body, count_lag_frames(fps)
+        body = self.identity.body
 
         @functools.lru_cache(maxsize=2)
         def transforms_from(start: int) -> Tensor:
@@ -147,7 +147,7 @@ class Proxy:
         def history(frame: int) -> list[Tensor]:
             """Transforms of the frames before, the latest first, as long as nothing jumps."""
             return [
-                transforms_from(at - at % POSED_AT_ONCE)[at % POSED_AT_ONCE] for at in trace_back(person, frame, frames)
+                transforms_from(at - at % POSED_AT_ONCE)[at % POSED_AT_ONCE] for at in trace_back(person, frame, fps)
             ]
 
         return pose_frame
