@@ -21,10 +21,12 @@ from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
 from mimo_core.motion.retarget import retarget_motion
 from mimo_core.proxy.billboard import place_billboard
+from mimo_core.proxy.cloth_layer import find_fingers
 from mimo_core.proxy.hair import comb_hair, find_hair
 from mimo_core.proxy.hands import clean_hands
+from mimo_core.proxy.hidden import fill_hidden
 from mimo_core.proxy.outline import FittedPicture, move_onto_contour
-from mimo_core.proxy.prints import PlainFront
+from mimo_core.proxy.prints import PlainFront, find_stray_skin
 from mimo_core.proxy.proxy import Proxy
 from mimo_core.proxy.surface import BodySurface, load_surface
 from mimo_core.proxy.sway import trace_back
@@ -325,6 +327,131 @@ class TestHiddenSide:
         x, y = CAMERA.project(BODY.pose(behind.person).joints)[0, JOINT["neck"]].round().int().tolist()
         is_hair = np.abs(rgb[y - 3 : y + 2, x - 3 : x + 4].astype(float) - (50, 35, 25)).max() < 40
         assert is_hair == hangs
+
+    def test_the_ear_is_skin_between_short_hair_and_cheek(self, head):
+        """Hair ended in a straight line through the ear, from the chin to the crown."""
+        surface, seen, colors = head
+        colors[surface.scalp > 0.5] = (50, 35, 25)
+        filled = fill_hidden(
+            surface, BakedTexture(colors, seen.astype(np.float32), surface.place[:, :2]), back_side="mirror"
+        )
+        ear = BODY.template[BODY.landmarks["left_ear"]].numpy()
+        away = np.linalg.norm(surface.place - ear, axis=1)
+        behind = np.linalg.norm(surface.place - ear - [0, 0.02, -0.045], axis=1)
+        assert np.abs(filled[away < 0.012] - (220, 170, 140)).mean() < 20
+        assert np.abs(filled[(behind < 0.02) & (surface.head > 0.9)] - (50, 35, 25)).mean() < 20
+
+    def test_hair_behind_has_no_steps(self, head):
+        """Each hidden texel took the mean of its nearest dozen, which made a mosaic of the back of the head."""
+        surface, seen, colors = head
+        rng = np.random.default_rng(0)
+        cells = (surface.place[:, :2] * 150).astype(int) % 40
+        blobs = rng.integers(0, 2, (40, 40))[cells[:, 0], cells[:, 1]]
+        hair = np.flatnonzero(surface.hair & seen)
+        colors[hair] = np.where(blobs[hair, None] > 0, 60.0, 100.0)
+        behind = np.flatnonzero(surface.hair & (surface.place[:, 2] < -0.01))
+        combed = np.full(len(colors), np.nan)
+        combed[behind] = comb_hair(surface, colors, hair, behind)[:, 0]
+        near = np.linalg.norm(surface.place[behind[::7], None] - surface.place[None, behind[::5]], axis=2) < 0.003
+        steps = np.abs(combed[behind[::7], None] - combed[None, behind[::5]])[near]
+        assert len(steps) > 100 and np.quantile(steps, 0.99) < 9
+
+    def test_a_flower_is_no_hair_of_another_shade(self, head):
+        surface, seen, colors = head
+        shade = np.random.default_rng(0).uniform(0.85, 1.1, (len(colors), 1))
+        colors[surface.hair] = (np.float32([200, 190, 140]) * shade)[surface.hair]
+        flower = surface.hair & seen & (surface.place[:, 0] > 0.045)
+        colors[flower] = (180, 188, 195)
+        assert not np.intersect1d(find_hair(surface, colors, seen), np.flatnonzero(flower)).size
+
+    def test_hair_in_front_of_a_shoulder_is_on_neither_its_back_nor_the_arm(self):
+        """What lies on the chest was copied to the back, and colored the arm wherever it went."""
+        surface = load_surface(512)
+        place, seen = surface.place, (surface.place[:, 2] > surface.axis[:, 2]).astype(np.float32)
+        colors = np.tile(np.float32([60, 90, 190]), (len(place), 1))
+        colors[surface.head > 0.5] = (220, 170, 140)
+        chin = place[surface.head > 0.5, 1].min()
+        lock = (place[:, 0] > 0.05) & (place[:, 0] < 0.19) & (place[:, 1] > chin - 0.22) & (surface.head < 0.5)
+        colors[surface.hair | lock] = (50, 35, 25)
+        filled = fill_hidden(surface, BakedTexture(colors, seen, place[:, :2]), back_side="mirror")
+        back = (surface.trunk > 0.9) & (place[:, 2] < surface.axis[:, 2] - 0.02) & (place[:, 0] > 0.13)
+        dark = np.abs(filled - (50, 35, 25)).mean(1) < 30
+        assert dark[back & (place[:, 1] < chin)].mean() < 0.05
+        assert dark[surface.arms & lock].mean() < 0.1 < dark[lock & ~surface.arms & (seen > 0)].mean()
+
+    def test_skin_and_necklace_in_an_open_vest_are_on_the_front_only_where_arms_hide_its_sides(self):
+        surface = load_surface(512)
+        place, aside = surface.place, np.abs(surface.place[:, 0])
+        is_front = (surface.trunk > 0.5) & (place[:, 2] > surface.axis[:, 2])
+        middle = np.median(place[is_front, 1])
+        colors = np.tile(np.float32([190, 40, 50]), (len(place), 1))
+        colors[aside < 0.06] = (220, 170, 140)
+        colors[(aside < 0.05) & (np.abs(place[:, 1] - middle - 0.05) < 0.01)] = (210, 170, 60)
+        hidden = (np.abs(place[:, 1] - middle) < 0.04) & (aside > 0.06)
+        front = PlainFront.of(surface, colors, np.flatnonzero(is_front & ~hidden), np.float32([220, 170, 140]))
+        assert front.is_print[is_front & (aside < 0.04) & (np.abs(place[:, 1] - middle) < 0.07)].mean() > 0.95
+
+    def test_what_is_printed_is_woven_from_both_sides(self):
+        """A jacket of which one half is in the shade had a seam down the middle of its back."""
+        surface = load_surface(512)
+        place, is_front = surface.place, surface.place[:, 2] > surface.axis[:, 2]
+        colors = np.where(place[:, :1] < 0, np.float32([120, 20, 20]), np.float32([240, 60, 50]))
+        colors[np.abs(place[:, 0]) < 0.07] = (240, 240, 240)
+        source = np.flatnonzero(is_front & (surface.trunk > 0.5))
+        front = PlainFront.of(surface, colors, source)
+        mid = np.abs(place[:, 1] - np.median(place[source, 1])) < 0.05
+        back = np.flatnonzero(~is_front & (surface.trunk > 0.9) & mid & (np.abs(place[:, 0]) < 0.05))
+        printed = np.flatnonzero(front.is_print & is_front)
+        chosen = printed[np.linalg.norm(place[printed, None, :2] - place[None, back, :2], axis=2).argmin(0)]
+        red, across = front.copy_onto(back, chosen)[:, 0], place[back, 0]
+        left, right = (np.median(red[(across > low) & (across < low + 0.01)]) for low in (-0.01, 0.0))
+        assert abs(left - right) < 20 and red[across < -0.04].mean() < 160 < 200 < red[across > 0.04].mean()
+
+    def test_a_string_at_the_rim_of_the_trunk_is_not_drawn_out_over_its_side(self):
+        surface = load_surface(512)
+        place = surface.place
+        seen = (surface.sideways < 0.75) & (place[:, 2] > surface.axis[:, 2])
+        colors = np.tile(np.float32([200, 40, 40]), (len(place), 1))
+        height = np.abs(place[:, 1] - np.median(place[surface.trunk > 0.5, 1])) < 0.06
+        rim = np.quantile(np.abs(place[seen & (surface.trunk > 0.9) & height, 0]), 0.97)
+        colors[(np.abs(place[:, 0]) > rim) & height & (surface.trunk > 0.5)] = 255
+        filled = fill_hidden(surface, BakedTexture(colors, seen.astype(np.float32), place[:, :2]), back_side="mirror")
+        side = (surface.trunk > 0.9) & (surface.sideways > 0.95) & height & ~seen
+        assert (filled[side, 1] > 150).mean() < 0.1
+
+    @pytest.mark.parametrize("is_dressed", [True, False])
+    def test_skin_at_one_side_of_a_dressed_trunk_is_an_arm_s(self, is_dressed):
+        surface = load_surface(256)
+        place, seen = surface.place, np.ones(len(surface.place), np.float32)
+        colors = np.tile(np.float32([220, 170, 140]), (len(place), 1))
+        if is_dressed:
+            colors[surface.trunk > 0.5] = (80, 140, 90)
+        beside = (surface.trunk > 0.9) & (place[:, 0] > 0.12) & (surface.sideways > 0.5)
+        colors[beside] = (220, 170, 140)
+        stray = find_stray_skin(surface, BakedTexture(colors, seen, place[:, :2], beside), seen > 0)
+        assert stray[beside].all() == is_dressed and not stray[~beside].any()
+
+    def test_soles_have_one_color_and_no_laces(self):
+        surface = load_surface(512)
+        place = surface.place
+        colors = np.tile(np.float32([60, 60, 60]), (len(place), 1))
+        low, high = (place[surface.feet, 1].min(), place[surface.feet, 1].max())
+        upper = surface.feet & (place[:, 1] > low + 0.5 * (high - low))
+        colors[upper] = np.where(np.sin(place[upper, 2:] * 300) > 0, 250.0, 90.0)
+        colors[surface.feet & ~upper] = (230, 230, 235)
+        seen = (surface.sole == 0) & (place[:, 2] > surface.axis[:, 2])
+        filled = fill_hidden(surface, BakedTexture(colors, seen.astype(np.float32), place[:, :2]), back_side="mirror")
+        assert np.abs(filled[surface.sole == 1] - (230, 230, 235)).max() < 8
+
+    def test_fingers_beside_the_fitted_hand_do_not_float(self):
+        hands, missing = np.zeros((64, 64), bool), np.zeros((64, 64), bool)
+        hands[20:32, 20:28], missing[22:30, 30:33], missing[10:60, 50:56] = True, True, True
+        colors = np.full((64, 64, 3), 90.0)
+        colors[hands | missing] = (220, 170, 140)
+        found = find_fingers(missing, hands, colors)
+        assert found[22:30, 30:33].all() and not found[:, 50:].any()
+        colors[missing] = (60, 60, 200)  # what the hand holds
+        assert not find_fingers(missing, hands, colors).any()
 
     def test_fair_hair_like_the_face_is_not_its_dark_strands(self, head):
         surface, seen, colors = head

@@ -15,7 +15,8 @@ from ..body.model import BodyModel
 from ..body.raster import interpolate
 from ..geometry.camera import Camera
 from ..identity.push_pull import push_pull
-from .outline import FittedPicture
+from .hands import SAME_COLOR, color_distance, convert_to_lab
+from .outline import HAND_JOINTS, FittedPicture
 from .skin import SkinnedMesh, TexturedMesh, unpose
 from .surface import ARM_JOINTS
 
@@ -28,6 +29,7 @@ TUCK_SLOPE = 2.0  # of the sheet under the body: how fast it goes deeper
 DEEPEST_TUCK = 0.08  # meters: deeper it would come out of a limb behind
 STIFF_REACH, LOOSE_REACH = 0.05, 0.3  # meters from the body within which a sheet is stiff, and where it is loose
 LARGEST_SWAY = 0.8  # of the way that a loose sheet lags behind
+FINGER_REACH, FINGER_SHARE = 8, 0.6  # pixels at LAYER_SIDE from a hand; share of a piece within for it to be fingers
 TEAR_CHANGE = 0.3  # change of the arms' weight across one quad from which it is left out
 
 
@@ -45,6 +47,8 @@ def make_cloth_layer(
     matte = cv2.resize(picture.matte, (side, side), interpolation=cv2.INTER_AREA) > 127
     raster = FittedPicture(matte, camera).raster(vertices, body.faces)
     missing = _find_missing(matte, raster.mask[0].numpy())
+    hands = np.isin(body.face_parts.numpy(), HAND_JOINTS)[raster.face[0].numpy()] & raster.mask[0].numpy()
+    missing &= ~find_fingers(missing, hands, cv2.resize(colors, (side, side), interpolation=cv2.INTER_AREA))
     if not missing.any():
         return None
     weights = interpolate(raster, body.faces, body.weights)[0].numpy()
@@ -88,6 +92,26 @@ def _find_missing(matte: NDArray, covered: NDArray) -> NDArray:
     kept = (stats[:, cv2.CC_STAT_AREA] >= LEAST_AREA * matte.sum()) & np.isin(np.arange(len(stats)), labels[opened > 0])
     kept[0] = False
     return kept[labels]
+
+
+def find_fingers(missing: NDArray, hands: NDArray, colors: NDArray) -> NDArray:
+    """Which missing pieces (H, W) bool are fingers that the fit has spread otherwise, beside `hands` (H, W) bool.
+
+    They have the color of the hand, in `colors` (H, W, 3), and would float where the hand was.
+    """
+    import cv2
+
+    found = np.zeros_like(missing)
+    if not hands.any():
+        return found
+    near = cv2.dilate(hands.astype(np.uint8), np.ones((2 * FINGER_REACH + 1,) * 2)) > 0
+    hand = np.median(convert_to_lab(colors[hands]), 0)
+    labels = cv2.connectedComponents(missing.astype(np.uint8), connectivity=8)[1]
+    for label in range(1, labels.max() + 1):
+        piece = labels == label
+        is_near = near[piece].mean() > FINGER_SHARE and piece.sum() < hands.sum()
+        found |= piece & (is_near and (color_distance(convert_to_lab(colors[piece]), hand) < SAME_COLOR).mean() > 0.5)
+    return found
 
 
 def _extend_weights(missing: NDArray, covered: NDArray, arms: NDArray, beside: NDArray) -> NDArray:

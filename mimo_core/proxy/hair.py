@@ -10,17 +10,17 @@ from .surface import BodySurface
 from .texture import TRUSTED_SHARE, BakedTexture
 
 
-HAIR_NEIGHBORS = 12  # seen texels of hair that decide about a hidden one
+HAIR_NEIGHBORS = 12  # seen texels that are enough for hair
 LEAST_HAIR = 0.1  # share of the head above the nose that must not be skin for it to be hair
 HAIR_RANGE = (10, 28)  # levels around its color that are hair: its shine, but neither ribbons nor forehead
+PALEST_HAIR, OTHER_HUE = 0.4, 12.0  # of its chroma that shine leaves; in Lab, across its hue
 INNER = 0.75  # of the way from the middle of the head to its sides
 HAIRLINES = (0.05, 0.35)  # quantiles of the height from which hair is looked for
 CROWN = 0.15  # of the way down from the crown that may glow or be outlined
 BESIDE_CHIN, HANGING_RANGE, HANGING_SHARE = 0.15, 56, 0.2  # heights above the chin; levels; share of what is seen there
 BESIDE_NECK = (0.2, 0.2)  # of the head's width and height: how far beside and below the face hair is looked for
-STRANDS = 16  # from left to right over the head, for each of which the hairline is looked up
-STRAND_LENGTH = 0.25  # meters that hair from hairline to crown counts for when a strand is looked up
-STRAND_TEXELS = 3  # seen texels that make a hidden one: more would blur strands
+STRANDS, STRAND_BLUR = 48, 0.7  # from left to right over the head; of them, the blur of one
+STRAND_TEXELS = 3  # seen texels that make a strand
 STRAND_INWARDS = 0.85  # sides take what lies a little further in, not the last pixels of the outline
 STRAND_SHARE = 0.5  # of strands from the front, the rest is the tone of the nearest hair: behind it is often in shade
 STRAND_FADE = 0.03  # meters over which hair that is seen goes over into strands from elsewhere
@@ -31,6 +31,12 @@ SURELY_HAIR = 0.5  # of the distance to the face's color that hair on the should
 BEHIND_EAR = 0.02  # meters before a neck's axis from which hair beside it is seen
 SHOULDER_REACH = 0.2  # meters from the middle within which hair is looked for
 HAIR_WIDTH, HAIR_FADE = 0.1, 0.02  # meters: half the width of what hangs behind, and of its soft rim
+HAIR_ROUNDING = 0.06  # meters that its sides end above its middle
+TIP_HEIGHT, TIP_WAVES = 0.03, (0.027, 0.011)  # meters that tips differ in height, and from one to the next
+WORN_SHARE = 0.35  # of the texels around one that have the hair's color
+WORN_REACH = 0.3  # meters from the middle within which hair may lie on shoulders and arms
+SCATTERED_TEXELS = 600  # seen texels, so far apart that neighbors do not all lie on one line
+BLENDED_TEXELS, DISTANCE_POWER, LEAST_DISTANCE = 48, 4, 0.004  # neighbors that are blended; meters
 
 
 def find_hair(surface: BodySurface, shown: NDArray, trusted: NDArray) -> NDArray:
@@ -54,7 +60,15 @@ def find_hair(surface: BodySurface, shown: NDArray, trusted: NDArray) -> NDArray
     tone = np.median(shown[part], 0)
     spread = np.median(np.abs(shown[part] - tone).mean(1))
     hair = visible[np.abs(shown[visible] - tone).mean(1) <= np.clip(spread, *HAIR_RANGE)]
+    hair = hair[_has_hue(shown[hair], tone)]
     return hair if len(hair) >= HAIR_NEIGHBORS else hair[:0]
+
+
+def _has_hue(shown: NDArray, tone: NDArray) -> NDArray:
+    """Which colors (n, 3) are a `tone` (3,) in more or less light, (n,) bool: a grey flower in fair hair is not."""
+    chroma, own = convert_to_lab(shown)[:, 1:], convert_to_lab(tone[None])[0, 1:]
+    along = np.clip(chroma @ own / max(float(own @ own), 1.0), PALEST_HAIR, None)
+    return np.linalg.norm(chroma - along[:, None] * own, axis=1) < OTHER_HUE
 
 
 def _find_inner(place: NDArray, visible: NDArray, hairline: float) -> NDArray:
@@ -96,62 +110,72 @@ def _box_of(points: NDArray) -> tuple[float, float, float, float]:
 
 
 def comb_hair(surface: BodySurface, shown: NDArray, hair: NDArray, target: NDArray) -> NDArray:
-    """Colors (n, 3) of hidden texels of the head from the `hair` in front: its strands, drawn out over the back.
+    """Colors (n, 3) of hidden texels from the `hair` in front: its strands, drawn down over the back.
 
     Near hair that is seen they continue it.
     """
-    from scipy.spatial import cKDTree
-
     if not len(target):
         return shown[target]
-    place = surface.place
-    top, width = place[hair, 1].max(), np.quantile(np.abs(place[hair, 0]), 0.9)
-    low = _trace_hairline(place[hair], width)
-    across = place[target, 0] * STRAND_INWARDS
-    along = (place[target, 1] - place[target, 1].min()) / max(np.ptp(place[target, 1]), 1e-6)
-    height = top - low[_strand_of(place[hair, 0], width)]
-    level = (place[hair, 1] - top) / np.maximum(height, 1e-3) + 1
-    tree = cKDTree(np.column_stack([place[hair, 0], level * STRAND_LENGTH]))
-    asked = np.column_stack([across, along * STRAND_LENGTH])
-    nearest = tree.query(asked, k=[*range(1, STRAND_TEXELS + 1)], eps=0.2, workers=-1)[1]
-    strands = shown[hair[nearest]].mean(1)
-    beside = nearest_colors(surface, shown, hair, target, HAIR_NEIGHBORS).mean(1)
-    away = cKDTree(place[hair]).query(place[target], eps=0.5, workers=-1)[0]
-    share = STRAND_SHARE * np.clip(away / STRAND_FADE, 0, 1)[:, None]
-    return strands * share + beside * (1 - share)
+    near = blend_nearest(surface, shown, hair, target)
+    strands = _draw_strands(surface.place[hair, 0], shown[hair], surface.place[target, 0])
+    share = STRAND_SHARE * np.clip(surface.distances(hair, target) / STRAND_FADE, 0, 1)[:, None]
+    return strands * share + near * (1 - share)
 
 
-def _trace_hairline(place: NDArray, width: float) -> NDArray:
-    """The height down to which hair at places (n, 3) reaches in every strand, (STRANDS,)."""
-    strand = _strand_of(place[:, 0], width)
-    low = np.full(STRANDS, np.quantile(place[:, 1], 0.05))
-    for number in range(STRANDS):
-        if (strand == number).sum() >= HAIR_NEIGHBORS:
-            low[number] = np.quantile(place[strand == number, 1], 0.05)
-    return low
+def _draw_strands(across: NDArray, shown: NDArray, asked: NDArray) -> NDArray:
+    """Colors (m, 3) of strands at `asked` (m,) meters from the middle, from hair `shown` (n, 3) at `across` (n,).
 
-
-def _strand_of(across: NDArray, width: float) -> NDArray:
-    return np.clip(((across / width + 1) / 2 * STRANDS).astype(int), 0, STRANDS - 1)
-
-
-def hang_hair(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, colors: NDArray):
-    """Hair down the neck and the back as far as `hair` (see `find_hair`) is seen to lie on the shoulders in front.
-
-    Nothing changes in `colors` (N, 3) where it is not, or where the clothes have its color.
+    Every strand has one color, whatever its height: what lies beside it differs, as hair does.
     """
-    end = _find_end(surface, shown, trusted, hair) if len(hair) else None
-    if end is None:
-        return
+    from scipy.ndimage import gaussian_filter1d
+
+    width = np.quantile(np.abs(across), 0.9)
+    strand = np.clip(((across / width + 1) / 2 * STRANDS).astype(int), 0, STRANDS - 1)
+    used = np.flatnonzero(np.bincount(strand, minlength=STRANDS) >= STRAND_TEXELS)
+    if not len(used):
+        return np.tile(np.median(shown, 0), (len(asked), 1))
+    tones = np.stack([np.median(shown[strand == number], 0) for number in used])
+    places = (np.clip(asked * STRAND_INWARDS / width, -1, 1) + 1) / 2 * STRANDS - 0.5
+    every = np.arange(STRANDS)
+    filled = np.stack([np.interp(every, used, channel) for channel in tones.T], 1)
+    smooth = gaussian_filter1d(filled, STRAND_BLUR, axis=0, mode="nearest")
+    return np.stack([np.interp(places, every, channel) for channel in smooth.T], 1)
+
+
+def hang_hair(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, end: float, colors: NDArray):
+    """Hair down the neck and the back as far down as `end` (see `find_hair_end`), in `colors` (N, 3)."""
     height, aside = surface.place[:, 1], np.abs(surface.place[:, 0])
-    behind = ~trusted & ~_is_front(surface) & ~surface.arms & ~surface.hair
+    behind = ~trusted & ~_is_front(surface) & ~surface.arms & (surface.head < 0.5)
     target = np.flatnonzero(behind & (height > end) & (aside < SHOULDER_REACH))
-    share = np.clip(np.minimum(HAIR_WIDTH - aside[target], height[target] - end) / HAIR_FADE, 0, 1)[:, None]
-    grown = nearest_colors(surface, shown, hair, target, HAIR_NEIGHBORS).mean(1)
-    colors[target] = grown * share + colors[target] * (1 - share)
+    # Strands end at different heights, those in the middle last.
+    tips = end + HAIR_ROUNDING * (aside[target] / HAIR_WIDTH) ** 2 + _vary_tips(surface.place[target, 0])
+    share = np.clip(np.minimum(HAIR_WIDTH - aside[target], height[target] - tips) / HAIR_FADE, 0, 1)[:, None]
+    colors[target] = comb_hair(surface, shown, hair, target) * share + colors[target] * (1 - share)
 
 
-def _find_end(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray) -> float | None:
+def _vary_tips(across: NDArray) -> NDArray:
+    """How much higher (n,) than the longest the tips of strands at `across` (n,) meters end, in meters."""
+    waves = np.sin(across * 2 * np.pi / TIP_WAVES[0]) + np.sin(across * 2 * np.pi / TIP_WAVES[1] + 1)
+    return TIP_HEIGHT * (waves / 4 + 0.5)
+
+
+def find_worn_hair(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, end: float | None) -> NDArray:
+    """Which texels (N,) of shoulders, chest and arms show hair that lies on them down to `end`, None for none.
+
+    Between strands lie shadows and shine, so the texels around each decide.
+    """
+    if end is None:
+        return np.zeros(len(trusted), bool)
+    near = (surface.place[:, 1] > end - HAIR_BAND) & (np.abs(surface.place[:, 0]) < WORN_REACH)
+    near = np.flatnonzero(near & trusted & (surface.head <= 0.5))
+    worn = np.zeros(len(trusted), bool)
+    if len(near):
+        alike = _is_colored_like(surface, shown, trusted, hair).astype(np.float32)[:, None]
+        worn[near] = blend_nearest(surface, alike, near, near, DISTANCE_POWER / 4)[:, 0] > WORN_SHARE
+    return worn
+
+
+def find_hair_end(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray) -> float | None:
     """The height on the template down to which the front shows hair below the chin; None for none, or a garment."""
     chin, height = surface.place[surface.head > 0.5, 1].min(), surface.place[:, 1]
     asked = trusted & _is_front(surface) & ~surface.arms & (surface.head <= 0.5)
@@ -185,9 +209,19 @@ def _is_front(surface: BodySurface) -> NDArray:
     return surface.place[:, 2] > surface.axis[:, 2] + BEHIND_EAR
 
 
-def nearest_colors(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray, count: int) -> NDArray:
-    """The colors of the `count` closest source texels to each target, (n, count, 3)."""
+def blend_nearest(
+    surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray, power: float = DISTANCE_POWER
+) -> NDArray:
+    """Colors (n, C) for texels `target` (n,), without steps, from `shown` (N, C) of the `source` texels around them.
+
+    Inverse distance weighting (Shepard 1968) of a few of them, so that far away no single one shows.
+    """
     from scipy.spatial import cKDTree
 
-    tree = cKDTree(surface.place[source])
-    return shown[source[tree.query(surface.place[target], k=[*range(1, count + 1)], eps=0.5, workers=-1)[1]]]
+    scattered = source[:: max(1, len(source) // SCATTERED_TEXELS)]
+    count = min(BLENDED_TEXELS, len(scattered))
+    tree = cKDTree(surface.place[scattered])
+    distance, nearest = tree.query(surface.place[target], k=[*range(1, count + 1)], workers=-1)
+    near = np.maximum(distance, LEAST_DISTANCE)
+    weight = (near[:, :1] / near) ** power
+    return np.einsum("nk,nkc->nc", weight / weight.sum(1, keepdims=True), shown[scattered[nearest]])

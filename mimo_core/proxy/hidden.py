@@ -7,22 +7,27 @@ diffused over the surface.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .diffusion import diffuse_colors
-from .hair import comb_hair, falls_beside_neck, find_hair, hang_hair, nearest_colors
+from .hair import falls_beside_neck, find_hair, find_hair_end, find_worn_hair, hang_hair
 from .hands import LEAST_TEXELS, clean_hands, color_hidden_hands
-from .prints import PlainFront
+from .prints import PlainFront, find_stray_skin
+from .scalp import grow_head
 from .surface import BodySurface
 from .texture import TRUSTED_SHARE, BakedTexture
 
 
 BACK_SIDE_CHOICES = ("mirror", "diffuse")  # named in the node
-CHEEK_NEIGHBORS = 40  # seen texels beside the face that decide about a hidden one: of fewer, strands make patches
-SCATTERED_TEXELS = 400  # seen texels of the head, so far apart that neighbors do not all lie on one line
-FAR_STAND_IN = 0.04  # meters to the best stand-in on the same limb from which the other limb is asked
+NEAR_STAND_IN = 0.012  # meters to the best stand-in on the same limb up to which it is taken as it is
+FAR_STAND_IN = 0.04  # the same from which the other limb is asked, else the color around: a seam would be drawn out
+SIDE_SINES = (0.8, 0.95)  # of the angle from which a side takes the color around: its last pixels would be drawn out
+LOWEST_SHARE = 0.3  # of what is seen of the feet: what is next to the soles
+FAR_NEIGHBORS, FAR_SPREAD = 32, 11  # seen texels whose median is the color around, of every so many
+ALONG_FIRST = np.array([3, 3, 3, 1], np.float32)  # a place along a limb counts more than one around it
 INWARD_SHARE = 0.85  # the side of a limb takes what lies a little further in, not the last pixels of the outline
 
 
@@ -42,20 +47,25 @@ def fill_hidden(
     """
     baked = clean_hands(surface, baked)
     trusted = baked.seen > TRUSTED_SHARE
-    colors = diffuse_colors(surface.atlas, baked)
-    ask()
     hair = find_hair(surface, baked.colors, trusted)
     is_long = picture is not None and falls_beside_neck(surface, baked, hair, *picture)
-    _grow_head(surface, baked.colors, trusted, hair, colors)
+    end = find_hair_end(surface, baked.colors, trusted, hair) if len(hair) else None
+    worn = find_worn_hair(surface, baked.colors, trusted, hair, end)
+    stray = (worn & surface.arms) | find_stray_skin(surface, baked, trusted)
+    trusted &= ~stray
+    beside_arm = np.zeros_like(trusted) if baked.beside_arm is None else baked.beside_arm
+    baked = replace(baked, seen=np.where(stray, 0, baked.seen))
+    colors = diffuse_colors(surface.atlas, replace(baked, seen=np.where(worn, 0, baked.seen)))
     ask()
     if back_side == "mirror":
-        _copy_stand_ins(surface, baked, trusted, colors, ask)
+        _copy_stand_ins(surface, baked, trusted & ~worn & ~beside_arm, colors, ask)
         ask()
-        hang_hair(surface, baked.colors, trusted, hair, colors)
-    if is_long:
-        nape = np.flatnonzero(surface.nape & ~trusted)
-        colors[nape] = comb_hair(surface, baked.colors, hair, nape)
+    grow_head(surface, baked.colors, trusted, hair, colors, is_long=is_long)
+    if end is not None and back_side == "mirror":
+        hang_hair(surface, baked.colors, trusted, hair, end, colors)
+    ask()
     color_hidden_hands(surface, baked, colors)
+    _color_soles(surface, baked.colors, trusted, colors)
     seen = baked.seen[:, None]
     return baked.colors * seen + colors * (1 - seen)
 
@@ -73,28 +83,49 @@ def _copy_stand_ins(
     tree = cKDTree(surface.along(source))
     distance, nearest = tree.query(surface.along(target, inwards=INWARD_SHARE), eps=0.3, workers=-1)
     ask()
-    chosen = source[nearest]
-    partner = surface.partner[target]
-    chosen = np.where((distance > FAR_STAND_IN) & trusted[partner], partner, chosen)
-    ask()
     face = baked.colors[surface.face & trusted]
     skin = np.median(face, 0) if len(face) >= LEAST_TEXELS else None
-    copies = PlainFront.of(surface, baked.colors, source, skin).copy_onto(target, chosen)
+    front = PlainFront.of(surface, baked.colors, source, skin)
+    copies = front.copy_onto(target, source[nearest])
+    ask()
+    away = np.clip((distance - NEAR_STAND_IN) / (FAR_STAND_IN - NEAR_STAND_IN), 0, 1)
+    low, high = SIDE_SINES
+    aside = np.clip((surface.sideways[target] - low) / (high - low), 0, 1)
+    far = np.flatnonzero((away > 0) | (aside > 0))
+    away, aside = away[far, None], aside[far, None]
+    plain = _blend_far(surface, baked.colors, source[~front.is_print[source]], target[far])
+    copies[far] = plain * np.maximum(away, aside) + copies[far] * (1 - np.maximum(away, aside))
+    partner = surface.partner[target[far]]
+    has_partner = away * (trusted[partner] & (surface.head[partner] < 0.5))[:, None]
+    copies[far] = front.copy_onto(target[far], partner) * has_partner + copies[far] * (1 - has_partner)
+    ask()
     # The head is not mirrored, so the copy fades out over the neck.
     share = np.clip(1 - surface.head[target, None], 0, 1)
     colors[target] = copies * share + colors[target] * (1 - share)
 
 
-def _grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, colors: NDArray):
-    """The sides of the head in the colors next to them, the scalp in those of its seen part; nothing if none was."""
-    head = surface.head > 0.5
-    beside = np.flatnonzero(head & trusted)
-    if len(beside) >= LEAST_TEXELS:
-        target = np.flatnonzero(head & ~surface.hair & ~trusted)
-        scattered = beside[:: max(1, len(beside) // SCATTERED_TEXELS)]
-        around = np.sort(nearest_colors(surface, shown, scattered, target, CHEEK_NEIGHBORS), 1)
-        # The middle half leaves out a drawing's outlines.
-        colors[target] = around[:, CHEEK_NEIGHBORS // 4 : -(CHEEK_NEIGHBORS // 4)].mean(1)
-    if len(hair):
-        target = np.flatnonzero(surface.hair & ~trusted)
-        colors[target] = comb_hair(surface, shown, hair, target)
+def _color_soles(surface: BodySurface, shown: NDArray, trusted: NDArray, colors: NDArray):
+    """One color for the soles in `colors` (N, 3), that of the lowest of what is seen of the feet.
+
+    What the picture shows above, laces and straps, and the shadow below, would make stains.
+    """
+    seen = np.flatnonzero(surface.feet & trusted)
+    if len(seen) < LEAST_TEXELS:
+        return
+    height = surface.place[seen, 1]
+    tone = np.median(shown[seen[height <= np.quantile(height, LOWEST_SHARE)]], 0)
+    share = surface.sole[:, None]
+    colors[:] = tone * share + colors * (1 - share)
+
+
+def _blend_far(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
+    """The usual color (n, 3) of `source` texels at the place along the limb of hidden texels `target` (n,)."""
+    from scipy.spatial import cKDTree
+
+    scattered = source[::FAR_SPREAD] if len(source) >= FAR_SPREAD * FAR_NEIGHBORS else source
+    count = min(FAR_NEIGHBORS, len(scattered))
+    if not count:
+        return shown[target]
+    tree = cKDTree(surface.along(scattered) * ALONG_FIRST)
+    nearest = tree.query(surface.along(target) * ALONG_FIRST, k=[*range(1, count + 1)], eps=0.3, workers=-1)[1]
+    return np.median(shown[scattered[nearest]], 1)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .hands import SAME_COLOR, color_distance, convert_to_lab
+from .hands import LEAST_TEXELS, SAME_COLOR, color_distance, convert_to_lab
 from .surface import BodySurface
+from .texture import BakedTexture
 
 
 SIDE_START = 0.7  # of the trunk's half width: where its sides begin
@@ -20,13 +21,17 @@ SAME_CLOTH = 16.0  # in Lab, lightness counting SHADING_SHARE: folds stay below,
 SHADING_SHARE = 0.4
 SAME_HEIGHT = 0.08  # meters up or down within which the sides are asked
 OPEN_SIDE, COVERED_SIDES = 0.5, 0.6  # of the half width: where an open front ends; share of cloth beyond
+SIDE_TEXELS = 8  # of the sides that must be seen in a band
 BAND = 0.02  # meters of height over which the trunk's width is measured
 WITNESS_AREA = 1e-4  # square meters at the sides that must be of a color for it to be the garment's
 WITNESS_SHARE = 0.05  # of the sides seen at that height that must be of a color besides
 LEAST_SEEN = 4  # times WITNESS_AREA that must be seen of the sides for them to be asked
 RIM = 0.014  # meters around a print that are mixed with it
 BLENDED = 48  # texels of cloth whose mean takes the place of a print: folds go, stripes stay
-LEVEL = np.array([1, 4, 1, 1], np.float32)  # heights count more: cloth beside a print, not what begins below it
+HEIGHT_FIRST = np.array([1, 4, 0.2], np.float32)  # cloth beside a print, not what begins below it
+LEAST_AWAY = 0.01  # meters: nearer cloth does not count more
+PRINT_SHARE = 0.7  # of the texels of a color that are print for all of it to be
+COLOR_CELL = np.array([12, 10, 10], np.float32)  # in Lab: what is one color
 SPREAD = 5  # every fifth texel of cloth is asked for, so that the mean reaches a little further
 
 
@@ -44,26 +49,39 @@ class PlainFront:
         """The front as the seen texels `source` (n,) show it in `colors` (N, 3); `skin` (3,) is the face's, if seen."""
         front = source[(surface.trunk[source] > 0.5) & (surface.place[source, 2] > surface.axis[source, 2])]
         is_print = np.zeros(len(colors), bool)
-        is_print[front[_find_prints(surface, colors, front)]] = True
-        if skin is not None and len(front):
-            is_print[front[_find_bare(surface, colors, front, skin)]] = True
+        if len(front):
+            found = _find_prints(surface, colors, front)
+            if skin is not None:
+                found |= _find_bare(surface, colors, front, skin)
+            is_print[front[_spread_colors(surface, colors, front, found)]] = True
         return cls(surface, colors, is_print, front[~is_print[front]])
 
     def copy_onto(self, target: NDArray, chosen: NDArray) -> NDArray:
         """Colors (n, 3) of the texels `chosen` (n,) for the back texels `target`, with cloth in place of prints."""
-        from scipy.spatial import cKDTree
-
         copies = self.colors[chosen].copy()
         place = self.surface.place
         behind = (self.surface.trunk[target] > 0.5) & (place[target, 2] < self.surface.axis[target, 2])
         printed = np.flatnonzero(behind & self.is_print[chosen])
-        scattered = self.cloth[::SPREAD]
-        if len(printed) and len(scattered) >= BLENDED:
-            tree = cKDTree(self.surface.along(scattered) * LEVEL)
-            asked = self.surface.along(target[printed]) * LEVEL
-            nearest = tree.query(asked, k=[*range(1, BLENDED + 1)], eps=0.3, workers=-1)[1]
-            copies[printed] = np.median(self.colors[scattered[nearest]], 1)
+        if len(printed) and len(self.cloth[::SPREAD]) >= BLENDED:
+            copies[printed] = self._weave(target[printed])
         return copies
+
+    def _weave(self, target: NDArray) -> NDArray:
+        """Cloth (n, 3) for texels (n,), from both sides of what is printed, the nearer one counting more."""
+        from scipy.spatial import cKDTree
+
+        woven, weights = [], []
+        scattered = self.cloth[::SPREAD]
+        aside = self.surface.place[scattered, 0]
+        halves = [half for half in (scattered[aside < 0], scattered[aside >= 0]) if len(half) >= BLENDED]
+        for half in halves or [scattered]:
+            tree = cKDTree(self.surface.place[half] * HEIGHT_FIRST)
+            mirrored = self.surface.place[target] * [1, 1, -1]  # what is asked is the front, as far from the middle
+            distance, nearest = tree.query(mirrored * HEIGHT_FIRST, k=[*range(1, BLENDED + 1)], eps=0.3, workers=-1)
+            woven.append(np.median(self.colors[half[nearest]], 1))
+            weights.append(1 / np.maximum(distance.mean(1), LEAST_AWAY) ** 2)
+        weights = np.stack(weights)[..., None]
+        return (np.stack(woven) * weights).sum(0) / weights.sum(0)
 
 
 def _find_prints(surface: BodySurface, colors: NDArray, front: NDArray) -> NDArray:
@@ -92,14 +110,65 @@ def _find_prints(surface: BodySurface, colors: NDArray, front: NDArray) -> NDArr
 
 
 def _find_bare(surface: BodySurface, colors: NDArray, front: NDArray, skin: NDArray) -> NDArray:
-    """Which of the front's texels (n,) are skin between cloth, a neckline or an open jacket, (n,) bool."""
+    """Which of the front's texels (n,) are skin between cloth, a neckline or an open jacket, (n,) bool.
+
+    Heights at which the sides are hidden, by arms on the hips, are asked as the nearest ones. What hangs on the skin,
+    between skin and skin, is on the front only as well.
+    """
     bare = color_distance(convert_to_lab(colors[front]), convert_to_lab(skin[None])[0]) < SAME_COLOR
     band = _band_of(surface.place[front, 1])
-    is_side = np.abs(surface.place[front, 0]) > OPEN_SIDE * _half_width(surface)[band]
+    across = surface.place[front, 0]
+    is_side = np.abs(across) > OPEN_SIDE * _half_width(surface)[band]
     count = band.max() + 1
     sides = np.bincount(band[is_side], minlength=count)
     covered = np.bincount(band[is_side & ~bare], minlength=count)
-    return bare & ~is_side & (sides > 0)[band] & (covered > COVERED_SIDES * sides)[band]
+    known = np.flatnonzero(sides >= SIDE_TEXELS)
+    if not len(known):
+        return np.zeros(len(front), bool)
+    nearest = known[np.abs(known[None] - np.arange(count)[:, None]).argmin(1)]
+    is_covered = covered[nearest] > COVERED_SIDES * sides[nearest]
+    found = bare & ~is_side & is_covered[band]
+    low, high = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(low, band[found], across[found])
+    np.maximum.at(high, band[found], across[found])
+    return found | (~is_side & (across > low[band]) & (across < high[band]))
+
+
+def _spread_colors(surface: BodySurface, colors: NDArray, front: NDArray, found: NDArray) -> NDArray:
+    """The prints `found` (n,) of the front's texels (n,), and what has a color that hardly anything else has.
+
+    Not below them, where other clothes begin.
+    """
+    if not found.any():
+        return found
+    cells = np.floor(convert_to_lab(colors[front]) / COLOR_CELL).astype(int)
+    _, color = np.unique(cells, axis=0, return_inverse=True)
+    color = color.ravel()
+    share = np.bincount(color, found) / np.bincount(color)
+    is_side = np.abs(surface.place[front, 0]) > SIDE_START * _half_width(surface)[_band_of(surface.place[front, 1])]
+    height = surface.place[front, 1]
+    return found | ((share > PRINT_SHARE)[color] & ~is_side & (height > np.quantile(height[found], 0.01)))
+
+
+def find_stray_skin(surface: BodySurface, baked: BakedTexture, trusted: NDArray) -> NDArray:
+    """Which seen texels (N,) at the sides of the trunk show the skin of an arm.
+
+    It is where an arm lies beside a trunk that wears something, or where the other side shows cloth.
+    """
+    stray = np.zeros(len(trusted), bool)
+    face = surface.face & trusted
+    side = np.flatnonzero(trusted & (surface.trunk > 0.5))
+    if face.sum() < LEAST_TEXELS or not len(side):
+        return stray
+    away = color_distance(convert_to_lab(baked.colors), convert_to_lab(np.median(baked.colors[face], 0)[None])[0])
+    is_dressed = (away[side] > SAME_COLOR).mean() > COVERED_SIDES
+    half_width = _half_width(surface)[_band_of(surface.place[side, 1])]
+    side = side[np.abs(surface.place[side, 0]) > OPEN_SIDE * half_width]
+    other = surface.partner[side]
+    stray[side] = trusted[other] & (away[other] > 2 * SAME_COLOR)
+    if is_dressed and baked.beside_arm is not None:
+        stray |= trusted & baked.beside_arm
+    return stray & (away < SAME_COLOR)
 
 
 def _share_at_sides(features: NDArray, is_side: NDArray, asked: NDArray) -> NDArray:

@@ -21,6 +21,10 @@ ARM_JOINTS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in 
 TRUNK_JOINTS = [JOINT[f"spine{number}"] for number in (1, 2, 3)] + [
     JOINT[name] for name in ("pelvis", "neck", "head", "left_collar", "right_collar")
 ]
+FOREHEAD = 0.6  # of the way from the eyes to the crown: where hair begins
+TEMPLE, NAPE, EAR_RADIUS = 0.02, 0.03, 0.026  # meters: of hair before the ear, below the nose's height behind, no hair
+SOLE_SINES = (0.2, 0.6)  # of the angle at which a foot's surface faces down: its side below, its sole above
+HAIRLINE_FADE = 0.014  # meters over which hair ends
 FEET_JOINTS = [JOINT[name] for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
 
 
@@ -32,6 +36,7 @@ class BodySurface:
     place: NDArray  # (N, 3) meters on the template
     axis: NDArray  # (N, 3) the point of the limb's axis beside it
     turn: NDArray  # (N,) sine of the angle around it, 0 in front and behind; on the trunk the way from its middle
+    sideways: NDArray  # (N,) sine of the angle between normal and the plane of front and behind, 1 at the very sides
     head: NDArray  # (N,) skinning weight of the head
     trunk: NDArray  # (N,) skinning weight of pelvis, spine and collars
     hands: tuple[NDArray, NDArray]  # (N,) bool, left and right
@@ -39,10 +44,20 @@ class BodySurface:
     face: NDArray  # (N,) bool: skin, if any is to be seen
     hair: NDArray  # (N,) bool: where hair grows if there is any
     nape: NDArray  # (N,) bool: what long hair covers besides, the head's lower part behind the ears
+    scalp: NDArray  # (N,) 0 to 1: how surely short hair grows there; it leaves out temples and ears
+    covered: NDArray  # (N,) 0 to 1: how surely long hair covers what is there
+    feet: NDArray  # (N,) bool
+    sole: NDArray  # (N,) 0 to 1: the underside of a foot
 
     def along(self, texels: NDArray, *, inwards: float = 1.0) -> NDArray:
         """Where on their limbs texels (n,) lie, front and back alike, (n, 4); `inwards` below 1 draws sides nearer."""
         return np.concatenate([self.axis[texels], QUARTER_TURN * inwards * self.turn[texels, None]], 1)
+
+    def distances(self, source: NDArray, target: NDArray) -> NDArray:
+        """Meters from texels `target` (n,) to the nearest of `source` (m,), (n,)."""
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self.place[source]).query(self.place[target], eps=0.3, workers=-1)[0]
 
     @functools.cached_property
     def partner(self) -> NDArray:
@@ -58,16 +73,22 @@ def load_surface(side: int) -> BodySurface:
     place = atlas.at(body.faces, body.template).numpy()
     weights = atlas.at(body.faces, body.weights).numpy()
     head = weights[:, JOINT["head"]]
+    feet = weights[:, FEET_JOINTS].sum(1)
+    down = -atlas.at(body.faces, vertex_normals(body.template[None], body.faces)[0][:, 1:2]).numpy()[:, 0]
     hands = [weights[:, [JOINT[f"{side}_wrist"], JOINT[f"{side}_hand"]]].sum(1) > 0.5 for side in ("left", "right")]
     arms = weights[:, ARM_JOINTS].sum(1) > 0.5
-    axis, turn = (atlas.at(body.faces, values).numpy() for values in _limb_coordinates(body))
+    axis, turn, sideways = (atlas.at(body.faces, values).numpy() for values in _limb_coordinates(body))
     trunk = weights[:, [joint for joint in TRUNK_JOINTS if joint not in (JOINT["neck"], JOINT["head"])]].sum(1)
     hair, face, nape = _find_scalp_and_face(body, place, head)
-    return BodySurface(atlas, place, axis, turn[:, 0], head, trunk, tuple(hands), arms, face, hair, nape)
+    scalp, covered = _trace_hairline(body, place)
+    low, high = SOLE_SINES
+    sole = np.clip((down - low) / (high - low), 0, 1) * (feet > 0.5)
+    masks = (tuple(hands), arms, face, hair, nape, scalp, covered, feet > 0.5, sole)
+    return BodySurface(atlas, place, axis, turn[:, 0], sideways[:, 0], head, trunk, *masks)
 
 
-def _limb_coordinates(body: BodyModel) -> tuple[Tensor, Tensor]:
-    """For the vertices in rest pose the point of the limb's axis (V, 3) and the turn around it (V, 1).
+def _limb_coordinates(body: BodyModel) -> tuple[Tensor, Tensor, Tensor]:
+    """For the vertices in rest pose the point of the limb's axis (V, 3), the turn around it and the sideways (V, 1).
 
     Arms lie along x, feet along z, everything else along y. The trunk is flat rather than round: there the way from
     the middle, in units of AROUND, says more than the normal.
@@ -84,7 +105,7 @@ def _limb_coordinates(body: BodyModel) -> tuple[Tensor, Tensor]:
     normal = vertex_normals(body.template[None], body.faces)[0]
     trunk = body.weights[:, TRUNK_JOINTS].sum(1, keepdim=True)
     turn = normal[:, :1] * (1 - arm - trunk) + normal[:, 1:2] * arm + body.template[:, :1] / QUARTER_TURN * trunk
-    return axis, turn
+    return axis, turn, (normal[:, :1] * (1 - arm) + normal[:, 1:2] * arm).abs()
 
 
 def _find_scalp_and_face(body: BodyModel, place: NDArray, head: NDArray) -> tuple[NDArray, NDArray, NDArray]:
@@ -97,3 +118,23 @@ def _find_scalp_and_face(body: BodyModel, place: NDArray, head: NDArray) -> tupl
     face = (head > 0.5) & (place[:, 2] > at["left_ear"][2] + 0.05) & (np.abs(place[:, 1] - nose) < 0.04)
     nape = (head > 0.02) & (place[:, 2] < at["left_ear"][2]) & ~hair
     return hair, face, nape
+
+
+def _trace_hairline(body: BodyModel, place: NDArray) -> tuple[NDArray, NDArray]:
+    """How surely places (N, 3) on the head are hair, (N,) 0 to 1, of short and of long hair.
+
+    The hairline comes down from the forehead over the temple to the ear, around it, and to the nape.
+    """
+    at = {name: body.template[body.landmarks[name]].numpy() for name in ("left_ear", "left_eye", "nose")}
+    _, ear_height, ear_depth = at["left_ear"]
+    top, front = float(body.template[:, 1].max()), float(at["nose"][2])
+    eye = float(at["left_eye"][1])
+    forehead = eye + FOREHEAD * (top - eye)
+    height, depth = place[:, 1], place[:, 2]
+    temple = np.clip((height - eye) / (forehead - eye), 0, 1) ** 2
+    line = ear_depth + TEMPLE + temple * (front - ear_depth)
+    before = np.minimum(line - depth, height - (at["nose"][1] - NAPE))
+    on_ear = np.linalg.norm(place * [0, 1, 1] - [0, ear_height, ear_depth], axis=1) - EAR_RADIUS
+    short = np.minimum(before, np.where(np.abs(place[:, 0]) > 0.5 * at["left_ear"][0], on_ear, np.inf))
+    scalp = np.clip(short / HAIRLINE_FADE + 0.5, 0, 1)
+    return scalp, np.clip((line - depth) / HAIRLINE_FADE + 0.5, 0, 1)

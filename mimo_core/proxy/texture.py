@@ -11,17 +11,18 @@ from torch import Tensor
 
 from ..body.model import free_body, vertex_normals
 from ..body.raster import Raster
-from ..body.skeleton import JOINT
 from ..identity.push_pull import push_pull
 from .atlas import Atlas
 from .outline import HAND_JOINTS, FittedPicture
+from .surface import ARM_JOINTS, load_surface
 
 
 FACING_COSINES = (0.2, 0.45)  # cosine between surface and line of sight: unseen below, trusted above
-HEAD_COSINES = (0.05, 0.2)  # the same on the head, where no other side stands in for chin and cheeks
+HEAD_COSINES = (0.05, 0.2)  # the same of chin and cheeks, where no other side stands in
 COVER_EDGE = 0.012  # of the person's height: texels of a covered part so near to what covers it are not trusted
 HAND_EDGE = 0.025  # the same around hands, whose fingers the fit spreads otherwise; more took a hem (2026-11-23)
 HAND_EDGE_ON_HEAD = 0.006  # hands raised beside the head took its hair and cheeks with 0.025 (2026-11-27)
+ARM_EDGE, SIDE_SINE = 0.02, 0.4  # of the person's height around arms, of the angle to them: the trunk's rim beside arms
 TRUSTED_SHARE = 0.5  # of 1: texels seen that well stand in for others
 DEPTH_SLACK = 0.015  # meters a texel may lie behind the visible surface
 
@@ -30,12 +31,14 @@ DEPTH_SLACK = 0.015  # meters a texel may lie behind the visible surface
 class BakedTexture:
     """Colours (N, 3) float32 of N texels, how far each was seen, (N,) 0..1, and where on the picture they lie.
 
-    `place` (N, 2) is in heights of the picture, x and y.
+    `place` (N, 2) is in heights of the picture, x and y. `beside_arm` (N,) bool is the trunk's rim next to an arm,
+    on which a sleeve or an arm that is thicker than the fitted one lies; None for nowhere.
     """
 
     colors: NDArray
     seen: NDArray
     place: NDArray
+    beside_arm: NDArray | None = None
 
 
 def unmix_colors(picture: NDArray, matte: NDArray) -> NDArray:
@@ -61,19 +64,23 @@ def bake_texture(
     pixels = picture.camera.pixels(points).numpy().astype(np.float32)
     x, y = np.ascontiguousarray(pixels[:, 0])[None] - 0.5, np.ascontiguousarray(pixels[:, 1])[None] - 0.5
     sampled = _sample_points(colors, x, y, cv2.INTER_CUBIC)
-    head = atlas.at(faces, free_body().weights[:, JOINT["head"], None])[:, 0].numpy()
-    seen = _weigh_facing(facing.numpy(), head)
+    surface = load_surface(atlas.side)
+    head = surface.head
+    seen = _weigh_facing(facing.numpy(), head * (1 - surface.scalp))
     seen *= _sample_points(_trusted_matte(picture.matte), x, y, cv2.INTER_LINEAR)
     seen *= _weigh_uncovered(points[:, 2].numpy(), raster.depth[0].numpy(), x, y, COVER_EDGE * len(picture.matte))
     margin = np.where(head > 0.5, HAND_EDGE_ON_HEAD, HAND_EDGE) * len(picture.matte)
-    seen *= _weigh_hand_distance(raster, atlas, x, y, margin)
-    return BakedTexture(np.clip(sampled, 0, 255), seen, pixels / len(picture.matte))
+    arms = np.isin(atlas.face.numpy(), np.flatnonzero(_find_faces(ARM_JOINTS)))
+    seen *= arms | (_distance_from(raster, HAND_JOINTS, x, y) > margin)
+    beside_arm = (surface.trunk > 0.5) & (surface.sideways > SIDE_SINE)
+    beside_arm &= _distance_from(raster, ARM_JOINTS, x, y) <= ARM_EDGE * len(picture.matte)
+    return BakedTexture(np.clip(sampled, 0, 255), seen, pixels / len(picture.matte), beside_arm)
 
 
-def _weigh_facing(facing: NDArray, head: NDArray) -> NDArray:
-    """0..1 for texels (N,) by the cosine under which they are seen; `head` (N,) is their share in the head."""
+def _weigh_facing(facing: NDArray, face: NDArray) -> NDArray:
+    """0..1 for texels (N,) by the cosine under which they are seen; `face` (N,) is their share in the head's skin."""
     on_body, on_head = (np.clip((facing - low) / (high - low), 0, 1) for low, high in (FACING_COSINES, HEAD_COSINES))
-    return on_body * (1 - head) + on_head * head
+    return on_body * (1 - face) + on_head * face
 
 
 def _sample_points(image: NDArray, x: NDArray, y: NDArray, interpolation: int) -> NDArray:
@@ -120,15 +127,15 @@ def _weigh_uncovered(depth: NDArray, surface: NDArray, x: NDArray, y: NDArray, m
     return visible * open_air * touching
 
 
-def _weigh_hand_distance(raster: Raster, atlas: Atlas, x: NDArray, y: NDArray, margin: NDArray) -> NDArray:
-    """0 for texels (N,), except of the arms, that the picture shows within `margin` (N,) pixels of a hand, else 1."""
+def _find_faces(joints: list[int]) -> NDArray:
+    """The body's faces (T,) bool that belong to these joints."""
+    return np.isin(free_body().face_parts.numpy(), joints)
+
+
+def _distance_from(raster: Raster, joints: list[int], x: NDArray, y: NDArray) -> NDArray:
+    """How many pixels from what it sees of these joints' parts a raster shows N points, (N,)."""
     import cv2
 
-    parts = free_body().face_parts.numpy()
-    is_hand, is_arm = (
-        np.isin(parts, HAND_JOINTS),
-        np.isin(parts, [*HAND_JOINTS, JOINT["left_elbow"], JOINT["right_elbow"]]),
-    )
-    away = np.where(is_hand[raster.face[0].numpy()] & raster.mask[0].numpy(), 0, 1).astype(np.uint8)
+    away = np.where(_find_faces(joints)[raster.face[0].numpy()] & raster.mask[0].numpy(), 0, 1).astype(np.uint8)
     distance = cv2.distanceTransform(away, cv2.DIST_L2, 5)
-    return is_arm[atlas.face.numpy()] | (_sample_points(distance, x, y, cv2.INTER_NEAREST) > margin)
+    return _sample_points(distance, x, y, cv2.INTER_NEAREST)
