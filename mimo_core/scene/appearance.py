@@ -194,7 +194,7 @@ def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:
     scale = channel_sum(here * there) / np.maximum(channel_sum(np.square(there)), 1)
     hue = channel_norm(here - scale.clip(SHADOW, 1)[..., None] * there)
     fine = scale - cv2.blur(scale, (3, 3))
-    texture = np.sqrt(cv2.blur(fine * fine, (3, 3))) * (channel_sum(there) / 3)
+    texture = np.sqrt(np.maximum(cv2.blur(fine * fine, (3, 3)), 0)) * (channel_sum(there) / 3)
     return hue + SHADOW_TEXTURE * np.maximum(texture - SHADOW_NOISE, 0)
 
 
