@@ -372,11 +372,13 @@ class TestHiddenSide:
         colors[surface.head > 0.5] = (220, 170, 140)
         chin = place[surface.head > 0.5, 1].min()
         lock = (place[:, 0] > 0.05) & (place[:, 0] < 0.19) & (place[:, 1] > chin - 0.22) & (surface.head < 0.5)
-        colors[surface.hair | lock] = (50, 35, 25)
+        colors[surface.hair | lock | ((surface.head > 0.5) & (np.abs(place[:, 0]) > 0.06))] = (50, 35, 25)
         filled = fill_hidden(surface, BakedTexture(colors, seen, place[:, :2]), back_side="mirror")
         back = (surface.trunk > 0.9) & (place[:, 2] < surface.axis[:, 2] - 0.02) & (place[:, 0] > 0.13)
         dark = np.abs(filled - (50, 35, 25)).mean(1) < 30
         assert dark[back & (place[:, 1] < chin)].mean() < 0.05
+        ear = np.linalg.norm(place - BODY.template[BODY.landmarks["left_ear"]].numpy(), axis=1) < 0.026
+        assert dark[ear & (seen == 0)].mean() > 0.8  # such hair covers the ears
         assert dark[surface.arms & lock].mean() < 0.1 < dark[lock & ~surface.arms & (seen > 0)].mean()
 
     def test_skin_and_necklace_in_an_open_vest_are_on_the_front_only_where_arms_hide_its_sides(self):

@@ -60,7 +60,7 @@ def fill_hidden(
     if back_side == "mirror":
         _copy_stand_ins(surface, baked, trusted & ~worn & ~beside_arm, colors, ask)
         ask()
-    grow_head(surface, baked.colors, trusted, hair, colors, is_long=is_long)
+    grow_head(surface, baked.colors, trusted, hair, colors, is_long=is_long or end is not None)
     if end is not None and back_side == "mirror":
         hang_hair(surface, baked.colors, trusted, hair, end, colors)
     ask()
