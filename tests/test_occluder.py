@@ -246,6 +246,15 @@ def test_scenery_where_a_kicking_leg_should_be_tells_of_nothing_in_front(before,
     assert over[10:50, 54:66].all()
 
 
+def test_who_is_alone_in_time_does_not_stir_and_who_is_there_on_one_side_only_stirs_against_that():
+    body, other, lost = leg_before_a_plant((30.0, 30.0)), leg_before_a_plant((45.0, 52.0)), leg_before_a_plant((0, 0))
+    lost.centers[:] = np.nan
+    alone = measure_stir(body, (None, None))
+    assert alone.shape == (BODY_PATCHES,) and not alone[body.patch].any()
+    np.testing.assert_array_equal(measure_stir(body, (other, lost)), measure_stir(body, (other, None)))
+    assert measure_stir(body, (lost, other))[1] > 20
+
+
 class TestFurniture:
     def test_it_is_in_front_only_where_it_covers_the_body_in_that_frame(self):
         fixed, body = np.zeros((60, 90), np.float32), np.zeros((60, 90), bool)

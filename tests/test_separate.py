@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
@@ -192,6 +193,22 @@ class TestNobody:
         scene = separate_scene(Clip.from_array(frames[5:6]), person=Masks.from_array(people[5:6]))
         assert scene.report.filled == 1
         assert "seen in no frame" in scene.report.text()
+
+    @pytest.mark.parametrize("lone", [0, 3])
+    def test_who_is_seen_in_one_frame_alone_is_taken_out_by_their_motion(self, lone):
+        made = synthetic_shot(0, size=128, frames=4)
+        person = made.motion.people[0]
+        only = replace(person, visible=torch.arange(4) == lone)
+        motion = replace(made.motion, people=(only, *made.motion.people[1:]))
+        coarse = made.visible * (np.arange(4) == lone)[:, None, None].astype(np.uint8)
+        whole = separate_scene(Clip.from_array(made.frames), motion=motion, coarse=Masks.from_array(coarse))
+        single = separate_scene(
+            Clip.from_array(made.frames[lone : lone + 1]),
+            motion=made.motion[lone : lone + 1],
+            coarse=Masks.from_array(made.visible[lone : lone + 1]),
+        )
+        for scene, frame in (whole, lone), (single, 0):
+            assert iou(scene.person[frame] > 127, made.visible[lone] > 127) > 0.6
 
 
 class TestProgress:

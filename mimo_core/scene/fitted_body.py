@@ -135,21 +135,20 @@ class BodyStore:
 def measure_stir(body: FittedBody | None, neighbors: Iterable[FittedBody | None]) -> np.ndarray:
     """How far each patch moves against the middle of its body to the neighboring frames, the most of them, in pixels.
 
-    (N * BODY_PATCHES,) float32, 0 of who is not there in both frames; empty without a body.
+    (N * BODY_PATCHES,) float32, 0 of who is in no neighboring frame; empty without a body.
     """
 
     def place(drawn: FittedBody) -> np.ndarray:
         centers = drawn.centers.reshape(-1, BODY_PATCHES, 2)
-        return centers - centers.mean(1, keepdims=True)
+        return (centers - centers.mean(1, keepdims=True)).reshape(-1, 2)
 
     if body is None:
         return np.zeros(0, np.float32)
-    ways = [np.linalg.norm(place(other) - place(body), axis=-1) for other in neighbors if other is not None]
-    return (
-        np.nan_to_num(np.max([np.zeros(ways[0].shape), *ways], 0) if ways else np.zeros(1))
-        .astype(np.float32)
-        .reshape(-1)
-    )
+    stir, here = np.zeros(len(body.centers), np.float32), place(body)
+    for other in neighbors:
+        if other is not None:
+            np.fmax(stir, np.linalg.norm(place(other) - here, axis=-1), out=stir)  # NaN of who is not there
+    return stir
 
 
 def measure_body_height(motion: Motion, width: int, height: int) -> float:

@@ -113,7 +113,7 @@ class FrameViews:
             fixed=look_up(fixed, cv2.INTER_LINEAR),
             body=None if body is None else body.cut(box),
             body_height=self.working.body_height,
-            lag=0.0 if body is None else measure_lag(box.cut(stir[body.patch]), self.working.body_height),
+            lag=0.0 if body is None else measure_lag(stir[box.cut(body.patch)], self.working.body_height),
         )
 
 
