@@ -4,7 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .colors import MimoLearnColors
 from .composite import MimoComposite
-from .denoise import MimoConditioning, MimoContextWindows, MimoLoadModel, MimoNoise, MimoSampler
+from .denoise import MimoConditioning, MimoContextWindows, MimoDecode, MimoLoadModel, MimoNoise, MimoSampler
 from .example import MimoExample
 from .frame import MimoFrameCharacter
 from .identity import MimoEncodeIdentity
@@ -54,5 +54,6 @@ class MimoExtension(ComfyExtension):
             MimoConditioning,
             MimoNoise,
             MimoSampler,
+            MimoDecode,
             MimoComposite,
         ]

@@ -6,6 +6,7 @@ many chunks of frames a call holds is always read from `cond_or_uncond`: it may 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import comfy.conds
@@ -19,12 +20,13 @@ import comfy.patcher_extension
 import comfy.supported_models_base
 import comfy.utils
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, TrainingSettings, build_networks
 from ..mimo_core.denoise.config import MimoConfig
 from ..mimo_core.denoise.denoiser import Denoiser
-from ..mimo_core.denoise.detail import build_detail_network, restore_detail
+from ..mimo_core.denoise.detail import DETAIL_LAYERS, build_detail_network, restore_detail
 from ..mimo_core.denoise.forward_context import has_patches
 from ..mimo_core.denoise.memory import run_with_fallbacks
 from ..mimo_core.denoise.pose_guider import PoseGuider
@@ -280,7 +282,7 @@ def make_patcher(network: torch.nn.Module):
 
 def get_training_settings(model) -> TrainingSettings:
     """How the weights of a MODEL were trained."""
-    if not isinstance(model.model, MimoModel):
+    if not is_mimo(model):
         raise InputError(
             f"This MODEL is a {type(model.model).__name__}, not a MIMO. Connect the model of Load MIMO, with any LoRA "
             "and patches between."
@@ -302,16 +304,22 @@ def compute_reference(model, latents: Tensor, tokens: Tensor) -> ReferenceFeatur
     return ReferenceFeatures.join(views).to(comfy.model_management.intermediate_device())
 
 
+def is_mimo(model) -> bool:
+    """Whether a MODEL is ours, with any LoRA and patches on it."""
+    return isinstance(model.model, MimoModel)
+
+
 def has_detail(model) -> bool:
     """Whether a MODEL brings the network that puts right what the VAE decoded."""
     return model.get_attachment(DETAIL_KEY) is not None
 
 
-def restore_images(model, images: Tensor, first: int, *, layers) -> Tensor:
-    """IMAGE (n, S, S, 3) as the VAE decoded it, put right by frames `first` and so on of the layers."""
+def restore_images(model, images: Tensor, frames: Sequence[int], *, layers: Mapping[str, Sequence[NDArray]]) -> Tensor:
+    """IMAGE (n, S, S, 3) as the VAE decoded it, put right by these frames of the layers."""
     network = model.get_attachment(DETAIL_KEY)
     comfy.model_management.load_models_gpu([network])
-    return restore_detail(network.model, images, layers, first, device=network.load_device)
+    few = {name: [layers[name][frame] for frame in frames] for name in DETAIL_LAYERS}
+    return restore_detail(network.model, images, few, 0, device=network.load_device)
 
 
 def _require_clip(kwargs) -> ClipConditions:

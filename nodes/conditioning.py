@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from comfy.model_management import get_torch_device
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..mimo_core.denoise.conditioning import (
-    ENCODED_AT_ONCE,
     FrameRange,
     encode_identity_views,
     encode_references,
@@ -29,9 +26,9 @@ from ..mimo_core.media.clip import Clip
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.progress import Progress, silent
 from ..mimo_core.scene.scene import Scene
-from .batches import allocate_batch
 from .comfy_model import CLIP_KEY, ClipConditions, compute_reference, get_training_settings, has_detail
 from .comfy_windows import get_windows, set_windows
+from .decoding import LAYERS_KEY, ClipLayers, require_vae
 from .models import find_official_body
 
 
@@ -45,7 +42,6 @@ class ConditionedClip:
     latent: dict
     plan: ClipPlan
     notes: tuple[str, ...] = ()
-    layers: Mapping[str, Sequence[NDArray]] = field(default_factory=dict)  # squares, if the MODEL brings detail
 
 
 def condition_clip(
@@ -58,24 +54,22 @@ def condition_clip(
     *,
     text=None,
     start_clip: Clip | None = None,
-    keeps_layers: bool = False,
     progress: Progress = silent,
 ) -> ConditionedClip:
     """Plan the clip, encode its layers and the character, and read the reference.
 
     motion: a Motion, drawn in the colours the weights were trained on, or body code that was drawn already
     text: CONDITIONING for ControlNets; start_clip: frames of the scene's size to begin from instead of noise alone
-    keeps_layers: whether the pixels of the layers will be needed after sampling, for detail
+    The LATENT carries the layers' pixels, too, if the MODEL brings the network that reads them after sampling.
     """
-    if vae is None:
-        raise InputError("There is no VAE: the checkpoint brings none. Connect Load VAE with one of SD 1.5.")
+    require_vae(vae)
     how, encode = get_training_settings(model), make_encoder(vae)
     token = require_token(identity, model.model.diffusion_model.config.cross_attention_dim)
     pictures = prepare_clip_pictures(identity, motion, scene, how, part, official=find_official_body, progress=progress)
     plan = pictures.plan
-    layers = pictures.keep_squares(plan, DETAIL_LAYERS, progress) if keeps_layers and has_detail(model) else {}
+    squares = pictures.keep_squares(plan, DETAIL_LAYERS, progress) if has_detail(model) else {}
     clip = ClipConditions(
-        concat_latents=pictures.encode_concat(plan, encode, progress, kept=layers),
+        concat_latents=pictures.encode_concat(plan, encode, progress, kept=squares),
         body_code=pictures.cut_body_code(plan, progress),
         reference=_compute_clip_reference(model, identity, encode, token, pictures.size, part.behavior),
         reads_reference=True,
@@ -87,16 +81,19 @@ def condition_clip(
     else:
         latents = encode_start(pictures, start_clip, encode, progress)
 
+    frames = [frame for frame, _ in plan.network_frames]
+    latent = {"samples": latents, "batch_index": frames}
+    if squares:
+        latent[LAYERS_KEY] = ClipLayers(squares, tuple(frames), pictures.size)
     shared = {} if text is None else {"cross_attn_controlnet": text[0][0]}
     lengths = tuple(len(context.frames) for context in plan.contexts)
     return ConditionedClip(
         model=_set_clip_windows(model, how, lengths, part.behavior),
         positive=[[token[:1], shared | {CLIP_KEY: clip}]],
         negative=[[torch.zeros_like(token[:1]), shared | {CLIP_KEY: clip.make_unconditional()}]],
-        latent={"samples": latents, "batch_index": [frame for frame, _ in plan.network_frames]},
+        latent=latent,
         plan=plan,
         notes=pictures.notes,
-        layers=layers,
     )
 
 
@@ -123,26 +120,6 @@ def make_encoder(vae):
         return latents
 
     return encode
-
-
-def decode_latents(
-    vae, latents: Tensor, progress: Progress = silent, *, restore: Callable[[Tensor, int], Tensor] | None = None
-) -> Tensor:
-    """The IMAGE of latents (F, 4, h, w), made a few frames at a time.
-
-    restore: puts right a part of the IMAGE that begins with a frame
-    """
-    count, (height, width) = len(latents), latents.shape[2:]
-    situation = f"where the VAE should decode {8 * width}x{8 * height} pixels in tiles. Lower the size"
-    images = allocate_batch(count, 8 * height, 8 * width, 3)
-    for start in range(0, count, ENCODED_AT_ONCE):
-        few = latents[start : start + ENCODED_AT_ONCE]
-        pictures = run_with_fallbacks(lambda rows: vae.decode(rows), [few], get_torch_device(), situation=situation)
-        if not torch.isfinite(pictures).all():
-            raise InputError("The VAE's pictures are NaN or infinite. Start ComfyUI with --fp32-vae or --bf16-vae.")
-        images[start : start + len(few)] = pictures if restore is None else restore(pictures, start)
-        progress(start + len(few), count)
-    return images
 
 
 def _make_image(pictures: np.ndarray) -> Tensor:

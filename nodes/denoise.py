@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 
 import comfy.samplers
 import torch
@@ -234,15 +233,15 @@ class MimoSampler(io.ComfyNode):
         import comfy.sample
         import latent_preview
 
-        from .comfy_model import get_training_settings, restore_images
-        from .conditioning import decode_latents
+        from .comfy_model import get_training_settings
+        from .decoding import decode_clip
 
         check_choice("noise", noise, NOISES)
         check_choice("sampler", sampler, comfy.samplers.KSampler.SAMPLERS)
         check_choice("scheduler", scheduler, comfy.samplers.KSampler.SCHEDULERS)
         if denoise < 1 and sockets.get("start_images") is None:
             raise InputError(f"Denoise {denoise} needs something to start from. Connect start images, or set it to 1.")
-        made = condition_sockets(size, start, length, behavior, keeps_layers=True, **sockets)
+        made = condition_sockets(size, start, length, behavior, **sockets)
         how = get_training_settings(sockets["model"])
         steps = steps or how.steps
         samples = comfy.sample.sample(
@@ -259,11 +258,39 @@ class MimoSampler(io.ComfyNode):
             callback=latent_preview.prepare_callback(made.model, steps),
             seed=seed,
         )
-        restore = partial(restore_images, made.model, layers=made.layers) if made.layers else None
-        images = decode_latents(sockets["vae"], samples, make_progress(), restore=restore)
+        latent = made.latent | {"samples": samples}
+        images, _ = decode_clip(made.model, sockets["vae"], latent, make_progress())
         said = show_notes(list_left_out(sockets["motion"]), made.notes)
         said = show_clip(images, cls, sockets["scene"].fps) | said
-        return io.NodeOutput(images, made.plan, made.latent | {"samples": samples}, ui=said)
+        return io.NodeOutput(images, made.plan, latent, ui=said)
+
+
+class MimoDecode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return make_schema(
+            node_id="MIMO_Decode",
+            display_name="MIMO Decode",
+            category="MIMO/denoise",
+            description="Decodes latents a few frames at a time, with detail where the weights bring a network for it.",
+            inputs=[
+                io.Latent.Input("samples", tooltip="From the sampler that got the latent of MIMO Conditioning."),
+                io.Vae.Input("vae", tooltip="From Load MIMO, or Load VAE with one of Stable Diffusion 1.5."),
+                io.Model.Input(
+                    "model", tooltip="From MIMO Conditioning or Load MIMO. LoRAs and patches may go between."
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="images", tooltip="The squares that the network drew. To Compositor.")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, samples, vae, model) -> io.NodeOutput:
+        from .decoding import decode_clip
+
+        images, notes = decode_clip(model, vae, samples, make_progress())
+        return io.NodeOutput(images, ui=show_notes(notes))
 
 
 class FrameNoise:
@@ -293,7 +320,6 @@ def condition_sockets(
     scene,
     text=None,
     start_images=None,
-    keeps_layers=False,
 ):
     """`condition_clip` on what lies on the sockets of a node."""
     from .conditioning import FrameRange, condition_clip
@@ -312,7 +338,6 @@ def condition_sockets(
         frames,
         text=text,
         start_clip=start_clip,
-        keeps_layers=keeps_layers,
         progress=progress,
     )
 

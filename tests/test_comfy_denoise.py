@@ -177,7 +177,7 @@ class TestConditioning:
         images, _, latent = run("MIMO_Sampler", **DEFAULTS, **SAMPLING, **world.sockets)
         model, positive, negative, empty, _ = run("MIMO_Conditioning", **DEFAULTS, **world.sockets)
         noise = run("MIMO_Noise", seed=42, noise="per_frame")[0]
-        wired = custom_sample(model, positive, negative, noise, empty)
+        wired = custom_sample(model, positive, negative, noise, empty)["samples"]
         assert float((latent["samples"] - wired).abs().max()) == 0
         assert images.shape == (FRAMES, 64, 64, 3)
         assert torch.equal(run("MIMO_Sampler", **DEFAULTS, **SAMPLING, **world.sockets)[0], images)

@@ -99,7 +99,7 @@ class TestLaws:
             token = mixing.conds[0][0][0]
             positive = [[token, {native.CLIP_KEY: part}]]
             negative = [[torch.zeros_like(token), {native.CLIP_KEY: part.make_unconditional()}]]
-            return custom_sample(model, positive, negative, noise, latent)
+            return custom_sample(model, positive, negative, noise, latent)["samples"]
 
         assert torch.equal(torch.cat([run(0, 3), run(3, 6)]), run(0, 6))
 
@@ -236,11 +236,11 @@ def FixedStep(*args):
 
 
 def custom_sample(model, positive, negative, noise, latent, *, steps=2, cfg=3.5):
-    """Latents of the stock SamplerCustomAdvanced with ddim and the simple scheduler."""
+    """The LATENT of the stock SamplerCustomAdvanced with ddim and the simple scheduler."""
     import comfy_extras.nodes_custom_sampler as custom
 
     (sigmas,) = custom.BasicScheduler().get_sigmas(model, "simple", steps, 1.0)
     (guider,) = custom.CFGGuider().get_guider(model, positive, negative, cfg)
     (sampler,) = custom.KSamplerSelect().get_sampler("ddim")
     with torch.inference_mode():
-        return custom.SamplerCustomAdvanced().sample(noise, guider, sampler, sigmas, latent)[0]["samples"]
+        return custom.SamplerCustomAdvanced().sample(noise, guider, sampler, sigmas, latent)[0]

@@ -3,11 +3,12 @@
     python tools/make_pictures.py [NAME ...]
 
 Names are those of the functions below that are marked with @picture; without one all are made. Results are the proxy's;
-of what the denoiser draws only the inputs are shown.
+of what the denoiser draws only the inputs are shown, but for the page of MIMO Decode.
 """
 
 from __future__ import annotations
 
+import argparse
 import functools
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from mimo_core.denoise.noise import draw_frame_noise
+from mimo_core.denoise.options import add_options, build_decoder
 from mimo_core.denoise.regions import plan_clip
 from mimo_core.denoise.segments import BLACK, WHITE, cut_network_frames
 from mimo_core.denoise.windows import plan_fixed_windows
@@ -33,9 +35,11 @@ from mimo_core.motion.cameras import following_camera
 from mimo_core.motion.place import place_motion
 from mimo_core.motion.retarget import retarget_motion
 from mimo_core.pose.overlay import draw_overlay
+from mimo_core.progress import silent
 from mimo_core.render.styles import STYLES, render_motion
 from mimo_core.replace import animate_character, replace_character, replace_people
 from mimo_core.scene.picture import scene_from_picture
+from mimo_core.stopwatch import Stopwatch
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -210,6 +214,23 @@ def denoiser():
     noise = np.kron((noise * 48 + 128).clip(0, 255).astype(np.uint8), np.ones((1, 8, 8, 1), np.uint8))
     strip("MIMO_Noise", *noise, height=120)
     strip("MIMO_Sampler", *squares, job.identity.picture, noise[0])
+
+
+@picture
+def decoding():
+    """A frame as the autoencoder decodes it, the same with detail, and the plate that the network sees beside it."""
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    decoder = build_decoder(parser.parse_args(["--device", "cpu"]), [], progress=silent)
+    job, _ = animated()
+    identity, motion = job.identity, job.motion[:4]
+    plate = read_picture(example_shots()[0].scene)
+    scene = scene_from_picture(plate, width=384, height=512, length=4)
+    pictures = [
+        next(iter(drawer.draw(identity, motion, scene, watch=Stopwatch())))[0]
+        for drawer in (replace(decoder, detail=None), decoder)
+    ]
+    strip("MIMO_Decode", *(picture[100:420] for picture in (*pictures, scene.plate[0])))
 
 
 def windows_chart(frames: int, window: int, overlap: int) -> np.ndarray:
