@@ -26,7 +26,7 @@ from torch import Tensor
 from ..mimo_core.denoise.checkpoints import NETWORKS, Checkpoint, TrainingSettings, build_networks
 from ..mimo_core.denoise.config import MimoConfig
 from ..mimo_core.denoise.denoiser import Denoiser
-from ..mimo_core.denoise.detail import DETAIL_LAYERS, build_detail_network, restore_detail
+from ..mimo_core.denoise.detail import build_detail_network, restore_detail
 from ..mimo_core.denoise.forward_context import has_patches
 from ..mimo_core.denoise.memory import run_with_fallbacks
 from ..mimo_core.denoise.pose_guider import PoseGuider
@@ -318,7 +318,7 @@ def restore_images(model, images: Tensor, frames: Sequence[int], *, layers: Mapp
     """IMAGE (n, S, S, 3) as the VAE decoded it, put right by these frames of the layers."""
     network = model.get_attachment(DETAIL_KEY)
     comfy.model_management.load_models_gpu([network])
-    few = {name: [layers[name][frame] for frame in frames] for name in DETAIL_LAYERS}
+    few = {name: [layer[frame] for frame in frames] for name, layer in layers.items()}
     return restore_detail(network.model, images, few, 0, device=network.load_device)
 
 

@@ -74,8 +74,6 @@ def condition_clip(
         reference=_compute_clip_reference(model, identity, encode, token, pictures.size, part.behavior),
         reads_reference=True,
     )
-    if layers:
-        layers = {**layers, BODY_CODE: clip.body_code}
     if start_clip is None:
         latents = clip.concat_latents.new_zeros(clip.frames, 4, *clip.concat_latents.shape[2:])
     else:
@@ -84,7 +82,8 @@ def condition_clip(
     frames = [frame for frame, _ in plan.network_frames]
     latent = {"samples": latents, "batch_index": frames}
     if squares:
-        latent[LAYERS_KEY] = ClipLayers(squares, tuple(frames), pictures.size)
+        layers = squares | {BODY_CODE: clip.body_code.numpy()}
+        latent[LAYERS_KEY] = ClipLayers(layers, tuple(frames), pictures.size)
     shared = {} if text is None else {"cross_attn_controlnet": text[0][0]}
     lengths = tuple(len(context.frames) for context in plan.contexts)
     return ConditionedClip(

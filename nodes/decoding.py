@@ -26,9 +26,10 @@ PLAIN = "Decoded without detail:"
 
 @dataclass(frozen=True, eq=False)
 class ClipLayers:
-    """The layers' pixels beside which the frames of a LATENT are drawn. They lie in temporary files, which go with it.
+    """The layers' pixels beside which the frames of a LATENT are drawn. Temporary files hold them, and go with it.
 
-    squares: frames (S, S, 3) uint8 by the names of DETAIL_LAYERS; frames: which of the clip they are, as `batch_index`
+    squares: frames (S, S, 3) uint8 by the names of DETAIL_LAYERS and of BODY_CODE
+    frames: which of the clip they are, as `batch_index`
     """
 
     squares: Mapping[str, Sequence[NDArray]]
