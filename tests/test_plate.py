@@ -1,10 +1,13 @@
 """What lies behind the person: camera, samples, painting, filling."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 from mimo_core.errors import InputError
-from mimo_core.media.cuts import CutFinder
+from mimo_core.media.clip import Clip
+from mimo_core.media.cuts import CutFinder, find_cuts
 from mimo_core.scene.background import Background
 from mimo_core.scene.camera_motion import CameraPath, CameraTracker, check_camera, find_shift
 from mimo_core.scene.canvas import plan_canvases
@@ -243,6 +246,28 @@ class TestCuts:
         for number, picture in enumerate((view(wall, 0, 0), cv2.resize(other, (WIDTH, HEIGHT)))):
             cv2.putText(picture, "LIVE 24", (8, 40), 0, 1.2, (255, 255, 255), 3)
             assert finder.add(picture) == (number == 1)
+
+    @pytest.mark.parametrize("seed", [7, 17, 27, 40])
+    def test_a_cut_is_one_where_three_corners_go_on_together(self, seed):
+        """A square in the same place of two shots that show nothing else in common."""
+        import cv2
+
+        random, finder = np.random.default_rng(seed), CutFinder()
+        for number in range(2):
+            picture = np.full((90, 160, 3), 60, np.uint8)
+            picture[:, 60:] = 30 if number == 0 else 220
+            picture[41:49, 21 + 4 * number : 29 + 4 * number] = 230, 200, 40
+            low, high = (0, 90) if number == 0 else (160, 255)
+            blocks = random.integers(low, high, (5, 5, 3)).astype(np.uint8)
+            picture[5:85, 70:155] = cv2.resize(blocks, (85, 80), interpolation=cv2.INTER_NEAREST)
+            assert finder.add(picture) == (number == 1)
+
+    def test_a_picture_of_one_color_has_no_edges_to_compare(self):
+        one_color, other = np.full((18, 32, 3), 250, np.uint8), np.random.default_rng(0).integers(0, 200, (18, 32, 3))
+        share = np.clip((np.arange(40) - 9) / 16, 0, 1)[:, None, None, None]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert find_cuts(Clip.from_array((one_color * (1 - share) + other * share).astype(np.uint8), 24)) == set()
 
     def test_a_camera_that_stands_still_has_a_section_for_each_side_of_a_cut(self):
         path = CameraPath.still(5, [3])

@@ -20,6 +20,7 @@ MOST_LIGHT = 2.0  # factor by which the light may change at once
 LOOK_SIDE = 160  # pixels of the longer side in which corners are looked for
 CORNERS, LEAST_CORNERS = 120, 12
 SAME_PLACE_SHARE = 0.08  # of the corners that one movement of the camera carries on
+LEAST_SAME = 5  # of them at least: any two corners fit a movement, and one is an error for OpenCV
 # A dissolve mixes its two ends: at its quarters 0.28 of their difference is left, in spotlights 0.30 and in pans, zooms
 # and dances 0.38 and more, but only in the dissolve the shares are nearly even (2026-11-28).
 DISSOLVE_SECONDS = (0.33, 0.67, 1.0)
@@ -126,14 +127,17 @@ def _shrink_gray(picture: np.ndarray) -> np.ndarray:
 
 
 def _compare_edges(one: np.ndarray, other: np.ndarray) -> float:
-    """Correlation of the edges of two gray pictures (h, w) uint8, whatever light falls on them."""
+    """Correlation of the edges of two gray pictures (h, w) uint8, whatever light falls on them; 1 where one has none.
+
+    A picture of one color into which another one comes is no other shot, as black is not.
+    """
     import cv2
 
     strengths = []
     for gray in (one, other):
         soft = cv2.GaussianBlur(cv2.equalizeHist(gray), (0, 0), 1.5).astype(np.float32)
         strengths.append(np.hypot(cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)).ravel())
-    return float(np.corrcoef(*strengths)[0, 1])
+    return float(np.corrcoef(*strengths)[0, 1]) if all(each.std() > 0 for each in strengths) else 1.0
 
 
 def _goes_on(before: np.ndarray, after: np.ndarray) -> bool:
@@ -148,10 +152,11 @@ def _goes_on(before: np.ndarray, after: np.ndarray) -> bool:
     returned, back, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, None, **window)
     is_same = (there[:, 0] > 0) & (back[:, 0] > 0) & (np.linalg.norm((returned - corners)[:, 0], axis=1) < 1)
     is_same &= np.linalg.norm((moved - corners)[:, 0], axis=1) > STILL_PIXELS
-    if is_same.sum() < SAME_PLACE_SHARE * len(corners):
+    least = max(LEAST_SAME, SAME_PLACE_SHARE * len(corners))
+    if is_same.sum() < least:
         return False
     _, inliers = cv2.estimateAffinePartial2D(corners[is_same], moved[is_same], ransacReprojThreshold=1.5)
-    return inliers is not None and int(inliers.sum()) >= SAME_PLACE_SHARE * len(corners)
+    return inliers is not None and int(inliers.sum()) >= least
 
 
 def _count_color_bins(picture: np.ndarray) -> np.ndarray:
