@@ -15,8 +15,8 @@ def picture():
     return np.random.default_rng(0).integers(40, 230, (36, 64, 3)).astype(np.uint8)
 
 
-def fade(picture, gains):
-    return Clip.from_array(np.stack([(picture * gain + 0.5).astype(np.uint8) for gain in gains]), 24)
+def fade(picture, gains, fps=24):
+    return Clip.from_array(np.stack([(picture * gain + 0.5).astype(np.uint8) for gain in gains]), fps)
 
 
 def ramp(frames):
@@ -59,3 +59,38 @@ class TestFade:
         for gain in ramp(FRAMES):
             frames.append((random.integers(40, 230, (36, 64, 3)) * gain).astype(np.uint8))
         assert find_fade(Clip.from_array(np.stack(frames), 24)) is None
+
+    def test_a_flash_and_a_cut_out_of_black_to_what_becomes_brighter_are_none(self, picture):
+        assert find_fade(fade(picture, np.array([0.08, 0.16, 0.3, 0.6] + [0.08] * 20))) is None
+        assert find_fade(fade(picture, np.array([0.0] * 5 + [0.5, 0.6, 0.7, 0.8] + [0.8] * 12))) is None
+
+    @pytest.mark.filterwarnings("error")
+    def test_one_color_that_becomes_brighter_is_none(self, picture):
+        assert find_fade(fade(np.full_like(picture, 120), ramp(FRAMES))) is None
+
+    def test_a_slow_fade_is_found_at_a_high_frame_rate_too(self, picture):
+        gains = np.concatenate([np.linspace(0, 1, 100), np.ones(60)])
+        assert np.allclose(find_fade(fade(picture, gains, 60)).gains, gains, atol=0.02)
+
+    @pytest.mark.parametrize("frames", [1, 2, 3, 4, 40])
+    def test_black_alone_is_none(self, picture, frames):
+        assert find_fade(fade(picture, np.zeros(frames))) is None
+
+    def test_of_a_long_black_clip_only_its_ends_are_read(self):
+        read = []
+
+        def frame_at(index):
+            read.append(index)
+            return np.zeros((18, 32, 3), np.uint8)
+
+        clip = Clip.still(np.zeros((18, 32, 3), np.uint8), 4000, 24).derive(frame_at)
+        assert find_fade(clip) is None and len(read) < 1000
+        assert sorted(read[1:241]) == read[1:241] and sorted(read[242:]) == read[242:]
+
+    def test_parts_of_the_lifted_clip_are_those_of_the_whole(self, picture):
+        clip = fade(picture, ramp(FRAMES))
+        lifted = find_fade(clip).lift(clip)
+        whole = list(lifted)
+        assert len(whole) == FRAMES
+        assert all(np.array_equal(lifted[index], whole[index]) for index in (23, 0, 5, 2, 20))
+        assert all(np.array_equal(one, other) for one, other in zip(lifted.read(3, 9), whole[3:9], strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,8 +11,12 @@ from .clip import Clip
 
 
 BLACK = 16.0  # mean level below which a frame that begins or ends a clip may be the dark end of a fade
-LEAST_RISE = 1.02  # factor by which each frame of a fade is brighter than the one before
+LONGEST_SECONDS = 10.0  # of either end, black and fade, that are read at most
+LEAST_RISE = 1.6  # factor by which a fade becomes brighter in a second, each frame by its share: 1.02 at 24 a second
 LEAST_FRAMES = 3  # that become brighter: two frames of another brightness are a flash or a cut
+LARGEST_STEP = 0.4  # of the full brightness from one frame to the next: a cut out of black is larger
+HOLD_SECONDS = 0.2  # after a fade in which a clip stays bright; a flash goes out again
+LEAST_HELD = 0.7  # of the brightness then
 LEAST_GAIN = 0.12  # what is darker shows too little: the nearest frame that is brighter stands for it
 UNSEEN_GAIN = 0.05  # so dark a frame is left as it is
 SAME_PICTURE = 0.6  # correlation of two neighboring frames of a fade at least
@@ -27,25 +31,40 @@ class Fade:
 
     def lift(self, clip: Clip) -> Clip:
         """The clip without its fade. Frames that are too dark to show anything are the nearest ones that are not."""
-        shown = np.flatnonzero(self.gains >= LEAST_GAIN)
-
-        def frame_at(index: int) -> np.ndarray:
-            nearest = int(shown[np.abs(shown - index).argmin()])
-            return lift_frame(clip[nearest], float(self.gains[nearest]))
-
-        return clip.derive(frame_at)
+        frames, shown = np.arange(len(self.gains)), np.flatnonzero(self.gains >= LEAST_GAIN)
+        after = np.searchsorted(shown, frames).clip(max=len(shown) - 1)
+        before = (after - 1).clip(min=0)
+        is_nearer = np.abs(shown[before] - frames) <= np.abs(shown[after] - frames)
+        nearest = np.where(is_nearer, shown[before], shown[after])
+        return replace(clip, source=_Lifted(clip.select(nearest.tolist()), self.gains[nearest]))
 
     def apply(self, frames: Iterator[np.ndarray], clip: Clip) -> Iterator[np.ndarray]:
         """Finished frames (H, W, 3) uint8, made from the lifted clip, as dark as the clip; what was equal stays."""
-        for picture, source, gain in zip(frames, clip, self.gains.tolist(), strict=True):
+        for number, (picture, gain) in enumerate(zip(frames, self.gains.tolist(), strict=True)):
             if gain >= 1:
                 yield picture
-            elif gain < UNSEEN_GAIN:
+                continue
+            source = clip[number]
+            if gain < UNSEEN_GAIN:
                 yield source
-            else:
-                faded = (picture * np.float32(gain) + 0.5).astype(np.uint8)
-                same = (lift_frame(source, gain) == picture).all(-1, keepdims=True)
-                yield np.where(same, source, faded)
+                continue
+            faded = (picture * np.float32(gain) + 0.5).astype(np.uint8)
+            same = (lift_frame(source, gain) == picture).all(-1, keepdims=True)
+            yield np.where(same, source, faded)
+
+
+class _Lifted:
+    """Frames of a clip, each brighter by its gain (F,). Read in a row they are decoded in a row."""
+
+    def __init__(self, clip: Clip, gains: np.ndarray):
+        self.clip, self.gains, self.shape = clip, gains, clip.source.shape
+
+    def __len__(self):
+        return len(self.gains)
+
+    def read(self, start, stop):
+        for frame, gain in zip(self.clip.read(start, stop), self.gains[start:stop].tolist(), strict=True):
+            yield lift_frame(frame, gain)
 
 
 def lift_frame(frame: np.ndarray, gain: float) -> np.ndarray:
@@ -54,41 +73,52 @@ def lift_frame(frame: np.ndarray, gain: float) -> np.ndarray:
 
 
 def find_fade(clip: Clip) -> Fade | None:
-    """The fade that a clip begins or ends with, or None. Only frames of fades are read, and the two at the ends."""
+    """The fade that a clip begins or ends with, or None. An end is read only where its outermost frame is dark."""
     frames = len(clip)
     if frames <= LEAST_FRAMES:
         return None
-    gains = np.ones(frames)
-    opening = _measure_ramp(clip, range(frames))
-    closing = _measure_ramp(clip, range(frames - 1, -1, -1)) if len(opening) < frames else []
+    reach, fps, gains = max(1, min(frames, round(LONGEST_SECONDS * clip.fps))), float(clip.fps), np.ones(frames)
+    opening = _measure_ramp(_shrink_all(clip.read(0, reach)), fps) if _is_dark(clip[0]) else []
     gains[: len(opening)] = opening
-    gains[frames - len(closing) :] = np.minimum(gains[frames - len(closing) :], closing[::-1])
+    if len(opening) < frames and _is_dark(clip[frames - 1]):
+        closing = _measure_ramp(_shrink_all(clip.read(frames - reach, frames))[::-1], fps)
+        gains[frames - len(closing) :] = np.minimum(gains[frames - len(closing) :], closing[::-1])
     return Fade(gains) if (gains < 1).any() and (gains >= LEAST_GAIN).any() else None
 
 
-def _measure_ramp(clip: Clip, order: range) -> list[float]:
-    """The gains of frames from the dark end on, as long as they become brighter; none without a fade."""
-    levels, pictures = [], []
-    for index in order:
-        small = _shrink(clip[index])
-        level = float(small.mean())
-        is_dark = not levels or levels[-1] < 1
-        if not levels and level >= BLACK:
-            return []
-        if not is_dark and level < LEAST_RISE * levels[-1]:
-            break
-        levels.append(level)
-        pictures.append(small)
-    bright = levels[-1]
-    gains = [min(level / max(bright, 1.0), 1.0) for level in levels]
+def _measure_ramp(pictures: list[np.ndarray], fps: float) -> list[float]:
+    """The gains of thumbnails from the dark end on, as long as they become brighter; none without a fade."""
+    levels = [float(picture.mean()) for picture in pictures]
+    length, least = 1, LEAST_RISE ** (1 / fps)
+    while length < len(levels) and (levels[length - 1] < 1 or levels[length] >= least * levels[length - 1]):
+        length += 1
+    bright, held = levels[length - 1], levels[length : length + max(1, round(HOLD_SECONDS * fps))]
+    gains = [min(level / max(bright, 1.0), 1.0) for level in levels[:length]]
     rising = [at for at, gain in enumerate(gains) if LEAST_GAIN <= gain < 1]
-    if bright < 2 * BLACK or len(rising) < LEAST_FRAMES:
+    if bright < 2 * BLACK or len(rising) < LEAST_FRAMES or min(held, default=bright) < LEAST_HELD * bright:
         return []
-    pairs = ((pictures[at].ravel(), pictures[at + 1].ravel()) for at in rising)
-    return gains if all(np.corrcoef(one, other)[0, 1] >= SAME_PICTURE for one, other in pairs) else []
+    pairs = [(pictures[at], pictures[at + 1]) for at in rising]
+    if np.diff(gains).max() > LARGEST_STEP or not all(_is_same_picture(*pair) for pair in pairs):
+        return []
+    return gains
+
+
+def _is_dark(frame: np.ndarray) -> bool:
+    return float(_shrink(frame).mean()) < BLACK
+
+
+def _is_same_picture(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two thumbnails (h, w, 3) show the same in another light; one color tells nothing."""
+    if one.std() == 0 or other.std() == 0:
+        return False
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1]) >= SAME_PICTURE
+
+
+def _shrink_all(frames: Iterator[np.ndarray]) -> list[np.ndarray]:
+    return [_shrink(frame) for frame in frames]
 
 
 def _shrink(frame: np.ndarray) -> np.ndarray:
     import cv2
 
-    return cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA)
