@@ -108,6 +108,12 @@ def test_by_itself_it_is_taken_where_the_card_does_not_imitate_it(monkeypatch):
         assert _choose_vae_dtype("auto", torch.device("cuda")) == expected
 
 
+def test_a_device_of_another_maker_is_asked_as_its_module_can_be_asked(monkeypatch):
+    for answer, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.xpu, "is_bf16_supported", lambda of=answer, /: of, raising=False)
+        assert _choose_vae_dtype("auto", torch.device("xpu")) == expected
+
+
 def test_bfloat16_draws_nearly_the_same_pictures():
     state = tiny_autoencoder().state_dict()
     pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)

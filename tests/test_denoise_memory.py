@@ -59,6 +59,7 @@ class TestInMemory:
     def test_a_mac_that_is_full_counts(self):
         text = "MPS backend out of memory (MPS allocated: 8.00 GB, other allocations: 1.00 GB, max allowed: 9.07 GB)."
         assert is_out_of_memory(RuntimeError(text))
+        assert is_out_of_memory(RuntimeError("Invalid buffer size: 71.30 GB"))
         assert not is_out_of_memory(RuntimeError("The MPS backend does not know this operator."))
 
 

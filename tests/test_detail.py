@@ -20,9 +20,9 @@ from tests.tiny_networks import random_weights, tiny_checkpoint
 WIDTHS = (8, 8, 16)
 
 
-def taught(seed=0) -> DetailNetwork:
+def taught(seed=0, widths=WIDTHS) -> DetailNetwork:
     """A small network that changes pictures by something."""
-    network = random_weights(DetailNetwork(WIDTHS), seed)
+    network = random_weights(DetailNetwork(widths), seed)
     network.conv_out.weight.data *= 0.1
     return network
 
@@ -86,6 +86,31 @@ class TestCheckpoint:
         made.extras["detail"]["conv_out.weight"] = torch.zeros(3, 3)
         with pytest.raises(InputError, match=r"lacks 1 of \d+ tensors.*conv_out.weight"):
             build_detail_network(made)
+
+    @pytest.mark.parametrize(
+        ("name", "tensor"),
+        [
+            ("conv_out.scale", torch.zeros(3)),
+            ("down.3.0.first.weight", torch.zeros(16, 16, 3, 3)),
+            ("down.0.0.first.weight", torch.tensor(1.0)),
+            ("down.1.0.first.weight", torch.zeros(2**40, 0, 3, 3)),
+            ("down.2.0.first.weight", torch.zeros(0, 0, 3, 3)),
+            ("up.1.1.second.bias", torch.zeros(8)),
+        ],
+    )
+    def test_tensors_that_do_not_belong_to_it_or_claim_another_size_are_refused(self, name, tensor):
+        made = checkpoint_with_detail()
+        made.extras["detail"][name] = tensor
+        with pytest.raises(InputError, match="detail network lacks .* too many, such as"):
+            build_detail_network(made)
+
+    def test_one_with_more_levels_takes_pictures_of_any_size(self):
+        network = taught(widths=(4, 4, 4, 4, 4, 4))
+        found = build_detail_network(checkpoint_with_detail(network))
+        frames, layers = pictures(1, 72, 40)
+        np.testing.assert_array_equal(
+            restore_detail(found, frames, layers, 0), restore_detail(network, frames, layers, 0)
+        )
 
     def test_a_denoiser_without_the_proxy_is_refused(self):
         made = checkpoint_with_detail()

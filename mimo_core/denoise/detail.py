@@ -28,7 +28,6 @@ BODY_CODE = "body code"  # read beside them: where the body is, in whatever colo
 DETAIL_WIDTHS = (48, 64, 96, 96)  # channels at a half, a quarter, an eighth and a sixteenth of the width
 DETAIL_BLOCKS = 1  # at each width, on the way down and up
 INPUTS, OUTPUTS = 12, 9  # channels
-MULTIPLE = 2 ** len(DETAIL_WIDTHS)  # pixels
 RESTORED_AT_ONCE = 4  # where memory holds them
 
 
@@ -41,6 +40,7 @@ class DetailNetwork(nn.Module):
         super().__init__()
         convolve = partial(operations.Conv2d, device=device)
         steps = list(pairwise(widths))
+        self.multiple = 2 ** len(widths)  # pixels of a side, to which pictures are filled up
         self.conv_in = convolve(4 * INPUTS, widths[0], 3, padding=1)
         self.down = nn.ModuleList(_make_blocks(width, blocks, convolve) for width in widths)
         self.narrow = nn.ModuleList(convolve(width, wider, 3, stride=2, padding=1) for width, wider in steps)
@@ -54,7 +54,7 @@ class DetailNetwork(nn.Module):
         """Pictures (N, 3, H, W) of drawn ones and of the layers that they were drawn from, all in -1..1."""
         height, width = drawn.shape[2:]
         layers = torch.cat([drawn, plate, proxy, body_code], 1)
-        more = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
+        more = (0, -width % self.multiple, 0, -height % self.multiple)
         mixed = self._mix(pad(layers, more, mode="replicate") if any(more) else layers)[..., :height, :width]
         toward_plate, toward_proxy, added = mixed.chunk(3, 1)
         return drawn + toward_plate * (plate - drawn) + toward_proxy * (proxy - drawn) + added
@@ -125,12 +125,18 @@ def build_detail_network(checkpoint: Checkpoint, device=None, *, operations=nn) 
             f"The checkpoint's detail network reads {' and '.join(DETAIL_LAYERS)}, but its denoiser reads "
             f"{', '.join(checkpoint.trained.concat)}. Its metadata is damaged, or was written by another version."
         )
-    network = DetailNetwork(*_infer_shape(state), operations=operations, device="meta")
+    # Only what the file really holds gives a size: a tensor without numbers may claim any.
+    network = DetailNetwork(
+        *_infer_shape({name: tensor for name, tensor in state.items() if _is_kernel(tensor)}),
+        operations=operations,
+        device="meta",
+    )
     wanted = network.state_dict()
-    if wrong := [name for name in wanted if name not in state or state[name].shape != wanted[name].shape]:
+    absent = [name for name in wanted if name not in state or state[name].shape != wanted[name].shape]
+    if wrong := absent + sorted(state.keys() - wanted.keys()):
         raise InputError(
-            f"The checkpoint's detail network lacks {len(wrong)} of {len(wanted)} tensors, or has them in another "
-            f"shape, such as {wrong[0]}. Get the file again."
+            f"The checkpoint's detail network lacks {len(absent)} of {len(wanted)} tensors, or has them in another "
+            f"shape, and has {len(wrong) - len(absent)} too many, such as {wrong[0]}. Get the file again."
         )
     state = {
         name: tensor.to(device, torch.float32, memory_format=_choose_layout(tensor)) for name, tensor in state.items()
@@ -143,6 +149,11 @@ def _infer_shape(state: Mapping[str, Tensor]) -> tuple[tuple[int, ...], int]:
     """Widths and blocks of a network by its tensors."""
     widths = list_widths(state, r"down\.(\d+)\.0\.first\.weight")
     return tuple(widths) or DETAIL_WIDTHS, len(list_widths(state, r"down\.0\.(\d+)\.first\.weight"))
+
+
+def _is_kernel(tensor: Tensor) -> bool:
+    """Whether it is the kernel of a convolution between equally many channels."""
+    return tensor.ndim == 4 and tensor.shape[0] == tensor.shape[1] and tensor.numel() > 0
 
 
 def _choose_layout(tensor: Tensor) -> torch.memory_format:

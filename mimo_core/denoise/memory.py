@@ -11,7 +11,8 @@ import torch
 from ..errors import InputError
 
 
-PLAIN_ERRORS = ("DefaultCPUAllocator", "MPS backend out of memory")  # a CPU's and a Mac's have no class of their own
+# A CPU's and a Mac's have no class of their own. The last is of one tensor that is larger than a Mac's GPU ever holds.
+PLAIN_ERRORS = ("DefaultCPUAllocator", "MPS backend out of memory", "Invalid buffer size")
 
 Result = TypeVar("Result")
 Fallback = TypeVar("Fallback")

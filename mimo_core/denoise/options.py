@@ -165,7 +165,8 @@ def _choose_vae_dtype(precision: str, device):
 
     if precision == "auto":
         is_supported = getattr(torch.get_device_module(device), "is_bf16_supported", None)
-        # Cards before Ampere only imitate it, and are slower with it.
-        is_fast = is_supported is not None and is_supported(including_emulation=False)
+        # NVIDIA's cards before Ampere only imitate it, and are slower with it.
+        how = {"including_emulation": False} if device.type == "cuda" else {}
+        is_fast = is_supported is not None and is_supported(**how)
         return torch.bfloat16 if is_fast else torch.float32
     return getattr(torch, PRECISION_NAMES[precision])

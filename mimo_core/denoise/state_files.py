@@ -103,7 +103,11 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
 
 def list_widths(state: Mapping[str, Tensor], pattern: str) -> list[int]:
     """Output channels of the layers whose names fit the pattern, in the order of the number in it."""
-    found = {int(match[1]): len(tensor) for name, tensor in state.items() if (match := re.fullmatch(pattern, name))}
+    found = {
+        int(match[1]): len(tensor)
+        for name, tensor in state.items()
+        if tensor.ndim and (match := re.fullmatch(pattern, name))
+    }
     return [found[number] for number in sorted(found)]
 
 

@@ -48,7 +48,7 @@ def draw_shards(
 ) -> None:
     """Let the networks of a stage draw all samples of a folder, and write the pictures beside them.
 
-    Files with the same key, a name for the networks, are kept.
+    Files with the same key, a name for the networks, and as many samples are kept.
     part: (this worker, number of workers); workers share the files out among them
     """
     from safetensors.torch import save_file
@@ -56,7 +56,8 @@ def draw_shards(
     first, latents = 0, stage.data
     for number, path in enumerate(_list_shards(folder)):
         out, count = path.with_name(DRAWN_FILE.format(number)), len(Shards.of_files([path]))
-        if number % part[1] == part[0] and read_maker(out, DRAWER_KEY) != key:
+        is_there = read_maker(out, DRAWER_KEY) == key and _count_drawn(out) == count
+        if number % part[1] == part[0] and not is_there:
             drawn = []
             for row in range(first, first + count):
                 batch = stage.make_batch([(row, list(range(latents.frames)))], device)
@@ -75,9 +76,10 @@ class DrawnClips:
 
         paths = _list_shards(folder)
         self._shards, self._places = Shards.of_files(paths), []
-        for number in range(len(paths)):
-            file = safe_open(paths[number].with_name(DRAWN_FILE.format(number)), "np")
-            self._places += [(file, row) for row in range(file.get_slice("drawn").get_shape()[0])]
+        for number, path in enumerate(paths):
+            out = path.with_name(DRAWN_FILE.format(number))
+            file = safe_open(out, "np")
+            self._places += [(file, row) for row in range(_count_drawn(out))]
 
     def __len__(self) -> int:
         return len(self._shards)
@@ -88,6 +90,14 @@ class DrawnClips:
             return self._shards.read(number, name, frames)
         file, row = self._places[number]
         return file.get_slice(name)[row : row + 1][0][frames]
+
+
+def _count_drawn(path: Path) -> int:
+    """How many samples a file of drawn pictures is of."""
+    from safetensors import safe_open
+
+    with safe_open(path, "np") as file:
+        return file.get_slice("drawn").get_shape()[0]
 
 
 def _list_shards(folder: Path) -> list[Path]:
