@@ -15,6 +15,7 @@ from mimo_core.denoise.sampling import Conditions, sample_latents
 from mimo_core.errors import InputError
 from mimo_lab.training.autoencoder import PooledAutoencoderStage, make_autoencoder, normalize_pictures
 from mimo_lab.training.denoiser import BatchConfig, Mimo, list_sampled_timesteps
+from mimo_lab.training.detail import DRAWN_FILE, DrawnClips, draw_shards
 from mimo_lab.training.drawing import DrawingNetworks, DrawingStage, SharpeningStage
 from mimo_lab.training.image_encoder import make_image_encoder
 from mimo_lab.training.latents import Encoders, Latents, encode_shards
@@ -197,6 +198,30 @@ def draw(pool, steps=2, kind=DrawingStage) -> DrawingStage:
     both = DrawingNetworks(networks(), make_autoencoder())
     batching = BatchConfig(clips=2, frames=4, in_order=True)
     return kind("drawing", both, pool, LAYERS, batching, picture_loss=PictureLoss(), steps=steps)
+
+
+def test_clips_are_drawn_once_and_anew_for_other_networks_or_another_number_of_samples(folder, latents):
+    from safetensors.numpy import load_file, save_file
+
+    stage, file = draw(latents), folder / DRAWN_FILE.format(0)
+    drawn = []
+
+    def count_drawn(key):
+        drawn.clear()
+        draw_shards(folder, stage, torch.device("cpu"), key=key, progress=lambda done, _: drawn.append(done))
+        return len(drawn)
+
+    assert count_drawn("a") == 3
+    first = load_file(file)["drawn"]
+    assert first.shape == (3, FRAMES, SIZE, SIZE, 3) and first.std() > 1
+    assert count_drawn("a") == 0
+    save_file({"drawn": first[:2]}, file, metadata={"mimo_drawer": "a"})
+    assert count_drawn("a") == 3
+    assert count_drawn("b") == 3
+    clips = DrawnClips(folder)
+    assert len(clips) == 3
+    np.testing.assert_array_equal(clips.read(2, "drawn", [1, 3]), first[2, [1, 3]])
+    np.testing.assert_array_equal(clips.read(1, "plate", [0]), make_numbered_sample(11).plate[:1])
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from inspect import signature
 from pathlib import Path
 
 from ..errors import InputError
@@ -165,8 +166,9 @@ def _choose_vae_dtype(precision: str, device):
 
     if precision == "auto":
         is_supported = getattr(torch.get_device_module(device), "is_bf16_supported", None)
-        # NVIDIA's cards before Ampere only imitate it, and are slower with it.
-        how = {"including_emulation": False} if device.type == "cuda" else {}
-        is_fast = is_supported is not None and is_supported(**how)
+        is_fast = is_supported is not None and is_supported()
+        # NVIDIA's cards before Ampere only imitate it, and are slower with it. Not every module tells these apart.
+        if is_fast and "including_emulation" in signature(is_supported).parameters:
+            is_fast = is_supported(including_emulation=False)
         return torch.bfloat16 if is_fast else torch.float32
     return getattr(torch, PRECISION_NAMES[precision])
