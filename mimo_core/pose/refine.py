@@ -47,8 +47,9 @@ WORLD_OUTLIER = 0.2  # meters, as PIXEL_OUTLIER
 BETA_SIGMA = 1.0  # the shape values of the free body are normalized
 # Meters. Nothing in a picture tells the stature, but noise, fast motion and blur make small bodies cheap: a compressed
 # and a fast clip gave 1.02 and 1.34 m, which no character could reach. Within the first the stature is free: held there
-# as well it cost seed 1003 0.013 of the silhouette (2026-11-28). The second counts in each frame that is seen.
-FREE_STATURE = 0.2
+# as well it cost seed 1003 0.013 of the silhouette, and from 0.2 m on seed 1017 0.2 of what is in front (2026-11-28).
+# The second counts in each frame that is seen.
+FREE_STATURE = 0.22
 STATURE_SIGMA = 0.05
 SHIFT_ACCELERATION = (4.0, 4.0, 4.0)  # meters per second squared, of the body as a whole
 # Radians per second squared.
