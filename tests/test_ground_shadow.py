@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mimo_core.compositing.composite import composite
-from mimo_core.compositing.ground_shadow import find_cast_shadow
+from mimo_core.compositing.ground_shadow import GroundShadow, find_cast_shadow
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.scene import Scene
 
@@ -71,3 +71,49 @@ def test_the_shadow_at_the_soles_can_be_seen_where_nobody_stood(ground):
     assert drawn[below].mean() < 0.75 * ground[below].mean()
     aside = np.s_[:, :100]
     np.testing.assert_array_equal(drawn[aside], ground[aside])
+
+
+def test_a_hard_shadow_on_ground_full_of_detail_is_found():
+    """Detail fades with the light, so that grass in the sun was taken for something else than grass in the shade."""
+    grass = np.random.default_rng(0).normal((110, 140, 80), 25, (HEIGHT, WIDTH, 3)).clip(0, 255).astype(np.uint8)
+    source = grass.copy()
+    source[SOLES - 20 : SOLES + 10, 50:130] = (source[SOLES - 20 : SOLES + 10, 50:130] * 0.4).astype(np.uint8)
+    source[stand(50) > 0] = (40, 40, 60)
+    box, dark = find_cast_shadow(source, grass, stand(50), np.zeros((HEIGHT, WIDTH), bool))
+    whole = np.zeros((HEIGHT, WIDTH), np.float32)
+    box.cut(whole)[:] = dark
+    assert abs(whole[SOLES - 10 : SOLES, 75:125].mean() - 0.6) < 0.03
+
+
+@pytest.mark.parametrize("level", [4, 15])
+def test_grain_at_night_is_no_shadow(level):
+    rng = np.random.default_rng(0)
+    source, plate = rng.normal(level, 1.5, (2, HEIGHT, WIDTH, 3)).clip(0, 255).astype(np.uint8)
+    source[stand(50) > 0] = (40, 40, 60)
+    assert find_cast_shadow(source, plate, stand(50), np.zeros((HEIGHT, WIDTH), bool)) is None
+
+
+def test_a_plate_in_another_light_is_not_darkened(ground):
+    source = (ground * 0.6).astype(np.uint8)
+    source[stand(50) > 0] = (40, 40, 60)
+    assert find_cast_shadow(source, ground, stand(50), np.zeros((HEIGHT, WIDTH), bool)) is None
+
+
+def test_the_shadow_does_not_fall_twice_on_others_who_stand_in_it(source, ground):
+    other = stand(100) > 0
+    others = [np.where(other[..., None], np.uint8(90), picture) for picture in (source, ground)]
+    box, dark = find_cast_shadow(*others, stand(50), other)
+    whole = np.zeros((HEIGHT, WIDTH), np.float32)
+    box.cut(whole)[:] = dark
+    assert whole[SOLES - 4 : SOLES - 1, 70:88].min() > 0.3
+    assert whole[20:SOLES, 94:106].max() < 0.01
+
+
+def test_the_shadow_leaves_with_feet_that_leave_the_frame(source, ground):
+    lows = []
+    for below in (0, 1, 2, 20):  # rows of ground in the picture
+        cut = [picture[: SOLES + below] for picture in (source, ground, stand(50))]
+        plate, person = cut[1].copy(), cut[2]
+        drawn = GroundShadow(0.5).shade(plate, person, cut[0], person, np.zeros(person.shape, bool))
+        lows.append(float(drawn[SOLES - 5 : SOLES - 1, 100:128].mean()))
+    assert lows[0] == lows[1] == ground[SOLES - 5 : SOLES - 1, 100:128].mean() > lows[2] > lows[3] + 10

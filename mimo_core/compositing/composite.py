@@ -75,8 +75,9 @@ def _composite(scene: Scene, images, masks, color_match: str, feather: int, shad
     total = len(images) if hasattr(images, "__len__") else scene.frames
     for done, (image, mask, source, plate, occluder) in enumerate(aligned, 1):
         alpha, frame = _feather(mask, feather), 0 if scene.is_still else done - 1 + (part.first if part else 0)
-        lit = ground.shade(plate, mask, source, scene.person[frame], _find_hidden(scene, frame, occluder))
-        under = _lay_character(lit, tone(image), alpha)
+        if shadow:
+            plate = ground.shade(plate, mask, source, scene.person[frame], _find_hidden(scene, frame, occluder))
+        under = _lay_character(plate, tone(image), alpha)
         frame = _lay_occluder(under, source, occluder)
         yield frame
         progress(done, max(total, done), frame)

@@ -24,10 +24,13 @@ RIM = 2.0  # pixels around the person whose colors are theirs in part
 LEG_REACH = 0.03  # above the feet, what is darker so near their outline is its blur
 BLUR = 0.6  # pixels
 FAINT, SURE = 0.02, 0.05  # of the light: less is grain, more is shadow
+SURE_LEVELS = 3.0  # the same in levels, which counts at night: less is grain
+BLACK = 8.0  # levels below which shares of the light say nothing
 LEAST_AREA = 1e-3  # of the squared height
+LARGEST_SHARE = 0.5  # of where it is looked for: more is a plate in another light
 GRAY = 0.25  # by which the channels' shares of the light may differ in a shadow
 MOST_DARK = 0.85
-LOST_DETAIL = 1.3  # the ground has so much more detail without its shadow at most: else something else stands there
+LOST_DETAIL = 1.3  # for its light the ground has so much more detail without its shadow at most: else it is no ground
 NEAR, FAR = 0.15, 0.4  # between the feet then and now: up to this their shadow stays, from this on it is gone
 
 
@@ -109,7 +112,7 @@ def find_cast_shadow(
     import cv2
 
     feet = Box.of_mask(person > 127)
-    if feet is None or _measure_room_below(feet, person.shape[0]) < 1:
+    if feet is None or _measure_room_below(feet, person.shape[0]) == 0:
         return None
     across, along = round(ACROSS * feet.height), round(ALONG * feet.height)
     area = Box(feet.left, feet.bottom - 1, feet.right, feet.bottom).expanded(across, along, *person.shape)
@@ -124,8 +127,9 @@ def find_cast_shadow(
     usable = (~covered).astype(np.float32)
     pictures = [cv2.GaussianBlur(picture * usable[..., None], (0, 0), BLUR) for picture in (before, after)]
     pictures = [picture / np.maximum(cv2.GaussianBlur(usable, (0, 0), BLUR), 1e-3)[..., None] for picture in pictures]
-    shares = pictures[0] / np.maximum(pictures[1], 8)
-    dark = 1 - channel_sum(pictures[0]) / np.maximum(channel_sum(pictures[1]), 24)
+    shares = np.maximum(pictures[0], BLACK) / np.maximum(pictures[1], BLACK)
+    light = [channel_sum(picture) / 3 for picture in pictures]
+    dark = 1 - np.maximum(light[0], BLACK) / np.maximum(light[1], BLACK)
     is_gray = channel_maximum(shares) + channel_maximum(-shares) < GRAY
     found = changed & ~covered & is_gray & (dark > FAINT)
     lowest = feet.bottom - area.top - box.top
@@ -133,15 +137,19 @@ def find_cast_shadow(
     found &= low | ~dilate_mask(body, LEG_REACH * feet.height)
     begins = dilate_mask(body, max(FOOT_REACH * feet.height, RIM + 1)) & low
     count, parts = cv2.connectedComponents(found.astype(np.uint8), connectivity=8)
-    kept = np.bincount(parts[begins & found & (dark > SURE)], minlength=count) > 0
-    kept &= np.bincount(parts.reshape(-1)) > LEAST_AREA * feet.height**2
+    is_sure = (dark > SURE) & (light[1] - light[0] > SURE_LEVELS)
+    kept = np.bincount(parts[begins & found & is_sure], minlength=count) > 0
+    size = np.bincount(parts.reshape(-1), minlength=count)
+    kept &= (size > LEAST_AREA * feet.height**2) & (size < LARGEST_SHARE * area.area)
     kept &= _measure_detail(after, parts, count) < LOST_DETAIL * _measure_detail(before, parts, count)
     kept[0] = False
     if not kept.any():
         return None
     dark = np.where(kept[parts], dark, 0).clip(0, MOST_DARK)
     field = extrapolate_field(dark[..., None], usable)[..., 0]
-    dark = cv2.GaussianBlur(np.where(covered, np.where(low, field, 0), dark).astype(np.float32), (0, 0), BLUR)
+    # Whom or what the plate shows as the source does has its shadow already.
+    goes_on = low & (body | (covered & changed))
+    dark = cv2.GaussianBlur(np.where(goes_on, field, dark).astype(np.float32), (0, 0), BLUR)
     box = Box(*(at + start for at, start in zip(box, (area.left, area.top) * 2, strict=True)))
     return box, dark
 
@@ -152,20 +160,23 @@ def _measure_room_below(box: Box, height: int) -> float:
 
 
 def _measure_detail(picture: np.ndarray, parts: np.ndarray, count: int) -> np.ndarray:
-    """How much neighboring pixels of a picture (h, w, 3) differ in each of the numbered parts (h, w), (count,)."""
+    """How much neighboring pixels of a picture (h, w, 3) differ in each of the numbered parts (h, w), (count,).
+
+    In shares of the part's light, by which detail fades in a shadow.
+    """
     gray = channel_sum(picture.astype(np.float32))
     steps = np.abs(np.diff(gray, axis=0))[:, :-1] + np.abs(np.diff(gray, axis=1))[:-1]
     number = parts[:-1, :-1].reshape(-1)
     total = np.bincount(number, steps.reshape(-1), count)
-    return total / np.maximum(np.bincount(number, minlength=count), 1)
+    return total / np.maximum(np.bincount(number, gray[:-1, :-1].reshape(-1), count), 1)
 
 
 def _compare_feet(mask: np.ndarray, box: Box, person: np.ndarray) -> float:
-    """1 where the character stands on the person's feet, 0 where they stand elsewhere."""
+    """1 where the character stands on the person's feet, 0 where they stand elsewhere or the feet may be cut."""
     feet = Box.of_mask(person > 127)
     now, then = ((each.bottom, _find_middle(layer, each)) for layer, each in ((mask, box), (person, feet)))
     off = np.hypot(*np.subtract(now, then)) / max(box.height, feet.height)
-    return float(np.interp(off, (NEAR, FAR), (1, 0)))
+    return float(np.interp(off, (NEAR, FAR), (1, 0))) * _measure_room_below(feet, len(person))
 
 
 def _find_middle(mask: np.ndarray, box: Box) -> float:
