@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from mimo_core.scene.canvas import BackgroundCanvas
-from mimo_core.scene.filters import LARGEST_DISC, dilate_mask, erode_mask
+from mimo_core.scene.fields import extrapolate_field
+from mimo_core.scene.filters import LARGEST_DISC, dilate_mask, erode_mask, take_pixels
 from mimo_core.scene.fitted_body import BODY_PATCHES, BodyStore, FittedBody
 from mimo_core.scene.pixel_samples import PIXEL_SAMPLES, BackgroundSamples
 
@@ -43,6 +44,36 @@ def test_the_middle_color_of_a_pixel_is_that_of_its_samples_in_order():
         known = np.sort(samples.samples[: kept[row, column], row, column].astype(int), axis=0)
         wanted = (known[(len(known) - 1) // 2] + known[len(known) // 2] + 1) // 2 if len(known) else np.zeros(3)
         assert middle[row, column].tolist() == wanted.tolist()
+
+
+def test_samples_of_a_higher_rank_take_the_place_of_those_of_a_lower_one():
+    samples = BackgroundSamples(BackgroundCanvas(0, 9, 0, 9, (3, 1), {}, is_shift=True))
+    ranks = [[1, 0, 2], [1, 0, 1], [2, 0, 1], [0, 0, 2]]
+    for frame, rank in enumerate(ranks):
+        picture = np.full((1, 3, 3), 10 * (frame + 1), np.uint8)
+        samples.add(picture, np.array([[True, frame != 1, True]]), frame, np.array([rank], np.uint8))
+    assert samples.count.tolist() == [[1, 3, 2]]
+    assert samples.median()[0, :, 0].tolist() == [30, 30, 25]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (5, 9), (33, 47)])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_field_is_continued_channel_by_channel_at_any_size(shape, channels):
+    field, weight = np.random.default_rng(2).normal(size=(*shape, channels)).astype(np.float32), scatter(0.5, 1, shape)
+    for smooth in (0, 2):
+        together = extrapolate_field(field, weight, smooth=smooth)
+        alone = [
+            extrapolate_field(field[..., number : number + 1], weight, smooth=smooth) for number in range(channels)
+        ]
+        np.testing.assert_allclose(together, np.concatenate(alone, 2), atol=1e-5)
+
+
+def test_pixels_at_places_are_those_of_the_picture_whatever_its_layout():
+    picture = np.random.default_rng(3).integers(0, 256, (9, 14, 3)).astype(np.uint8)
+    places = np.array([0, 5, 26, 26])
+    for view in (picture[:, ::2], picture[::2], picture[..., ::-1], picture[:, :7].astype(np.float32)):
+        np.testing.assert_array_equal(take_pixels(view, places), view.reshape(-1, 3)[places])
+    assert take_pixels(picture, places[:0]).shape == (0, 3)
 
 
 def test_stored_bodies_are_those_that_were_drawn():
