@@ -21,7 +21,7 @@ from .errors import InputError
 from .identity.encode import encode_identity
 from .identity.identity import Identity
 from .media.clip import Clip, Masks
-from .media.fades import find_fade
+from .media.fades import Fade, find_fade
 from .media.store import FrameStore
 from .motion.motion import Motion
 from .pose.blazepose import BlazePose
@@ -135,7 +135,7 @@ def replace_character(
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identity = encode_identity(character)
-    clip, fade_again = _lift_fade(clip, scene)
+    clip, fade = lift_fade(clip, scene)
     found, scene = prepare_replacement(
         clip,
         scene=scene,
@@ -149,20 +149,23 @@ def replace_character(
     )
     decoder = decoder or ProxyDecoder()
     drawn = decoder.draw(identity, found.motion, scene, color_match=color_match, watch=watch)
-    return Job(fade_again(drawn), scene, found.motion, identity, (*identity.notes, *found.notes))
+    return Job(_fade_again(drawn, fade), scene, found.motion, identity, (*identity.notes, *found.notes))
 
 
-def _lift_fade(clip: Clip, scene: Scene | None) -> tuple[Clip, Callable[[Iterator[tuple]], Iterator[tuple]]]:
-    """The clip without a fade at its ends, and what gives finished frames the fade again. Another scene has none."""
+def lift_fade(clip: Clip, scene: Scene | None) -> tuple[Clip, Fade | None]:
+    """The clip without a fade at its ends, and the fade. In another `scene` the character does not fade."""
     fade = find_fade(clip) if scene is None else None
+    return (clip, None) if fade is None else (fade.lift(clip), fade)
+
+
+def _fade_again(
+    drawn: Iterator[tuple[np.ndarray, np.ndarray]], fade: Fade | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Finished frames, each with its mask, as dark as the clip was."""
     if fade is None:
-        return clip, lambda drawn: drawn
-
-    def fade_again(drawn: Iterator[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        frames, masks, _ = _unzip_pairs(drawn)
-        return zip(fade.apply(frames, clip), masks, strict=False)
-
-    return fade.lift(clip), fade_again
+        return drawn
+    frames, masks, _ = _unzip_pairs(drawn)
+    return zip(fade.apply(frames), masks, strict=False)
 
 
 def prepare_replacement(
@@ -177,7 +180,10 @@ def prepare_replacement(
     progress_of: Callable[[str], Progress] = ignore_stages,
     watch: Stopwatch | None = None,
 ) -> tuple[Estimate, Scene]:
-    """What a person does in a clip, and the clip's own scene unless one is given. InputError without a person."""
+    """What a person does in a clip, and the clip's own scene unless one is given. InputError without a person.
+
+    A clip that fades is given as `lift_fade` makes it.
+    """
     watch = watch or Stopwatch()
     with watch.stage("pose"):
         found = find_person(clip, person=person, at=at, networks=networks, progress=progress_of("pose"))
@@ -227,7 +233,7 @@ def replace_people(
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identities = [encode_identity(character) for character in characters]
-    clip, fade_again = _lift_fade(clip, scene)
+    clip, fade = lift_fade(clip, scene)
     with watch.stage("pose"):
         asked = {"numbers": numbers, "count": len(characters) if len(characters) > 1 else 0, "networks": networks}
         found = find_everybody(clip, progress=progress_of("pose"), **asked)
@@ -237,7 +243,7 @@ def replace_people(
         decoder or ProxyDecoder(), identities, found.motion, scene, color_match=color_match,
         progress_of=progress_of, watch=watch,
     )  # fmt: skip
-    return Job(fade_again(drawn), scene, found.motion, identities[0], (*notes, *found.notes))
+    return Job(_fade_again(drawn, fade), scene, found.motion, identities[0], (*notes, *found.notes))
 
 
 def draw_characters(

@@ -37,7 +37,7 @@ class TestFade:
     def test_what_nobody_changed_comes_back_to_the_last_bit(self, picture):
         clip = fade(picture, ramp(FRAMES))
         found = find_fade(clip)
-        again = list(found.apply(iter(found.lift(clip)), clip))
+        again = list(found.apply(iter(found.lift(clip))))
         seen = found.gains >= 0.2
         assert all(np.array_equal(a, b) for a, b in zip(np.array(again)[seen], np.array(list(clip))[seen], strict=True))
 
@@ -46,7 +46,7 @@ class TestFade:
         found = find_fade(clip)
         drawn = np.stack(list(found.lift(clip)))
         drawn[:, 10:20, 10:20] = 200
-        levels = [frame[10:20, 10:20].mean() for frame in found.apply(iter(drawn), clip)]
+        levels = [frame[10:20, 10:20].mean() for frame in found.apply(iter(drawn))]
         assert np.allclose(levels, 200 * ramp(FRAMES), atol=10)
 
     def test_a_dark_clip_a_bright_one_and_one_with_a_black_frame_have_none(self, picture):

@@ -12,10 +12,11 @@ from PIL import Image
 from mimo_core.cli import run_command
 from mimo_core.errors import InputError
 from mimo_core.farm.lossless import LosslessFrames, write_lossless
-from mimo_core.farm.work import Work, open_work, segment_file, write_work
+from mimo_core.farm.work import Work, open_work, segment_file, write_segment, write_work
 from mimo_core.identity.encode import encode_identity
 from mimo_core.identity.joints import PictureJoints
-from mimo_core.media.clip import Clip, Masks, Sound
+from mimo_core.media.clip import Clip, Masks, Sound, write_video
+from mimo_core.media.fades import find_fade
 from mimo_core.media.picture import read_picture
 from mimo_core.motion.builtin import builtin_motion
 from mimo_core.motion.files import save_motion
@@ -55,6 +56,11 @@ def draw(work: Work, frames: range | None = None):
     if frames is None:
         return ProxyDecoder().draw(work.identity, work.motion, work.scene, **settings)
     return ProxyDecoder().draw_part(work.identity, work.motion, work.scene, frames, **settings)
+
+
+def write_plain(folder, work: Work):
+    write_work(folder, work)
+    return folder
 
 
 class TestLosslessFrames:
@@ -107,6 +113,16 @@ class TestWorkFolder:
         write_work(tmp_path / "a", replace(work, identity=replace(work.identity, motion=None, joints=joints)))
         np.testing.assert_array_equal(open_work(tmp_path / "a").identity.joints.pixels, joints.pixels)
 
+    def test_the_fade_of_a_clip_is_kept(self, work, whole, tmp_path):
+        gains = np.concatenate([np.linspace(0, 1, 9), np.ones(FRAMES - 9)])
+        clip = Clip.from_array((whole * gains[:, None, None, None]).astype(np.uint8), 12)
+        fade = find_fade(clip)
+        write_work(tmp_path / "a", replace(work, fade=fade))
+        again = open_work(tmp_path / "a").fade
+        np.testing.assert_array_equal(again.gains, fade.gains)
+        np.testing.assert_array_equal(list(again.apply(iter(whole))), list(fade.apply(iter(whole))))
+        assert open_work(write_plain(tmp_path / "b", work)).fade is None
+
     def test_a_still_scene_without_occluders_stays_one(self, work, tmp_path):
         still = Clip.still(np.full((SIZE, SIZE, 3), 90, np.uint8), 1)
         nothing = Masks.constant(0, 1, SIZE, SIZE)
@@ -149,6 +165,26 @@ class TestCommands:
         ]
         np.testing.assert_array_equal(np.concatenate(parts), whole)
         assert len(Clip.from_file(out)) == 60
+
+    def test_a_clip_that_comes_out_of_black_is_prepared_without_its_fade(self, inputs, tmp_path):
+        frames = make_shot(3, size=160, frames=10, samples=1, occluders="none", camera="fixed").frames
+        gains = np.concatenate([np.linspace(0, 1, 6), np.ones(4)])
+        dark = (frames * gains[:, None, None, None]).astype(np.uint8)
+        write_video(tmp_path / "dark.mp4", iter(dark), fps=Fraction(12))
+        given = ["replace", *inputs[:2], "--video", str(tmp_path / "dark.mp4"), "--work", str(tmp_path / "work")]
+        assert run_command(given) == 0
+        work = open_work(tmp_path / "work")
+        np.testing.assert_allclose(work.fade.gains, gains, atol=0.03)
+        assert np.ptp([frame.mean() for frame in work.scene.source]) < 5
+
+    def test_what_is_joined_is_as_dark_as_the_clip(self, work, whole, tmp_path):
+        gains = np.concatenate([np.linspace(0, 1, 9), np.ones(FRAMES - 9)])
+        fade = find_fade(Clip.from_array((whole * gains[:, None, None, None]).astype(np.uint8), 12))
+        write_work(tmp_path / "a", replace(work, fade=fade, segments=1))
+        write_segment(tmp_path / "a", 0, whole)
+        assert run_command(["join", str(tmp_path / "a"), "--out", str(tmp_path / "a.mp4")]) == 0
+        levels = [frame.mean() for frame in Clip.from_file(tmp_path / "a.mp4")]
+        np.testing.assert_allclose(levels, gains * [frame.mean() for frame in whole], atol=3)
 
     def test_a_work_folder_keeps_to_its_inputs_and_its_segments(self, inputs, tmp_path, capsys):
         work = str(tmp_path / "work")

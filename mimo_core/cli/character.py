@@ -126,11 +126,12 @@ def _prepare_replace(options):
     from ..identity.encode import encode_identity
     from ..media.clip import Clip
     from ..pose.estimators import find_estimator
-    from ..replace import prepare_replacement
+    from ..replace import lift_fade, prepare_replacement
 
     clip = Clip.from_file(options.video or find_example().video, progress=start_bar("open"))
     scene = _make_scene(options.scene, clip.width, clip.height, clip.fps) if options.scene else None
     identity = encode_identity(_read_characters(options)[0])
+    clip, fade = lift_fade(clip, scene)
     found, scene = prepare_replacement(
         clip,
         scene=scene,
@@ -142,7 +143,7 @@ def _prepare_replace(options):
         progress_of=start_bar,
     )
     notes = (*clip.notes, *identity.notes, *found.notes, *([] if options.scene else [scene.report.text()]))
-    return Work(identity, found.motion, scene, clip.fps, clip.sound, "mean", {}, "", notes=notes)
+    return Work(identity, found.motion, scene, clip.fps, clip.sound, "mean", {}, "", notes=notes, fade=fade)
 
 
 def run_animate(options) -> None:

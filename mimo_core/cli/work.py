@@ -72,6 +72,7 @@ def run_join(options) -> None:
     work = open_work(options.work)
     merged = _merge(options, work.settings)
     frames = _read_frames(options, work, make_decoder(merged))
+    frames = frames if work.fade is None else work.fade.apply(frames)
     write_video(options.out, frames, fps=work.fps, sound=work.sound, total=work.frames, progress=start_bar("join"))
     print_lines(f"wrote {options.out}")
 

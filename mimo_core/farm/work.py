@@ -19,6 +19,7 @@ from ..errors import InputError
 from ..identity.identity import Identity
 from ..identity.joints import PictureJoints
 from ..media.clip import Clip, Masks, Sound
+from ..media.fades import Fade
 from ..motion.files import load_motion, save_motion
 from ..motion.motion import Motion
 from ..output import whole_folder
@@ -31,9 +32,10 @@ FORMAT = "mimo work 1"
 WORK_FILE = "work.json"  # written last: a folder without it is not a work folder
 SEGMENTS = "segments"
 LAYER_FILES = {"source": "source.mkv", "plate": "plate.mkv", "person": "person.mkv", "occluder": "occluder.mkv"}
+FADED_FILE = "faded.mkv"
 WORK_FILES = {
-    WORK_FILE, SEGMENTS, *LAYER_FILES.values(), "motion.safetensors", "identity.safetensors", "body.safetensors",
-    "sound",
+    WORK_FILE, SEGMENTS, FADED_FILE, *LAYER_FILES.values(), "motion.safetensors", "identity.safetensors",
+    "body.safetensors", "sound",
 }  # fmt: skip
 
 
@@ -51,6 +53,7 @@ class Work:
     key: str  # of the inputs and settings
     segments: int = 0
     notes: tuple[str, ...] = ()
+    fade: Fade | None = None  # of the clip, which the joined frames get again; the scene has none
 
     @property
     def frames(self) -> int:
@@ -65,6 +68,8 @@ def write_work(folder: Path, work: Work, *, progress: Progress = silent) -> None
         save_motion(partial / "motion.safetensors", work.motion)
         _write_identity(partial, work.identity)
         has_sound = _write_sound(partial, work.sound)
+        if work.fade is not None:
+            write_lossless(partial / FADED_FILE, work.fade.dark)
         (partial / SEGMENTS).mkdir()
         about = {
             "format": FORMAT,
@@ -81,6 +86,7 @@ def write_work(folder: Path, work: Work, *, progress: Progress = silent) -> None
             "settings": work.settings,
             "notes": list(work.notes),
             "identity_notes": list(work.identity.notes),
+            "gains": [] if work.fade is None else work.fade.gains.tolist(),
         }
         (partial / WORK_FILE).write_text(json.dumps(about, indent=1), "utf-8")
 
@@ -126,6 +132,7 @@ def open_work(folder: Path) -> Work:
         about["key"],
         about["segments"],
         tuple(about["notes"]),
+        _open_fade(folder, about),
     )
 
 
@@ -150,6 +157,14 @@ def _open_scene(folder: Path, about: dict) -> Scene:
     else:
         occluder = Masks.constant(0, count, height, width)
     return Scene(source, plate, person, occluder, is_still=about["is_still"])
+
+
+def _open_fade(folder: Path, about: dict) -> Fade | None:
+    gains, (width, height) = np.array(about.get("gains", ())), about["size"]
+    if not len(gains):
+        return None
+    frames = LosslessFrames(folder / FADED_FILE, int((gains < 1).sum()), (height, width, 3))
+    return Fade(gains, Clip(frames, Fraction(about["fps"])))
 
 
 def _write_identity(folder: Path, identity: Identity) -> None:

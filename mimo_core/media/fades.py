@@ -28,6 +28,7 @@ class Fade:
     """How bright the frames of a clip are beside what they would be without a fade, (F,) 0 to 1."""
 
     gains: np.ndarray
+    dark: Clip  # the frames with a gain below 1, as they are
 
     def lift(self, clip: Clip) -> Clip:
         """The clip without its fade. Frames that are too dark to show anything are the nearest ones that are not."""
@@ -38,13 +39,14 @@ class Fade:
         nearest = np.where(is_nearer, shown[before], shown[after])
         return replace(clip, source=_Lifted(clip.select(nearest.tolist()), self.gains[nearest]))
 
-    def apply(self, frames: Iterator[np.ndarray], clip: Clip) -> Iterator[np.ndarray]:
+    def apply(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         """Finished frames (H, W, 3) uint8, made from the lifted clip, as dark as the clip; what was equal stays."""
-        for number, (picture, gain) in enumerate(zip(frames, self.gains.tolist(), strict=True)):
+        dark = iter(self.dark)
+        for picture, gain in zip(frames, self.gains.tolist(), strict=True):
             if gain >= 1:
                 yield picture
                 continue
-            source = clip[number]
+            source = next(dark)
             if gain < UNSEEN_GAIN:
                 yield source
                 continue
@@ -83,7 +85,9 @@ def find_fade(clip: Clip) -> Fade | None:
     if len(opening) < frames and _is_dark(clip[frames - 1]):
         closing = _measure_ramp(_shrink_all(clip.read(frames - reach, frames))[::-1], fps)
         gains[frames - len(closing) :] = np.minimum(gains[frames - len(closing) :], closing[::-1])
-    return Fade(gains) if (gains < 1).any() and (gains >= LEAST_GAIN).any() else None
+    if (gains >= 1).all() or (gains < LEAST_GAIN).all():
+        return None
+    return Fade(gains, clip.select(np.flatnonzero(gains < 1).tolist()))
 
 
 def _measure_ramp(pictures: list[np.ndarray], fps: float) -> list[float]:
