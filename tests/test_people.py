@@ -11,6 +11,7 @@ from mimo_core.media.cuts import find_cuts
 from mimo_core.pose.appearance import compare_appearance
 from mimo_core.pose.blazepose import CropRegion, load_blazepose
 from mimo_core.pose.estimate import estimate_motion
+from mimo_core.pose.estimate_people import estimate_people
 from mimo_core.pose.people import (
     PersonTrack,
     Tracklet,
@@ -207,6 +208,21 @@ class TestCuts:
         light = (1 - share) * np.float32([1.0, 0.3, 0.2]) + share * np.float32([0.2, 0.3, 1.0])
         lit = (made.frames[np.arange(30) % FRAMES] * light).astype(np.uint8)
         assert find_cuts(Clip.from_array(lit, 24)) == set()
+
+    @pytest.mark.parametrize("estimate", [estimate_motion, estimate_people])
+    def test_a_job_can_be_stopped_while_they_are_looked_for(self, made, estimate):
+        read = []
+
+        def frame_at(index):
+            read.append(index)
+            return made.frames[index]
+
+        def stop(done, total, preview=None):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            estimate(Clip.from_array(made.frames, 12).derive(frame_at), progress=stop)
+        assert read == [0]
 
     def test_a_shot_has_none(self):
         assert find_cuts(Clip.from_array(make_shot(1, size=128, frames=8).frames, 12)) == set()

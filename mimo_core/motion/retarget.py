@@ -33,10 +33,7 @@ SWING = 0.03  # metres above the lower ankle from which a foot carries less and 
 SWING_RELEASE = 8.0  # how fast: 10 cm higher the leg may want 8 cm more than it has
 GIVE = 0.015  # metres before the end of a leg's reach at which the pelvis begins to sink, for no jerk, if legs differ
 ALIKE_LEGS = 0.05  # relative difference of leg length from which legs differ fully
-FACE_LEVELS = (
-    0.6,
-    0.85,
-)  # of the picture's height: with its neck above the first the face is seen, below the second not
+FACE_LEVELS = 0.6, 0.85  # of the picture's height: with its neck above the first a face is seen, below the second none
 STATURES = ("driver", "own")
 
 

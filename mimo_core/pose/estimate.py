@@ -80,7 +80,7 @@ def estimate_motion(
     person_mask, resized = fit_layer(person_mask, clip, "person mask")
     frames = len(clip)
     ticker = _StageTicker(progress, frames)
-    cuts = find_cuts(clip)
+    cuts = find_cuts(clip, ticker.wait)
     people: tuple[PersonTrack, ...] = ()
     found_hands = HandStore() if fingers else None
     if boxes is person_mask is None:
@@ -126,6 +126,10 @@ class _StageTicker:
     def __init__(self, progress: Progress, frames: int):
         self.progress, self.frames, self.done = progress, frames, 0
         self.total = 2 * frames + max(1, int(FIT_SHARE * frames))
+
+    def wait(self) -> None:
+        """Nothing is done yet, but a job can be stopped."""
+        self.progress(self.done, self.total)
 
     def look(self) -> None:
         self.done = min(self.done + 1, self.frames)

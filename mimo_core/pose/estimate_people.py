@@ -61,7 +61,7 @@ def estimate_people(
     guides = [(each, None) for each in boxes or ()] + [(None, each) for each in person_masks or ()]
     for box, mask in guides:
         check_guides(clip, box, mask, smoothing, focal)
-    cuts = find_cuts(clip)
+    cuts = find_cuts(clip, lambda: progress(0, len(clip)))
     people, chosen, notes, look = (), guides, [], progress
     if not guides:
         look = scale_progress(progress, 1, 2)
