@@ -11,6 +11,7 @@ import torch
 from mimo_core.denoise.autoencoder import LATENT_SCALE, Autoencoder, rename_taesd
 from mimo_core.denoise.checkpoints import open_checkpoint
 from mimo_core.denoise.config import MimoConfig
+from mimo_core.denoise.detail import DetailNetwork, build_detail_network
 from mimo_core.denoise.sampling import Conditions, sample_latents
 from mimo_core.errors import InputError
 from mimo_core.media.video_writer import write_video
@@ -475,6 +476,23 @@ class TestExport:
         wide = load_networks(out, run).denoising_unet.conv_in.weight
         assert wide.shape[1] == 16
         assert not wide[:, 12:].any()
+
+    @pytest.mark.parametrize(("layers", "stays"), [(LAYERS, True), (("plate", "occluder"), False)])
+    def test_a_detail_network_stays_where_its_layers_do(self, encoders, tmp_path, layers, stays):
+        from mimo_lab.training.run import train_run
+
+        pytest.importorskip("accelerate")
+        pytest.importorskip("tensorboard")
+        data = DataSettings(clips=1, size=SIZE, frames=2)
+        run = Run("more", data=data, networks=NETWORKS, layers=LAYERS)
+        extras = {"vae": vae_tensors(encoders[0]), "clip_vision": clip_vision_tensors(encoders[1])}
+        extras["detail"] = DetailNetwork((8, 8)).state_dict()
+        export_checkpoint(run, networks(), tmp_path / "start.safetensors", extras=extras)
+        fast = replace(FAST, steps=1, batch=1, frames=2)
+        run = replace(run, layers=layers, start=str(tmp_path / "start.safetensors"), stages={"clips": fast})
+        assert train_run(run, tmp_path / "out", on_cpu=True)
+        found = build_detail_network(open_checkpoint(tmp_path / "out" / "more.safetensors"))
+        assert (found is not None) == stays
 
     def test_what_it_brings_is_trained_further_or_stays(self, out, tmp_path):
         """A run that starts from a checkpoint goes on with its autoencoder and keeps its image encoder."""

@@ -38,8 +38,8 @@ LINE_SHARE = 0.3  # of the rows hold lines at most: a color that is everywhere i
 LINE_PIXELS = 2  # of a row beside the person that show ink: there is a line of letters
 LINE_MARGIN = 0.01  # of the body height: rows so near belong to the line, and so wide is the white border of a letter
 WHITE_SHARE = 0.5  # of what is around the ink of the line is white: its letters have a white border
-COUNTER_AREA = 1e-3  # of the squared body height: a larger gap within a letter is no error,
-PALE, PALE_SHARE = 200, 0.5  # nor is one of which less is paler than this: the scene is seen through it
+COUNTER_AREA = 1e-3  # of the squared body height: only smaller gaps within letters are filled
+PALE, PALE_SHARE = 200, 0.5  # all channels above, in so much of the gap: through a darker one the scene is seen
 HELD, FREE, DRAWN, BEGINS = 1, 2, 4, 8  # flags of a pixel in a frame: its run is long, was free, looks drawn, begins
 HUE_SHIFT = 4  # the hue of vivid strokes lies above the flags
 

@@ -33,7 +33,9 @@ END_AREA = 1e-2  # of the squared body height: a hand, a shoe or a tuft of hair 
 END_SHARE = 0.5  # of the sightings of such a piece at which it is at the end of a limb
 END_TRAVEL = 0.1  # of the body height: the deviation of its place in the scene; what stands still may be a letter
 END_SLIP = 0.6  # of that deviation may be left in the limb's own place: it moves with the limb
-RUSH_TRAVEL, RUSH_SIGHTINGS = 0.5, 3  # body heights in the scene: a body that rushes so far tells in few sightings
+# Body heights in the scene: what goes so far tells in so few sightings that it moves with the body. A skater's arm,
+# 2026-11-27. Where the camera's pan is lost, it counts as travel.
+RUSH_TRAVEL, RUSH_SIGHTINGS = 0.5, 3
 CARRIED_SLIP = 0.5  # of its travel in the scene may be left in the body's own place: it is carried along
 HELD_AREA = 3e-2  # of the squared body height: what is larger is no piece of a thing in the hand
 SCENERY_GUESSED = 0.3  # of what is the scene's the first guess takes less, over the frames in which it is followed

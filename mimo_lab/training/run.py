@@ -335,8 +335,10 @@ class Training:
         return extras[part]
 
     def _start_extras(self) -> Mapping[str, Mapping[str, torch.Tensor]]:
-        """What the checkpoint to start from holds beside its networks."""
-        return open_checkpoint(Path(self.run.start)).extras if self.run.start else {}
+        """What the checkpoint to start from holds beside its networks, but for what reads layers that are no more."""
+        extras = open_checkpoint(Path(self.run.start)).extras if self.run.start else {}
+        fits = set(DETAIL_LAYERS) <= set(self.run.layers)
+        return {name: state for name, state in extras.items() if name != "detail" or fits}
 
     def _describe_start(self) -> str:
         """How the checkpoint to start from came to be."""
