@@ -85,9 +85,10 @@ class TestPlacing:
         top = CAMERA.project(vertices[None])[0, :, 1].min()
         assert -2 <= float(top) < 40
 
-    def test_who_stands_on_the_hands_is_as_large_as_standing_on_the_feet(self):
-        """A head below the hips leaves no room above them, which was taken for a head that is far too large."""
-        upside_down = stand(5.0, 0.0)
+    @pytest.mark.parametrize("height", [0.0, 1.8])
+    def test_who_stands_on_the_hands_is_as_large_as_standing_on_the_feet(self, height):
+        """Hips above the picture and the head below them left no room, as if the head were far too large."""
+        upside_down = stand(5.0, height)
         turned = upside_down.person.global_orient.clone()
         turned[:, 2] = torch.pi
         upside_down = upside_down.with_person(replace(upside_down.person, global_orient=turned))
