@@ -341,6 +341,35 @@ class TestHiddenSide:
         assert np.abs(filled[away < 0.012] - (220, 170, 140)).mean() < 20
         assert np.abs(filled[(behind < 0.02) & (surface.head > 0.9)] - (50, 35, 25)).mean() < 20
 
+    def test_hair_in_the_shade_that_hangs_over_one_ear_covers_it(self, head):
+        """It was neither hair, for it is too dark, nor skin: a patch of skin was drawn amid it."""
+        surface, seen, colors = head
+        colors[surface.scalp > 0.5] = (110, 75, 50)
+        ear = BODY.template[BODY.landmarks["left_ear"]].numpy()
+        seen = seen & (surface.place[:, 2] > ear[2] + 0.01)
+        beside = (surface.place[:, 2] < ear[2] + 0.04) & (surface.place[:, 0] > 0)
+        colors[beside & (surface.head > 0.5)] = (44, 30, 20)
+        colors[surface.hair] = (110, 75, 50)
+        filled = fill_hidden(
+            surface, BakedTexture(colors, seen.astype(np.float32), surface.place[:, :2]), back_side="mirror"
+        )
+        left, right = (np.linalg.norm(surface.place - ear * [side, 1, 1], axis=1) < 0.012 for side in (1, -1))
+        assert filled[left].mean(0)[0] < 125 < 200 < filled[right].mean(0)[0]
+
+    def test_a_yellow_hat_in_the_shade_is_no_dark_skin(self, head):
+        surface, seen, colors = head
+        colors[:] = (96, 67, 51)
+        colors[surface.hair] = (130, 120, 43)
+        ear = BODY.template[BODY.landmarks["left_ear"]].numpy()
+        seen = seen & (surface.place[:, 2] > ear[2] + 0.01)
+        brim = (np.linalg.norm(surface.place * [0, 1, 1] - ear * [0, 1, 1], axis=1) < 0.04) & ~surface.face
+        colors[brim & seen] = (46, 42, 15)
+        filled = fill_hidden(
+            surface, BakedTexture(colors, seen.astype(np.float32), surface.place[:, :2]), back_side="mirror"
+        )
+        at_ear = (np.linalg.norm(surface.place - ear, axis=1) < 0.012) & ~seen
+        assert at_ear.any() and (np.abs(filled[at_ear] - (46, 42, 15)).mean(1) > 12).mean() > 0.9
+
     def test_hair_behind_has_no_steps(self, head):
         """Each hidden texel took the mean of its nearest dozen, which made a mosaic of the back of the head."""
         surface, seen, colors = head

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..body.model import free_body
 from .hair import blend_nearest, comb_hair
 from .hands import LEAST_TEXELS, SAME_COLOR, color_distance, convert_to_lab
 from .surface import BodySurface
@@ -12,6 +13,9 @@ from .surface import BodySurface
 
 EVIDENCE_REACH = 0.01  # meters from what is seen at which it counts as much as where hair grows on most heads
 HAIRLINE_BLUR = 0.3  # of 1: the range of doubt over which hair goes over into skin
+OTHER_RAY = 0.1  # of a color: so far from the skin's in any light it may be hair in the shade
+BELOW_EAR, BEFORE_EAR = 0.06, 0.04  # meters from an ear's middle within which hair that covers it hangs
+COVERED_SHARE = 0.8  # of what is seen there; beside bare ears at most 0.63 (six characters, 2026-11-28)
 
 
 def grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, colors: NDArray, *, is_long: bool):
@@ -26,10 +30,13 @@ def grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDAr
         return
     is_hair = np.zeros(len(trusted), bool)
     is_hair[hair] = True
-    bare = _find_bare(surface, shown, trusted, seen[~is_hair[seen]], shown[hair])
+    other = seen[~is_hair[seen]]
+    bare = _find_bare(surface, shown, trusted, other, shown[hair])
     painted = blend_nearest(surface, shown, bare if len(bare) >= LEAST_TEXELS else seen, target)
     if len(hair):
-        share = _share_hair(surface, is_hair, hair, bare, target, is_long=is_long)[:, None]
+        locks = np.union1d(hair, other[_is_shaded_hair(surface, shown, trusted, other, shown[hair])])
+        usual = np.where(is_long | _find_covered_sides(surface, seen, locks), surface.covered, 0)
+        share = _share_hair(surface, is_hair, hair, bare, target, np.maximum(surface.scalp, usual))[:, None]
         painted = comb_hair(surface, shown, hair, target) * share + painted * (1 - share)
     colors[target] = painted
 
@@ -42,21 +49,52 @@ def _find_bare(surface: BodySurface, shown: NDArray, trusted: NDArray, other: ND
     face = surface.face & trusted
     if face.sum() < LEAST_TEXELS:
         return other
-    lab, skin = (convert_to_lab(colors) for colors in (shown[other], np.median(shown[face], 0)[None]))
-    to_skin = color_distance(lab, skin[0])
-    to_hair = color_distance(lab, convert_to_lab(np.median(hair, 0)[None])[0]) if len(hair) else np.inf
-    return other[(to_skin < SAME_COLOR) & (to_skin < to_hair)]
+    skin = convert_to_lab(np.median(shown[face], 0)[None])[0]
+    alike = color_distance(convert_to_lab(shown[other]), skin) < SAME_COLOR
+    return other[alike & ~_is_shaded_hair(surface, shown, trusted, other, hair)]
+
+
+def _is_shaded_hair(surface: BodySurface, shown: NDArray, trusted: NDArray, other: NDArray, hair: NDArray) -> NDArray:
+    """Which texels `other` (n,) are nearer to the color of `hair` (m, 3), in whatever light, than to the face's."""
+    face = surface.face & trusted
+    if face.sum() < LEAST_TEXELS or not len(hair):
+        return np.zeros(len(other), bool)
+    colors, tones = shown[other], [np.median(shown[face], 0), np.median(hair, 0)]
+    to_skin, to_hair = (color_distance(convert_to_lab(colors), convert_to_lab(tone[None])[0]) for tone in tones)
+    off_skin, off_hair = (_leave_ray(colors, tone) for tone in tones)
+    return ((to_hair < to_skin) & (to_hair < SAME_COLOR)) | ((off_skin > OTHER_RAY) & (off_hair < off_skin / 2))
+
+
+def _leave_ray(colors: NDArray, tone: NDArray) -> NDArray:
+    """How far colors (n, 3) are from a tone (3,) in more or less light, (n,), in shares of themselves."""
+    light = colors @ tone / max(float(tone @ tone), 1.0)
+    return np.linalg.norm(colors - light[:, None] * tone, axis=1) / np.maximum(np.linalg.norm(colors, axis=1), 1.0)
+
+
+def _find_covered_sides(surface: BodySurface, seen: NDArray, locks: NDArray) -> NDArray:
+    """Which texels (N,) are on a side of the head whose `seen` ones (n,) beside the ear are nearly all `locks`."""
+    body, place = free_body(), surface.place
+    is_lock = np.zeros(len(place), bool)
+    is_lock[locks] = True
+    sides = np.zeros(len(place), bool)
+    for name in ("left_ear", "right_ear"):
+        ear = body.template[body.landmarks[name]].numpy()
+        is_side = place[:, 0] * ear[0] > 0
+        down, before = ear[1] - place[seen, 1], place[seen, 2] - ear[2]
+        beside = seen[is_side[seen] & (down > 0) & (down < BELOW_EAR) & (before < BEFORE_EAR)]
+        if len(beside) >= LEAST_TEXELS and is_lock[beside].mean() > COVERED_SHARE:
+            sides |= is_side
+    return sides
 
 
 def _share_hair(
-    surface: BodySurface, is_hair: NDArray, hair: NDArray, bare: NDArray, target: NDArray, *, is_long: bool
+    surface: BodySurface, is_hair: NDArray, hair: NDArray, bare: NDArray, target: NDArray, usual: NDArray
 ) -> NDArray:
-    """How far the hidden texels (n,) are hair, (n,) 0 to 1: what is seen beside them, else where hair mostly grows."""
-    usual = np.maximum(surface.scalp, surface.covered)[target] if is_long else surface.scalp[target]
+    """How far the hidden texels (n,) are hair, (n,) 0 to 1: what is seen beside them, else as `usual` (N,)."""
     if not len(bare):
         return np.ones(len(target))
     told = np.concatenate([hair, bare])
     beside = blend_nearest(surface, is_hair[:, None].astype(np.float32), told, target)[:, 0]
     trust = np.exp(-surface.distances(told, target) / EVIDENCE_REACH)
-    share = np.clip((beside * trust + usual * (1 - trust) - 0.5) / HAIRLINE_BLUR + 0.5, 0, 1)
+    share = np.clip((beside * trust + usual[target] * (1 - trust) - 0.5) / HAIRLINE_BLUR + 0.5, 0, 1)
     return share * share * (3 - 2 * share)
