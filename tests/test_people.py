@@ -17,6 +17,7 @@ from mimo_core.pose.people import (
     Tracklet,
     choose_track,
     covers_detection,
+    drop_unsure,
     extend_backwards,
     join_crossings,
     join_shots,
@@ -249,13 +250,14 @@ class TestCuts:
         whole = join_shots([mine, alike, twin], {2, 4})
         assert sorted(sorted(person.poses) for person in whole) == [[0, 1, 4, 5], [2, 3]]
 
-    def test_what_the_network_is_never_sure_of_is_nobody(self, made, monkeypatch):
-        networks, doubt = load_blazepose(), 0.6
+    def test_what_the_network_is_never_sure_of_is_nobody_beside_others(self, made, monkeypatch):
+        sure = track_people(Clip.from_array(made.frames, 12))
+        networks = load_blazepose()
         real = networks.find_landmarks
-        monkeypatch.setattr(networks, "find_landmarks", lambda *given: replace(real(*given), score=doubt))
-        assert track_people(Clip.from_array(made.frames, 12), networks=networks) == []
-        doubt = 0.8
-        assert len(track_people(Clip.from_array(made.frames, 12), networks=networks)) == 1
+        monkeypatch.setattr(networks, "find_landmarks", lambda *given: replace(real(*given), score=0.6))
+        [unsure] = track_people(Clip.from_array(made.frames, 12), networks=networks)
+        assert drop_unsure([unsure]) == [unsure]
+        assert drop_unsure([unsure, *sure]) == sure
 
     def test_no_track_goes_on_past_a_cut(self, made):
         clip = Clip.from_array(np.concatenate([made.frames, made.frames]), 12)

@@ -46,8 +46,9 @@ SAME_PLACE = 0.08  # mean distance of landmarks, in sizes of the region, below w
 WANDER = 0.5  # sizes of the region by which somebody who is lost moves in a second, beside one jump
 SHORTEST_TRACK = 0.2  # seconds: what is seen for less is nobody, unless there is nobody else
 STRAY_FRAMES = 6  # in which somebody else was taken for a person who is hidden
-# Of the mean score. Phantoms beside legs without a body have 0.64 and 0.67, seed 133, where hardly anything of the
-# person is seen, 0.87, heavy grain 0.83, compression 0.93, other people more (2026-11-28).
+# Of the mean score: what has less is nobody, unless there is nobody else. Phantoms beside legs without a body have 0.64
+# and 0.67, seed 133, where hardly anything of the person is seen, 0.87, heavy grain 0.83, compression 0.93, other
+# people more (2026-11-28).
 LEAST_SURE = 0.72
 MOST_SHARED = 0.1  # of its frames that a part of a person shares with another part
 LARGEST_DIFFERENCE = 2.0  # of a detection's size from that of somebody who is followed, to be the same person
@@ -144,11 +145,16 @@ def track_people(
             tracklets += _find_newcomers(networks, frame, image, recent, detections, masks)
         tick()
     tracks = _join_tracklets(merge_alternating(tracklets, cuts, float(clip.fps)), cuts, float(clip.fps))
-    tracks = [track for track in tracks if track.sureness >= LEAST_SURE]
+    tracks = drop_unsure(tracks)
     longest = max((len(track.poses) for track in tracks), default=0)
     least = min(longest, SHORTEST_TRACK * float(clip.fps))
     tracks = [track for track in tracks if len(track.poses) >= least]
     return sorted(tracks, key=lambda track: -track.presence)
+
+
+def drop_unsure(tracks: list[PersonTrack]) -> list[PersonTrack]:
+    """The tracks without those of which the network is never sure, unless it is sure of none."""
+    return [track for track in tracks if track.sureness >= LEAST_SURE] or tracks
 
 
 def choose_track(

@@ -37,6 +37,7 @@ WORN_SHARE = 0.35  # of the texels around one that have the hair's color
 WORN_REACH = 0.3  # meters from the middle within which hair may lie on shoulders and arms
 SCATTERED_TEXELS = 600  # seen texels, so far apart that neighbors do not all lie on one line
 BLENDED_TEXELS, DISTANCE_POWER, LEAST_DISTANCE = 48, 4, 0.004  # neighbors that are blended; meters
+TEXELS_AT_ONCE = 16384  # for which neighbors are looked up, to save memory
 
 
 def find_hair(surface: BodySurface, shown: NDArray, trusted: NDArray) -> NDArray:
@@ -221,7 +222,12 @@ def blend_nearest(
     scattered = source[:: max(1, len(source) // SCATTERED_TEXELS)]
     count = min(BLENDED_TEXELS, len(scattered))
     tree = cKDTree(surface.place[scattered])
-    distance, nearest = tree.query(surface.place[target], k=[*range(1, count + 1)], workers=-1)
-    near = np.maximum(distance, LEAST_DISTANCE)
-    weight = (near[:, :1] / near) ** power
-    return np.einsum("nk,nkc->nc", weight / weight.sum(1, keepdims=True), shown[scattered[nearest]])
+    blended = np.empty((len(target), shown.shape[1]))
+    for start in range(0, len(target), TEXELS_AT_ONCE):
+        part = slice(start, start + TEXELS_AT_ONCE)
+        distance, nearest = tree.query(surface.place[target[part]], k=[*range(1, count + 1)], workers=-1)
+        near = np.maximum(distance, LEAST_DISTANCE)
+        weight = (near[:, :1] / near) ** power
+        weight /= weight.sum(1, keepdims=True)
+        blended[part] = np.einsum("nk,nkc->nc", weight, shown[scattered[nearest]])
+    return blended

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .diffusion import diffuse_colors
-from .hair import falls_beside_neck, find_hair, find_hair_end, find_worn_hair, hang_hair
+from .hair import TEXELS_AT_ONCE, falls_beside_neck, find_hair, find_hair_end, find_worn_hair, hang_hair
 from .hands import LEAST_TEXELS, clean_hands, color_hidden_hands
 from .prints import PlainFront, find_stray_skin
 from .scalp import grow_head
@@ -127,5 +127,10 @@ def _blend_far(surface: BodySurface, shown: NDArray, source: NDArray, target: ND
     if not count:
         return shown[target]
     tree = cKDTree(surface.along(scattered) * ALONG_FIRST)
-    nearest = tree.query(surface.along(target) * ALONG_FIRST, k=[*range(1, count + 1)], eps=0.3, workers=-1)[1]
-    return np.median(shown[scattered[nearest]], 1)
+    usual = np.empty((len(target), shown.shape[1]), shown.dtype)
+    for start in range(0, len(target), TEXELS_AT_ONCE):
+        part = slice(start, start + TEXELS_AT_ONCE)
+        asked = surface.along(target[part]) * ALONG_FIRST
+        nearest = tree.query(asked, k=[*range(1, count + 1)], eps=0.3, workers=-1)[1]
+        usual[part] = np.median(shown[scattered[nearest]], 1)
+    return usual
