@@ -462,6 +462,17 @@ class TestHiddenSide:
         stray = find_stray_skin(surface, BakedTexture(colors, seen, place[:, :2], beside), seen > 0)
         assert stray[beside].all() == is_dressed and not stray[~beside].any()
 
+    def test_a_bare_shoulder_beside_one_that_is_covered_stays_bare(self):
+        surface = load_surface(256)
+        place, seen = surface.place, np.ones(len(surface.place), np.float32)
+        colors = np.tile(np.float32([220, 170, 140]), (len(place), 1))
+        top = np.quantile(place[surface.trunk > 0.9, 1], 0.8)
+        bare = (surface.trunk > 0.5) & (place[:, 1] > top) & (place[:, 0] > 0)
+        colors[(surface.trunk > 0.5) & ~bare] = (80, 140, 90)
+        beside = (surface.trunk > 0.9) & (place[:, 1] < top) & (surface.sideways > 0.5)
+        stray = find_stray_skin(surface, BakedTexture(colors, seen, place[:, :2], beside), seen > 0)
+        assert not stray[bare].any()
+
     def test_soles_have_one_color_and_no_laces(self):
         surface = load_surface(512)
         place = surface.place

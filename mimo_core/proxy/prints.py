@@ -153,22 +153,22 @@ def _spread_colors(surface: BodySurface, colors: NDArray, front: NDArray, found:
 def find_stray_skin(surface: BodySurface, baked: BakedTexture, trusted: NDArray) -> NDArray:
     """Which seen texels (N,) at the sides of the trunk show the skin of an arm.
 
-    It is where an arm lies beside a trunk that wears something, or where the other side shows cloth.
+    It is where an arm lies beside a trunk that wears something, or whose other side shows cloth there.
     """
     stray = np.zeros(len(trusted), bool)
     face = surface.face & trusted
     side = np.flatnonzero(trusted & (surface.trunk > 0.5))
-    if face.sum() < LEAST_TEXELS or not len(side):
+    if baked.beside_arm is None or face.sum() < LEAST_TEXELS or not len(side):
         return stray
     away = color_distance(convert_to_lab(baked.colors), convert_to_lab(np.median(baked.colors[face], 0)[None])[0])
-    is_dressed = (away[side] > SAME_COLOR).mean() > COVERED_SIDES
-    half_width = _half_width(surface)[_band_of(surface.place[side, 1])]
-    side = side[np.abs(surface.place[side, 0]) > OPEN_SIDE * half_width]
-    other = surface.partner[side]
-    stray[side] = trusted[other] & (away[other] > 2 * SAME_COLOR)
-    if is_dressed and baked.beside_arm is not None:
-        stray |= trusted & baked.beside_arm
-    return stray & (away < SAME_COLOR)
+    if (away[side] > SAME_COLOR).mean() > COVERED_SIDES:
+        stray[side] = True
+    else:
+        half_width = _half_width(surface)[_band_of(surface.place[side, 1])]
+        side = side[np.abs(surface.place[side, 0]) > OPEN_SIDE * half_width]
+        other = surface.partner[side]
+        stray[side] = trusted[other] & (away[other] > 2 * SAME_COLOR)
+    return stray & baked.beside_arm & (away < SAME_COLOR)
 
 
 def _share_at_sides(features: NDArray, is_side: NDArray, asked: NDArray) -> NDArray:
