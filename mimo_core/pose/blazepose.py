@@ -121,6 +121,7 @@ class BlazePose:
     """
 
     same_person_iou = SAME_PERSON_IOU  # of boxes around faces, which hardly overlap
+    seen_confidence = 0.5  # from which on a landmark shows that somebody is there
 
     def __init__(self, *, second: Path | None = None, threads: int = 1):
         self._detector = load_network(NETWORK_FOLDER / "pose_detection.tflite", threads)

@@ -61,7 +61,7 @@ def box_of_mask(mask: np.ndarray) -> np.ndarray | None:
 def follow_person(networks: BlazePose, frame: np.ndarray, last: FramePose) -> FramePose | None:
     """The pose of the next frame (H, W, 3) of somebody, or None where nobody is or somebody else."""
     pose = networks.find_landmarks(frame, last.next_region)
-    return pose if _shows_somebody(pose) and _is_near(last.next_region, pose.next_region) else None
+    return pose if _shows_somebody(networks, pose) and _is_near(last.next_region, pose.next_region) else None
 
 
 def start_track(networks: BlazePose, frame: np.ndarray, region: CropRegion) -> FramePose | None:
@@ -71,11 +71,11 @@ def start_track(networks: BlazePose, frame: np.ndarray, region: CropRegion) -> F
         return None
     second = networks.find_landmarks(frame, first.next_region)
     found = second if second.score >= PRESENT_SCORE else first
-    return found if _shows_somebody(found) else None
+    return found if _shows_somebody(networks, found) else None
 
 
-def _shows_somebody(pose: FramePose) -> bool:
-    return pose.score >= PRESENT_SCORE and int((pose.confidence > SEEN_CONFIDENCE).sum()) >= LEAST_LANDMARKS
+def _shows_somebody(networks: BlazePose, pose: FramePose) -> bool:
+    return pose.score >= PRESENT_SCORE and int((pose.confidence > networks.seen_confidence).sum()) >= LEAST_LANDMARKS
 
 
 def measure_distance(a: CropRegion, b: CropRegion) -> float:

@@ -75,6 +75,7 @@ class VitPose(BlazePose):
     """
 
     same_person_iou = BODY_IOU
+    seen_confidence = -np.inf  # its detector tells whether somebody is there
 
     def __init__(self, pose: Path, detector: Path, *, device: str = "cpu", threads: int = 1):
         super().__init__(threads=threads)
