@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,8 @@ class ClipLayers:
         if frames == self.frames:
             return list(range(count))
         # Contexts may draw a frame of the clip twice, joined latents hold it twice.
-        rows = {frame: row for row, frame in enumerate(self.frames) if self.frames.count(frame) == 1}
+        times = Counter(self.frames)
+        rows = {frame: row for row, frame in enumerate(self.frames) if times[frame] == 1}
         is_certain = len(set(frames)) == count and rows.keys() >= set(frames)
         return [rows[frame] for frame in frames] if is_certain else None
 

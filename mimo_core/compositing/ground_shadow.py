@@ -50,7 +50,7 @@ class GroundShadow:
         `person` (H, W) uint8 is who was there in the `source`, and `hidden` (H, W) bool where it does not show the
         ground for other reasons.
         """
-        box = None if self.strength == 0 else self.settle(mask)
+        box = self.settle(mask)
         if box is None:
             return plate
         darkness = np.zeros(mask.shape, np.float32)

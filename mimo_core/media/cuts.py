@@ -36,18 +36,17 @@ class CutFinder:
 
     def __init__(self):
         self.cuts: list[int] = []  # first frames after a cut
-        self._frames, self._last, self._gray = 0, None, None
+        self.last: tuple[np.ndarray, np.ndarray] | None = None  # the last picture as `_shrink` makes it
+        self._frames = 0
 
     def add(self, picture: np.ndarray) -> bool:
         """Whether the next picture (h, w, 3) uint8 begins another shot."""
-        import cv2
-
-        small = cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
-        gray = _shrink_gray(picture)
-        is_cut = self._last is not None and _is_another_shot(self._last, small) and not _goes_on(self._gray, gray)
+        before, self.last = self.last, _shrink(picture)
+        is_cut = before is not None and _is_another_shot(before[0], self.last[0])
+        is_cut = is_cut and not _goes_on(before[1], self.last[1])
         if is_cut:
             self.cuts.append(self._frames)
-        self._frames, self._last, self._gray = self._frames + 1, small, gray
+        self._frames += 1
         return is_cut
 
 
@@ -59,7 +58,8 @@ def find_cuts(clip: Clip, ask: Callable[[], None] = lambda: None) -> set[int]:
     finder, dissolves = CutFinder(), DissolveFinder(float(clip.fps))
     for image in clip:
         ask()
-        dissolves.add(image, finder.add(image))
+        is_cut = finder.add(image)
+        dissolves.add(finder.last, is_cut)
     return set(finder.cuts) | set(dissolves.finish())
 
 
@@ -72,15 +72,12 @@ class DissolveFinder:
         self._spans = sorted({max(4, 4 * round(seconds * fps / 4)) for seconds in DISSOLVE_SECONDS})
         self._frames, self._last = 0, deque(maxlen=self._spans[-1] + 1)
 
-    def add(self, picture: np.ndarray, is_cut: bool) -> None:
-        """The next picture (h, w, 3) uint8, and whether a shot begins with it."""
-        import cv2
-
+    def add(self, shrunk: tuple[np.ndarray, np.ndarray], is_cut: bool) -> None:
+        """The next picture as `_shrink` makes it, and whether a shot begins with it."""
         if is_cut:
             self.finish()
             self._last.clear()
-        small = cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
-        self._last.append((small, _shrink_gray(picture)))
+        self._last.append(shrunk)
         spans = [span for span in self._spans if span < len(self._last) and self._ends_dissolve(span)]
         self._middles += [self._frames - span // 2 for span in spans]
         if self._middles and not spans and self._frames - self._middles[-1] > self._spans[-1]:
@@ -118,12 +115,14 @@ def _is_another_shot(before: np.ndarray, after: np.ndarray) -> bool:
     )
 
 
-def _shrink_gray(picture: np.ndarray) -> np.ndarray:
+def _shrink(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A picture (h, w, 3) uint8 as a thumbnail in float32, and as a larger gray one (h', w') uint8."""
     import cv2
 
     scale = LOOK_SIDE / max(picture.shape[:2])
     size = [max(1, round(side * scale)) for side in picture.shape[1::-1]]
-    return cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    return cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32), gray
 
 
 def _compare_edges(one: np.ndarray, other: np.ndarray) -> float:

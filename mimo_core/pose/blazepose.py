@@ -30,6 +30,7 @@ HIPS, KNEES, ANKLES, HEELS, TOES = (23, 24), (25, 26), (27, 28), (29, 30), (31, 
 DETECTOR_SIZE = 224  # input of pose_detection.tflite
 DETECTOR_LAYERS = ((8, 2), (16, 2), (32, 6))  # (stride, anchors a cell), 2254 anchors in all
 SAME_PERSON_IOU = 0.3  # min_suppression_threshold of MediaPipe's pose_detection graph
+SEEN_CONFIDENCE = 0.5  # of a landmark that is seen
 REGION_SIZE = 256  # input of pose_landmark_full.tflite
 REGION_MARGIN = 1.25  # scale of MediaPipe's pose_landmarks_to_roi graph
 HEATMAP_KERNEL = 7  # kernel_size of MediaPipe's RefineLandmarksFromHeatmapCalculator
@@ -121,7 +122,7 @@ class BlazePose:
     """
 
     same_person_iou = SAME_PERSON_IOU  # of boxes around faces, which hardly overlap
-    seen_confidence = 0.5  # from which on a landmark shows that somebody is there
+    seen_confidence = SEEN_CONFIDENCE  # from which on a landmark shows that somebody is there
 
     def __init__(self, *, second: Path | None = None, threads: int = 1):
         self._detector = load_network(NETWORK_FOLDER / "pose_detection.tflite", threads)

@@ -19,15 +19,8 @@ from ..media.clip import Clip
 from ..media.cuts import find_cuts
 from ..media.store import FrameStore
 from .appearance import UNKNOWN_UNLIKENESS, compare_appearance, describe_appearance
-from .blazepose import HIPS, SHOULDERS, BlazePose, Detection, FramePose, load_blazepose
-from .tracking import (
-    MEMORY_FRAMES,
-    RETRY_FRAMES,
-    SEEN_CONFIDENCE,
-    follow_person,
-    measure_distance,
-    start_track,
-)
+from .blazepose import HIPS, SEEN_CONFIDENCE, SHOULDERS, BlazePose, Detection, FramePose, load_blazepose
+from .tracking import MEMORY_FRAMES, RETRY_FRAMES, follow_person, measure_distance, start_track
 
 
 Scale = Literal["coarse", "fine"]

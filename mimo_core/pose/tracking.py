@@ -13,7 +13,6 @@ from .blazepose import BlazePose, CropRegion, FramePose, load_blazepose
 
 PRESENT_SCORE = 0.5  # a pose with a lower score is no person
 # Scores alone find people in walls and floors, with the landmarks outside of the picture or nowhere sure.
-SEEN_CONFIDENCE = 0.5  # of a landmark that is seen
 LEAST_LANDMARKS = 4  # seen of somebody: a head that leaves the picture still shows some
 LARGEST_JUMP = 0.5  # a person who moves further in one frame, in sizes of the region, is another person
 LARGEST_GROWTH = 1.6  # the same for the size of the region

@@ -102,12 +102,18 @@ def erode_mask(mask: np.ndarray, pixels: float) -> np.ndarray:
     return ~dilate_mask(~mask, pixels)
 
 
+def whole_pixels(colors: np.ndarray) -> np.ndarray:
+    """Colors (..., C) as one value each, (...): NumPy picks out and puts back those several times faster.
+
+    A view where the channels lie beside each other.
+    """
+    return colors.view(np.dtype((np.void, colors.shape[-1] * colors.itemsize)))[..., 0]
+
+
 def take_pixels(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The pixels (N, C) of a picture (h, w, C) at flat places (N,). Whole pixels are copied six times faster."""
-    height, width, channels = picture.shape
-    kind = np.dtype((np.void, channels * picture.itemsize))
-    whole = np.ascontiguousarray(picture).view(kind).reshape(-1)
-    return whole.take(places).view(picture.dtype).reshape(-1, channels)
+    """The pixels (..., C) of a picture (h, w, C) at flat places (...)."""
+    taken = whole_pixels(np.ascontiguousarray(picture)).reshape(-1).take(places)
+    return taken.view(picture.dtype).reshape(*places.shape, picture.shape[-1])
 
 
 def channel_maximum(picture: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .filters import take_pixels, whole_pixels
+
 
 # Patches and votes after Wexler et al. (PAMI 2007); fewer votes at finer levels, where matches change little. By eye.
 PATCH_RADIUS = 3  # patches are 2 * PATCH + 1 pixels wide
@@ -158,7 +160,7 @@ class _PatchSearch:
         scale = max(float(np.percentile(self.cost, 60)), 1.0)
         weight = self.trust * np.exp(-self.cost / (2 * scale)) + 1e-9
         sums = np.zeros((self.hole.size, 4))  # colors times weights, and weights
-        rows, colors = sums.view("V32")[:, 0], np.ascontiguousarray(known).reshape(-1, 3).view("V12")[:, 0]
+        rows = whole_pixels(sums)
         places = self.targets @ np.array([self.shape[1], 1])
         sources = self.matches @ np.array([self.shape[1], 1])
         for step, offset in zip(self.steps, self.flat_steps, strict=True):
@@ -167,11 +169,11 @@ class _PatchSearch:
             here = places + offset  # every place once
             # Whole rows are copied several times faster than their numbers.
             part = rows.take(here).view(np.float64).reshape(-1, 4)
-            found = colors.take(sources + offset).view(np.float32).reshape(-1, 3)
+            found = take_pixels(known, sources + offset)
             for channel in range(3):
                 part[:, channel] += found[:, channel] * share
             part[:, 3] += share
-            rows[here] = part.view("V32")[:, 0]
+            rows[here] = whole_pixels(part)
         total, weights = sums[:, :3], sums[:, 3]
         mean = (total / np.maximum(weights, 1e-12)[:, None]).reshape(known.shape).astype(np.float32)
         return np.where((self.hole & (weights > 0).reshape(self.shape))[..., None], mean, known)

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from .canvas import BackgroundCanvas
+from .filters import whole_pixels
 
 
 PIXEL_SAMPLES = 11  # kept per pixel
@@ -61,11 +62,6 @@ class BackgroundSamples:
                 middle = _find_middle([layer.take(part).view(np.uint8) for layer in samples[:number]])
                 colors[part] = whole_pixels(middle.reshape(-1, 3))
         return result.reshape(*self.count.shape, 3)
-
-
-def whole_pixels(colors: np.ndarray) -> np.ndarray:
-    """Colors (..., 3) uint8 as one value each, (...): NumPy picks out and puts back those several times faster."""
-    return colors.view("V3")[..., 0]
 
 
 def _find_middle(layers: list[np.ndarray]) -> np.ndarray:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..media.store import FrameStore
-from .filters import dilate_mask, erode_mask
-from .pixel_samples import whole_pixels
+from .filters import dilate_mask, erode_mask, take_pixels
 
 
 # Set together on the tuning shots 12, 13, 17, 49, 53, 66, 69, 71 (256 px, 24 frames), 2026-11-23: IoU of moving
@@ -122,8 +121,7 @@ class Sprite:
         flat = y * width + x if is_whole else y.clip(0, height - 1) * width + x.clip(0, width - 1)
         density = seen.density.reshape(-1).take(flat)
         density[np.isnan(density)] = UNKNOWN_DENSITY
-        colors = whole_pixels(seen.picture).reshape(-1).take(flat).view(np.uint8).reshape(*flat.shape, 3)
-        gain = _likelihood(colors - self.colors[chosen], density)
+        gain = _likelihood(take_pixels(seen.picture, flat) - self.colors[chosen], density)
         if not is_whole:
             gain *= inside
         return np.where(share > LEAST_INSIDE, gain.mean(1) / np.maximum(share, 1e-3), -np.inf)
