@@ -61,6 +61,10 @@ class CropRegion:
         x0, y0, x1, y1 = (float(value) for value in box)
         return cls(((x0 + x1) / 2, (y0 + y1) / 2), REGION_MARGIN * max(x1 - x0, y1 - y0, 1.0))
 
+    def move(self, shift: tuple[float, float]) -> CropRegion:
+        """The same square elsewhere, by (x, y) pixels."""
+        return replace(self, center=(self.center[0] + shift[0], self.center[1] + shift[1]))
+
     def frame_from_region(self, side: int = REGION_SIZE) -> np.ndarray:
         """The affine map (2, 3) from region pixels, 0 to `side`, to frame pixels; the middle comes to the center."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
@@ -100,6 +104,11 @@ class FramePose:
 
         matrix = _opencv_affine(self.region.frame_from_region())
         return cv2.warpAffine(self.mask, matrix, (width, height), flags=cv2.INTER_LINEAR)
+
+    def move(self, shift: tuple[float, float]) -> FramePose:
+        """The same pose elsewhere in the frame, by (x, y) pixels."""
+        regions = {"region": self.region.move(shift), "next_region": self.next_region.move(shift)}
+        return replace(self, pixels=self.pixels + np.float32(shift), **regions)
 
     def drop_mask(self) -> FramePose:
         """The same pose in a fiftieth of the memory."""

@@ -14,6 +14,7 @@ from ..geometry.camera import Camera
 from ..media.clip import Clip, Masks
 from ..media.cuts import find_cuts
 from ..media.fitting import fit_layer
+from ..media.letterbox import crop_layer, find_picture
 from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
@@ -23,6 +24,7 @@ from .fingers import add_hands
 from .fit import fit_motion
 from .hands import NO_HANDS, HandStore, find_hands
 from .landmarks import Landmarks
+from .letterbox import move_boxes, move_point, pad_estimate
 from .overlay import draw_overlay
 from .people import PersonTrack, choose_track, extend_backwards, join_shots, track_people
 from .sides import settle_sides
@@ -70,14 +72,40 @@ def estimate_motion(
     Who: everybody is followed first. `person` counts them from 0, who is seen longest and largest first; `at` is
     (frame, x, y), a point in pixels on the person in one frame; or `boxes` (F, 4) as x0, y0, x1, y1 in pixels, or a
     `person_mask`, say where the person is. `focal` is in pixels, 0 assumes one. Frames in which nobody is found are
-    marked invisible; gaps of up to half a second are bridged, but no hard cut. With `fingers` the hands are looked at
-    too; fingers that are not seen relax. `networks` are those of `find_estimator`, by default what ships. Memory grows
-    by 1.5 kB a frame and person, and by 5 kB a frame while the body is fitted: masks go to a temporary file. Raises
-    InputError for guides that do not fit the clip.
+    marked invisible; gaps of up to half a second are bridged, but no hard cut. Black bars around the picture of a
+    film are left out. With `fingers` the hands are looked at too; fingers that are not seen relax. `networks` are those
+    of `find_estimator`, by default what ships. Memory grows by 1.5 kB a frame and person, and by 5 kB a frame while the
+    body is fitted: masks go to a temporary file. Raises InputError for guides
+    that do not fit the clip.
     """
     check_guides(clip, boxes, person_mask, smoothing, focal)
     _check_point(clip, at)
     person_mask, resized = fit_layer(person_mask, clip, "person mask")
+    settings = {"smoothing": smoothing, "focal": focal, "fingers": fingers, "networks": networks, "progress": progress}
+    picture = find_picture(clip)
+    if picture is None:
+        found = _estimate_shown(clip, person, at, boxes, person_mask, **settings)
+    else:
+        guides = None if person_mask is None else crop_layer(person_mask, picture)
+        shown, at, boxes = crop_layer(clip, picture), move_point(at, picture), move_boxes(boxes, picture)
+        found = pad_estimate(_estimate_shown(shown, person, at, boxes, guides, **settings), picture, clip)
+    return replace(found, notes=(*found.notes, resized)) if resized else found
+
+
+def _estimate_shown(
+    clip: Clip,
+    person: int,
+    at: tuple[int, float, float] | None,
+    boxes: Sequence | None,
+    person_mask: Masks | None,
+    *,
+    smoothing: float,
+    focal: float,
+    fingers: bool,
+    networks: BlazePose | None,
+    progress: Progress,
+) -> Estimate:
+    """The same of a clip without bars, by guides of its size."""
     frames = len(clip)
     ticker = _StageTicker(progress, frames)
     cuts = find_cuts(clip, ticker.wait)
@@ -94,7 +122,7 @@ def estimate_motion(
     progress(ticker.total, ticker.total)
     assumptions = list_assumptions(motion, focal)
     notes = _list_notes(clip, motion, person, assumptions, people, cuts)
-    return Estimate(motion, stored, landmarks, (*notes, resized) if resized else notes, assumptions, people)
+    return Estimate(motion, stored, landmarks, notes, assumptions, people)
 
 
 def fit_poses(
@@ -235,7 +263,11 @@ def estimate_picture(
     Nobody found is no error, see `is_found`.
     """
     masks = None if person_mask is None else Masks.from_array(person_mask[None])
-    return estimate_motion(Clip.from_array(picture[None]), person=person, person_mask=masks, focal=focal, fingers=False)
+    shown = Clip.from_array(picture[None])
+    check_guides(shown, None, masks, 1.0, focal)
+    masks, _ = fit_layer(masks, shown, "person mask")
+    settings = {"smoothing": 1.0, "focal": focal, "fingers": False, "networks": None, "progress": silent}
+    return _estimate_shown(shown, person, None, None, masks, **settings)
 
 
 def check_guides(clip: Clip, boxes: Sequence | None, person_mask: Masks | None, smoothing: float, focal: float):

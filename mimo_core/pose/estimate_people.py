@@ -9,6 +9,7 @@ from ..errors import InputError
 from ..media.clip import Clip, Masks, join_masks
 from ..media.cuts import find_cuts
 from ..media.fitting import fit_layer
+from ..media.letterbox import crop_layer, find_picture
 from ..progress import Progress, scale_progress, silent
 from .blazepose import BlazePose
 from .estimate import (
@@ -24,6 +25,7 @@ from .estimate import (
     name_cuts,
 )
 from .hands import HandStore
+from .letterbox import move_boxes, pad_estimate
 from .people import (
     MOST_FOLLOWED,
     PersonTrack,
@@ -61,6 +63,29 @@ def estimate_people(
     guides = [(each, None) for each in boxes or ()] + [(None, each) for each in person_masks or ()]
     for box, mask in guides:
         check_guides(clip, box, mask, smoothing, focal)
+    settings = {"smoothing": smoothing, "focal": focal, "fingers": fingers, "networks": networks, "progress": progress}
+    picture = find_picture(clip)
+    if picture is None:
+        return _estimate_shown(clip, numbers, count, guides, **settings)
+    fitted = [(move_boxes(box, picture), fit_layer(mask, clip, "person mask")[0]) for box, mask in guides]
+    cropped = [(box, None if mask is None else crop_layer(mask, picture)) for box, mask in fitted]
+    found = _estimate_shown(crop_layer(clip, picture), numbers, count, cropped, **settings)
+    return pad_estimate(found, picture, clip)
+
+
+def _estimate_shown(
+    clip: Clip,
+    numbers: Sequence[int] | None,
+    count: int,
+    guides: list[tuple[Sequence | None, Masks | None]],
+    *,
+    smoothing: float,
+    focal: float,
+    fingers: bool,
+    networks: BlazePose | None,
+    progress: Progress,
+) -> Estimate:
+    """The same of a clip without bars, by guides of its size."""
     cuts = find_cuts(clip, lambda: progress(0, len(clip)))
     people, chosen, notes, look = (), guides, [], progress
     if not guides:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..geometry.box import Box
 from ..media.clip import Clip, Masks
 from ..media.fitting import fit_layer
+from ..media.letterbox import crop_layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,6 +19,11 @@ class Overrides:
     depth: Clip | None
     plate: Clip | None
     notes: tuple[str, ...]
+
+    def crop(self, box: Box) -> Overrides:
+        """What is given of a part of the frames."""
+        layers = (self.person, self.occluder, self.depth, self.plate)
+        return Overrides(*(None if layer is None else crop_layer(layer, box) for layer in layers), self.notes)
 
 
 def fit_overrides(

@@ -29,6 +29,7 @@ from ..body.person import Person
 from ..errors import InputError
 from ..geometry.box import Box
 from ..media.clip import Clip, Masks, join_masks
+from ..media.letterbox import crop_layer, find_picture, pad_masks
 from ..media.store import FrameStore
 from ..motion.motion import Motion
 from ..progress import Progress, scale_progress, silent
@@ -87,12 +88,18 @@ def separate_scene(
 
     The plate equals the clip outside the person dilated by 2 % of the body's height, but for the shadow of their feet
     and blurred rims (`find_remains`). Memory does not grow with the clip. Raises InputError for layers of another
-    length or shape, and for a camera that does not exist.
+    length or shape, and for a camera that does not exist. Black bars around the picture of a film stay as they are and
+    count as what is in front of everybody.
     """
     check_camera(camera)
     check_held_things(held_things)
     check_motion_length(motion, clip)
     overrides = fit_overrides(clip, person=person, occluder=occluder, depth=depth, plate=plate)
+    picture = find_picture(clip)
+    result = _Result(clip, picture or Box(0, 0, clip.width, clip.height), overrides)
+    if picture is not None:
+        motion, coarse = crop_motion(motion, clip, picture), crop_guess(coarse, clip, picture)
+        clip, overrides = crop_layer(clip, picture), overrides.crop(picture)
     if coarse is None and overrides.person is None:
         motion, coarse = _estimate_person(clip, motion, progress)
     seeks_letters = overrides.occluder is None and overrides.depth is None and overrides.person is None
@@ -108,7 +115,6 @@ def separate_scene(
         ranks=find_ranks(motion, clip, tick=tick) if is_of_several else None,
         count=tick,
     )
-    result = _Result(clip)
     letters = Letters(working, tick) if seeks_letters else None
     for canvas in plan_canvases(working.path.scaled(1 / working.scale), working.full_boxes()):
         masks, removes_held = find_masks(working, canvas, overrides.plate, tick, held_things)
@@ -120,10 +126,26 @@ def separate_scene(
         for frame, source in enumerate(clip.read(canvas.start, canvas.stop), canvas.start):
             _finish_frame(frame, source, working, masks.get(frame), background, overrides, edge, letters, result)
             tick(source)
-    scene = result.scene(overrides, working)
+    scene = result.scene(working)
     if not is_of_several:
         return scene
-    return replace(scene, people=ScenePeople(working.ranks, _find_owners(working)))
+    return replace(scene, people=ScenePeople(working.ranks, result.pad(_find_owners(working))))
+
+
+def crop_motion(motion: Motion | None, clip: Clip, picture: Box) -> Motion | None:
+    """A motion in front of the camera of a part of the clip's frames."""
+    if motion is None:
+        return None
+    camera = motion.camera.resize(clip.width, clip.height)
+    return replace(motion, camera=camera.crop(picture.left, picture.top, picture.width, picture.height), seen=None)
+
+
+def crop_guess(masks: Masks | None, clip: Clip, picture: Box) -> Masks | None:
+    """The part of masks of the clip, at any size, that belongs to a part of its frames."""
+    if masks is None:
+        return None
+    step = masks.width / clip.width, masks.height / clip.height
+    return crop_layer(masks, picture.scaled(*step, masks.height, masks.width))
 
 
 def check_motion_length(motion: Motion | None, clip: Clip) -> None:
@@ -288,6 +310,8 @@ class _Result:
     """The finished frames, in temporary files."""
 
     clip: Clip
+    picture: Box  # of each frame, between the bars that a film may have
+    overrides: Overrides  # of the size of the clip
     patches: _PatchStore = field(default_factory=lambda: _PatchStore())
     people: _PatchStore = field(default_factory=lambda: _PatchStore())
     occluders: _PatchStore = field(default_factory=lambda: _PatchStore())
@@ -297,31 +321,54 @@ class _Result:
 
     def add(self, frame: int, box: Box, patch: FilledPatch, person: np.ndarray, occluder: np.ndarray, reach) -> None:
         """Take in the next frame."""
-        self.patches.append(patch.box, patch.pixels)
-        self.people.append(box, person)
-        self.occluders.append(box, occluder)
+        self.patches.append(self._place(patch.box), patch.pixels)
+        self.people.append(self._place(box), person)
+        self.occluders.append(self._place(box), occluder)
         self.statistics.count(frame, patch, person, occluder, reach)
 
     def add_nobody(self, frame: int, box: Box | None = None, occluder: np.ndarray | None = None) -> None:
         """Leave a frame as it is; what passes in front of the person may hide all of them."""
         self.patches.append(None, None)
         self.people.append(None, None)
-        self.occluders.append(box, occluder)
+        self.occluders.append(self._place(box), occluder)
         self.statistics.count_nobody(frame)
 
-    def scene(self, overrides: Overrides, working: WorkingClip) -> Scene:
-        clip, empty = self.clip, Masks.constant(0, len(self.clip), self.clip.height, self.clip.width)
-        blank = np.zeros((clip.height, clip.width), np.uint8)
+    def _place(self, box: Box | None) -> Box | None:
+        """A box of the picture in pixels of the clip."""
+        return box and Box(*(side + corner for side, corner in zip(box, self.picture[:2] * 2, strict=True)))
+
+    @property
+    def has_bars(self) -> bool:
+        return self.picture != (0, 0, self.clip.width, self.clip.height)
+
+    def pad(self, masks: Masks, value: int = 0) -> Masks:
+        """Masks of the picture, or their part in it, with `value` on the bars."""
+        clip, picture = self.clip, self.picture
+        if not self.has_bars:
+            return masks
+        if (masks.width, masks.height) == (clip.width, clip.height):
+            masks = crop_layer(masks, picture)
+        return pad_masks(masks, picture, clip.height, clip.width, value)
+
+    def scene(self, working: WorkingClip) -> Scene:
+        """The layers of the clip. Bars are in front of everybody, so nothing is drawn on them."""
+        clip, overrides = self.clip, self.overrides
+        empty = Masks.constant(0, len(clip), clip.height, clip.width)
+        blank = empty[0]
+        person = overrides.person or empty.derive(lambda index: self.people.paste(index, blank.copy()))
+        occluder = overrides.occluder or empty.derive(lambda index: self.occluders.paste(index, blank.copy()))
         return Scene(
             source=clip,
             plate=clip.derive(lambda index: self.patches.paste(index, clip[index])),
-            person=overrides.person or empty.derive(lambda index: self.people.paste(index, blank.copy())),
-            occluder=overrides.occluder or empty.derive(lambda index: self.occluders.paste(index, blank.copy())),
+            person=self.pad(person),
+            occluder=self.pad(occluder, 255),
             report=self.statistics.report(working.path, (*overrides.notes, *self._notes(working))),
         )
 
     def _notes(self, working: WorkingClip) -> list[str]:
-        notes = [
+        bars = "The picture lies between black bars, on which nothing is drawn."
+        notes = [bars] * self.has_bars
+        notes += [
             f"The shot is cut at frame {frame}: what lies behind the person is taken from each side alone."
             for frame in working.cuts
         ]
