@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .coarse import ask_coarsely, measure_distances
 from .hands import LEAST_TEXELS, SAME_COLOR, color_distance, convert_to_lab
 from .surface import BodySurface
 from .texture import TRUSTED_SHARE, BakedTexture
@@ -37,7 +38,6 @@ WORN_SHARE = 0.35  # of the texels around one that have the hair's color
 WORN_REACH = 0.3  # meters from the middle within which hair may lie on shoulders and arms
 SCATTERED_TEXELS = 600  # seen texels, so far apart that neighbors do not all lie on one line
 BLENDED_TEXELS, DISTANCE_POWER, LEAST_DISTANCE = 48, 4, 0.004  # neighbors that are blended; meters
-TEXELS_AT_ONCE = 16384  # for which neighbors are looked up, to save memory
 
 
 def find_hair(surface: BodySurface, shown: NDArray, trusted: NDArray) -> NDArray:
@@ -119,7 +119,7 @@ def comb_hair(surface: BodySurface, shown: NDArray, hair: NDArray, target: NDArr
         return shown[target]
     near = blend_nearest(surface, shown, hair, target)
     strands = _draw_strands(surface.place[hair, 0], shown[hair], surface.place[target, 0])
-    share = STRAND_SHARE * np.clip(surface.distances(hair, target) / STRAND_FADE, 0, 1)[:, None]
+    share = STRAND_SHARE * np.clip(measure_distances(surface, hair, target) / STRAND_FADE, 0, 1)[:, None]
     return strands * share + near * (1 - share)
 
 
@@ -222,12 +222,12 @@ def blend_nearest(
     scattered = source[:: max(1, len(source) // SCATTERED_TEXELS)]
     count = min(BLENDED_TEXELS, len(scattered))
     tree = cKDTree(surface.place[scattered])
-    blended = np.empty((len(target), shown.shape[1]))
-    for start in range(0, len(target), TEXELS_AT_ONCE):
-        part = slice(start, start + TEXELS_AT_ONCE)
-        distance, nearest = tree.query(surface.place[target[part]], k=[*range(1, count + 1)], workers=-1)
+
+    def blend(asked: BodySurface, texels: NDArray) -> NDArray:
+        distance, nearest = tree.query(asked.place[texels], k=[*range(1, count + 1)], workers=-1)
         near = np.maximum(distance, LEAST_DISTANCE)
         weight = (near[:, :1] / near) ** power
         weight /= weight.sum(1, keepdims=True)
-        blended[part] = np.einsum("nk,nkc->nc", weight, shown[scattered[nearest]])
-    return blended
+        return np.einsum("nk,nkc->nc", weight, shown[scattered[nearest]])
+
+    return ask_coarsely(surface, target, blend)

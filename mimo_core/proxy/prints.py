@@ -24,6 +24,7 @@ OPEN_SIDE, COVERED_SIDES = 0.5, 0.6  # of the half width: where an open front en
 SIDE_TEXELS = 8  # of the sides that must be seen in a band
 BAND = 0.02  # meters of height over which the trunk's width is measured
 WITNESS_AREA = 1e-4  # square meters at the sides that must be of a color for it to be the garment's
+SIDE_SPREAD = 4  # every so many of the sides' texels are looked up
 WITNESS_SHARE = 0.05  # of the sides seen at that height that must be of a color besides
 LEAST_SEEN = 4  # times WITNESS_AREA that must be seen of the sides for them to be asked
 RIM = 0.014  # meters around a print that are mixed with it
@@ -98,8 +99,9 @@ def _find_prints(surface: BodySurface, colors: NDArray, front: NDArray) -> NDArr
     if not len(asked):
         return found
     features = np.column_stack([_to_lab(colors[front]) / SAME_CLOTH, height / SAME_HEIGHT])
-    distance = cKDTree(features[is_side]).query(
-        features[asked], k=[witnesses], eps=0.1, distance_upper_bound=1.0, workers=-1
+    every = min(SIDE_SPREAD, witnesses)
+    distance = cKDTree(features[is_side][::every]).query(
+        features[asked], k=[round(witnesses / every)], eps=0.1, distance_upper_bound=1.0, workers=-1
     )[0]
     found[asked[np.isinf(distance[:, 0])]] = True
     found[asked[_share_at_sides(features, is_side, asked) < WITNESS_SHARE]] = True
@@ -166,7 +168,7 @@ def find_stray_skin(surface: BodySurface, baked: BakedTexture, trusted: NDArray)
     else:
         half_width = _half_width(surface)[_band_of(surface.place[side, 1])]
         side = side[np.abs(surface.place[side, 0]) > OPEN_SIDE * half_width]
-        other = surface.partner[side]
+        other = surface.partners(side)
         stray[side] = trusted[other] & (away[other] > 2 * SAME_COLOR)
     return stray & baked.beside_arm & (away < SAME_COLOR)
 

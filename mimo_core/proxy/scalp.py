@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.model import free_body
+from .coarse import measure_distances
 from .hair import blend_nearest, comb_hair
 from .hands import LEAST_TEXELS, SAME_COLOR, color_distance, convert_to_lab
 from .surface import BodySurface
@@ -95,6 +96,6 @@ def _share_hair(
         return np.ones(len(target))
     told = np.concatenate([hair, bare])
     beside = blend_nearest(surface, is_hair[:, None].astype(np.float32), told, target)[:, 0]
-    trust = np.exp(-surface.distances(told, target) / EVIDENCE_REACH)
+    trust = np.exp(-measure_distances(surface, told, target) / EVIDENCE_REACH)
     share = np.clip((beside * trust + usual[target] * (1 - trust) - 0.5) / HAIRLINE_BLUR + 0.5, 0, 1)
     return share * share * (3 - 2 * share)

@@ -53,18 +53,15 @@ class BodySurface:
         """Where on their limbs texels (n,) lie, front and back alike, (n, 4); `inwards` below 1 draws sides nearer."""
         return np.concatenate([self.axis[texels], QUARTER_TURN * inwards * self.turn[texels, None]], 1)
 
-    def distances(self, source: NDArray, target: NDArray) -> NDArray:
-        """Meters from texels `target` (n,) to the nearest of `source` (m,), (n,)."""
-        from scipy.spatial import cKDTree
-
-        return cKDTree(self.place[source]).query(self.place[target], eps=0.3, workers=-1)[0]
-
     @functools.cached_property
-    def partner(self) -> NDArray:
-        """For every texel the one at its mirror image, left for right, (N,)."""
+    def _tree(self):
         from scipy.spatial import cKDTree
 
-        return cKDTree(self.place).query(self.place * np.array([-1, 1, 1], np.float32), eps=0.3, workers=-1)[1]
+        return cKDTree(self.place, balanced_tree=False)
+
+    def partners(self, texels: NDArray) -> NDArray:
+        """For texels (n,) those at their mirror image, left for right, (n,)."""
+        return self._tree.query(self.place[texels] * np.array([-1, 1, 1], np.float32), eps=0.3, workers=-1)[1]
 
 
 @functools.lru_cache(maxsize=2)
