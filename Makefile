@@ -3,11 +3,13 @@
 #   PYTHON       the Python to build the venv with (3.10 to 3.13)
 #   TORCH        the torch to install first; a CPU build is enough
 #   TORCH_INDEX  an index to take it from, for example https://download.pytorch.org/whl/cpu
+#   WORKERS      processes that run the tests, about 1.5 GB each
 
 PYTHON      ?= python3
 TORCH       ?= torch==2.13.0
 TORCH_INDEX ?=
 VENV        ?= .venv
+WORKERS     ?= 2
 
 BIN := $(VENV)/bin
 RUN := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m
@@ -25,7 +27,7 @@ demo: $(VENV)/ready
 	    mimo_core/assets/example/shot.mp4 demo/replace.mp4 demo/mimo-tiny.mp4
 
 test: $(VENV)/ready-dev
-	$(RUN) pytest -q
+	OMP_NUM_THREADS=1 $(RUN) pytest -q --numprocesses $(WORKERS) --dist loadfile
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 

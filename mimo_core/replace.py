@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -28,6 +29,7 @@ from .pose.blazepose import BlazePose
 from .pose.estimate import Estimate, estimate_motion
 from .pose.estimate_people import estimate_people
 from .progress import Progress, silent, track_progress
+from .proxy.bake_ahead import BakeAhead
 from .proxy.light import estimate_scene_light
 from .proxy.proxy import Proxy
 from .scene.back_ends import BackEnds, separate_with
@@ -67,6 +69,10 @@ class Decoder(Protocol):
 class ProxyDecoder:
     """Draws the picture on the fitted body, without any network, and composes the layers."""
 
+    def __init__(self, ahead: BakeAhead | None = None):
+        """`ahead` bakes the characters that will be drawn already; without it they are baked when they are drawn."""
+        self._ahead = ahead
+
     def draw(
         self, identity: Identity, motion: Motion, scene: Scene, *, color_match: str, watch: Stopwatch
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -99,7 +105,7 @@ class ProxyDecoder:
 
     def _bake(self, identity: Identity, motion: Motion, scene: Scene) -> Callable[[range], Iterator[tuple]]:
         """A function that renders some frames of the character: images (H, W, 3) and coverage (H, W)."""
-        proxy = Proxy.from_identity(identity)
+        proxy = Proxy.from_identity(identity) if self._ahead is None else self._ahead.take(identity)
         light = estimate_scene_light(scene, motion)
         draw_frame = proxy.follow_motion(motion, size=(scene.width, scene.height), light=light)
         return lambda frames: map(draw_frame, frames)
@@ -135,21 +141,35 @@ def replace_character(
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identity = encode_identity(character)
-    clip, fade = lift_fade(clip, scene)
-    found, scene = prepare_replacement(
-        clip,
-        scene=scene,
-        person=person,
-        at=at,
-        held_things=held_things,
-        networks=networks,
-        back_ends=back_ends,
-        progress_of=progress_of,
-        watch=watch,
-    )
-    decoder = decoder or ProxyDecoder()
-    drawn = decoder.draw(identity, found.motion, scene, color_match=color_match, watch=watch)
+    with _bake_meanwhile(decoder, [identity]) as decoder:
+        clip, fade = lift_fade(clip, scene)
+        found, scene = prepare_replacement(
+            clip,
+            scene=scene,
+            person=person,
+            at=at,
+            held_things=held_things,
+            networks=networks,
+            back_ends=back_ends,
+            progress_of=progress_of,
+            watch=watch,
+        )
+        drawn = decoder.draw(identity, found.motion, scene, color_match=color_match, watch=watch)
     return Job(_fade_again(drawn, fade), scene, found.motion, identity, (*identity.notes, *found.notes))
+
+
+@contextmanager
+def _bake_meanwhile(decoder: Decoder | None, identities: Sequence[Identity]) -> Iterator[Decoder]:
+    """`decoder`, else a proxy decoder whose characters are baked while the block runs, until it fails."""
+    if decoder is not None:
+        yield decoder
+        return
+    ahead = BakeAhead(identities)
+    try:
+        yield ProxyDecoder(ahead)
+    except BaseException:
+        ahead.stop()
+        raise
 
 
 def lift_fade(clip: Clip, scene: Scene | None) -> tuple[Clip, Fade | None]:
@@ -233,16 +253,16 @@ def replace_people(
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identities = [encode_identity(character) for character in characters]
-    clip, fade = lift_fade(clip, scene)
-    with watch.stage("pose"):
-        asked = {"numbers": numbers, "count": len(characters) if len(characters) > 1 else 0, "networks": networks}
-        found = find_everybody(clip, progress=progress_of("pose"), **asked)
-    found, scene = _separate_found(clip, found, scene, held_things, back_ends, progress_of, watch)
-    notes = tuple(note for identity in identities for note in identity.notes)
-    drawn = draw_characters(
-        decoder or ProxyDecoder(), identities, found.motion, scene, color_match=color_match,
-        progress_of=progress_of, watch=watch,
-    )  # fmt: skip
+    with _bake_meanwhile(decoder, identities) as decoder:
+        clip, fade = lift_fade(clip, scene)
+        with watch.stage("pose"):
+            asked = {"numbers": numbers, "count": len(characters) if len(characters) > 1 else 0, "networks": networks}
+            found = find_everybody(clip, progress=progress_of("pose"), **asked)
+        found, scene = _separate_found(clip, found, scene, held_things, back_ends, progress_of, watch)
+        notes = tuple(note for identity in identities for note in identity.notes)
+        drawn = draw_characters(
+            decoder, identities, found.motion, scene, color_match=color_match, progress_of=progress_of, watch=watch
+        )
     return Job(_fade_again(drawn, fade), scene, found.motion, identities[0], (*notes, *found.notes))
 
 

@@ -29,6 +29,19 @@ class TestFrameStore:
         for index in (3, 0, 2, 1):
             np.testing.assert_array_equal(store[index], arrays[index])
 
+    @pytest.mark.parametrize("kind", ["noise", "flat"])
+    def test_large_arrays_take_hardly_more_room_than_their_values_and_come_back(self, kind):
+        noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+        array, store = noise if kind == "noise" else np.zeros_like(noise), FrameStore()
+        store.append(array)
+        store.append(array[::-1])
+        np.testing.assert_array_equal(store[0], array)
+        np.testing.assert_array_equal(store[1], array[::-1])
+        store[0][:] = 7
+        np.testing.assert_array_equal(store[0], array)
+        taken = store._ends[-1] / (2 * array.size)
+        assert taken < 1.001 and (kind == "noise" or taken < 0.05)
+
     def test_what_is_read_may_be_written_to_without_harm(self):
         store = FrameStore()
         store.append(np.zeros((2, 2), np.uint8))

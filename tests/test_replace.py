@@ -1,6 +1,8 @@
 """The main job, end to end on a synthetic shot and on the example that ships."""
 
 import itertools
+import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -8,9 +10,12 @@ import pytest
 
 from mimo_core.errors import InputError
 from mimo_core.example import example_shots
+from mimo_core.identity.encode import encode_identity
 from mimo_core.media.clip import Clip
 from mimo_core.media.picture import read_picture
 from mimo_core.motion.motion import Motion
+from mimo_core.proxy.bake_ahead import BakeAhead
+from mimo_core.proxy.proxy import Proxy
 from mimo_core.replace import animate_character, replace_character
 from mimo_core.scene.picture import scene_from_picture
 
@@ -85,3 +90,45 @@ class TestAnimate:
         held = [tracemalloc.get_traced_memory()[0] for _ in job.drawn]
         tracemalloc.stop()
         assert max(held) - held[0] < 3 * width * height * 3
+
+
+@pytest.fixture(scope="module")
+def identity(character):
+    return encode_identity(character[::4, ::4])
+
+
+class TestBakeAhead:
+    def test_what_is_baked_in_a_thread_is_drawn_as_what_is_baked_here(self, identity):
+        ahead = BakeAhead([identity, identity])
+        assert ahead.take(identity) is ahead.take(identity)
+        drawn = [
+            next(iter(proxy.render(identity.motion))) for proxy in (ahead.take(identity), Proxy.from_identity(identity))
+        ]
+        for one, other in zip(*drawn, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    def test_an_error_is_raised_where_the_figure_is_taken(self, identity, monkeypatch):
+        bake = Proxy.from_identity
+        monkeypatch.setattr(Proxy, "from_identity", lambda identity, progress: bake(identity, "sideways"))
+        with pytest.raises(InputError, match="sideways"):
+            BakeAhead([identity]).take(identity)
+
+    def test_a_job_that_fails_does_not_go_on_baking(self, character, monkeypatch):
+        steps, bake = [], Proxy.from_identity
+
+        def bake_slowly(identity, progress):
+            for _ in range(1000):
+                time.sleep(0.01)
+                progress(0, 1)
+                steps.append(identity)
+            return bake(identity)
+
+        monkeypatch.setattr(Proxy, "from_identity", bake_slowly)
+        lawn = Clip.from_array(np.full((3, 96, 128, 3), 90, np.uint8))
+        with pytest.raises(InputError, match="Nobody was found"):
+            replace_character(lawn, character[::4, ::4])
+        for thread in threading.enumerate():
+            if thread.name.startswith("bake"):
+                thread.join(5)
+                assert not thread.is_alive()
+        assert len(steps) < 1000

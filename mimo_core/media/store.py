@@ -12,8 +12,15 @@ from ..errors import InputError
 from ..output import explain_temporary_errors
 
 
+SAMPLE_BYTES = 1 << 14  # of an array that tell whether it is worth compressing
+LEAST_SAVED = 0.5  # of them: photographs lose less, and would take longer to compress than to compute with
+
+
 class FrameStore:
-    """An append-only list of uint8 arrays of any shapes, compressed in a temporary file that goes with the object."""
+    """An append-only list of uint8 arrays of any shapes, in a temporary file that goes with the object.
+
+    Arrays are compressed where that makes them much smaller.
+    """
 
     def __init__(self):
         with explain_temporary_errors():
@@ -30,8 +37,10 @@ class FrameStore:
         if frame.dtype != np.uint8:
             raise TypeError(f"FrameStore keeps uint8, got {frame.dtype}")
         # The shape lies in the file: in memory a clip whose frames differ would take 200 bytes each for it.
-        packed = struct.pack(f"<B{frame.ndim}I", frame.ndim, *frame.shape)
-        packed += zlib.compress(np.ascontiguousarray(frame), 1)
+        values = np.ascontiguousarray(frame)
+        is_packed = _is_worth_packing(values)
+        packed = struct.pack(f"<?B{frame.ndim}I", is_packed, frame.ndim, *frame.shape)
+        packed += zlib.compress(values, 1) if is_packed else values.data
         with self._lock:
             self._file.seek(self._ends[-1])
             try:
@@ -53,7 +62,18 @@ class FrameStore:
             with self._lock:
                 self._file.seek(self._ends[index])
                 packed = self._file.read(self._ends[index + 1] - self._ends[index])
-            shape = struct.unpack_from(f"<{packed[0]}I", packed, 1)
-            values = zlib.decompress(memoryview(packed)[1 + 4 * packed[0] :])
+            is_packed, count = struct.unpack_from("<?B", packed)
+            shape = struct.unpack_from(f"<{count}I", packed, 2)
+            values = memoryview(packed)[2 + 4 * count :]
+            values = zlib.decompress(values) if is_packed else values
             self._last = index, shape, values
         return np.frombuffer(bytearray(values), np.uint8).reshape(shape)
+
+
+def _is_worth_packing(values: np.ndarray) -> bool:
+    """Whether a sample from the middle of an array shrinks by LEAST_SAVED; small arrays are always packed."""
+    if values.size < 4 * SAMPLE_BYTES:
+        return True
+    start = (values.size - SAMPLE_BYTES) // 2
+    sample = values.reshape(-1)[start : start + SAMPLE_BYTES]
+    return len(zlib.compress(sample, 1)) < (1 - LEAST_SAVED) * SAMPLE_BYTES

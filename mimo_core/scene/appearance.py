@@ -10,7 +10,15 @@ import numpy as np
 from ..body.model import free_body
 from .coarse_background import CoarseBackground
 from .color_histograms import ColorHistograms, bins_of
-from .filters import GuidedFilter, channel_maximum, channel_norm, channel_sum, dilate_mask, plate_distance
+from .filters import (
+    GuidedFilter,
+    channel_maximum,
+    channel_norm,
+    channel_sum,
+    dilate_mask,
+    plate_distance,
+    split_components,
+)
 from .first_guess import POSSIBLE_PERSON
 from .fitted_body import BODY_PATCHES, patch_neighbors
 from .frame_views import SURE_PERSON, FrameView
@@ -106,12 +114,11 @@ class AppearanceModel:
         if view.body is None:
             return found
         bins = bins_of(view.picture)
-        for number in range(1, int(label.max()) + 1):
-            y, x = np.nonzero(label == number)
-            reach = NEAR_PART * view.body_height + max(np.ptp(x), np.ptp(y)) / 2 if len(x) else 0
-            middle = np.array([x.mean(), y.mean()]) if len(x) else np.zeros(2)
+        for _, y, x in split_components(label):
+            reach = NEAR_PART * view.body_height + max(np.ptp(x), np.ptp(y)) / 2
+            middle = np.array([x.mean(), y.mean()])
             parts = np.flatnonzero(np.linalg.norm(view.body.centers - middle, axis=1) < reach)
-            if len(x) and len(parts):
+            if len(parts):
                 found[y, x] = self.person.has(bins[y, x], parts)
         return found
 

@@ -30,7 +30,7 @@ class ColorHistograms:
     def __init__(self, patches: int = 1, neighbors: np.ndarray | None = None):
         """`neighbours` (patches, N) are the patches around each, itself included; needed for `usual`."""
         self.counts = np.zeros((patches, HISTOGRAM_BINS), np.float32)
-        self._density = self._usual = None
+        self._density = self._usual = self._own = None
         self._neighbors = neighbors
         if neighbors is not None:
             self._present = np.zeros((patches, COARSE_LEVELS**3), np.int32)
@@ -41,7 +41,7 @@ class ColorHistograms:
         flat = (np.asarray(patches, np.int64) * HISTOGRAM_BINS + bins).reshape(-1)
         places, counted = np.unique(flat, return_counts=True)
         self.counts.reshape(-1)[places] += counted
-        self._density = self._usual = None
+        self._density = self._usual = self._own = None
         if self._neighbors is not None:
             patch, color = np.divmod(places, HISTOGRAM_BINS)
             coarse = np.zeros((len(self.counts), COARSE_LEVELS**3), np.int64)
@@ -68,7 +68,9 @@ class ColorHistograms:
 
     def has(self, bins: np.ndarray, patches: np.ndarray) -> np.ndarray:
         """Whether any of some patches usually shows a colour, bool like `bins` (N,)."""
-        counts = (self.counts[patches] * self.usual()[patches]).sum(0)
+        if self._own is None:
+            self._own = self.counts * self.usual()
+        counts = self._own[patches].sum(0)
         coarse = _coarsen(counts[None])[0]
         return coarse[_coarse_bins(bins)] > PART_SHARE * max(coarse.sum(), 1)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..body.model import free_body
 from .appearance import LogRatios
-from .filters import dilate_mask, erode_mask
+from .filters import dilate_mask, erode_mask, split_components
 from .first_guess import POSSIBLE_PERSON
 from .fitted_body import BODY_PATCHES, LIMB_ENDS, find_limb_ends
 from .frame_views import FrameView
@@ -94,12 +94,11 @@ def list_sightings(
         else view.body.centers[np.isin(limbs % len(LIMB_ENDS), HANDS) & (limbs >= 0)]
     )
     found = []
-    for number in np.flatnonzero(area[1:]) + 1:
-        y, x = np.nonzero(label == number)
+    for number, y, x in split_components(label):
         center = np.array([x.mean(), y.mean()]) + corner
         count = int(area[number])
         share, touches = float(colored[number] / count), bool(near[number])
-        contrast = float(np.median(ratios.difference[y, x]))
+        contrast = _find_median(ratios.difference[y, x])
         covers = None if view.body is None else float(covering[y, x].sum() / min(count, size))
         at_hand = any(np.hypot(x - hand[0], y - hand[1]).min() < HAND_REACH * view.body_height for hand in hands)
         whole = not clipped[number]
@@ -110,7 +109,7 @@ def list_sightings(
         found.append(
             Sighting(
                 frame,
-                int(number),
+                number,
                 center,
                 count,
                 touches,
@@ -127,6 +126,12 @@ def list_sightings(
             )
         )
     return found
+
+
+def _find_median(values: np.ndarray) -> float:
+    """`np.median` of values (N,) without NaN, in a tenth of its time where N is small."""
+    values, half = np.sort(values), len(values) // 2
+    return float(values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2)
 
 
 def _find_nearest_body(view: FrameView, center: np.ndarray) -> np.ndarray | None:

@@ -206,10 +206,17 @@ def learn_sprite(
     frames = sorted(poses)
     chosen = [frames[number] for number in np.unique(np.linspace(0, len(frames) - 1, SPRITE_SHAPE_FRAMES).astype(int))]
     views = [sprite.warp_to_sprite(evidence(frame).picture.astype(np.float32), poses[frame], None) for frame in chosen]
-    image = np.median(views, axis=0)
+    image = _find_middle(np.stack(views))
     model = Sprite(image, sprite.shape)
     total = sum(model.score_pixels(evidence(frame), poses[frame]) for frame in chosen)
     return Sprite(image, _fill_shape(total, sprite.shape, 0.012 * body_height))
+
+
+def _find_middle(views: np.ndarray) -> np.ndarray:
+    """`np.median` of K views (K, ...) without NaN, which are sorted in place: a whole sort is three times as fast."""
+    views.sort(axis=0)
+    half = len(views) // 2
+    return views[half] if len(views) % 2 else (views[half - 1] + views[half]) / 2
 
 
 def _fill_shape(total: np.ndarray, before: np.ndarray, gap: float) -> np.ndarray:
