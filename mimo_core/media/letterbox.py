@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -28,17 +29,19 @@ SAMPLED_FRAMES = 24
 Layer = TypeVar("Layer", Clip, Masks)
 
 
-def find_picture(clip: Clip) -> Box | None:
+def find_picture(clip: Clip, ask: Callable[[], None] = lambda: None) -> Box | None:
     """Where the picture lies between even black bars that stand for the whole clip; None where there are none.
 
-    Where the first frame has no dark rim, no other frame is read.
+    Where the first frame has no dark rim, no other frame is read. `ask()` is called after each; it may raise.
     """
     first = clip[0].max(-1)
+    ask()
     if not _has_dark_rim(first):
         return None
     levels = _Levels(first)
     for frame in np.unique(np.linspace(0, len(clip) - 1, SAMPLED_FRAMES).astype(int))[1:].tolist():
         levels.add(clip[frame].max(-1))
+        ask()
         if not _has_dark_rim(levels.brightest):
             return None
     top, bottom = _measure_bars(levels.brightest, levels.rows)

@@ -27,6 +27,7 @@ from .landmarks import Landmarks
 from .letterbox import move_boxes, move_point, pad_estimate
 from .overlay import draw_overlay
 from .people import PersonTrack, choose_track, extend_backwards, join_shots, track_people
+from .second_look import drop_phantoms
 from .sides import settle_sides
 from .tracking import track_guided
 
@@ -82,7 +83,7 @@ def estimate_motion(
     _check_point(clip, at)
     person_mask, resized = fit_layer(person_mask, clip, "person mask")
     settings = {"smoothing": smoothing, "focal": focal, "fingers": fingers, "networks": networks, "progress": progress}
-    picture = find_picture(clip)
+    picture = find_picture(clip, lambda: progress(0, len(clip)))
     if picture is None:
         found = _estimate_shown(clip, person, at, boxes, person_mask, **settings)
     else:
@@ -110,9 +111,10 @@ def _estimate_shown(
     ticker = _StageTicker(progress, frames)
     cuts = find_cuts(clip, ticker.wait)
     people: tuple[PersonTrack, ...] = ()
+    doubted: list[PersonTrack] = []
     found_hands = HandStore() if fingers else None
     if boxes is person_mask is None:
-        people, poses = _follow_somebody(clip, person, at, cuts, networks, ticker.look)
+        people, poses, doubted = _follow_somebody(clip, person, at, cuts, networks, ticker.look)
         stored = Masks.from_frames(draw_masks(clip, poses, found_hands, networks, ticker.draw))
     else:
         poses = []
@@ -122,6 +124,8 @@ def _estimate_shown(
     progress(ticker.total, ticker.total)
     assumptions = list_assumptions(motion, focal)
     notes = _list_notes(clip, motion, person, assumptions, people, cuts)
+    if doubted and not motion.person.visible.any():
+        notes = (f"{notes[0]} {describe_doubt(doubted)}",)
     return Estimate(motion, stored, landmarks, notes, assumptions, people)
 
 
@@ -179,22 +183,35 @@ def _follow_somebody(
     cuts: set[int],
     networks: BlazePose | None,
     tick: Callable[[], None],
-) -> tuple[tuple[PersonTrack, ...], list[FramePose | None]]:
-    """Everybody's tracks, and the poses of the person who is meant; small people are looked for if nobody else is."""
-    people = join_shots(track_people(clip, cuts=cuts, networks=networks, tick=tick), cuts)
-    try:
-        chosen = choose_track(people, person, at)
-    except InputError:
-        if person < 0:
-            raise
-        chosen = None
-    if chosen is None:
-        people = join_shots(track_people(clip, cuts=cuts, scale="fine", networks=networks, tick=tick), cuts)
-        chosen = choose_track(people, person, at)
-    if chosen is None:
-        return tuple(people), [None] * len(clip)
-    chosen = extend_backwards(clip, chosen, people, cuts, networks=networks, tick=tick)
-    return tuple(people), [chosen.poses.get(frame) for frame in range(len(clip))]
+) -> tuple[tuple[PersonTrack, ...], list[FramePose | None], list[PersonTrack]]:
+    """Everybody's tracks, the poses of the person who is meant, and the tracks of those who are not believed.
+
+    Small people are looked for if nobody else is. Whoever is at a point is believed.
+    """
+    doubted: list[PersonTrack] = []
+    for scale in ("coarse", "fine"):
+        people = join_shots(track_people(clip, cuts=cuts, scale=scale, networks=networks, tick=tick), cuts)
+        if at is None and person >= 0 and len(clip) > 1:  # a single picture was taken of somebody
+            doubts = {"is_doubtful": bool(doubted), "networks": networks, "tick": tick}
+            people, dropped = drop_phantoms(clip, people, person + 1, **doubts)
+            doubted = doubted or dropped
+        try:
+            chosen = choose_track(people, person, at)
+        except InputError:
+            if person < 0 or scale == "fine":
+                raise
+            chosen = None
+        if chosen is not None:
+            chosen = extend_backwards(clip, chosen, people, cuts, networks=networks, tick=tick)
+            return tuple(people), [chosen.poses.get(frame) for frame in range(len(clip))], doubted
+    return tuple(people), [None] * len(clip), doubted
+
+
+def describe_doubt(doubted: Sequence[PersonTrack]) -> str:
+    """What was taken for somebody and is not believed, as a sentence."""
+    frames = sorted(set().union(*(track.poses for track in doubted)))
+    spans = _format_spans([(frames[0], frames[-1] + 1)])
+    return f"What looks like somebody in frames {spans} comes out differently at every look, as a part of a body does."
 
 
 def draw_masks(

@@ -29,12 +29,14 @@ from .letterbox import move_boxes, pad_estimate
 from .people import (
     MOST_FOLLOWED,
     PersonTrack,
+    Scale,
     choose_track,
     extend_backwards,
     join_crossings,
     join_shots,
     track_people,
 )
+from .second_look import drop_phantoms
 
 
 LEAST_PRESENCE = 0.25  # of the presence of who is seen most: people who are seen less are not among "all"
@@ -64,7 +66,7 @@ def estimate_people(
     for box, mask in guides:
         check_guides(clip, box, mask, smoothing, focal)
     settings = {"smoothing": smoothing, "focal": focal, "fingers": fingers, "networks": networks, "progress": progress}
-    picture = find_picture(clip)
+    picture = find_picture(clip, lambda: progress(0, len(clip)))
     if picture is None:
         return _estimate_shown(clip, numbers, count, guides, **settings)
     fitted = [(move_boxes(box, picture), fit_layer(mask, clip, "person mask")[0]) for box, mask in guides]
@@ -162,10 +164,10 @@ def _find_everybody(
     tick: Callable[[], None],
 ) -> tuple[tuple[PersonTrack, ...], list[PersonTrack], list[str]]:
     """Everybody's tracks, those who are meant with all their shots, and what is to be said about the others."""
-    tracks = track_people(clip, cuts=cuts, networks=networks, tick=tick)
+    tracks = _track_believed(clip, "coarse", cuts, networks, tick)
     people = join_shots(tracks, cuts)
     if len(people) <= max(numbers or [count - 1, 0]):
-        tracks = track_people(clip, cuts=cuts, scale="fine", networks=networks, tick=tick)
+        tracks = _track_believed(clip, "fine", cuts, networks, tick)
         people = join_shots(tracks, cuts)
     if not people:
         return (), [], []
@@ -192,6 +194,16 @@ def _find_everybody(
         reason = f"as many as {count} were asked for" if count else "they are seen for a shorter time, or smaller"
         notes.append(f"{left} of them stay as they are: {reason}.")
     return tuple(people), chosen, notes
+
+
+def _track_believed(
+    clip: Clip, scale: Scale, cuts: set[int], networks: BlazePose | None, tick: Callable[[], None]
+) -> list[PersonTrack]:
+    """Everybody's tracks, without those that may be among "all" but are nobody."""
+    tracks = track_people(clip, cuts=cuts, scale=scale, networks=networks, tick=tick)
+    likely = [track for track in tracks if track.presence >= LEAST_PRESENCE * tracks[0].presence]
+    _, phantoms = drop_phantoms(clip, likely, len(likely), networks=networks, tick=tick)
+    return [track for track in tracks if track not in phantoms]
 
 
 def _find_whole(whole: Sequence[PersonTrack], part: PersonTrack) -> PersonTrack:

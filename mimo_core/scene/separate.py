@@ -95,7 +95,7 @@ def separate_scene(
     check_held_things(held_things)
     check_motion_length(motion, clip)
     overrides = fit_overrides(clip, person=person, occluder=occluder, depth=depth, plate=plate)
-    picture = find_picture(clip)
+    picture = find_picture(clip, lambda: progress(0, len(clip)))
     result = _Result(clip, picture or Box(0, 0, clip.width, clip.height), overrides)
     if picture is not None:
         motion, coarse = crop_motion(motion, clip, picture), crop_guess(coarse, clip, picture)

@@ -120,9 +120,13 @@ def _parse_pair(text: str, clips: Mapping, characters: Mapping) -> tuple[str, st
 
 
 def _measure_apart(job: RealJob) -> dict[str, float]:
-    """The row of a job from a process of its own, so that the peak of memory is the job's."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure_job, job).result()
+    """The row of a job, all lost if refused, from a process of its own, so that the peak of memory is the job's."""
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            return pool.submit(measure_job, job).result()
+    except InputError as refused:
+        print_lines(f"{job.clip.stem}: {refused}")
+        return dict.fromkeys(UNITS, math.nan) | {"lost": 100.0}
 
 
 def measure_job(job: RealJob) -> dict[str, float]:

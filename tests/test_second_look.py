@@ -1,0 +1,76 @@
+"""Parts of bodies that a network takes for somebody, and people of whom only a part is in the picture."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mimo_core.body.model import free_body
+from mimo_core.errors import InputError
+from mimo_core.media.clip import Clip
+from mimo_core.pose.estimate import estimate_motion
+from mimo_core.pose.estimate_people import estimate_people
+from mimo_core.pose.people import PersonTrack, track_people
+from mimo_core.pose.second_look import drop_phantoms
+from mimo_core.replace import find_person
+from mimo_lab.synthetic import make_shot
+
+
+SIDE = 224
+KNEES, RIGHT_SHOULDER = [4, 5], [17]
+
+
+def show_part(seed, joints, share, down=0.0):
+    """A clip of what lies around some joints of a synthetic person: `share` of their height, and so much further."""
+    import cv2
+
+    shot = make_shot(seed, size=SIDE, frames=5)
+    points = shot.motion.camera.project(free_body().pose(shot.motion.person).joints).numpy()
+    tall = float(np.ptp(points[..., 1]))
+    x, y = points[:, joints].mean((0, 1)) + (0, down * tall)
+    scale = SIDE / (2 * share * tall)
+    matrix = np.float32([[scale, 0, SIDE / 2 - scale * x], [0, scale, SIDE / 2 - scale * y]])
+    frames = [cv2.warpAffine(frame, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE) for frame in shot.frames]
+    return Clip.from_array(np.stack(frames), 12)
+
+
+@pytest.fixture(scope="module", params=[8, 11])
+def legs(request):
+    return show_part(request.param, KNEES, 0.34)
+
+
+def test_legs_without_a_body_are_nobody(legs):
+    assert track_people(legs)
+    found = estimate_motion(legs)
+    assert not found.is_found and not found.people and not any(mask.any() for mask in found.masks)
+    assert "differently at every look" in found.notes[0]
+
+
+def test_who_asks_for_a_person_is_told_what_to_do(legs):
+    with pytest.raises(InputError, match=r"differently at every look.*give boxes or a mask"):
+        find_person(legs)
+
+
+def test_nobody_is_among_all(legs):
+    assert not estimate_people(legs, fingers=False).is_found
+
+
+def test_whoever_is_pointed_at_is_believed(legs):
+    track = track_people(legs)[0]
+    frame = min(track.poses)
+    x, y = track.poses[frame].pixels.mean(0).tolist()
+    assert estimate_motion(legs, at=(frame, x, y), fingers=False).is_found
+
+
+@pytest.mark.parametrize("seed", [2, 8])
+def test_head_and_shoulders_are_somebody(seed):
+    assert estimate_motion(show_part(seed, RIGHT_SHOULDER, 0.3), fingers=False).is_found
+
+
+def test_a_sure_track_is_believed_unless_there_is_doubt(legs):
+    phantom = track_people(legs)[0]
+    sure = {frame: replace(pose, score=1.0) for frame, pose in phantom.poses.items()}
+    somebody = PersonTrack(sure, phantom.appearance)
+    assert drop_phantoms(legs, [somebody, phantom], 1) == ([somebody, phantom], [])
+    assert drop_phantoms(legs, [phantom, somebody], 1) == ([], [phantom, somebody])
+    assert drop_phantoms(legs, [somebody], 1, is_doubtful=True) == ([], [somebody])
