@@ -72,6 +72,7 @@ class ProxyDecoder:
     def __init__(self, ahead: BakeAhead | None = None):
         """`ahead` bakes the characters that will be drawn already; without it they are baked when they are drawn."""
         self._ahead = ahead
+        self._proxies: dict[Identity, Proxy] = {}  # of what was drawn, for other parts of a clip or other people
 
     def draw(
         self, identity: Identity, motion: Motion, scene: Scene, *, color_match: str, watch: Stopwatch
@@ -83,7 +84,7 @@ class ProxyDecoder:
         return zip(watch.iterate("composite", frames), shown, strict=False)
 
     def for_person(self, number: int) -> ProxyDecoder:
-        """The decoder for one of several people: this one, which keeps nothing."""
+        """The decoder for one of several people: this one, which bakes each character once."""
         return self
 
     def mark_character(self, identity: Identity, motion: Motion, scene: Scene, masks: Masks) -> Masks:
@@ -105,7 +106,10 @@ class ProxyDecoder:
 
     def _bake(self, identity: Identity, motion: Motion, scene: Scene) -> Callable[[range], Iterator[tuple]]:
         """A function that renders some frames of the character: images (H, W, 3) and coverage (H, W)."""
-        proxy = Proxy.from_identity(identity) if self._ahead is None else self._ahead.take(identity)
+        if identity not in self._proxies:
+            found = Proxy.from_identity(identity) if self._ahead is None else self._ahead.take(identity)
+            self._proxies[identity] = found
+        proxy = self._proxies[identity]
         light = estimate_scene_light(scene, motion)
         draw_frame = proxy.follow_motion(motion, size=(scene.width, scene.height), light=light)
         return lambda frames: map(draw_frame, frames)

@@ -1,5 +1,7 @@
 """The light on a person is told from their shading, and falls on the character."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -42,6 +44,15 @@ def filmed(motion: Motion, light: SurfaceLight) -> tuple[np.ndarray, np.ndarray]
     return rgb.astype(np.uint8), raster.mask.numpy().astype(np.uint8) * 255
 
 
+@cache
+def bake_under(*slope: float) -> tuple[Proxy, np.ndarray]:
+    """The body as it stands photographed under a light, and the mask of that picture."""
+    still = standing(0.0)
+    (picture,), (mask,) = filmed(still, SurfaceLight(torch.tensor(slope)))
+    white = np.where(mask[..., None] > 0, picture, 255).astype(np.uint8)
+    return Proxy.from_identity(Identity(white, mask, still), texture=512), mask
+
+
 def scene_of(frames: np.ndarray, masks: np.ndarray) -> Scene:
     clip = Clip.from_array(frames)
     return Scene(clip, clip, Masks.from_array(masks), Masks.constant(0, len(frames), SIDE, SIDE))
@@ -75,10 +86,8 @@ class TestLightOfScene:
 
 class TestRelighting:
     def test_the_character_looks_as_if_it_had_been_filmed_in_that_light(self, light):
-        still, turned = standing(0.0), standing(0.5)
-        (picture,), (mask,) = filmed(still, SurfaceLight(torch.tensor([0.0, 0.35, 0.15])))
-        white = np.where(mask[..., None] > 0, picture, 255).astype(np.uint8)
-        proxy = Proxy.from_identity(Identity(white, mask, still))
+        turned = standing(0.5)
+        proxy, _ = bake_under(0.0, 0.35, 0.15)
         (wanted,), (seen,) = filmed(turned, light)
         errors = {}
         for name, value in (("as photographed", None), ("relit", light)):
@@ -88,10 +97,7 @@ class TestRelighting:
         assert errors["relit"] < 0.6 * errors["as photographed"]
 
     def test_a_face_is_neither_bleached_nor_patched_by_the_light(self, light):
-        still, own = standing(0.0), SurfaceLight(torch.tensor([0.0, 0.6, -0.4]))
-        (picture,), (mask,) = filmed(still, own)
-        white = np.where(mask[..., None] > 0, picture, 255).astype(np.uint8)
-        proxy = Proxy.from_identity(Identity(white, mask, still))
+        still, (proxy, _) = standing(0.0), bake_under(0.0, 0.6, -0.4)
         plain, relit = (next(iter(proxy.render(still, light=value)))[0].astype(float) for value in (None, light))
         x, y = CAMERA.project(free_body().pose(still.person).joints)[0, 15].round().int().tolist()
         change = (relit / plain.clip(1))[y - 5 : y + 1, x - 3 : x + 4]
@@ -99,9 +105,7 @@ class TestRelighting:
 
     def test_the_pictures_own_light_changes_nothing_much(self):
         still, own = standing(0.0), SurfaceLight(torch.tensor([0.0, 0.35, 0.15]))
-        (picture,), (mask,) = filmed(still, own)
-        white = np.where(mask[..., None] > 0, picture, 255).astype(np.uint8)
-        proxy = Proxy.from_identity(Identity(white, mask, still))
+        proxy, mask = bake_under(0.0, 0.35, 0.15)
         plain, relit = (next(iter(proxy.render(still, light=value)))[0].astype(float) for value in (None, own))
         assert np.abs(relit - plain)[mask > 250].mean() < 8
 

@@ -95,11 +95,12 @@ def _draw_segments(options, work, numbers: range, make_decoder: Callable) -> Non
         decoder.draw_segments(work.identity, work.motion, work.scene, numbers)
         print_lines(f"segments {numbers[0]} to {numbers[-1]} are in {options.work}")
         return
+    decoder = ProxyDecoder()
     for number in numbers:
         if segment_file(options.work, number).is_file():
             continue
         frames = _frames_of(number, work.frames)
-        drawn = ProxyDecoder().draw_part(
+        drawn = decoder.draw_part(
             work.identity, work.motion, work.scene, frames, color_match=work.color_match, watch=Stopwatch()
         )
         progress = start_bar(f"segment {number}")
