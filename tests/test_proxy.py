@@ -1,6 +1,7 @@
 """A picture baked onto its fitted body, against bodies whose colours are known everywhere."""
 
 from dataclasses import replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -108,13 +109,19 @@ def overlap(a, b) -> float:
     return (a & b).sum() / (a | b).sum()
 
 
+@cache
+def bake(identity: Identity, back_side: str = "mirror") -> Proxy:
+    """The proxy of an identity, with the texture that suits small frames; each is baked once."""
+    return Proxy.from_identity(identity, back_side, texture=512)
+
+
 def rendered(proxy: Proxy, motion: Motion, **options) -> tuple[np.ndarray, np.ndarray]:
     return next(iter(proxy.render(motion, **options)))
 
 
 @pytest.fixture(scope="module")
 def proxy() -> Proxy:
-    return Proxy.from_identity(identity_of(person()))
+    return bake(identity_of(person()))
 
 
 WALK = {"turn": 25, "left_hip": (-30, 0, 0), "right_hip": (22, 0, 0), "right_knee": (30, 0, 0)}
@@ -163,7 +170,7 @@ def _paint_shirt(width: float) -> torch.Tensor:
 def _render_back(colors: torch.Tensor) -> tuple[np.ndarray, tuple[slice, slice]]:
     """The character in these colors from behind, and where the middle of the back is seen."""
     motion = motion_of(person(turn=180))
-    rgb, alpha = rendered(Proxy.from_identity(identity_of(person(), colors=colors)), motion)
+    rgb, alpha = rendered(bake(identity_of(person(), colors=colors)), motion)
     rows = np.flatnonzero((alpha == 255).any(1))
     return rgb, np.s_[rows[0] + len(rows) // 4 : rows[0] + len(rows) // 3, SIDE // 2 - 4 : SIDE // 2 + 4]
 
@@ -186,7 +193,7 @@ class TestHiddenSide:
 
     def test_an_arm_in_front_of_the_trunk_does_not_stick_to_it(self):
         hides = {"left_shoulder": (0, -30, -70), "left_elbow": (0, -100, 0)}
-        proxy = Proxy.from_identity(identity_of(person(**hides)))
+        proxy = bake(identity_of(person(**hides)))
         motion = motion_of(person())
         rgb, alpha = rendered(proxy, motion)
         picture, mask = photograph(motion)
@@ -203,7 +210,7 @@ class TestHiddenSide:
         (x, y), inwards = joints[JOINT["left_hand"]].tolist(), joints[JOINT["left_hip"]] - joints[JOINT["left_hand"]]
         thumb = (round(x + 7 * float(torch.sign(inwards[0]))), round(y))
         cv2.circle(identity.picture, thumb, 3, (220, 170, 140), -1)
-        rgb, alpha = rendered(Proxy.from_identity(identity), motion_of(person()))
+        rgb, alpha = rendered(bake(identity), motion_of(person()))
         thigh = np.s_[thumb[1] - 6 : thumb[1] + 6, thumb[0] - 8 : thumb[0] + 8]
         skin = (np.abs(rgb[thigh].astype(float) - (220, 170, 140)).max(2) < 60) & (alpha[thigh] > 0)
         assert identity.matte[thumb[::-1]] == 255 and (alpha[thigh] > 0).any()
@@ -215,7 +222,7 @@ class TestHiddenSide:
         dressed[torch.isin(BODY.parts, torch.tensor(sleeves))] = torch.tensor([40.0, 60.0, 150.0])
         away = {"left_shoulder": (0, 30, -70), "left_elbow": (0, 80, 0)}
         away |= {"right_shoulder": (0, -30, 70), "right_elbow": (0, -80, 0)}
-        proxy = Proxy.from_identity(identity_of(person(**away), colors=dressed))
+        proxy = bake(identity_of(person(**away), colors=dressed))
         motion = motion_of(person())
         rgb, _ = rendered(proxy, motion)
         joints = CAMERA.project(BODY.pose(motion.person).joints)[0]
@@ -228,7 +235,7 @@ class TestHiddenSide:
         chest = np.s_[95:125, 118:138]
         contrast = []
         for back_side in ("mirror", "diffuse"):
-            rgb, _ = rendered(Proxy.from_identity(identity, back_side), motion_of(person(turn=180)))
+            rgb, _ = rendered(bake(identity, back_side), motion_of(person(turn=180)))
             contrast.append(rgb[chest].astype(float).std(axis=0).mean())
         assert contrast[1] < 0.6 * contrast[0]
 
@@ -284,7 +291,7 @@ class TestHiddenSide:
         back = COLORS.clone()
         back[:] = torch.tensor([20.0, 160.0, 60.0])
         behind = photograph(motion_of(person(turn=180)), back)
-        proxy = Proxy.from_identity(replace(identity_of(person()), back=behind))
+        proxy = bake(replace(identity_of(person()), back=behind))
         rgb, alpha = rendered(proxy, motion_of(person(turn=180)))
         inside = cv2.erode(alpha, np.ones((7, 7))) == 255
         assert (np.abs(rgb[inside].astype(float) - (20, 160, 60)).max(1) < 12).mean() > 0.95
@@ -303,7 +310,7 @@ class TestHiddenSide:
         picture, matte = (np.full_like(image, fill) for image, fill in ((whole.picture, 255), (whole.matte, 0)))
         picture[SIDE - cut :], matte[SIDE - cut :] = whole.picture[:cut], whole.matte[:cut]
         rgb, alpha = rendered(
-            Proxy.from_identity(Identity(picture, matte, motion_of(person(), lens))), motion_of(person())
+            bake(Identity(picture, matte, motion_of(person(), lens))), motion_of(person())
         )
         shin = CAMERA.project(BODY.pose(person()).joints)[0, [4, 7]].mean(0).round().int().tolist()
         assert alpha[shin[1], shin[0]] == 255
@@ -321,7 +328,7 @@ class TestHiddenSide:
         dressed[torch.isin(BODY.parts, torch.tensor([JOINT["neck"]]))] = torch.tensor([220.0, 170.0, 140.0])
         on_shoulders = trunk & (place[:, 1] > neck[1] - 0.14) & (place[:, 0].abs() > 0.04)
         dressed[on_shoulders] = torch.tensor([50.0, 35.0, 25.0])
-        proxy = Proxy.from_identity(identity_of(person(), colors=dressed))
+        proxy = bake(identity_of(person(), colors=dressed))
         behind = motion_of(person(turn=180))
         rgb, _ = rendered(proxy, behind)
         x, y = CAMERA.project(BODY.pose(behind.person).joints)[0, JOINT["neck"]].round().int().tolist()
@@ -519,7 +526,7 @@ class TestHiddenSide:
             if falls:
                 picture[lock], matte[lock] = (50, 35, 25), 255
         behind = motion_of(person(turn=180))
-        rgb, _ = rendered(Proxy.from_identity(Identity(picture, matte, motion_of(person()))), behind)
+        rgb, _ = rendered(bake(Identity(picture, matte, motion_of(person()))), behind)
         x, y = (int(value) for value in CAMERA.project(BODY.pose(behind.person).joints)[0, JOINT["head"]])
         is_hair = np.abs(rgb[y + 1 : y + 5, x - 2 : x + 3].astype(float) - (50, 35, 25)).mean() < 40
         assert is_hair == falls
@@ -532,7 +539,7 @@ class TestHiddenSide:
         raised = {"left_shoulder": (0, 0, 0), "left_elbow": (0, 0, 160)}
         counts = []
         for angles in ({}, raised):
-            proxy = Proxy.from_identity(identity_of(person(**angles), colors=painted))
+            proxy = bake(identity_of(person(**angles), colors=painted))
             rgb, alpha = rendered(proxy, motion_of(person(turn=-25)))
             counts.append(((rgb[..., 2] > 180) & (rgb[..., 0] < 80) & (alpha > 200)).sum())
         assert counts[0] > 20 and counts[1] > 0.7 * counts[0]
@@ -544,7 +551,7 @@ class TestHiddenSide:
         for side in ("left", "right"):  # what the fit takes for a hand shows the trousers
             x, y = joints[JOINT[f"{side}_hand"]].round().int().tolist()
             picture[y - 13 : y + 13, x - 9 : x + 9][matte[y - 13 : y + 13, x - 9 : x + 9] > 0] = (40, 60, 150)
-        rgb, _ = rendered(Proxy.from_identity(Identity(picture, matte, motion_of(spread))), motion_of(person()))
+        rgb, _ = rendered(bake(Identity(picture, matte, motion_of(spread))), motion_of(person()))
         joints = CAMERA.project(BODY.pose(person()).joints)[0]
         for side in ("left", "right"):
             x, y = joints[JOINT[f"{side}_hand"]].round().int().tolist()
@@ -586,7 +593,7 @@ class TestLargeHead:
 
     def test_its_back_is_hair_and_not_the_face_again(self, cartoon):
         motion = motion_of(person(turn=180, depth=-5.6))
-        rgb, alpha = rendered(Proxy.from_identity(cartoon), motion)
+        rgb, alpha = rendered(bake(cartoon), motion)
         truth, matte = photograph(motion, head=2.0)
         assert overlap(alpha, matte) > 0.93
         rows = np.flatnonzero((matte == 255).any(1))[4:20]
@@ -595,7 +602,7 @@ class TestLargeHead:
 
     def test_it_is_as_deep_as_wide(self, cartoon):
         motion = motion_of(person(turn=90, depth=-5.6))
-        assert overlap(rendered(Proxy.from_identity(cartoon), motion)[1], photograph(motion, head=2.0)[1]) > 0.9
+        assert overlap(rendered(bake(cartoon), motion)[1], photograph(motion, head=2.0)[1]) > 0.9
 
     def test_the_character_is_as_tall_as_the_driver_with_its_head(self, cartoon):
         driver = motion_of(person(betas=torch.tensor([0.5, 0.3] + [0.0] * 8)))
@@ -656,7 +663,7 @@ class TestShell:
         return Identity(picture, matte, whole.motion)
 
     def test_a_skirt_fills_the_gap_between_the_legs(self, skirted):
-        proxy = Proxy.from_identity(skirted)
+        proxy = bake(skirted)
         rgb, alpha = rendered(proxy, motion_of(person()))
         assert overlap(alpha, skirted.matte) > 0.96
         knees = CAMERA.project(BODY.pose(person()).joints)[0, [4, 5]].mean(0).round().int().tolist()
@@ -665,7 +672,7 @@ class TestShell:
         assert np.abs(rgb[gap].astype(float) - (30, 140, 50)).max() < 12
 
     def test_it_swings_with_both_legs_and_does_not_tear(self, skirted):
-        proxy = Proxy.from_identity(skirted)
+        proxy = bake(skirted)
         stride = motion_of(person(turn=60, left_hip=(-30, 0, 0), right_hip=(25, 0, 0)))
         alpha = rendered(proxy, stride)[1]
         joints = CAMERA.project(BODY.pose(stride.person).joints)[0]
@@ -674,7 +681,7 @@ class TestShell:
 
     def test_it_lies_behind_the_body_where_that_covers_it(self, skirted):
         motion = skirted.motion
-        body, sheet = Proxy.from_identity(skirted)._posed_on_skins(motion.person, motion.fps)(0)
+        body, sheet = bake(skirted)._posed_on_skins(motion.person, motion.fps)(0)
         depth = FittedPicture(skirted.matte, CAMERA).raster(CAMERA.view(body[None])[0], BODY.faces).depth[0].numpy()
         seen = CAMERA.view(sheet[None])[0]
         x, y = CAMERA.pixels(seen).long().T.numpy()
@@ -683,7 +690,7 @@ class TestShell:
         assert (seen[covered, 2].numpy() > depth[y, x][covered] - 0.002).mean() > 0.97
 
     def test_it_lags_behind_whatever_frames_are_drawn_and_comes_to_rest(self, skirted):
-        proxy = Proxy.from_identity(skirted)
+        proxy = bake(skirted)
         loose = proxy.skins[1].sway.clone()
         loose[:] = torch.linspace(0, 0.8, len(loose))
         proxy = replace(proxy, skins=(proxy.skins[0], replace(proxy.skins[1], sway=loose)))
@@ -714,7 +721,7 @@ class TestShell:
     @pytest.mark.parametrize("speed", [0.8, 4.5])
     def test_it_lags_alike_at_every_frame_rate(self, skirted, speed):
         """The longest step was one a frame, so that who runs at 12 frames a second jumped all the time."""
-        proxy, one, lags = Proxy.from_identity(skirted), person(), []
+        proxy, one, lags = bake(skirted), person(), []
         for fps in (12, 24, 60):
             count = fps + 1
             repeated = {n: getattr(one, n).repeat(count, 1) for n in ("global_orient", "body_pose", "transl")}
@@ -781,7 +788,7 @@ class TestCard:
         picture = np.full((64, 64, 3), 255, np.uint8)
         matte = np.zeros((64, 64), np.uint8)
         picture[8:56, 24:40], matte[8:56, 24:40] = (30, 90, 160), 255
-        return Proxy.from_identity(Identity(picture, matte))
+        return bake(Identity(picture, matte))
 
     @pytest.mark.parametrize("name", POSES)
     def test_it_stands_upright_on_the_drivers_soles(self, card, name):
