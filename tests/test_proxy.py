@@ -309,9 +309,7 @@ class TestHiddenSide:
         lens = replace(CAMERA, size=(SIDE, SIDE), center=(SIDE / 2, SIDE / 2 + SIDE - cut))
         picture, matte = (np.full_like(image, fill) for image, fill in ((whole.picture, 255), (whole.matte, 0)))
         picture[SIDE - cut :], matte[SIDE - cut :] = whole.picture[:cut], whole.matte[:cut]
-        rgb, alpha = rendered(
-            bake(Identity(picture, matte, motion_of(person(), lens))), motion_of(person())
-        )
+        rgb, alpha = rendered(bake(Identity(picture, matte, motion_of(person(), lens))), motion_of(person()))
         shin = CAMERA.project(BODY.pose(person()).joints)[0, [4, 7]].mean(0).round().int().tolist()
         assert alpha[shin[1], shin[0]] == 255
         assert np.abs(rgb[shin[1], shin[0]].astype(float) - (40, 60, 150)).max() < 40
