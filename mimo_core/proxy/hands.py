@@ -24,6 +24,9 @@ SEEN_SHARE = 0.15  # of a hand's texels that must be seen for them to color the 
 PALM_SHARE = 0.5  # share of a hand's seen texels, nearest to its middle, that say what color it is
 BESIDE_HAND = 0.06  # heights of the picture around a hand within which what lies behind it is seen
 LEAST_BEHIND = 0.05  # share of the texels beside a hand that must have its color for it to be what lies behind
+HIDDEN_SHARE, BEFORE_ELBOW = 0.05, 0.08  # of the forearms that may be seen; meters above elbows that are asked
+ELBOW_SHARE = 0.1  # of what is seen there that must be skin
+BARE_SHARE = 0.5  # of what is seen of forearms that must have the face's color for them to be bare
 SPREAD_TEXELS = 300  # seen texels of a hand that are asked for its color elsewhere
 NEAREST_TEXELS = 60  # of them, whose median is taken: their shading, without the edges
 
@@ -56,19 +59,66 @@ def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
 
 
 def color_hidden_hands(surface: BodySurface, baked: BakedTexture, colors: NDArray):
-    """Give what is not seen of the hands in `colors` (N, 3) the color of what is, or the face's.
+    """Give what is not seen of the hands in `colors` (N, 3) the color of what is seen of skin or gloves.
 
-    The face's it is where next to nothing is seen, in pockets or behind the back. `baked` is what `clean_hands` left.
-    Where neither is seen nothing changes.
+    It is the hand's own, else the other hand's, else that of bare forearms, else the face's: in pockets or behind the
+    back next to nothing of a hand is seen. `baked` is what `clean_hands` left. Where nothing is seen nothing changes.
+    """
+    trusted = baked.seen > TRUSTED_SHARE
+    own = [np.flatnonzero(hand & trusted) for hand in surface.hands]
+    for hand, mine, other in zip(surface.hands, own, own[::-1], strict=True):
+        texels = np.flatnonzero(hand)
+        if len(mine) >= LEAST_TEXELS:
+            painted = _continue_colors(surface, baked.colors, mine, texels)
+        else:
+            tone = _find_skin(surface, baked.colors, trusted, other)
+            if tone is None:
+                continue
+            painted = np.broadcast_to(tone, (len(texels), 3))
+        share = surface.grip[texels, None]
+        colors[texels] = painted * share + colors[texels] * (1 - share)
+
+
+def color_bare_forearms(surface: BodySurface, baked: BakedTexture, colors: NDArray):
+    """Give forearms of which next to nothing is seen, in `colors` (N, 3), the skin that is seen at the elbows, if any.
+
+    A short sleeve ends there; arms that point at the camera hide the rest.
     """
     trusted = baked.seen > TRUSTED_SHARE
     face = surface.face & trusted
-    for hand in surface.hands:
-        own = np.flatnonzero(hand & trusted)
-        if len(own) >= LEAST_TEXELS:
-            colors[hand] = _continue_colors(surface, baked.colors, own, np.flatnonzero(hand))
-        elif face.sum() >= LEAST_TEXELS:
-            colors[hand] = _lit_color(baked.colors[face])
+    hands = surface.hands[0] | surface.hands[1]
+    if face.sum() < LEAST_TEXELS or (surface.forearms & trusted).sum() > HIDDEN_SHARE * surface.forearms.sum():
+        return
+    elbow = np.abs(surface.place[surface.forearms, 0]).min()
+    near = np.flatnonzero(trusted & surface.arms & ~hands & (np.abs(surface.place[:, 0]) > elbow - BEFORE_ELBOW))
+    skin = near[color_distance(convert_to_lab(baked.colors[near]), _face_tone(baked.colors, face)) < SAME_COLOR]
+    seen = surface.forearms[near]
+    is_bare = len(skin) >= max(LEAST_TEXELS, ELBOW_SHARE * len(near))
+    is_bare |= seen.sum() >= LEAST_TEXELS and surface.forearms[skin].sum() >= BARE_SHARE * seen.sum()
+    if not is_bare:
+        return
+    share = surface.beyond_elbow[:, None]
+    tone = _find_skin(surface, baked.colors, trusted, np.flatnonzero(hands & trusted))
+    colors[:] = tone * share + colors * (1 - share)
+
+
+def _face_tone(shown: NDArray, face: NDArray) -> NDArray:
+    """The face's color in Lab, (3,)."""
+    return convert_to_lab(_lit_color(shown[face])[None])[0]
+
+
+def _find_skin(surface: BodySurface, shown: NDArray, trusted: NDArray, other: NDArray) -> NDArray | None:
+    """The color (3,) of a hand that is not seen: of the `other` one (n,), of bare forearms or of the face, or None."""
+    if len(other) >= LEAST_TEXELS:
+        return np.median(shown[other], 0)
+    face = surface.face & trusted
+    if face.sum() < LEAST_TEXELS:
+        return None
+    tone = _lit_color(shown[face])
+    arms = np.flatnonzero(trusted & surface.forearms & ~(surface.hands[0] | surface.hands[1]))
+    bare = arms[color_distance(convert_to_lab(shown[arms]), convert_to_lab(tone[None])[0]) < SAME_COLOR]
+    is_bare = len(bare) >= max(LEAST_TEXELS, BARE_SHARE * len(arms))
+    return np.median(shown[bare], 0) if is_bare else tone
 
 
 def _continue_colors(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
@@ -106,7 +156,8 @@ def convert_to_lab(colors: NDArray) -> NDArray:
     """RGB (N, 3) 0..255 as Lab (N, 3)."""
     import cv2
 
-    return cv2.cvtColor((colors[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
+    shown = (colors[None] / 255).astype(np.float32)
+    return cv2.cvtColor(shown, cv2.COLOR_RGB2LAB)[0] if len(colors) else shown[0]
 
 
 def color_distance(colors: NDArray, tone: NDArray) -> NDArray:

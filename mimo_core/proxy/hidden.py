@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from .coarse import ask_coarsely
 from .diffusion import diffuse_colors
 from .hair import falls_beside_neck, find_hair, find_hair_end, find_worn_hair, hang_hair
-from .hands import LEAST_TEXELS, clean_hands, color_hidden_hands
+from .hands import LEAST_TEXELS, clean_hands, color_bare_forearms, color_hidden_hands
 from .prints import PlainFront, find_stray_skin
 from .scalp import grow_head
+from .stray import find_stray_colors
 from .surface import BodySurface
 from .texture import TRUSTED_SHARE, BakedTexture
 
@@ -28,6 +29,9 @@ FAR_STAND_IN = 0.04  # the same from which the other limb is asked, else the col
 SIDE_SINES = (0.8, 0.95)  # of the angle from which a side takes the color around: its last pixels would be drawn out
 LOWEST_SHARE = 0.3  # of what is seen of the feet: what is next to the soles
 FAR_NEIGHBORS, FAR_SPREAD = 32, 11  # seen texels whose median is the color around, of every so many
+FAR_POOL = 200  # seen texels of a limb of which those are taken far from all of them
+CALM_START, CALM_END = 0.03, 0.1  # meters from what is seen over which the limb's color takes the place of the nearest
+LIMBS = ("trunk", "arms", "legs")
 ALONG_FIRST = np.array([3, 3, 3, 1], np.float32)  # a place along a limb counts more than one around it
 INWARD_SHARE = 0.85  # the side of a limb takes what lies a little further in, not the last pixels of the outline
 
@@ -53,6 +57,7 @@ def fill_hidden(
     end = find_hair_end(surface, baked.colors, trusted, hair) if len(hair) else None
     worn = find_worn_hair(surface, baked.colors, trusted, hair, end)
     stray = (worn & surface.arms) | find_stray_skin(surface, baked, trusted)
+    stray |= find_stray_colors(surface, baked, trusted)
     trusted &= ~stray
     beside_arm = np.zeros_like(trusted) if baked.beside_arm is None else baked.beside_arm
     baked = replace(baked, seen=np.where(stray, 0, baked.seen))
@@ -65,6 +70,7 @@ def fill_hidden(
     if end is not None and back_side == "mirror":
         hang_hair(surface, baked.colors, trusted, hair, end, colors)
     ask()
+    color_bare_forearms(surface, baked, colors)
     color_hidden_hands(surface, baked, colors)
     _color_soles(surface, baked.colors, trusted, colors)
     seen = baked.seen[:, None]
@@ -121,17 +127,48 @@ def _color_soles(surface: BodySurface, shown: NDArray, trusted: NDArray, colors:
 
 
 def _blend_far(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
-    """The usual color (n, 3) of `source` texels at the place along the limb of hidden texels `target` (n,)."""
+    """The usual color (n, 3) of `source` texels at the place along the limb of hidden texels `target` (n,).
+
+    Left and right are asked together, and arms, legs and trunk each for themselves, or the trunk for a limb that is
+    not seen. Far from all that is seen, more of the limb is asked.
+    """
+    usual = np.empty((len(target), shown.shape[1]), np.float32)
+    limbs = _list_limbs(surface)
+    trunk = source[limbs[source] == LIMBS.index("trunk")]
+    for number in range(len(LIMBS)):
+        chosen = np.flatnonzero(limbs[target] == number)
+        pools = (source[limbs[source] == number], trunk, source)
+        if len(chosen):
+            own = next((pool for pool in pools if len(pool) >= LEAST_TEXELS), source)
+            usual[chosen] = _take_usual(surface, shown, own, target[chosen])
+    return usual
+
+
+def _list_limbs(surface: BodySurface) -> NDArray:
+    """The number in LIMBS of the limb that each texel belongs to, (N,)."""
+    return np.select([surface.arms, surface.legs], [LIMBS.index("arms"), LIMBS.index("legs")], LIMBS.index("trunk"))
+
+
+def _take_usual(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
+    """The median color (n, 3) of the nearest of `source` texels, on either side, for texels `target` (n,)."""
     from scipy.spatial import cKDTree
 
-    scattered = source[::FAR_SPREAD] if len(source) >= FAR_SPREAD * FAR_NEIGHBORS else source
-    count = min(FAR_NEIGHBORS, len(scattered))
-    if not count:
+    if not len(source):
         return shown[target]
-    tree = cKDTree(surface.along(scattered) * ALONG_FIRST)
+    pools = [
+        source[:: max(1, min(spread, len(source) // FAR_NEIGHBORS))] for spread in (FAR_SPREAD, len(source) // FAR_POOL)
+    ]
+    counts = [min(FAR_NEIGHBORS, len(pool)) for pool in pools]
+    trees = [cKDTree(surface.fold(pool) * ALONG_FIRST) for pool in pools]
 
-    def take_usual(asked: BodySurface, texels: NDArray) -> NDArray:
-        nearest = tree.query(asked.along(texels) * ALONG_FIRST, k=[*range(1, count + 1)], eps=0.3, workers=-1)[1]
-        return np.median(shown[scattered[nearest]], 1)
+    def ask(asked: BodySurface, texels: NDArray) -> NDArray:
+        places = asked.fold(texels) * ALONG_FIRST
+        medians, away = [], None
+        for pool, count, tree in zip(pools, counts, trees, strict=True):
+            distance, nearest = tree.query(places, k=[*range(1, count + 1)], eps=0.3, workers=-1)
+            away = distance[:, :1] if away is None else away
+            medians.append(np.median(shown[pool[nearest]], 1))
+        share = np.clip((away / ALONG_FIRST[0] - CALM_START) / (CALM_END - CALM_START), 0, 1)
+        return medians[0] * (1 - share) + medians[1] * share
 
-    return ask_coarsely(surface, target, take_usual)
+    return ask_coarsely(surface, target, ask)

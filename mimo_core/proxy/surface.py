@@ -24,7 +24,10 @@ TRUNK_JOINTS = [JOINT[f"spine{number}"] for number in (1, 2, 3)] + [
 FOREHEAD = 0.6  # of the way from the eyes to the crown: where hair begins
 TEMPLE, NAPE, EAR_RADIUS = 0.02, 0.03, 0.026  # meters: of hair before the ear, below the nose's height behind, no hair
 SOLE_SINES = (0.2, 0.6)  # of the angle at which a foot's surface faces down: its side below, its sole above
+FACE_HALF_WIDTH = 0.03  # meters: hair that hangs beside it widens the fitted head and lies on cheeks
+WRIST_FADE = 0.3  # of the skinning weight over which a forearm goes over into a hand
 HAIRLINE_FADE = 0.014  # meters over which hair ends
+LEG_JOINTS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("hip", "knee", "ankle", "foot")]
 FEET_JOINTS = [JOINT[name] for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
 
 
@@ -48,10 +51,21 @@ class BodySurface:
     covered: NDArray  # (N,) 0 to 1: how surely long hair covers what is there
     feet: NDArray  # (N,) bool
     sole: NDArray  # (N,) 0 to 1: the underside of a foot
+    legs: NDArray  # (N,) bool, feet included
+    forearms: NDArray  # (N,) bool
+    beyond_elbow: NDArray  # (N,) 0 to 1: how surely it is on a forearm or hand
+    grip: NDArray  # (N,) 0 to 1: how surely a texel of a hand is beyond the wrist
 
     def along(self, texels: NDArray, *, inwards: float = 1.0) -> NDArray:
         """Where on their limbs texels (n,) lie, front and back alike, (n, 4); `inwards` below 1 draws sides nearer."""
         return np.concatenate([self.axis[texels], QUARTER_TURN * inwards * self.turn[texels, None]], 1)
+
+    def fold(self, texels: NDArray) -> NDArray:
+        """Where on their limbs texels (n,) lie, the left limb on the right one, (n, 4)."""
+        axis, turn = self.axis[texels], self.turn[texels]
+        sign = np.where(self.place[texels, 0] < 0, -1, 1)
+        turn = np.where(self.arms[texels], turn, turn * sign)  # around an arm it is upwards, else to a side
+        return np.column_stack([np.abs(axis[:, 0]), axis[:, 1:], QUARTER_TURN * turn])
 
     @functools.cached_property
     def _tree(self):
@@ -80,7 +94,32 @@ def load_surface(side: int) -> BodySurface:
     scalp, covered = _trace_hairline(body, place)
     low, high = SOLE_SINES
     sole = np.clip((down - low) / (high - low), 0, 1) * (feet > 0.5)
-    masks = (tuple(hands), arms, face, hair, nape, scalp, covered, feet > 0.5, sole)
+    legs = weights[:, LEG_JOINTS].sum(1) > 0.5
+    forearms = weights[:, [JOINT[f"{side}_elbow"] for side in ("left", "right")]].sum(1) > 0.5
+    beyond = weights[
+        :, [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("elbow", "wrist", "hand")]
+    ].sum(1)
+    grip = np.clip(
+        (sum(weights[:, [JOINT[f"{side}_wrist"], JOINT[f"{side}_hand"]]].sum(1) for side in ("left", "right")) - 0.5)
+        / WRIST_FADE,
+        0,
+        1,
+    )
+    masks = (
+        tuple(hands),
+        arms,
+        face,
+        hair,
+        nape,
+        scalp,
+        covered,
+        feet > 0.5,
+        sole,
+        legs,
+        forearms,
+        np.clip((beyond - 0.5) / WRIST_FADE, 0, 1),
+        grip,
+    )
     return BodySurface(atlas, place, axis, turn[:, 0], sideways[:, 0], head, trunk, *masks)
 
 
@@ -113,6 +152,7 @@ def _find_scalp_and_face(body: BodyModel, place: NDArray, head: NDArray) -> tupl
     behind = (place[:, 2] < at["left_ear"][2]) & (place[:, 1] > nose - 0.03)
     hair = (head > 0.5) & (behind | (place[:, 1] > eye + 0.6 * (top - eye)))
     face = (head > 0.5) & (place[:, 2] > at["left_ear"][2] + 0.05) & (np.abs(place[:, 1] - nose) < 0.04)
+    face &= np.abs(place[:, 0]) < FACE_HALF_WIDTH
     nape = (head > 0.02) & (place[:, 2] < at["left_ear"][2]) & ~hair
     return hair, face, nape
 
