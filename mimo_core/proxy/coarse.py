@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from .surface import BodySurface, load_surface
 
 
+LARGEST_SHIFT = 0.003  # meters that a texel may be misplaced
 COARSE_SIDE = 256  # pixels; 8 mm a texel, less than hair and shading change in
 
 
@@ -32,7 +34,21 @@ def ask_coarsely(surface: BodySurface, target: NDArray, ask: Callable[[BodySurfa
     values = ask(coarse, texels)
     spread = np.zeros((len(coarse.place), values.shape[1]), np.float32)
     spread[texels] = values
-    return _enlarge(coarse.atlas.picture(spread), side)[row, column]
+    enlarged = _enlarge(coarse.atlas.picture(spread), side)[row, column]
+    at_seams = np.flatnonzero(_find_seams(side)[target])
+    if len(at_seams):
+        enlarged[at_seams] = ask(surface, target[at_seams])
+    return enlarged
+
+
+@functools.lru_cache(maxsize=2)
+def _find_seams(side: int) -> NDArray:
+    """Which texels (N,) of an atlas the enlarged coarse one misplaces: at seams of the texture."""
+    surface, coarse = load_surface(side), load_surface(COARSE_SIDE)
+    enlarged = _enlarge(coarse.atlas.picture(coarse.place), side)[
+        surface.atlas.row.numpy(), surface.atlas.column.numpy()
+    ]
+    return np.abs(enlarged - surface.place).max(1) > LARGEST_SHIFT
 
 
 def _enlarge(picture: NDArray, side: int) -> NDArray:
