@@ -112,7 +112,7 @@ def _find_matte(
     shown = composite_on_white(colors, given) if given is not None and is_alpha else colors
     seen = estimate_picture(shown, person_mask=given, focal=PORTRAIT_LENS * max(shown.shape[:2]))
     if seen.is_found:
-        matte = refine_matte(colors, seen.masks[0]) if given is None else given
+        matte = refine_matte(colors, seen.masks[0], seen.landmarks) if given is None else given
         if matte.any():
             return matte, seen, _note_unseen(seen.motion)
     notes = (STIFF_NOTE,)

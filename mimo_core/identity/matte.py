@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.box import Box, mask_height
+from ..pose.landmarks import Landmarks
+from .leaks import find_leaks
 from .push_pull import push_pull
 
 
@@ -20,6 +22,7 @@ GRABCUT_SIDE = 720  # pixels of the longer side: GrabCut's time grows with the a
 LINE_WIDTH = 0.03  # of the figure's height: half the width of a drawing's thickest line; a felt pen's is 0.015
 LINE_GAP = 0.008  # of the picture's longer side: gaps in a drawing's lines that are closed
 CLEAR, POCKET_RIM = 100, 0.005  # of 255; of the figure's height: a pocket's rim may still be the figure's
+FRAME = 0.01  # of the picture's shorter side: how wide a line around it may be
 CROWN_BAND = 0.12  # of the figure's height around the head where its edge is looked for, elsewhere 0.03
 HEAD_PART, HEAD_WIDTH = 0.15, 0.45  # of the figure's height: where the head is, and how wide it is at most
 PLAIN_SHARE = 0.85  # share of the background that must follow a smooth color for it to count as plain
@@ -36,18 +39,35 @@ class Backdrop:
     distance: NDArray  # (H, W) float32, how far the picture is from it, in units of its noise
 
 
-def refine_matte(picture: NDArray, mask: NDArray) -> NDArray:
-    """The soft matte (H, W) uint8 of the person that a network's mask (H, W) uint8 marks in a picture (H, W, 3)."""
+def refine_matte(picture: NDArray, mask: NDArray, landmarks: Landmarks | None = None) -> NDArray:
+    """The soft matte (H, W) uint8 of the person that a network's mask (H, W) uint8 marks in a picture (H, W, 3).
+
+    With the person's `landmarks` patches of the background are found that both took for the person.
+    """
     core = _find_core(mask)
     backdrop = _find_plain_backdrop(picture, mask > 127)
     seeds = _seed_near_mask(mask, core) if backdrop is None else _seed_around_person(backdrop, mask, core)
     inside = _keep_connected(_run_grabcut(picture, seeds), core)
+    pockets = _find_pockets(mask)
     if backdrop is None:
-        inside &= ~_find_pockets(mask)
+        inside &= ~pockets
+    if landmarks is not None:
+        inside &= ~find_leaks(picture, inside, mask, landmarks, pockets)
     return _soften_edge(picture, inside)
 
 
 def _find_plain_backdrop(picture: NDArray, covered: NDArray) -> Backdrop | None:
+    """The backdrop around a person, if the background is plain, with or without the picture's frame."""
+    found = _find_backdrop_at_sizes(picture, covered)
+    if found is not None:
+        return found
+    # A line around the picture, as scans and screenshots have it, is neither plain nor joined to the rest.
+    rim = max(2, round(FRAME * min(covered.shape)))
+    inner = picture[rim:-rim, rim:-rim]
+    return _find_backdrop_at_sizes(np.pad(inner, ((rim, rim), (rim, rim), (0, 0)), "edge"), covered)
+
+
+def _find_backdrop_at_sizes(picture: NDArray, covered: NDArray) -> Backdrop | None:
     """The backdrop around a person, if the background is plain at GRABCUT_SIDE too.
 
     In a large picture the steps from pixel to pixel are small, so a door or a shadow's edge is smooth there.
