@@ -236,8 +236,11 @@ class TestBadInput:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_stopping_half_way_leaves_no_file(tmp_path, how):
-    command = [sys.executable, "-m", "mimo_core", "animate", "--out", str(tmp_path / "a.mp4"), "--size", "640x480"]
+def test_stopping_half_way_leaves_no_file(tmp_path, tmp_path_factory, how):
+    card = tmp_path_factory.mktemp("card") / "card.png"  # takes no time to bake, but enough to draw at this size
+    Image.new("RGB", (64, 64), (200, 40, 40)).save(card)
+    given = ["--character", str(card), "--out", str(tmp_path / "a.mp4"), "--size", "1600x1200"]
+    command = [sys.executable, "-m", "mimo_core", "animate", *given]
     # Tests that a shell runs in the background ignore SIGINT, and so would the command that they start.
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     job = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=heed)

@@ -119,7 +119,7 @@ class TestJobs:
         save_motion(uploads / "walk.npz", builtin_motion("walk")[:3])
         Image.new("RGB", (40, 30), (200, 30, 30)).save(uploads / "wall.png")
         request = PageRequest(
-            str(uploads / "somebody.png"),
+            str(uploads / "wall.png"),  # a card, which takes no time to bake
             MOTION_FILE,
             motion_file=str(uploads / "walk.npz"),
             scene_kind=PICTURE,

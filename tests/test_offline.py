@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OFFLINE = ROOT / "tests" / "offline"
 COMMANDS = {
     "replace": "replace --character a.png --video clip.mp4 --out replaced.mp4 --sheet sheet.png",
-    "animate": "animate --character a.png --motion walk.npz --scene #204060 --size 48x64 --out animated.mp4",
+    "animate": "animate --character plain.png --motion walk.npz --scene #204060 --size 48x64 --out animated.mp4",
     "pose": "pose clip.mp4 --out motion.npz",
     "separate": "separate clip.mp4 --out layers",
     "render": "render walk.npz --style openpose --size 64x64 --out pose.mp4",
@@ -44,9 +44,10 @@ def outgoing(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("offline")
-    shot = make_shot(7, size=128, frames=12, samples=1)
+    shot = make_shot(7, size=128, frames=8, samples=1)
     write_video(folder / "clip.mp4", shot.frames, fps=shot.fps)
     Image.fromarray(make_character_picture(5, size=96, samples=1).image).save(folder / "a.png")
+    Image.new("RGB", (40, 60), (200, 30, 30)).save(folder / "plain.png")
     save_motion(folder / "walk.npz", builtin_motion("walk")[:6])
     return folder
 

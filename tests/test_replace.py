@@ -13,6 +13,7 @@ from mimo_core.example import example_shots
 from mimo_core.identity.encode import encode_identity
 from mimo_core.media.clip import Clip
 from mimo_core.media.picture import read_picture
+from mimo_core.motion.builtin import builtin_motion
 from mimo_core.motion.motion import Motion
 from mimo_core.proxy.bake_ahead import BakeAhead
 from mimo_core.proxy.proxy import Proxy
@@ -28,6 +29,17 @@ def example():
 @pytest.fixture(scope="module")
 def character(example):
     return read_picture(example.character)
+
+
+@pytest.fixture(scope="module")
+def square():
+    """A picture that is shown as a card, which takes no time to bake."""
+    return np.full((64, 48, 3), (200, 40, 40), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def identity(square):
+    return encode_identity(square)
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +91,11 @@ class TestAnimate:
         assert (frames[:, 0, 0] == (10, 200, 30)).all()
         assert np.abs(masks[0].astype(int) - masks[3]).max() > 127
 
-    def test_frames_do_not_wait_in_memory(self, example, character):
+    def test_frames_do_not_wait_in_memory(self, example, square):
         motion = example.motion()[:12]
         width, height = motion.camera.size
         scene = scene_from_picture(None, color=(0, 0, 0), width=width, height=height, fps=24)
-        job = animate_character(character, motion, scene)
+        job = animate_character(square, motion, scene)
         for _ in itertools.islice(job.drawn, 2):  # caches are filled
             pass
         tracemalloc.start()
@@ -92,18 +104,11 @@ class TestAnimate:
         assert max(held) - held[0] < 3 * width * height * 3
 
 
-@pytest.fixture(scope="module")
-def identity(character):
-    return encode_identity(character[::4, ::4])
-
-
 class TestBakeAhead:
     def test_what_is_baked_in_a_thread_is_drawn_as_what_is_baked_here(self, identity):
-        ahead = BakeAhead([identity, identity])
+        ahead, motion = BakeAhead([identity, identity]), builtin_motion("walk")[:1]
         assert ahead.take(identity) is ahead.take(identity)
-        drawn = [
-            next(iter(proxy.render(identity.motion))) for proxy in (ahead.take(identity), Proxy.from_identity(identity))
-        ]
+        drawn = [next(iter(proxy.render(motion))) for proxy in (ahead.take(identity), Proxy.from_identity(identity))]
         for one, other in zip(*drawn, strict=True):
             np.testing.assert_array_equal(one, other)
 
@@ -113,7 +118,7 @@ class TestBakeAhead:
         with pytest.raises(InputError, match="sideways"):
             BakeAhead([identity]).take(identity)
 
-    def test_a_job_that_fails_does_not_go_on_baking(self, character, monkeypatch):
+    def test_a_job_that_fails_does_not_go_on_baking(self, square, monkeypatch):
         steps, bake = [], Proxy.from_identity
 
         def bake_slowly(identity, progress):
@@ -126,7 +131,7 @@ class TestBakeAhead:
         monkeypatch.setattr(Proxy, "from_identity", bake_slowly)
         lawn = Clip.from_array(np.full((3, 96, 128, 3), 90, np.uint8))
         with pytest.raises(InputError, match="Nobody was found"):
-            replace_character(lawn, character[::4, ::4])
+            replace_character(lawn, square)
         for thread in threading.enumerate():
             if thread.name.startswith("bake"):
                 thread.join(5)
