@@ -21,7 +21,7 @@ from mimo_core.body.person import Person
 from mimo_core.body.skeleton import JOINT
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
-from mimo_core.geometry.rotations import matrix_from_axis_angle
+from mimo_core.geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from mimo_core.motion.intervals import find_intervals
 from mimo_core.motion.motion import Motion
 from mimo_core.pose.contacts import find_contacts
@@ -62,6 +62,19 @@ def standing(frames=48):
     pose[:, JOINT["spine2"], 1] = 0.3 * torch.sin(torch.arange(frames) / 6)
     person = Person(torch.zeros(10), pose[:, 0], pose[:, 1:].flatten(1), torch.tensor([0, 0.3, -3.5]).repeat(frames, 1))
     return Motion((person,), FPS, CAMERA)
+
+
+def lifting_a_leg(frames=12):
+    """A skater who leans forward on one leg and lifts the other one behind, seen from half behind."""
+    share = torch.linspace(0.6, 1, frames)
+    pose, lean = torch.zeros(frames, 24, 3), torch.zeros(frames, 3)
+    lean[:, 0] = 1.2 * share
+    turned = matrix_from_axis_angle(torch.tensor([0, 2.2, 0])) @ matrix_from_axis_angle(lean)
+    pose[:, 0] = axis_angle_from_matrix(turned)
+    pose[:, JOINT["left_hip"], 0], pose[:, JOINT["right_hip"], 0] = -1.2 * share, 1.2 * share
+    pose[:, JOINT["left_shoulder"], 2], pose[:, JOINT["right_shoulder"], 2] = -1.0, 1.0
+    place = torch.tensor([0, 0.2, -3.2]).repeat(frames, 1)
+    return Motion((Person(torch.zeros(10), pose[:, 0], pose[:, 1:].flatten(1), place),), FPS, CAMERA)
 
 
 def stance_of(motion):
@@ -192,6 +205,12 @@ class TestFit:
         found = fit_motion(shaken, CAMERA, fps=FPS / 3)
         heights = [measure_height(free_body(), each.person.betas) for each in (found, motion)]
         assert heights[0] == pytest.approx(heights[1], abs=0.3)
+
+    def test_a_leg_lifted_further_than_the_table_says_leaves_the_standing_one_where_it_is(self):
+        truth = lifting_a_leg()
+        noisy = add_noise(project_true_landmarks(truth), torch.Generator().manual_seed(1))
+        doubted = changed(noisy, confidence=0.5 * noisy.confidence)
+        assert error_of(fit_motion(doubted, CAMERA, fps=FPS), truth).position < 60
 
     def test_landmarks_project_onto_what_was_seen(self):
         truth = project_true_landmarks(swinging())

@@ -223,16 +223,6 @@ class TestHandStore:
                 assert hand is None or np.array_equal(hand.pixels, other.pixels)
                 assert hand is None or np.array_equal(hand.world, other.world)
 
-    def test_a_frame_changes_its_sides_and_no_other_does(self):
-        random, store = np.random.default_rng(0), HandStore()
-        pairs = [(_random_hand(random), None), (_random_hand(random), _random_hand(random))]
-        for pair in pairs:
-            store.append(pair)
-        store.swap_sides(0)
-        assert store[0][0] is None
-        assert np.array_equal(store[0][1].pixels, pairs[0][0].pixels)
-        assert np.array_equal(store[1][0].world, pairs[1][0].world)
-
 
 def _random_hand(random: np.random.Generator) -> HandPose:
     pixels, world = (random.random((21, numbers), np.float32) for numbers in (2, 3))

@@ -18,17 +18,16 @@ from ..media.letterbox import crop_layer, find_picture
 from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
-from .blazepose import WRISTS, BlazePose, FramePose, find_people, load_blazepose
+from .blazepose import BlazePose, FramePose, find_people, load_blazepose
+from .close_look import CloseLook
 from .feet import correct_toes
 from .fingers import add_hands
 from .fit import fit_motion
-from .hands import NO_HANDS, HandStore, find_hands
 from .landmarks import Landmarks
 from .letterbox import move_boxes, move_point, pad_estimate
 from .overlay import draw_overlay
 from .people import PersonTrack, choose_track, extend_backwards, join_shots, track_people
 from .second_look import drop_phantoms
-from .sides import settle_sides
 from .tracking import track_guided
 
 
@@ -75,9 +74,8 @@ def estimate_motion(
     `person_mask`, say where the person is. `focal` is in pixels, 0 assumes one. Frames in which nobody is found are
     marked invisible; gaps of up to half a second are bridged, but no hard cut. Black bars around the picture of a
     film are left out. With `fingers` the hands are looked at too; fingers that are not seen relax. `networks` are those
-    of `find_estimator`, by default what ships. Memory grows by 1.5 kB a frame and person, and by 5 kB a frame while the
-    body is fitted: masks go to a temporary file. Raises InputError for guides
-    that do not fit the clip.
+    of `find_estimator`, by default what ships. Memory grows by 3 kB a frame and person, and by 5 kB a frame while the
+    body is fitted: masks go to a temporary file. Raises InputError for guides that do not fit the clip.
     """
     check_guides(clip, boxes, person_mask, smoothing, focal)
     _check_point(clip, at)
@@ -112,15 +110,15 @@ def _estimate_shown(
     cuts = find_cuts(clip, ticker.wait)
     people: tuple[PersonTrack, ...] = ()
     doubted: list[PersonTrack] = []
-    found_hands = HandStore() if fingers else None
+    close = CloseLook(fingers=fingers, networks=networks)
     if boxes is person_mask is None:
         people, poses, doubted = _follow_somebody(clip, person, at, cuts, networks, ticker.look)
-        stored = Masks.from_frames(draw_masks(clip, poses, found_hands, networks, ticker.draw))
+        stored = Masks.from_frames(draw_masks(clip, poses, close, networks, ticker.draw))
     else:
         poses = []
-        stored = Masks.from_frames(draw_guided(clip, boxes, person_mask, poses, found_hands, networks, ticker.draw))
+        stored = Masks.from_frames(draw_guided(clip, boxes, person_mask, poses, close, networks, ticker.draw))
     masks = stored if person_mask is None else person_mask
-    motion, landmarks = fit_poses(clip, poses, masks, found_hands, cuts, smoothing, focal, ticker.fit)
+    motion, landmarks = fit_poses(clip, poses, masks, close, cuts, smoothing, focal, ticker.fit)
     progress(ticker.total, ticker.total)
     assumptions = list_assumptions(motion, focal)
     notes = _list_notes(clip, motion, person, assumptions, people, cuts)
@@ -133,22 +131,19 @@ def fit_poses(
     clip: Clip,
     poses: Sequence[FramePose | None],
     masks: Masks,
-    hands: HandStore | None,
+    close: CloseLook,
     cuts: set[int],
     smoothing: float,
     focal: float,
     progress: Progress,
 ) -> tuple[Motion, Landmarks]:
-    """The motion of one person by their poses and masks, and their landmarks with left and right told apart."""
-    raw = Landmarks.from_poses(poses)
-    landmarks = correct_toes(settle_sides(raw, float(clip.fps)), masks, float(clip.fps), cuts=cuts)
+    """The motion of one person by their poses, masks and a close look, and their landmarks with sides told apart."""
+    first, fps = Landmarks.from_poses(poses), float(clip.fps)
+    landmarks = correct_toes(close.settle(first, fps), masks, fps, cuts=cuts)
     camera = Camera.for_size(clip.width, clip.height, focal)
-    motion = fit_motion(
-        landmarks, camera, fps=float(clip.fps), masks=masks, cuts=cuts, smoothing=smoothing, progress=progress
-    )
-    if hands and landmarks.found.any():
-        _swap_hands(hands, raw, landmarks)
-        motion = add_hands(motion, hands)
+    motion = fit_motion(landmarks, camera, fps=fps, masks=masks, cuts=cuts, smoothing=smoothing, progress=progress)
+    if close.hands and landmarks.found.any():
+        motion = add_hands(motion, close.match_hands(first, landmarks))
     return motion, landmarks
 
 
@@ -217,17 +212,16 @@ def describe_doubt(doubted: Sequence[PersonTrack]) -> str:
 def draw_masks(
     clip: Clip,
     poses: Sequence[FramePose | None],
-    hands: HandStore | None,
+    close: CloseLook,
     networks: BlazePose | None,
     tick: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
-    """Masks (H, W) of poses. Where one was not stored, the network looks once more. Adds to `hands` if given."""
+    """Masks (H, W) of poses. Where one was not stored, the network looks once more. Adds every frame to `close`."""
     networks = networks or load_blazepose()
     empty = np.zeros((clip.height, clip.width), np.uint8)
     for number, (frame, pose) in enumerate(zip(clip, poses, strict=True)):
         seen = None if pose is None else _with_mask(networks, frame, pose)
-        if hands is not None:
-            hands.append(NO_HANDS if seen is None else find_hands(frame, seen))
+        close.add(frame, seen)
         yield empty if seen is None else seen.warp_mask(clip.width, clip.height)
         tick(number)
 
@@ -242,30 +236,20 @@ def draw_guided(
     boxes: Sequence | None,
     person_mask: Masks | None,
     poses: list,
-    hands: HandStore | None,
+    close: CloseLook | None,
     networks: BlazePose | None,
     tick: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
-    """Masks (H, W) of the person in boxes or masks; adds their poses to `poses`, their hands to `hands` if given."""
+    """Masks (H, W) of the person in boxes or masks; adds their poses to `poses`, frames to `close` if given."""
     empty = np.zeros((clip.height, clip.width), np.uint8)
     followed, shown = tee(clip)
     tracked = track_guided(followed, boxes=boxes, person_mask=person_mask, networks=networks)
     for number, (pose, frame) in enumerate(zip(tracked, shown, strict=True)):
-        if hands is not None:
-            hands.append(NO_HANDS if pose is None else find_hands(frame, pose))
+        if close is not None:
+            close.add(frame, pose)
         poses.append(None if pose is None else pose.drop_mask())
         yield empty if pose is None else pose.warp_mask(clip.width, clip.height)
         tick(number)
-
-
-def _swap_hands(hands: HandStore, raw: Landmarks, settled: Landmarks) -> None:
-    """Change left and right hand where the landmarks (F, 33) were changed."""
-    left, right = WRISTS
-    swapped = (raw.pixels[:, left] == settled.pixels[:, right]).all(1) & (
-        raw.pixels[:, left] != raw.pixels[:, right]
-    ).any(1)
-    for frame in swapped.nonzero()[:, 0].tolist():
-        hands.swap_sides(frame)
 
 
 def estimate_picture(

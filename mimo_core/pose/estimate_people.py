@@ -12,6 +12,7 @@ from ..media.fitting import fit_layer
 from ..media.letterbox import crop_layer, find_picture
 from ..progress import Progress, scale_progress, silent
 from .blazepose import BlazePose
+from .close_look import CloseLook
 from .estimate import (
     FIT_SHARE,
     Estimate,
@@ -24,7 +25,6 @@ from .estimate import (
     list_gaps,
     name_cuts,
 )
-from .hands import HandStore
 from .letterbox import move_boxes, pad_estimate
 from .people import (
     MOST_FOLLOWED,
@@ -134,23 +134,23 @@ def _estimate_one(
     progress: Progress,
 ) -> Estimate:
     """The motion of one of several: of a track, or of boxes or a mask. Its notes are about this person alone."""
-    frames, hands = len(clip), HandStore() if fingers else None
+    frames, close = len(clip), CloseLook(fingers=fingers, networks=networks)
     total = frames + max(1, int(FIT_SHARE * frames))
     notes, mask, poses = [], None, []
     if isinstance(who, PersonTrack):
         poses = [who.poses.get(frame) for frame in range(frames)]
-        drawn = draw_masks(clip, poses, hands, networks, lambda frame: progress(frame + 1, total))
+        drawn = draw_masks(clip, poses, close, networks, lambda frame: progress(frame + 1, total))
     else:
         boxes, mask = who
         mask, resized = fit_layer(mask, clip, "person mask")
         notes += [resized] if resized else []
-        drawn = draw_guided(clip, boxes, mask, poses, hands, networks, lambda frame: progress(frame + 1, total))
+        drawn = draw_guided(clip, boxes, mask, poses, close, networks, lambda frame: progress(frame + 1, total))
     stored = Masks.from_frames(drawn)
 
     def fit(done: int, windows: int, preview=None) -> None:
         progress(frames + (total - frames) * done // windows, total, preview)
 
-    motion, landmarks = fit_poses(clip, poses, mask or stored, hands, cuts, smoothing, focal, fit)
+    motion, landmarks = fit_poses(clip, poses, mask or stored, close, cuts, smoothing, focal, fit)
     progress(total, total)
     return Estimate(motion, stored, landmarks, (*notes, *list_gaps(motion.person)))
 

@@ -71,11 +71,6 @@ class HandStore(Sequence):
                 self._numbers.append(pose.presence)
                 self._numbers.frombytes(np.concatenate([pose.pixels.ravel(), pose.world.ravel()]).tobytes())
 
-    def swap_sides(self, frame: int) -> None:
-        """Make the left hand of a frame the right one."""
-        start, middle, stop = (2 * NUMBERS * frame + step * NUMBERS for step in range(3))
-        self._numbers[start:stop] = self._numbers[middle:stop] + self._numbers[start:middle]
-
     def _unpack(self, number: int) -> HandPose | None:
         presence, *points = self._numbers[number * NUMBERS : (number + 1) * NUMBERS]
         if math.isnan(presence):

@@ -44,6 +44,9 @@ JOINT_PRIORS = {
 }
 UNLIMITED = JointPrior((0.0,) * 3, (1e6,) * 3, (-1e6,) * 3, (1e6,) * 3)
 LIMIT_SIGMA = 0.08  # radians: how far a joint may be pushed past where it stops
+# Radians past where it stops, from which landmarks are believed rather than the table (Geman-McClure): a skater whose
+# leg points up was otherwise fitted with both legs up, the standing one far from its landmarks.
+LIMIT_OUTLIER = 0.3
 
 
 def tabulate_priors(joints: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

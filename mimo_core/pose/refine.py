@@ -21,7 +21,7 @@ from ..body.skeleton import JOINT
 from ..geometry.camera import Camera
 from ..geometry.rotations import axis_angle_from_matrix
 from .landmarks import Landmarks
-from .prior import LIMIT_SIGMA, tabulate_priors
+from .prior import LIMIT_OUTLIER, LIMIT_SIGMA, tabulate_priors
 from .rig import BodyState, PlacedLandmarks, Rig
 from .silhouette import OutlineTargets
 
@@ -259,8 +259,9 @@ def _add_joint_priors(normal: NormalEquations, state: BodyState, subject: Subjec
         usual[at], spread[at] = 0, POSING_SPREAD * spread[at]
     turns = axis_angle_from_matrix(state.rotations[:, FREE_JOINTS])
     beyond = turns - turns.clamp(low, high)
-    stiffness = spread**-2 + (beyond != 0) / LIMIT_SIGMA**2
-    pull = (turns - usual) / spread**2 + beyond / LIMIT_SIGMA**2
+    limit = (beyond != 0) * (LIMIT_OUTLIER**2 / (LIMIT_OUTLIER**2 + beyond.square())) ** 2 / LIMIT_SIGMA**2
+    stiffness = spread**-2 + limit
+    pull = (turns - usual) / spread**2 + limit * beyond
     derivative = _log_derivative(turns)  # (F, joints, 3, 3)
     blocks = derivative.mT @ (stiffness[..., None] * derivative)
     index = 3 + torch.arange(3 * len(FREE_JOINTS)).view(-1, 3)

@@ -1,0 +1,148 @@
+"""The close look at a person: in a mirror, and what two looks say together."""
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mimo_core.pose.blazepose import ANKLES, KNEES, WRISTS, find_people, load_blazepose
+from mimo_core.pose.close_look import ARMS, LEGS, CloseLook, find_mirrored, merge_looks
+from mimo_core.pose.hands import HandPose
+from mimo_core.pose.sides import MIRRORED_LANDMARKS
+from mimo_lab.bench.pose import project_true_landmarks
+from mimo_lab.synthetic import make_shot
+
+
+FRAMES, FPS = 24, 12.0
+
+
+@pytest.fixture(scope="module")
+def walking():
+    """The exact landmarks of somebody who walks."""
+    return project_true_landmarks(make_shot(7, size=64, frames=FRAMES, fps=FPS, samples=1, performance="walk").motion)
+
+
+def exchange(seen, frame, limbs):
+    """The landmarks with left and right of some limbs exchanged in a frame."""
+    pixels, world = seen.pixels.clone(), seen.world.clone()
+    for values in (pixels, world):
+        values[frame, limbs] = values[frame][[MIRRORED_LANDMARKS[limb] for limb in limbs]]
+    return replace(seen, pixels=pixels, world=world)
+
+
+def move(seen, frame, limbs, meters, pixels):
+    """The landmarks with some limbs elsewhere in a frame."""
+    moved = replace(seen, pixels=seen.pixels.clone(), world=seen.world.clone())
+    moved.pixels[frame, limbs] += torch.tensor([pixels, 0.0])
+    moved.world[frame, limbs] += torch.tensor([meters, 0.0, 0.0])
+    return moved
+
+
+def pixels_of_a_meter(seen, frame):
+    return float((seen.pixels[frame].std(0) / seen.world[frame, :, :2].std(0)).mean())
+
+
+class TestTheMirror:
+    @functools.cached_property
+    def frame(self):
+        return make_shot(3, size=256, frames=1, samples=1).frames[0]
+
+    def test_who_is_seen_in_it_keeps_their_place_and_their_sides(self):
+        frame = self.frame
+        networks = load_blazepose()
+        straight = networks.find_landmarks(frame, find_people(frame)[0].region)
+        mirrored = find_mirrored(networks, frame, straight.region)
+        tall = np.ptp(straight.pixels[:, 1])
+        sure = np.minimum(straight.confidence, mirrored.confidence) > 0.9
+        assert sure.sum() > 10
+        away = np.linalg.norm(straight.pixels - mirrored.pixels, axis=1)
+        assert np.median(away[sure]) < 0.03 * tall
+        assert np.median(np.linalg.norm(straight.world - mirrored.world, axis=1)[sure]) < 0.08
+
+    def test_a_turned_region_is_turned_the_other_way(self):
+        frame = self.frame
+        networks = load_blazepose()
+        region = replace(find_people(frame)[0].region, angle=0.4)
+        straight, mirrored = networks.find_landmarks(frame, region), find_mirrored(networks, frame, region)
+        away = np.linalg.norm(straight.pixels - mirrored.pixels, axis=1)
+        assert np.median(away) < 0.03 * np.ptp(straight.pixels[:, 1])
+
+
+class TestTwoLooks:
+    def test_looks_that_agree_change_nothing(self, walking):
+        merged = merge_looks(walking, walking, FPS)
+        for name in ("pixels", "world", "confidence"):
+            assert torch.allclose(getattr(merged, name), getattr(walking, name), atol=1e-5)
+
+    @pytest.mark.parametrize("limbs", [LEGS, ARMS], ids=["legs", "arms"])
+    def test_limbs_that_one_look_exchanges_in_a_frame_are_put_right(self, walking, limbs):
+        wrong = exchange(walking, 9, limbs)
+        for looks in ((wrong, walking), (walking, wrong)):
+            merged = merge_looks(*looks, FPS)
+            assert torch.allclose(merged.pixels, walking.pixels, atol=1e-3)
+            assert torch.allclose(merged.world, walking.world, atol=1e-5)
+
+    def test_legs_that_both_looks_exchange_in_a_frame_are_put_right(self, walking):
+        apart = int((walking.world[:, ANKLES[0]] - walking.world[:, ANKLES[1]]).norm(dim=1)[1:-1].argmax()) + 1
+        wrong = exchange(walking, apart, LEGS)
+        assert torch.allclose(merge_looks(wrong, wrong, FPS).world, walking.world, atol=1e-5)
+
+    def test_a_leg_that_is_elsewhere_for_a_frame_is_taken_from_the_other_look(self, walking):
+        leg = [point for point in LEGS if point % 2]
+        wrong = move(walking, 9, leg, 0.8, 0.8 * pixels_of_a_meter(walking, 9))
+        for looks in ((wrong, walking), (walking, wrong)):
+            merged = merge_looks(*looks, FPS)
+            assert float((merged.world[9] - walking.world[9]).norm(dim=1).max()) < 0.02
+
+    def test_what_they_disagree_on_loses_confidence_and_nothing_else_does(self, walking):
+        wrist = [WRISTS[0]]
+        merged = merge_looks(walking, move(walking, 9, wrist, 0.5, 0.5 * pixels_of_a_meter(walking, 9)), FPS)
+        assert float(merged.confidence[9, wrist]) < 0.75
+        others = torch.ones(FRAMES, 33, dtype=torch.bool)
+        others[9, wrist] = False
+        assert float((merged.confidence - walking.confidence)[others].abs().max()) < 0.05
+
+    def test_frames_without_a_person_stay_as_they_are(self, walking):
+        score = walking.score.clone()
+        score[5:8] = 0
+        gone = replace(walking, score=score)
+        merged = merge_looks(gone, exchange(gone, 12, LEGS), FPS)
+        assert torch.equal(merged.found, gone.found)
+        assert torch.allclose(merged.world, walking.world, atol=1e-5)
+
+    def test_nobody_at_all_is_no_error(self, walking):
+        nobody = replace(walking, score=torch.zeros(FRAMES))
+        assert not merge_looks(nobody, nobody, FPS).found.any()
+
+
+class TestHands:
+    @pytest.fixture()
+    def looked(self, walking):
+        """A close look with a hand of presence 0.9 at every left wrist and 0.8 at every right one."""
+        close = CloseLook(fingers=True)
+        for _ in range(FRAMES):
+            close.hands.append(
+                tuple(
+                    HandPose(value, np.zeros((21, 2), np.float32), np.zeros((21, 3), np.float32))
+                    for value in (0.9, 0.8)
+                )
+            )
+        return close
+
+    def presences(self, pairs, frame):
+        return [None if hand is None else round(hand.presence, 3) for hand in pairs[frame]]
+
+    def test_hands_go_with_their_wrists_where_arms_were_exchanged(self, looked, walking):
+        matched = looked.match_hands(walking, exchange(walking, 4, ARMS))
+        assert [self.presences(matched, frame) for frame in (3, 4, 5)] == [[0.9, 0.8], [0.8, 0.9], [0.9, 0.8]]
+
+    def test_a_hand_that_was_looked_for_elsewhere_is_dropped(self, looked, walking):
+        away = move(walking, 4, [WRISTS[1]], 0.6, 0.6 * pixels_of_a_meter(walking, 4))
+        assert self.presences(looked.match_hands(walking, away), 4) == [0.9, None]
+
+
+def test_knees_are_legs_and_wrists_are_arms():
+    assert set(KNEES) < set(LEGS)
+    assert set(WRISTS) < set(ARMS)
