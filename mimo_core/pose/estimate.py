@@ -81,7 +81,7 @@ def estimate_motion(
     _check_point(clip, at)
     person_mask, resized = fit_layer(person_mask, clip, "person mask")
     settings = {"smoothing": smoothing, "focal": focal, "fingers": fingers, "networks": networks, "progress": progress}
-    picture = find_picture(clip, lambda: progress(0, len(clip)))
+    picture = find_picture(clip, _StageTicker(progress, len(clip)).wait)
     if picture is None:
         found = _estimate_shown(clip, person, at, boxes, person_mask, **settings)
     else:
