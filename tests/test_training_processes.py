@@ -34,10 +34,17 @@ def read(result: Path, process: int = 0) -> dict:
     return json.loads(Path(f"{result}.{process}.json").read_text())
 
 
-def test_two_processes_give_the_losses_and_weights_of_one_with_twice_the_batch(tmp_path):
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """What a run in two processes wrote."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert launch(2, folder / "run", folder / "double") == 0
+    return folder / "double"
+
+
+def test_two_processes_give_the_losses_and_weights_of_one_with_twice_the_batch(undisturbed, tmp_path):
     assert launch(1, tmp_path / "one", tmp_path / "single") == 0
-    assert launch(2, tmp_path / "two", tmp_path / "double") == 0
-    one, two, other = read(tmp_path / "single"), read(tmp_path / "double"), read(tmp_path / "double", 1)
+    one, two, other = read(tmp_path / "single"), read(undisturbed), read(undisturbed, 1)
     assert (one["processes"], two["processes"]) == (1, 2)
     assert two["losses"] == other["losses"]
     assert two["losses"] == pytest.approx(one["losses"], rel=1e-5)
@@ -46,8 +53,7 @@ def test_two_processes_give_the_losses_and_weights_of_one_with_twice_the_batch(t
     assert one["losses"][-1] < one["losses"][0]
 
 
-def test_a_run_whose_worker_was_killed_goes_on(tmp_path):
-    assert launch(2, tmp_path / "whole", tmp_path / "undisturbed") == 0
+def test_a_run_whose_worker_was_killed_goes_on(undisturbed, tmp_path):
     assert launch(2, tmp_path / "killed", tmp_path / "disturbed", dying=1) != 0
     assert launch(2, tmp_path / "killed", tmp_path / "disturbed") == 0
-    assert read(tmp_path / "disturbed")["losses"] == read(tmp_path / "undisturbed")["losses"][4:]
+    assert read(tmp_path / "disturbed")["losses"] == read(undisturbed)["losses"][4:]

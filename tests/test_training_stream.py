@@ -257,7 +257,7 @@ class TestDrawing:
         before = copy.deepcopy(one.network.autoencoder.state_dict())
         batch = one.batch(Step(0, torch.Generator().manual_seed(1), torch.device("cpu")))
         one.batch = lambda step: batch
-        losses = fit_stage(one, replace(FAST, steps=24, ema=0.0), tmp_path, accelerator=accelerator).losses
+        losses = fit_stage(one, replace(FAST, steps=12, ema=0.0), tmp_path, accelerator=accelerator).losses
         assert np.mean(losses[-4:]) < 0.9 * np.mean(losses[:4])
         changed = {name.split(".")[0] for name, weight in one.network.autoencoder.state_dict().items()
                    if not torch.equal(weight, before[name])}  # fmt: skip
@@ -271,7 +271,7 @@ class TestSharpening:
         before = copy.deepcopy(one.network.state_dict())
         batch = one.batch(Step(0, torch.Generator().manual_seed(1), torch.device("cpu")))
         one.batch = lambda step: batch
-        losses = fit_stage(one, replace(FAST, steps=24, ema=0.0), tmp_path, accelerator=accelerator).losses
+        losses = fit_stage(one, replace(FAST, steps=12, ema=0.0), tmp_path, accelerator=accelerator).losses
         assert np.mean(losses[-4:]) < np.mean(losses[:4])
         changed = [name for name, weight in one.network.state_dict().items() if not torch.equal(weight, before[name])]
         assert changed
