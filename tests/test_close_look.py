@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from mimo_core.pose.blazepose import ANKLES, KNEES, WRISTS, find_people, load_blazepose
+from mimo_core.pose.blazepose import ANKLES, ELBOWS, KNEES, WRISTS, find_people, load_blazepose
 from mimo_core.pose.close_look import ARMS, LEGS, CloseLook, find_mirrored, merge_looks
-from mimo_core.pose.hands import HandPose
+from mimo_core.pose.hands import HandPose, plan_region
 from mimo_core.pose.sides import MIRRORED_LANDMARKS
+from mimo_core.pose.unseen import LARGE_REGION, doubt_wrists
 from mimo_lab.bench.pose import project_true_landmarks
 from mimo_lab.synthetic import make_shot
 
@@ -141,6 +142,35 @@ class TestHands:
     def test_a_hand_that_was_looked_for_elsewhere_is_dropped(self, looked, walking):
         away = move(walking, 4, [WRISTS[1]], 0.6, 0.6 * pixels_of_a_meter(walking, 4))
         assert self.presences(looked.match_hands(walking, away), 4) == [0.9, None]
+
+
+class TestWristsWithoutAHand:
+    """Landmarks of a picture so close that a hand would be seen."""
+
+    def doubted(self, walking, presences, zoom=1.0):
+        hands = [
+            (HandPose(value, np.zeros((21, 2), np.float32), np.zeros((21, 3), np.float32)), None) for value in presences
+        ]
+        close = replace(walking, pixels=walking.pixels * zoom * self.enlarge(walking))
+        return doubt_wrists(close, hands, FPS).confidence
+
+    def enlarge(self, walking):
+        """By how much a hand's square grows to twice what is large enough."""
+        sizes = [plan_region(pixels, 0).size for pixels in walking.pixels.numpy()]
+        return 2 * LARGE_REGION / min(sizes)
+
+    def test_they_are_not_believed_and_elbows_are(self, walking):
+        confidence = self.doubted(walking, [0.03] * FRAMES)
+        assert float(confidence[:, WRISTS[0]].max()) == 0
+        assert torch.equal(confidence[:, ELBOWS[0]], walking.confidence[:, ELBOWS[0]])
+        assert torch.equal(confidence[:, WRISTS[1]], walking.confidence[:, WRISTS[1]])
+
+    def test_a_hand_that_is_blurred_for_a_frame_stays(self, walking):
+        presences = [0.9] * 10 + [0.03] + [0.9] * (FRAMES - 11)
+        assert torch.equal(self.doubted(walking, presences), walking.confidence)
+
+    def test_small_hands_are_seldom_seen_and_stay(self, walking):
+        assert torch.equal(self.doubted(walking, [0.03] * FRAMES, zoom=0.1), walking.confidence)
 
 
 def test_knees_are_legs_and_wrists_are_arms():

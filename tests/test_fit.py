@@ -336,6 +336,16 @@ class TestWhatIsNotSeen:
         assert (joints[:, JOINT["neck"], 1:2] - joints[:, [JOINT["left_wrist"], JOINT["right_wrist"]], 1] > 0.3).all()
         assert (person.joint_confidence[:, [JOINT["left_wrist"], JOINT["right_wrist"]]] == 0).all()
 
+    def test_arms_outside_the_picture_hang_close_to_the_body(self):
+        truth = project_true_landmarks(standing(12))
+        confidence = truth.confidence.clone()
+        confidence[:, 13:23] = 0
+        joints = free_body().pose(fit_motion(changed(truth, confidence=confidence), CAMERA, fps=FPS).person).joints
+        for side in ("left", "right"):
+            arm = joints[:, JOINT[f"{side}_elbow"]] - joints[:, JOINT[f"{side}_shoulder"]]
+            assert (arm[:, 0].abs() < 0.45 * arm.norm(dim=1)).all()
+            assert (arm[:, 1] < 0).all()
+
     def test_a_leg_that_is_hidden_for_a_moment_does_not_drop(self):
         motion = swinging()
         truth = project_true_landmarks(motion)

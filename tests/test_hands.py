@@ -164,8 +164,15 @@ class TestMotion:
 
     def test_hands_that_are_too_small_stay_at_rest(self):
         fist = exact_pose(0, FIST, 2.6)
+        fist = replace(fist, pixels=fist.pixels / 4)
         person = add_hands(Motion((standing(5),), 24.0, CAMERA), [(fist, fist), *[(None, None)] * 4]).person
         assert person.left_hand_pose is None and person.right_hand_pose is None
+
+    def test_a_hand_that_comes_into_a_close_picture_is_drawn(self):
+        fist = exact_pose(0, FIST, 2.6)
+        person = add_hands(Motion((standing(5),), 24.0, CAMERA), [(fist, None), *[(None, None)] * 4]).person
+        assert float(person.left_hand_pose[0].abs().max()) > 1
+        assert person.right_hand_pose is None
 
     def test_a_hand_that_is_lost_for_a_moment_keeps_its_fist(self):
         fist = exact_pose(0, FIST, 2.6)

@@ -67,9 +67,10 @@ class CloseLook:
 
     def match_hands(self, first: Landmarks, settled: Landmarks) -> HandStore:
         """Left and right hand of every frame: they were looked for at the wrists of the `first` look, of which each
-        wrist of `settled` has the one that is nearer; a hand that is half a trunk away is not this one."""
+        wrist of `settled` has the one that is nearer; a hand that is half a trunk away is not this one.
+        Empty where nobody looked for hands."""
         matched = HandStore()
-        for frame, pair in enumerate(self.hands):
+        for frame, pair in enumerate(self.hands or ()):
             now, then = settled.pixels[frame, list(WRISTS)], first.pixels[frame, list(WRISTS)]
             straight, across = ((now - other).norm(dim=1) for other in (then, then.flip(0)))
             is_swapped = bool(across.sum() < straight.sum())

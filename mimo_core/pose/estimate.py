@@ -29,6 +29,7 @@ from .overlay import draw_overlay
 from .people import PersonTrack, choose_track, extend_backwards, join_shots, track_people
 from .second_look import drop_phantoms
 from .tracking import track_guided
+from .unseen import doubt_wrists
 
 
 __all__ = ["Estimate", "draw_overlay", "estimate_motion", "estimate_picture", "find_people"]
@@ -140,10 +141,12 @@ def fit_poses(
     """The motion of one person by their poses, masks and a close look, and their landmarks with sides told apart."""
     first, fps = Landmarks.from_poses(poses), float(clip.fps)
     landmarks = correct_toes(close.settle(first, fps), masks, fps, cuts=cuts)
+    hands = close.match_hands(first, landmarks)
+    landmarks = doubt_wrists(landmarks, hands, fps) if hands else landmarks
     camera = Camera.for_size(clip.width, clip.height, focal)
     motion = fit_motion(landmarks, camera, fps=fps, masks=masks, cuts=cuts, smoothing=smoothing, progress=progress)
-    if close.hands and landmarks.found.any():
-        motion = add_hands(motion, close.match_hands(first, landmarks))
+    if hands and landmarks.found.any():
+        motion = add_hands(motion, hands)
     return motion, landmarks
 
 

@@ -28,6 +28,7 @@ RELAXED_SLOPE = {"index": 0.8, "middle": 1.0, "ring": 1.15, "pinky": 1.3}
 PRESENCE = (0.6, 0.8)  # not trusted below, fully trusted above
 MISFIT = (0.007, 0.014)  # meters in the picture: fully trusted below, not above
 FITTED_AT_ONCE = 128  # frames
+LARGE_HAND = 36.0  # pixels: twice the smallest hand whose fingers are looked for
 CALM_SECONDS, HOLD_SECONDS = 0.05, 0.4  # over which angles are averaged, and for which a lost hand keeps them
 KERNEL_REACH = 6  # times HOLD_SECONDS, beyond which a frame counts less than 1e-9
 HOLD_SHARE, REST_SHARE = 0.02, 0.003  # of a frame of its own: what frames further away and the hand at rest count
@@ -46,16 +47,24 @@ def add_hands(motion: Motion, hands: Sequence[tuple[HandPose | None, HandPose | 
     """The motion with fingers and wrists as F pairs of left and right hand show them.
 
     Fingers that are not seen for a second relax; wrists keep what the body's landmarks said. A hand that most frames do
-    not have, because it is outside the picture or too small, stays at rest.
+    not have, because it is outside the picture or too small, stays at rest, unless it is seen large in some.
     """
     person = motion.person
     for side, (name, rig) in enumerate(zip(("left", "right"), load_hands(), strict=True)):
-        if sum(pair[side] is None for pair in hands) > len(hands) / 2:
+        poses = [pair[side] for pair in hands]
+        if not _is_drawn(poses):
             continue
-        seen = solve_hand(rig, [pair[side] for pair in hands], name)
+        seen = solve_hand(rig, poses, name)
         fingers = _calm(seen.fingers, seen.trust, relax_hand(rig), motion.fps)
         person = replace(_turn_wrist(person, seen, name, motion.fps), **{f"{name}_hand_pose": fingers.float()})
     return motion.with_person(person)
+
+
+def _is_drawn(poses: Sequence[HandPose | None]) -> bool:
+    if sum(pose is None for pose in poses) <= len(poses) / 2:
+        return True
+    trusted = (pose for pose in poses if pose is not None and pose.presence >= PRESENCE[1])
+    return any((pose.pixels.max(0) - pose.pixels.min(0)).max() >= LARGE_HAND for pose in trusted)
 
 
 def solve_hand(rig: HandRig, poses: Sequence[HandPose | None], name: str) -> HandAngles:

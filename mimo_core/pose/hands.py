@@ -112,13 +112,18 @@ def find_hands(frame: np.ndarray, pose: FramePose) -> HandPair:
 
 
 def _find_hand(frame: np.ndarray, pose: FramePose, side: int) -> HandPose | None:
-    wrist, pinky, index = (pose.pixels[pair[side]] for pair in (WRISTS, PINKIES, INDICES))
+    region = plan_region(pose.pixels, side)
+    height, width = frame.shape[:2]
+    is_inside = 0 <= region.center[0] <= width and 0 <= region.center[1] <= height
+    if region.size < SMALLEST_REGION or not is_inside:
+        return None
+    return load_hand_network().find_points(frame, region)
+
+
+def plan_region(pixels: np.ndarray, side: int) -> CropRegion:
+    """The square around the left or right hand, 0 or 1, of landmarks (33, 2)."""
+    wrist, pinky, index = (pixels[pair[side]] for pair in (WRISTS, PINKIES, INDICES))
     center = (pinky + 2 * index) / 3
     x, y = center - wrist
     size = REGION_SCALE * float(np.hypot(x, y))
-    height, width = frame.shape[:2]
-    is_inside = 0 <= center[0] <= width and 0 <= center[1] <= height
-    if size < SMALLEST_REGION or not is_inside:
-        return None
-    region = CropRegion((float(center[0]), float(center[1])), size, float(np.arctan2(x, -y)))
-    return load_hand_network().find_points(frame, region)
+    return CropRegion((float(center[0]), float(center[1])), size, float(np.arctan2(x, -y)))
