@@ -6,6 +6,7 @@ import torch
 
 from mimo_core.body.skeleton import JOINT
 from mimo_core.identity.identity import Identity
+from mimo_core.proxy.cloth_layer import find_sleeves
 from mimo_core.proxy.hands import clean_hands
 from mimo_core.proxy.hidden import fill_hidden
 from mimo_core.proxy.proxy import Proxy
@@ -94,6 +95,27 @@ class TestTone:
         filled = fill_hidden(surface, sleeved, back_side="mirror")
         assert np.abs(filled[surface.forearms & (surface.grip == 0)] - SHIRT).mean() < 3
 
+    def test_gauntlets_of_an_armor_are_gloves_beside_hips_of_their_color(self, surface):
+        armor = np.float32([150, 25, 35])
+        baked = paint_dressed(surface)
+        left, right = surface.hands
+        hips = (surface.trunk > 0.5) & (surface.place[:, 1] < 0)
+        baked.colors[left | right | hips] = armor
+        beside = np.abs(surface.place[hips, 0]).max() + 0.02
+        for hand, sign in ((left, 1), (right, -1)):
+            baked.place[hand] += [sign * beside, 0.1] - baked.place[hand][np.argmin(np.abs(baked.place[hand, 0]))]
+        baked.place[:] = baked.place / 3 + 0.5  # the whole figure within the picture
+        assert clean_hands(surface, baked).seen[left].sum() > 1000
+
+    def test_a_leg_in_a_slit_dress_is_bare_and_the_other_one_is_not(self, surface):
+        baked = paint_dressed(surface)
+        bare = surface.legs & (surface.place[:, 0] < 0)
+        baked.colors[bare] = SKIN
+        filled = fill_hidden(surface, baked, back_side="mirror")
+        thigh = surface.legs & (np.abs(surface.place[:, 1] + 0.5) < 0.1)
+        for leg, color in ((~bare, SHIRT), (bare, SKIN)):
+            assert (np.abs(filled[thigh & leg] - color).max(1) < 8).mean() > 0.99
+
     def test_legs_that_are_not_in_the_picture_are_alike_though_one_thigh_lies_in_the_shade(self):
         colors = COLORS.clone()
         thighs = {side: BODY.parts == JOINT[f"{side}_hip"] for side in ("left", "right")}
@@ -108,3 +130,17 @@ class TestTone:
         shins = [joints[[knee, ankle]].mean(0).round().int().tolist() for knee, ankle in ((4, 7), (5, 8))]
         left, right = (rgb[y, x].astype(float) for x, y in shins)
         assert np.abs(left - right).max() < 12
+
+
+class TestSleeves:
+    def test_a_piece_that_touches_an_arm_most_and_has_its_color_hangs_on_it(self):
+        covered, arms, missing = (np.zeros((40, 40), bool) for _ in range(3))
+        covered[:, :12], covered[5:15, 12:35], arms[5:15, 12:35] = True, True, True
+        missing[15:30, 20:32] = True
+        colors = np.tile(SHIRT, (40, 40, 1))
+        np.testing.assert_array_equal(find_sleeves(missing, covered, arms, colors), missing)
+        colors[missing] = SKIN
+        assert not find_sleeves(missing, covered, arms, colors).any()
+        colors[:], missing[15:30, 12:32] = SHIRT, True
+        arms[5:15, 20:35] = False
+        assert not find_sleeves(missing, covered, arms, colors).any()

@@ -30,6 +30,7 @@ DEEPEST_TUCK = 0.08  # meters: deeper it would come out of a limb behind
 STIFF_REACH, LOOSE_REACH = 0.05, 0.3  # meters from the body within which a sheet is stiff, and where it is loose
 LARGEST_SWAY = 0.8  # of the way that a loose sheet lags behind
 FINGER_REACH, FINGER_SHARE = 8, 0.6  # pixels at LAYER_SIDE from a hand; share of a piece within for it to be fingers
+CONTACT, SLEEVE_CONTACT = 2, 0.5  # pixels at LAYER_SIDE at which pieces touch the body; share of arms if it is a sleeve
 TEAR_CHANGE = 0.3  # change of the arms' weight across one quad from which it is left out
 
 
@@ -48,12 +49,14 @@ def make_cloth_layer(
     raster = FittedPicture(matte, camera).raster(vertices, body.faces)
     missing = _find_missing(matte, raster.mask[0].numpy())
     hands = np.isin(body.face_parts.numpy(), HAND_JOINTS)[raster.face[0].numpy()] & raster.mask[0].numpy()
-    missing &= ~find_fingers(missing, hands, cv2.resize(colors, (side, side), interpolation=cv2.INTER_AREA))
+    small = cv2.resize(colors, (side, side), interpolation=cv2.INTER_AREA)
+    missing &= ~find_fingers(missing, hands, small)
     if not missing.any():
         return None
     weights = interpolate(raster, body.faces, body.weights)[0].numpy()
     beside = np.concatenate([raster.depth[0].numpy()[..., None], weights], 2)
-    bound = _extend_weights(missing, raster.mask[0].numpy(), weights[..., ARM_JOINTS].sum(2) > 0.5, beside)
+    covered, arms = raster.mask[0].numpy(), weights[..., ARM_JOINTS].sum(2) > 0.5
+    bound = _extend_weights(missing, covered, arms, find_sleeves(missing, covered & ~hands, arms, small), beside)
     bound[..., 0] += _tuck_under(missing, raster.depth[0].numpy() / camera.focal) * (bound[..., 0] > 0)
     region = bound[..., 0] > 0
     number = np.full(region.shape, -1)
@@ -114,10 +117,29 @@ def find_fingers(missing: NDArray, hands: NDArray, colors: NDArray) -> NDArray:
     return found
 
 
-def _extend_weights(missing: NDArray, covered: NDArray, arms: NDArray, beside: NDArray) -> NDArray:
+def find_sleeves(missing: NDArray, covered: NDArray, arms: NDArray, colors: NDArray) -> NDArray:
+    """Which missing pieces (H, W) bool are of wide sleeves: they touch `arms` (H, W) bool most, and have their color.
+
+    `covered` (H, W) bool is what the body covers without its hands, in a picture with `colors` (H, W, 3).
+    """
+    import cv2
+
+    found = np.zeros_like(missing)
+    labels = cv2.connectedComponents(missing.astype(np.uint8), connectivity=8)[1]
+    for label in range(1, labels.max() + 1):
+        piece = labels == label
+        contact = (cv2.dilate(piece.astype(np.uint8), np.ones((2 * CONTACT + 1,) * 2)) > 0) & covered
+        if contact.any() and (contact & arms).sum() > SLEEVE_CONTACT * contact.sum():
+            sleeve = np.median(convert_to_lab(colors[contact & arms]), 0)
+            found |= piece & ((color_distance(convert_to_lab(colors[piece]), sleeve) < SAME_COLOR).mean() > 0.5)
+    return found
+
+
+def _extend_weights(missing: NDArray, covered: NDArray, arms: NDArray, sleeves: NDArray, beside: NDArray) -> NDArray:
     """Depth and weights (H, W, 25) continued from the body over each missing piece and a little further, else 0.
 
-    Arms count only if nothing else touches the piece; where they do not, it does not reach under them either.
+    Arms count only for `sleeves` (H, W) bool and if nothing else touches the piece; where they do not, it does not
+    reach under them either.
     """
     import cv2
 
@@ -130,7 +152,9 @@ def _extend_weights(missing: NDArray, covered: NDArray, arms: NDArray, beside: N
         around = cv2.dilate((labels == label).astype(np.uint8), reach) > 0
         near = cv2.dilate((labels == label).astype(np.uint8), np.ones((2 * LAYER_OVERLAP + 1,) * 2)) > 0
         known = inner & ~arms
-        if (around & known).sum() < 0.25 * (around & inner).sum():
+        if sleeves[labels == label].any():
+            known, near = inner & arms, near & (arms | ~covered)
+        elif (around & known).sum() < 0.25 * (around & inner).sum():
             known = inner
         else:
             near &= ~arms

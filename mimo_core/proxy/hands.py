@@ -23,6 +23,7 @@ LIT_SKIN = (0.5, 0.9)  # of a face's texels by brightness: neither eyes, beard a
 SEEN_SHARE = 0.15  # of a hand's texels that must be seen for them to color the others
 PALM_SHARE = 0.5  # share of a hand's seen texels, nearest to its middle, that say what color it is
 BESIDE_HAND = 0.06  # heights of the picture around a hand within which what lies behind it is seen
+PLACE_CELLS, OPEN_SHARE = 128, 0.6  # of the picture's height; of a hand that must lie beside the body to be in the open
 LEAST_BEHIND = 0.05  # share of the texels beside a hand that must have its color for it to be what lies behind
 HIDDEN_SHARE, BEFORE_ELBOW = 0.05, 0.08  # of the forearms that may be seen; meters above elbows that are asked
 ELBOW_SHARE = 0.1  # of what is seen there that must be skin
@@ -35,7 +36,7 @@ def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
     """The same texels, without trust in those of the hands that have not the hand's color.
 
     That is the face's, unless the middles of both hands agree on another one, gloves, which is not that of what lies
-    behind them, trousers with hands in their pockets.
+    behind them, trousers with hands in their pockets; beside the body nothing is behind them.
     """
     trusted = baked.seen > TRUSTED_SHARE
     if (surface.face & trusted).sum() < LEAST_TEXELS:
@@ -47,7 +48,8 @@ def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
     gloves = all(palm is not None and color_distance(palm, skin) > SAME_COLOR for palm in palms)
     gloves = gloves and max(color_distance(*palms), color_distance(*palms[::-1])) < SAME_COLOR
     gloves = gloves and not any(
-        _is_behind(surface, baked, shown, hand, palm) for hand, palm in zip(surface.hands, palms, strict=True)
+        _is_behind(surface, baked, shown, hand, palm) and not _is_in_the_open(surface, baked, hand)
+        for hand, palm in zip(surface.hands, palms, strict=True)
     )
     for hand, palm in zip(surface.hands, palms, strict=True):
         tone = palm if gloves else skin
@@ -143,6 +145,15 @@ def _is_behind(surface: BodySurface, baked: BakedTexture, shown: NDArray, hand: 
     low, high = baked.place[hand].min(0) - BESIDE_HAND, baked.place[hand].max(0) + BESIDE_HAND
     near = ((baked.place > low) & (baked.place < high)).all(1) & (baked.seen > TRUSTED_SHARE) & ~surface.arms
     return bool(near.sum() >= LEAST_TEXELS and (color_distance(shown[near], palm) < SAME_COLOR).mean() > LEAST_BEHIND)
+
+
+def _is_in_the_open(surface: BodySurface, baked: BakedTexture, hand: NDArray) -> bool:
+    """Whether most of a hand (N,) bool lies beside trunk, legs and head on the picture."""
+    cells = np.floor(np.clip(baked.place, 0, 1) * PLACE_CELLS).astype(int)
+    cells = np.minimum(cells, PLACE_CELLS - 1)
+    body = np.zeros((PLACE_CELLS, PLACE_CELLS), bool)
+    body[tuple(cells[~surface.arms].T)] = True
+    return bool((~body[tuple(cells[hand].T)]).mean() > OPEN_SHARE)
 
 
 def _palm_color(surface: BodySurface, shown: NDArray, hand: NDArray) -> NDArray | None:

@@ -129,8 +129,8 @@ def _color_soles(surface: BodySurface, shown: NDArray, trusted: NDArray, colors:
 def _blend_far(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
     """The usual color (n, 3) of `source` texels at the place along the limb of hidden texels `target` (n,).
 
-    Left and right are asked together, and arms, legs and trunk each for themselves, or the trunk for a limb that is
-    not seen. Far from all that is seen, more of the limb is asked.
+    Arms, legs and trunk are asked each for themselves, or the trunk for a limb that is not seen. Far from all that is
+    seen, more of the limb is asked, left and right together.
     """
     usual = np.empty((len(target), shown.shape[1]), np.float32)
     limbs = _list_limbs(surface)
@@ -150,25 +150,24 @@ def _list_limbs(surface: BodySurface) -> NDArray:
 
 
 def _take_usual(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
-    """The median color (n, 3) of the nearest of `source` texels, on either side, for texels `target` (n,)."""
+    """The median color (n, 3) of `source` texels near hidden texels `target` (n,) or, far away, of the whole limb."""
     from scipy.spatial import cKDTree
 
     if not len(source):
         return shown[target]
-    pools = [
-        source[:: max(1, min(spread, len(source) // FAR_NEIGHBORS))] for spread in (FAR_SPREAD, len(source) // FAR_POOL)
-    ]
-    counts = [min(FAR_NEIGHBORS, len(pool)) for pool in pools]
-    trees = [cKDTree(surface.fold(pool) * ALONG_FIRST) for pool in pools]
+    near = source[:: max(1, min(FAR_SPREAD, len(source) // FAR_NEIGHBORS))]
+    limb = source[:: max(1, len(source) // FAR_POOL)]
+    near_tree, limb_tree = cKDTree(surface.along(near) * ALONG_FIRST), cKDTree(surface.fold(limb) * ALONG_FIRST)
+
+    def take_nearest(tree: cKDTree, pool: NDArray, places: NDArray) -> tuple[NDArray, NDArray]:
+        count = min(FAR_NEIGHBORS, len(pool))
+        distance, nearest = tree.query(places, k=[*range(1, count + 1)], eps=0.3, workers=-1)
+        return distance[:, :1] / ALONG_FIRST[0], np.median(shown[pool[nearest]], 1)
 
     def ask(asked: BodySurface, texels: NDArray) -> NDArray:
-        places = asked.fold(texels) * ALONG_FIRST
-        medians, away = [], None
-        for pool, count, tree in zip(pools, counts, trees, strict=True):
-            distance, nearest = tree.query(places, k=[*range(1, count + 1)], eps=0.3, workers=-1)
-            away = distance[:, :1] if away is None else away
-            medians.append(np.median(shown[pool[nearest]], 1))
-        share = np.clip((away / ALONG_FIRST[0] - CALM_START) / (CALM_END - CALM_START), 0, 1)
-        return medians[0] * (1 - share) + medians[1] * share
+        away, own = take_nearest(near_tree, near, asked.along(texels) * ALONG_FIRST)
+        _, calm = take_nearest(limb_tree, limb, asked.fold(texels) * ALONG_FIRST)
+        share = np.clip((away - CALM_START) / (CALM_END - CALM_START), 0, 1)
+        return own * (1 - share) + calm * share
 
     return ask_coarsely(surface, target, ask)

@@ -19,7 +19,6 @@ SAME_CLOTH = np.array([0.4, 1, 1], np.float32) / 16  # Lab in units within which
 SPREAD = 8  # every so many of the other side's texels are asked
 CONFIRMED_SHARE = 0.05  # of the other arm's texels at that height that must have a color for it to be the arm's
 OWN_SHARE = 0.1  # of an arm's texels at a height that the other one must confirm: else the arms differ
-BARE_SHARE = 0.25  # of the arms' texels at a height that must be skin for the arms to be bare there
 PICTURE_REACH = 0.06  # heights of the picture within which a neighbor's color is looked for
 FINGER_REACH = 0.07  # heights of the picture around hands within which their fingers may lie
 DRESSED_SHARE = 0.6  # of what is seen at a height that must be no skin
@@ -31,17 +30,14 @@ def find_stray_colors(surface: BodySurface, baked: BakedTexture, trusted: NDArra
     face = surface.face & trusted
     lab = convert_to_lab(baked.colors)
     skin = np.median(lab[face], 0) if face.sum() >= LEAST_TEXELS else None
-    stray = _find_trunk_on_arms(surface, baked, trusted, lab, skin)
+    stray = _find_trunk_on_arms(surface, baked, trusted, lab)
     return stray if skin is None else stray | _find_fingers(surface, baked, trusted, lab, skin)
 
 
-def _find_trunk_on_arms(
-    surface: BodySurface, baked: BakedTexture, trusted: NDArray, lab: NDArray, skin: NDArray | None
-) -> NDArray:
+def _find_trunk_on_arms(surface: BodySurface, baked: BakedTexture, trusted: NDArray, lab: NDArray) -> NDArray:
     """Which texels (N,) of arms have the color of the trunk beside them and not that of the arms.
 
-    `lab` (N, 3) are all colors, `skin` (3,) is the face's. An arm's color is that of the other one at the same height,
-    or skin where both are bare.
+    `lab` (N, 3) are all colors. An arm's color is that of the other one at the same height, if it has that at all.
     """
     stray = np.zeros(len(trusted), bool)
     arms = np.flatnonzero(trusted & surface.arms & ~(surface.hands[0] | surface.hands[1]))
@@ -60,14 +56,6 @@ def _find_trunk_on_arms(
                 np.bincount(band[mine], minlength=band.max() + 1), 1
             )
             stray[arms[mine[known & ~confirmed & like_trunk[mine] & (own[band[mine]] >= OWN_SHARE)]]] = True
-    if skin is not None:
-        away = color_distance(lab[arms], skin)
-        bare = np.ones(band.max() + 1, bool)
-        for half in halves:
-            total = np.bincount(band[half], minlength=len(bare))
-            bare &= np.bincount(band[half], away[half] < SAME_COLOR, len(bare)) >= BARE_SHARE * total
-        bare[1:] &= bare[:-1].copy()  # where a sleeve ends it is the arm's
-        stray[arms[bare[band] & like_trunk & (away > SAME_COLOR)]] = True
     return stray
 
 
