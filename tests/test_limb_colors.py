@@ -97,7 +97,7 @@ class TestTone:
 
     def test_gauntlets_of_an_armor_are_gloves_beside_hips_of_their_color(self, surface):
         armor = np.float32([150, 25, 35])
-        baked = paint_dressed(surface)
+        baked = paint_dressed(surface, sleeve=1.0)
         left, right = surface.hands
         hips = (surface.trunk > 0.5) & (surface.place[:, 1] < 0)
         baked.colors[left | right | hips] = armor

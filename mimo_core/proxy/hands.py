@@ -36,7 +36,7 @@ def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
     """The same texels, without trust in those of the hands that have not the hand's color.
 
     That is the face's, unless the middles of both hands agree on another one, gloves, which is not that of what lies
-    behind them, trousers with hands in their pockets; beside the body nothing is behind them.
+    behind them, trousers with hands in their pockets; beside the body, below sleeves, nothing is behind them.
     """
     trusted = baked.seen > TRUSTED_SHARE
     if (surface.face & trusted).sum() < LEAST_TEXELS:
@@ -45,10 +45,12 @@ def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
     skin = np.median(shown[surface.face & trusted], 0)
     seen = baked.seen.copy()
     palms = [_palm_color(surface, shown, hand & trusted) for hand in surface.hands]
+    forearms = shown[surface.forearms & trusted]
+    has_bare_arms = not len(forearms) or (color_distance(forearms, skin) < SAME_COLOR).mean() > BARE_SHARE
     gloves = all(palm is not None and color_distance(palm, skin) > SAME_COLOR for palm in palms)
     gloves = gloves and max(color_distance(*palms), color_distance(*palms[::-1])) < SAME_COLOR
     gloves = gloves and not any(
-        _is_behind(surface, baked, shown, hand, palm) and not _is_in_the_open(surface, baked, hand)
+        _is_behind(surface, baked, shown, hand, palm) and (has_bare_arms or not _is_in_the_open(surface, baked, hand))
         for hand, palm in zip(surface.hands, palms, strict=True)
     )
     for hand, palm in zip(surface.hands, palms, strict=True):
