@@ -31,6 +31,7 @@ WORK_SIDE = 720  # pixels of the longer side on which colors are compared
 NEARBY = 0.05  # of the figure's height: a cell of the grid on which colors are counted
 SAME_COLOR = (12.0, 7.0, 7.0)  # levels of 8-bit CIELAB: its other sides
 CELL_BLUR = (1.2, 1.2, 0.7, 0.7, 0.7)  # cells
+FAR_BLUR, FAR_WEIGHT = 3.0, 0.05  # cells: what is farther away counts where nothing near has the color
 LEAST_DENSITY = 2e-7  # of a class in a cell: a color that is rarer in both tells nothing
 REACH = 0.25  # of the figure's height: how far from the matte the background is looked at
 RIM = 0.01  # of the figure's height beside the outline that may be either
@@ -162,7 +163,9 @@ def _count_on_grid(places: NDArray, shape: tuple[int, ...]) -> NDArray:
 
     cells = np.ravel_multi_index(np.round(places).astype(int), shape, mode="clip")
     counts = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape) / places.shape[1]
-    return gaussian_filter(counts.astype(np.float32), CELL_BLUR, mode="constant")
+    near = gaussian_filter(counts.astype(np.float32), CELL_BLUR, mode="constant")
+    far = gaussian_filter(near, (FAR_BLUR, FAR_BLUR, 0, 0, 0), mode="constant")
+    return near + FAR_WEIGHT * far
 
 
 def _find_patches(

@@ -18,6 +18,7 @@ from .hair import falls_beside_neck, find_hair, find_hair_end, find_worn_hair, h
 from .hands import LEAST_TEXELS, clean_hands, color_bare_forearms, color_hidden_hands
 from .prints import PlainFront, find_stray_skin
 from .scalp import grow_head
+from .shoes import color_hidden_shoes
 from .stray import find_stray_colors
 from .surface import BodySurface
 from .texture import TRUSTED_SHARE, BakedTexture
@@ -73,6 +74,7 @@ def fill_hidden(
     color_bare_forearms(surface, baked, colors)
     color_hidden_hands(surface, baked, colors)
     _color_soles(surface, baked.colors, trusted, colors)
+    color_hidden_shoes(surface, baked.colors, trusted, colors)
     seen = baked.seen[:, None]
     return baked.colors * seen + colors * (1 - seen)
 
