@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from mimo_core.pose.blazepose import ANKLES, ELBOWS, KNEES, WRISTS, find_people, load_blazepose
+from mimo_core.pose.blazepose import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS, find_people, load_blazepose
 from mimo_core.pose.close_look import ARMS, LEGS, CloseLook, find_mirrored, merge_looks
 from mimo_core.pose.hands import HandPose, plan_region
 from mimo_core.pose.sides import MIRRORED_LANDMARKS
-from mimo_core.pose.unseen import LARGE_REGION, doubt_wrists
+from mimo_core.pose.unseen import LARGE_REGION, doubt_faces, doubt_wrists
 from mimo_lab.bench.pose import project_true_landmarks
 from mimo_lab.synthetic import make_shot
 
@@ -171,6 +171,34 @@ class TestWristsWithoutAHand:
 
     def test_small_hands_are_seldom_seen_and_stay(self, walking):
         assert torch.equal(self.doubted(walking, [0.03] * FRAMES, zoom=0.1), walking.confidence)
+
+
+class TestFacesWithoutAHead:
+    """Somebody who stands, with a face on their chest."""
+
+    SIZE = (64, 64)
+
+    def faceless(self, walking, top):
+        """Their shoulders are `top` pixels below the edge of the picture, the face lies below these."""
+        pixels = walking.pixels.clone()
+        shoulders, hips = (pixels[:, list(pair)].mean(1) for pair in (SHOULDERS, HIPS))
+        pixels[:, :11] = (shoulders + 0.2 * (hips - shoulders))[:, None]
+        pixels[..., 1] += top - shoulders[:, None, 1]
+        return replace(walking, pixels=pixels)
+
+    def test_it_is_not_believed_where_the_head_is_cut_off(self, walking):
+        doubted = doubt_faces(self.faceless(walking, 1.0), self.SIZE)
+        assert float(doubted.confidence[:, :11].max()) == 0
+        assert torch.equal(doubted.confidence[:, 11:], walking.confidence[:, 11:])
+
+    def test_a_bowed_head_in_the_picture_is_believed(self, walking):
+        bowed = self.faceless(walking, 40.0)
+        assert torch.equal(doubt_faces(bowed, self.SIZE).confidence, walking.confidence)
+
+    def test_who_shows_their_face_in_another_frame_may_bow(self, walking):
+        bowed = self.faceless(walking, 1.0)
+        bowed.pixels[3] = walking.pixels[3]
+        assert torch.equal(doubt_faces(bowed, self.SIZE).confidence, walking.confidence)
 
 
 def test_knees_are_legs_and_wrists_are_arms():

@@ -29,7 +29,7 @@ from .overlay import draw_overlay
 from .people import PersonTrack, choose_track, extend_backwards, join_shots, track_people
 from .second_look import drop_phantoms
 from .tracking import track_guided
-from .unseen import doubt_wrists
+from .unseen import doubt_faces, doubt_wrists
 
 
 __all__ = ["Estimate", "draw_overlay", "estimate_motion", "estimate_picture", "find_people"]
@@ -142,6 +142,7 @@ def fit_poses(
     first, fps = Landmarks.from_poses(poses), float(clip.fps)
     landmarks = correct_toes(close.settle(first, fps), masks, fps, cuts=cuts)
     hands = close.match_hands(first, landmarks)
+    landmarks = doubt_faces(landmarks, (clip.width, clip.height))
     landmarks = doubt_wrists(landmarks, hands, fps) if hands else landmarks
     camera = Camera.for_size(clip.width, clip.height, focal)
     motion = fit_motion(landmarks, camera, fps=fps, masks=masks, cuts=cuts, smoothing=smoothing, progress=progress)

@@ -1,4 +1,4 @@
-"""Limbs that the picture does not show: the networks put them somewhere all the same, the body lets them hang."""
+"""Limbs and heads that the picture does not show: networks put them somewhere all the same, the body lets them hang."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn.functional import avg_pool1d
 
 from ..body.skeleton import JOINT
 from ..geometry.rotations import matrix_from_axis_angle
-from .blazepose import ANKLES, ELBOWS, HEELS, INDICES, KNEES, PINKIES, THUMBS, TOES, WRISTS
+from .blazepose import ANKLES, ELBOWS, HEELS, HIPS, INDICES, KNEES, NOSE, PINKIES, SHOULDERS, THUMBS, TOES, WRISTS
 from .hands import HandPair, plan_region
 from .landmarks import Landmarks
 from .prior import tabulate_priors
@@ -41,6 +41,12 @@ HAND_POINTS = (WRISTS, INDICES, PINKIES, THUMBS)
 # hands are outside the picture, behind something or a collar (2026-11-28).
 LARGE_REGION = 110.0
 HAND_PRESENCE = (0.1, 0.3)  # of a large hand, averaged over SEEN_SECONDS: nobody's below, surely somebody's above
+FACE = list(range(11))  # BlazePose's landmarks of the face
+HEAD_RISE, LOWEST_NOSE = (
+    0.5,
+    0.2,
+)  # of the trunk above the shoulders: the middle of a head, and a nose that is not bowed
+FACE_CONFIDENCE = 0.5  # of a nose that is seen
 TELLING = 2  # of a limb's landmarks: knee and ankle, elbow and wrist
 
 
@@ -73,6 +79,24 @@ def doubt_wrists(landmarks: Landmarks, hands: Sequence[HandPair], fps: float) ->
         share = ((_averaged(torch.where(is_large, presence, 0.0), is_large, fps) - low) / (high - low)).clamp(0, 1)
         shown = [pair[side] for pair in HAND_POINTS]
         confidence[:, shown] *= torch.where(is_large, share, 1.0)[:, None]
+    return replace(landmarks, confidence=confidence)
+
+
+def doubt_faces(landmarks: Landmarks, size: tuple[int, int]) -> Landmarks:
+    """The same landmarks (F, 33), without confidence in a face that was seen on the chest of somebody whose head is cut
+    off by the edge of a picture of `size`, width and height. A face that is seen where it belongs in any frame, or
+    whose place is in the picture, is believed: heads bow.
+    """
+    shoulders, hips = (landmarks.pixels[:, list(pair)].mean(1) for pair in (SHOULDERS, HIPS))
+    up = shoulders - hips
+    rise = ((landmarks.pixels[:, NOSE] - shoulders) * up).sum(1) / up.square().sum(1).clamp_min(1e-6)
+    head = shoulders + HEAD_RISE * up
+    is_cut = ((head < 0) | (head > head.new_tensor(size))).any(1)
+    is_low = rise < LOWEST_NOSE
+    if (landmarks.found & ~is_low & (landmarks.confidence[:, NOSE] > FACE_CONFIDENCE)).any():
+        return landmarks
+    confidence = landmarks.confidence.clone()
+    confidence[:, FACE] = torch.where((is_cut & is_low)[:, None], 0.0, confidence[:, FACE])
     return replace(landmarks, confidence=confidence)
 
 
