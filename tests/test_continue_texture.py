@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 
 from mimo_core.scene.background import Background
+from mimo_core.scene.bystanders import find_bystanders
+from mimo_core.scene.calm_fill import calm_pieces, continue_colors, measure_calm
 from mimo_core.scene.camera_motion import CameraPath
 from mimo_core.scene.canvas import plan_canvases
 from mimo_core.scene.continue_texture import continue_texture
 from mimo_core.scene.frame_light import FrameLight
 from mimo_core.scene.gradient_blend import blend_gradients
 from mimo_core.scene.grain import Grain
+from mimo_core.scene.offset_labels import OffsetLabels
+from mimo_core.scene.patch_offsets import describe_pixels, find_offsets, list_level_offsets
 from mimo_core.scene.pixel_samples import BackgroundSamples
+from mimo_lab.synthetic import make_shot
 
 
 def fill(picture, hole):
@@ -205,3 +210,99 @@ def test_a_background_is_continued_where_it_is_wanted_and_was_not_seen():
     background = Background.from_samples(canvas, samples, np.ones_like(hole), Grain())
     assert not background.is_diffuse
     assert np.abs(background.picture.astype(int) - curtain)[hole].mean() < 11
+
+
+def make_jumble(seed=4):
+    """Things that do not repeat, and the hole of somebody who stands before them."""
+    import cv2
+
+    picture = cv2.GaussianBlur(np.random.default_rng(seed).normal(0, 900, (160, 200, 3)), (0, 0), 6)
+    picture = np.where(picture > 0, 190, 60).astype(np.uint8)
+    hole = np.zeros(picture.shape[:2], bool)
+    hole[30:150, 70:130] = True
+    return picture, hole
+
+
+class TestSurroundingsThatDoNotRepeat:
+    def compare_rim(self, picture, hole):
+        looks = describe_pixels(picture, ~hole)
+        labels = OffsetLabels(hole, ~hole, find_offsets(looks, hole, ~hole))
+        average = picture.astype(np.float32)
+        labels.choose(looks, average, average)
+        return labels.compare_rim(looks)
+
+    def test_pieces_meet_the_rim_of_folds_better_than_that_of_a_jumble(self):
+        curtain, jumble = make_curtain(), make_jumble()
+        assert self.compare_rim(*curtain) < 0.3 < 0.4 < self.compare_rim(*jumble)
+
+    def test_a_jumble_is_softer_deep_in_the_hole_than_around_it(self):
+        picture, hole = make_jumble()
+        filled = fill(np.where(hole[..., None], 0, picture).astype(np.uint8), hole).astype(int)
+        deep = filled[60:120, 85:115]
+        around = picture[60:120, 5:65].astype(int)
+        assert np.abs(np.diff(deep, axis=1)).mean() < 0.4 * np.abs(np.diff(around, axis=1)).mean()
+
+    def test_rough_ground_that_is_alike_everywhere_stays_rough(self):
+        random = np.random.default_rng(0)
+        ground = random.normal(110, 40, (120, 160, 1)).repeat(3, 2).clip(0, 255).astype(np.uint8)
+        hole = np.zeros(ground.shape[:2], bool)
+        hole[30:100, 60:100] = True
+        assert fill(ground, hole)[45:85, 70:90].std() > 0.5 * ground[~hole].std()
+
+    def test_pieces_of_the_same_level_are_offered_from_both_sides(self):
+        hole = make_jumble()[1]
+        offsets = list_level_offsets(hole)
+        assert (offsets[:, 0] == 0).all() and offsets[:, 1].min() < -60 and offsets[:, 1].max() > 60
+
+    def test_a_piece_of_another_level_costs_more_where_that_counts(self):
+        hole = np.zeros((80, 60), bool)
+        hole[30:50, 25:35] = True
+        labels = OffsetLabels(hole, ~hole, np.array([[-24, 0], [0, 20]]))
+        looks, averages = np.zeros((80, 60, 1), np.float32), np.zeros((80, 60, 1), np.float32)
+        averages[:, 40:] = 5.0
+        labels.choose(looks, averages, np.zeros_like(averages))
+        assert (labels.labels == 0).all()
+        labels.choose(looks, averages, np.zeros_like(averages), level_cost=12.0)
+        assert (labels.labels == 1).all()
+
+    def test_colors_go_on_across_rather_than_down(self):
+        picture = np.zeros((100, 100, 3), np.uint8)
+        picture[:50], picture[50:] = 200, 40
+        hole = np.zeros((100, 100), bool)
+        hole[20:80, 40:60] = True
+        colors = continue_colors(np.where(hole[..., None], 0, picture), hole, ~hole)
+        assert colors[30:40, 48:52].min() > 170 and colors[60:70, 48:52].max() < 70
+
+    def test_a_good_fit_changes_nothing_and_a_bad_one_leaves_only_colors(self):
+        picture, hole = make_jumble()
+        pieces = np.random.default_rng(1).uniform(0, 255, picture.shape).astype(np.float32)
+        assert calm_pieces(pieces, picture, hole, ~hole, measure_calm(0.2)) is pieces
+        soft = calm_pieces(pieces, picture, hole, ~hole, measure_calm(0.9))
+        np.testing.assert_allclose(soft[hole], continue_colors(picture, hole, ~hole)[hole])
+        np.testing.assert_array_equal(soft[~hole], pieces[~hole])
+
+
+@pytest.fixture(scope="module")
+def shot():
+    return make_shot(11, size=256, frames=1, occluders="none", camera="fixed")
+
+
+class TestBystanders:
+    def test_somebody_in_the_background_is_found_and_an_empty_room_has_nobody(self, shot):
+        everywhere, body = np.ones((256, 256), bool), shot.person[0] > 127
+        found = find_bystanders(shot.frames[0], everywhere)
+        assert found[body].mean() > 0.9 and found[~body].mean() < 0.2
+        assert not find_bystanders(shot.plate[0], everywhere).any()
+
+    def test_somebody_beside_the_hole_is_not_continued_into_it(self, shot):
+        body = shot.person[0] > 127
+        plain = np.where(body[..., None], shot.frames[0], 128).astype(np.uint8)
+        columns = np.flatnonzero(body.any(0))
+        hidden = np.zeros(body.shape, bool)
+        hidden[40:, columns[-1] - 8 : columns[-1] + 60] = True
+        canvas = plan_canvases(CameraPath.still(1), [(0, 0, 256, 256)])[0]
+        samples = BackgroundSamples(canvas)
+        samples.add(plain, ~hidden, 0)
+        background = Background.from_samples(canvas, samples, np.ones_like(hidden), Grain())
+        away = np.abs(background.picture[hidden].astype(int) - 128).max(1)
+        assert (away > 12).mean() < 0.02

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .bystanders import find_bystanders
 from .canvas import BackgroundCanvas
 from .continue_texture import continue_texture, extend_softly
 from .filters import dilate_mask
@@ -53,7 +54,8 @@ class Background:
     ) -> Background:
         """The background from its samples. `wanted` (h, w) bool are the pixels that some frame needs.
 
-        With `light` the background is in the light of the frames in which the person was far. `ask()` may cancel.
+        With `light` the background is in the light of the frames in which the person was far. Other people that it
+        shows are not continued into what was not seen. `ask()` may cancel.
         """
         seen, picture = samples.count > 0, samples.median()
         if light is not None:
@@ -61,10 +63,14 @@ class Background:
         # Only what is both needed and unseen is painted; the rest of the unseen canvas is never looked at.
         unseen = wanted & ~seen
         is_diffuse = bool(seen.any() and unseen.sum() > DIFFUSE_SHARE * wanted.sum())
-        if is_diffuse:
+        if unseen.any() and seen.any():
             picture = np.where(unseen[..., None], extend_softly(picture, seen), picture)
-        else:
-            picture = continue_texture(picture, unseen, seen, ask)
+            scenery = seen & ~find_bystanders(picture, seen)
+            known = scenery if scenery.any() else seen
+            if is_diffuse:
+                picture = np.where(unseen[..., None], extend_softly(picture, known), picture)
+            else:
+                picture = continue_texture(picture, unseen, known, ask)
         return cls(canvas, picture, seen.astype(np.uint8) * 255, grain, is_diffuse)
 
 

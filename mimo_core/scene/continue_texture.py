@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from .calm_fill import GOOD_FIT, calm_pieces, measure_calm
 from .fields import extrapolate_field
+from .filters import average_colors
 from .gradient_blend import blend_gradients
 from .offset_labels import OffsetLabels
-from .patch_offsets import describe_pixels, find_offsets
+from .patch_offsets import describe_pixels, find_offsets, list_level_offsets
 
 
 LABEL_PIXELS = 3000  # of a hole at the size at which its pieces are chosen
@@ -16,6 +18,7 @@ MARGIN = 0.7  # of the hole's longer side: pieces come from so far around it
 COLOR_SPAN = 0.3  # of the root of a hole's area: colors averaged over it are those that are expected
 BLEND_REACH = 0.16  # of the same: so far colors run over from the rim
 CALM_SIGMA, CALM_SHARE, CALM_DEPTH = 3.0, 0.45, 8.0  # detail finer than that, how much of it goes, from what depth
+LEVEL_COST = 12.0  # of pieces from another level where the surroundings do not repeat: they are layers
 LEAST_MARGIN = 16  # pixels
 ROUGHNESS_WEIGHT = 2.0  # of the strength of texture against color, where both are compared with what is expected
 GUIDE_SIGMA = 3.0  # pixels over which colors are averaged before they are compared with the expected ones
@@ -25,8 +28,9 @@ def continue_texture(picture: np.ndarray, unseen: np.ndarray, known: np.ndarray,
     """A picture (h, w, 3) uint8 with the pixels of `unseen` (h, w) bool continued from those of `known` (h, w) bool.
 
     Every connected part is filled by itself: pieces of its surroundings are chosen so that their seams show least
-    (`offset_labels`), and their gradients joined (`gradient_blend`). Pixels that are neither unseen nor known are not
-    looked at. The same picture always gives the same. `ask` is called between steps, and may raise.
+    (`offset_labels`), and their gradients joined (`gradient_blend`). Where pieces fit badly the fill is soft
+    (`calm_fill`). Pixels that are neither unseen nor known are not looked at. The same picture always gives the same.
+    `ask` is called between steps, and may raise.
     """
     import cv2
 
@@ -64,7 +68,7 @@ def _fill_hole(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, ask) ->
     more = [(0, -side % scale) for side in hole.shape]
     rows, columns = hole.shape
     picture, hole, known = np.pad(picture, [*more, (0, 0)]), np.pad(hole, more), np.pad(known, more)
-    labels = _choose_pieces(picture, hole, known, scale, ask)
+    labels, misfit = _choose_pieces(picture, hole, known, scale, ask)
     if labels is None:
         return picture[:rows, :columns]
     places = np.argwhere(hole)
@@ -73,11 +77,17 @@ def _fill_hole(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, ask) ->
     fine = OffsetLabels(hole, known, labels.offsets * scale)
     fine.labels = number[tuple((places // scale).T)]
     ask()
-    return _join_pieces(picture.astype(np.float32), fine, ask)[:rows, :columns]
+    joined = _join_pieces(picture.astype(np.float32), fine, ask)
+    filled = calm_pieces(joined, picture, hole, known, measure_calm(misfit))
+    return filled[:rows, :columns].clip(0, 255).round().astype(np.uint8)
 
 
-def _choose_pieces(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, scale: int, ask) -> OffsetLabels | None:
-    """Offsets for the hole at a `scale` times smaller size; None where nothing looks like its rim."""
+def _choose_pieces(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, scale: int, ask):
+    """Offsets for the hole at a `scale` times smaller size, and how badly pieces from anywhere fit.
+
+    That is how far they miss the rim (`compare_rim`), less where all surroundings are alike (`measure_departure`). None
+    and 1 where nothing looks like the rim.
+    """
     import cv2
 
     hole, whole = _split_cells(hole, scale).any(2), _split_cells(known, scale).all(2)
@@ -89,10 +99,14 @@ def _choose_pieces(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, sca
     looks = describe_pixels(small, whole)
     offsets = find_offsets(looks, hole, whole, ask)
     if not len(offsets):
-        return None
-    labels = OffsetLabels(hole, whole, offsets)
-    labels.choose(looks, *_expect_appearance(small, looks, whole), ask)
-    return labels
+        return None, 1.0
+    labels, appearance = OffsetLabels(hole, whole, offsets), _expect_appearance(small, looks, whole)
+    labels.choose(looks, *appearance, ask)
+    misfit = labels.compare_rim(looks) * min(1.0, labels.measure_departure(looks, *appearance))
+    if misfit > GOOD_FIT:
+        labels = OffsetLabels(hole, whole, np.unique(np.concatenate([offsets, list_level_offsets(hole)]), axis=0))
+        labels.choose(looks, *appearance, ask, level_cost=LEVEL_COST)
+    return labels, misfit
 
 
 def _expect_appearance(picture: np.ndarray, looks: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -114,13 +128,13 @@ def _split_cells(mask: np.ndarray, scale: int) -> np.ndarray:
 
 
 def _join_pieces(picture: np.ndarray, labels: OffsetLabels, ask) -> np.ndarray:
-    """The copied pieces (h, w, 3) uint8, joined by their gradients: between two pieces, the mean of both."""
+    """The copied pieces (h, w, 3) float32, joined by their gradients: between two pieces, the mean of both."""
     hole, known = labels.hole, labels.known
     sources, is_known = labels.find_sources()
     copied = picture.copy()
     copied[hole] = np.where(is_known[:, None], picture[tuple(sources.T)], picture[hole])
     size = np.sqrt(np.count_nonzero(hole))
-    copied[hole] += _average_colors(picture - copied, hole | known, COLOR_SPAN * size)[hole]
+    copied[hole] += average_colors(picture - copied, hole | known, COLOR_SPAN * size)[hole]
     steps = []
     for step in ((0, 1), (1, 0)):
         total, seen = np.zeros_like(picture), np.zeros(hole.shape, np.float32)
@@ -134,7 +148,7 @@ def _join_pieces(picture: np.ndarray, labels: OffsetLabels, ask) -> np.ndarray:
             seen[at] += 1
         steps.append(total / np.maximum(seen, 1)[..., None])
     joined = blend_gradients(copied, hole, known, *steps, reach=BLEND_REACH * size, ask=ask).astype(np.float32)
-    return _calm_depth(joined, hole, known).clip(0, 255).round().astype(np.uint8)
+    return _calm_depth(joined, hole, known)
 
 
 def _calm_depth(picture: np.ndarray, hole: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -143,13 +157,4 @@ def _calm_depth(picture: np.ndarray, hole: np.ndarray, known: np.ndarray) -> np.
 
     depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
     share = CALM_SHARE * (1 - np.exp(-depth / CALM_DEPTH))
-    return picture + share[..., None] * (_average_colors(picture, hole | known, CALM_SIGMA) - picture)
-
-
-def _average_colors(picture: np.ndarray, counted: np.ndarray, sigma: float) -> np.ndarray:
-    """The average of a picture (h, w, 3) over the pixels `counted` (h, w) bool within some `sigma` pixels."""
-    import cv2
-
-    weight = counted.astype(np.float32)
-    total = cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma)
-    return total / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)[..., None]
+    return picture + share[..., None] * (average_colors(picture, hole | known, CALM_SIGMA) - picture)

@@ -156,3 +156,12 @@ def plate_distance(picture: np.ndarray, plate: np.ndarray, reach: int = 1) -> np
     above = cv2.subtract(picture, cv2.dilate(plate, kernel))
     below = cv2.subtract(cv2.erode(plate, kernel), picture)
     return channel_norm(cv2.max(above, below).astype(np.float32))
+
+
+def average_colors(picture: np.ndarray, counted: np.ndarray, sigma: float) -> np.ndarray:
+    """The average of a picture (h, w, 3) over the pixels `counted` (h, w) bool within some `sigma` pixels."""
+    import cv2
+
+    weight = counted.astype(np.float32)
+    total = cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma)
+    return total / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)[..., None]

@@ -11,7 +11,9 @@ UNKNOWN_COST = 1e4  # of copying from where nothing is known
 RIM_UNKNOWN_COST = 60.0  # of a piece of whose surroundings beside the rim nothing is known
 GUIDE_WEIGHT = 0.4  # of the distance from the appearance that is expected
 GUIDE_LIMIT = 60.0  # levels of that distance beyond which it counts no more
+LEVEL_REACH = 0.25  # of the hole's height: what comes from so far above or below is of another level
 CAPACITY_STEPS = 16  # of whole numbers to one unit of cost
+CHANCE_PAIRS = 4000  # of places that tell how different the surroundings are
 NEIGHBOR_STEPS = ((0, 1), (1, 0))  # from each pixel to the neighbors that follow it
 
 
@@ -33,13 +35,24 @@ class OffsetLabels:
         pairs = [np.stack(pair)[:, pair[1] >= 0] for pair in pairs]
         self.first, self.second = np.concatenate(pairs, axis=1)
 
-    def choose(self, looks: np.ndarray, averages: np.ndarray, expected: np.ndarray, ask=lambda: None) -> None:
+    def choose(
+        self,
+        looks: np.ndarray,
+        averages: np.ndarray,
+        expected: np.ndarray,
+        ask=lambda: None,
+        *,
+        level_cost: float = 0.0,
+    ) -> None:
         """Set `labels` (N,) to the offsets of least cost. `ask` is called for each try of an offset.
 
         `looks` (h, w, C) must agree along seams and with the rim, `averages` (h, w, D) stay near the `expected` ones.
+        `level_cost` is what it costs a pixel to come from LEVEL_REACH of the hole's height above or below, or further.
         """
         copies = np.stack([self._copy(looks, offset) for offset in self.offsets])  # (K, N, C)
         cost = np.stack([self._cost_of(looks, averages, expected, offset) for offset in self.offsets])
+        reach = LEVEL_REACH * (np.ptp(self.places[:, 0]) + 1)
+        cost += level_cost * np.minimum(np.abs(self.offsets[:, :1]) / reach, 1)
         self.labels = cost.argmin(0)
         for _ in range(SWEEPS):
             before = self.labels
@@ -52,6 +65,32 @@ class OffsetLabels:
     def find_sources(self) -> tuple[np.ndarray, np.ndarray]:
         """The places (N, 2) to copy from, and which of them are known, (N,) bool."""
         return self._look_up(self.places, self.offsets[self.labels])
+
+    def compare_rim(self, looks: np.ndarray) -> float:
+        """How far pieces differ from the rim which they continue, against two known places drawn by chance.
+
+        Near 0 the surroundings repeat, near 1 they do not. `looks` (h, w, C) are those of `choose`.
+        """
+        differences = []
+        for step in (*NEIGHBOR_STEPS, (0, -1), (-1, 0)):
+            beside, known = self._look_up(self.places, np.array(step))
+            copied, is_known = self._look_up(beside, self.offsets[self.labels])
+            both = known & is_known
+            differences.append(looks[tuple(copied[both].T)] - looks[tuple(beside[both].T)])
+        places = np.argwhere(self.known)
+        one, other = places[np.random.default_rng(0).integers(len(places), size=(2, CHANCE_PAIRS))]
+        by_chance = np.linalg.norm(looks[tuple(one.T)] - looks[tuple(other.T)], axis=1).mean()
+        found = np.linalg.norm(np.concatenate(differences), axis=1)
+        return float(found.mean() / max(by_chance, 1e-6)) if len(found) else 1.0
+
+    def measure_departure(self, looks: np.ndarray, averages: np.ndarray, expected: np.ndarray) -> float:
+        """How far pieces are from the expected appearance, against the roughness of what is known.
+
+        Below 1 where the surroundings are alike everywhere, as a wall or grass. The arrays are those of `choose`.
+        """
+        moved, _ = self.find_sources()
+        away = np.linalg.norm(averages[tuple(moved.T)] - expected[self.hole], axis=1).mean()
+        return float(away / max(np.linalg.norm(looks[self.known], axis=1).mean(), 1e-6))
 
     def _look_up(self, places: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         moved = places + offset
