@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,6 +47,11 @@ class ColorEvidence:
 
     picture: np.ndarray  # (h, w, 3) uint8
     density: np.ndarray  # (h, w) float32: log density of each colour under scene and person, NaN where unknown
+
+    @cached_property
+    def known_density(self) -> np.ndarray:
+        """The same with UNKNOWN_DENSITY for NaN."""
+        return np.where(np.isnan(self.density), np.float32(UNKNOWN_DENSITY), self.density)
 
 
 @dataclass(frozen=True)
@@ -113,18 +119,21 @@ class Sprite:
         chosen = np.linspace(0, len(self.points) - 1, min(count, len(self.points))).astype(int)
         cos, sin = np.cos(angle), np.sin(angle)
         points = np.rint(self.points[chosen] @ np.array([[cos, sin], [-sin, cos]])).astype(int)
-        x, y = (centers[:, axis, None] + points[:, axis] for axis in range(2))
         height, width = seen.density.shape
+        low, high = centers.min(0) + points.min(0), centers.max(0) + points.max(0)
+        if low.min() >= 0 and (high < (width, height)).all():
+            return self._gain_at(seen, (centers @ (1, width))[:, None] + points @ (1, width), chosen).mean(1)
+        x, y = (centers[:, axis, None] + points[:, axis] for axis in range(2))
         inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
         share = inside.mean(1)
-        is_whole = bool(inside.all())
-        flat = y * width + x if is_whole else y.clip(0, height - 1) * width + x.clip(0, width - 1)
-        density = seen.density.reshape(-1).take(flat)
-        density[np.isnan(density)] = UNKNOWN_DENSITY
-        gain = _likelihood(take_pixels(seen.picture, flat) - self.colors[chosen], density)
-        if not is_whole:
-            gain *= inside
+        flat = y.clip(0, height - 1) * width + x.clip(0, width - 1)
+        gain = self._gain_at(seen, flat, chosen) * inside
         return np.where(share > LEAST_INSIDE, gain.mean(1) / np.maximum(share, 1e-3), -np.inf)
+
+    def _gain_at(self, seen: ColorEvidence, flat: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """The evidence (N, P) for the `chosen` points of the object at flat places (N, P) of a frame."""
+        density = seen.known_density.take(flat)
+        return _likelihood(take_pixels(seen.picture, flat) - self.colors[chosen], density)
 
     def update_look(self, seen: ColorEvidence, pose: SpritePose) -> Sprite:
         """With an image closer to that of the newest frame: light and reflections change."""
