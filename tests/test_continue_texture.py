@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from mimo_core.geometry.box import Box
 from mimo_core.scene.background import Background
 from mimo_core.scene.bystanders import find_bystanders
 from mimo_core.scene.calm_fill import calm_pieces, continue_colors, measure_calm
 from mimo_core.scene.camera_motion import CameraPath
 from mimo_core.scene.canvas import plan_canvases
 from mimo_core.scene.continue_texture import continue_texture
+from mimo_core.scene.fill_plate import fill_hole
 from mimo_core.scene.frame_light import FrameLight
 from mimo_core.scene.gradient_blend import blend_gradients
 from mimo_core.scene.grain import Grain
@@ -189,6 +191,37 @@ class TestFrameLight:
         ring = (np.hypot(x - 50, y - 40) > 15) & (np.hypot(x - 50, y - 40) < 20)
         lifted = light.apply(samples.median(), samples.count > 0)[ring].mean()
         assert lifted > raw.median()[ring].mean() + 3
+
+    def light_wall(self, frame, free):
+        """A wall on which a colored lamp is on in odd frames, stronger to the left, and a person in white before it."""
+        wall = np.tile(np.linspace(60, 90, 160), (80, 1))[..., None] + (0, 5, 20)
+        wall = wall + (frame % 2) * np.linspace(1, 0.3, 160)[:, None] * (40, 60, 110)
+        return np.where(free[..., None], wall, 240).clip(0, 255).astype(np.uint8)
+
+    def hide_person(self, frame):
+        free = np.ones((80, 160), bool)
+        free[20:, 8 * frame : 8 * frame + 40] = False
+        return free
+
+    def test_lamps_that_go_on_and_off_leave_no_stripes_where_somebody_walked(self):
+        (canvas,) = plan_canvases(CameraPath.still(12), [(0, 0, 160, 80)] * 12)
+        samples, light = BackgroundSamples(canvas), FrameLight(canvas.size)
+        for frame in range(12):
+            free = self.hide_person(frame)
+            picture = self.light_wall(frame, free)
+            samples.add(light.level(picture, free, measure_distance(free)), free, frame)
+        steps = np.abs(np.diff(light.apply(samples.median(), samples.count > 0).astype(int), axis=1))
+        assert steps.max() <= 8
+
+    def test_a_hole_is_filled_in_the_light_of_a_lamp_that_is_on(self):
+        (canvas,) = plan_canvases(CameraPath.still(2), [(0, 0, 160, 80)] * 2)
+        everywhere = np.ones((80, 160), bool)
+        dark, lit = (self.light_wall(frame, everywhere) for frame in (0, 1))
+        background = Background(canvas, dark, np.full((80, 160), 255, np.uint8), Grain())
+        hole = ~self.hide_person(6)
+        patch = fill_hole(self.light_wall(1, ~hole), hole, background, 1, front=np.zeros((80, 160), np.uint8))
+        off = np.abs(patch.pixels.astype(int) - Box(*patch.box).cut(lit))
+        assert off.mean() < 6 and np.percentile(off, 99) < 20
 
     def test_an_object_that_moves_tints_nothing(self):
         (canvas,) = plan_canvases(CameraPath.still(2), [(0, 0, 80, 60)] * 2)

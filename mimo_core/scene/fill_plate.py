@@ -11,6 +11,7 @@ from .background import Background
 from .fields import SOLID_ALPHA, extend_solid_color, extrapolate_field
 from .filters import channel_maximum, channel_sum, dilate_mask, take_pixels
 from .find_remains import find_remains
+from .frame_light import find_light_change
 
 
 # By eye on the juggling clip, 2026-11-23.
@@ -118,9 +119,13 @@ def _align(picture: np.ndarray, here: np.ndarray, unknown: np.ndarray) -> np.nda
 def _estimate_light(here: np.ndarray, picture: np.ndarray, free: np.ndarray) -> np.ndarray:
     """How much brighter the frame is than the background, smooth, continued from the free pixels into the hole."""
     difference = here - picture
+    change = find_light_change(difference, free)
+    if change is not None:
+        difference = difference - change
     size = channel_maximum(np.abs(difference))
     trust = free / np.square(1 + np.square(size / LIGHT_OUTLIER))
-    return extrapolate_field(difference.clip(-LIGHT_LIMIT, LIGHT_LIMIT), trust, smooth=3)
+    light = extrapolate_field(difference.clip(-LIGHT_LIMIT, LIGHT_LIMIT), trust, smooth=3)
+    return light if change is None else light + change
 
 
 def _fade(inside: np.ndarray, feather: float) -> np.ndarray:

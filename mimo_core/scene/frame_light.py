@@ -11,6 +11,9 @@ from .filters import channel_maximum, channel_sum
 LIGHT_SCALE = 4  # light varies slowly: it is compared on a canvas this many times smaller
 LIGHT_SMOOTH = 2  # finest levels of that which are left out, see `extrapolate_field`
 LIGHT_OUTLIER = 15.0  # levels: a difference of this size is half distrusted, something moves there
+LAMP_CHANGE = 15.0  # levels by which more than half of a picture differs where lamps went on or off
+LAMP_SHARE = 0.6  # of the difference that a smooth change must leave at most, else it is none of light
+LAMP_SMOOTH = 2  # finest levels that are left out of such a change
 LIGHT_LIMIT = 30.0  # levels by which a frame is lifted or lowered at most
 DISTANCE_GAIN = 2.0  # pixels that another frame must be further from the person to teach a pixel's light anew
 
@@ -57,16 +60,43 @@ class FrameLight:
         """
         import cv2
 
-        size = tuple(max(1, side // LIGHT_SCALE) for side in both.shape[::-1])
         difference = cv2.subtract(self.picture, picture, dtype=cv2.CV_32F)
+        change = find_light_change(difference, both)
+        if change is not None:
+            difference -= change
         weight = both / np.square(1 + np.square(channel_maximum(np.abs(difference)) / LIGHT_OUTLIER))
         weight = weight.astype(np.float32)
         brighter = channel_sum(difference) / 3
         tint = np.tensordot(weight, difference, 2) / max(float(weight.sum()), 1e-6)
         tint -= tint.mean()
-        small, trust = (
-            cv2.resize(values, size, interpolation=cv2.INTER_AREA) for values in (brighter * weight, weight)
-        )
+        small, trust = (_shrink(values) for values in (brighter * weight, weight))
         field = extrapolate_field((small / np.maximum(trust, 1e-6))[..., None], trust, smooth=LIGHT_SMOOTH)
         field = cv2.resize(field.astype(np.float32), both.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        return cv2.merge([np.clip(field + one, -LIGHT_LIMIT, LIGHT_LIMIT) for one in tint.astype(np.float32)])
+        lift = cv2.merge([np.clip(field + one, -LIGHT_LIMIT, LIGHT_LIMIT) for one in tint.astype(np.float32)])
+        return lift if change is None else lift + change
+
+
+def find_light_change(difference: np.ndarray, free: np.ndarray) -> np.ndarray | None:
+    """How lamps that went on or off changed a picture, from its difference (h, w, 3) float32 to another one.
+
+    A smooth field (h, w, 3) float32 from where it is `free` (h, w) bool. None where half of that hardly differs, so that
+    what differs is something that moves, and where the field explains little, as between pictures that lie apart.
+    """
+    import cv2
+
+    before = np.median(channel_maximum(np.abs(difference))[free]) if free.any() else 0.0
+    if before < LAMP_CHANGE:
+        return None
+    total, trust = _shrink(difference * free[..., None]), _shrink(free.astype(np.float32))
+    field = extrapolate_field(total / np.maximum(trust, 1e-6)[..., None], trust, smooth=LAMP_SMOOTH)
+    field = cv2.resize(field.astype(np.float32), free.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    after = np.median(channel_maximum(np.abs(difference - field))[free])
+    return field if after < LAMP_SHARE * before else None
+
+
+def _shrink(values: np.ndarray) -> np.ndarray:
+    """Values (h, w) or (h, w, 3) float32 at the size at which light is compared."""
+    import cv2
+
+    size = tuple(max(1, side // LIGHT_SCALE) for side in values.shape[1::-1])
+    return cv2.resize(values, size, interpolation=cv2.INTER_AREA)
