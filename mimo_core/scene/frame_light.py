@@ -79,8 +79,8 @@ class FrameLight:
 def find_light_change(difference: np.ndarray, free: np.ndarray) -> np.ndarray | None:
     """How lamps that went on or off changed a picture, from its difference (h, w, 3) float32 to another one.
 
-    A smooth field (h, w, 3) float32 from where it is `free` (h, w) bool. None where half of that hardly differs, so that
-    what differs is something that moves, and where the field explains little, as between pictures that lie apart.
+    A smooth field (h, w, 3) float32 from where it is `free` (h, w) bool. None where half of that hardly differs, so
+    that what differs is something that moves, and where the field explains little, as between pictures that lie apart.
     """
     import cv2
 
