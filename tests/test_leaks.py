@@ -98,6 +98,19 @@ class TestLeaks:
         figure[skirt] = True
         assert find_leaks(picture, figure, figure.astype(np.uint8) * 255, landmarks).sum() < 0.01 * figure.sum()
 
+    def test_a_veil_in_the_background_s_color_stays_where_the_background_ends_at_it(self, landmarks):
+        street = make_street()
+        veil, bright = np.s_[206:296, 160:186], np.s_[200:302, 160:200]
+        ground = street.copy()
+        ground[bright] = street[bright] // 2 + 120
+        for shown, found in ((ground, 0), (street, 1)):
+            picture, figure = draw_figure(shown)
+            free = np.zeros(SIZE, bool)
+            free[veil] = ~figure[veil]
+            picture[free] = street[free]
+            leaks = find_leaks(picture, figure | free, (figure | free).astype(np.uint8) * 255, landmarks)
+            assert round(leaks[free].mean()) == found
+
     def test_hands_and_shoes_are_no_background_though_they_look_like_it(self, landmarks):
         picture, figure = draw_figure(make_street())
         for x, y in (PLACES[TOES], PLACES[INDICES]):

@@ -40,6 +40,7 @@ LIKELY, POCKET_SHARE = 1.75, 0.5  # the same on average over a patch; the share 
 # Cloth that is shaded like what is behind it runs into it, a patch of the background ends at an edge: in levels of
 # 8-bit CIELAB over four pixels, on a share of the way along which patch and figure meet.
 EDGE, EDGE_SHARE = 10.0, 0.8
+CLOSED_SHARE = 0.7  # the same of the way along which it meets the outside, from which on it is a thing of its own
 FIGURE, OUTSIDE, OTHERS = 1, 2, 2  # numbers of the watershed's regions; patches follow
 POCKET_RIM = 0.015  # of the figure's height: the network's outline is that coarse
 MIXED = 0.003  # of the figure's height: half the width of the matte's rim, where colors are mixed
@@ -200,7 +201,10 @@ def _find_patches(
             ratio[patch].mean() >= LIKELY or pockets[patch].mean() >= POCKET_SHARE
         )
         patch = patch.astype(np.uint8)
-        if is_likely and _share_of_edges(lab, patch, settled == FIGURE) >= EDGE_SHARE:
+        if not is_likely or _share_of_edges(lab, patch, settled == FIGURE) < EDGE_SHARE:
+            continue
+        # Background runs on outside; a veil, a glow and a colored hem end there too.
+        if _share_of_edges(lab, patch, settled == OUTSIDE) <= CLOSED_SHARE:
             found |= cv2.dilate(patch, np.ones((3, 3))) > 0  # the watershed itself is nobody's
     return found & asked
 
@@ -216,12 +220,15 @@ def _keep_unlike(pockets: NDArray, ratio: NDArray) -> NDArray:
     return likely[labels]
 
 
-def _share_of_edges(lab: NDArray, patch: NDArray, figure: NDArray) -> float:
-    """The share of where a patch (H, W) uint8 meets the figure that is an edge of the picture's colors (H, W, 3)."""
+def _share_of_edges(lab: NDArray, patch: NDArray, other: NDArray) -> float:
+    """The share of where a patch (H, W) uint8 meets another region that is an edge of the picture's colors (H, W, 3).
+
+    0 where they do not meet.
+    """
     shares = []
     for down, right in ((0, 4), (4, 0), (0, -4), (-4, 0)):
         beside = np.roll(patch, (down, right), (0, 1)) > 0
-        meets = beside & figure
+        meets = beside & other
         difference = np.linalg.norm(lab - np.roll(lab, (down, right), (0, 1)), axis=2)
         shares.append(difference[meets] > EDGE)
     found = np.concatenate(shares)
