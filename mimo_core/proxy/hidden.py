@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .coarse import ask_coarsely
 from .diffusion import diffuse_colors
 from .hair import falls_beside_neck, find_hair, find_hair_end, find_worn_hair, hang_hair
-from .hands import LEAST_TEXELS, clean_hands, color_bare_forearms, color_hidden_hands
+from .hands import LEAST_TEXELS, clean_hands, color_bare_forearms, color_hidden_hands, narrow_face
 from .prints import PlainFront, find_stray_skin
 from .scalp import grow_head
 from .shoes import color_hidden_shoes
@@ -51,6 +51,7 @@ def fill_hidden(
 
     `ask` is called between the steps, each of which takes up to a second; it may raise to cancel.
     """
+    surface = narrow_face(surface, baked)
     baked = clean_hands(surface, baked)
     trusted = baked.seen > TRUSTED_SHARE
     hair = find_hair(surface, baked.colors, trusted)

@@ -24,7 +24,6 @@ TRUNK_JOINTS = [JOINT[f"spine{number}"] for number in (1, 2, 3)] + [
 FOREHEAD = 0.6  # of the way from the eyes to the crown: where hair begins
 TEMPLE, NAPE, EAR_RADIUS = 0.02, 0.03, 0.026  # meters: of hair before the ear, below the nose's height behind, no hair
 SOLE_SINES = (0.2, 0.6)  # of the angle at which a foot's surface faces down: its side below, its sole above
-FACE_HALF_WIDTH = 0.03  # meters: hair that hangs beside it widens the fitted head and lies on cheeks
 WRIST_FADE = 0.3  # of the skinning weight over which a forearm goes over into a hand
 HAIRLINE_FADE = 0.014  # meters over which hair ends
 LEG_JOINTS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("hip", "knee", "ankle", "foot")]
@@ -152,7 +151,6 @@ def _find_scalp_and_face(body: BodyModel, place: NDArray, head: NDArray) -> tupl
     behind = (place[:, 2] < at["left_ear"][2]) & (place[:, 1] > nose - 0.03)
     hair = (head > 0.5) & (behind | (place[:, 1] > eye + 0.6 * (top - eye)))
     face = (head > 0.5) & (place[:, 2] > at["left_ear"][2] + 0.05) & (np.abs(place[:, 1] - nose) < 0.04)
-    face &= np.abs(place[:, 0]) < FACE_HALF_WIDTH
     nape = (head > 0.02) & (place[:, 2] < at["left_ear"][2]) & ~hair
     return hair, face, nape
 
