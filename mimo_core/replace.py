@@ -210,7 +210,8 @@ def prepare_replacement(
     """
     watch = watch or Stopwatch()
     with watch.stage("pose"):
-        found = find_person(clip, person=person, at=at, networks=networks, progress=progress_of("pose"))
+        asked = {"at": at, "networks": networks, "with_others": scene is None}
+        found = find_person(clip, person=person, progress=progress_of("pose"), **asked)
     return _separate_found(clip, found, scene, held_things, back_ends, progress_of, watch)
 
 
@@ -227,7 +228,7 @@ def _separate_found(
     found = replace(found, people=())  # 1.5 kB a frame and person, which nobody asks for again
     if scene is None:
         with watch.stage("scene"):
-            asked = {"motion": found.motion, "coarse": found.masks, "held_things": held_things}
+            asked = {"motion": found.motion, "coarse": found.masks, "others": found.others, "held_things": held_things}
             scene = separate_with(back_ends or BackEnds(), clip, progress=progress_of("scene"), **asked)
     return found, scene
 

@@ -96,12 +96,13 @@ def run_separate(options) -> None:
     refuse_existing(options.out, force=options.force)
     back_ends = find_named_back_ends(options)
     clip = Clip.from_file(options.clip, progress=start_bar("open"))
-    found = _find(clip, options)
+    found = _find(clip, options, **{"with_others": True} if isinstance(options.person, int) else {})
     scene = separate_with(
         back_ends,
         clip,
         motion=found.motion,
         coarse=found.masks,
+        others=found.others,
         held_things=options.held_things,
         progress=start_bar("scene"),
     )

@@ -25,6 +25,7 @@ from .fingers import add_hands
 from .fit import fit_motion
 from .landmarks import Landmarks
 from .letterbox import move_boxes, move_point, pad_estimate
+from .others import find_others
 from .overlay import draw_overlay
 from .people import PersonTrack, choose_track, extend_backwards, join_shots, track_people
 from .second_look import drop_phantoms
@@ -48,6 +49,7 @@ class Estimate:
     assumptions: tuple[str, ...] = ()  # those of the notes that are true of every clip without data of its camera
     people: tuple[PersonTrack, ...] = ()  # everybody who was seen, who is seen most first; none where guides were given
     masks_each: tuple[Masks, ...] = ()  # of each person, where several are followed
+    others: Masks | None = None  # where somebody else is beside, behind or in front, if asked for; see `find_others`
 
     @property
     def is_found(self) -> bool:
@@ -65,6 +67,7 @@ def estimate_motion(
     smoothing: float = 1.0,
     focal: float = 0.0,
     fingers: bool = True,
+    with_others: bool = False,
     networks: BlazePose | None = None,
     progress: Progress = silent,
 ) -> Estimate:
@@ -74,14 +77,16 @@ def estimate_motion(
     (frame, x, y), a point in pixels on the person in one frame; or `boxes` (F, 4) as x0, y0, x1, y1 in pixels, or a
     `person_mask`, say where the person is. `focal` is in pixels, 0 assumes one. Frames in which nobody is found are
     marked invisible; gaps of up to half a second are bridged, but no hard cut. Black bars around the picture of a
-    film are left out. With `fingers` the hands are looked at too; fingers that are not seen relax. `networks` are those
-    of `find_estimator`, by default what ships. Memory grows by 3 kB a frame and person, and by 5 kB a frame while the
-    body is fitted: masks go to a temporary file. Raises InputError for guides that do not fit the clip.
+    film are left out. With `fingers` the hands are looked at too; fingers that are not seen relax. `with_others` also
+    finds who else is near the person, unless guides are given. `networks` are those of `find_estimator`, by default
+    what ships. Memory grows by 3 kB a frame and person, and by 5 kB a frame while the body is fitted: masks go to a
+    temporary file. Raises InputError for guides that do not fit the clip.
     """
     check_guides(clip, boxes, person_mask, smoothing, focal)
     _check_point(clip, at)
     person_mask, resized = fit_layer(person_mask, clip, "person mask")
     settings = {"smoothing": smoothing, "focal": focal, "fingers": fingers, "networks": networks, "progress": progress}
+    settings["with_others"] = with_others
     picture = find_picture(clip, _StageTicker(progress, len(clip)).wait)
     if picture is None:
         found = _estimate_shown(clip, person, at, boxes, person_mask, **settings)
@@ -104,6 +109,7 @@ def _estimate_shown(
     fingers: bool,
     networks: BlazePose | None,
     progress: Progress,
+    with_others: bool = False,
 ) -> Estimate:
     """The same of a clip without bars, by guides of its size."""
     frames = len(clip)
@@ -111,10 +117,13 @@ def _estimate_shown(
     cuts = find_cuts(clip, ticker.wait)
     people: tuple[PersonTrack, ...] = ()
     doubted: list[PersonTrack] = []
+    others = None
     close = CloseLook(fingers=fingers, networks=networks)
     if boxes is person_mask is None:
         people, poses, doubted = _follow_somebody(clip, person, at, cuts, networks, ticker.look)
         stored = Masks.from_frames(draw_masks(clip, poses, close, networks, ticker.draw))
+        if with_others:
+            others = find_others(clip, people, poses, stored, networks=networks, tick=ticker.wait)
     else:
         poses = []
         stored = Masks.from_frames(draw_guided(clip, boxes, person_mask, poses, close, networks, ticker.draw))
@@ -125,7 +134,7 @@ def _estimate_shown(
     notes = _list_notes(clip, motion, person, assumptions, people, cuts)
     if doubted and not motion.person.visible.any():
         notes = (f"{notes[0]} {describe_doubt(doubted)}",)
-    return Estimate(motion, stored, landmarks, notes, assumptions, people)
+    return Estimate(motion, stored, landmarks, notes, assumptions, people, others=others)
 
 
 def fit_poses(

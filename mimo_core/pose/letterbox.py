@@ -45,6 +45,7 @@ def pad_estimate(found: Estimate, picture: Box, clip: Clip) -> Estimate:
         landmarks=landmarks,
         people=tuple(_move_track(track, shift) for track in found.people),
         masks_each=tuple(each),
+        others=None if found.others is None else pad_masks(found.others, picture, clip.height, clip.width),
     )
 
 

@@ -256,7 +256,7 @@ def extend_backwards(
     for stop in sorted(frame for frame in chosen.poses if frame - 1 not in chosen.poses):
         first = max((cut for cut in cuts if cut <= stop), default=0)
         first = max([first, *(frame + 1 for frame in chosen.poses if frame < stop)])
-        for number, image in _read_backwards(clip, first, stop):
+        for number, image in read_backwards(clip, first, stop):
             tick()
             pose = follow_person(networks, image, poses[number + 1])
             if pose is None or _is_taken(pose, number, chosen, tracks):
@@ -267,7 +267,7 @@ def extend_backwards(
     return PersonTrack(poses, chosen.appearance)
 
 
-def _read_backwards(clip: Clip, start: int, stop: int) -> Iterator[tuple[int, NDArray]]:
+def read_backwards(clip: Clip, start: int, stop: int) -> Iterator[tuple[int, NDArray]]:
     """Frames from the last one before `stop` to `start`, with their numbers; a few at a time in memory."""
     while stop > start:
         first = max(start, stop - RETRY_FRAMES)

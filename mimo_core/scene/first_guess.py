@@ -49,6 +49,7 @@ class WorkingClip:
     ranks: np.ndarray | None = None  # (F, N): who of several people stands before whom, 0 nearest
     drawn: BodyStore | None = None  # the fitted bodies of all frames, if the motion is known
     owners: FrameStore | None = None  # F of (h, w) uint8: of several people the one whose body is there or nearest
+    others: FrameStore | None = None  # F of (h, w) uint8: where somebody else is BESIDE, BEHIND or IN_FRONT
 
     @property
     def people(self) -> int:
@@ -60,6 +61,10 @@ class WorkingClip:
         width, height = self.clip.width, self.clip.height
         step = width / self.size[0], height / self.size[1]
         return [box and box.scaled(*step, height, width) for box in self.boxes]
+
+    def find_others(self, frame: int, box: Box) -> np.ndarray:
+        """Where in a box of a frame somebody else is BESIDE, BEHIND or IN_FRONT, (h, w) uint8, 0 elsewhere."""
+        return np.zeros((box.height, box.width), np.uint8) if self.others is None else box.cut(self.others[frame])
 
     def bodies(self, start: int, stop: int) -> Iterator[FittedBody | None]:
         """The fitted body of each frame from `start` to `stop`, None where there is none."""
@@ -88,12 +93,13 @@ def make_first_guess(
     camera: str,
     tick: Callable,
     ranks: np.ndarray | None = None,
+    others: Masks | None = None,
     count: Callable[[], None] = lambda: None,
 ) -> WorkingClip:
     """Shrink every frame, take the first guess from `masks`, and track the camera outside of it.
 
-    `motion` bridges gaps of the masks; `ranks` (F, N) order its people. `camera` is one of `CAMERA_KINDS`.
-    `tick(picture)` is called once a frame, and before `count()`; both may raise.
+    `motion` bridges gaps of the masks; `ranks` (F, N) order its people. `others` say where somebody else is. `camera`
+    is one of `CAMERA_KINDS`. `tick(picture)` is called once a frame, and before `count()`; both may raise.
     """
     import cv2
 
@@ -103,6 +109,7 @@ def make_first_guess(
     body_height = max(full_height * scale, LEAST_BODY_HEIGHT)
     pictures, guesses, boxes, tracker, cuts = FrameStore(), FrameStore(), [], CameraTracker(), find_cuts(clip, count)
     owners = FrameStore() if motion is not None and len(motion.people) > 1 else None
+    beside = None if others is None else FrameStore()
     bodies = iter([None] * len(clip)) if motion is None else render_bodies(motion, *size, ranks)
     drawn = None if motion is None else BodyStore()
     for frame, (picture, mask, body) in enumerate(zip(clip, masks, bodies, strict=True)):
@@ -110,6 +117,8 @@ def make_first_guess(
             drawn.append(body)
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         soft = _bridge_gap(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), body)
+        if others is not None:
+            beside.append(cv2.resize(others[frame], size, interpolation=cv2.INTER_NEAREST))
         pictures.append(small)
         guesses.append(soft)
         if owners is not None:
@@ -138,6 +147,7 @@ def make_first_guess(
         ranks,
         drawn,
         owners,
+        beside,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..geometry.box import Box
 from ..media.store import FrameStore
+from ..pose.others import IN_FRONT
 from .canvas import BackgroundCanvas
 from .filters import dilate_mask, erode_mask
 from .first_guess import POSSIBLE_PERSON, WorkingClip
@@ -106,11 +107,25 @@ def assign_owners(
             moving = keep_beside(moving, body | (person > 127), FRONT_REACH * working.body_height)
         if gone.any():
             person = np.maximum(person, _join_to_person(gone, person, working.body_height))
+        others = working.find_others(frame, box)
+        person, moving = _leave_others(others, person, moving)
         fixed = canvas.lookup(found.fixed, frame, box, flags=cv2.INTER_LINEAR)
         if working.motion is not None:
             body = dilate_mask(hints & BODY_SHAPE > 0, COVERED_REACH * working.body_height)
             fixed = keep_covering(fixed, body, LEAST_COVERED * working.body_height**2)
+        fixed = np.where((others == 0) | (others == IN_FRONT), fixed, 0)
         yield FrameMasks(box, person, moving, (fixed * 255).astype(np.uint8))
+
+
+def _leave_others(others: np.ndarray, person: np.ndarray, moving: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Masks (h, w) uint8 of a person and of what moves in front, by where somebody else is, (h, w) uint8.
+
+    Somebody else is whole in front, if they stand there, or whole in the plate.
+    """
+    if not others.any():
+        return person, moving
+    moving = np.where(others == IN_FRONT, 255, np.where(others > 0, 0, moving))
+    return np.where(others > 0, 0, person).astype(np.uint8), moving.astype(np.uint8)
 
 
 def _join_to_person(held: np.ndarray, person: np.ndarray, body_height: float) -> np.ndarray:

@@ -32,6 +32,7 @@ from ..media.clip import Clip, Masks, join_masks
 from ..media.letterbox import crop_layer, find_picture, pad_masks
 from ..media.store import FrameStore
 from ..motion.motion import Motion
+from ..pose.others import IN_FRONT
 from ..progress import Progress, scale_progress, silent
 from .appearance import learn_appearance
 from .background import FAINT_ALPHA, HOLE_REACH, Background, collect_background
@@ -74,6 +75,7 @@ def separate_scene(
     camera: str = "auto",
     edge: int = 2,
     held_things: str = "keep",
+    others: Masks | None = None,
     progress: Progress = silent,
 ) -> Scene:
     """Take a clip apart into plate, person and occluder.
@@ -82,6 +84,8 @@ def separate_scene(
     estimated. All people of a motion are taken out, and the scene tells who stands before whom (`Scene.people`).
     `person`, `occluder`, `depth` (near is bright) and `plate` win over what would be found: one frame or one
     per frame, of the clip's shape. `camera` is auto, none, pan or homography; `edge` the softness of masks in pixels.
+
+    `others` (`pose.others`) say where somebody else is: they stay whole, in front of the person or in the plate.
 
     What the person holds has one fate, by `held_things`: keep leaves it in front, remove takes it away with them. What
     cannot be told from the person for most of the clip is removed in either case, and the report says so.
@@ -98,7 +102,8 @@ def separate_scene(
     picture = find_picture(clip, lambda: progress(0, len(clip)))
     result = _Result(clip, picture or Box(0, 0, clip.width, clip.height), overrides)
     if picture is not None:
-        motion, coarse = crop_motion(motion, clip, picture), crop_guess(coarse, clip, picture)
+        motion = crop_motion(motion, clip, picture)
+        coarse, others = (crop_guess(masks, clip, picture) for masks in (coarse, others))
         clip, overrides = crop_layer(clip, picture), overrides.crop(picture)
     if coarse is None and overrides.person is None:
         motion, coarse = _estimate_person(clip, motion, progress)
@@ -113,6 +118,7 @@ def separate_scene(
         camera=camera,
         tick=tick,
         ranks=find_ranks(motion, clip, tick=tick) if is_of_several else None,
+        others=others,
         count=tick,
     )
     letters = Letters(working, tick) if seeks_letters else None
@@ -238,6 +244,8 @@ def _finish_frame(
     result: _Result,
 ) -> None:
     """Passes 8 and 9 on one frame: its masks at full size, and its plate."""
+    import cv2
+
     if masks is None:
         result.add_nobody(frame)
         return
@@ -256,6 +264,9 @@ def _finish_frame(
     reach = HOLE_REACH * working.full_body_height
     hole = np.zeros(source.shape[:2], bool)
     box.cut(hole)[:] = dilate_mask(person > FAINT_ALPHA, reach)
+    if working.others is not None:
+        whole = cv2.resize(working.others[frame], hole.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        hole &= (whole == 0) | (whole == IN_FRONT)
     if not hole.any():
         result.add_nobody(frame, box, occluder)
         return

@@ -1,0 +1,93 @@
+"""Who stands beside the person that is replaced stays whole."""
+
+import numpy as np
+import pytest
+
+from mimo_core.media.clip import Clip, Masks
+from mimo_core.pose.estimate import estimate_motion
+from mimo_core.pose.others import BEHIND, BESIDE, IN_FRONT
+from mimo_core.scene.separate import separate_scene
+from mimo_lab.synthetic import make_people_shot, make_shot
+
+
+FRAMES, HEIGHT, WIDTH = 12, 96, 128
+RED = (200, 30, 40)
+
+
+def couple():
+    """Two people in red: one walks, the other stands where the first one passes. Frames, masks of both, the ground."""
+    ground = np.random.default_rng(0).integers(60, 190, (HEIGHT // 4, WIDTH // 4, 3)).repeat(4, 0).repeat(4, 1)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    walks = np.stack([(np.abs(x - 26 - 4 * frame) < 7) & (y > 20) & (y < 84) for frame in range(FRAMES)])
+    stands = np.broadcast_to((np.abs(x - 76) < 7) & (y > 16) & (y < 80), walks.shape)
+    frames = np.where((walks | stands)[..., None], np.uint8(RED), ground.astype(np.uint8))
+    return frames, walks, stands, ground.astype(np.uint8)
+
+
+def separate(place):
+    """The couple taken apart by a guess that holds both; `place` says where the other one is, if known."""
+    frames, walks, stands, _ = couple()
+    others = None if place is None else Masks.from_array((stands & ~walks).astype(np.uint8) * place)
+    guess = Masks.from_array((walks | stands).astype(np.uint8) * 255)
+    return separate_scene(Clip.from_array(frames), coarse=guess, others=others)
+
+
+@pytest.mark.parametrize("place", [BESIDE, BEHIND])
+def test_somebody_beside_stays_whole_in_the_plate(place):
+    frames, walks, stands, _ = couple()
+    scene = separate(place)
+    for frame in range(FRAMES):
+        alone = stands[frame] & ~walks[frame]
+        assert np.array_equal(scene.plate[frame][alone], frames[frame][alone])
+        assert not (scene.person[frame][alone] > 127).any()
+        assert (scene.occluder[frame][alone] > 0).mean() < 0.02
+
+
+def test_somebody_whom_nobody_knows_of_is_taken_out_with_the_person():
+    frames, walks, stands, _ = couple()
+    alone = stands[0] & ~walks[0]
+    assert (separate(None).person[0][alone] > 127).mean() > 0.9
+
+
+def test_somebody_in_front_is_in_front_as_a_whole():
+    _, walks, stands, _ = couple()
+    scene = separate(IN_FRONT)
+    for frame in range(FRAMES):
+        inside = stands[frame] & ~walks[frame]
+        if frame >= 9:  # near enough to the person to be looked at
+            assert (scene.occluder[frame][inside] > 127).mean() > 0.95
+        assert not (scene.person[frame][inside] > 127).any()
+
+
+def test_the_person_is_found_as_before():
+    _, walks, _, _ = couple()
+    scene = separate(BESIDE)
+    assert np.mean([((scene.person[at] > 127) & walks[at]).sum() / walks[at].sum() for at in range(4)]) > 0.9
+
+
+def test_who_is_alone_has_nobody_beside_them():
+    shot = make_shot(5, size=160, frames=6)
+    assert estimate_motion(Clip.from_array(shot.frames, 12), fingers=False, with_others=True).others is None
+
+
+@pytest.fixture(scope="module")
+def walk():
+    shot = make_people_shot(3, size=(256, 192), frames=12, fps=6, samples=1)
+    return shot, estimate_motion(Clip.from_array(shot.frames, 6), fingers=False, with_others=True)
+
+
+def test_who_walks_beside_the_person_is_told_from_them(walk):
+    """In every frame by itself: where two people cross, the track may go on with the other one."""
+    shot, found = walk
+    seen, frames = shot.visible > 127, 0
+    for frame, (claimed, mask) in enumerate(zip(found.others, found.masks, strict=True)):
+        claimed, mine = claimed > 0, [int((mask[each[frame]] > 127).sum()) for each in seen]
+        if claimed.any():
+            frames += 1
+            assert (claimed & seen[int(np.argmin(mine))][frame]).sum() > 0.9 * claimed.sum()
+    assert frames >= 3
+
+
+def test_nobody_is_looked_for_unless_it_is_asked_for(walk):
+    shot, _ = walk
+    assert estimate_motion(Clip.from_array(shot.frames[:4], 6), fingers=False).others is None
