@@ -14,9 +14,9 @@ from .filters import (
     GuidedFilter,
     channel_maximum,
     channel_norm,
-    channel_sum,
     dilate_mask,
     plate_distance,
+    shadow_distance,
     split_components,
 )
 from .first_guess import POSSIBLE_PERSON
@@ -29,7 +29,6 @@ from .frame_views import SURE_PERSON, FrameView
 PLATE_CONTRAST = 18.0  # levels from the plate: certainly not what lies behind
 TOLERANCE = 6.0  # levels by which a pixel strays from the plate
 SPREAD = 12.0  # levels that the colours of the plate around a pixel span
-SHADOW = 0.3  # the person's shadow darkens the plate at most so much
 SHADOW_COST = 2.0  # log odds: shadows are rarer than the plain plate
 REVEALED_COST = 1.0  # log odds: the plate is wrong more rarely than right
 SURELY_REVEALED = 8.0  # levels from the surroundings
@@ -37,8 +36,6 @@ REVEALED_LEVELS = 8.0  # from the plate: what is surely the scene in the frame i
 REVEALED_REACH = 0.05  # of the body height: how far around the scene in the frame tells what is here
 REVEALED_SUPPORT = 0.15  # share of these surroundings that must be surely the scene
 REVEALED_SPREAD = 8.0  # levels by which they vary at most
-SHADOW_NOISE = 3.0  # levels by which sensor noise makes the darkening vary
-SHADOW_TEXTURE = 2.0  # weight of its other variation
 OUTLIERS = 0.02  # share of pixels that nothing known explains
 SOFT_MASK_DOUBT = 0.06  # the soft mask is never trusted beyond 1 - SOFT_MASK_DOUBT
 OBJECT_COST = 1.5  # objects are rarer than people and scenery
@@ -98,7 +95,7 @@ class AppearanceModel:
         moving = np.minimum(away, shadow_distance(view.picture, view.plate)) > 1.5 * PLATE_CONTRAST
         moving = _remove_specks(outside & view.known & moving)
         self.objects.add(bins[moving])
-        self.scene.add(bins[outside & ~moving])
+        self.scene.add(bins[outside & ~moving & ~np.asarray(view.carried)])
 
     def find_person_in_background(self, scenery: CoarseBackground, body_height: float) -> np.ndarray:
         """Where the plate (h, w) shows the person: a part that hardly moves and that the first guess left out."""
@@ -188,21 +185,6 @@ def measure_revealed(view: FrameView, away: np.ndarray) -> np.ndarray:
     calm = channel_maximum(square - mean * mean) < REVEALED_SPREAD**2
     told = (support > REVEALED_SUPPORT) & calm & (view.soft <= POSSIBLE_PERSON)
     return np.where(told, channel_norm(scene - mean), 255.0)
-
-
-def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:
-    """How far each pixel is from the plate in shadow, in levels (h, w).
-
-    A shadow keeps the plate's hue and its texture: the darkening has no detail. Another object of that hue does not.
-    """
-    import cv2
-
-    here, there = picture.astype(np.float32), plate.astype(np.float32)
-    scale = channel_sum(here * there) / np.maximum(channel_sum(np.square(there)), 1)
-    hue = channel_norm(here - scale.clip(SHADOW, 1)[..., None] * there)
-    fine = scale - cv2.blur(scale, (3, 3))
-    texture = np.sqrt(np.maximum(cv2.blur(fine * fine, (3, 3)), 0)) * (channel_sum(there) / 3)
-    return hue + SHADOW_TEXTURE * np.maximum(texture - SHADOW_NOISE, 0)
 
 
 def log_odds(soft: np.ndarray) -> np.ndarray:

@@ -8,6 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 
+SHADOW = 0.3  # the person's shadow darkens the plate at most so much
+SHADOW_NOISE = 3.0  # levels by which sensor noise makes the darkening vary
+SHADOW_TEXTURE = 2.0  # weight of its other variation
 LARGEST_DISC = 24.0  # pixels: masks are dilated by larger discs by their distances, which takes as long for any disc
 
 
@@ -165,3 +168,18 @@ def average_colors(picture: np.ndarray, counted: np.ndarray, sigma: float) -> np
     weight = counted.astype(np.float32)
     total = cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma)
     return total / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)[..., None]
+
+
+def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:
+    """How far each pixel is from the plate in shadow, in levels (h, w).
+
+    A shadow keeps the plate's hue and its texture: the darkening has no detail. Another object of that hue does not.
+    """
+    import cv2
+
+    here, there = picture.astype(np.float32), plate.astype(np.float32)
+    scale = channel_sum(here * there) / np.maximum(channel_sum(np.square(there)), 1)
+    hue = channel_norm(here - scale.clip(SHADOW, 1)[..., None] * there)
+    fine = scale - cv2.blur(scale, (3, 3))
+    texture = np.sqrt(np.maximum(cv2.blur(fine * fine, (3, 3)), 0)) * (channel_sum(there) / 3)
+    return hue + SHADOW_TEXTURE * np.maximum(texture - SHADOW_NOISE, 0)

@@ -13,6 +13,7 @@ from ..media.cuts import find_cuts
 from ..media.store import FrameStore
 from ..motion.motion import Motion
 from .camera_motion import CameraPath, CameraTracker
+from .carried_things import CarriedThings, find_carried_things
 from .filters import dilate_mask
 from .fitted_body import BODY_PATCHES, BodyStore, FittedBody, measure_body_height, render_bodies
 
@@ -48,6 +49,7 @@ class WorkingClip:
     cuts: tuple[int, ...] = ()  # first frames after a hard cut
     ranks: np.ndarray | None = None  # (F, N): who of several people stands before whom, 0 nearest
     drawn: BodyStore | None = None  # the fitted bodies of all frames, if the motion is known
+    carried: CarriedThings | None = None  # what is held or worn and not in the first guess
     owners: FrameStore | None = None  # F of (h, w) uint8: of several people the one whose body is there or nearest
     others: FrameStore | None = None  # F of (h, w) uint8: where somebody else is BESIDE, BEHIND or IN_FRONT
 
@@ -70,12 +72,20 @@ class WorkingClip:
         """The fitted body of each frame from `start` to `stop`, None where there is none."""
         return iter([None] * (stop - start)) if self.drawn is None else self.drawn.read(start, stop)
 
+    def find_carried(self, frame: int) -> np.ndarray:
+        """Where something is carried beside the first guess, (h, w) uint8: as `CarriedThings.read`."""
+        if self.carried is None:
+            return np.zeros(self.size[::-1], np.uint8)
+        return self.carried.read(frame, self.size)
+
     def find_hidden(self, frame: int) -> np.ndarray:
         """Where a person may hide the scene, (h, w) bool: near the first guess.
 
         Where nobody was found in a frame but shortly before or after, all around that place: nobody vanishes.
         """
         hidden = _near_guess(self.soft[frame], self.body_height)
+        if self.carried is not None:
+            hidden |= dilate_mask(self.find_carried(frame) > 0, GUESS_MARGIN * self.body_height)
         near = range(max(frame - OVERLOOKED_FRAMES, 0), min(frame + OVERLOOKED_FRAMES + 1, len(self.boxes)))
         if self.boxes[frame] is None and self.mask_source == "estimator":
             seen = [other for other in near if self.boxes[other] is not None]
@@ -95,11 +105,13 @@ def make_first_guess(
     ranks: np.ndarray | None = None,
     others: Masks | None = None,
     count: Callable[[], None] = lambda: None,
+    ask: Callable[[], None] = lambda: None,
 ) -> WorkingClip:
     """Shrink every frame, take the first guess from `masks`, and track the camera outside of it.
 
     `motion` bridges gaps of the masks; `ranks` (F, N) order its people. `others` say where somebody else is. `camera`
-    is one of `CAMERA_KINDS`. `tick(picture)` is called once a frame, and before `count()`; both may raise.
+    is one of `CAMERA_KINDS`. `tick(picture)` is called once a frame, and before `count()`; then `ask()` often; all may
+    raise.
     """
     import cv2
 
@@ -131,6 +143,11 @@ def make_first_guess(
             tracker.add(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), hidden.astype(np.uint8), is_cut=frame in cuts)
         tick(picture)
     path = CameraPath.still(len(clip), sorted(cuts)) if camera == "none" else tracker.path(camera)
+    carried = None
+    if motion is not None and mask_source == "estimator":
+        carried = find_carried_things(
+            motion, pictures, guesses, boxes, drawn.read(0, len(clip)), path, float(clip.fps), body_height, ask
+        )
     return WorkingClip(
         clip,
         motion,
@@ -146,6 +163,7 @@ def make_first_guess(
         tuple(sorted(cuts)),
         ranks,
         drawn,
+        carried,
         owners,
         beside,
     )

@@ -11,9 +11,10 @@ from ..geometry.box import Box
 from ..media.store import FrameStore
 from ..pose.others import IN_FRONT
 from .canvas import BackgroundCanvas
+from .carried_things import MOVES, RESTS
 from .filters import dilate_mask, erode_mask
 from .first_guess import POSSIBLE_PERSON, WorkingClip
-from .labels import BODY_SHAPE, OWN_COLORED, LabelRound
+from .labels import ALL_APART, BODY_SHAPE, OWN_COLORED, SEEN_APART, LabelRound
 from .object_tracks import END_AREA
 from .sprites import ObjectMasks
 
@@ -105,6 +106,11 @@ def assign_owners(
             body = (hints & BODY_SHAPE > 0) | (soft > 127)
             person = keep_beside(person, body, BESIDE_REACH * working.body_height, LOST_END_REACH * working.body_height)
             moving = keep_beside(moving, body | (person > 127), FRONT_REACH * working.body_height)
+        place = box.cut(working.find_carried(frame))
+        carried = (place == MOVES) & (hints & SEEN_APART > 0) | (place == RESTS) & (hints & ALL_APART > 0)
+        carried &= ~passes
+        if carried.any():
+            gone |= _fill_gaps(carried, working.body_height) & ~passes
         if gone.any():
             person = np.maximum(person, _join_to_person(gone, person, working.body_height))
         others = working.find_others(frame, box)
@@ -126,6 +132,16 @@ def _leave_others(others: np.ndarray, person: np.ndarray, moving: np.ndarray) ->
         return person, moving
     moving = np.where(others == IN_FRONT, 255, np.where(others > 0, 0, moving))
     return np.where(others > 0, 0, person).astype(np.uint8), moving.astype(np.uint8)
+
+
+def _fill_gaps(carried: np.ndarray, body_height: float) -> np.ndarray:
+    """What is carried (h, w) bool in one piece: spokes and strings with what is between them."""
+    import cv2
+
+    reach = HELD_GAP * body_height / 2
+    closed = erode_mask(dilate_mask(carried, reach), reach).astype(np.uint8)
+    outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(closed, outlines, -1, 1, cv2.FILLED) > 0
 
 
 def _join_to_person(held: np.ndarray, person: np.ndarray, body_height: float) -> np.ndarray:

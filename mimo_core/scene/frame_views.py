@@ -10,6 +10,7 @@ import numpy as np
 
 from ..media.clip import Clip
 from .canvas import BackgroundCanvas
+from .carried_things import MOVES
 from .coarse_background import CoarseBackground
 from .filters import dilate_mask, erode_mask
 from .first_guess import POSSIBLE_PERSON, WorkingClip
@@ -21,6 +22,7 @@ FIT_TOLERANCE = 0.012  # of the body height: so far inside the fitted body a fit
 # The fit may lie beside a part by FIT_LAG of what it moves to the next frame beyond STEADY_STEP body heights: beside a
 # kicking leg (0.13 to 0.3), not beside one that dances behind something (0.12 at most).
 STEADY_STEP, FIT_LAG = 0.1, 0.4
+CARRIED_REACH = 0.02  # of the body height: nor what is carried beyond what moved
 GUESS_REACH = 0.05  # of the body height: the person does not reach further beyond the first guess
 
 
@@ -37,11 +39,13 @@ class FrameView:
     body: FittedBody | None
     body_height: float  # of the standing person, in pixels
     lag: np.ndarray | float = 0.0  # (h, w) float32 pixels by which the fit may lie beside a part that moves fast
+    carried: np.ndarray | bool = False  # bool: what moves with the person and is not in the first guess
 
     @cached_property
     def near_person(self) -> np.ndarray:
         """Where the person may be, (h, w) bool."""
-        return dilate_mask(self.soft > POSSIBLE_PERSON, GUESS_REACH * self.body_height)
+        near = dilate_mask(self.soft > POSSIBLE_PERSON, GUESS_REACH * self.body_height)
+        return near if np.isscalar(self.carried) else near | dilate_mask(self.carried, CARRIED_REACH * self.body_height)
 
     @cached_property
     def deep_body(self) -> np.ndarray:
@@ -111,6 +115,7 @@ class FrameViews:
             known=known,
             still=look_up(self.background.still.astype(np.uint8)) > 0,
             fixed=look_up(fixed, cv2.INTER_LINEAR),
+            carried=box.cut(self.working.find_carried(frame)) == MOVES,
             body=None if body is None else body.cut(box),
             body_height=self.working.body_height,
             lag=0.0 if body is None else measure_lag(stir[box.cut(body.patch)], self.working.body_height),

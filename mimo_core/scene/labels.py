@@ -27,7 +27,10 @@ from .sprites import ColorEvidence, ObjectMasks
 PERSON_SPECK = 1e-3  # of the squared body height: smaller pieces of person are noise
 END_BEYOND = 0.1  # of the body height: so far beyond the reach of the first guess may be an end of a limb
 END_GAP = 0.03  # of the body height: so near the person they are, also where an arm is hidden by the head
-OWN_COLORED, OVER_BODY, BODY_SHAPE = 1, 2, 4  # flags: colors of the body parts beside; deep in the fitted body; in it
+# Flags: colors of the body parts beside; deep in the fitted body; in it; apart from the plate; so with its neighbors.
+OWN_COLORED, OVER_BODY, BODY_SHAPE, SEEN_APART, ALL_APART = 1, 2, 4, 8, 16
+APART_LEVELS = 10.0  # from the plate
+APART_SIDE, ALL_APART_LEVELS = 5, 16.0  # pixels of a neighborhood, and its mean distance from the plate
 LOWEST_DENSITY = -28.0  # log densities are kept from here up
 
 
@@ -133,6 +136,8 @@ class FrameLabels:
         own, matrix = model.match_own_colors(view, number), self.canvas.canvas_from_frame[frame]
         self.tracks.add(frame, list_sightings(frame, view, ratios, number, person, own, box[:2], matrix))
         hints = OWN_COLORED * own + OVER_BODY * view.deep_body
+        around = cv2.blur(ratios.difference.astype(np.float32), (APART_SIDE, APART_SIDE))
+        hints += SEEN_APART * (ratios.difference > APART_LEVELS) + ALL_APART * (around > ALL_APART_LEVELS)
         if view.body is not None:
             self.body_places[frame] = view.body.centers.reshape(-1, BODY_PATCHES, 2).mean(1) + box[:2]
             hints += BODY_SHAPE * view.body.silhouette
@@ -156,7 +161,7 @@ class FrameLabels:
         return self._read(frame)[1]
 
     def hints(self, frame: int) -> np.ndarray:
-        """Flags OWN_COLORED, OVER_BODY and BODY_SHAPE of each pixel within the frame's box, (h, w) uint8."""
+        """Flags OWN_COLORED to ALL_APART of each pixel within the frame's box, (h, w) uint8."""
         return self._read(frame)[3]
 
     def evidence(self, frame: int) -> ColorEvidence:

@@ -2,7 +2,8 @@
 
 The passes, in order. Each takes values and gives values, and its file says what it decides:
 
-1. `first_guess`: the working size, where the person may be in each frame, the camera's path (`camera_motion`).
+1. `first_guess`: the working size, where the person may be in each frame, the camera's path (`camera_motion`), and
+   what moves with them that the guess left out (`carried_things`).
 2. `coarse_background`: for each `canvas`, what holds still, also behind the first guess.
 3. `appearance`: what person, scene and moving objects look like (`color_histograms`), taught by the first guess.
 4. `labels`: person, moving object or scene for every pixel (`moving_objects`); what stands in front
@@ -120,11 +121,13 @@ def separate_scene(
         ranks=find_ranks(motion, clip, tick=tick) if is_of_several else None,
         others=others,
         count=tick,
+        ask=tick.ask,
     )
     letters = Letters(working, tick) if seeks_letters else None
     for canvas in plan_canvases(working.path.scaled(1 / working.scale), working.full_boxes()):
         masks, removes_held = find_masks(working, canvas, overrides.plate, tick, held_things)
-        result.lost_held |= removes_held and held_things == "keep" and overrides.occluder is None
+        is_lost = removes_held or working.carried is not None
+        result.lost_held |= is_lost and held_things == "keep" and overrides.occluder is None
         background = None
         if overrides.plate is None:
             background = collect_background(working, canvas, masks, tick, tick.ask, letters)

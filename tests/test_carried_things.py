@@ -1,0 +1,78 @@
+"""What is carried beside the person: it moves with them, wherever the first guess of their mask leaves it out."""
+
+import numpy as np
+import pytest
+
+from mimo_core.body.model import free_body
+from mimo_core.media.clip import Clip, Masks
+from mimo_core.scene.first_guess import make_first_guess
+from mimo_lab.synthetic import make_shot
+
+
+SIZE, FRAMES, FPS = 128, 12, 12
+BLUE = (30, 60, 230)
+
+
+@pytest.fixture(scope="module")
+def shot():
+    return make_shot(1012, size=SIZE, frames=FRAMES, samples=1)  # walks, before a camera that stands still
+
+
+@pytest.fixture(scope="module")
+def wrists(shot):
+    camera = shot.motion.camera.resize(SIZE, SIZE)
+    return camera.project(free_body().pose(shot.motion.person).joints).numpy()[:, 20]
+
+
+def paint(frames, centers, half_sides):
+    """The frames with a checkered blue box around each center (F, 2), and its masks."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    painted, masks = frames.copy(), np.zeros(frames.shape[:3], bool)
+    for frame, (across, down) in enumerate(centers):
+        masks[frame] = (abs(x - across) < half_sides[0]) & (abs(y - down) < half_sides[1])
+        checks = ((x - int(across)) // 3 + (y - int(down)) // 3) % 2
+        painted[frame][masks[frame]] = np.array(BLUE)
+        painted[frame][masks[frame] & (checks == 0)] = np.array(BLUE) // 2
+    return painted, masks
+
+
+def find(shot, frames, coarse):
+    """What is carried in each frame, (F, h, w) uint8."""
+    clip, masks = Clip.from_array(frames, FPS), Masks.from_array(coarse)
+    given = {"mask_source": "estimator", "camera": "none", "tick": lambda *_: None}
+    working = make_first_guess(clip, shot.motion, masks, **given)
+    return working, np.stack([working.find_carried(frame) for frame in range(FRAMES)])
+
+
+def test_a_bag_that_the_first_guess_has_in_some_frames_only_is_found_in_the_others(shot, wrists):
+    frames, bag = paint(shot.frames, wrists + (-8, 15), (10, 10))
+    coarse = shot.visible.copy()
+    coarse[bag] = np.where(np.arange(FRAMES) % 3 == 0, 255, 0).repeat(bag.sum((1, 2)))
+    working, found = find(shot, frames, coarse)
+    beside = bag & (coarse < 128)
+    assert (found > 0)[beside].mean() > 0.8
+    assert (found > 0)[~bag & (coarse < 10)].mean() < 0.01
+    hidden = np.stack([working.find_hidden(frame) for frame in range(FRAMES)])
+    assert hidden[bag].mean() > 0.9  # so the background shows no bag
+
+
+def test_who_carries_nothing_is_left_as_they_are(shot):
+    working, found = find(shot, shot.frames, shot.visible)
+    assert working.carried is None and not found.any()
+
+
+def test_a_thing_that_stands_in_the_scene_beside_the_person_is_not_carried(shot, wrists):
+    frames, thing = paint(shot.frames, np.broadcast_to(wrists.mean(0) + (-8, 15), wrists.shape), (10, 10))
+    coarse = shot.visible.copy()
+    coarse[thing] = 0
+    assert not (find(shot, frames, coarse)[1] > 0)[thing].any()
+
+
+def test_where_much_else_moves_nothing_is_said_to_be_carried(shot, wrists):
+    frames, bag = paint(shot.frames, wrists + (-8, 15), (10, 10))
+    coarse = shot.visible.copy()
+    coarse[bag] = 0
+    passing = np.stack([np.linspace(8, SIZE - 8, FRAMES)[::-1], np.full(FRAMES, 12.0)], 1)
+    frames, passers = paint(frames, passing, (8, 10))
+    coarse[passers] = 0
+    assert find(shot, frames, coarse)[0].carried is None
