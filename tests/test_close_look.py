@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from mimo_core.pose import close_look
 from mimo_core.pose.blazepose import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS, find_people, load_blazepose
 from mimo_core.pose.close_look import ARMS, LEGS, CloseLook, find_mirrored, merge_looks
 from mimo_core.pose.hands import HandPose, plan_region
@@ -112,6 +113,14 @@ class TestTwoLooks:
         merged = merge_looks(gone, exchange(gone, 12, LEGS), FPS)
         assert torch.equal(merged.found, gone.found)
         assert torch.allclose(merged.world, walking.world, atol=1e-5)
+
+    def test_a_long_clip_is_compared_in_parts_as_at_once(self, walking, monkeypatch):
+        other = exchange(exchange(walking, 4, LEGS), 5, ARMS)
+        whole = merge_looks(walking, other, FPS)
+        for frames in (1, 5, FRAMES - 1):
+            monkeypatch.setattr(close_look, "FRAMES_AT_ONCE", frames)
+            parts = merge_looks(walking, other, FPS)
+            assert all(torch.equal(getattr(parts, name), getattr(whole, name)) for name in ("pixels", "world"))
 
     def test_nobody_at_all_is_no_error(self, walking):
         nobody = replace(walking, score=torch.zeros(FRAMES))

@@ -37,12 +37,14 @@ from .sides import MIRRORED_LANDMARKS, settle_sides
 
 ARMS = [*ELBOWS, *WRISTS, *PINKIES, *INDICES, *THUMBS]
 LEGS = [*KNEES, *ANKLES, *HEELS, *TOES]
+LIMBS = {"arms": ARMS, "legs": LEGS}
 READINGS = 4  # of limbs: either look, then either with left and right exchanged
 SWAP_COST = 0.15  # of a reading that exchanges left and right, a frame
 USUAL_SPEED = 3.0  # meters a second about the hips: a limb that moves so fast costs half of one that is elsewhere
 # Meters by which the looks are apart where the second counts a quarter. Joints of seeds 1000-1019 with focal lengths:
 # 79.9 mm by one look, 76.4 by the mean of both, 74.2 by both so; jitter 42.8, 40.1, 35.9 mm (2026-11-28).
 DOUBT = 0.1
+FRAMES_AT_ONCE = 1024  # of which readings, 6 kB each, are compared
 LEAST_BELIEF = 0.65  # of the confidence of a landmark of which the looks say quite different things
 
 
@@ -100,16 +102,28 @@ def merge_looks(first: Landmarks, second: Landmarks, fps: float) -> Landmarks:
     where they were taken for each other. What the looks disagree on loses up to a third of its confidence.
     """
     known = first.found.nonzero()[:, 0]
+    paths = {part: _find_path(first, second, limbs, known, fps) for part, limbs in LIMBS.items()}
+    whole = [values.clone() for values in (first.pixels, first.world, first.confidence)]
+    for start in range(0, len(known), FRAMES_AT_ONCE):
+        part = slice(start, start + FRAMES_AT_ONCE)
+        merged = _merge_part(
+            first[known[part]], second[known[part]], {name: path[part] for name, path in paths.items()}
+        )
+        for values, found in zip(whole, merged, strict=True):
+            values[known[part]] = found.to(values)
+    return Landmarks(*whole, first.score)
+
+
+def _merge_part(first: Landmarks, second: Landmarks, paths: dict[str, Tensor]) -> list[Tensor]:
+    """Pixels, world and confidence of K frames in which both looks found the person, by the readings (K,) of limbs."""
     pixels, world, confidence = (
-        _list_readings(getattr(first, name)[known], getattr(second, name)[known])
-        for name in ("pixels", "world", "confidence")
+        _list_readings(getattr(first, name), getattr(second, name)) for name in ("pixels", "world", "confidence")
     )
-    chosen = torch.zeros(len(known), first.pixels.shape[1], dtype=torch.long)
+    chosen = torch.zeros(len(first), first.pixels.shape[1], dtype=torch.long)
     other = chosen + 1
-    for limbs in (ARMS, LEGS):
-        path = _find_path(world[:, :, limbs], known, fps)
-        chosen[:, limbs] = path[:, None]
-        other[:, limbs] = _find_nearer(world[:, :, limbs], path)[:, None]
+    for name, path in paths.items():
+        chosen[:, LIMBS[name]] = path[:, None]
+        other[:, LIMBS[name]] = _find_nearer(world[:, :, LIMBS[name]], path)[:, None]
     mine, theirs = ([_take(values, reading) for values in (pixels, world, confidence)] for reading in (chosen, other))
     belief = _weigh_agreement(mine, theirs)
     merged = [
@@ -117,10 +131,7 @@ def merge_looks(first: Landmarks, second: Landmarks, fps: float) -> Landmarks:
         for own, their in zip(mine, theirs, strict=True)
     ]
     merged[2] = merged[2] * (LEAST_BELIEF + (1 - LEAST_BELIEF) * belief)
-    whole = [values.clone() for values in (first.pixels, first.world, first.confidence)]
-    for values, part in zip(whole, merged, strict=True):
-        values[known] = part.to(values)
-    return Landmarks(*whole, first.score)
+    return merged
 
 
 def _list_readings(first: Tensor, second: Tensor) -> Tensor:
@@ -128,26 +139,31 @@ def _list_readings(first: Tensor, second: Tensor) -> Tensor:
     return torch.stack([first, second, first[:, MIRRORED_LANDMARKS], second[:, MIRRORED_LANDMARKS]], 1).double()
 
 
-def _find_path(places: Tensor, frames: Tensor, fps: float) -> Tensor:
-    """The reading (K,) of limbs in known frames (K,) that moves least, by dynamic programming over places (K, READINGS,
-    L, 3) in meters."""
+def _find_path(first: Landmarks, second: Landmarks, limbs: list[int], frames: Tensor, fps: float) -> Tensor:
+    """The reading (K,) of limbs in known frames (K,) that moves least, by dynamic programming."""
     swap = torch.tensor([0.0, 0.0, SWAP_COST, SWAP_COST], dtype=torch.float64)
+    cost, came_from = swap, []
+    for start in range(0, len(frames) - 1, FRAMES_AT_ONCE):
+        part = frames[start : start + FRAMES_AT_ONCE + 1]
+        places = _list_readings(first.world[part], second.world[part])[:, :, limbs]
+        for step in _measure_change(places, part, fps):
+            total = cost[:, None] + step
+            came_from.append(total.argmin(0).tolist())
+            cost = total.amin(0) + swap
+    states = [int(cost.argmin())] if len(frames) else []
+    for before in reversed(came_from):
+        states.append(before[states[-1]])
+    return torch.tensor(states[::-1], dtype=torch.long)
+
+
+def _measure_change(places: Tensor, frames: Tensor, fps: float) -> Tensor:
+    """How much limbs move from every reading to every other (K - 1, before, after), 0 to 1, by places
+    (K, READINGS, L, 3) in meters in known frames (K,)."""
     way = frames.diff().double()
     moved = (places[1:, None] - places[:-1, :, None]).square().sum(-1)  # (K - 1, before, after, L)
     usual = (USUAL_SPEED * way / fps).square()[:, None, None, None]
     is_near = way <= max(1.0, BRIDGE_SECONDS * fps)
-    change = (moved / (moved + usual)).mean(-1) * is_near[:, None, None]
-    cost, came_from = swap, []
-    for step in change:
-        total = cost[:, None] + step
-        came_from.append(total.argmin(0))
-        cost = total.amin(0) + swap
-    state = int(cost.argmin()) if len(places) else 0
-    states = [state]
-    for before in reversed(came_from):
-        state = int(before[state])
-        states.append(state)
-    return torch.tensor(states[::-1][: len(places)], dtype=torch.long)
+    return (moved / (moved + usual)).mean(-1) * is_near[:, None, None]
 
 
 def _find_nearer(places: Tensor, path: Tensor) -> Tensor:
