@@ -55,6 +55,12 @@ def test_nobody_is_among_all(legs):
     assert not estimate_people(legs, fingers=False).is_found
 
 
+def test_a_single_picture_was_taken_of_somebody_whoever_is_asked_for(legs):
+    picture = Clip.from_array(legs[min(track_people(legs)[0].poses)][None])
+    assert estimate_motion(picture, fingers=False).is_found
+    assert estimate_people(picture, fingers=False).is_found
+
+
 def test_whoever_is_pointed_at_is_believed(legs):
     track = track_people(legs)[0]
     frame = min(track.poses)

@@ -199,7 +199,7 @@ def _follow_somebody(
     doubted: list[PersonTrack] = []
     for scale in ("coarse", "fine"):
         people = join_shots(track_people(clip, cuts=cuts, scale=scale, networks=networks, tick=tick), cuts)
-        if at is None and person >= 0 and len(clip) > 1:  # a single picture was taken of somebody
+        if at is None and person >= 0:
             doubts = {"is_doubtful": bool(doubted), "networks": networks, "tick": tick}
             people, dropped = drop_phantoms(clip, people, person + 1, **doubts)
             doubted = doubted or dropped

@@ -164,10 +164,10 @@ def _find_everybody(
     tick: Callable[[], None],
 ) -> tuple[tuple[PersonTrack, ...], list[PersonTrack], list[str]]:
     """Everybody's tracks, those who are meant with all their shots, and what is to be said about the others."""
-    tracks = _track_believed(clip, "coarse", cuts, networks, tick)
+    tracks, doubted = _track_believed(clip, "coarse", cuts, networks, tick)
     people = join_shots(tracks, cuts)
     if len(people) <= max(numbers or [count - 1, 0]):
-        tracks = _track_believed(clip, "fine", cuts, networks, tick)
+        tracks, _ = _track_believed(clip, "fine", cuts, networks, tick, is_doubtful=bool(doubted))
         people = join_shots(tracks, cuts)
     if not people:
         return (), [], []
@@ -197,13 +197,20 @@ def _find_everybody(
 
 
 def _track_believed(
-    clip: Clip, scale: Scale, cuts: set[int], networks: BlazePose | None, tick: Callable[[], None]
-) -> list[PersonTrack]:
-    """Everybody's tracks, without those that may be among "all" but are nobody."""
+    clip: Clip,
+    scale: Scale,
+    cuts: set[int],
+    networks: BlazePose | None,
+    tick: Callable[[], None],
+    *,
+    is_doubtful: bool = False,
+) -> tuple[list[PersonTrack], list[PersonTrack]]:
+    """Everybody's tracks without those that may be among "all" but are nobody, and those."""
     tracks = track_people(clip, cuts=cuts, scale=scale, networks=networks, tick=tick)
     likely = [track for track in tracks if track.presence >= LEAST_PRESENCE * tracks[0].presence]
-    _, phantoms = drop_phantoms(clip, likely, len(likely), networks=networks, tick=tick)
-    return [track for track in tracks if track not in phantoms]
+    doubts = {"is_doubtful": is_doubtful, "networks": networks, "tick": tick}
+    _, phantoms = drop_phantoms(clip, likely, len(likely), **doubts)
+    return [track for track in tracks if track not in phantoms], phantoms
 
 
 def _find_whole(whole: Sequence[PersonTrack], part: PersonTrack) -> PersonTrack:

@@ -34,8 +34,11 @@ def drop_phantoms(
     """The tracks without those that are nobody, looked at in order until `wanted` are believed; and those dropped.
 
     The network finds a body in curtains, or an arm without one, too, but another one from every side. Where it did, or
-    `is_doubtful`, nobody is believed without a second look. `tick` is called once a look; it may raise.
+    `is_doubtful`, nobody is believed without a second look, but in a single picture, which was taken of somebody.
+    `tick` is called once a look; it may raise.
     """
+    if len(clip) == 1:
+        return list(tracks), []
     networks = networks or load_blazepose()
     kept, dropped = [], []
     for number, track in enumerate(tracks):
