@@ -1,11 +1,16 @@
 """Who stands beside the person that is replaced stays whole."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from mimo_core.media.clip import Clip, Masks
+from mimo_core.pose.blazepose import find_people, load_blazepose
 from mimo_core.pose.estimate import estimate_motion
-from mimo_core.pose.others import BEHIND, BESIDE, IN_FRONT
+from mimo_core.pose.others import BEHIND, BESIDE, IN_FRONT, find_others
+from mimo_core.pose.people import PersonTrack
 from mimo_core.scene.separate import separate_scene
 from mimo_lab.synthetic import make_people_shot, make_shot
 
@@ -86,6 +91,37 @@ def test_who_walks_beside_the_person_is_told_from_them(walk):
             frames += 1
             assert (claimed & seen[int(np.argmin(mine))][frame]).sum() > 0.9 * claimed.sum()
     assert frames >= 3
+
+
+@pytest.fixture(scope="module")
+def pose():
+    """Somebody as the network sees them, in a frame of 160 pixels."""
+    frame = make_shot(3, size=160, frames=1, samples=1).frames[0]
+    found = load_blazepose().find_landmarks(frame, find_people(frame)[0].region)
+    return replace(found, score=1.0)
+
+
+def find_beside(pose, lower, **options):
+    """The layer of somebody in an empty clip who is so many sizes of the region `lower` than the person, by frame."""
+    poses, size = [pose] * len(lower), pose.region.size
+    beside = {frame: pose.move((0.2 * size, down * size)) for frame, down in enumerate(lower)}
+    tracks = [PersonTrack(track, np.zeros((2, 1))) for track in (dict(enumerate(poses)), beside)]
+    clip = Clip.from_array(np.full((len(lower), 160, 160, 3), 90, np.uint8), 12)
+    return find_others(clip, tracks, poses, options.pop("masks", Masks.constant(0, len(lower), 160, 160)), **options)
+
+
+def test_who_stands_in_front_is_told_in_every_shot_by_itself(pose):
+    layer = find_beside(pose, [0.1, 0.1, -0.1, -0.1], cuts={2})
+    assert [set(np.unique(each)) for each in layer] == [{0, IN_FRONT}] * 2 + [{0, BEHIND}] * 2
+
+
+def test_a_job_can_be_stopped_at_every_frame_while_others_are_looked_for_and_drawn(pose):
+    asked, read = [], []
+    masks = Masks.constant(0, 4, 160, 160).derive(
+        lambda frame: (read.append(len(asked)), np.zeros((160, 160), np.uint8))[1]
+    )
+    find_beside(pose, [0.1] * 4, masks=masks, tick=lambda: asked.append(1))
+    assert len(read) >= 8 and all(before < after for before, after in pairwise(read))
 
 
 def test_nobody_is_looked_for_unless_it_is_asked_for(walk):

@@ -123,7 +123,7 @@ def _estimate_shown(
         people, poses, doubted = _follow_somebody(clip, person, at, cuts, networks, ticker.look)
         stored = Masks.from_frames(draw_masks(clip, poses, close, networks, ticker.draw))
         if with_others:
-            others = find_others(clip, people, poses, stored, networks=networks, tick=ticker.wait)
+            others = find_others(clip, people, poses, stored, cuts=cuts, networks=networks, tick=ticker.wait)
     else:
         poses = []
         stored = Masks.from_frames(draw_guided(clip, boxes, person_mask, poses, close, networks, ticker.draw))

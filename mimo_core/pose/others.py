@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -68,24 +69,21 @@ def find_others(
     poses: Sequence[FramePose | None],
     masks: Masks,
     *,
+    cuts: Collection[int] = (),
     networks: BlazePose | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> Masks | None:
     """Where in each frame (H, W) uint8 somebody else is BESIDE, BEHIND or IN_FRONT of a person; None if never near.
 
     `poses` and `masks` are the person's, `people` everybody's tracks. Who is found only with the person painted over,
-    as in an embrace, counts too. Who of two stands nearer is told by their ankles over all frames in which they touch.
-    `tick` is called once a frame; it may raise.
+    as in an embrace, counts too. Who of two stands nearer is told by their ankles over all frames of a shot in which
+    they touch; a shot begins at each of `cuts`. `tick` is called in every frame; it may raise.
     """
     own = {id(pose) for pose in poses if pose is not None}
     tracks = [track for track in people if not any(id(pose) in own for pose in track.poses.values())]
-    tracks += _find_companions(clip, tracks, poses, masks, networks or load_blazepose(), tick)
-    beside = []
-    for track in tracks:
-        frames = [frame for frame in track.poses if _touch(track.poses[frame], poses[frame])]
-        if frames:
-            beside.append((track, set(frames), _find_order(track, frames, poses)))
-    return Masks.from_frames(_draw_others(beside, poses, masks)) if beside else None
+    tracks += _find_companions(clip, tracks, poses, masks, cuts, networks or load_blazepose(), tick)
+    beside = [(track, orders) for track in tracks if (orders := _find_orders(track, poses, cuts, tick))]
+    return Masks.from_frames(_draw_others(beside, poses, masks, tick)) if beside else None
 
 
 def _find_companions(
@@ -93,15 +91,17 @@ def _find_companions(
     known: Sequence[PersonTrack],
     poses: Sequence[FramePose | None],
     masks: Masks,
+    cuts: Collection[int],
     networks: BlazePose,
     tick: Callable[[], None],
 ) -> list[PersonTrack]:
     """Tracks of people who stand so near a person that they are seen only where that person is painted over."""
     every = max(1, round(SEARCH_SECONDS * float(clip.fps)))
-    store, found = FrameStore(), []
+    store, found, start = FrameStore(), [], 0
     for frame, (image, mask, pose) in enumerate(zip(clip, masks, poses, strict=True)):
         tick()
-        followed = [track for track in found if frame - max(track) <= RETRY_FRAMES]
+        start = frame if frame in cuts else start
+        followed = [track for track in found if max(track) >= max(start, frame - RETRY_FRAMES)]
         if pose is None or not (followed or frame % every == 0):
             continue
         painted = _paint_over(image, mask, pose, [track[max(track)] for track in followed])
@@ -119,7 +119,7 @@ def _find_companions(
     tracks = [track for track in tracks if np.mean([pose.score for pose in track.values()]) >= SURE_MEAN]
     for track in tracks:
         others = [*known, *(PersonTrack(other, np.zeros((2, 1))) for other in tracks if other is not track)]
-        _follow_back(clip, track, others, poses, masks, networks, store, tick)
+        _follow_back(clip, track, others, poses, masks, cuts, networks, store, tick)
     return [PersonTrack(track, np.zeros((2, 1))) for track in tracks]
 
 
@@ -129,13 +129,14 @@ def _follow_back(
     known: Sequence[PersonTrack],
     poses: Sequence[FramePose | None],
     masks: Masks,
+    cuts: Collection[int],
     networks: BlazePose,
     store: FrameStore,
     tick: Callable[[], None],
 ) -> None:
     """Add the frames before those in which somebody beside a person was found, as far as they can be followed back."""
     stop = min(track)
-    first = max(0, stop - round(BACK_SECONDS * float(clip.fps)))
+    first = max(0, stop - round(BACK_SECONDS * float(clip.fps)), *(cut for cut in cuts if cut <= stop))
     for frame, image in read_backwards(clip, first, stop):
         tick()
         pose, last = poses[frame], track[min(track)]
@@ -216,6 +217,21 @@ def _touch(other: FramePose, pose: FramePose | None) -> bool:
     )
 
 
+def _find_orders(
+    track: PersonTrack, poses: Sequence[FramePose | None], cuts: Collection[int], tick: Callable[[], None]
+) -> dict[int, int]:
+    """For every frame in which somebody touches the person, whether they are BESIDE, BEHIND or IN_FRONT in its shot."""
+    starts, shots = sorted(cuts), {}
+    for frame, other in track.poses.items():
+        tick()
+        if _touch(other, poses[frame]):
+            shots.setdefault(bisect_right(starts, frame), []).append(frame)
+    orders = {}
+    for frames in shots.values():
+        orders |= dict.fromkeys(frames, _find_order(track, frames, poses))
+    return orders
+
+
 def _find_order(track: PersonTrack, frames: Sequence[int], poses: Sequence[FramePose | None]) -> int:
     """Whether somebody stands BESIDE, BEHIND or IN_FRONT: whose ankles are lower, where both are seen, is nearer."""
     lower = []
@@ -232,11 +248,18 @@ def _find_order(track: PersonTrack, frames: Sequence[int], poses: Sequence[Frame
     return IN_FRONT if middle > 0 else BEHIND
 
 
-def _draw_others(beside: list, poses: Sequence[FramePose | None], masks: Masks) -> Iterator[NDArray]:
+def _draw_others(
+    beside: Sequence[tuple[PersonTrack, dict[int, int]]],
+    poses: Sequence[FramePose | None],
+    masks: Masks,
+    tick: Callable[[], None],
+) -> Iterator[NDArray]:
     for frame, mask in enumerate(masks):
+        tick()
         found = np.zeros(mask.shape, np.uint8)
-        for track, frames, order in beside:
-            if frame in frames:
+        for track, orders in beside:
+            if frame in orders:
+                order = orders[frame]
                 found[_find_pixels(track.poses[frame], poses[frame], mask, order)] = order
         yield found
 
