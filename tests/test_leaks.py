@@ -1,5 +1,8 @@
 """Patches of the background inside a matte are told from the figure by the colors along its bones."""
 
+import tracemalloc
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -119,6 +122,24 @@ class TestLeaks:
                 picture[patch] = make_street()[patch]
                 figure[patch] = True
         assert not find_leaks(picture, figure, figure.astype(np.uint8) * 255, landmarks).any()
+
+    def test_a_small_figure_in_a_large_picture_takes_no_more_memory_than_a_large_one(self, landmarks):
+        """The grid of colors covered the whole picture in cells of the figure's size: 13 GB for one of 54 pixels."""
+        picture, figure = draw_figure(make_street())
+        mask, peaks = fill_holes(figure), []
+        for scale, left, top in ((2.0, 0, 0), (0.4, 100, 300), (0.15, 100, 300)):
+            width, height = round(SIZE[1] * scale), round(SIZE[0] * scale)
+            place = np.s_[top : top + height, left : left + width]
+            shown, seen = cv2.resize(make_street(), (480, 720)), np.zeros((720, 480), np.uint8)
+            shown[place], seen[place] = (cv2.resize(one, (width, height)) for one in (picture, mask))
+            moved = replace(landmarks, pixels=landmarks.pixels * scale + torch.tensor([left, top]))
+            tracemalloc.start()
+            leaks = find_leaks(shown, seen > 0, seen, moved)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+            x, y = LEG_POCKET
+            assert leaks[round(y * scale + top), round(x * scale + left)]
+        assert max(peaks[1:]) < 1.5 * peaks[0]
 
     def test_a_line_around_the_picture_does_not_make_the_wall_busy(self):
         picture, figure = draw_figure(np.full((*SIZE, 3), (100, 90, 165), np.uint8))

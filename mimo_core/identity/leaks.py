@@ -30,6 +30,7 @@ from ..pose.landmarks import Landmarks
 WORK_SIDE = 720  # pixels of the longer side on which colors are compared
 NEARBY = 0.05  # of the figure's height: a cell of the grid on which colors are counted
 SAME_COLOR = (12.0, 7.0, 7.0)  # levels of 8-bit CIELAB: its other sides
+MOST_CELLS = 48  # along the longer side of what is counted: the grid has five dimensions
 CELL_BLUR = (1.2, 1.2, 0.7, 0.7, 0.7)  # cells
 FAR_BLUR, FAR_WEIGHT = 3.0, 0.05  # cells: what is farther away counts where nothing near has the color
 LEAST_DENSITY = 2e-7  # of a class in a cell: a color that is rarer in both tells nothing
@@ -142,13 +143,17 @@ def _compare_colors(picture: NDArray, known: NDArray, ground: NDArray, asked: ND
     from scipy.ndimage import map_coordinates
 
     lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float32)
-    cell = np.array([NEARBY * height] * 2 + list(SAME_COLOR), np.float32)
+    counted = known | ground | asked
+    rows, columns = (np.flatnonzero(counted.any(axis)) for axis in (1, 0))
+    box = max(np.ptp(rows), np.ptp(columns)) + 1
+    cell = np.array([max(NEARBY * height, box / MOST_CELLS)] * 2 + list(SAME_COLOR), np.float32)
 
     def locate(where: NDArray) -> NDArray:
         return np.column_stack([np.argwhere(where), lab[where]]).T / cell[:, None]
 
-    low = np.array([0, 0, *lab.min((0, 1))]) / cell
-    high = np.array([*lab.shape[:2], *lab.max((0, 1))]) / cell
+    low = np.array([rows[0], columns[0], *lab.min((0, 1))]) / cell
+    low[:2] = np.floor(low[:2])  # the cells are those of a grid over the whole picture
+    high = np.array([rows[-1] + 1, columns[-1] + 1, *lab.max((0, 1))]) / cell
     shape = tuple((np.ceil(high - low) + 2).astype(int))
     likely = _count_on_grid(locate(ground) - low[:, None], shape), _count_on_grid(locate(known) - low[:, None], shape)
     at = locate(asked) - low[:, None]
@@ -163,10 +168,13 @@ def _count_on_grid(places: NDArray, shape: tuple[int, ...]) -> NDArray:
     from scipy.ndimage import gaussian_filter
 
     cells = np.ravel_multi_index(np.round(places).astype(int), shape, mode="clip")
-    counts = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape) / places.shape[1]
-    near = gaussian_filter(counts.astype(np.float32), CELL_BLUR, mode="constant")
+    density = np.zeros(shape, np.float32)
+    filled, counts = np.unique(cells, return_counts=True)  # next to all cells are empty
+    density.flat[filled] = counts / places.shape[1]
+    near = gaussian_filter(density, CELL_BLUR, mode="constant", output=density)
     far = gaussian_filter(near, (FAR_BLUR, FAR_BLUR, 0, 0, 0), mode="constant")
-    return near + FAR_WEIGHT * far
+    near += np.multiply(far, FAR_WEIGHT, out=far)
+    return near
 
 
 def _find_patches(
