@@ -13,12 +13,12 @@ from mimo_core.example import example_shots
 from mimo_core.identity.encode import encode_identity
 from mimo_core.media.clip import Clip
 from mimo_core.media.picture import read_picture
-from mimo_core.motion.builtin import builtin_motion
 from mimo_core.motion.motion import Motion
 from mimo_core.proxy.bake_ahead import BakeAhead
 from mimo_core.proxy.proxy import Proxy
-from mimo_core.replace import animate_character, replace_character
+from mimo_core.replace import ProxyDecoder, animate_character, replace_character
 from mimo_core.scene.picture import scene_from_picture
+from mimo_core.stopwatch import Stopwatch
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,18 @@ def identity(square):
 
 
 @pytest.fixture(scope="module")
-def replaced(example, character):
+def clip(example):
+    return Clip.from_file(example.video).select(range(12))
+
+
+@pytest.fixture(scope="module")
+def job(clip, character):
+    return replace_character(clip, character)
+
+
+@pytest.fixture(scope="module")
+def replaced(clip, job):
     """The first 12 frames of the example, their result, the masks of the character, and the scene."""
-    clip = Clip.from_file(example.video).select(range(12))
-    job = replace_character(clip, character)
     frames, masks = (np.stack(layer) for layer in zip(*job.drawn, strict=True))
     return np.stack(list(clip)), frames, masks, job.scene
 
@@ -105,12 +113,19 @@ class TestAnimate:
 
 
 class TestBakeAhead:
-    def test_what_is_baked_in_a_thread_is_drawn_as_what_is_baked_here(self, identity):
-        ahead, motion = BakeAhead([identity, identity]), builtin_motion("walk")[:1]
+    def test_what_is_baked_in_a_thread_is_drawn_as_what_is_baked_here(self, replaced, job):
+        _, result, _, _ = replaced
+        settings = {"color_match": "mean", "watch": Stopwatch()}
+        drawn = ProxyDecoder().draw_part(job.identity, job.motion, job.scene, range(2), **settings)
+        for (frame, _), expected in zip(drawn, result[:2], strict=True):
+            np.testing.assert_array_equal(frame, expected)
+
+    def test_each_character_is_baked_once(self, identity, monkeypatch):
+        bake, baked = Proxy.from_identity, []
+        monkeypatch.setattr(Proxy, "from_identity", lambda one, progress: baked.append(one) or bake(one))
+        ahead = BakeAhead([identity, identity])
         assert ahead.take(identity) is ahead.take(identity)
-        drawn = [next(iter(proxy.render(motion))) for proxy in (ahead.take(identity), Proxy.from_identity(identity))]
-        for one, other in zip(*drawn, strict=True):
-            np.testing.assert_array_equal(one, other)
+        assert baked == [identity]
 
     def test_an_error_is_raised_where_the_figure_is_taken(self, identity, monkeypatch):
         bake = Proxy.from_identity

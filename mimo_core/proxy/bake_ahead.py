@@ -30,7 +30,7 @@ class BakeAhead:
         weakref.finalize(self, self._stopped.set)
         executor = ThreadPoolExecutor(1, "bake")
         self._proxies: dict[Identity, Future] = {
-            identity: executor.submit(_bake, identity, self._stopped) for identity in identities
+            identity: executor.submit(_bake, identity, self._stopped) for identity in dict.fromkeys(identities)
         }
         executor.shutdown(wait=False)
 

@@ -45,9 +45,8 @@ def ask_coarsely(surface: BodySurface, target: NDArray, ask: Callable[[BodySurfa
 def _find_seams(side: int) -> NDArray:
     """Which texels (N,) of an atlas the enlarged coarse one misplaces: at seams of the texture."""
     surface, coarse = load_surface(side), load_surface(COARSE_SIDE)
-    enlarged = _enlarge(coarse.atlas.picture(coarse.place), side)[
-        surface.atlas.row.numpy(), surface.atlas.column.numpy()
-    ]
+    enlarged = _enlarge(coarse.atlas.picture(coarse.place), side)
+    enlarged = enlarged[surface.atlas.row.numpy(), surface.atlas.column.numpy()]
     return np.abs(enlarged - surface.place).max(1) > LARGEST_SHIFT
 
 
@@ -63,6 +62,8 @@ def measure_distances(surface: BodySurface, source: NDArray, target: NDArray) ->
     from scipy.spatial import cKDTree
 
     tree = cKDTree(surface.place[source])
-    return ask_coarsely(surface, target, lambda asked, texels: tree.query(asked.place[texels], workers=-1)[0][:, None])[
-        :, 0
-    ]
+
+    def measure(asked: BodySurface, texels: NDArray) -> NDArray:
+        return tree.query(asked.place[texels], workers=-1)[0][:, None]
+
+    return ask_coarsely(surface, target, measure)[:, 0]
