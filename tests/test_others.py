@@ -64,6 +64,15 @@ def test_somebody_in_front_is_in_front_as_a_whole():
         assert not (scene.person[frame][inside] > 127).any()
 
 
+def test_a_person_that_is_given_wins():
+    frames, walks, stands, _ = couple()
+    clip, person = Clip.from_array(frames), Masks.from_array((walks | stands).astype(np.uint8) * 255)
+    others = Masks.from_array((stands & ~walks).astype(np.uint8) * BESIDE)
+    scenes = [separate_scene(clip, person=person, others=layer) for layer in (others, None)]
+    for one, other in zip(*(scene.plate for scene in scenes), strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_the_person_is_found_as_before():
     _, walks, _, _ = couple()
     scene = separate(BESIDE)

@@ -109,9 +109,9 @@ def make_first_guess(
 ) -> WorkingClip:
     """Shrink every frame, take the first guess from `masks`, and track the camera outside of it.
 
-    `motion` bridges gaps of the masks; `ranks` (F, N) order its people. `others` say where somebody else is. `camera`
-    is one of `CAMERA_KINDS`. `tick(picture)` is called once a frame, and before `count()`; then `ask()` often; all may
-    raise.
+    `motion` bridges gaps of the masks; `ranks` (F, N) order its people. `others` say where somebody else is, but for
+    what is the person's in masks of the user. `camera` is one of `CAMERA_KINDS`. `tick(picture)` is called once a
+    frame, and before `count()`; both may raise.
     """
     import cv2
 
@@ -130,7 +130,8 @@ def make_first_guess(
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         soft = _bridge_gap(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), body)
         if others is not None:
-            beside.append(cv2.resize(others[frame], size, interpolation=cv2.INTER_NEAREST))
+            whose = cv2.resize(others[frame], size, interpolation=cv2.INTER_NEAREST)
+            beside.append(np.where(soft > 127, 0, whose).astype(np.uint8) if mask_source == "user" else whose)
         pictures.append(small)
         guesses.append(soft)
         if owners is not None:

@@ -86,7 +86,8 @@ def separate_scene(
     `person`, `occluder`, `depth` (near is bright) and `plate` win over what would be found: one frame or one
     per frame, of the clip's shape. `camera` is auto, none, pan or homography; `edge` the softness of masks in pixels.
 
-    `others` (`pose.others`) say where somebody else is: they stay whole, in front of the person or in the plate.
+    `others` (`pose.others`) say where somebody else is: they stay whole, in front of the person or in the plate. A
+    `person` that is given wins over them, too.
 
     What the person holds has one fate, by `held_things`: keep leaves it in front, remove takes it away with them. What
     cannot be told from the person for most of the clip is removed in either case, and the report says so.
