@@ -100,6 +100,14 @@ class TestSeparation:
                 assert not scene.person[frame][rows].any()
         assert "black bars" in scene.report.text()
 
+    def test_progress_has_one_total_while_bars_are_looked_for_and_after(self, scenes):
+        _, _, framed = scenes
+        totals, guess = set(), Masks.constant(0, FRAMES, *framed.shape[1:3])
+        separate_scene(
+            Clip.from_array(framed), coarse=guess, progress=lambda done, total, preview=None: totals.add(total)
+        )
+        assert len(totals) == 1
+
     def test_masks_that_are_given_do_not_reach_into_the_bars(self, scenes):
         _, _, framed = scenes
         everywhere = Masks.constant(255, 1, *framed.shape[1:3])

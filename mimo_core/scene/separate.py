@@ -101,7 +101,10 @@ def separate_scene(
     check_held_things(held_things)
     check_motion_length(motion, clip)
     overrides = fit_overrides(clip, person=person, occluder=occluder, depth=depth, plate=plate)
-    picture = find_picture(clip, lambda: progress(0, len(clip)))
+    seeks_letters = overrides.occluder is None and overrides.depth is None and overrides.person is None
+    is_of_several = motion is not None and len(motion.people) > 1
+    tick = _Ticker(progress, (TICKS + seeks_letters + PEOPLE_TICKS * is_of_several) * len(clip))
+    picture = find_picture(clip, tick.ask)
     result = _Result(clip, picture or Box(0, 0, clip.width, clip.height), overrides)
     if picture is not None:
         motion = crop_motion(motion, clip, picture)
@@ -109,9 +112,6 @@ def separate_scene(
         clip, overrides = crop_layer(clip, picture), overrides.crop(picture)
     if coarse is None and overrides.person is None:
         motion, coarse = _estimate_person(clip, motion, progress)
-    seeks_letters = overrides.occluder is None and overrides.depth is None and overrides.person is None
-    is_of_several = motion is not None and len(motion.people) > 1
-    tick = _Ticker(progress, (TICKS + seeks_letters + PEOPLE_TICKS * is_of_several) * len(clip))
     working = make_first_guess(
         clip,
         motion,
