@@ -23,17 +23,8 @@ from .filters import dilate_mask, erode_mask, plate_distance, shadow_distance
 from .fitted_body import FittedBody
 
 
-COMPARED_SECONDS = (
-    0.04,
-    0.08,
-    0.12,
-    0.2,
-    0.32,
-    0.5,
-    0.8,
-    1.3,
-    2.0,
-)  # before and after a frame: the others it is compared with
+# Before and after a frame: the others it is compared with.
+COMPARED_SECONDS = (0.04, 0.08, 0.12, 0.2, 0.32, 0.5, 0.8, 1.3, 2.0)
 STEADY_LEVELS = 14.0  # of color distance: sensor noise, compression and the warp stay below
 FEWEST_COMPARED = 3  # of the others must show a place free of the person
 SCENE_SHARE = 0.9  # of them show it alike: that is the scene, whatever is followed there
@@ -110,12 +101,12 @@ def find_carried_things(
     if body_height > MOST_HEIGHT * soft[0].shape[0]:
         return None
     scan = _Scan(pictures, soft, path, fps, body_height)
-    anchors, scene = find_anchors(motion, soft[0].shape, body_height), _place_scene(path, body_height)
-    maps, pieces = {}, _PieceStore()
+    anchors, scene = find_anchors(motion, soft[0].shape, body_height, ask), _place_scene(path, body_height)
+    maps, pieces, kept = {}, _LayerStore(), _LayerStore()
     for frame, (box, body) in enumerate(zip(boxes, bodies, strict=True)):
         ask()
         found = None if box is None else scan.find_pieces(frame, box)
-        pieces.append(found)
+        pieces.add(frame, found)
         if found is None:
             continue
         beside = (found > 0) | (box.cut(soft[frame]) > FREE_ALPHA)
@@ -131,13 +122,12 @@ def find_carried_things(
         maps.setdefault(SCENE, _CarriedMap()).add(scene[frame], beside, box)
     if scan.is_busy():
         return None
-    kept = []
     for frame, box in enumerate(boxes):
+        ask()
         found = pieces.read(frame)
         if found is not None:
-            found = _keep_carried(found, box, anchors[frame], scene[frame], maps, body_height)
-        kept.append(found)
-    if sum(mask is not None for mask in kept) < CARRIED_FRAMES * sum(box is not None for box in boxes):
+            kept.add(frame, _keep_carried(found, box, anchors[frame], scene[frame], maps, body_height))
+    if len(kept) < CARRIED_FRAMES * sum(box is not None for box in boxes):
         return None
     carried = CarriedThings()
     for box, layer in zip(boxes, _bridge_rests(kept, scan, boxes, round(REST_SECONDS * fps), ask), strict=True):
@@ -146,33 +136,48 @@ def find_carried_things(
 
 
 def _bridge_rests(
-    kept: list[np.ndarray | None], scan: _Scan, boxes: list[Box | None], rest: int, ask: Callable[[], None]
-) -> list[np.ndarray | None]:
+    kept: _LayerStore, scan: _Scan, boxes: list[Box | None], rest: int, ask: Callable[[], None]
+) -> Iterator[np.ndarray | None]:
     """MOVES where something is carried in a frame, RESTS where its pixels are up to `rest` frames before and after."""
-    bridged = [None if mask is None else np.where(mask, MOVES, 0).astype(np.uint8) for mask in kept]
+    layers = kept
     for step in (1, -1):
-        left, before = None, None  # frames for which each pixel of the frame `before` is still followed
-        for frame in range(len(kept))[::step]:
-            ask()
-            box = boxes[frame]
-            if box is None or (before is not None and scan.path.section[before] != scan.path.section[frame]):
-                left, before = None, None if box is None else frame
-            if box is None:
-                continue
-            now = np.zeros((box.height, box.width), np.uint8)
-            if left is not None and left.any():
-                now = scan.follow(left, boxes[before], before, box, frame)
-                now -= now > 0
-                if bridged[frame] is None:
-                    bridged[frame] = np.zeros_like(now)
-                bridged[frame][(now > 0) & (bridged[frame] == 0)] = RESTS
-            if kept[frame] is not None:
-                now[kept[frame]] = min(rest + 1, 255)
-            left, before = now, frame
-    return [
-        None if layer is None else scan.keep_joined(layer, box, frame)
-        for frame, (layer, box) in enumerate(zip(bridged, boxes, strict=True))
-    ]
+        layers = _follow_rests(kept, layers, scan, boxes, rest, step, ask)
+    for frame, box in enumerate(boxes):
+        ask()
+        layer = layers.read(frame)
+        yield None if layer is None else scan.keep_joined(layer, box, frame)
+
+
+def _follow_rests(
+    kept: _LayerStore,
+    layers: _LayerStore,
+    scan: _Scan,
+    boxes: list[Box | None],
+    rest: int,
+    step: int,
+    ask: Callable[[], None],
+) -> _LayerStore:
+    """The `layers` with what is followed from what is `kept`, forward or, with a `step` of -1, backward."""
+    bridged = _LayerStore()
+    left, before = None, None  # frames for which each pixel of the frame `before` is still followed
+    for frame in range(len(boxes))[::step]:
+        ask()
+        box = boxes[frame]
+        if box is None or (before is not None and scan.path.section[before] != scan.path.section[frame]):
+            left, before = None, None if box is None else frame
+        if box is None:
+            continue
+        now, mask, layer = np.zeros((box.height, box.width), np.uint8), kept.read(frame), layers.read(frame)
+        if left is not None and left.any():
+            now = scan.follow(left, boxes[before], before, box, frame)
+            now -= now > 0
+            layer = np.zeros_like(now) if layer is None else layer
+            layer[(now > 0) & (layer == 0)] = RESTS
+        bridged.add(frame, layer)
+        if mask is not None:
+            now[mask > 0] = min(rest + 1, 255)
+        left, before = now, frame
+    return bridged
 
 
 def find_unsteady(
@@ -218,7 +223,7 @@ class _Scan:
         self.pictures = lru_cache(maxsize=kept)(lambda frame: pictures[frame])
         self.soft = lru_cache(maxsize=kept)(lambda frame: soft[frame])
         self.flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self.scenes = {}  # by frame where it shows the scene, packed
+        self.scenes = _LayerStore()  # where a frame shows the scene
         self.joined, self.apart = [], []  # pixels of a frame that move beside the person, and elsewhere in view
         self.path, self.frames, self.body_height = path, len(path.section), body_height
 
@@ -232,7 +237,7 @@ class _Scan:
         if len(others) < FEWEST_COMPARED or not person.any():
             return None
         unsteady, known, scene = find_unsteady(self.pictures, self.soft, self.path, frame, others, box)
-        self.scenes[frame] = np.packbits(scene)
+        self.scenes.add(frame, scene)
         around = known & ~dilate_mask(person, 2 * JOIN_REACH * self.body_height)
         if not around.any() or unsteady[around].mean() > MOST_UNSTEADY:
             return None
@@ -286,26 +291,34 @@ class _Scan:
         moved = cv2.remap(box.cut(whole).copy(), at_x, at_y, cv2.INTER_NEAREST)
         seen = cv2.remap(there, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         stays = plate_distance(here, seen) < STEADY_LEVELS
-        if frame in self.scenes:
-            stays &= np.unpackbits(self.scenes[frame], count=stays.size).reshape(stays.shape) == 0
+        scene = self.scenes.read(frame)
+        if scene is not None:
+            stays &= scene == 0
         return np.where(stays, moved, 0).astype(np.uint8)
 
 
-class _PieceStore:
-    """The numbered pieces of each frame, in a temporary file."""
+class _LayerStore:
+    """Layers (h, w) of some frames, uint8 or bool, added in any order, in a temporary file."""
 
     def __init__(self):
-        self.store = FrameStore()
+        self.store, self.places = FrameStore(), {}
 
-    def append(self, pieces: np.ndarray | None) -> None:
-        self.store.append(np.zeros((1, 1), np.uint8) if pieces is None else pieces)
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def add(self, frame: int, layer: np.ndarray | None) -> None:
+        """Keep a layer of a frame; None and one that is empty are not kept."""
+        if layer is not None and layer.any():
+            self.places[frame] = len(self.store)
+            self.store.append(layer.astype(np.uint8))
 
     def read(self, frame: int) -> np.ndarray | None:
-        pieces = self.store[frame]
-        return pieces if pieces.any() else None
+        return self.store[self.places[frame]] if frame in self.places else None
 
 
-def find_anchors(motion: Motion, shape: tuple[int, int], body_height: float) -> list[dict]:
+def find_anchors(
+    motion: Motion, shape: tuple[int, int], body_height: float, ask: Callable[[], None] = lambda: None
+) -> list[dict]:
     """For each frame the places (2, 3) beside which people carry things: maps from pixels of pictures of `shape` (h, w)
     to body heights. The trunk, each hand, and each hand along its forearm: a bag hangs, a racket turns."""
     camera = motion.camera.resize(shape[1], shape[0])
@@ -316,6 +329,7 @@ def find_anchors(motion: Motion, shape: tuple[int, int], body_height: float) -> 
             continue
         typical = float(np.median(distances[visible, number]))
         for start in range(0, motion.frames, BODIES_AT_ONCE):
+            ask()
             frames = slice(start, min(start + BODIES_AT_ONCE, motion.frames))
             joints = camera.project(free_body().pose(person, frames).joints, frames).numpy()
             for frame in np.flatnonzero(visible[frames]):
