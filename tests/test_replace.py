@@ -1,9 +1,11 @@
 """The main job, end to end on a synthetic shot and on the example that ships."""
 
+import gc
 import itertools
 import threading
 import time
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from mimo_core.media.picture import read_picture
 from mimo_core.motion.motion import Motion
 from mimo_core.proxy.bake_ahead import BakeAhead
 from mimo_core.proxy.proxy import Proxy
+from mimo_core.proxy.surface import load_surface
 from mimo_core.replace import ProxyDecoder, animate_character, replace_character
 from mimo_core.scene.picture import scene_from_picture
 from mimo_core.stopwatch import Stopwatch
@@ -147,8 +150,20 @@ class TestBakeAhead:
         lawn = Clip.from_array(np.full((3, 96, 128, 3), 90, np.uint8))
         with pytest.raises(InputError, match="Nobody was found"):
             replace_character(lawn, square)
-        for thread in threading.enumerate():
-            if thread.name.startswith("bake"):
-                thread.join(5)
-                assert not thread.is_alive()
+        wait_for_bakers()
         assert len(steps) < 1000
+
+    def test_what_only_baking_needs_does_not_stay(self, identity):
+        surface = weakref.ref(load_surface(32))
+        assert surface() is not None
+        BakeAhead([identity]).take(identity)
+        wait_for_bakers()
+        gc.collect()
+        assert surface() is None
+
+
+def wait_for_bakers():
+    for thread in threading.enumerate():
+        if thread.name.startswith("bake"):
+            thread.join(5)
+            assert not thread.is_alive()

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from ..identity.identity import Identity
 from .proxy import Proxy
+from .surface import forget_surfaces
 
 
 WAIT_SECONDS = 0.2  # after which who waits hears of Ctrl-C, on Windows too
@@ -32,6 +33,7 @@ class BakeAhead:
         self._proxies: dict[Identity, Future] = {
             identity: executor.submit(_bake, identity, self._stopped) for identity in dict.fromkeys(identities)
         }
+        executor.submit(forget_surfaces)  # the scene, which takes most memory, is yet to come
         executor.shutdown(wait=False)
 
     def take(self, identity: Identity) -> Proxy:

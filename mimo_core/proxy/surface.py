@@ -27,6 +27,8 @@ SOLE_SINES = (0.2, 0.6)  # of the angle at which a foot's surface faces down: it
 WRIST_FADE = 0.3  # of the skinning weight over which a forearm goes over into a hand
 HAIRLINE_FADE = 0.014  # meters over which hair ends
 LEG_JOINTS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("hip", "knee", "ankle", "foot")]
+ELBOWS = [JOINT["left_elbow"], JOINT["right_elbow"]]
+HANDS = [[JOINT[f"{side}_wrist"], JOINT[f"{side}_hand"]] for side in ("left", "right")]
 FEET_JOINTS = [JOINT[name] for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
 
 
@@ -85,7 +87,7 @@ def load_surface(side: int) -> BodySurface:
     head = weights[:, JOINT["head"]]
     feet = weights[:, FEET_JOINTS].sum(1)
     down = -atlas.at(body.faces, vertex_normals(body.template[None], body.faces)[0][:, 1:2]).numpy()[:, 0]
-    hands = [weights[:, [JOINT[f"{side}_wrist"], JOINT[f"{side}_hand"]]].sum(1) > 0.5 for side in ("left", "right")]
+    hands = [weights[:, joints].sum(1) > 0.5 for joints in HANDS]
     arms = weights[:, ARM_JOINTS].sum(1) > 0.5
     axis, turn, sideways = (atlas.at(body.faces, values).numpy() for values in _limb_coordinates(body))
     trunk = weights[:, [joint for joint in TRUNK_JOINTS if joint not in (JOINT["neck"], JOINT["head"])]].sum(1)
@@ -94,16 +96,10 @@ def load_surface(side: int) -> BodySurface:
     low, high = SOLE_SINES
     sole = np.clip((down - low) / (high - low), 0, 1) * (feet > 0.5)
     legs = weights[:, LEG_JOINTS].sum(1) > 0.5
-    forearms = weights[:, [JOINT[f"{side}_elbow"] for side in ("left", "right")]].sum(1) > 0.5
-    beyond = weights[
-        :, [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("elbow", "wrist", "hand")]
-    ].sum(1)
-    grip = np.clip(
-        (sum(weights[:, [JOINT[f"{side}_wrist"], JOINT[f"{side}_hand"]]].sum(1) for side in ("left", "right")) - 0.5)
-        / WRIST_FADE,
-        0,
-        1,
-    )
+    forearms = weights[:, ELBOWS].sum(1) > 0.5
+    on_hands = sum(weights[:, joints].sum(1) for joints in HANDS)
+    beyond = weights[:, ELBOWS + HANDS[0] + HANDS[1]].sum(1)
+    beyond_elbow, grip = (np.clip((share - 0.5) / WRIST_FADE, 0, 1) for share in (beyond, on_hands))
     masks = (
         tuple(hands),
         arms,
@@ -116,10 +112,16 @@ def load_surface(side: int) -> BodySurface:
         sole,
         legs,
         forearms,
-        np.clip((beyond - 0.5) / WRIST_FADE, 0, 1),
+        beyond_elbow,
         grip,
     )
     return BodySurface(atlas, place, axis, turn[:, 0], sideways[:, 0], head, trunk, *masks)
+
+
+def forget_surfaces():
+    """Free what `load_surface` keeps, 100 MB for the body's texture; half a second makes it again."""
+    load_surface.cache_clear()
+    load_atlas.cache_clear()
 
 
 def _limb_coordinates(body: BodyModel) -> tuple[Tensor, Tensor, Tensor]:
