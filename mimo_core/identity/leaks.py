@@ -43,7 +43,7 @@ LIKELY, POCKET_SHARE = 1.75, 0.5  # the same on average over a patch; the share 
 EDGE, EDGE_SHARE = 10.0, 0.8
 CLOSED_SHARE = 0.7  # the same of the way along which it meets the outside, from which on it is a thing of its own
 FIGURE, OUTSIDE, OTHERS = 1, 2, 2  # numbers of the watershed's regions; patches follow
-POCKET_RIM = 0.015  # of the figure's height: the network's outline is that coarse
+NETWORK_RIM = 0.015  # of the figure's height: the network's outline is that coarse
 MIXED = 0.003  # of the figure's height: half the width of the matte's rim, where colors are mixed
 LEAST_PATCH = 2e-4  # of the figure's height squared
 # Widths of what is surely the body along a bone, in shoulder widths: well within a slim person's.
@@ -191,11 +191,11 @@ def _find_patches(
     reach = max(1, round(MIXED * height))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
     pockets = _keep_unlike(pockets, smooth)
-    middles = cv2.distanceTransform(pockets.astype(np.uint8), cv2.DIST_L2, 5) > POCKET_RIM * height
+    middles = cv2.distanceTransform(pockets.astype(np.uint8), cv2.DIST_L2, 5) > NETWORK_RIM * height
     sure = (asked & ((smooth > SURE) | (middles & (smooth > -SURE)))).astype(np.uint8)
     sure = cv2.morphologyEx(sure, cv2.MORPH_OPEN, kernel)
     count, labels = cv2.connectedComponents(sure, connectivity=4)
-    beside = cv2.distanceTransform((~pockets).astype(np.uint8), cv2.DIST_L2, 5) <= POCKET_RIM * height
+    beside = cv2.distanceTransform((~pockets).astype(np.uint8), cv2.DIST_L2, 5) <= NETWORK_RIM * height
     figure = known | (asked & ~beside & (smooth < -SURE))
     markers = np.where(labels > 0, labels + OTHERS, 0).astype(np.int32)
     markers[figure & (sure == 0)] = FIGURE

@@ -15,7 +15,6 @@ from .texture import TRUSTED_SHARE, BakedTexture
 
 
 # Set on 12 synthetic shots with estimated fit (2026-11-23): IoU 0.911 -> 0.917, 17.6 -> 17.8 dB.
-FACE_MIDDLE = 0.03  # meters: half the width of what no hair hangs over
 LEAST_TEXELS = 50  # seen texels that are enough to go by
 SAME_COLOR = 14.0  # in Lab, lightness counting a quarter: shading stays below, clothes and walls above
 SURELY_HAND = 7.0  # the same below which a texel is fully trusted: stains of nails and background lie between
@@ -31,6 +30,7 @@ ELBOW_SHARE = 0.1  # of what is seen there that must be skin
 BARE_SHARE = 0.5  # of what is seen of forearms that must have the face's color for them to be bare
 SPREAD_TEXELS = 300  # seen texels of a hand that are asked for its color elsewhere
 NEAREST_TEXELS = 60  # of them, whose median is taken: their shading, without the edges
+FACE_MIDDLE = 0.03  # meters: half the width of what no hair hangs over
 
 
 def narrow_face(surface: BodySurface, baked: BakedTexture) -> BodySurface:
