@@ -124,6 +124,10 @@ def test_who_stands_in_front_is_told_in_every_shot_by_itself(pose):
     assert [set(np.unique(each)) for each in layer] == [{0, IN_FRONT}] * 2 + [{0, BEHIND}] * 2
 
 
+def test_who_lies_on_the_person_is_the_person_followed_twice(pose):
+    assert find_beside(pose, [0.1] * 4, masks=Masks.constant(255, 4, 160, 160)) is None
+
+
 def test_a_job_can_be_stopped_at_every_frame_while_others_are_looked_for_and_drawn(pose):
     asked, read = [], []
     masks = Masks.constant(0, 4, 160, 160).derive(

@@ -47,6 +47,7 @@ SURE_SCORE = 0.8  # of a pose whose mask is believed
 SURE_MEAN = 0.9  # mean score of somebody who is found beside the person only
 LEAST_SECONDS = 0.25  # in which they are seen
 SURE_MASK = 160  # value from which on a pixel is theirs
+OUTSIDE = 0.5  # share of their pixels outside the person's mask; tracks of the person again had 0.05, others 0.75 to 1
 LEVEL_ANKLES = 0.03  # of the region: ankles that differ by less stand side by side
 LIMBS = (
     (NOSE, SHOULDERS[0]), (NOSE, SHOULDERS[1]), SHOULDERS, HIPS,
@@ -83,6 +84,7 @@ def find_others(
     tracks = [track for track in people if not any(id(pose) in own for pose in track.poses.values())]
     tracks += _find_companions(clip, tracks, poses, masks, cuts, networks or load_blazepose(), tick)
     beside = [(track, orders) for track in tracks if (orders := _find_orders(track, poses, cuts, tick))]
+    beside = [(track, orders) for track, orders in beside if _is_outside(track, orders, masks, tick)]
     return Masks.from_frames(_draw_others(beside, poses, masks, tick)) if beside else None
 
 
@@ -230,6 +232,17 @@ def _find_orders(
     for frames in shots.values():
         orders |= dict.fromkeys(frames, _find_order(track, frames, poses))
     return orders
+
+
+def _is_outside(track: PersonTrack, frames: Collection[int], masks: Masks, tick: Callable[[], None]) -> bool:
+    """Whether most of somebody lies outside the masks of a person; where it does not, the person was followed twice."""
+    shares = []
+    for frame in frames:
+        mask = masks[frame]
+        tick()
+        theirs = _warp_mask(track.poses[frame], mask.shape[1], mask.shape[0]) > SURE_MASK
+        shares.append(np.count_nonzero(theirs & (mask <= 127)) / max(1, np.count_nonzero(theirs)))
+    return float(np.median(shares)) >= OUTSIDE
 
 
 def _find_order(track: PersonTrack, frames: Sequence[int], poses: Sequence[FramePose | None]) -> int:
