@@ -73,15 +73,15 @@ def run_pose(options) -> None:
     print_lines(*clip.notes, *found.notes, *posture_notes(found.motion), f"wrote {options.out}")
 
 
-def _find(clip, options, **settings):
-    """The estimate of the person, or the people, whom a command means."""
+def _find(clip, options, *, with_others: bool = False, **settings):
+    """The estimate of the person, or the people, whom a command means; of one person `with_others` near them."""
     from ..errors import InputError
     from ..pose.estimators import find_estimator
     from ..replace import find_everybody, find_person
 
     settings |= {"networks": find_estimator(options.estimator), "progress": start_bar("pose")}
     if isinstance(options.person, int):
-        return find_person(clip, person=options.person, at=options.at, **settings)
+        return find_person(clip, person=options.person, at=options.at, with_others=with_others, **settings)
     if options.at:
         raise InputError("--at is a point on one person. Say who several are by --person, such as 0,2.")
     return find_everybody(clip, numbers=options.person, **settings)
@@ -96,7 +96,7 @@ def run_separate(options) -> None:
     refuse_existing(options.out, force=options.force)
     back_ends = find_named_back_ends(options)
     clip = Clip.from_file(options.clip, progress=start_bar("open"))
-    found = _find(clip, options, **{"with_others": True} if isinstance(options.person, int) else {})
+    found = _find(clip, options, with_others=True)
     scene = separate_with(
         back_ends,
         clip,

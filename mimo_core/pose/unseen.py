@@ -42,10 +42,8 @@ HAND_POINTS = (WRISTS, INDICES, PINKIES, THUMBS)
 LARGE_REGION = 110.0
 HAND_PRESENCE = (0.1, 0.3)  # of a large hand, averaged over SEEN_SECONDS: nobody's below, surely somebody's above
 FACE = list(range(11))  # BlazePose's landmarks of the face
-HEAD_RISE, LOWEST_NOSE = (
-    0.5,
-    0.2,
-)  # of the trunk above the shoulders: the middle of a head, and a nose that is not bowed
+HEAD_RISE = 0.5  # of the trunk above the shoulders: the middle of a head,
+LOWEST_NOSE = 0.2  # and a nose that is not bowed
 FACE_CONFIDENCE = 0.5  # of a nose that is seen
 TELLING = 2  # of a limb's landmarks: knee and ankle, elbow and wrist
 
