@@ -228,7 +228,7 @@ def _separate_found(
     found = replace(found, people=())  # 1.5 kB a frame and person, which nobody asks for again
     if scene is None:
         with watch.stage("scene"):
-            asked = {"motion": found.motion, "coarse": found.masks, "others": found.others, "held_things": held_things}
+            asked = {"motion": found.motion, "coarse": found.masks, "held_things": held_things}
             scene = separate_with(back_ends or BackEnds(), clip, progress=progress_of("scene"), **asked)
     return found, scene
 
@@ -262,6 +262,7 @@ def replace_people(
         clip, fade = lift_fade(clip, scene)
         with watch.stage("pose"):
             asked = {"numbers": numbers, "count": len(characters) if len(characters) > 1 else 0, "networks": networks}
+            asked["with_others"] = scene is None
             found = find_everybody(clip, progress=progress_of("pose"), **asked)
         found, scene = _separate_found(clip, found, scene, held_things, back_ends, progress_of, watch)
         notes = tuple(note for identity in identities for note in identity.notes)

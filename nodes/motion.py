@@ -175,6 +175,7 @@ def _estimate_motion(clip: Clip, boxes, person_mask, *, person: int, **settings)
         person=person,
         boxes=parse_boxes(boxes, len(clip), person),
         person_mask=to_person_masks(person_mask, len(clip), person),
+        with_others=True,
         **settings,
     )
     seen = SeenMasks.from_masks(found.masks, settings["progress"])
@@ -191,7 +192,9 @@ def _estimate_everybody(clip: Clip, boxes, person_mask, **settings) -> tuple[Mot
     else:
         mask = to_masks(person_mask, len(clip))
         masks = None if mask is None else [mask]
-    found = find_everybody(clip, boxes=parse_people_boxes(boxes, len(clip)), person_masks=masks, **settings)
+    found = find_everybody(
+        clip, boxes=parse_people_boxes(boxes, len(clip)), person_masks=masks, with_others=True, **settings
+    )
     seen = SeenMasks.join([SeenMasks.from_masks(each, settings["progress"]) for each in found.masks_each])
     warnings = [note for note in found.notes if note not in found.assumptions]
     return replace(found.motion, seen=seen), {"warnings": warnings, "details": found.assumptions}, found.people

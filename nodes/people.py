@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..mimo_core.errors import InputError
+from ..mimo_core.motion.left_out import choose_people_among
 from ..mimo_core.motion.motion import Motion
 from ..mimo_core.scene.people import select_person
 from .media import make_progress
@@ -58,7 +59,7 @@ class MimoChoosePeople(io.ComfyNode):
                     f"A scene is that of one person, but people is {people!r}. Choose one, or leave the scene open."
                 )
             scene = select_person(scene, motion, numbers[0])
-        chosen = motion.choose_people(numbers)
+        chosen = motion.choose_people(numbers) if scene else choose_people_among(motion, numbers)
         return io.NodeOutput(chosen, scene, ui=show_motion(chosen, progress=make_progress()))
 
 

@@ -15,7 +15,7 @@ from mimo_core.body.model import free_body
 from mimo_core.body.person import PER_FRAME, Person
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
-from mimo_core.media.clip import Masks
+from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.amass import AVERAGE_PELVIS, motion_from_amass
 from mimo_core.motion.edit import change_speed, mirror_motion, resample_motion, reverse_motion, smooth_motion
 from mimo_core.motion.files import load_motion, save_motion
@@ -253,21 +253,40 @@ class TestMasksThatTheEstimatorSaw:
         assert np.array_equal(np.stack(list(motion[1:3].seen.masks())), masks[1:3])
 
     def test_go_where_the_person_is_no_longer_where_they_were_seen(self):
-        motion = replace(random_motion(), seen=SeenMasks.from_masks(Masks.from_array(soft_masks())))
-        assert smooth_motion(motion).seen is motion.seen
-        for changed in (
-            reverse_motion(motion),
-            mirror_motion(motion),
-            change_speed(motion, 2),
-            resample_motion(motion, 12),
-            place_motion(motion),
+        layer = SeenMasks.from_masks(Masks.from_array(soft_masks()))
+        moved = place_motion(replace(random_motion(), seen=layer, others=layer))
+        assert moved.seen is None and moved.others is layer
+
+    @pytest.mark.parametrize("name", ["seen", "others"])
+    def test_follow_edits_of_time(self, name):
+        masks = soft_masks()
+        motion = replace(random_motion(), **{name: SeenMasks.from_masks(Masks.from_array(masks))})
+        assert getattr(smooth_motion(motion), name) is getattr(motion, name)
+        clip = Clip.from_array(np.repeat(masks[..., None], 3, 3), int(motion.fps))
+        for changed, expected in (
+            (reverse_motion(motion), masks[::-1]),
+            (mirror_motion(motion), masks[..., ::-1]),
+            (change_speed(motion, 2), masks[::2][: FRAMES // 2]),
+            (resample_motion(motion, 12), np.stack(list(clip.resample(12)))[..., 0]),
+            (resample_motion(motion, 40), np.stack(list(clip.resample(40)))[..., 0]),
         ):
-            assert changed.seen is None
+            assert np.array_equal(np.stack(list(getattr(changed, name).masks())), expected)
+
+    @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+    def test_of_others_come_back_from_a_file_too(self, tmp_path, suffix):
+        masks = soft_masks()
+        save_motion(
+            tmp_path / f"m{suffix}", replace(random_motion(), others=SeenMasks.from_masks(Masks.from_array(masks)))
+        )
+        motion = load_motion(tmp_path / f"m{suffix}")
+        assert motion.seen is None and np.array_equal(np.stack(list(motion.others.masks())), masks)
+        assert np.array_equal(np.stack(list(motion[1:3].others.masks())), masks[1:3])
 
     def test_of_another_length_are_refused(self):
         seen = SeenMasks.from_masks(Masks.from_array(soft_masks()))
-        with pytest.raises(InputError, match="5 frames but was seen with 4 masks"):
-            replace(random_motion(), seen=seen.index(slice(4)))
+        for name in ("seen", "others"):
+            with pytest.raises(InputError, match="5 frames but was seen with 4 masks"):
+                replace(random_motion(), **{name: seen.index(slice(4))})
 
     def test_that_lie_about_their_size_are_refused(self, tmp_path):
         seen = SeenMasks.from_masks(Masks.from_array(soft_masks()))
@@ -281,7 +300,8 @@ class TestMasksThatTheEstimatorSaw:
 
     def test_a_motion_without_them_stays_without(self, tmp_path):
         save_motion(tmp_path / "m.npz", random_motion())
-        assert load_motion(tmp_path / "m.npz").seen is None
+        motion = load_motion(tmp_path / "m.npz")
+        assert motion.seen is None and motion.others is None
 
 
 class TestHostileNumbers:

@@ -5,11 +5,18 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
+from mimo_core.body.person import Person
+from mimo_core.geometry.camera import Camera
 from mimo_core.media.clip import Clip, Masks
+from mimo_core.motion.left_out import choose_people_among
+from mimo_core.motion.motion import Motion
+from mimo_core.motion.seen import BEHIND, BESIDE, IN_FRONT, SeenMasks
 from mimo_core.pose.blazepose import find_people, load_blazepose
 from mimo_core.pose.estimate import estimate_motion
-from mimo_core.pose.others import BEHIND, BESIDE, IN_FRONT, find_others
+from mimo_core.pose.estimate_people import estimate_people
+from mimo_core.pose.others import SeenPerson, find_others
 from mimo_core.pose.people import PersonTrack
 from mimo_core.scene.separate import separate_scene
 from mimo_lab.synthetic import make_people_shot, make_shot
@@ -29,12 +36,20 @@ def couple():
     return frames, walks, stands, ground.astype(np.uint8)
 
 
+def make_motion(others):
+    """A motion of somebody who is in no frame, with a layer (F, H, W) of others, if any."""
+    still = [torch.zeros(FRAMES, size) for size in (3, 69, 3)]
+    person = Person(torch.zeros(10), *still, visible=torch.zeros(FRAMES, dtype=torch.bool))
+    layer = None if others is None else SeenMasks.from_masks(Masks.from_array(others.astype(np.uint8)))
+    return Motion((person,), 24.0, Camera.for_size(WIDTH, HEIGHT), others=layer)
+
+
 def separate(place):
     """The couple taken apart by a guess that holds both; `place` says where the other one is, if known."""
     frames, walks, stands, _ = couple()
-    others = None if place is None else Masks.from_array((stands & ~walks).astype(np.uint8) * place)
+    motion = make_motion(None if place is None else (stands & ~walks) * place)
     guess = Masks.from_array((walks | stands).astype(np.uint8) * 255)
-    return separate_scene(Clip.from_array(frames), coarse=guess, others=others)
+    return separate_scene(Clip.from_array(frames), motion=motion, coarse=guess)
 
 
 @pytest.mark.parametrize("place", [BESIDE, BEHIND])
@@ -67,8 +82,8 @@ def test_somebody_in_front_is_in_front_as_a_whole():
 def test_a_person_that_is_given_wins():
     frames, walks, stands, _ = couple()
     clip, person = Clip.from_array(frames), Masks.from_array((walks | stands).astype(np.uint8) * 255)
-    others = Masks.from_array((stands & ~walks).astype(np.uint8) * BESIDE)
-    scenes = [separate_scene(clip, person=person, others=layer) for layer in (others, None)]
+    motions = [make_motion(layer) for layer in ((stands & ~walks) * BESIDE, None)]
+    scenes = [separate_scene(clip, motion=motion, person=person) for motion in motions]
     for one, other in zip(*(scene.plate for scene in scenes), strict=True):
         assert np.array_equal(one, other)
 
@@ -81,7 +96,7 @@ def test_the_person_is_found_as_before():
 
 def test_who_is_alone_has_nobody_beside_them():
     shot = make_shot(5, size=160, frames=6)
-    assert estimate_motion(Clip.from_array(shot.frames, 12), fingers=False, with_others=True).others is None
+    assert estimate_motion(Clip.from_array(shot.frames, 12), fingers=False, with_others=True).motion.others is None
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +109,7 @@ def test_who_walks_beside_the_person_is_told_from_them(walk):
     """In every frame by itself: where two people cross, the track may go on with the other one."""
     shot, found = walk
     seen, frames = shot.visible > 127, 0
-    for frame, (claimed, mask) in enumerate(zip(found.others, found.masks, strict=True)):
+    for frame, (claimed, mask) in enumerate(zip(found.motion.others.masks(), found.masks, strict=True)):
         claimed, mine = claimed > 0, [int((mask[each[frame]] > 127).sum()) for each in seen]
         if claimed.any():
             frames += 1
@@ -116,12 +131,27 @@ def find_beside(pose, lower, **options):
     beside = {frame: pose.move((0.2 * size, down * size)) for frame, down in enumerate(lower)}
     tracks = [PersonTrack(track, np.zeros((2, 1))) for track in (dict(enumerate(poses)), beside)]
     clip = Clip.from_array(np.full((len(lower), 160, 160, 3), 90, np.uint8), 12)
-    return find_others(clip, tracks, poses, options.pop("masks", Masks.constant(0, len(lower), 160, 160)), **options)
+    person = SeenPerson(poses, options.pop("masks", Masks.constant(0, len(lower), 160, 160)))
+    return find_others(clip, tracks, [person], **options)
+
+
+def test_who_is_beside_both_of_two_is_in_front_where_they_are_in_front_of_one(pose):
+    size, frames = pose.region.size, range(3)
+    mine, other, far = (pose.move((right * size, down * size)) for right, down in ((0, 0), (0.2, 0.1), (0.3, 0.2)))
+    clip = Clip.from_array(np.full((3, 160, 160, 3), 90, np.uint8), 12)
+    tracks = [PersonTrack(dict.fromkeys(frames, each), np.zeros((2, 1))) for each in (mine, other, far)]
+    nobody = Masks.constant(0, 3, 160, 160)
+    found = find_others(clip, tracks, [SeenPerson([each] * 3, nobody) for each in (mine, far)])
+    assert found.most == 1
+    assert set(np.unique(found.layer.mask(1))) == {0, IN_FRONT}
+    mask = Masks.from_array(np.stack([far.warp_mask(160, 160)] * 3))
+    without = find_others(clip, tracks, [SeenPerson([mine] * 3, nobody), SeenPerson([far] * 3, mask)])
+    assert np.count_nonzero(without.layer.mask(1)) < np.count_nonzero(found.layer.mask(1))
 
 
 def test_who_stands_in_front_is_told_in_every_shot_by_itself(pose):
-    layer = find_beside(pose, [0.1, 0.1, -0.1, -0.1], cuts={2})
-    assert [set(np.unique(each)) for each in layer] == [{0, IN_FRONT}] * 2 + [{0, BEHIND}] * 2
+    found = find_beside(pose, [0.1, 0.1, -0.1, -0.1], cuts={2})
+    assert [set(np.unique(each)) for each in found.layer.masks()] == [{0, IN_FRONT}] * 2 + [{0, BEHIND}] * 2
 
 
 def test_who_lies_on_the_person_is_the_person_followed_twice(pose):
@@ -137,6 +167,33 @@ def test_a_job_can_be_stopped_at_every_frame_while_others_are_looked_for_and_dra
     assert len(read) >= 8 and all(before < after for before, after in pairwise(read))
 
 
+def test_others_travel_with_the_motion_of_people_by_their_numbers(walk):
+    shot, alone = walk
+    clip = Clip.from_array(shot.frames, 6)
+    one = estimate_people(clip, numbers=[0], fingers=False, with_others=True)
+    assert one.motion.others is not None and any("near who is followed" in note for note in one.notes)
+    assert any("near who is followed" in note for note in alone.notes)
+
+
+def test_who_is_left_out_of_a_motion_of_several_is_one_of_the_others():
+    _, walks, stands, _ = couple()
+    seen = SeenMasks.join([SeenMasks.from_masks(Masks.from_array(each * np.uint8(255))) for each in (walks, stands)])
+    motion, depth = replace(make_motion(None), seen=None), torch.tensor([0.0, 0.0, 1.0])
+    person = replace(motion.person, visible=torch.ones(FRAMES, dtype=torch.bool))
+    for closer, order in ((-1, BEHIND), (0, BESIDE), (1, IN_FRONT)):
+        people = person, replace(person, transl=person.transl + closer * depth)
+        chosen = choose_people_among(replace(motion, people=people, seen=seen), [0])
+        layer = np.stack(list(chosen.others.masks()))
+        assert np.array_equal(layer, (stands & ~walks).astype(np.uint8) * order)
+        assert choose_people_among(replace(motion, people=people, seen=seen), [0, 1]).others is None
+
+
+def test_the_layer_needs_little_memory(walk):
+    """Bytes a frame, of pictures of 256 x 192."""
+    content, _ = walk[1].motion.others.arrays()
+    assert len(content) / 12 < 1000
+
+
 def test_nobody_is_looked_for_unless_it_is_asked_for(walk):
     shot, _ = walk
-    assert estimate_motion(Clip.from_array(shot.frames[:4], 6), fingers=False).others is None
+    assert estimate_motion(Clip.from_array(shot.frames[:4], 6), fingers=False).motion.others is None

@@ -73,18 +73,18 @@ def run_pose(options) -> None:
     print_lines(*clip.notes, *found.notes, *posture_notes(found.motion), f"wrote {options.out}")
 
 
-def _find(clip, options, *, with_others: bool = False, **settings):
-    """The estimate of the person, or the people, whom a command means; of one person `with_others` near them."""
+def _find(clip, options, **settings):
+    """The estimate of the person, or the people, whom a command means, with others near them."""
     from ..errors import InputError
     from ..pose.estimators import find_estimator
     from ..replace import find_everybody, find_person
 
     settings |= {"networks": find_estimator(options.estimator), "progress": start_bar("pose")}
     if isinstance(options.person, int):
-        return find_person(clip, person=options.person, at=options.at, with_others=with_others, **settings)
+        return find_person(clip, person=options.person, at=options.at, with_others=True, **settings)
     if options.at:
         raise InputError("--at is a point on one person. Say who several are by --person, such as 0,2.")
-    return find_everybody(clip, numbers=options.person, **settings)
+    return find_everybody(clip, numbers=options.person, with_others=True, **settings)
 
 
 def run_separate(options) -> None:
@@ -96,13 +96,12 @@ def run_separate(options) -> None:
     refuse_existing(options.out, force=options.force)
     back_ends = find_named_back_ends(options)
     clip = Clip.from_file(options.clip, progress=start_bar("open"))
-    found = _find(clip, options, with_others=True)
+    found = _find(clip, options)
     scene = separate_with(
         back_ends,
         clip,
         motion=found.motion,
         coarse=found.masks,
-        others=found.others,
         held_things=options.held_things,
         progress=start_bar("scene"),
     )

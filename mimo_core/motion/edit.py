@@ -64,7 +64,8 @@ def _sample_motion(motion: Motion, count: int, step: float) -> Motion:
     camera = motion.camera
     if camera.camera_from_world is not None:
         camera = replace(camera, camera_from_world=_interpolate_cameras(camera.camera_from_world, times))
-    return replace(motion, people=people, camera=camera, seen=None)
+    # As a clip that is resampled likewise shows them: the frame that has begun.
+    return replace(motion, people=people, camera=camera, **motion.index_masks(times.floor().long().tolist()))
 
 
 def mirror_motion(motion: Motion) -> Motion:
@@ -77,7 +78,9 @@ def mirror_motion(motion: Motion) -> Motion:
         center=(camera.size[0] - camera.center[0], camera.center[1]),
         camera_from_world=None if extrinsics is None else flip.to(extrinsics) @ extrinsics @ flip.to(extrinsics),
     )
-    return replace(motion, people=tuple(_mirror_person(person) for person in motion.people), camera=camera, seen=None)
+    seen, others = (None if masks is None else masks.mirror() for masks in (motion.seen, motion.others))
+    people = tuple(_mirror_person(person) for person in motion.people)
+    return replace(motion, people=people, camera=camera, seen=seen, others=others)
 
 
 def smooth_motion(motion: Motion, strength: float = 1.0) -> Motion:
@@ -100,7 +103,7 @@ def reverse_motion(motion: Motion) -> Motion:
     people = tuple(person.index(backwards) for person in motion.people)
     extrinsics = motion.camera.camera_from_world
     camera = replace(motion.camera, camera_from_world=None if extrinsics is None else extrinsics[backwards])
-    return replace(motion, people=people, camera=camera, seen=None)
+    return replace(motion, people=people, camera=camera, **motion.index_masks(backwards.tolist()))
 
 
 def change_speed(motion: Motion, speed: float) -> Motion:

@@ -198,10 +198,11 @@ def _motion_arrays(motion: Motion) -> dict[str, Tensor]:
                 arrays[f"{number}.{name}"] = getattr(person, name)
     if motion.camera.camera_from_world is not None:
         arrays["camera_from_world"] = motion.camera.camera_from_world
-    if motion.seen is not None:
-        content, lengths = motion.seen.arrays()
-        arrays["seen"] = torch.from_numpy(content.copy())
-        arrays["seen.lengths"] = torch.from_numpy(lengths)
+    for name, masks in (("seen", motion.seen), ("others", motion.others)):
+        if masks is not None:
+            content, lengths = masks.arrays()
+            arrays[name] = torch.from_numpy(content.copy())
+            arrays[f"{name}.lengths"] = torch.from_numpy(lengths)
     return {name: value.detach().cpu().contiguous() for name, value in arrays.items()}
 
 
@@ -218,6 +219,8 @@ def _header(motion: Motion) -> str:
         about["seen"] = (motion.seen.width, motion.seen.height)
         if motion.seen.people > 1:
             about["seen_people"] = motion.seen.people
+    if motion.others is not None:
+        about["others"] = (motion.others.width, motion.others.height)
     return json.dumps(about)
 
 
@@ -319,21 +322,24 @@ def _motion_from_arrays(path: Path, arrays: Mapping[str, _LazyArray], header: di
         ).float()
     people = tuple(_person_from_arrays(path, arrays, number, body) for number, body in enumerate(bodies))
     camera = Camera(focal, center, size, extrinsics)
-    return Motion(people, fps, camera, _seen_masks(path, arrays, header))
+    count = header.get("seen_people", 1)
+    if type(count) is not int or count not in (1, len(bodies)):
+        raise InputError(f"{path.name} is damaged: it has {len(bodies)} people but masks of {count}.")
+    seen, others = _seen_masks(path, arrays, header, "seen", count), _seen_masks(path, arrays, header, "others")
+    return Motion(people, fps, camera, seen, others)
 
 
-def _seen_masks(path: Path, arrays: Mapping[str, _LazyArray], header: dict) -> SeenMasks | None:
-    if header.get("seen") is None:
+def _seen_masks(
+    path: Path, arrays: Mapping[str, _LazyArray], header: dict, name: str, people: int = 1
+) -> SeenMasks | None:
+    if header.get(name) is None:
         return None
     try:
-        width, height = (int(side) for side in header["seen"])
+        width, height = (int(side) for side in header[name])
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path.name} is damaged: its header garbles the size of the masks ({error}).") from error
-    content = _read_checked(path, arrays, "seen", limit=(LARGEST_PACKED,))
-    lengths = _read_checked(path, arrays, "seen.lengths", limit=(MOST_FRAMES * MOST_PEOPLE,))
-    people = header.get("seen_people", 1)
-    if type(people) is not int or people not in (1, len(header["bodies"])):
-        raise InputError(f"{path.name} is damaged: it has {len(header['bodies'])} people but masks of {people}.")
+    content = _read_checked(path, arrays, name, limit=(LARGEST_PACKED,))
+    lengths = _read_checked(path, arrays, f"{name}.lengths", limit=(MOST_FRAMES * MOST_PEOPLE,))
     return SeenMasks.from_arrays(content, lengths, width=width, height=height, name=path.name, people=people)
 
 

@@ -16,7 +16,8 @@ class Motion:
     """People moving in front of a camera, at a frame rate.
 
     `seen` holds the masks of the people, or of the first one alone, in the clip that the motion was taken from, where
-    an estimator made the motion. Edits that change the time or the place of the person drop it. Raises InputError where
+    an estimator made the motion; `others` says in one layer where somebody else was BESIDE, BEHIND or IN_FRONT of them
+    (`motion.seen`). Both follow edits of time; edits of the place of the people drop `seen`. Raises InputError where
     people, camera and masks differ in their number of frames.
     """
 
@@ -24,6 +25,7 @@ class Motion:
     fps: float
     camera: Camera
     seen: SeenMasks | None = None
+    others: SeenMasks | None = None
     notes: tuple[str, ...] = ()  # what was unusual about the file that the motion was read from
 
     def __post_init__(self):
@@ -39,8 +41,9 @@ class Motion:
         cameras = self.camera.camera_from_world
         if cameras is not None and len(cameras) != self.frames:
             raise InputError(f"The motion has {self.frames} frames but its camera has {len(cameras)}.")
-        if self.seen is not None and len(self.seen) != self.frames:
-            raise InputError(f"The motion has {self.frames} frames but was seen with {len(self.seen)} masks.")
+        for masks in (self.seen, self.others):
+            if masks is not None and len(masks) != self.frames:
+                raise InputError(f"The motion has {self.frames} frames but was seen with {len(masks)} masks.")
         if self.seen is not None and self.seen.people not in (1, len(self.people)):
             raise InputError(f"The motion has {len(self.people)} people but masks of {self.seen.people}.")
 
@@ -56,8 +59,12 @@ class Motion:
     def __getitem__(self, frames: slice) -> Motion:
         """Some of the frames. An empty slice is an error."""
         people = tuple(person.index(frames) for person in self.people)
-        seen = None if self.seen is None else self.seen.index(frames)
-        return replace(self, people=people, camera=self.camera.slice(frames), seen=seen)
+        return replace(self, people=people, camera=self.camera.slice(frames), **self.index_masks(frames))
+
+    def index_masks(self, frames: slice | Sequence[int]) -> dict[str, SeenMasks | None]:
+        """`seen` and `others` of some frames, in their order."""
+        masks = {"seen": self.seen, "others": self.others}
+        return {name: None if each is None else each.index(frames) for name, each in masks.items()}
 
     def choose_people(self, numbers: Sequence[int]) -> Motion:
         """The motion of some of the people, counted from 0. Raises InputError for a number that nobody has."""

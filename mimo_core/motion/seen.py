@@ -1,4 +1,5 @@
-"""What an estimator saw while it made a motion: the masks of the people in the clip, as a value that can be saved."""
+"""What an estimator saw while it made a motion, as values that can be saved: masks of the people in the clip, and where
+somebody else is."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from ..media.container import check_size
 from ..progress import Progress, silent
 
 
+BESIDE, BEHIND, IN_FRONT = 1, 2, 3  # of the people of a motion: where somebody else is; 0 is nobody else
 LARGEST_PACKED = 1 << 30  # bytes of all compressed masks; 10 000 masks of 1920x1080 have about 100 MB
 
 
@@ -23,7 +25,8 @@ LARGEST_PACKED = 1 << 30  # bytes of all compressed masks; 10 000 masks of 1920x
 class SeenMasks:
     """The masks of the people in the clip that a motion was taken from: (height, width) uint8 per frame and person.
 
-    They are soft guesses, 0 to 255, as the estimator made them, lossless. Each is compressed by itself with zlib, so
+    They are soft guesses, 0 to 255, as the estimator made them, lossless; as the layer of everybody else they hold
+    BESIDE, BEHIND and IN_FRONT. Each is compressed by itself with zlib, so
     that a part of the frames costs nothing and random access is cheap: `packed` has all people of the first frame, then
     of the second. `width` and `height` are those of the clip.
     """
@@ -84,12 +87,19 @@ class SeenMasks:
         content = np.frombuffer(b"".join(self.packed), np.uint8)
         return content, np.array([len(mask) for mask in self.packed], np.int64)
 
-    def index(self, frames: slice) -> SeenMasks:
-        """The masks of some frames."""
-        if self.people == 1:
-            return replace(self, packed=self.packed[frames])
-        kept = range(len(self))[frames]
+    def index(self, frames: slice | Sequence[int]) -> SeenMasks:
+        """The masks of some frames, in their order."""
+        kept = range(len(self))[frames] if isinstance(frames, slice) else frames
         return replace(self, packed=tuple(each for at in kept for each in self._of_frame(at)))
+
+    def mirror(self) -> SeenMasks:
+        """The masks of mirrored frames."""
+        packed = (
+            zlib.compress(np.ascontiguousarray(self._unpack(frame, packed)[:, ::-1]), 1)
+            for frame in range(len(self))
+            for packed in self._of_frame(frame)
+        )
+        return replace(self, packed=tuple(packed))
 
     def choose(self, numbers: Sequence[int]) -> SeenMasks:
         """The masks of some of the people."""

@@ -25,7 +25,7 @@ from .fingers import add_hands
 from .fit import fit_motion
 from .landmarks import Landmarks
 from .letterbox import move_boxes, move_point, pad_estimate
-from .others import find_others
+from .others import SeenPerson, describe_others, find_others
 from .overlay import draw_overlay
 from .people import PersonTrack, choose_track, extend_backwards, join_shots, track_people
 from .second_look import drop_phantoms
@@ -49,7 +49,6 @@ class Estimate:
     assumptions: tuple[str, ...] = ()  # those of the notes that are true of every clip without data of its camera
     people: tuple[PersonTrack, ...] = ()  # everybody who was seen, who is seen most first; none where guides were given
     masks_each: tuple[Masks, ...] = ()  # of each person, where several are followed
-    others: Masks | None = None  # where somebody else is beside, behind or in front, if asked for; see `find_others`
 
     @property
     def is_found(self) -> bool:
@@ -78,9 +77,9 @@ def estimate_motion(
     `person_mask`, say where the person is. `focal` is in pixels, 0 assumes one. Frames in which nobody is found are
     marked invisible; gaps of up to half a second are bridged, but no hard cut. Black bars around the picture of a
     film are left out. With `fingers` the hands are looked at too; fingers that are not seen relax. `with_others` also
-    finds who else is near the person, unless guides are given. `networks` are those of `find_estimator`, by default
-    what ships. Memory grows by 3 kB a frame and person, and by 5 kB a frame while the body is fitted: masks go to a
-    temporary file. Raises InputError for guides that do not fit the clip.
+    finds who else is near the person, for `Motion.others`, unless guides are given. `networks` are those of
+    `find_estimator`, by default what ships. Memory grows by 3 kB a frame and person, and by 5 kB a frame while the body
+    is fitted: masks go to a temporary file. Raises InputError for guides that do not fit the clip.
     """
     check_guides(clip, boxes, person_mask, smoothing, focal)
     _check_point(clip, at)
@@ -123,7 +122,8 @@ def _estimate_shown(
         people, poses, doubted = _follow_somebody(clip, person, at, cuts, networks, ticker.look)
         stored = Masks.from_frames(draw_masks(clip, poses, close, networks, ticker.draw))
         if with_others:
-            others = find_others(clip, people, poses, stored, cuts=cuts, networks=networks, tick=ticker.wait)
+            seen = [SeenPerson(poses, stored)]
+            others = find_others(clip, people, seen, cuts=cuts, networks=networks, tick=ticker.wait)
     else:
         poses = []
         stored = Masks.from_frames(draw_guided(clip, boxes, person_mask, poses, close, networks, ticker.draw))
@@ -132,9 +132,12 @@ def _estimate_shown(
     progress(ticker.total, ticker.total)
     assumptions = list_assumptions(motion, focal)
     notes = _list_notes(clip, motion, person, assumptions, people, cuts)
+    if others is not None:
+        motion = replace(motion, others=others.layer)
+        notes = (*notes, describe_others(others.most))
     if doubted and not motion.person.visible.any():
         notes = (f"{notes[0]} {describe_doubt(doubted)}",)
-    return Estimate(motion, stored, landmarks, notes, assumptions, people, others=others)
+    return Estimate(motion, stored, landmarks, notes, assumptions, people)
 
 
 def fit_poses(

@@ -26,6 +26,7 @@ from .estimate import (
     name_cuts,
 )
 from .letterbox import move_boxes, pad_estimate
+from .others import SeenPerson, describe_others, find_others
 from .people import (
     MOST_FOLLOWED,
     PersonTrack,
@@ -52,6 +53,7 @@ def estimate_people(
     smoothing: float = 1.0,
     focal: float = 0.0,
     fingers: bool = True,
+    with_others: bool = False,
     networks: BlazePose | None = None,
     progress: Progress = silent,
 ) -> Estimate:
@@ -66,6 +68,7 @@ def estimate_people(
     for box, mask in guides:
         check_guides(clip, box, mask, smoothing, focal)
     settings = {"smoothing": smoothing, "focal": focal, "fingers": fingers, "networks": networks, "progress": progress}
+    settings["with_others"] = with_others
     picture = find_picture(clip, lambda: progress(0, len(clip)))
     if picture is None:
         return _estimate_shown(clip, numbers, count, guides, **settings)
@@ -86,6 +89,7 @@ def _estimate_shown(
     fingers: bool,
     networks: BlazePose | None,
     progress: Progress,
+    with_others: bool = False,
 ) -> Estimate:
     """The same of a clip without bars, by guides of its size."""
     cuts = find_cuts(clip, lambda: progress(0, len(clip)))
@@ -103,7 +107,19 @@ def _estimate_shown(
         for number, who in enumerate(chosen)
     ]
     notes += [name_cuts(cuts)] if cuts else []
-    return _join_parts(parts, notes, focal, people)
+    found = _join_parts(parts, notes, focal, people)
+    if not with_others or guides:
+        return found
+    seen = [
+        SeenPerson([who.poses.get(frame) for frame in range(len(clip))], part.masks)
+        for who, part in zip(chosen, parts, strict=True)
+    ]
+    waiting = _count_calls(lambda done, total: progress(total, total), len(clip))
+    others = find_others(clip, people, seen, cuts=cuts, networks=networks, tick=waiting)
+    if others is None:
+        return found
+    motion = replace(found.motion, others=others.layer)
+    return replace(found, motion=motion, notes=(*found.notes, describe_others(others.most)))
 
 
 def _join_parts(parts: list[Estimate], notes: list[str], focal: float, people: tuple[PersonTrack, ...]) -> Estimate:

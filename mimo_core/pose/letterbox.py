@@ -12,6 +12,7 @@ import torch
 from ..geometry.box import Box
 from ..media.clip import Clip
 from ..media.letterbox import pad_masks
+from ..motion.seen import SeenMasks
 from .people import PersonTrack
 
 
@@ -38,14 +39,16 @@ def pad_estimate(found: Estimate, picture: Box, clip: Clip) -> Estimate:
     shift = picture[:2]
     landmarks = replace(found.landmarks, pixels=found.landmarks.pixels + torch.tensor(shift, dtype=torch.float32))
     masks, *each = (pad_masks(layer, picture, clip.height, clip.width) for layer in (found.masks, *found.masks_each))
+    others = found.motion.others
+    if others is not None:
+        others = SeenMasks.from_masks(pad_masks(others.masks(), picture, clip.height, clip.width))
     return replace(
         found,
-        motion=replace(found.motion, camera=camera),
+        motion=replace(found.motion, camera=camera, others=others),
         masks=masks,
         landmarks=landmarks,
         people=tuple(_move_track(track, shift) for track in found.people),
         masks_each=tuple(each),
-        others=None if found.others is None else pad_masks(found.others, picture, clip.height, clip.width),
     )
 
 

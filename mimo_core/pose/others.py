@@ -1,10 +1,10 @@
-"""Who else stands near the person that is followed: which pixels are theirs, and whether they are in front."""
+"""Who else stands near the people that are followed: which pixels are theirs, and whether they are in front."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..geometry.box import Box
 from ..media.clip import Clip, Masks
 from ..media.store import FrameStore
+from ..motion.seen import BEHIND, BESIDE, IN_FRONT, SeenMasks
 from .blazepose import (
     ANKLES,
     EARS,
@@ -32,7 +33,6 @@ from .people import PersonTrack, read_backwards
 from .tracking import follow_person, start_track
 
 
-BESIDE, BEHIND, IN_FRONT = 1, 2, 3  # of the person; values of the layer, 0 is nobody else
 SEARCH_SECONDS = 0.25  # between two looks for somebody beside the person
 BACK_SECONDS = 2.0  # before they are found they are followed back for so long at most
 RETRY_FRAMES = 4  # for which somebody who is lost is looked for where they were
@@ -64,28 +64,67 @@ LIMB_REACH = 0.06  # of the region: as far from their limbs, and further from th
 OWN_REACH = 0.04  # of the region: so near the person's limbs nothing is somebody's who does not stand in front
 
 
+@dataclass(frozen=True, eq=False)
+class SeenPerson:
+    """A person of a clip of F frames who is followed."""
+
+    poses: Sequence[FramePose | None]
+    masks: Masks
+
+    @property
+    def track(self) -> PersonTrack:
+        return PersonTrack({frame: pose for frame, pose in enumerate(self.poses) if pose}, np.zeros((2, 1)))
+
+
+@dataclass(frozen=True, eq=False)
+class OtherPeople:
+    """Who else is near the people that are followed."""
+
+    layer: SeenMasks  # (H, W) uint8 of each frame: BESIDE, BEHIND or IN_FRONT of somebody
+    most: int  # of them at a time
+
+
+@dataclass(frozen=True, eq=False)
+class _Other:
+    """Somebody else, and for each person who is followed the frames in which they touch, with their order."""
+
+    track: PersonTrack
+    orders: Sequence[dict[int, int]]
+
+
 def find_others(
     clip: Clip,
     people: Sequence[PersonTrack],
-    poses: Sequence[FramePose | None],
-    masks: Masks,
+    chosen: Sequence[SeenPerson],
     *,
     cuts: Collection[int] = (),
     networks: BlazePose | None = None,
     tick: Callable[[], None] = lambda: None,
-) -> Masks | None:
-    """Where in each frame (H, W) uint8 somebody else is BESIDE, BEHIND or IN_FRONT of a person; None if never near.
+) -> OtherPeople | None:
+    """Where in each frame somebody else is BESIDE, BEHIND or IN_FRONT of the `chosen`; None if nobody is ever near.
 
-    `poses` and `masks` are the person's, `people` everybody's tracks. Who is found only with the person painted over,
-    as in an embrace, counts too. Who of two stands nearer is told by their ankles over all frames of a shot in which
-    they touch; a shot begins at each of `cuts`. `tick` is called in every frame; it may raise.
+    `people` are everybody's tracks. Who is found only with a person painted over, as in an embrace, counts too. Who of
+    two stands nearer is told by their ankles over all frames of a shot in which they touch; a shot begins at each of
+    `cuts`. Of several orders in a pixel the last in this list counts. `tick` is called in every frame; it may raise.
     """
-    own = {id(pose) for pose in poses if pose is not None}
+    own = {id(pose) for person in chosen for pose in person.poses if pose is not None}
     tracks = [track for track in people if not any(id(pose) in own for pose in track.poses.values())]
-    tracks += _find_companions(clip, tracks, poses, masks, cuts, networks or load_blazepose(), tick)
-    beside = [(track, orders) for track in tracks if (orders := _find_orders(track, poses, cuts, tick))]
-    beside = [(track, orders) for track, orders in beside if _is_outside(track, orders, masks, tick)]
-    return Masks.from_frames(_draw_others(beside, poses, masks, tick)) if beside else None
+    for person in chosen:
+        known = [*tracks, *(other.track for other in chosen if other is not person)]
+        tracks += _find_companions(clip, known, person.poses, person.masks, cuts, networks or load_blazepose(), tick)
+    beside = [other for track in tracks if (other := _place_beside(track, chosen, cuts, tick)) is not None]
+    if not beside:
+        return None
+    frames = range(len(clip))
+    most = max(sum(any(frame in orders for orders in other.orders) for other in beside) for frame in frames)
+    layer = SeenMasks.from_masks(Masks.from_frames(_draw_others(beside, chosen, tick)))
+    return OtherPeople(layer, most)
+
+
+def describe_others(most: int) -> str:
+    """A sentence of how many others there are."""
+    many = "Somebody else is" if most == 1 else f"Up to {most} other people at a time are"
+    return f"{many} near who is followed, and stay{'s' * (most == 1)} in the picture as a whole."
 
 
 def _find_companions(
@@ -219,6 +258,16 @@ def _touch(other: FramePose, pose: FramePose | None) -> bool:
     )
 
 
+def _place_beside(
+    track: PersonTrack, chosen: Sequence[SeenPerson], cuts: Collection[int], tick: Callable[[], None]
+) -> _Other | None:
+    """Somebody as beside the `chosen`; None where they touch nobody, or are one of them who was followed twice."""
+    orders = [_find_orders(track, person.poses, cuts, tick) for person in chosen]
+    touched = [(person, frames) for person, frames in zip(chosen, orders, strict=True) if frames]
+    is_other = touched and all(_is_outside(track, frames, person.masks, tick) for person, frames in touched)
+    return _Other(track, orders) if is_other else None
+
+
 def _find_orders(
     track: PersonTrack, poses: Sequence[FramePose | None], cuts: Collection[int], tick: Callable[[], None]
 ) -> dict[int, int]:
@@ -261,19 +310,18 @@ def _find_order(track: PersonTrack, frames: Sequence[int], poses: Sequence[Frame
     return IN_FRONT if middle > 0 else BEHIND
 
 
-def _draw_others(
-    beside: Sequence[tuple[PersonTrack, dict[int, int]]],
-    poses: Sequence[FramePose | None],
-    masks: Masks,
-    tick: Callable[[], None],
-) -> Iterator[NDArray]:
-    for frame, mask in enumerate(masks):
+def _draw_others(beside: Sequence[_Other], chosen: Sequence[SeenPerson], tick: Callable[[], None]) -> Iterator[NDArray]:
+    for frame, masks in enumerate(zip(*(person.masks for person in chosen), strict=True)):
         tick()
-        found = np.zeros(mask.shape, np.uint8)
-        for track, orders in beside:
-            if frame in orders:
-                order = orders[frame]
-                found[_find_pixels(track.poses[frame], poses[frame], mask, order)] = order
+        found = np.zeros(masks[0].shape, np.uint8)
+        for other in beside:
+            pose, order = other.track.poses.get(frame), 0
+            claimed = np.ones(found.shape, bool)
+            for person, mask, orders in zip(chosen, masks, other.orders, strict=True):
+                if frame in orders:
+                    claimed &= _find_pixels(pose, person.poses[frame], mask, orders[frame])
+                    order = max(order, orders[frame])
+            found[claimed & (found < order)] = order
         yield found
 
 

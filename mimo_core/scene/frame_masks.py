@@ -9,7 +9,7 @@ import numpy as np
 
 from ..geometry.box import Box
 from ..media.store import FrameStore
-from ..pose.others import IN_FRONT
+from ..motion.seen import IN_FRONT
 from .canvas import BackgroundCanvas
 from .carried_things import MOVES, RESTS
 from .filters import dilate_mask, erode_mask

@@ -33,7 +33,7 @@ from ..media.clip import Clip, Masks, join_masks
 from ..media.letterbox import crop_layer, find_picture, pad_masks
 from ..media.store import FrameStore
 from ..motion.motion import Motion
-from ..pose.others import IN_FRONT
+from ..motion.seen import IN_FRONT
 from ..progress import Progress, scale_progress, silent
 from .appearance import learn_appearance
 from .background import FAINT_ALPHA, HOLE_REACH, Background, collect_background
@@ -76,7 +76,6 @@ def separate_scene(
     camera: str = "auto",
     edge: int = 2,
     held_things: str = "keep",
-    others: Masks | None = None,
     progress: Progress = silent,
 ) -> Scene:
     """Take a clip apart into plate, person and occluder.
@@ -86,7 +85,7 @@ def separate_scene(
     `person`, `occluder`, `depth` (near is bright) and `plate` win over what would be found: one frame or one
     per frame, of the clip's shape. `camera` is auto, none, pan or homography; `edge` the softness of masks in pixels.
 
-    `others` (`pose.others`) say where somebody else is: they stay whole, in front of the person or in the plate. A
+    The motion's `others` say where somebody else is: they stay whole, in front of the person or in the plate. A
     `person` that is given wins over them, too.
 
     What the person holds has one fate, by `held_things`: keep leaves it in front, remove takes it away with them. What
@@ -106,12 +105,17 @@ def separate_scene(
     tick = _Ticker(progress, (TICKS + seeks_letters + PEOPLE_TICKS * is_of_several) * len(clip))
     picture = find_picture(clip, tick.ask)
     result = _Result(clip, picture or Box(0, 0, clip.width, clip.height), overrides)
+    others = _read_others(motion)
     if picture is not None:
         motion = crop_motion(motion, clip, picture)
         coarse, others = (crop_guess(masks, clip, picture) for masks in (coarse, others))
         clip, overrides = crop_layer(clip, picture), overrides.crop(picture)
     if coarse is None and overrides.person is None:
-        motion, coarse = _estimate_person(clip, motion, progress)
+        if motion is None:
+            motion, coarse = _estimate_anybody(clip, progress)
+            others = _read_others(motion)
+        else:
+            coarse = _find_guess(clip, motion, progress)
     working = make_first_guess(
         clip,
         motion,
@@ -167,20 +171,28 @@ def check_motion_length(motion: Motion | None, clip: Clip) -> None:
         )
 
 
-def _estimate_person(clip: Clip, motion: Motion | None, progress: Progress) -> tuple[Motion, Masks]:
-    """The motion, and BlazePose's mask of the people who do it."""
-    from ..pose.estimate import draw_guided, estimate_motion
+def _read_others(motion: Motion | None) -> Masks | None:
+    return None if motion is None or motion.others is None else motion.others.masks()
 
-    if motion is None:
-        found = estimate_motion(clip, progress=progress)
-        return found.motion, found.masks
+
+def _estimate_anybody(clip: Clip, progress: Progress) -> tuple[Motion, Masks]:
+    from ..pose.estimate import estimate_motion
+
+    found = estimate_motion(clip, with_others=True, progress=progress)
+    return found.motion, found.masks
+
+
+def _find_guess(clip: Clip, motion: Motion, progress: Progress) -> Masks:
+    """BlazePose's mask of the people who do a motion."""
+    from ..pose.estimate import draw_guided
+
     masks = []
     for number, person in enumerate(motion.people):
         boxes = _project_boxes(motion, person, clip.width, clip.height)
         share = scale_progress(progress, number, len(motion.people))
         drawn = draw_guided(clip, boxes, None, [], None, None, _count_frames(share, len(clip)))
         masks.append(Masks.from_frames(drawn))
-    return motion, join_masks(masks)
+    return join_masks(masks)
 
 
 def _count_frames(progress: Progress, total: int) -> Callable[[int], None]:
