@@ -677,10 +677,16 @@ class TestShell:
         middle = (joints[[1, 2]].mean(0) * 0.4 + joints[[4, 5]].mean(0) * 0.6).round().int().tolist()
         assert alpha[middle[1] - 3 : middle[1] + 3, middle[0] - 3 : middle[0] + 3].min() == 255
 
-    def test_it_lies_behind_the_body_where_that_covers_it(self, skirted):
-        motion = skirted.motion
-        body, sheet = bake(skirted)._posed_on_skins(motion.person, motion.fps)(0)
-        depth = FittedPicture(skirted.matte, CAMERA).raster(CAMERA.view(body[None])[0], BODY.faces).depth[0].numpy()
+    def test_it_lies_behind_the_body_where_that_covers_it(self):
+        whole = identity_of(person())
+        picture, matte = whole.picture.copy(), whole.matte.copy()
+        hip, knee = CAMERA.project(BODY.pose(person()).joints)[0, [1, 4]]
+        tails = torch.stack([hip, knee, knee + torch.tensor([24.0, 0]), hip + torch.tensor([14.0, 0])])
+        for image, value in ((picture, (30, 140, 50)), (matte, 255)):
+            cv2.fillConvexPoly(image, tails.round().int().numpy(), value)
+        tailed, motion = Identity(picture, matte, whole.motion), whole.motion
+        body, sheet = bake(tailed)._posed_on_skins(motion.person, motion.fps)(0)
+        depth = FittedPicture(tailed.matte, CAMERA).raster(CAMERA.view(body[None])[0], BODY.faces).depth[0].numpy()
         seen = CAMERA.view(sheet[None])[0]
         x, y = CAMERA.pixels(seen).long().T.numpy()
         covered = cv2.erode((depth > 0).astype(np.uint8), np.ones((5, 5)))[y, x] > 0

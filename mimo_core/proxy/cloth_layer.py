@@ -18,6 +18,7 @@ from ..identity.push_pull import push_pull
 from .hands import SAME_COLOR, color_distance, convert_to_lab
 from .outline import HAND_JOINTS, FittedPicture
 from .skin import SkinnedMesh, TexturedMesh, unpose
+from .skirt import SkirtMesh
 from .surface import ARM_JOINTS
 
 
@@ -35,11 +36,16 @@ TEAR_CHANGE = 0.3  # change of the arms' weight across one quad from which it is
 
 
 def make_cloth_layer(
-    body: BodyModel, vertices: Tensor, transforms: Tensor, picture: FittedPicture, colors: NDArray
+    body: BodyModel,
+    vertices: Tensor,
+    transforms: Tensor,
+    picture: FittedPicture,
+    colors: NDArray,
+    skirt: SkirtMesh | None = None,
 ) -> SkinnedMesh | None:
     """The sheet for what camera-space vertices (V, 3), posed by transforms (24, 4, 4), leave of the matte uncovered.
 
-    `colors` (H, W, 3) are the picture's. None where the body covers all.
+    `colors` (H, W, 3) are the picture's. What a `skirt` covers needs no sheet. None where both cover all.
     """
     import cv2
 
@@ -47,7 +53,10 @@ def make_cloth_layer(
     camera = picture.camera.resize(side, side)
     matte = cv2.resize(picture.matte, (side, side), interpolation=cv2.INTER_AREA) > 127
     raster = FittedPicture(matte, camera).raster(vertices, body.faces)
-    missing = _find_missing(matte, raster.mask[0].numpy())
+    covered = raster.mask[0].numpy()
+    if skirt is not None:
+        covered = covered | _cover_with(skirt, transforms, camera)
+    missing = _find_missing(matte, covered)
     hands = np.isin(body.face_parts.numpy(), HAND_JOINTS)[raster.face[0].numpy()] & raster.mask[0].numpy()
     small = cv2.resize(colors, (side, side), interpolation=cv2.INTER_AREA)
     missing &= ~find_fingers(missing, hands, small)
@@ -83,6 +92,16 @@ def make_cloth_layer(
         beside=beside,
         sway=LARGEST_SWAY * ((away - STIFF_REACH) / (LOOSE_REACH - STIFF_REACH)).clamp(0, 1),
     )
+
+
+def _cover_with(skirt: SkirtMesh, transforms: Tensor, camera: Camera) -> NDArray:
+    """Where a skirt lies on the picture of the body posed by transforms (24, 4, 4), (h, w) bool."""
+    import cv2
+
+    seen = camera.view(skirt.posed(transforms, torch.zeros(skirt.shapedirs.shape[-1]))[None])[0]
+    faces = torch.cat([skirt.sheet.faces, skirt.sheet.faces.flip(1)])
+    mask = FittedPicture(np.zeros(camera.size[::-1], np.uint8), camera).raster(seen, faces).mask[0].numpy()
+    return cv2.dilate(mask.astype(np.uint8), np.ones((5, 5))) > 0
 
 
 def _find_missing(matte: NDArray, covered: NDArray) -> NDArray:

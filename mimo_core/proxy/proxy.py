@@ -28,6 +28,7 @@ from .hidden import BACK_SIDE_CHOICES, fill_hidden
 from .light import SurfaceLight, estimate_light, limit_change, shading_normals
 from .outline import FittedPicture, move_onto_contour
 from .skin import SkinnedMesh, TexturedMesh, draw_meshes, joint_transforms, unpose
+from .skirt import SkirtMesh, make_skirt
 from .surface import load_surface
 from .sway import lag_behind, trace_back
 from .texture import bake_texture, unmix_colors
@@ -42,7 +43,7 @@ class Proxy:
     """A character that can be drawn in any motion: textured skins on a body, or a card where there is no body."""
 
     identity: Identity
-    skins: tuple[SkinnedMesh, ...] = ()  # the body, then what hangs on it
+    skins: tuple[SkinnedMesh | SkirtMesh, ...] = ()  # the body, then what hangs on it
     brightness: Tensor | None = None  # (V,) of the body's vertices under the picture's own light
     card: TexturedMesh | BendingCard | None = None
 
@@ -180,10 +181,11 @@ def _picture_brightness(identity: Identity, vertices: Tensor) -> Tensor | None:
 
 def _make_skins(
     identity: Identity, vertices: Tensor, colors: NDArray, back_side: str, side: int, ask: Callable[[], None]
-) -> tuple[SkinnedMesh, ...]:
+) -> tuple[SkinnedMesh | SkirtMesh, ...]:
     """The body with the picture's colors (H, W, 3) on it, and what hangs on it."""
     body, camera = identity.body, identity.motion.camera
-    transforms = body.pose(identity.stance.person).transforms[0]
+    posed = body.pose(identity.stance.person)
+    transforms = posed.transforms[0]
     picture = FittedPicture(identity.matte, camera)
     atlas = load_atlas(side)
     baked = bake_texture(atlas, vertices, body.faces, picture, colors)
@@ -206,5 +208,8 @@ def _make_skins(
         beside=torch.arange(body.vertices),
         has_hands=True,
     )
-    shell = make_cloth_layer(body, vertices, transforms, picture, colors)
-    return (skin,) if shell is None else (skin, shell)
+    # Legs that are shorter than the fit's are thick besides: what fills the gap between them is no cloth.
+    naked = camera.view(posed.vertices)[0] if identity.leg_share == 1 else None
+    skirt = None if naked is None else make_skirt(body, naked, vertices, transforms, picture, colors)
+    shell = make_cloth_layer(body, vertices, transforms, picture, colors, skirt=skirt)
+    return tuple(each for each in (skin, skirt, shell) if each is not None)

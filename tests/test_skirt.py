@@ -1,0 +1,103 @@
+"""Skirts and dresses: a closed cloth around both legs."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mimo_core.identity.identity import Identity
+from mimo_core.proxy.skirt import SkirtMesh
+from tests.test_proxy import BODY, CAMERA, bake, identity_of, motion_of, overlap, person, rendered
+
+
+GREEN = (30, 140, 50)
+STRIDE = {"left_hip": (-32, 0, 0), "right_hip": (24, 0, 0)}
+JOINTS = CAMERA.project(BODY.pose(person()).joints)[0]
+HIPS, KNEES, ANKLES = (JOINTS[[left, left + 1]].numpy() for left in (1, 4, 7))
+
+
+def dress(length: float, *, gap: float = 0.0, flare: float = 8.0) -> Identity:
+    """The painted body in green down to `length` of the way from hips to ankles, open between the legs below `gap`."""
+    whole = identity_of(person())
+    picture, matte = whole.picture.copy(), whole.matte.copy()
+    hem = HIPS + length * (ANKLES - HIPS)
+    corners = np.array([HIPS[0] + (8, 0), HIPS[1] - (8, 0), hem[1] - (flare, 0), hem[0] + (flare, 0)])
+    for image, value in ((picture, GREEN), (matte, 255)):
+        cv2.fillConvexPoly(image, corners.round().astype(np.int32), value)
+    if gap:
+        start = (HIPS + gap * (ANKLES - HIPS)).mean(0)
+        notch = np.array([start, hem[0] - (5, -2), hem[1] + (5, 2)])
+        for image, value in ((picture, 255), (matte, 0)):
+            cv2.fillConvexPoly(image, notch.round().astype(np.int32), (value,) * 3 if image.ndim == 3 else value)
+    return Identity(picture, matte, whole.motion)
+
+
+def find_skirt(identity: Identity) -> SkirtMesh | None:
+    return next((skin for skin in bake(identity).skins if isinstance(skin, SkirtMesh)), None)
+
+
+@pytest.fixture(scope="module")
+def dressed() -> Identity:
+    return dress(0.85)
+
+
+class TestSkirt:
+    def test_its_own_picture_comes_back(self, dressed):
+        rgb, alpha = rendered(bake(dressed), motion_of(person()))
+        assert overlap(alpha, dressed.matte) > 0.96
+        middle = (0.5 * (KNEES + ANKLES)).mean(0).round().astype(int)
+        assert np.abs(rgb[middle[1], middle[0]].astype(float) - GREEN).max() < 12
+
+    @pytest.mark.parametrize("turn", [90, 180])
+    def test_a_long_dress_is_one_cloth_between_striding_legs_from_the_side_and_from_behind(self, dressed, turn):
+        stride = motion_of(person(turn=turn, **STRIDE))
+        rgb, alpha = rendered(bake(dressed), stride)
+        joints = CAMERA.project(BODY.pose(stride.person).joints)[0].numpy()
+        middle = (0.3 * joints[[4, 5]] + 0.2 * joints[[7, 8]]).sum(0).round().astype(int)
+        between = np.s_[middle[1] - 3 : middle[1] + 4, middle[0] - 3 : middle[0] + 4]
+        assert alpha[between].min() == 255
+        assert np.abs(rgb[between].astype(float) - GREEN).mean() < 15
+
+    def test_it_hangs_where_no_leg_pushes_it(self, dressed):
+        skirt = find_skirt(dressed)
+        body, frames = bake(dressed).identity.body, [motion_of(person(**pose)).person for pose in ({}, STRIDE)]
+        still, striding = (skirt.posed(body.pose(one).transforms[0], torch.zeros(10)) for one in frames)
+        moved = striding - still
+        lowest = still[:, 1] < still[:, 1].amin() + 0.05
+        front = lowest & (skirt.outward[:, 2] > 0.7) & (skirt.outward[:, 0] > 0.3)
+        back = lowest & (skirt.outward[:, 2] < -0.7) & (skirt.outward[:, 0] > 0.3)
+        assert float(moved[front, 2].min()) > 0.15
+        assert float(moved[back, 2].abs().max()) < 0.1
+
+    def test_trousers_that_touch_above_the_knees_are_none(self):
+        assert find_skirt(dress(0.9, gap=0.35)) is None
+
+    def test_tight_clothes_are_none(self):
+        assert find_skirt(identity_of(person())) is None
+
+    def test_one_that_the_picture_cuts_off_goes_on_to_the_ankles(self, dressed):
+        row = int((0.8 * KNEES + 0.2 * HIPS)[:, 1].mean())
+        picture, matte = dressed.picture.copy(), dressed.matte.copy()
+        picture[row:], matte[row:] = 255, 0
+        cut = Identity(picture, matte, dressed.motion)
+        rgb, alpha = rendered(bake(cut), motion_of(person()))
+        shin = (0.5 * (KNEES + ANKLES)).mean(0).round().astype(int)
+        assert alpha[shin[1], shin[0]] == 255
+        assert np.abs(rgb[shin[1], shin[0]].astype(float) - GREEN).max() < 20
+
+    def test_a_hand_before_it_is_not_painted_on_it(self):
+        hand = {"left_shoulder": (0, 0, -78), "right_shoulder": (0, 0, 78)}
+        whole = identity_of(person(**hand))
+        picture, matte = whole.picture.copy(), whole.matte.copy()
+        hem = HIPS + 0.85 * (ANKLES - HIPS)
+        corners = np.array([HIPS[0] + (30, -4), HIPS[1] - (30, 4), hem[1] - (30, 0), hem[0] + (30, 0)])
+        cover = np.zeros_like(matte)
+        cv2.fillConvexPoly(cover, corners.round().astype(np.int32), 1)
+        skin = (np.abs(picture.astype(int) - (220, 170, 140)).max(2) < 25) & (matte > 200)
+        cover[skin & (np.arange(len(matte))[:, None] < KNEES[:, 1].mean())] = 0
+        picture[cover > 0], matte[cover > 0] = GREEN, 255
+        skirt = find_skirt(Identity(picture, matte, whole.motion))
+        texture, corners = skirt.sheet.texture, skirt.sheet.corners.flatten(0, 1)
+        x, y = corners.long().T.numpy()
+        below = y > HIPS[:, 1].mean() + 12
+        assert texture[y[below], x[below], 0].max() < 120
