@@ -23,12 +23,15 @@ from mimo_core.motion.motion import Motion
 from mimo_core.motion.retarget import retarget_motion
 from mimo_core.proxy.billboard import place_billboard
 from mimo_core.proxy.cloth_layer import find_fingers
+from mimo_core.proxy.coarse import measure_distances
 from mimo_core.proxy.hair import comb_hair, find_hair
 from mimo_core.proxy.hands import clean_hands
 from mimo_core.proxy.hidden import fill_hidden
 from mimo_core.proxy.outline import FittedPicture, move_onto_contour
 from mimo_core.proxy.prints import PlainFront, find_stray_skin
 from mimo_core.proxy.proxy import Proxy
+from mimo_core.proxy.scalp import find_locks
+from mimo_core.proxy.scalp import grow_head as grow_scalp
 from mimo_core.proxy.surface import BodySurface, load_surface
 from mimo_core.proxy.sway import trace_back
 from mimo_core.proxy.texture import BakedTexture
@@ -261,14 +264,33 @@ class TestHiddenSide:
         front = PlainFront.of(surface, colors, np.flatnonzero(surface.arms), np.float32([220, 170, 140]))
         assert not front.is_print.any() and not len(front.cloth)
 
-    def test_hair_behind_is_half_the_strands_in_front_and_half_what_is_nearest(self):
-        surface = load_surface(256)
-        away = surface.place[:, 2]
-        hair = np.flatnonzero(surface.hair & (surface.head > 0.5) & (away > np.median(away[surface.hair])))
-        colors = np.full((len(away), 3), 200.0)
-        colors[hair[away[hair] < np.quantile(away[hair], 0.35)]] = 60
-        behind = np.flatnonzero(surface.hair & (away < np.quantile(away[surface.hair], 0.2)))
-        assert 100 < comb_hair(surface, colors, hair, behind).mean() < 150
+    @pytest.mark.parametrize("contrast", [0.0, 0.2])
+    def test_hair_behind_has_strands_as_strong_as_those_in_front(self, head, contrast):
+        surface, seen, colors = head
+        hair = np.flatnonzero(surface.hair & seen)
+        strands = 1 + contrast * np.sin(surface.place[hair, 0] * 2 * np.pi / 0.01)
+        colors[hair] = np.float32([150, 110, 70]) * strands[:, None]
+        behind = np.flatnonzero(surface.hair & (surface.place[:, 2] < np.quantile(surface.place[hair, 2], 0.05) - 0.03))
+        combed = comb_hair(surface, colors, hair, behind)
+        varied = combed.mean(1).std() / combed.mean()
+        assert varied < 0.01 if contrast == 0 else 0.05 < varied < 0.25
+        hue = combed / combed.mean(1, keepdims=True)
+        assert hue.std(0).max() < 0.01
+
+    def test_the_tone_of_bright_locks_goes_on_behind_them(self, head):
+        """Only the darkest hair counted, so that a dark cap had an edge where front and back meet."""
+        surface, seen, colors = head
+        rows = surface.hair & seen
+        colors[rows] = (80, 55, 35)
+        bright = rows & (surface.place[:, 0] > 0.03)
+        colors[bright] = (160, 110, 70)
+        hair = np.flatnonzero(rows & ~bright)
+        locks = find_locks(surface, colors, seen, hair)
+        beside = np.flatnonzero(surface.hair & ~seen & (surface.place[:, 0] > 0.06))
+        near = measure_distances(surface, np.flatnonzero(bright), beside) < 0.01
+        painted = colors.copy()
+        grow_scalp(surface, colors, seen, hair, locks, painted, is_long=False)
+        assert near.sum() > 20 and np.median(painted[beside[near]].mean(1)) > 90
 
     def test_hair_is_combed_over_nothing_where_all_is_seen(self):
         surface = load_surface(256)
@@ -375,7 +397,7 @@ class TestHiddenSide:
         at_ear = (np.linalg.norm(surface.place - ear, axis=1) < 0.012) & ~seen
         assert at_ear.any() and (np.abs(filled[at_ear] - (46, 42, 15)).mean(1) > 12).mean() > 0.9
 
-    def test_hair_behind_has_no_steps(self, head):
+    def test_hair_behind_has_no_steps_along_its_strands(self, head):
         """Each hidden texel took the mean of its nearest dozen, which made a mosaic of the back of the head."""
         surface, seen, colors = head
         rng = np.random.default_rng(0)
@@ -387,6 +409,8 @@ class TestHiddenSide:
         combed = np.full(len(colors), np.nan)
         combed[behind] = comb_hair(surface, colors, hair, behind)[:, 0]
         near = np.linalg.norm(surface.place[behind[::7], None] - surface.place[None, behind[::5]], axis=2) < 0.003
+        turn = np.arctan2(surface.place[:, 0], surface.place[surface.hair, 2].mean() - surface.place[:, 2])
+        near &= np.abs(turn[behind[::7], None] - turn[None, behind[::5]]) < 0.004
         steps = np.abs(combed[behind[::7], None] - combed[None, behind[::5]])[near]
         assert len(steps) > 100 and np.quantile(steps, 0.99) < 9
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from .coarse import ask_coarsely, measure_distances
 from .hands import LEAST_TEXELS, SAME_COLOR, color_distance, convert_to_lab
+from .strands import draw_strands
 from .surface import BodySurface
 from .texture import TRUSTED_SHARE, BakedTexture
 
@@ -20,11 +21,8 @@ HAIRLINES = (0.05, 0.35)  # quantiles of the height from which hair is looked fo
 CROWN = 0.15  # of the way down from the crown that may glow or be outlined
 BESIDE_CHIN, HANGING_RANGE, HANGING_SHARE = 0.15, 56, 0.2  # heights above the chin; levels; share of what is seen there
 BESIDE_NECK = (0.2, 0.2)  # of the head's width and height: how far beside and below the face hair is looked for
-STRANDS, STRAND_BLUR = 48, 0.7  # from left to right over the head; of them, the blur of one
-STRAND_TEXELS = 3  # seen texels that make a strand
-STRAND_INWARDS = 0.85  # sides take what lies a little further in, not the last pixels of the outline
-STRAND_SHARE = 0.5  # of strands from the front, the rest is the tone of the nearest hair: behind it is often in shade
-STRAND_FADE = 0.03  # meters over which hair that is seen goes over into strands from elsewhere
+USUAL_SHARE, USUAL_FADE = 0.5, 0.08  # of all hair's tone far from what is seen; meters over which it comes in
+STRAND_FADE = 0.01  # meters beside seen hair over which strands begin
 HAIR_BAND = 0.05  # meters of height for which hair on the shoulders is asked at a time
 LONGEST_HAIR = 8  # such bands below the chin
 HAIR_SHARE = 0.12  # of a band's front that must have the hair's color: what hangs at one side of the neck
@@ -110,48 +108,45 @@ def _box_of(points: NDArray) -> tuple[float, float, float, float]:
     return tuple(np.quantile(points, (0.01, 0.99), axis=0).ravel().tolist())
 
 
-def comb_hair(surface: BodySurface, shown: NDArray, hair: NDArray, target: NDArray) -> NDArray:
-    """Colors (n, 3) of hidden texels from the `hair` in front: its strands, drawn down over the back.
+def comb_hair(
+    surface: BodySurface, shown: NDArray, hair: NDArray, target: NDArray, locks: NDArray | None = None
+) -> NDArray:
+    """Colors (n, 3) of hidden texels from the `hair` in front: its tone there, and strands as it has them.
 
-    Near hair that is seen they continue it.
+    `locks` (m,) are all seen texels of hair, also in light and shade: near them their tone goes on, so that no edge
+    shows where front and back meet. Without them it is that of `hair`.
     """
     if not len(target):
         return shown[target]
-    near = blend_nearest(surface, shown, hair, target)
-    strands = _draw_strands(surface.place[hair, 0], shown[hair], surface.place[target, 0])
-    share = STRAND_SHARE * np.clip(measure_distances(surface, hair, target) / STRAND_FADE, 0, 1)[:, None]
-    return strands * share + near * (1 - share)
+    locks = hair if locks is None else locks
+    near = blend_nearest(surface, shown, locks, target)
+    usual = blend_nearest(surface, shown, hair, target, DISTANCE_POWER / 4)
+    away = measure_distances(surface, locks, target)[:, None]
+    share = USUAL_SHARE * np.clip(away / USUAL_FADE, 0, 1)
+    strands = 1 + (draw_strands(surface, shown, locks, target)[:, None] - 1) * np.clip(away / STRAND_FADE, 0, 1)
+    return np.clip((usual * share + near * (1 - share)) * strands, 0, 255)
 
 
-def _draw_strands(across: NDArray, shown: NDArray, asked: NDArray) -> NDArray:
-    """Colors (m, 3) of strands at `asked` (m,) meters from the middle, from hair `shown` (n, 3) at `across` (n,).
+def hang_hair(
+    surface: BodySurface,
+    shown: NDArray,
+    trusted: NDArray,
+    hair: NDArray,
+    locks: NDArray,
+    end: float,
+    colors: NDArray,
+):
+    """Hair down the neck and the back as far down as `end` (see `find_hair_end`), in `colors` (N, 3).
 
-    Every strand has one color, whatever its height: what lies beside it differs, as hair does.
+    `hair` (n,) and `locks` (m,) are what `comb_hair` asks for.
     """
-    from scipy.ndimage import gaussian_filter1d
-
-    width = np.quantile(np.abs(across), 0.9)
-    strand = np.clip(((across / width + 1) / 2 * STRANDS).astype(int), 0, STRANDS - 1)
-    used = np.flatnonzero(np.bincount(strand, minlength=STRANDS) >= STRAND_TEXELS)
-    if not len(used):
-        return np.tile(np.median(shown, 0), (len(asked), 1))
-    tones = np.stack([np.median(shown[strand == number], 0) for number in used])
-    places = (np.clip(asked * STRAND_INWARDS / width, -1, 1) + 1) / 2 * STRANDS - 0.5
-    every = np.arange(STRANDS)
-    filled = np.stack([np.interp(every, used, channel) for channel in tones.T], 1)
-    smooth = gaussian_filter1d(filled, STRAND_BLUR, axis=0, mode="nearest")
-    return np.stack([np.interp(places, every, channel) for channel in smooth.T], 1)
-
-
-def hang_hair(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, end: float, colors: NDArray):
-    """Hair down the neck and the back as far down as `end` (see `find_hair_end`), in `colors` (N, 3)."""
     height, aside = surface.place[:, 1], np.abs(surface.place[:, 0])
     behind = ~trusted & ~_is_front(surface) & ~surface.arms & (surface.head < 0.5)
     target = np.flatnonzero(behind & (height > end) & (aside < SHOULDER_REACH))
     # Strands end at different heights, those in the middle last.
     tips = end + HAIR_ROUNDING * (aside[target] / HAIR_WIDTH) ** 2 + _vary_tips(surface.place[target, 0])
     share = np.clip(np.minimum(HAIR_WIDTH - aside[target], height[target] - tips) / HAIR_FADE, 0, 1)[:, None]
-    colors[target] = comb_hair(surface, shown, hair, target) * share + colors[target] * (1 - share)
+    colors[target] = comb_hair(surface, shown, hair, target, locks) * share + colors[target] * (1 - share)
 
 
 def _vary_tips(across: NDArray) -> NDArray:

@@ -17,7 +17,7 @@ from .diffusion import diffuse_colors
 from .hair import falls_beside_neck, find_hair, find_hair_end, find_worn_hair, hang_hair
 from .hands import LEAST_TEXELS, clean_hands, color_bare_forearms, color_hidden_hands, narrow_face
 from .prints import PlainFront, find_stray_skin
-from .scalp import grow_head
+from .scalp import find_locks, grow_head
 from .shoes import color_hidden_shoes
 from .stray import find_stray_colors
 from .surface import BodySurface
@@ -68,9 +68,10 @@ def fill_hidden(
     if back_side == "mirror":
         _copy_stand_ins(surface, baked, trusted & ~worn & ~beside_arm, colors, ask)
         ask()
-    grow_head(surface, baked.colors, trusted, hair, colors, is_long=is_long or end is not None)
+    locks = find_locks(surface, baked.colors, trusted, hair)
+    grow_head(surface, baked.colors, trusted, hair, locks, colors, is_long=is_long or end is not None)
     if end is not None and back_side == "mirror":
-        hang_hair(surface, baked.colors, trusted, hair, end, colors)
+        hang_hair(surface, baked.colors, trusted, hair, locks, end, colors)
     ask()
     color_bare_forearms(surface, baked, colors)
     color_hidden_hands(surface, baked, colors)

@@ -16,13 +16,33 @@ EVIDENCE_REACH = 0.01  # meters from what is seen at which it counts as much as 
 HAIRLINE_BLUR = 0.3  # of 1: the range of doubt over which hair goes over into skin
 OTHER_RAY = 0.1  # of a color: so far from the skin's in any light it may be hair in the shade
 BELOW_EAR, BEFORE_EAR = 0.06, 0.04  # meters from an ear's middle within which hair that covers it hangs
+BRIGHTEST_LOCK = 2.4  # times the hair's usual brightness: beyond it is what shines through or behind
 COVERED_SHARE = 0.8  # of what is seen there; beside bare ears at most 0.63 (six characters, 2026-11-28)
 
 
-def grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, colors: NDArray, *, is_long: bool):
+def find_locks(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray) -> NDArray:
+    """The seen texels (m,) of the head that are hair in whatever light, those of `hair` (n,) among them."""
+    if not len(hair):
+        return hair
+    other = np.setdiff1d(np.flatnonzero((surface.head > 0.5) & trusted), hair)
+    other = other[shown[other].mean(1) < BRIGHTEST_LOCK * np.median(shown[hair].mean(1))]
+    return np.union1d(hair, other[_is_shaded_hair(surface, shown, trusted, other, shown[hair])])
+
+
+def grow_head(
+    surface: BodySurface,
+    shown: NDArray,
+    trusted: NDArray,
+    hair: NDArray,
+    locks: NDArray,
+    colors: NDArray,
+    *,
+    is_long: bool,
+):
     """Give what is hidden of the head in `colors` (N, 3) the colors of its seen `hair` (n,) or of its skin.
 
-    Hair that `is_long` covers ears and nape. Where nothing of the head is seen nothing changes.
+    `locks` (m,) are what `find_locks` says. Hair that `is_long` covers ears and nape. Where nothing of the head is seen
+    nothing changes.
     """
     head = surface.head > 0.5
     seen = np.flatnonzero(head & trusted)
@@ -35,10 +55,9 @@ def grow_head(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDAr
     bare = _find_bare(surface, shown, trusted, other, shown[hair])
     painted = blend_nearest(surface, shown, bare if len(bare) >= LEAST_TEXELS else seen, target)
     if len(hair):
-        locks = np.union1d(hair, other[_is_shaded_hair(surface, shown, trusted, other, shown[hair])])
         usual = np.where(is_long | _find_covered_sides(surface, seen, locks), surface.covered, 0)
         share = _share_hair(surface, is_hair, hair, bare, target, np.maximum(surface.scalp, usual))[:, None]
-        painted = comb_hair(surface, shown, hair, target) * share + painted * (1 - share)
+        painted = comb_hair(surface, shown, hair, target, locks) * share + painted * (1 - share)
     colors[target] = painted
 
 
