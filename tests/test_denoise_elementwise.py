@@ -106,7 +106,7 @@ class TestPasses:
         layer.hidden_bytes = 2 * 3 * 32 * 8 * 4
         sizes = []
         layer.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
-        assert_close(layer.add_parts(tokens.clone(), norm), expected)
+        assert_close(layer.add_parts(tokens.clone(), norm(tokens)), expected)
         assert sizes == [2, 2, 2, 1]
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, silu
 
-from .elementwise import activate, add_to, gate_with_gelu, is_traced, normalize_groups
+from .elementwise import add_to, gate_with_gelu, is_traced, normalize_groups
 
 
 HIDDEN_BYTES = 2**28  # of the hidden layer of a feed-forward at a time, beside which all else is small
@@ -53,9 +53,9 @@ class ResnetBlock(nn.Module):
             self.conv_shortcut = None
 
     def forward(self, x: Tensor, temb: Tensor) -> Tensor:
-        hidden = self.conv1(activate(normalize_groups(self.norm1, x)))
-        hidden = normalize_groups(self.norm2, hidden, added=self.time_emb_proj(silu(temb)))
-        hidden = self.conv2(activate(hidden))
+        hidden = self.conv1(normalize_groups(self.norm1, x, activates=True))
+        added = self.time_emb_proj(silu(temb))
+        hidden = self.conv2(normalize_groups(self.norm2, hidden, added, activates=True))
         return add_to(hidden, x if self.conv_shortcut is None else self.conv_shortcut(x))
 
 
@@ -109,18 +109,19 @@ class FeedForward(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         return self.net[2](self.net[0](tokens))
 
-    def add_to_residual(self, tokens: Tensor, norm: nn.Module) -> Tensor:
-        """`tokens` (rows, n, C) plus what the layers make of `norm(tokens)`: in place, some rows at a time, if it may.
+    def add_to_residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
+        """`tokens` (rows, n, C) plus what the layers make of `normed`: in place, some rows at a time, if it may.
 
         On a CPU all rows go together: how many there are could change the last bits of a matrix product.
         """
         if is_traced() or tokens.device.type == "cpu":
-            return add_to(self(norm(tokens)), tokens)
-        return self.add_parts(tokens, norm)
+            return add_to(self(normed), tokens)
+        return self.add_parts(tokens, normed)
 
-    def add_parts(self, tokens: Tensor, norm: nn.Module) -> Tensor:
+    def add_parts(self, tokens: Tensor, normed: Tensor) -> Tensor:
         """The same in place, as many rows at a time as `hidden_bytes` hold."""
         row_bytes = tokens[0].numel() * 8 * tokens.element_size()
-        for rows in tokens.split(max(self.hidden_bytes // row_bytes, 1)):
-            rows.add_(self(norm(rows)))
+        rows = max(self.hidden_bytes // row_bytes, 1)
+        for total, part in zip(tokens.split(rows), normed.split(rows), strict=True):
+            total.add_(self(part))
         return tokens

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .config import MimoConfig
-from .elementwise import activate, add_to, is_traced, normalize_groups
+from .elementwise import add_to, is_traced, normalize_groups
 from .forward_context import ForwardContext, repeat_per_row
 from .reference import ReferenceFeatures, ReferenceKeys
 from .speed import DeepPass
@@ -107,7 +107,7 @@ class Denoiser(UNet):
             hidden = torch.cat([hidden, skip], 1)
             hidden = block(hidden, temb, ctx, skips[-1].shape[-2:] if skips else None)
 
-        return self.conv_out(activate(normalize_groups(self.conv_norm_out, hidden))).contiguous()
+        return self.conv_out(normalize_groups(self.conv_norm_out, hidden, activates=True)).contiguous()
 
     def project_reference(self, features: ReferenceFeatures) -> ReferenceKeys:
         """Keys and values of a reference, once per clip: they are the same for all steps, windows and frames.

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, silu
 
+from . import kernels
+
 
 # Weight and bias of a norm for an input. ComfyUI hands in its own, for weights that lie elsewhere or carry a LoRA.
-ParameterReader = Callable[[nn.GroupNorm, Tensor], tuple[Tensor, Tensor]]
+ParameterReader = Callable[[nn.GroupNorm | nn.LayerNorm, Tensor], tuple[Tensor, Tensor]]
 
 GATE = """
 template <typename T> T gate_with_gelu(T value, T gate) {
@@ -41,6 +43,8 @@ def add_to(fresh: Tensor, other: Tensor) -> Tensor:
 
 def gate_with_gelu(hidden: Tensor) -> Tensor:
     """The first half of the channels times the exact GELU of the second: one pass over memory on CUDA and ROCm."""
+    if _has_kernels(hidden):
+        return kernels.gate_with_gelu(hidden)
     value, gate = hidden.chunk(2, -1)
     if is_traced():
         return value * gelu(gate)
@@ -53,24 +57,55 @@ def activate(x: Tensor) -> Tensor:
     return silu(x) if is_traced() else silu(x, inplace=True)
 
 
-def normalize_groups(norm: nn.GroupNorm, x: Tensor, added: Tensor | None = None) -> Tensor:
-    """`norm` of (rows, C, h, w), to which (rows, C) is added first.
+def add_and_normalize(
+    norm: nn.LayerNorm,
+    tokens: Tensor,
+    fresh: Tensor | None = None,
+    *,
+    one: Tensor | None = None,
+    places: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """(sum, its `norm`) of tokens (rows, n, C), `fresh` of that shape, and `one` for each row, (rows or 1, 1, C).
+
+    `fresh` may be written over, and has to be there if there is `one`. `places` (n, C) are added to the norm.
+    """
+    if _has_kernels(tokens) and (fresh is None or fresh.is_contiguous()):
+        weight, bias = find_parameters(norm, tokens)
+        return kernels.normalize_layer(tokens, weight, bias, norm.eps, other=fresh, one=one, places=places)
+    total = tokens if fresh is None else add_to(fresh, tokens)
+    if one is not None:
+        total = add_to(total, one)
+    normed = norm(total)
+    return total, normed if places is None else add_to(normed, places)
+
+
+def normalize_groups(norm: nn.GroupNorm, x: Tensor, added: Tensor | None = None, *, activates: bool = False) -> Tensor:
+    """`norm` of (rows, C, h, w), to which (rows, C) is added first, then SiLU if it `activates`.
 
     torch's own kernel on CUDA copies a channels-last tensor to another layout and leaves it there. Where that would
-    be, this is two sums over each channel and one multiply-add instead, and adding costs no pass.
+    be, this is two kernels of ours, or two sums over each channel and one multiply-add, and adding costs no pass.
     """
-    if not _has_own_kernel(x):
-        return norm(x if added is None else add_to(x, added[:, :, None, None]))
-    scale, shift = measure_groups(norm, as_tokens(x), added)
-    return as_pictures(scale_and_shift(as_tokens(x), scale, shift), x.shape[2:])
+    if _has_kernels(tokens := as_tokens(x)):
+        parameters = find_parameters(norm, tokens)
+        factors = kernels.measure_groups(tokens, *parameters, norm.num_groups, norm.eps, added)
+        return as_pictures(kernels.scale_and_shift(tokens, factors, activates=activates), x.shape[2:])
+    if _has_own_kernel(x):
+        scale, shift = measure_groups(norm, tokens, added)
+        normed = as_pictures(scale_and_shift(tokens, scale, shift), x.shape[2:])
+    else:
+        normed = norm(x if added is None else add_to(x, added[:, :, None, None]))
+    return activate(normed) if activates else normed
 
 
 def normalize_frames(norm: nn.GroupNorm, x: Tensor, frames: int) -> Tensor:
     """`norm` of (chunks * F, C, h, w) as one sequence of frames per position: (chunks * h * w, F, C)."""
+    tokens = as_tokens(x)
+    if _has_kernels(tokens):
+        factors = kernels.measure_groups(tokens, *find_parameters(norm, tokens), norm.num_groups, norm.eps)
+        return kernels.scale_and_shift(tokens, factors, frames=frames).flatten(0, 1)
     if not _has_own_kernel(x):
         tokens = as_tokens(norm(x)).unflatten(0, (-1, frames))
         return tokens.transpose(1, 2).flatten(0, 1)
-    tokens = as_tokens(x)
     scale, shift = (part.unflatten(0, (-1, frames)) for part in measure_groups(norm, tokens))
     tokens = tokens.unflatten(0, (-1, frames))
     if torch.compiler.is_compiling():
@@ -81,11 +116,20 @@ def normalize_frames(norm: nn.GroupNorm, x: Tensor, frames: int) -> Tensor:
     return sequences.flatten(0, 1)
 
 
+def add_sequences(x: Tensor, sequences: Tensor, frames: int) -> Tensor:
+    """(chunks * F, C, h, w) plus a sequence of frames for each position, (chunks * h * w, F, C)."""
+    tokens = as_tokens(x)
+    if _has_kernels(tokens) and sequences.is_contiguous():
+        return as_pictures(kernels.add_sequences(tokens, sequences, frames), x.shape[2:])
+    sums = tokens.unflatten(0, (-1, frames)) + sequences.unflatten(0, (-1, tokens.shape[1])).transpose(1, 2)
+    return as_pictures(sums.flatten(0, 1), x.shape[2:])
+
+
 def measure_groups(norm: nn.GroupNorm, tokens: Tensor, added: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """What a group norm multiplies by and adds, (rows, 1, C) float32 each, for tokens (rows, n, C) plus `added`."""
     rows, positions, channels = tokens.shape
     groups = norm.num_groups
-    weight, bias = getattr(norm, "read_parameters", read_parameters)(norm, tokens)
+    weight, bias = find_parameters(norm, tokens)
     sums = tokens.sum(1, dtype=torch.float32)
     squares = torch.linalg.vector_norm(tokens, dim=1, dtype=torch.float32).square()
     if added is not None:
@@ -108,9 +152,15 @@ def scale_and_shift(tokens: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     return torch.addcmul(shift, tokens, scale, out=torch.empty_like(tokens))
 
 
-def read_parameters(norm: nn.GroupNorm, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight and bias as they lie in the norm."""
-    return norm.weight, norm.bias
+def find_parameters(norm: nn.GroupNorm | nn.LayerNorm, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a norm in the type of `like`, as the owner of the norm reads them."""
+    reader = getattr(norm, "read_parameters", None)
+    weight, bias = (norm.weight, norm.bias) if reader is None else reader(norm, like)
+    return weight.to(like.dtype), bias.to(like.dtype)
+
+
+def _has_kernels(tokens: Tensor) -> bool:
+    return not is_traced() and kernels.has_kernels(tokens)
 
 
 def _has_own_kernel(x: Tensor) -> bool:

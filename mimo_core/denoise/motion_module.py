@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .attention import Attention
 from .blocks import FeedForward
-from .elementwise import add_to, as_pictures, as_tokens, normalize_frames
+from .elementwise import add_and_normalize, add_sequences, normalize_frames
 
 
 NORM_GROUPS = 32  # always, whatever the other norms use
@@ -30,24 +30,22 @@ class PositionTable(nn.Module):
         self.register_buffer("pe", table[None])
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """`tokens` (rows, F, C) plus their positions, in place if it may. Raises InputError if F exceeds the table."""
+        """The positions (F, C) of `tokens` (rows, F, C), in their type. Raises InputError if F exceeds the table."""
         frames, longest = tokens.shape[1], self.pe.shape[1]
         if frames > longest:
             raise InputError(
                 f"{frames} frames in one window, but these motion modules know {longest} positions. "
                 f"Use context windows of at most {longest} frames."
             )
-        return add_to(tokens, self.pe[:, :frames].to(tokens))
+        return self.pe[0, :frames].to(tokens)
 
 
 class TemporalAttention(Attention):
+    """Attention of a sequence to itself. Queries, keys and values all carry the positions of `pos_encoder`."""
+
     def __init__(self, channels: int, heads: int, frames: int, *, operations=nn, dtype=None, device=None):
         super().__init__(channels, heads, operations=operations, dtype=dtype, device=device)
         self.pos_encoder = PositionTable(channels, frames, device=device)
-
-    def forward(self, tokens: Tensor, options: dict | None = None) -> Tensor:
-        tokens = self.pos_encoder(tokens)  # queries, keys and values all carry the position
-        return super().forward(tokens, tokens, options=options)
 
 
 class TemporalBlock(nn.Module):
@@ -62,9 +60,12 @@ class TemporalBlock(nn.Module):
         self.ff_norm = operations.LayerNorm(channels, eps=1e-5, **layer)
 
     def forward(self, tokens: Tensor, options: dict | None = None) -> Tensor:
+        attended = None
         for attention, norm in zip(self.attention_blocks, self.norms, strict=True):
-            tokens = add_to(attention(norm(tokens), options), tokens)
-        return self.ff.add_to_residual(tokens, self.ff_norm)
+            places = attention.pos_encoder(tokens)
+            tokens, normed = add_and_normalize(norm, tokens, attended, places=places)
+            attended = attention(normed, normed, options=options)
+        return self.ff.add_to_residual(*add_and_normalize(self.ff_norm, tokens, attended))
 
 
 class TemporalTransformer(nn.Module):
@@ -84,9 +85,7 @@ class TemporalTransformer(nn.Module):
         tokens = self.proj_in(normalize_frames(self.norm, x, frames))  # (chunks * h*w, F, C)
         for block in self.transformer_blocks:
             tokens = block(tokens, options)
-        tokens = self.proj_out(tokens).unflatten(0, (-1, x.shape[2] * x.shape[3]))
-        sums = as_tokens(x).unflatten(0, (-1, frames)) + tokens.transpose(1, 2)  # (chunks, F, h*w, C)
-        return as_pictures(sums.flatten(0, 1), x.shape[2:])
+        return add_sequences(x, self.proj_out(tokens), frames)
 
 
 class MotionModule(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .attention import Attention, attend_with_reference
 from .blocks import FeedForward
-from .elementwise import add_to, as_pictures, as_tokens, normalize_groups
+from .elementwise import add_and_normalize, add_to, as_pictures, as_tokens, normalize_groups
 from .forward_context import ForwardContext
 
 
@@ -44,17 +44,17 @@ class TransformerBlock(nn.Module):
             (start, stop, whether they read it)
         options: ComfyUI's dictionary, for its attention
         """
-        normed = self.norm1(tokens)
+        _, normed = add_and_normalize(self.norm1, tokens)
         if reference is None:
             attended = self.attn1(normed, normed, options=options)
         else:
             attended = self._attend_by_group(normed, normed, normed, reference, groups, options)
-        tokens = add_to(attended, tokens)
         if context.shape[1] == 1:
-            tokens = add_to(tokens, self._attend_to_one(context))
+            tokens, normed = add_and_normalize(self.norm3, tokens, attended, one=self._attend_to_one(context))
         else:
-            tokens = add_to(tokens, self.attn2(self.norm2(tokens), context, options=options))
-        return self.ff.add_to_residual(tokens, self.norm3)
+            tokens, normed = add_and_normalize(self.norm2, tokens, attended)
+            tokens, normed = add_and_normalize(self.norm3, tokens, self.attn2(normed, context, options=options))
+        return self.ff.add_to_residual(tokens, normed)
 
     def forward_patched(self, tokens: Tensor, ctx: ForwardContext) -> Tensor:
         """The three steps with everything that others hung into the model, and with the bank if one is recorded."""

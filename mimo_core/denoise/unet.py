@@ -86,7 +86,7 @@ class UNet(nn.Module):
                 module.path = path
             if isinstance(module, Attention) and attention is not None:
                 module.attend = attention
-            if isinstance(module, nn.GroupNorm) and read_parameters is not None:
+            if isinstance(module, nn.GroupNorm | nn.LayerNorm) and read_parameters is not None:
                 module.read_parameters = read_parameters
 
     def open_input(self, x: Tensor) -> Tensor:

@@ -7,13 +7,16 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 import torch
 
 from mimo_core.cli.terminal import print_lines
+from mimo_core.denoise import kernels
 from mimo_core.denoise.autoencoder import PICTURES_AT_ONCE, Autoencoder
 from mimo_core.denoise.blocks import FeedForward
 from mimo_core.denoise.compilation import compile_blocks
@@ -63,14 +66,17 @@ class Timing:
 
 
 def make_denoiser_call(
-    job: Job, *, prepare: Callable[[Denoiser], object] | None = None, parts=((1, 0),)
+    job: Job, *, prepare: Callable[[Denoiser], object] | None = None, parts=((1, 0),), has_kernels: bool = True
 ) -> Callable[[], None]:
-    """One pass with guidance, in one part or one half after the other."""
-    run = make_pass(job.config, job.frames, job.size // 8, device=job.device, dtype=job.dtype, prepare=prepare)
+    """One pass with guidance, in one part or one half after the other, with our kernels or torch's operators alone."""
+    choice = nullcontext() if has_kernels else patch.object(kernels, "has_kernels", lambda tokens: False)
+    with choice:
+        run = make_pass(job.config, job.frames, job.size // 8, device=job.device, dtype=job.dtype, prepare=prepare)
 
     def call() -> None:
-        for chunks in parts:
-            run(chunks)
+        with choice:
+            for chunks in parts:
+                run(chunks)
 
     return call
 
@@ -103,7 +109,8 @@ def set_hidden_bytes(denoiser: Denoiser, count: int) -> None:
 
 
 VARIANTS = (
-    Variant("plain", partial(make_denoiser_call, prepare=partial(use_block, block=PlainBlock))),
+    Variant("plain", partial(make_denoiser_call, prepare=partial(use_block, block=PlainBlock), has_kernels=False)),
+    Variant("ours, torch's operators", partial(make_denoiser_call, has_kernels=False)),
     Variant("ours", make_denoiser_call),
     Variant("ours, halves apart", partial(make_denoiser_call, parts=((1,), (0,)))),
     *(
@@ -149,6 +156,8 @@ def run_gpu(arguments) -> int:
     config, widths = (FIXTURE, TINY_WIDTHS) if arguments.tiny else (MimoConfig(), WIDTHS)
     print(f"{describe_device(device)}, torch {torch.__version__}, {str(dtype).removeprefix('torch.')}")
     print(f"random weights, one pass with guidance, {arguments.frames} frames, median of {REPEATS}")
+    if not kernels.has_kernels(torch.zeros(1, 1, 64, device=device, dtype=dtype)):
+        print("no kernels of ours for this device: torch's operators in their place")
     print(f"{'size':>5}  {'variant':<32} {'seconds':>9} {'x plain':>8} {'peak GB':>8} {'start s':>8}")
     begun, longest, has_failed = time.perf_counter(), 0.0, False
     for size in arguments.size or SIZES:

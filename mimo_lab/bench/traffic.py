@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mimo_core.cli.terminal import print_lines
+from mimo_core.denoise import kernels
 from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.denoiser import Denoiser
 from mimo_core.denoise.reference_unet import ReferenceUNet
@@ -55,13 +57,11 @@ class TrafficCounter(TorchDispatchMode):
     """Adds up `bytes_moved` by operator: every distinct tensor read once and every result written once.
 
     A tensor that is expanded counts by the values it holds in memory, not by its shape. Caches are taken to be empty
-    between operators, and full within one. Group norms read twice, as their kernels do. `one_gate` says that a GELU
-    and the product after it are one kernel, as they are on CUDA and ROCm: only the product counts.
+    between operators, and full within one. torch's group norms read twice, as their kernels do.
     """
 
-    def __init__(self, *, one_gate: bool = True):
+    def __init__(self):
         super().__init__()
-        self.one_gate = one_gate
         self.bytes_moved: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
 
@@ -70,7 +70,7 @@ class TrafficCounter(TorchDispatchMode):
         name = function.overloadpacket.__name__
         if name == "convolution" and any(is_channels_last(tensor) for tensor in args[:2]):
             result = result.contiguous(memory_format=torch.channels_last)  # as cuDNN does, but not the meta device
-        if name not in FREE and not (name == "gelu" and self.one_gate):
+        if name not in FREE:
             read = {id(leaf): leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
             written = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
             target = args[0] if name == "copy_" else (kwargs or {}).get("out")
@@ -79,6 +79,12 @@ class TrafficCounter(TorchDispatchMode):
             self.bytes_moved[name] += sum(map(count_bytes, [*read.values(), *again, *written]))
             self.calls[name] += 1
         return result
+
+    def count_launch(self, name: str, like, grid, block, shared, arguments, **rest) -> None:
+        """In the place of `kernels.launch`: every tensor that is given is read or written once."""
+        tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
+        self.bytes_moved[name] += sum(map(count_bytes, tensors))
+        self.calls[name] += 1
 
     @property
     def total(self) -> int:
@@ -119,11 +125,21 @@ def count_bytes(tensor: Tensor) -> int:
 
 @torch.no_grad()
 def count_traffic(run: Callable[[], object]) -> TrafficCounter:
-    """The counter after one call of `run`."""
+    """The counter after one call of `run`, with the kernels that an NVIDIA card has."""
     counter = TrafficCounter()
-    with counter, FusedAttention(counter):
+    with (
+        patch.object(kernels, "has_kernels", fits_kernels),
+        patch.object(kernels, "launch", counter.count_launch),
+        counter,
+        FusedAttention(counter),
+    ):
         run()
     return counter
+
+
+def fits_kernels(tokens: Tensor) -> bool:
+    """Whether tensors of this shape and layout have kernels on a card."""
+    return tokens.is_contiguous() and tokens.shape[-1] * tokens.element_size() % kernels.PACK_BYTES == 0
 
 
 def format_traffic(counter: TrafficCounter, rows: int = 12) -> list[str]:

@@ -1,0 +1,44 @@
+"""The kernels of elementwise.cu on a CPU, by the C++ compiler of the machine: the same source, slowly."""
+
+import ctypes
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from mimo_core.denoise import kernels
+
+
+COMPILER = shutil.which("g++") or shutil.which("clang++")
+SOURCE = Path(kernels.__file__).with_name("elementwise.cu")
+ENTRY = 'extern "C" void run_{0}(void** p, int x, int y, int block) {{ run({0}, p, x, y, block); }}\n'
+
+
+def launch_on_cpu(folder: Path):
+    """A stand-in for `kernels.launch` that compiles into `folder`."""
+
+    @cache
+    def load(name: str, value: int, channels: int):
+        code, library = folder / f"{name}{value}_{channels}.cpp", folder / f"{name}{value}_{channels}.so"
+        code.write_text(f'#include "{SOURCE}"\n' + ENTRY.format(name))
+        defines = [f"-DVALUE={value}", *([f"-DCHANNELS={channels}"] if channels else [])]
+        header = Path(__file__).with_name("cuda_on_cpu.h")
+        flags = ["-std=c++20", "-O1", "-w", "-fPIC", "-shared", "-pthread", "-include", str(header)]
+        subprocess.run([COMPILER, *flags, *defines, str(code), "-o", str(library)], check=True)
+        return getattr(ctypes.CDLL(str(library)), f"run_{name}")
+
+    def launch(name, like, grid, block, shared, arguments, *, channels=0):
+        assert shared <= 4 << 16
+        values = [kernels._as_argument(argument) for argument in arguments]
+        pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+        load(name, kernels.VALUES[like.dtype], channels)(pointers, *grid, block)
+
+    return launch
+
+
+def has_kernels_on_cpu(x: torch.Tensor) -> bool:
+    """`kernels.has_kernels` for the stand-in, which has no halves: their conversion is an instruction of the card."""
+    channels_fit = x.shape[-1] * x.element_size() % kernels.PACK_BYTES == 0
+    return x.dtype in (torch.float32, torch.bfloat16) and channels_fit and x.is_contiguous()

@@ -1,0 +1,72 @@
+"""The kernels for NVIDIA's cards against torch's operators: on a card where there is one, else on a CPU."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from mimo_core.denoise import kernels
+from mimo_core.denoise.denoiser import Denoiser
+from tests.cuda_on_cpu import COMPILER, has_kernels_on_cpu, launch_on_cpu
+from tests.tiny_networks import TINY, random_weights
+
+
+@pytest.fixture(scope="module")
+def launch(tmp_path_factory):
+    return launch_on_cpu(tmp_path_factory.mktemp("kernels"))
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request, monkeypatch, launch):
+    if request.param == "cuda":
+        if not torch.cuda.is_available():
+            pytest.skip("no NVIDIA card")
+    elif COMPILER is None:
+        pytest.skip("no C++ compiler")
+    else:
+        monkeypatch.setattr(kernels, "launch", launch)
+        monkeypatch.setattr(kernels, "THREADS", 64)  # of which a CPU would otherwise start 256 for every block
+    return torch.device(request.param)
+
+
+class TestKernels:
+    @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 5e-3)])
+    def test_each_does_what_torch_does(self, device, dtype, tolerance):
+        drawn = torch.get_rng_state()
+        for found, true in kernels.compare_kernels(device, dtype):
+            assert (found - true).norm() < tolerance * true.norm()
+        assert torch.equal(torch.get_rng_state(), drawn)
+
+    def test_none_are_used_where_one_is_wrong_or_nobody_wants_them(self, device, monkeypatch):
+        dtype = torch.float32
+        kernels._are_right.cache_clear()
+        assert kernels._are_right(device, dtype)
+        monkeypatch.setenv("MIMO_KERNELS", "off")
+        kernels._are_right.cache_clear()
+        assert not kernels._are_right(device, dtype)
+        monkeypatch.delenv("MIMO_KERNELS")
+        launch = kernels.launch
+
+        def launch_wrongly(name, like, grid, block, shared, arguments, **rest):
+            launch(name, like, grid, block, shared, arguments, **rest)
+            if name == "add_sequences":
+                arguments[0][0, 0] += 1
+
+        monkeypatch.setattr(kernels, "launch", launch_wrongly)
+        kernels._are_right.cache_clear()
+        assert not kernels._are_right(device, dtype)
+        kernels._are_right.cache_clear()
+
+    @torch.no_grad()
+    def test_a_whole_pass_gives_the_same_and_leaves_its_inputs_alone(self, device, monkeypatch):
+        denoiser, generator = random_weights(Denoiser(TINY)).to(device), torch.Generator().manual_seed(0)
+        shapes = (4, 8, 4, 4), (2, 32, 4, 4), (1, 1, 16)
+        x, pose, token = (torch.randn(shape, generator=generator).to(device) for shape in shapes)
+        call = (x, torch.full((4,), 500, device=device), token, None, {"cond_or_uncond": [1, 0]})
+        before = x.clone(), pose.clone(), token.clone()
+        monkeypatch.setattr(kernels, "has_kernels", lambda tokens: False)
+        expected, launched, launch = denoiser(*call, pose=pose), [], kernels.launch
+        monkeypatch.setattr(kernels, "has_kernels", has_kernels_on_cpu)
+        monkeypatch.setattr(kernels, "launch", lambda name, *a, **k: (launched.append(name), launch(name, *a, **k)))
+        assert_close(denoiser(*call, pose=pose), expected, rtol=0, atol=3e-5)
+        assert all(torch.equal(*pair) for pair in zip((x, pose, token), before, strict=True))
+        assert len(set(launched)) == 6
