@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from ..pose.unseen import SEEN_CONFIDENCE
 from .identity import Identity
 from .inverted import is_inverted_mask
 from .joints import PictureJoints, find_silhouette_joints, joints_from_landmarks
+from .looks import find_person_mask
 from .matte import cut_object, refine_matte
 from .picture import read_mask, split_alpha
 from .prepare import composite_on_white, crop_to_matte, matte_box, pad_to_square, square_padding
@@ -112,7 +114,7 @@ def _find_matte(
     shown = composite_on_white(colors, given) if given is not None and is_alpha else colors
     seen = estimate_picture(shown, person_mask=given, focal=PORTRAIT_LENS * max(shown.shape[:2]))
     if seen.is_found:
-        matte = refine_matte(colors, seen.masks[0], seen.landmarks) if given is None else given
+        matte = _cut_person(colors, seen) if given is None else given
         if matte.any():
             return matte, seen, _note_unseen(seen.motion)
     notes = (STIFF_NOTE,)
@@ -123,6 +125,13 @@ def _find_matte(
         return matte, None, notes
     whole = "Its background is not plain either, so the whole picture is used; give a mask to cut it out."
     return np.full(colors.shape[:2], 255, np.uint8), None, (*notes, whole)
+
+
+def _cut_person(colors: NDArray, seen: Estimate) -> NDArray:
+    """The matte of the person who was seen on a picture (H, W, 3) uint8."""
+    first = seen.masks[0]
+    look_again = functools.partial(find_person_mask, colors, first, seen.landmarks)
+    return refine_matte(colors, first, seen.landmarks, look_again)
 
 
 def _note_unseen(motion: Motion) -> tuple[str, ...]:

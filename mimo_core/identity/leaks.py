@@ -27,6 +27,7 @@ from ..pose.blazepose import (
 from ..pose.landmarks import Landmarks
 
 
+CLEAR, POCKET_RIM = 100, 0.005  # of 255; of the figure's height: a pocket's rim may still be the figure's
 WORK_SIDE = 720  # pixels of the longer side on which colors are compared
 NEARBY = 0.05  # of the figure's height: a cell of the grid on which colors are counted
 SAME_COLOR = (12.0, 7.0, 7.0)  # levels of 8-bit CIELAB: its other sides
@@ -86,23 +87,24 @@ def find_leaks(
     height = mask_height(seen > 127)
     if not height:
         return np.zeros(inside.shape, bool)
-    body, head, spared = _draw_body(landmarks.pixels[0].numpy() * scale, landmarks.confidence[0].numpy(), kept.shape)
+    body, head, spared = mark_bones(landmarks.pixels[0].numpy() * scale, landmarks.confidence[0].numpy(), kept.shape)
     depth = cv2.distanceTransform((seen > 200).astype(np.uint8), cv2.DIST_L2, 5)
     known = kept & (depth > np.where(body, RIM, HAIR[1]) * height) & (body | head)
     away = cv2.distanceTransform((~(kept | (seen > 127))).astype(np.uint8), cv2.DIST_L2, 5)
     ground = (away > RIM * height) & (away < REACH * height)
     if not known.any() or not ground.any():
         return np.zeros(inside.shape, bool)
-    asked = kept & ~known & ~spared
-    ratio = _compare_colors(small, known, ground, asked, height)
     holes = np.zeros(kept.shape, bool)
     if pockets is not None:
-        holes = asked & (cv2.resize(pockets.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
+        holes = kept & ~known & (cv2.resize(pockets.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
+    asked = kept & ~known & (~spared | (holes & ~head))  # a hand on a hip closes a pocket
+    holes &= asked
+    ratio = compare_colors(small, known, ground, asked, height)
     leaks = _find_patches(small, ratio, kept, known, asked, holes, height)
     return inside & (cv2.resize(leaks.astype(np.float32), inside.shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.5)
 
 
-def _draw_body(points: NDArray, confidence: NDArray, shape: tuple[int, int]) -> tuple[NDArray, NDArray, NDArray]:
+def mark_bones(points: NDArray, confidence: NDArray, shape: tuple[int, int]) -> tuple[NDArray, NDArray, NDArray]:
     """What is surely the body of a person with landmarks (33, 2), where the hair is, and what no color decides.
 
     All (H, W) bool. Hair is as dark as any night behind it, and a finger or a shoe is soon lost.
@@ -134,10 +136,13 @@ def _to_pixel(point: NDArray) -> tuple[int, int]:
     return round(float(x)), round(float(y))
 
 
-def _compare_colors(picture: NDArray, known: NDArray, ground: NDArray, asked: NDArray, height: int) -> NDArray:
+def compare_colors(
+    picture: NDArray, known: NDArray, ground: NDArray, asked: NDArray, height: int, *, whole: float = 0.0
+) -> NDArray:
     """How much likelier (H, W) float32 the colors of the pixels `asked` are on the ground; logarithms, 0 elsewhere.
 
-    Both classes' pixels, (H, W) bool, are counted on a grid over place and color (Chen et al. 2007), blurred.
+    Both classes' pixels, (H, W) bool, are counted on a grid over place and color (Chen et al. 2007), blurred. A color
+    anywhere in its class counts `whole` as much as one nearby.
     """
     import cv2
     from scipy.ndimage import map_coordinates
@@ -155,7 +160,7 @@ def _compare_colors(picture: NDArray, known: NDArray, ground: NDArray, asked: ND
     low[:2] = np.floor(low[:2])  # the cells are those of a grid over the whole picture
     high = np.array([rows[-1] + 1, columns[-1] + 1, *lab.max((0, 1))]) / cell
     shape = tuple((np.ceil(high - low) + 2).astype(int))
-    likely = _count_on_grid(locate(ground) - low[:, None], shape), _count_on_grid(locate(known) - low[:, None], shape)
+    likely = [_count_on_grid(locate(pixels) - low[:, None], shape, whole) for pixels in (ground, known)]
     at = locate(asked) - low[:, None]
     on_ground, on_figure = (map_coordinates(counts, at, order=1, mode="nearest") for counts in likely)
     ratio = np.zeros(asked.shape, np.float32)
@@ -163,8 +168,8 @@ def _compare_colors(picture: NDArray, known: NDArray, ground: NDArray, asked: ND
     return ratio
 
 
-def _count_on_grid(places: NDArray, shape: tuple[int, ...]) -> NDArray:
-    """The density of points (5, n) on a grid, blurred."""
+def _count_on_grid(places: NDArray, shape: tuple[int, ...], whole: float) -> NDArray:
+    """The density of points (5, n) on a grid, blurred, and `whole` times its mean over all places added."""
     from scipy.ndimage import gaussian_filter
 
     cells = np.ravel_multi_index(np.round(places).astype(int), shape, mode="clip")
@@ -174,6 +179,8 @@ def _count_on_grid(places: NDArray, shape: tuple[int, ...]) -> NDArray:
     near = gaussian_filter(density, CELL_BLUR, mode="constant", output=density)
     far = gaussian_filter(near, (FAR_BLUR, FAR_BLUR, 0, 0, 0), mode="constant")
     near += np.multiply(far, FAR_WEIGHT, out=far)
+    if whole:
+        near += whole * near.mean((0, 1))
     return near
 
 
@@ -241,3 +248,17 @@ def _share_of_edges(lab: NDArray, patch: NDArray, other: NDArray) -> float:
         shares.append(difference[meets] > EDGE)
     found = np.concatenate(shares)
     return float(found.mean()) if len(found) else 0.0
+
+
+def find_pockets(mask: NDArray) -> NDArray:
+    """What a network's mask leaves clear and encloses, (H, W) bool, without the rim.
+
+    A network loses hair and hems along the outline, but what it leaves open between arm and head is open.
+    """
+    import cv2
+
+    clear = (mask < CLEAR).astype(np.uint8)
+    labels = cv2.connectedComponents(clear, connectivity=4)[1]
+    open_labels = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    depth = cv2.distanceTransform(clear, cv2.DIST_L2, 5)
+    return (depth > POCKET_RIM * (mask_height(mask > 127) or len(mask))) & ~np.isin(labels, open_labels)

@@ -1,12 +1,13 @@
 """Who is on the picture and what is background, at full resolution, along the picture's edges.
 
 A network's mask is coarse and may lose hair and hems. Where the background is plain, what differs from it belongs to
-the character; where it is not, GrabCut (Rother et al. 2004) decides near the mask's outline. A guided filter (He et al.
-2010) makes the edge soft.
+the character; where it is not, `evidence` weighs network and colors. GrabCut (Rother et al. 2004) follows the edges,
+and a guided filter (He et al. 2010) makes them soft.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,21 +15,21 @@ from numpy.typing import NDArray
 
 from ..geometry.box import Box, mask_height
 from ..pose.landmarks import Landmarks
-from .leaks import find_leaks
+from .evidence import settle_figure
+from .leaks import CLEAR, POCKET_RIM, find_leaks, find_pockets
 from .push_pull import push_pull
 
 
 GRABCUT_SIDE = 720  # pixels of the longer side: GrabCut's time grows with the area, its outline is refined afterwards
 LINE_WIDTH = 0.03  # of the figure's height: half the width of a drawing's thickest line; a felt pen's is 0.015
 LINE_GAP = 0.008  # of the picture's longer side: gaps in a drawing's lines that are closed
-CLEAR, POCKET_RIM = 100, 0.005  # of 255; of the figure's height: a pocket's rim may still be the figure's
 FRAME = 0.01  # of the picture's shorter side: how wide a line around it may be
 CROWN_BAND = 0.12  # of the figure's height around the head where its edge is looked for, elsewhere 0.03
 HEAD_PART, HEAD_WIDTH = 0.15, 0.45  # of the figure's height: where the head is, and how wide it is at most
 PLAIN_SHARE = 0.85  # share of the background that must follow a smooth color for it to count as plain
-# The same around a person whom the network has found: a street at 0.91 gave its pole and pavement to the figure, plain
-# walls are at 0.97 and above (2026-11-27).
-PLAIN_AROUND_PERSON = 0.95
+# The same around a person whom the network has found: a street at 0.91 gave its pole and pavement to the figure, a
+# misty meadow at 0.96 took a hem; plain walls are at 0.98 and above (2026-11-28).
+PLAIN_AROUND_PERSON = 0.97
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,20 +40,28 @@ class Backdrop:
     distance: NDArray  # (H, W) float32, how far the picture is from it, in units of its noise
 
 
-def refine_matte(picture: NDArray, mask: NDArray, landmarks: Landmarks | None = None) -> NDArray:
+def refine_matte(
+    picture: NDArray,
+    mask: NDArray,
+    landmarks: Landmarks | None = None,
+    look_again: Callable[[], NDArray] | None = None,
+) -> NDArray:
     """The soft matte (H, W) uint8 of the person that a network's mask (H, W) uint8 marks in a picture (H, W, 3).
 
-    With the person's `landmarks` patches of the background are found that both took for the person.
+    With the person's `landmarks` patches of the background are found that both took for the person. `look_again` gives
+    the mask from several looks; it is asked where the background is not plain.
     """
-    core = _find_core(mask)
     backdrop = _find_plain_backdrop(picture, mask > 127)
-    seeds = _seed_near_mask(mask, core) if backdrop is None else _seed_around_person(backdrop, mask, core)
-    inside = _keep_connected(_run_grabcut(picture, seeds), core)
-    pockets = _find_pockets(mask)
-    if backdrop is None:
-        inside &= ~pockets
+    core = _find_core(mask)
+    if backdrop is not None:
+        inside = _keep_connected(_run_grabcut(picture, _seed_around_person(backdrop, mask, core)), core)
+    elif landmarks is not None and look_again is not None:
+        first, mask = mask, look_again()
+        inside = settle_figure(picture, mask, first, landmarks)
+    else:
+        inside = _keep_connected(_run_grabcut(picture, _seed_near_mask(mask, core)), core) & ~find_pockets(mask)
     if landmarks is not None:
-        inside &= ~find_leaks(picture, inside, mask, landmarks, pockets)
+        inside &= ~find_leaks(picture, inside, mask, landmarks, find_pockets(mask))
     return _soften_edge(picture, inside)
 
 
@@ -233,20 +242,6 @@ def _is_beside_head(mask: NDArray) -> NDArray:
     if len(columns) and np.ptp(columns) < HEAD_WIDTH * box.height:  # else arms are raised
         beside[:top, max(0, columns[0] - reach) : columns[-1] + reach] = True
     return beside
-
-
-def _find_pockets(mask: NDArray) -> NDArray:
-    """What a network's mask leaves clear and encloses, (H, W) bool, without the rim.
-
-    A network loses hair and hems along the outline, but what it leaves open between arm and head is open.
-    """
-    import cv2
-
-    clear = (mask < CLEAR).astype(np.uint8)
-    labels = cv2.connectedComponents(clear, connectivity=4)[1]
-    open_labels = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    depth = cv2.distanceTransform(clear, cv2.DIST_L2, 5)
-    return (depth > POCKET_RIM * (mask_height(mask > 127) or len(mask))) & ~np.isin(labels, open_labels)
 
 
 def _run_grabcut(picture: NDArray, seeds: NDArray) -> NDArray:

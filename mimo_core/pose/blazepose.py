@@ -71,6 +71,13 @@ class CropRegion:
         linear = np.array([[cos, -sin], [sin, cos]]) * self.size / side
         return np.column_stack([linear, np.array(self.center) - linear @ np.full(2, side / 2)])
 
+    def warp_mask(self, mask: np.ndarray, width: int, height: int) -> np.ndarray:
+        """A mask (256, 256) uint8 of what is in the region as (height, width) in frame pixels."""
+        import cv2
+
+        matrix = _opencv_affine(self.frame_from_region())
+        return cv2.warpAffine(mask, matrix, (width, height), flags=cv2.INTER_LINEAR)
+
 
 @dataclass(frozen=True, eq=False)
 class Detection:
@@ -100,10 +107,7 @@ class FramePose:
 
     def warp_mask(self, width: int, height: int) -> np.ndarray:
         """The soft person mask (height, width) uint8 in frame pixels."""
-        import cv2
-
-        matrix = _opencv_affine(self.region.frame_from_region())
-        return cv2.warpAffine(self.mask, matrix, (width, height), flags=cv2.INTER_LINEAR)
+        return self.region.warp_mask(self.mask, width, height)
 
     def move(self, shift: tuple[float, float]) -> FramePose:
         """The same pose elsewhere in the frame, by (x, y) pixels."""
