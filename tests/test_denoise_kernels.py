@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch.testing import assert_close
 
 from mimo_core.denoise import kernels
 from mimo_core.denoise.denoiser import Denoiser
@@ -59,7 +58,7 @@ class TestKernels:
     @torch.no_grad()
     def test_a_whole_pass_gives_the_same_and_leaves_its_inputs_alone(self, device, monkeypatch):
         denoiser, generator = random_weights(Denoiser(TINY)).to(device), torch.Generator().manual_seed(0)
-        shapes = (4, 8, 4, 4), (2, 32, 4, 4), (1, 1, 16)
+        shapes = (4, 8, 5, 6), (2, 32, 5, 6), (1, 1, 16)
         x, pose, token = (torch.randn(shape, generator=generator).to(device) for shape in shapes)
         call = (x, torch.full((4,), 500, device=device), token, None, {"cond_or_uncond": [1, 0]})
         before = x.clone(), pose.clone(), token.clone()
@@ -67,6 +66,7 @@ class TestKernels:
         expected, launched, launch = denoiser(*call, pose=pose), [], kernels.launch
         monkeypatch.setattr(kernels, "has_kernels", has_kernels_on_cpu)
         monkeypatch.setattr(kernels, "launch", lambda name, *a, **k: (launched.append(name), launch(name, *a, **k)))
-        assert_close(denoiser(*call, pose=pose), expected, rtol=0, atol=3e-5)
+        found = denoiser(*call, pose=pose)
+        assert (found - expected).norm() < 2e-5 * expected.norm()
         assert all(torch.equal(*pair) for pair in zip((x, pose, token), before, strict=True))
         assert len(set(launched)) == 6
