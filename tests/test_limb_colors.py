@@ -76,6 +76,19 @@ class TestTone:
         assert clean_hands(narrow_face(surface, baked), baked).seen[surface.hands[0]].sum() > 1000
         assert narrow_face(surface, paint_dressed(surface)) is surface
 
+    def test_hands_that_agree_and_are_as_what_is_free_of_the_face_are_bare(self, surface):
+        """Hair and glasses were taken for the face's skin, and both hands painted with them."""
+        colors = np.tile(np.float32([130, 80, 50]), (len(surface.place), 1))
+        face = np.flatnonzero(surface.face)
+        free = face[np.random.default_rng(0).random(len(face)) < 0.35]
+        hands = surface.hands[0] | surface.hands[1]
+        colors[free] = colors[hands] = SKIN
+        baked = BakedTexture(colors, np.ones(len(colors)), surface.place[:, :2])
+        seen = clean_hands(narrow_face(surface, baked), baked).seen
+        assert (seen[hands] == 1).mean() > 0.99
+        colors[free] = colors[face[0]]  # gloves in a color that the face has not
+        assert np.array_equal(narrow_face(surface, baked).face, surface.face)
+
     def test_a_hand_that_is_not_seen_has_the_color_of_the_other_one(self, surface):
         baked = paint_dressed(surface)
         left, right = surface.hands

@@ -24,7 +24,7 @@ from mimo_core.motion.retarget import retarget_motion
 from mimo_core.proxy.billboard import place_billboard
 from mimo_core.proxy.cloth_layer import find_fingers
 from mimo_core.proxy.coarse import measure_distances
-from mimo_core.proxy.hair import comb_hair, find_hair
+from mimo_core.proxy.hair import comb_hair, find_hair, find_hair_end
 from mimo_core.proxy.hands import clean_hands
 from mimo_core.proxy.hidden import fill_hidden
 from mimo_core.proxy.outline import FittedPicture, move_onto_contour
@@ -276,6 +276,19 @@ class TestHiddenSide:
         assert varied < 0.01 if contrast == 0 else 0.05 < varied < 0.25
         hue = combed / combed.mean(1, keepdims=True)
         assert hue.std(0).max() < 0.01
+
+    def test_hair_on_the_chest_may_be_brighter_than_most_of_it(self):
+        surface = load_surface(512)
+        colors = np.tile(np.float32([240, 190, 170]), (len(surface.place), 1))
+        seen = surface.place[:, 2] > surface.axis[:, 2]
+        hair = np.flatnonzero(surface.hair & seen)
+        colors[hair] = (70, 45, 25)
+        colors[hair[::3]] = (150, 95, 50)
+        chin = surface.place[surface.head > 0.5, 1].min()
+        beside = (np.abs(surface.place[:, 0]) > 0.05) & (surface.place[:, 1] > chin - 0.12) & (surface.head < 0.5)
+        colors[beside & seen] = (150, 95, 50)
+        end = find_hair_end(surface, colors, seen, find_locks(surface, colors, seen, hair))
+        assert end is not None and abs(chin - 0.12 - end) < 0.06
 
     def test_the_tone_of_bright_locks_goes_on_behind_them(self, head):
         """Only the darkest hair counted, so that a dark cap had an edge where front and back meet."""

@@ -26,6 +26,7 @@ STRAND_FADE = 0.01  # meters beside seen hair over which strands begin
 HAIR_BAND = 0.05  # meters of height for which hair on the shoulders is asked at a time
 LONGEST_HAIR = 8  # such bands below the chin
 HAIR_SHARE = 0.12  # of a band's front that must have the hair's color: what hangs at one side of the neck
+SHADES = 3  # tones of hair from shade to light that are asked for
 SURELY_HAIR = 0.5  # of the distance to the face's color that hair on the shoulders may be away from the hair's
 BEHIND_EAR = 0.02  # meters before a neck's axis from which hair beside it is seen
 SHOULDER_REACH = 0.2  # meters from the middle within which hair is looked for
@@ -186,8 +187,14 @@ def find_hair_end(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: 
 
 
 def _is_colored_like(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray) -> NDArray:
-    """Which texels (N,) have the color of the `hair` texels and not the face's: fair hair and bare skin are alike."""
-    return _is_tone(shown, np.median(shown[hair], 0), shown[surface.face & trusted])
+    """Which texels (N,) have a color of the `hair` texels, in shade or light, and not the face's.
+
+    Fair hair and bare skin are alike, so nearness to the hair's color has to be clear.
+    """
+    face = shown[surface.face & trusted]
+    by_brightness = hair[np.argsort(shown[hair].sum(1))]
+    tones = [np.median(shown[part], 0) for part in np.array_split(by_brightness, SHADES) if len(part)]
+    return np.any([_is_tone(shown, tone, face) for tone in tones], axis=0)
 
 
 def _is_tone(shown: NDArray, tone: NDArray, face: NDArray, levels: float = HAIR_RANGE[1]) -> NDArray:

@@ -22,6 +22,7 @@ SHADOW = 25.0  # of lightness below the hand's color that is shading; all beyond
 LIT_SKIN = (0.5, 0.9)  # of a face's texels by brightness: neither eyes, beard and shadow nor shine
 SEEN_SHARE = 0.15  # of a hand's texels that must be seen for them to color the others
 PALM_SHARE = 0.5  # share of a hand's seen texels, nearest to its middle, that say what color it is
+PALM_ON_FACE = 0.2  # of the face that must have the color of both palms for them to be bare
 BESIDE_HAND = 0.06  # heights of the picture around a hand within which what lies behind it is seen
 PLACE_CELLS, OPEN_SHARE = 128, 0.6  # of the picture's height; of a hand that must lie beside the body to be in the open
 LEAST_BEHIND = 0.05  # share of the texels beside a hand that must have its color for it to be what lies behind
@@ -36,7 +37,8 @@ FACE_MIDDLE = 0.03  # meters: half the width of what no hair hangs over
 def narrow_face(surface: BodySurface, baked: BakedTexture) -> BodySurface:
     """The surface with a face as wide as skin is seen: hair over the cheeks widens the fitted head and lies on them.
 
-    It is told by the color of the face's middle.
+    It is told by the color of the face's middle, or by both hands' where the face has that too: glasses and shadow
+    may be most of its middle.
     """
     middle = surface.face & (np.abs(surface.place[:, 0]) < FACE_MIDDLE)
     trusted = baked.seen > TRUSTED_SHARE
@@ -45,7 +47,25 @@ def narrow_face(surface: BodySurface, baked: BakedTexture) -> BodySurface:
     whole, skin = (
         convert_to_lab(np.median(baked.colors[part & trusted], 0)[None])[0] for part in (surface.face, middle)
     )
-    return replace(surface, face=middle) if color_distance(whole, skin) > SAME_COLOR else surface
+    if color_distance(whole, skin) > SAME_COLOR:
+        return replace(surface, face=middle)
+    return _keep_skin_of_hands(surface, baked, trusted, whole)
+
+
+def _keep_skin_of_hands(surface: BodySurface, baked: BakedTexture, trusted: NDArray, whole: NDArray) -> BodySurface:
+    """The surface with those texels of the face that have the color of both hands, if they agree on another one.
+
+    `whole` (3,) is the face's usual color in Lab. Gloves have a color that no face has.
+    """
+    shown = convert_to_lab(baked.colors)
+    palms = [_palm_color(surface, shown, hand & trusted) for hand in surface.hands]
+    if any(palm is None for palm in palms) or color_distance(*palms) > SAME_COLOR:
+        return surface
+    tone = np.mean(palms, 0)
+    alike = surface.face & (color_distance(shown, tone) < SAME_COLOR)
+    share = (alike & trusted).sum() / (surface.face & trusted).sum()
+    is_other = color_distance(whole, tone) > SURELY_HAND and share > PALM_ON_FACE
+    return replace(surface, face=alike) if is_other else surface
 
 
 def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:

@@ -56,8 +56,9 @@ def fill_hidden(
     trusted = baked.seen > TRUSTED_SHARE
     hair = find_hair(surface, baked.colors, trusted)
     is_long = picture is not None and falls_beside_neck(surface, baked, hair, *picture)
-    end = find_hair_end(surface, baked.colors, trusted, hair) if len(hair) else None
-    worn = find_worn_hair(surface, baked.colors, trusted, hair, end)
+    locks = find_locks(surface, baked.colors, trusted, hair)
+    end = find_hair_end(surface, baked.colors, trusted, locks) if len(hair) else None
+    worn = find_worn_hair(surface, baked.colors, trusted, locks, end)
     stray = (worn & surface.arms) | find_stray_skin(surface, baked, trusted)
     stray |= find_stray_colors(surface, baked, trusted)
     trusted &= ~stray
@@ -68,7 +69,6 @@ def fill_hidden(
     if back_side == "mirror":
         _copy_stand_ins(surface, baked, trusted & ~worn & ~beside_arm, colors, ask)
         ask()
-    locks = find_locks(surface, baked.colors, trusted, hair)
     grow_head(surface, baked.colors, trusted, hair, locks, colors, is_long=is_long or end is not None)
     if end is not None and back_side == "mirror":
         hang_hair(surface, baked.colors, trusted, hair, locks, end, colors)
