@@ -6,6 +6,7 @@ import pytest
 from mimo_core.body.model import free_body
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.first_guess import make_first_guess
+from mimo_core.scene.separate import separate_scene
 from mimo_lab.synthetic import make_shot
 
 
@@ -76,3 +77,44 @@ def test_where_much_else_moves_nothing_is_said_to_be_carried(shot, wrists):
     frames, passers = paint(frames, passing, (8, 10))
     coarse[passers] = 0
     assert find(shot, frames, coarse)[0].carried is None
+
+
+def separate(shot, frames, coarse, held_things):
+    clip, masks = Clip.from_array(frames, FPS), Masks.from_array(coarse)
+    return separate_scene(clip, motion=shot.motion, coarse=masks, camera="none", held_things=held_things)
+
+
+@pytest.fixture(scope="module")
+def bag_beside(shot, wrists):
+    """Frames with a bag that the first guess never has, that guess, and where the bag is."""
+    frames, bag = paint(shot.frames, wrists + (-6, 12), (8, 8))
+    coarse = shot.visible.copy()
+    coarse[bag] = 0
+    return frames, coarse, bag & (shot.person == 0)
+
+
+def test_a_bag_that_is_seen_in_all_frames_stays_whole_in_front(shot, bag_beside):
+    frames, coarse, bag = bag_beside
+    scene = separate(shot, frames, coarse, "keep")
+    assert (np.stack(list(scene.occluder)) > 127)[bag].mean() > 0.8
+    assert (np.stack(list(scene.person)) > 127)[bag].mean() < 0.1
+    plate = np.stack(list(scene.plate)).astype(int)
+    assert (abs(plate - frames).max(-1) < 24)[bag].mean() > 0.9  # nothing of it is painted over
+    assert any("stays in front" in note for note in scene.report.notes)
+
+
+def test_the_same_bag_goes_away_whole_where_that_is_chosen(shot, bag_beside):
+    frames, coarse, bag = bag_beside
+    scene = separate(shot, frames, coarse, "remove")
+    assert (np.stack(list(scene.person)) > 127)[bag].mean() > 0.8
+    assert not (np.stack(list(scene.occluder)) > 127)[bag].any()
+    assert not scene.report.notes
+
+
+def test_a_bag_that_comes_and_goes_is_removed_with_a_note_although_it_was_to_be_kept(shot, bag_beside):
+    frames, coarse, bag = bag_beside
+    coarse = coarse.copy()
+    coarse[1::2][bag[1::2]] = 255
+    scene = separate(shot, frames, coarse, "keep")
+    assert (np.stack(list(scene.person)) > 127)[bag].mean() > 0.8
+    assert any("is removed with them" in note for note in scene.report.notes)

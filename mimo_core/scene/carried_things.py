@@ -65,8 +65,9 @@ BODIES_AT_ONCE = 64  # posed together, which bounds memory
 class CarriedThings:
     """Where something is carried in each frame of a clip, in a temporary file."""
 
-    def __init__(self):
-        self.store, self.boxes = FrameStore(), []
+    def __init__(self, units: list[float]):
+        """`units` are the pixels of a body height in each frame, where the person who carries it is."""
+        self.store, self.boxes, self.units = FrameStore(), [], units
 
     def append(self, box: Box | None, layer: np.ndarray | None) -> None:
         """Take in the next frame: `layer` (h, w) uint8 within `box` is MOVES or RESTS; None for nothing."""
@@ -129,7 +130,7 @@ def find_carried_things(
             kept.add(frame, _keep_carried(found, box, anchors[frame], scene[frame], maps, body_height))
     if len(kept) < CARRIED_FRAMES * sum(box is not None for box in boxes):
         return None
-    carried = CarriedThings()
+    carried = CarriedThings([_measure_unit(places, body_height) for places in anchors])
     for box, layer in zip(boxes, _bridge_rests(kept, scan, boxes, round(REST_SECONDS * fps), ask), strict=True):
         carried.append(box, layer)
     return carried
@@ -350,6 +351,11 @@ def _place_anchors(joints: np.ndarray, unit: float) -> Iterator[np.ndarray]:
         yield place(joints[wrist], upright)
         along = joints[wrist] - joints[elbow]
         yield place(joints[wrist], along / max(float(np.linalg.norm(along)), 1e-6))
+
+
+def _measure_unit(anchors: dict, body_height: float) -> float:
+    """The pixels of a body height beside the nearest of some anchors."""
+    return max((1 / float(np.hypot(*place[0, :2])) for place in anchors.values()), default=body_height)
 
 
 class _CarriedMap:

@@ -13,6 +13,7 @@ from ..media.cuts import find_cuts
 from ..media.store import FrameStore
 from ..motion.motion import Motion
 from .camera_motion import CameraPath, CameraTracker
+from .carried_shapes import CarriedShapes
 from .carried_things import CarriedThings, find_carried_things
 from .filters import dilate_mask
 from .fitted_body import BODY_PATCHES, BodyStore, FittedBody, measure_body_height, render_bodies
@@ -52,6 +53,7 @@ class WorkingClip:
     carried: CarriedThings | None = None  # what is held or worn and not in the first guess
     owners: FrameStore | None = None  # F of (h, w) uint8: of several people the one whose body is there or nearest
     others: FrameStore | None = None  # F of (h, w) uint8: where somebody else is BESIDE, BEHIND or IN_FRONT
+    kept: CarriedShapes | None = None  # what is carried, if it stays in front
 
     @property
     def people(self) -> int:

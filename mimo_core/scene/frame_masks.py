@@ -45,10 +45,13 @@ def should_remove_held(
 ) -> bool:
     """Whether what the person holds goes away with them: as was chosen, or because it is not whole.
 
-    What is told from the person in a part of the frames only would be there for a while and then gone.
+    What is told from the person in a part of the frames only would be there for a while and then gone. What is carried
+    beside the first guess of the person decides for both.
     """
     if held_things == "remove":
         return True
+    if working.carried is not None:
+        return working.kept is None
     frames = [frame for frame in range(canvas.start, canvas.stop) if working.boxes[frame] is not None]
     labels = found.labels.tracks.labels_held().keys()
     held = {frame for frame in frames if frame in labels or objects.read_held(frame).any()}
@@ -109,7 +112,11 @@ def assign_owners(
         place = box.cut(working.find_carried(frame))
         carried = (place == MOVES) & (hints & SEEN_APART > 0) | (place == RESTS) & (hints & ALL_APART > 0)
         carried &= ~passes
-        if carried.any():
+        if working.kept is not None:
+            thing = _close_gaps(carried | working.kept.read(frame), HELD_GAP * working.body_height / 2)
+            front = cv2.GaussianBlur((thing & (hints & BODY_SHAPE == 0)).astype(np.uint8) * 255, (3, 3), 0)
+            person, moving = np.minimum(person, 255 - front), np.maximum(moving, front)
+        elif carried.any():
             gone |= _fill_gaps(carried, working.body_height) & ~passes
         if gone.any():
             person = np.maximum(person, _join_to_person(gone, person, working.body_height))
@@ -138,10 +145,14 @@ def _fill_gaps(carried: np.ndarray, body_height: float) -> np.ndarray:
     """What is carried (h, w) bool in one piece: spokes and strings with what is between them."""
     import cv2
 
-    reach = HELD_GAP * body_height / 2
-    closed = erode_mask(dilate_mask(carried, reach), reach).astype(np.uint8)
+    closed = _close_gaps(carried, HELD_GAP * body_height / 2).astype(np.uint8)
     outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(closed, outlines, -1, 1, cv2.FILLED) > 0
+
+
+def _close_gaps(mask: np.ndarray, reach: float) -> np.ndarray:
+    """A mask (h, w) bool without gaps up to twice `reach` pixels wide."""
+    return erode_mask(dilate_mask(mask, reach), reach)
 
 
 def _join_to_person(held: np.ndarray, person: np.ndarray, body_height: float) -> np.ndarray:

@@ -39,6 +39,7 @@ from .appearance import learn_appearance
 from .background import FAINT_ALPHA, HOLE_REACH, Background, collect_background
 from .camera_motion import check_camera
 from .canvas import BackgroundCanvas, make_canvas, plan_canvases
+from .carried_shapes import WHOLE_SHARE, CarriedShapes, find_carried_shapes
 from .coarse_background import estimate_coarse_background
 from .depth import find_nearer
 from .depth_order import find_ranks
@@ -88,8 +89,8 @@ def separate_scene(
     The motion's `others` say where somebody else is: they stay whole, in front of the person or in the plate. A
     `person` that is given wins over them, too.
 
-    What the person holds has one fate, by `held_things`: keep leaves it in front, remove takes it away with them. What
-    cannot be told from the person for most of the clip is removed in either case, and the report says so.
+    What the person holds or carries has one fate, by `held_things`: keep leaves it in front, remove takes it away with
+    them. What is not seen whole for most of the clip is removed in either case, and the report says so.
 
     The plate equals the clip outside the person dilated by 2 % of the body's height, but for the shadow of their feet
     and blurred rims (`find_remains`). Memory does not grow with the clip. Raises InputError for layers of another
@@ -128,11 +129,14 @@ def separate_scene(
         count=tick,
         ask=tick.ask,
     )
+    if working.carried is not None and held_things == "keep" and overrides.occluder is None:
+        result.carried = find_carried_shapes(working, tick.ask)
+        if result.carried.is_whole:
+            working = replace(working, kept=result.carried)
     letters = Letters(working, tick) if seeks_letters else None
     for canvas in plan_canvases(working.path.scaled(1 / working.scale), working.full_boxes()):
         masks, removes_held = find_masks(working, canvas, overrides.plate, tick, held_things)
-        is_lost = removes_held or working.carried is not None
-        result.lost_held |= is_lost and held_things == "keep" and overrides.occluder is None
+        result.lost_held |= removes_held and held_things == "keep" and overrides.occluder is None
         background = None
         if overrides.plate is None:
             background = collect_background(working, canvas, masks, tick, tick.ask, letters)
@@ -344,6 +348,7 @@ class _Result:
     occluders: _PatchStore = field(default_factory=lambda: _PatchStore())
     statistics: SceneStatistics = field(default_factory=SceneStatistics)
     lost_held: bool = False  # what is held was to be kept, but could not be told from the person
+    carried: CarriedShapes | None = None  # how what is carried is seen, if it was to be kept
     is_diffuse: bool = False  # some background was too little seen to be painted
 
     def add(self, frame: int, box: Box, patch: FilledPatch, person: np.ndarray, occluder: np.ndarray, reach) -> None:
@@ -399,7 +404,9 @@ class _Result:
             f"The shot is cut at frame {frame}: what lies behind the person is taken from each side alone."
             for frame in working.cuts
         ]
-        if self.lost_held:
+        if self.carried is not None:
+            notes.append(self._describe_carried(self.carried))
+        elif self.lost_held:
             notes.append(
                 "What the person holds could not be told from them in many frames and is removed with them. "
                 "Give an occluder mask to keep it in front."
@@ -410,6 +417,17 @@ class _Result:
                 "Give a plate to choose what is there."
             )
         return notes
+
+    def _describe_carried(self, shapes: CarriedShapes) -> str:
+        if shapes.is_whole:
+            return (
+                f"What the person carries is seen whole in {shapes.whole_share:.0%} of the frames and stays in front. "
+                "Set held_things to remove to take it away with them."
+            )
+        return (
+            f"What the person carries is seen whole in {shapes.whole_share:.0%} of the frames, too few to stay "
+            f"({WHOLE_SHARE:.0%}), and is removed with them. Give an occluder mask to keep it in front."
+        )
 
 
 class _PatchStore:

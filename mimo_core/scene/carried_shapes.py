@@ -1,0 +1,120 @@
+"""Pass 1, carried things: how steadily they are seen, and which of the first guess is theirs.
+
+A thing that shows itself beside the first guess in nearly all frames is whole: it can stay in front of the new
+character. One that comes and goes, or that the first guess gives to the person for a while, cannot. Pieces of it that
+the first guess has beyond the fitted body are known by their colors: those of what was found carried beside the guess
+in any frame, against those of the person within the fitted body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..geometry.box import Box
+from ..media.store import FrameStore
+from .carried_things import BODY_RIM, FREE_ALPHA, GAP, LEAST_AREA
+from .color_histograms import ColorHistograms, bins_of
+from .filters import dilate_mask, erode_mask
+from .fitted_body import FittedBody
+
+
+if TYPE_CHECKING:
+    from .first_guess import WorkingClip
+
+TAUGHT_ALPHA = 153  # soft mask values from here on within the fitted body teach the person's colors
+ODDS = 1.0  # log odds of the colors for the thing, beyond the body
+FEWEST_TAUGHT = 200  # pixels that teach the colors of the thing
+USUAL_PERCENTILE = 75  # of the area over the frames: as large is the thing when it is seen whole
+LEAST_SHOWN = 1 / 3  # of that area: less is a piece of it; a thing that turns its edge to the camera shows more
+MOST_CHANGE = (
+    2.0  # times as large as in the frame before, or as small: a piece of the person or of the thing changed sides
+)
+SEEN_BODY = 0.5  # of the fitted body in the first guess: where more is hidden, the thing may be, too
+WHOLE_SHARE = 0.7  # of the frames with somebody must show the thing whole for it to stay
+
+
+class CarriedShapes:
+    """Where the first guess has what is carried in each frame, in a temporary file, and how steadily it is seen."""
+
+    def __init__(self):
+        self.store, self.beside, self.all = FrameStore(), [], []
+
+    def append(self, shape: np.ndarray | None) -> None:
+        """Take in the next frame: `shape` (h, w) bool within its box, None with nobody."""
+        self.store.append(np.zeros((1, 1), np.uint8) if shape is None else shape.astype(np.uint8))
+
+    def count(self, beside: float, inside: float) -> None:
+        """Take in the areas of what is carried in a frame, in squared body heights: beside the guess and inside."""
+        self.beside.append(beside)
+        self.all.append(beside + inside)
+
+    def read(self, frame: int) -> np.ndarray:
+        """Where the first guess has what is carried, (h, w) bool within the box of a frame."""
+        return self.store[frame] > 0
+
+    @property
+    def whole_share(self) -> float:
+        """Share of the frames in which the thing shows enough of its usual area beside the first guess, as before."""
+        areas, usual = np.array(self.beside), np.percentile(self.all or [0.0], USUAL_PERCENTILE)
+        if usual <= 0:
+            return 0.0
+        before = np.concatenate([areas[:1], areas[:-1]])
+        is_steady = (areas <= MOST_CHANGE * before) & (before <= MOST_CHANGE * areas)
+        return float(np.mean((areas >= LEAST_SHOWN * usual) & is_steady))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what is carried can stay in front as a whole."""
+        return self.whole_share >= WHOLE_SHARE
+
+
+def find_carried_shapes(working: WorkingClip, ask: Callable[[], None] = lambda: None) -> CarriedShapes:
+    """How the carried things of a clip, which must have some, are seen. `ask()` may raise to cancel."""
+    thing, person, taught = ColorHistograms(), ColorHistograms(), 0
+    frames = range(len(working.boxes))
+    for frame, body in zip(frames, working.bodies(0, len(frames)), strict=True):
+        ask()
+        if working.boxes[frame] is None or body is None:
+            continue
+        bins, guess, beside, inside = _look(working, frame, working.boxes[frame], body)
+        taught += int(beside.sum())
+        thing.add(bins[beside])
+        person.add(bins[inside & (guess > TAUGHT_ALPHA)])
+    shapes = CarriedShapes()
+    for frame, body in zip(frames, working.bodies(0, len(frames)), strict=True):
+        ask()
+        box, unit = working.boxes[frame], working.carried.units[frame]
+        if box is None or body is None or taught < FEWEST_TAUGHT:
+            shapes.append(None if box is None else np.zeros((box.height, box.width), bool))
+            continue
+        bins, guess, beside, inside = _look(working, frame, box, body)
+        beyond = (guess > FREE_ALPHA) & ~dilate_mask(inside, BODY_RIM * unit)
+        beyond &= thing.log_density(bins) - person.log_density(bins) > ODDS
+        shape = _keep_pieces(beyond, beside, unit)
+        shapes.append(shape)
+        if (guess[inside] > FREE_ALPHA).mean() >= SEEN_BODY:
+            shapes.count(float(beside.sum()) / unit**2, float(shape.sum()) / unit**2)
+    return shapes
+
+
+def _look(working: WorkingClip, frame: int, box: Box, body: FittedBody) -> tuple[np.ndarray, ...]:
+    """Within `box` of a frame, all (h, w): color bins, the first guess, what is carried beside it, the fitted body."""
+    guess = box.cut(working.soft[frame])
+    beside = (box.cut(working.find_carried(frame)) > 0) & (guess <= FREE_ALPHA)
+    return bins_of(box.cut(working.pictures[frame])), guess, beside, box.cut(body.silhouette)
+
+
+def _keep_pieces(beyond: np.ndarray, beside: np.ndarray, unit: float) -> np.ndarray:
+    """The pixels (h, w) bool `beyond` the body that are a piece of some size, together with what is `beside` it."""
+    import cv2
+
+    gap = GAP * unit / 2
+    seen = cv2.medianBlur(beyond.astype(np.uint8), 3) > 0
+    closed = erode_mask(dilate_mask(seen | beside, gap), gap)
+    count, label, stats, _ = cv2.connectedComponentsWithStats(closed.astype(np.uint8), connectivity=8)
+    kept = stats[:, cv2.CC_STAT_AREA] >= LEAST_AREA * unit**2
+    kept[0] = False
+    return kept[label] & beyond
