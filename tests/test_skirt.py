@@ -69,6 +69,17 @@ class TestSkirt:
         assert float(moved[front, 2].min()) > 0.15
         assert float(moved[back, 2].abs().max()) < 0.1
 
+    def test_a_wide_one_starts_at_the_waist_and_not_as_a_shelf_at_the_hips(self):
+        whole = identity_of(person(left_shoulder=(0, 0, 20), right_shoulder=(0, 0, -20)))
+        picture, matte = whole.picture.copy(), whole.matte.copy()
+        waist, knees = (HIPS - (0, 12)) + [(-4, 0), (4, 0)], KNEES + [(24, 0), (-24, 0)]
+        corners = np.array([waist[0], HIPS[0] + (22, 0), knees[0], knees[1], HIPS[1] - (22, 0), waist[1]])
+        for image, value in ((picture, GREEN), (matte, 255)):
+            cv2.fillPoly(image, [corners.round().astype(np.int32)], value)
+        skirt = find_skirt(Identity(picture, matte, whole.motion))
+        across, height = skirt.vertices[0, :, 0].abs(), skirt.vertices[0, :, 1]
+        assert float(across[height > height.amax() - 0.01].amax()) < 0.6 * float(across.amax())
+
     def test_trousers_that_touch_above_the_knees_are_none(self):
         assert find_skirt(dress(0.9, gap=0.35)) is None
 

@@ -31,6 +31,7 @@ FILLED_SHARE = 0.75  # of a row between the legs
 HEM_REACH, OPEN_SHARE = 0.05, 0.35  # meters below a hem within which the gap opens, and what may be filled there
 LEAST_HEM_WIDTH = 0.85  # of the largest width: wide trousers are gathered at the ankles, skirts are not
 HEM_RANGE = 0.15  # meters that a hem may be higher or lower than between the legs
+WAIST_REACH, WIDE_TOP = 0.14, 1.3  # meters above the hips; times the waist's width, of a skirt that starts there
 ARM_MARGIN = 3  # pixels at SKIRT_SIDE around arms that hang before a skirt
 ROWS, COLUMNS = 19, 36  # of the mesh, from top to hem and around
 ROUNDNESS = 0.65  # depth of a wide skirt in widths
@@ -160,7 +161,8 @@ def _measure_skirt(body: BodyModel, naked: Tensor, cloth: NDArray, camera: Camer
     opens = is_cut or (len(below) and min(below) < OPEN_SHARE)
     if (hem - crotch) / meter < LEAST_LENGTH or gap < (LEAST_CUT_GAP if is_cut else LEAST_GAP) or not opens:
         return None
-    middle, half = _trace_sides(cloth, gaps, (int(top), hem), camera)
+    middle, half = _trace_sides(cloth, gaps, hips[:, 0].mean(), (int(top - WAIST_REACH * meter), hem))
+    top = _find_waist(half, top, WAIST_REACH * meter)
     if half[hem] < LEAST_HEM_WIDTH * half[int(top) : hem + 1].max():
         return None
     hems = np.full(cloth.shape[1], float(hem))
@@ -186,17 +188,18 @@ def _find_gaps(body: BodyModel, naked: Tensor, camera: Camera, rows: tuple[int, 
 
 
 def _trace_sides(
-    cloth: NDArray, gaps: dict[int, tuple[int, int]], rows: tuple[int, int], camera: Camera
+    cloth: NDArray, gaps: dict[int, tuple[int, int]], center: float, rows: tuple[int, int]
 ) -> tuple[NDArray, NDArray]:
-    """Middle and half width (H,) of the cloth in every row, followed outwards from between the legs; smooth."""
+    """Middle and half width (H,) of the cloth in every row, followed outwards from between the legs; smooth.
+
+    Above the legs it is followed from the column `center`.
+    """
     from scipy.ndimage import gaussian_filter1d, median_filter
 
     height, width = cloth.shape
     left, right = np.full(height, np.nan), np.full(height, np.nan)
     for row in range(max(rows[0], 0), min(rows[1] + 1, height)):
-        if row not in gaps:
-            continue
-        start, end = gaps[row]
+        start, end = gaps.get(row, (int(center), int(center)))
         middle = min(max((start + end) // 2, 0), width - 1)
         outside = np.flatnonzero(~cloth[row])
         before, after = outside[outside < min(start, middle)], outside[outside > max(end, middle)]
@@ -207,6 +210,13 @@ def _trace_sides(
     sides = [np.interp(every, known, median_filter(side[known], 7, mode="nearest")) for side in (left, right)]
     left, right = (gaussian_filter1d(side, 2.0) for side in sides)
     return (left + right) / 2, (right - left) / 2
+
+
+def _find_waist(half: NDArray, top: float, reach: float) -> float:
+    """The row from which a skirt hangs: the narrowest within `reach` above `top`, if it is much wider there."""
+    first = max(int(top - reach), 0)
+    narrowest = first + int(half[first : int(top) + 1].argmin())
+    return float(narrowest) if half[int(top)] > WIDE_TOP * half[narrowest] else top
 
 
 def _flare_out(middle: NDArray, half: NDArray, end: int, last: float, meter: float) -> tuple[NDArray, NDArray]:
