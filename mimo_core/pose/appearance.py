@@ -10,6 +10,7 @@ from .blazepose import HIPS, KNEES, SHOULDERS, CropRegion, FramePose
 
 CROP_SIDE = 48  # pixels of a region in which colors are counted
 LAB_BINS = (4, 8, 8)  # of lightness and the two color axes of Lab; lightness changes with shade
+COLOR_RANGE = (64, 192)  # of the color axes that is told apart, of 0 to 255
 LEAST_BAND_PIXELS = 12  # of a band that tell anything
 UNKNOWN_UNLIKENESS = 0.5  # of two of whom no band is seen in both
 
@@ -25,6 +26,7 @@ def describe_appearance(frame: NDArray, pose: FramePose) -> NDArray:
     matrix = np.array([[scale, 0, left], [0, scale, top]])
     crop = cv2.warpAffine(frame, matrix, (CROP_SIDE, CROP_SIDE), flags=cv2.INTER_AREA)
     lab = cv2.cvtColor(crop, cv2.COLOR_RGB2LAB)
+    lab[..., 1:] = lab[..., 1:].clip(COLOR_RANGE[0], COLOR_RANGE[1] - 1)  # vivid colors are in the outermost bins
     bands = (_cut_band(pose, SHOULDERS, HIPS), _cut_band(pose, HIPS, KNEES))
     return np.stack([_count_lab(lab, points @ matrix[:, :2].T + matrix[:, 2], frame, region) for points in bands])
 
@@ -48,7 +50,7 @@ def _count_lab(lab: NDArray, corners: NDArray, frame: NDArray, region: CropRegio
     inside &= ((x >= low[0]) & (x < high[0]) & (y >= low[1]) & (y < high[1])).astype(np.uint8)
     if inside.sum() < LEAST_BAND_PIXELS:
         return np.zeros(np.prod(LAB_BINS))
-    counts = cv2.calcHist([lab], [0, 1, 2], inside, LAB_BINS, [0, 256, 64, 192, 64, 192]).ravel()
+    counts = cv2.calcHist([lab], [0, 1, 2], inside, LAB_BINS, [0, 256, *COLOR_RANGE, *COLOR_RANGE]).ravel()
     return counts / max(counts.sum(), 1)
 
 

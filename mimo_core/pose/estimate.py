@@ -116,10 +116,11 @@ def _estimate_shown(
     cuts = find_cuts(clip, ticker.wait)
     people: tuple[PersonTrack, ...] = ()
     doubted: list[PersonTrack] = []
-    others = None
+    chosen = others = None
     close = CloseLook(fingers=fingers, networks=networks)
     if boxes is person_mask is None:
-        people, poses, doubted = _follow_somebody(clip, person, at, cuts, networks, ticker.look)
+        people, chosen, doubted = _follow_somebody(clip, person, at, cuts, networks, ticker.look)
+        poses = [chosen.poses.get(frame) for frame in range(frames)]
         stored = Masks.from_frames(draw_masks(clip, poses, close, networks, ticker.draw))
         if with_others:
             seen = [SeenPerson(poses, stored)]
@@ -132,6 +133,8 @@ def _estimate_shown(
     progress(ticker.total, ticker.total)
     assumptions = list_assumptions(motion, focal)
     notes = _list_notes(clip, motion, person, assumptions, people, cuts)
+    if chosen is not None and len(people) > 1:
+        notes = (*notes, *describe_switches(chosen))
     if others is not None:
         motion = replace(motion, others=others.layer)
         notes = (*notes, describe_others(others.most))
@@ -194,10 +197,10 @@ def _follow_somebody(
     cuts: set[int],
     networks: BlazePose | None,
     tick: Callable[[], None],
-) -> tuple[tuple[PersonTrack, ...], list[FramePose | None], list[PersonTrack]]:
-    """Everybody's tracks, the poses of the person who is meant, and the tracks of those who are not believed.
+) -> tuple[tuple[PersonTrack, ...], PersonTrack, list[PersonTrack]]:
+    """Everybody's tracks, that of the person who is meant, and the tracks of those who are not believed.
 
-    Small people are looked for if nobody else is. Whoever is at a point is believed.
+    A track without poses is nobody's. Small people are looked for if nobody else is. Whoever is at a point is believed.
     """
     doubted: list[PersonTrack] = []
     for scale in ("coarse", "fine"):
@@ -214,8 +217,17 @@ def _follow_somebody(
             chosen = None
         if chosen is not None:
             chosen = extend_backwards(clip, chosen, people, cuts, networks=networks, tick=tick)
-            return tuple(people), [chosen.poses.get(frame) for frame in range(len(clip))], doubted
-    return tuple(people), [None] * len(clip), doubted
+            return tuple(people), chosen, doubted
+    return tuple(people), PersonTrack({}, np.zeros((2, 1))), doubted
+
+
+def describe_switches(track: PersonTrack) -> tuple[str, ...]:
+    """From where on a track among several people may be somebody else, as sentences."""
+    return tuple(
+        f"From frame {frame} on who is followed wears something else and may be somebody else. "
+        "Give a mask or boxes if so."
+        for frame in track.doubts
+    )
 
 
 def describe_doubt(doubted: Sequence[PersonTrack]) -> str:

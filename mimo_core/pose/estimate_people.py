@@ -17,6 +17,7 @@ from .estimate import (
     FIT_SHARE,
     Estimate,
     check_guides,
+    describe_switches,
     draw_guided,
     draw_masks,
     estimate_motion,
@@ -168,6 +169,7 @@ def _estimate_one(
 
     motion, landmarks = fit_poses(clip, poses, mask or stored, close, cuts, smoothing, focal, fit)
     progress(total, total)
+    notes += describe_switches(who) if isinstance(who, PersonTrack) else ()
     return Estimate(motion, stored, landmarks, (*notes, *list_gaps(motion.person)))
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..media.cuts import find_cuts
 from ..media.store import FrameStore
 from .appearance import UNKNOWN_UNLIKENESS, compare_appearance, describe_appearance
 from .blazepose import HIPS, SEEN_CONFIDENCE, SHOULDERS, BlazePose, Detection, FramePose, load_blazepose
+from .switches import find_switches, pack_look, unpack_look
 from .tracking import MEMORY_FRAMES, RETRY_FRAMES, follow_person, measure_distance, start_track
 
 
@@ -54,6 +56,7 @@ class PersonTrack:
 
     poses: Mapping[int, FramePose]
     appearance: NDArray  # (2, 256), a sum over frames
+    doubts: tuple[int, ...] = ()  # frames at which the clothes change, so that this may be somebody else from then on
 
     @property
     def presence(self) -> float:
@@ -85,15 +88,17 @@ class Tracklet:
     appearance: NDArray | float = 0.0
     last_frame: int = 0
     masks: FrameStore | None = None  # takes the masks of its poses
+    looks: dict[int, NDArray] = field(default_factory=dict)  # packed appearances, by frame
 
     def add(self, frame: int, pose: FramePose, appearance: NDArray) -> None:
+        self.looks[frame] = pack_look(appearance)
         self.poses[frame] = pose.drop_mask() if self.masks is None else pose.store_mask(self.masks)
         self.appearance = self.appearance + appearance
         self.last_frame = frame
 
     def drop(self, frame: int) -> None:
         """Forget a frame in which somebody else was taken for this person."""
-        del self.poses[frame]
+        del self.poses[frame], self.looks[frame]
         self.last_frame = max(self.poses, default=-1)
 
     @property
@@ -137,7 +142,7 @@ def track_people(
             detections = networks.detect_in_tiles(image, levels=FINE_LEVELS if looks_closely else 1)
             tracklets += _find_newcomers(networks, frame, image, recent, detections, masks)
         tick()
-    tracks = _join_tracklets(merge_alternating(tracklets, cuts, float(clip.fps)), cuts, float(clip.fps))
+    tracks = join_tracklets(merge_alternating(tracklets, cuts, float(clip.fps)), cuts, float(clip.fps))
     tracks = drop_unsure(tracks)
     longest = max((len(track.poses) for track in tracks), default=0)
     least = min(longest, SHORTEST_TRACK * float(clip.fps))
@@ -179,7 +184,7 @@ def find_in_all_shots(chosen: PersonTrack, tracks: Sequence[PersonTrack], cuts: 
 
     Who shows neither trunk nor thighs, as in a close-up, may be anybody.
     """
-    poses = dict(chosen.poses)
+    poses, doubts = dict(chosen.poses), set(chosen.doubts)
     ordered = sorted(cuts)
     shots = {frame: bisect_right(ordered, frame) for track in tracks for frame in track.poses}
     known = {shots[frame] for frame in poses}
@@ -188,8 +193,9 @@ def find_in_all_shots(chosen: PersonTrack, tracks: Sequence[PersonTrack], cuts: 
         shot = shots[min(track.poses)]
         if shot not in known and (away < SAME_IN_OTHER_SHOT or away == UNKNOWN_UNLIKENESS):
             poses |= track.poses
+            doubts |= set(track.doubts)
             known.add(shot)
-    return PersonTrack(poses, chosen.appearance)
+    return PersonTrack(poses, chosen.appearance, tuple(sorted(doubts)))
 
 
 def join_crossings(tracks: Sequence[PersonTrack], cuts: set[int], fps: float) -> list[PersonTrack]:
@@ -209,7 +215,9 @@ def join_crossings(tracks: Sequence[PersonTrack], cuts: set[int], fps: float) ->
             return sorted(tracks, key=lambda track: -track.presence)
         _, first, second = min(pairs)
         before, after = tracks[first], tracks[second]
-        joined = PersonTrack(_cut_poses(before, min(after.poses)) | after.poses, before.appearance + after.appearance)
+        poses = _cut_poses(before, min(after.poses)) | after.poses
+        doubts = tuple(frame for frame in (*before.doubts, *after.doubts) if frame in poses)
+        joined = PersonTrack(poses, before.appearance + after.appearance, doubts)
         tracks = [joined, *(track for number, track in enumerate(tracks) if number not in (first, second))]
 
 
@@ -264,7 +272,7 @@ def extend_backwards(
             if compare_appearance(chosen.appearance, describe_appearance(image, pose)) > OTHER_PERSON:
                 break
             poses[number] = pose.drop_mask()
-    return PersonTrack(poses, chosen.appearance)
+    return replace(chosen, poses=poses)
 
 
 def read_backwards(clip: Clip, start: int, stop: int) -> Iterator[tuple[int, NDArray]]:
@@ -360,7 +368,7 @@ def merge_alternating(tracklets: list[Tracklet], cuts: set[int], fps: float) -> 
         if other is None:
             merged.append(each)
             continue
-        other.poses = each.poses | other.poses
+        other.poses, other.looks = each.poses | other.poses, each.looks | other.looks
         other.appearance = other.appearance + each.appearance
         other.last_frame = max(other.poses)
     return merged
@@ -383,28 +391,55 @@ def _take_turns(one: Tracklet, other: Tracklet, cuts: set[int], fps: float) -> b
     return all(_joint_cost(before, after, cuts, fps) is not None for before, after in parts)
 
 
-def _join_tracklets(tracklets: list[Tracklet], cuts: set[int], fps: float) -> list[PersonTrack]:
-    """Tracks of all people: tracklets that go on where another one ended, the likeliest pairs first."""
-    tracklets = [each for each in tracklets if each.poses]
+def split_at_switches(tracklet: Tracklet, fps: float) -> list[Tracklet]:
+    """The parts of a tracklet that show one person each."""
+    frames = sorted(tracklet.looks)
+    switches = find_switches(frames, [tracklet.looks[frame] for frame in frames], fps)
+    if not switches:
+        return [tracklet]
+    parts = []
+    for start, stop in pairwise([frames[0], *switches, frames[-1] + 1]):
+        looks = {frame: tracklet.looks[frame] for frame in frames if start <= frame < stop}
+        poses = {frame: tracklet.poses[frame] for frame in looks}
+        parts.append(Tracklet(poses, sum(unpack_look(look) for look in looks.values()), max(looks), looks=looks))
+    return parts
+
+
+def join_tracklets(whole: list[Tracklet], cuts: set[int], fps: float) -> list[PersonTrack]:
+    """Tracks of all people: tracklets that go on where another one ended, the likeliest pairs first.
+
+    A tracklet that goes over to somebody else in other clothes is one person up to there, and another one from there
+    on, if either of them is seen elsewhere, before or after; else it stays one, since clothes can be hidden.
+    """
+    tracklets, parts = [], []
+    for each in whole:
+        split = split_at_switches(each, fps) if each.poses else []
+        parts += [(len(tracklets) + number, len(tracklets) + number + 1) for number in range(len(split) - 1)]
+        tracklets += split
     pairs = sorted(
         (cost, first, second)
         for first in range(len(tracklets))
         for second in range(len(tracklets))
-        if (cost := _joint_cost(tracklets[first], tracklets[second], cuts, fps)) is not None
+        if (first, second) not in parts
+        and (cost := _joint_cost(tracklets[first], tracklets[second], cuts, fps)) is not None
     )
     following, preceding = {}, {}
     for _, first, second in pairs:
         if first not in following and second not in preceding:
             following[first], preceding[second] = second, first
+    doubtful = [pair for pair in parts if pair[0] not in following and pair[1] not in preceding]
+    for first, second in doubtful:
+        following[first], preceding[second] = second, first
     people = []
     for start in range(len(tracklets)):
         if start in preceding:
             continue
-        poses, appearance, at = {}, 0.0, start
-        while at is not None:
-            poses, appearance = poses | tracklets[at].poses, appearance + tracklets[at].appearance
-            at = following.get(at)
-        people.append(PersonTrack(poses, appearance))
+        chain = [start]
+        while chain[-1] in following:
+            chain.append(following[chain[-1]])
+        poses = {frame: pose for at in chain for frame, pose in tracklets[at].poses.items()}
+        doubts = tuple(tracklets[second].first_frame for first, second in doubtful if first in chain)
+        people.append(PersonTrack(poses, sum(tracklets[at].appearance for at in chain), doubts))
     return people
 
 
