@@ -118,27 +118,38 @@ def test_who_walks_beside_the_person_is_told_from_them(walk):
 
 
 @pytest.fixture(scope="module")
-def pose():
-    """Somebody as the network sees them, in a frame of 160 pixels."""
-    frame = make_shot(3, size=160, frames=1, samples=1).frames[0]
+def frame():
+    """Somebody in a frame of 160 pixels."""
+    return make_shot(3, size=160, frames=1, samples=1).frames[0]
+
+
+@pytest.fixture(scope="module")
+def pose(frame):
+    """They as the network sees them."""
     found = load_blazepose().find_landmarks(frame, find_people(frame)[0].region)
     return replace(found, score=1.0)
 
 
-def find_beside(pose, lower, **options):
-    """The layer of somebody in an empty clip who is so many sizes of the region `lower` than the person, by frame."""
+def show(frame, shifts):
+    """A clip of somebody who is seen so many pixels further right and down, frame by frame."""
+    return Clip.from_array(np.stack([np.roll(frame, tuple(map(round, shift[::-1])), (0, 1)) for shift in shifts]), 12)
+
+
+def find_beside(frame, pose, lower, **options):
+    """The layer of somebody who is so many sizes of the region `lower` than the person, who is not shown, by frame."""
     poses, size = [pose] * len(lower), pose.region.size
-    beside = {frame: pose.move((0.2 * size, down * size)) for frame, down in enumerate(lower)}
+    shifts = [(0.2 * size, down * size) for down in lower]
+    beside = {at: pose.move(shift) for at, shift in enumerate(shifts)}
     tracks = [PersonTrack(track, np.zeros((2, 1))) for track in (dict(enumerate(poses)), beside)]
-    clip = Clip.from_array(np.full((len(lower), 160, 160, 3), 90, np.uint8), 12)
+    clip = options.pop("clip", None) or show(frame, shifts)
     person = SeenPerson(poses, options.pop("masks", Masks.constant(0, len(lower), 160, 160)))
     return find_others(clip, tracks, [person], **options)
 
 
-def test_who_is_beside_both_of_two_is_in_front_where_they_are_in_front_of_one(pose):
+def test_who_is_beside_both_of_two_is_in_front_where_they_are_in_front_of_one(frame, pose):
     size, frames = pose.region.size, range(3)
     mine, other, far = (pose.move((right * size, down * size)) for right, down in ((0, 0), (0.2, 0.1), (0.3, 0.2)))
-    clip = Clip.from_array(np.full((3, 160, 160, 3), 90, np.uint8), 12)
+    clip = show(frame, [(0.2 * size, 0.1 * size)] * 3)
     tracks = [PersonTrack(dict.fromkeys(frames, each), np.zeros((2, 1))) for each in (mine, other, far)]
     nobody = Masks.constant(0, 3, 160, 160)
     found = find_others(clip, tracks, [SeenPerson([each] * 3, nobody) for each in (mine, far)])
@@ -149,21 +160,28 @@ def test_who_is_beside_both_of_two_is_in_front_where_they_are_in_front_of_one(po
     assert np.count_nonzero(without.layer.mask(1)) < np.count_nonzero(found.layer.mask(1))
 
 
-def test_who_stands_in_front_is_told_in_every_shot_by_itself(pose):
-    found = find_beside(pose, [0.1, 0.1, -0.1, -0.1], cuts={2})
+def test_who_stands_in_front_is_told_in_every_shot_by_itself(frame, pose):
+    found = find_beside(frame, pose, [0.1, 0.1, -0.1, -0.1], cuts={2})
     assert [set(np.unique(each)) for each in found.layer.masks()] == [{0, IN_FRONT}] * 2 + [{0, BEHIND}] * 2
 
 
-def test_who_lies_on_the_person_is_the_person_followed_twice(pose):
-    assert find_beside(pose, [0.1] * 4, masks=Masks.constant(255, 4, 160, 160)) is None
+def test_who_comes_out_otherwise_at_every_look_is_nobody(frame, pose):
+    """The network is as sure of a body in a wall."""
+    empty = Clip.from_array(np.full((4, 160, 160, 3), 90, np.uint8), 12)
+    assert find_beside(frame, pose, [0.1] * 4) is not None
+    assert find_beside(frame, pose, [0.1] * 4, clip=empty) is None
 
 
-def test_a_job_can_be_stopped_at_every_frame_while_others_are_looked_for_and_drawn(pose):
+def test_who_lies_on_the_person_is_the_person_followed_twice(frame, pose):
+    assert find_beside(frame, pose, [0.1] * 4, masks=Masks.constant(255, 4, 160, 160)) is None
+
+
+def test_a_job_can_be_stopped_at_every_frame_while_others_are_looked_for_and_drawn(frame, pose):
     asked, read = [], []
     masks = Masks.constant(0, 4, 160, 160).derive(
         lambda frame: (read.append(len(asked)), np.zeros((160, 160), np.uint8))[1]
     )
-    find_beside(pose, [0.1] * 4, masks=masks, tick=lambda: asked.append(1))
+    find_beside(frame, pose, [0.1] * 4, masks=masks, tick=lambda: asked.append(1))
     assert len(read) >= 8 and all(before < after for before, after in pairwise(read))
 
 

@@ -30,6 +30,7 @@ from .blazepose import (
     load_blazepose,
 )
 from .people import PersonTrack, read_backwards
+from .second_look import is_steady
 from .tracking import follow_person, start_track
 
 
@@ -46,6 +47,7 @@ OTHER_PLACE = 0.12  # mean distance of landmarks, in sizes of the region, from w
 SURE_SCORE = 0.8  # of a pose whose mask is believed
 SURE_MEAN = 0.9  # mean score of somebody who is found beside the person only
 LEAST_SECONDS = 0.25  # in which they are seen
+LOOKS = 4  # frames in which somebody is looked at again from aside
 SURE_MASK = 160  # value from which on a pixel is theirs
 OUTSIDE = 0.5  # share of their pixels outside the person's mask; tracks of the person again had 0.05, others 0.75 to 1
 LEVEL_ANKLES = 0.03  # of the region: ankles that differ by less stand side by side
@@ -91,6 +93,25 @@ class _Other:
     track: PersonTrack
     orders: Sequence[dict[int, int]]
 
+    @property
+    def touching(self) -> PersonTrack:
+        """Their track in the frames in which they touch anybody."""
+        frames = set().union(*self.orders)
+        return replace(self.track, poses={frame: self.track.poses[frame] for frame in sorted(frames)})
+
+
+@dataclass(frozen=True, eq=False)
+class _PaintedFrames:
+    """The frames in which somebody else is seen because a person is painted over."""
+
+    clip: Clip
+    person: SeenPerson
+    other: PersonTrack
+
+    def __call__(self, frame: int) -> NDArray:
+        pose, mask = self.person.poses[frame], self.person.masks[frame]
+        return _paint_over(self.clip[frame], mask, pose, [self.other.poses[frame]])
+
 
 def find_others(
     clip: Clip,
@@ -105,14 +126,24 @@ def find_others(
 
     `people` are everybody's tracks. Who is found only with a person painted over, as in an embrace, counts too. Who of
     two stands nearer is told by their ankles over all frames of a shot in which they touch; a shot begins at each of
-    `cuts`. Of several orders in a pixel the last in this list counts. `tick` is called in every frame; it may raise.
+    `cuts`. Of several orders in a pixel the last in this list counts. Nobody is believed without a second look at some
+    frames. `tick` is called in every frame; it may raise.
     """
+    networks = networks or load_blazepose()
     own = {id(pose) for person in chosen for pose in person.poses if pose is not None}
     tracks = [track for track in people if not any(id(pose) in own for pose in track.poses.values())]
+    readers = [clip.__getitem__] * len(tracks)
     for person in chosen:
         known = [*tracks, *(other.track for other in chosen if other is not person)]
-        tracks += _find_companions(clip, known, person.poses, person.masks, cuts, networks or load_blazepose(), tick)
-    beside = [other for track in tracks if (other := _place_beside(track, chosen, cuts, tick)) is not None]
+        found = _find_companions(clip, known, person.poses, person.masks, cuts, networks, tick)
+        tracks += found
+        readers += [_PaintedFrames(clip, person, track) for track in found]
+    beside = [
+        other
+        for track, read in zip(tracks, readers, strict=True)
+        if (other := _place_beside(track, chosen, cuts, tick)) is not None
+        and is_steady(other.touching, read, networks, tick, looks=LOOKS)
+    ]
     if not beside:
         return None
     frames = range(len(clip))
