@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,10 +15,12 @@ from mimo_core.body.raster import rasterize
 from mimo_core.body.skeleton import JOINT
 from mimo_core.geometry.camera import Camera
 from mimo_core.identity.identity import Identity
+from mimo_core.identity.joints import find_short_joints
 from mimo_core.identity.trust import doubt_fit
 from mimo_core.motion.legs import LEGS
 from mimo_core.motion.motion import Motion
 from mimo_core.motion.retarget import retarget_motion
+from mimo_core.pose.blazepose import HIPS, NOSE, SHOULDERS, WRISTS
 from mimo_core.proxy.proxy import Proxy
 
 
@@ -84,6 +87,12 @@ class TestCartoon:
         crouching = Motion((person(**FOLDED),), 24.0, CAMERA)
         assert "crouches" in doubt_fit(crouching, photograph_cartoon(head=1.0))
 
+    def test_a_large_head_whose_hips_are_not_found_is_drawn_as_a_card(self, cartoon):
+        confidence = torch.ones(1, 24)
+        confidence[0, [JOINT["left_hip"], JOINT["right_hip"]]] = 0
+        hidden = cartoon.motion.with_person(replace(cartoon.motion.person, joint_confidence=confidence))
+        assert "hips are not found" in doubt_fit(hidden, cartoon.matte)
+
     def test_who_sits_is_not_even_with_a_large_head(self):
         sitting = person(**{name: angle for name, angle in FOLDED.items() if "hip" in name})
         vertices = grow_head(BODY, BODY.pose(sitting).vertices[0], GROWTH)
@@ -126,3 +135,39 @@ class TestCartoon:
             return len(split) / len(rows)
 
         assert share_of_legs(alpha) == pytest.approx(share_of_legs(cartoon.matte), abs=0.06)
+
+
+class TestShortJoints:
+    """A doll, nearly half of it head, for whom the network looks for hips below the picture."""
+
+    @pytest.fixture
+    @staticmethod
+    def doll() -> tuple[np.ndarray, np.ndarray]:
+        matte, pixels = np.zeros((200, 160), np.uint8), np.zeros((33, 2), np.float32)
+        cv2.circle(matte, (80, 60), 45, 255, -1)
+        cv2.rectangle(matte, (52, 100), (108, 165), 255, -1)
+        for side in (-1, 1):
+            cv2.line(matte, (80 + 24 * side, 108), (80 + 62 * side, 135), 255, 14)
+            cv2.rectangle(matte, (80 + 17 * side - 10, 160), (80 + 17 * side + 10, 192), 255, -1)
+        pixels[NOSE] = 80, 75
+        for (left, right), (x, y) in {SHOULDERS: (104, 105), HIPS: (95, 220), WRISTS: (90, 95)}.items():
+            pixels[left], pixels[right] = (x, y), (160 - x, y)
+        return matte, pixels
+
+    def test_its_joints_lie_in_the_figure(self, doll):
+        matte, pixels = doll
+        joints = find_short_joints(pixels, matte)
+        for name in ("left_wrist", "right_wrist", "left_knee", "right_ankle", "pelvis"):
+            x, y = joints.at(name).astype(int)
+            assert matte[y, x] > 0, name
+        assert joints.at("left_wrist")[0] > 120 and joints.at("right_wrist")[0] < 40
+        assert joints.at("left_ankle")[0] > 85 and joints.at("right_ankle")[0] < 75
+
+    def test_a_figure_that_is_cut_off_above_its_legs_has_none(self, doll):
+        matte, pixels = doll
+        assert find_short_joints(pixels, matte[:150]) is None
+
+    def test_hips_that_are_seen_are_believed(self, doll):
+        matte, pixels = doll
+        pixels[list(HIPS), 1] = 150
+        assert find_short_joints(pixels, matte) is None

@@ -15,12 +15,12 @@ from ..motion.motion import Motion
 from ..pose.unseen import SEEN_CONFIDENCE
 from .identity import Identity
 from .inverted import is_inverted_mask
-from .joints import PictureJoints, find_silhouette_joints, joints_from_landmarks
+from .joints import PictureJoints, find_short_joints, find_silhouette_joints, joints_from_landmarks
 from .looks import find_person_mask
 from .matte import cut_object, refine_matte
 from .picture import read_mask, split_alpha
 from .prepare import composite_on_white, crop_to_matte, matte_box, pad_to_square, square_padding
-from .trust import doubt_fit
+from .trust import doubt_fit, shows_hips
 
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ def _find_joints(seen: Estimate | None, matte: NDArray) -> PictureJoints | None:
     """The joints at which a card bends: those of the person who was seen, else those of the silhouette."""
     if seen is None:
         return find_silhouette_joints(matte)
-    return joints_from_landmarks(seen.landmarks.pixels[0].numpy())
+    pixels = seen.landmarks.pixels[0].numpy()
+    short = None if shows_hips(seen.motion) else find_short_joints(pixels, matte)
+    return joints_from_landmarks(pixels) if short is None else short
 
 
 def _limit_size(colors: NDArray, alpha: NDArray | None) -> tuple[NDArray, NDArray | None]:

@@ -35,6 +35,9 @@ SURE_TRUNK = 0.7  # confidence of shoulders and hips
 GRID_SIDE = 128  # pixels of the longer side on which ways inside a silhouette are measured
 # Shares of the way from shoulder to fingertips and from hip to toes.
 ARM_SHARES, LEG_SHARES = (0.45, 0.85), (0.45, 0.84)
+# Of the way from the neck down to the soles, for a figure with a large head.
+SHORT_LEGS = (0.65, 0.8, 0.93)  # hips, knees and ankles
+LOW_HIPS, APART = 0.85, 0.12  # where the network puts hips at least; how far up legs stand apart
 LEAST_LIMB = 0.12  # of the figure's height that a limb must be long to be one
 
 
@@ -69,10 +72,47 @@ def find_silhouette_joints(matte: NDArray) -> PictureJoints | None:
     trunk = _find_trunk(matte)
     if trunk is None:
         return None
+    return _follow_limbs(matte, trunk, most_missing=1)
+
+
+def find_short_joints(pixels: NDArray, matte: NDArray) -> PictureJoints | None:
+    """The joints of a figure on two short legs, (H, W) uint8, whose hips the network puts where its soles are or below.
+
+    Shoulders and nose are those of the network's landmarks `pixels` (33, 2), arms the longest ways inside the matte.
+    None for a figure that is cut off, or whose hips are not that low, and where an arm is missing.
+    """
+    found = {name: pixels[number] for name, number in LANDMARKS.items()}
+    neck = (found["left_shoulder"] + found["right_shoulder"]) / 2
+    box = Box.of_mask(matte > 127)
+    if box is None or not neck[1] < box.bottom:
+        return None
+    length = box.bottom - neck[1]
+    lowest = min(found["left_hip"][1], found["right_hip"][1])
+    columns = _find_legs(matte, round(box.bottom - APART * length), box.bottom)
+    if lowest < neck[1] + LOW_HIPS * length or columns is None:
+        return None
+    is_mirrored = found["left_shoulder"][0] < found["right_shoulder"][0]
+    right, left = columns[::-1] if is_mirrored else columns
+    known = {name: found[name] for name in ("nose", "left_shoulder", "right_shoulder")}
+    for side, column in (("left", left), ("right", right)):
+        for joint, share in zip(("hip", "knee", "ankle"), SHORT_LEGS, strict=True):
+            known[f"{side}_{joint}"] = np.array([column, neck[1] + share * length], np.float32)
+    below = matte.copy()
+    below[: round(neck[1])] = 0  # else the longest way from a shoulder leads through the cheek into the hair
+    return _follow_limbs(below, known, most_missing=0)
+
+
+def _follow_limbs(matte: NDArray, trunk: dict[str, NDArray], *, most_missing: int) -> PictureJoints | None:
+    """The joints of a silhouette with those of its trunk; None where more than `most_missing` limbs are.
+
+    Limbs whose ends are known are not looked for.
+    """
     found = dict(trunk)
     ways = _Ways(matte, trunk)
     missing = 0
     for limb, names in LIMBS.items():
+        if names[-1] in found:
+            continue
         way = ways.longest(limb)
         if way is None:
             missing += 1
@@ -80,7 +120,19 @@ def find_silhouette_joints(matte: NDArray) -> PictureJoints | None:
         shares = ARM_SHARES if limb.endswith("arm") else LEG_SHARES
         for name, share in zip(names[1:], shares, strict=True):
             found[name] = way[round(share * (len(way) - 1))]
-    return None if missing > 1 else _assemble(found)
+    return None if missing > most_missing else _assemble(found)
+
+
+def _find_legs(matte: NDArray, top: int, bottom: int) -> tuple[float, float] | None:
+    """The middles of the two legs that stand apart in the lowest rows of a figure; None for one leg, a hem, or more."""
+    inside = (matte[top:bottom] > 127).mean(0) > 0.5
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(np.int8), [0]])))
+    starts, ends = edges[::2], edges[1::2]
+    wide = ends - starts > 0.2 * np.max(ends - starts, initial=1)
+    if wide.sum() != 2:
+        return None
+    first, second = ((starts + ends) / 2)[wide].tolist()
+    return first, second
 
 
 def _assemble(found: dict[str, NDArray]) -> PictureJoints:

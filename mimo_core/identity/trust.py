@@ -12,8 +12,9 @@ from ..body.head import grow_head
 from ..body.model import free_body
 from ..body.skeleton import JOINT
 from ..motion.motion import Motion
+from ..pose.unseen import SEEN_CONFIDENCE
 from .proportions import FittedBody, draw_body, measure_head_growth
-from .stance import measure_leg_share
+from .stance import CARTOON_HEAD, measure_leg_share
 
 
 LARGEST_OUTSIDE = 0.16  # share of the drawn body that may lie outside the matte
@@ -26,13 +27,15 @@ def doubt_fit(motion: Motion, matte: NDArray) -> str | None:
     """Why the body of a motion of one frame, fitted to a matte (H, W) uint8, should not carry the picture; or None.
 
     What one picture hides of such a figure no body brings back: its other side, thighs that point at the camera, a
-    chest under crossed arms.
+    chest under crossed arms, legs of unknown length under a large head.
     """
     fitted = FittedBody.of(motion)
     growth = measure_head_growth(fitted, matte)
     outside = _measure_outside(fitted, growth, matte)
     if outside > LARGEST_OUTSIDE:
         return f"{outside:.0%} of the fitted body lie outside the figure"
+    if growth >= CARTOON_HEAD and not shows_hips(motion):
+        return f"its head is {growth:.1f} times as large as the body's, and its hips are not found"
     at = {name: fitted.joints[number] for name, number in JOINT.items()}
     across = at["left_shoulder"] - at["right_shoulder"]
     turn = math.degrees(math.atan2(abs(float(across[2])), abs(float(across[0]))))
@@ -44,6 +47,12 @@ def doubt_fit(motion: Motion, matte: NDArray) -> str | None:
     if _has_crossed_arms(at):
         return "its arms are crossed in front of it"
     return None
+
+
+def shows_hips(motion: Motion) -> bool:
+    """Whether a hip of a motion's first person is seen in its first frame."""
+    confidence = motion.person.joint_confidence[0]
+    return bool(max(confidence[JOINT["left_hip"]], confidence[JOINT["right_hip"]]) >= SEEN_CONFIDENCE)
 
 
 def _measure_outside(fitted: FittedBody, head_growth: float, matte: NDArray) -> float:
