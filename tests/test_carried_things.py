@@ -1,10 +1,14 @@
 """What is carried beside the person: it moves with them, wherever the first guess of their mask leaves it out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mimo_core.body.model import free_body
 from mimo_core.media.clip import Clip, Masks
+from mimo_core.scene.carried_colors import complete_by_color
+from mimo_core.scene.carried_things import COLORED, MOVES, CarriedThings
 from mimo_core.scene.first_guess import make_first_guess
 from mimo_core.scene.separate import separate_scene
 from mimo_lab.synthetic import make_shot
@@ -118,3 +122,26 @@ def test_a_bag_that_comes_and_goes_is_removed_with_a_note_although_it_was_to_be_
     scene = separate(shot, frames, coarse, "keep")
     assert (np.stack(list(scene.person)) > 127)[bag].mean() > 0.8
     assert any("is removed with them" in note for note in scene.report.notes)
+
+
+def complete(shot, frames, coarse, bag):
+    """What is known by its color in the second half of a clip in which the bag is found in the first half only."""
+    working, _ = find(shot, frames, coarse)
+    carried = CarriedThings([working.body_height] * FRAMES)
+    for frame, box in enumerate(working.boxes):
+        carried.append(box, box.cut(bag[frame]).astype(np.uint8) * MOVES if frame < FRAMES // 2 else None)
+    completed = complete_by_color(replace(working, carried=carried))
+    return np.stack([completed.read(frame, working.size) for frame in range(FRAMES)])[FRAMES // 2 :] == COLORED
+
+
+def test_a_bag_that_hangs_still_is_known_by_its_colors(shot, bag_beside):
+    frames, coarse, bag = bag_beside
+    found, there = complete(shot, frames, coarse, bag), bag[FRAMES // 2 :]
+    assert found[there].mean() > 0.6 and found[~there].mean() < 0.01
+
+
+def test_colors_that_the_scene_has_too_tell_nothing_of_a_bag(shot, bag_beside):
+    frames, coarse, bag = bag_beside
+    wall = paint(frames, np.zeros((FRAMES, 2)), (SIZE, SIZE))[0]
+    frames = np.where((bag | (shot.person > 0))[..., None], frames, wall)
+    assert not complete(shot, frames, coarse, bag).any()

@@ -1,9 +1,9 @@
 """Pass 1, carried things: how steadily they are seen, and which of the first guess is theirs.
 
-A thing that shows itself beside the first guess in nearly all frames is whole: it can stay in front of the new
-character. One that comes and goes, or that the first guess gives to the person for a while, cannot. Pieces of it that
-the first guess has beyond the fitted body are known by their colors: those of what was found carried beside the guess
-in any frame, against those of the person within the fitted body.
+A thing that shows itself beside the first guess, or by colors that the scene does not have, in nearly all frames is
+whole: it can stay in front of the new character. One that comes and goes cannot. Pieces of it that the first guess has
+beyond the fitted body are known by their colors: those of what was found carried beside the guess in any frame, against
+those of the person within the fitted body.
 """
 
 from __future__ import annotations
@@ -13,20 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..geometry.box import Box
 from ..media.store import FrameStore
-from .carried_things import BODY_RIM, FREE_ALPHA, GAP, LEAST_AREA
-from .color_histograms import ColorHistograms, bins_of
+from .carried_colors import CarriedColors, view_carried
+from .carried_things import COLORED, FREE_ALPHA, GAP, LEAST_AREA
 from .filters import dilate_mask, erode_mask
-from .fitted_body import FittedBody
 
 
 if TYPE_CHECKING:
     from .first_guess import WorkingClip
 
-TAUGHT_ALPHA = 153  # soft mask values from here on within the fitted body teach the person's colors
-ODDS = 1.0  # log odds of the colors for the thing, beyond the body
-FEWEST_TAUGHT = 200  # pixels that teach the colors of the thing
 USUAL_PERCENTILE = 75  # of the area over the frames: as large is the thing when it is seen whole
 LEAST_SHOWN = 1 / 3  # of that area: less is a piece of it; a thing that turns its edge to the camera shows more
 MOST_CHANGE = (
@@ -40,16 +35,17 @@ class CarriedShapes:
     """Where the first guess has what is carried in each frame, in a temporary file, and how steadily it is seen."""
 
     def __init__(self):
-        self.store, self.beside, self.all = FrameStore(), [], []
+        self.store, self.told, self.all = FrameStore(), [], []
 
     def append(self, shape: np.ndarray | None) -> None:
         """Take in the next frame: `shape` (h, w) bool within its box, None with nobody."""
         self.store.append(np.zeros((1, 1), np.uint8) if shape is None else shape.astype(np.uint8))
 
-    def count(self, beside: float, inside: float) -> None:
-        """Take in the areas of what is carried in a frame, in squared body heights: beside the guess and inside."""
-        self.beside.append(beside)
-        self.all.append(beside + inside)
+    def count(self, told: float, all_area: float) -> None:
+        """Take in the areas of what is carried in a frame, in squared body heights: of what is told from the person,
+        beside the first guess or by colors that the scene does not have, and of all."""
+        self.told.append(told)
+        self.all.append(all_area)
 
     def read(self, frame: int) -> np.ndarray:
         """Where the first guess has what is carried, (h, w) bool within the box of a frame."""
@@ -57,8 +53,8 @@ class CarriedShapes:
 
     @property
     def whole_share(self) -> float:
-        """Share of the frames in which the thing shows enough of its usual area beside the first guess, as before."""
-        areas, usual = np.array(self.beside), np.percentile(self.all or [0.0], USUAL_PERCENTILE)
+        """Share of the frames in which the thing shows enough of its usual area, as before."""
+        areas, usual = np.array(self.told), np.percentile(self.all or [0.0], USUAL_PERCENTILE)
         if usual <= 0:
             return 0.0
         before = np.concatenate([areas[:1], areas[:-1]])
@@ -73,38 +69,18 @@ class CarriedShapes:
 
 def find_carried_shapes(working: WorkingClip, ask: Callable[[], None] = lambda: None) -> CarriedShapes:
     """How the carried things of a clip, which must have some, are seen. `ask()` may raise to cancel."""
-    thing, person, taught = ColorHistograms(), ColorHistograms(), 0
-    frames = range(len(working.boxes))
-    for frame, body in zip(frames, working.bodies(0, len(frames)), strict=True):
-        ask()
-        if working.boxes[frame] is None or body is None:
-            continue
-        bins, guess, beside, inside = _look(working, frame, working.boxes[frame], body)
-        taught += int(beside.sum())
-        thing.add(bins[beside])
-        person.add(bins[inside & (guess > TAUGHT_ALPHA)])
-    shapes = CarriedShapes()
-    for frame, body in zip(frames, working.bodies(0, len(frames)), strict=True):
-        ask()
-        box, unit = working.boxes[frame], working.carried.units[frame]
-        if box is None or body is None or taught < FEWEST_TAUGHT:
+    colors, shapes = CarriedColors(view_carried(working, ask)), CarriedShapes()
+    for box, view in zip(working.boxes, view_carried(working, ask), strict=True):
+        if view is None or not colors.is_known:
             shapes.append(None if box is None else np.zeros((box.height, box.width), bool))
             continue
-        bins, guess, beside, inside = _look(working, frame, box, body)
-        beyond = (guess > FREE_ALPHA) & ~dilate_mask(inside, BODY_RIM * unit)
-        beyond &= thing.log_density(bins) - person.log_density(bins) > ODDS
-        shape = _keep_pieces(beyond, beside, unit)
-        shapes.append(shape)
-        if (guess[inside] > FREE_ALPHA).mean() >= SEEN_BODY:
-            shapes.count(float(beside.sum()) / unit**2, float(shape.sum()) / unit**2)
+        unlike = colors.is_unlike_person(view.bins)
+        told = view.beside | ((view.carried == COLORED) & unlike)
+        shape = told | _keep_pieces(view.beyond & unlike, view.beside, view.unit)
+        shapes.append(shape & (view.guess > FREE_ALPHA))
+        if (view.guess[view.body] > FREE_ALPHA).mean() >= SEEN_BODY:
+            shapes.count(float(told.sum()) / view.unit**2, float(shape.sum()) / view.unit**2)
     return shapes
-
-
-def _look(working: WorkingClip, frame: int, box: Box, body: FittedBody) -> tuple[np.ndarray, ...]:
-    """Within `box` of a frame, all (h, w): color bins, the first guess, what is carried beside it, the fitted body."""
-    guess = box.cut(working.soft[frame])
-    beside = (box.cut(working.find_carried(frame)) > 0) & (guess <= FREE_ALPHA)
-    return bins_of(box.cut(working.pictures[frame])), guess, beside, box.cut(body.silhouette)
 
 
 def _keep_pieces(beyond: np.ndarray, beside: np.ndarray, unit: float) -> np.ndarray:

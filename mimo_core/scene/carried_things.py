@@ -33,7 +33,7 @@ FREE_ALPHA = 38  # soft mask value below which nobody is there
 SHADOW_LEVELS = 14.0  # from the scene in shadow: the shadow of the person moves with them, too
 MOST_UNSTEADY = 0.25  # of the surroundings: the camera is lost, the light changes, or all of the scene moves
 MOST_HEIGHT = 1.2  # of the picture: what is beside a half body reaches far into the scene
-MOVES, RESTS = 1, 2
+MOVES, RESTS, COLORED = 1, 2, 3
 GAP = 0.02  # of the body height: half of a gap inside a thing, whose even parts look alike while it moves
 SEEN_SHARE = 0.3  # of a piece moves, the rest is between
 LEAST_AREA = 1e-3  # of the squared body height: less is noise
@@ -70,13 +70,13 @@ class CarriedThings:
         self.store, self.boxes, self.units = FrameStore(), [], units
 
     def append(self, box: Box | None, layer: np.ndarray | None) -> None:
-        """Take in the next frame: `layer` (h, w) uint8 within `box` is MOVES or RESTS; None for nothing."""
+        """Take in the next frame: `layer` (h, w) uint8 within `box` as `read` gives it; None for nothing."""
         self.boxes.append(None if layer is None else box)
         self.store.append(np.zeros((1, 1), np.uint8) if layer is None else layer)
 
     def read(self, frame: int, size: tuple[int, int]) -> np.ndarray:
         """MOVES where something moves with the person in a frame of `size` (w, h), RESTS where it was shortly before or
-        after and was followed, else 0; (h, w) uint8."""
+        after and was followed, COLORED where it is known by its colors, else 0; (h, w) uint8."""
         layer = np.zeros(size[::-1], np.uint8)
         if self.boxes[frame] is not None:
             self.boxes[frame].cut(layer)[:] = self.store[frame]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ..media.cuts import find_cuts
 from ..media.store import FrameStore
 from ..motion.motion import Motion
 from .camera_motion import CameraPath, CameraTracker
+from .carried_colors import complete_by_color
 from .carried_shapes import CarriedShapes
 from .carried_things import CarriedThings, find_carried_things
 from .filters import dilate_mask
@@ -151,7 +152,7 @@ def make_first_guess(
         carried = find_carried_things(
             motion, pictures, guesses, boxes, drawn.read(0, len(clip)), path, float(clip.fps), body_height, ask
         )
-    return WorkingClip(
+    working = WorkingClip(
         clip,
         motion,
         mask_source,
@@ -170,6 +171,7 @@ def make_first_guess(
         owners,
         beside,
     )
+    return working if carried is None else replace(working, carried=complete_by_color(working, ask))
 
 
 def working_scale(width: int, height: int, body_height: float) -> float:

@@ -11,7 +11,7 @@ from ..geometry.box import Box
 from ..media.store import FrameStore
 from ..motion.seen import IN_FRONT
 from .canvas import BackgroundCanvas
-from .carried_things import MOVES, RESTS
+from .carried_things import COLORED, MOVES, RESTS
 from .filters import dilate_mask, erode_mask
 from .first_guess import POSSIBLE_PERSON, WorkingClip
 from .labels import ALL_APART, BODY_SHAPE, OWN_COLORED, SEEN_APART, LabelRound
@@ -111,7 +111,7 @@ def assign_owners(
             moving = keep_beside(moving, body | (person > 127), FRONT_REACH * working.body_height)
         place = box.cut(working.find_carried(frame))
         carried = (place == MOVES) & (hints & SEEN_APART > 0) | (place == RESTS) & (hints & ALL_APART > 0)
-        carried &= ~passes
+        carried = (carried | (place == COLORED)) & ~passes
         if working.kept is not None:
             thing = _close_gaps(carried | working.kept.read(frame), HELD_GAP * working.body_height / 2)
             front = cv2.GaussianBlur((thing & (hints & BODY_SHAPE == 0)).astype(np.uint8) * 255, (3, 3), 0)
