@@ -11,7 +11,6 @@ UNKNOWN_COST = 1e4  # of copying from where nothing is known
 RIM_UNKNOWN_COST = 60.0  # of a piece of whose surroundings beside the rim nothing is known
 GUIDE_WEIGHT = 0.4  # of the distance from the appearance that is expected
 GUIDE_LIMIT = 60.0  # levels of that distance beyond which it counts no more
-LEVEL_REACH = 0.25  # of the hole's height: what comes from so far above or below is of another level
 CAPACITY_STEPS = 16  # of whole numbers to one unit of cost
 CHANCE_PAIRS = 4000  # of places that tell how different the surroundings are
 NEIGHBOR_STEPS = ((0, 1), (1, 0))  # from each pixel to the neighbors that follow it
@@ -35,24 +34,13 @@ class OffsetLabels:
         pairs = [np.stack(pair)[:, pair[1] >= 0] for pair in pairs]
         self.first, self.second = np.concatenate(pairs, axis=1)
 
-    def choose(
-        self,
-        looks: np.ndarray,
-        averages: np.ndarray,
-        expected: np.ndarray,
-        ask=lambda: None,
-        *,
-        level_cost: float = 0.0,
-    ) -> None:
+    def choose(self, looks: np.ndarray, averages: np.ndarray, expected: np.ndarray, ask=lambda: None) -> None:
         """Set `labels` (N,) to the offsets of least cost. `ask` is called for each try of an offset.
 
         `looks` (h, w, C) must agree along seams and with the rim, `averages` (h, w, D) stay near the `expected` ones.
-        `level_cost` is what it costs a pixel to come from LEVEL_REACH of the hole's height above or below, or further.
         """
         copies = np.stack([self._copy(looks, offset) for offset in self.offsets])  # (K, N, C)
         cost = np.stack([self._cost_of(looks, averages, expected, offset) for offset in self.offsets])
-        reach = LEVEL_REACH * (np.ptp(self.places[:, 0]) + 1)
-        cost += level_cost * np.minimum(np.abs(self.offsets[:, :1]) / reach, 1)
         self.labels = cost.argmin(0)
         for _ in range(SWEEPS):
             before = self.labels

@@ -12,7 +12,6 @@ MATCHES = 3  # of each patch, and as many more that would fill most of the hole
 LEAST_COVER = 0.7  # of what the best offset fills of the hole from what is known
 MATCH_DISTANCE = 3  # pixels between two of them
 LEAST_KNOWN = 8  # pixels of a patch
-LEVEL_STEPS = 8  # offsets to one side for each width of the hole
 SHADE_SIGMA = 10.0  # pixels: what varies more slowly than this is light, and does not count
 COLOR_WEIGHT = 0.5  # of color against its change from pixel to pixel
 
@@ -53,13 +52,6 @@ def find_offsets(looks: np.ndarray, hole: np.ndarray, known: np.ndarray, ask=lam
         ask()
         offsets.append(_match_patch(layers, squares, known, whole, cover, place))
     return np.unique(np.concatenate(offsets), axis=0)
-
-
-def list_level_offsets(hole: np.ndarray) -> np.ndarray:
-    """Offsets (K, 2) to both sides of a hole (h, w) bool, at its own level."""
-    width = int(np.ptp(np.flatnonzero(hole.any(0)))) + 1
-    steps = np.arange(max(4, width // 4), hole.shape[1], max(3, width // LEVEL_STEPS))
-    return np.stack([np.zeros(2 * len(steps), int), np.concatenate([steps, -steps])], axis=1)
 
 
 def _pick_far_apart(places: np.ndarray, count: int) -> np.ndarray:
