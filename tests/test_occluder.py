@@ -217,6 +217,33 @@ class TestFixedThings:
         plate[truth] = plate[:, 0:10].reshape(-1, 3)
         assert not find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, STATURE).any()
 
+    @pytest.mark.parametrize("places", [(), (2,), (2, 66), (66,)])
+    def test_limbs_beside_which_the_fit_lies_do_not_change_how_far_it_goes(self, post, places):
+        """Seen where they should be are parts of the wall: a third of all seeds."""
+        plate, truth, sightings = post
+        clear = find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, STATURE) > 0.5
+        for left in places:
+            sightings.over[30:75, left : left + 7] = 3
+        found = find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, STATURE) > 0.5
+        assert clear.any()
+        np.testing.assert_array_equal(found, clear)
+
+    def test_a_chest_is_whole_before_a_leg_that_was_behind_its_corner(self):
+        """A striped chest with a frame before a wall; a leg was behind its corner, few frames at each place."""
+        plate = np.random.default_rng(0).integers(120, 140, (100, 120, 3)).astype(np.uint8)
+        truth = np.zeros((100, 120), bool)
+        truth[60:, 30:80] = True
+        plate[truth] = (20, 60, 60)
+        plate[64:, 34:76] = np.where(np.arange(36) % 12 < 6, 200, 160)[:, None, None]
+        sightings = BodyCoverage.empty((120, 100))
+        sightings.over[60:84, 50:66] = 1
+        sightings.over[60:84, 60:66] = sightings.over[60:72, 66:74] = 2
+        sightings.person[10:60, 40:90] = 8
+        sightings.person[60:90, 82:92] = 4
+        found = find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, STATURE) > 0.5
+        covered = np.s_[60:75, 40:80]
+        assert found[covered].mean() > 0.95 and not (found & ~truth).sum() > 0.05 * truth.sum()
+
     def test_ground_on_which_a_foot_is_misplaced_is_no_thing(self, post):
         plate, truth, sightings = post
         sightings.over[25:] = 0

@@ -322,3 +322,22 @@ class TestCoarseBackground:
             scan.add(picture, silhouette, FittedBody(silhouette, patch, centers), frame)
         lingers = scan.estimate().body_lingers
         assert lingers[12:28, 22:38].all() and lingers[32:48, 46:58].all() != leaves
+
+    @pytest.mark.parametrize("fenced", [False, True])
+    def test_the_clothes_of_somebody_who_bends_their_knees_are_no_texture_of_the_scene(self, fenced):
+        """A shirt over trousers, whose hem goes down for a third of the frames, and the same behind a fence."""
+        count = 30
+        (canvas,) = plan_canvases(CameraPath.still(count), [(0, 0, 100, 80)] * count)
+        scan, random = BackgroundScan(canvas, body_height=60.0), np.random.default_rng(0)
+        silhouette, patch = np.zeros((80, 100), bool), np.zeros((80, 100), np.int32)
+        silhouette[10:70, 35:65] = True
+        for frame in range(count):
+            hem = 30 + round(9 * max(0.0, np.sin(frame * 0.9)) + random.normal(0, 1.5))
+            picture = np.full((80, 100, 3), 170, np.uint8)
+            picture[10:hem, 35:65], picture[hem:70, 35:65] = (200, 20, 60), (20, 20, 25)
+            if fenced:
+                picture[:] = np.where(np.arange(80) % 4 < 2, 60, 220)[:, None, None]
+            centers = np.full((BODY_PATCHES, 2), (50.0, hem))
+            scan.add(picture, silhouette, FittedBody(silhouette, patch, centers), frame)
+        still = scan.estimate().still[15:65, 38:62]
+        assert still.all() if fenced else not still.any()

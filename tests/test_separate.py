@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from mimo_core.body.skeleton import JOINTS
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.media.clip import Clip, Masks
@@ -292,3 +293,29 @@ class TestHeldThings:
     def test_another_choice_is_refused(self):
         with pytest.raises(InputError, match="keep, remove"):
             self.separate(range(FRAMES), "throw")
+
+
+@pytest.fixture(scope="module")
+def dance_behind_a_post():
+    return synthetic_shot(1015, size=128, frames=12)
+
+
+@pytest.mark.parametrize(("aside", "turn"), [(0.0, 0), (0.03, 0), (-0.03, 0), (0.0, 10)])
+def test_a_post_in_front_is_as_whole_if_the_fit_lies_a_little_beside_the_dancer(dance_behind_a_post, aside, turn):
+    """By 3 % of the body's height, or with both arms 10 degrees too low."""
+    shot, motion = dance_behind_a_post, dance_behind_a_post.motion
+    tall = max(np.ptp(np.flatnonzero((mask > 0).any(1))) for mask in shot.person)
+    x, y = motion.camera.center
+    pose = motion.person.body_pose.clone()
+    left, right = (3 * JOINTS.index(name) - 1 for name in ("left_shoulder", "right_shoulder"))  # Z, without the root
+    pose[:, left] -= np.deg2rad(turn)
+    pose[:, right] += np.deg2rad(turn)
+    people = (replace(motion.person, body_pose=pose),)
+    motion = replace(motion, camera=replace(motion.camera, center=(x + aside * tall, y)), people=people)
+    scene = separate_scene(Clip.from_array(shot.frames), motion=motion, coarse=Masks.from_array(shot.visible))
+    overlaps = []
+    for found, truth, body in zip(scene.occluder, shot.occluder, shot.person, strict=True):
+        near = dilate_mask(body > 127, 0.04 * tall)
+        if (near & (truth > 127)).any():
+            overlaps.append(iou((found > 127) & near, (truth > 127) & near))
+    assert np.mean(overlaps) > 0.89

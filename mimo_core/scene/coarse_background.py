@@ -65,7 +65,8 @@ class BackgroundScan:
 
     def __init__(self, canvas: BackgroundCanvas, body_height: float):
         self.canvas, self.body_height = canvas, body_height
-        self.free, self.all = BackgroundSamples(canvas), BackgroundSamples(canvas)
+        # Of the same frames everywhere: beside each other, clothes of different moments would look like texture.
+        self.free, self.all = BackgroundSamples(canvas), BackgroundSamples(canvas, is_joint=True)
         self.moved = BodyTravel(canvas)
         self.covered, self.frames = np.zeros(canvas.size[::-1], np.int32), 0
         self.apart = np.zeros(canvas.size[::-1], np.int32)
