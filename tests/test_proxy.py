@@ -786,6 +786,18 @@ class TestRender:
         alpha = rendered(proxy, motion_of(person(turn=10)))[1]
         assert 0.01 < ((alpha > 0) & (alpha < 255)).sum() / (alpha > 0).sum() < 0.3
 
+    def test_fine_stripes_on_a_small_figure_are_their_mean(self):
+        """Only every third texel was asked, so that patterns flickered as the figure moved."""
+        proxy = bake(identity_of(person()))
+        body = proxy.skins[0]
+        side = body.sheet.texture.shape[0]
+        lines = np.where(np.arange(side)[:, None] % 2 > 0, 255, 0).astype(np.uint8)
+        striped = np.dstack([np.broadcast_to(lines, (side, side))] * 3 + [body.sheet.texture[..., 3]])
+        sheet = replace(body.sheet, texture=np.ascontiguousarray(striped))
+        small = replace(proxy, skins=(replace(body, sheet=sheet),))
+        rgb, alpha = rendered(small, motion_of(person()), size=(SIDE // 2, SIDE // 2))
+        assert rgb[cv2.erode(alpha, np.ones((3, 3))) == 255].std() < 30
+
     def test_the_size_can_be_chosen(self, proxy):
         rgb, alpha = rendered(proxy, motion_of(person()), size=(96, 96))
         assert rgb.shape == (96, 96, 3) and alpha.shape == (96, 96)

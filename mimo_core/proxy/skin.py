@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,10 @@ from ..geometry.rotations import matrix_from_axis_angle
 
 
 SAMPLES_PER_AXIS = 2  # per pixel and axis
+NEAREST = 0.05  # meters before the camera
 BLEED_PIXELS = 9  # pixels that colors reach beyond the alpha
+LEVELS, LEAST_LEVEL_SIDE = 4, 32  # halves of a texture for small figures, whose patterns would flicker; pixels
+SHARPER = 0.25  # of a level: how far a texture may be finer than the pixels before it is halved
 MAP_WIDTH = 4096  # OpenCV takes maps of at most 32767 columns
 
 
@@ -35,6 +39,32 @@ class TexturedMesh:
     corners: Tensor  # (T, 3, 2) texture coordinates in texels, centers at .5
     texture: NDArray  # (H, W, 4) uint8, straight RGB and alpha
     two_sided: bool = False
+
+    @functools.cached_property
+    def levels(self) -> list[NDArray]:
+        """The texture and its halves, each of half the size of the one before (Williams 1983)."""
+        import cv2
+
+        levels = [self.texture]
+        while len(levels) < LEVELS and min(levels[-1].shape[:2]) >= 2 * LEAST_LEVEL_SIDE:
+            size = (levels[-1].shape[1] // 2, levels[-1].shape[0] // 2)
+            levels.append(cv2.resize(levels[-1], size, interpolation=cv2.INTER_AREA))
+        return levels
+
+    def choose_level(self, pixels: Tensor) -> int:
+        """Which of `levels` has about one texel a pixel, for vertices at pixels (V, 2)."""
+        screen = _measure_area(pixels[self.faces])
+        seen = screen != 0 if self.two_sided else screen < 0
+        texels, samples = _measure_area(self.corners)[seen].abs().sum(), screen[seen].abs().sum()
+        if not samples > 0:
+            return 0
+        return int(np.clip(np.floor(np.log2(max(float(texels / samples), 1.0)) / 2 + SHARPER), 0, len(self.levels) - 1))
+
+
+def _measure_area(corners: Tensor) -> Tensor:
+    """Twice the signed area (T,) of triangles (T, 3, 2)."""
+    (ax, ay), (bx, by) = (corners[:, 1] - corners[:, 0]).unbind(1), (corners[:, 2] - corners[:, 0]).unbind(1)
+    return ax * by - ay * bx
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +133,7 @@ def draw_meshes(
 
 def _visible_box(vertices: Tensor, camera: Camera) -> Box | None:
     """The box of what can be seen of vertices (V, 3), with room to bleed; None if nothing can."""
-    front = vertices[vertices[:, 2] > 0.05]
+    front = vertices[vertices[:, 2] > NEAREST]
     if not len(front):
         return None
     pixels = camera.pixels(front)
@@ -132,11 +162,16 @@ def _rasterize_samples(
             size=size,
             cull=not sheet.two_sided,
         )
-        _lay_sheet(total, nearest, sheet, raster, shade)
+        level = sheet.choose_level(
+            vertices[:, :2] / vertices[:, 2:].clamp_min(NEAREST) * camera.focal * SAMPLES_PER_AXIS
+        )
+        _lay_sheet(total, nearest, sheet, level, raster, shade)
     return total.reshape(size[1], size[0], 4)
 
 
-def _lay_sheet(total: NDArray, nearest: NDArray, sheet: TexturedMesh, raster: Raster, shade: Tensor | None) -> None:
+def _lay_sheet(
+    total: NDArray, nearest: NDArray, sheet: TexturedMesh, level: int, raster: Raster, shade: Tensor | None
+) -> None:
     """Mix what a raster sees of a sheet into premultiplied RGBA (N, 4) and the depth (N,) of what is nearest."""
     where, face, bary, depth = (getattr(raster, name).numpy() for name in HIT_FIELDS)
     before = nearest.take(where)
@@ -145,7 +180,7 @@ def _lay_sheet(total: NDArray, nearest: NDArray, sheet: TexturedMesh, raster: Ra
     if len(visible) < len(where):
         where, face, depth, before, in_front = (each.take(visible) for each in (where, face, depth, before, in_front))
         bary = bary.take(visible, 0)
-    colors = _sample_texture(sheet, face, bary, shade)
+    colors = _sample_texture(sheet, level, face, bary, shade)
     shown = colors[:, 3] > 0  # transparent margins hide nothing
     mixed = np.flatnonzero(shown & (before > 0) & ~(in_front & (colors[:, 3] == 255)))
     if len(mixed):
@@ -165,8 +200,8 @@ def _whole_rows(colors: NDArray) -> NDArray:
     return colors.view(np.complex128)[:, 0]
 
 
-def _sample_texture(sheet: TexturedMesh, face: NDArray, bary: NDArray, shade: Tensor | None) -> NDArray:
-    """Premultiplied RGBA (N, 4) float32 of a sheet at places on faces (N,), (N, 3), times `shade` (V,)."""
+def _sample_texture(sheet: TexturedMesh, level: int, face: NDArray, bary: NDArray, shade: Tensor | None) -> NDArray:
+    """Premultiplied RGBA (N, 4) float32 of a level of a sheet at places on faces (N,), (N, 3), times `shade` (V,)."""
     import cv2
 
     if not len(face):
@@ -175,9 +210,9 @@ def _sample_texture(sheet: TexturedMesh, face: NDArray, bary: NDArray, shade: Te
     corners = np.ascontiguousarray(sheet.corners.flatten(1).numpy().take(face, 0).T)  # (6, N): x, y of each corner
     place = np.zeros((2, -(-len(face) // MAP_WIDTH) * MAP_WIDTH), np.float32)
     for axis in range(2):
-        place[axis, : len(face)] = _mix_corners(corners[axis::2], bary) - np.float32(0.5)
+        place[axis, : len(face)] = _mix_corners(corners[axis::2], bary) * np.float32(0.5**level) - np.float32(0.5)
     x, y = place.reshape(2, -1, MAP_WIDTH)
-    colors = cv2.remap(sheet.texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    colors = cv2.remap(sheet.levels[level], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     colors = colors.reshape(-1, 4)[: len(face)].astype(np.float32)
     factors = colors[:, 3] / 255
     rgb, factors = torch.from_numpy(colors)[:, :3], torch.from_numpy(factors)
