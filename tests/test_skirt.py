@@ -69,6 +69,17 @@ class TestSkirt:
         assert float(moved[front, 2].min()) > 0.15
         assert float(moved[back, 2].abs().max()) < 0.1
 
+    def test_it_hangs_down_from_hips_that_lean_and_along_those_that_lie(self, dressed):
+        skirt, body = find_skirt(dressed), bake(dressed).identity.body
+        fall = []
+        for lean, bent in ((0, 0), (50, 50), (100, 0)):
+            one = person(left_hip=(-bent, 0, 0), right_hip=(-bent, 0, 0))
+            one.global_orient[0] = torch.tensor([np.deg2rad(lean), 0.0, 0.0])
+            transforms = body.pose(one).transforms[0]
+            way = skirt.posed(transforms, torch.zeros(10))[-36:].mean(0) - transforms[0, :3, 3]
+            fall.append(float(-way[1] / way.norm()))
+        assert min(fall[:2]) > 0.95 and fall[2] < 0.3
+
     def test_a_wide_one_starts_at_the_waist_and_not_as_a_shelf_at_the_hips(self):
         whole = identity_of(person(left_shoulder=(0, 0, 20), right_shoulder=(0, 0, -20)))
         picture, matte = whole.picture.copy(), whole.matte.copy()

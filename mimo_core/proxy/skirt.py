@@ -6,6 +6,7 @@ or the right leg take it, whichever is farthest out.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..body.model import BodyModel
 from ..body.skeleton import JOINT
 from ..body.skinning import blend_skin
 from ..geometry.camera import Camera
+from ..geometry.rotations import matrix_from_axis_angle
 from ..identity.push_pull import push_pull
 from .hands import SAME_COLOR, color_distance, convert_to_lab
 from .outline import FittedPicture
@@ -44,6 +46,8 @@ SOFTNESS = 0.03  # meters over which one push goes over into the next
 LARGEST_SWAY, LOOSE_LENGTH = 0.5, 0.6  # of the way that a hem lags behind; meters of cloth at which it is so loose
 CUT_LENGTH = 0.92  # of the way from hips to ankles, of a skirt whose hem is not in the picture
 LARGEST_FLARE = 0.25  # meters that half the width grows a meter, below the picture's end
+PLUMB = 24  # number among the joints of what hangs down from the hips
+LEANING, LYING = math.radians(60), math.radians(95)  # of the hips: cloth hangs, cloth lies along the body
 LEGS = tuple(tuple(JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")) for side in ("left", "right"))
 
 
@@ -53,19 +57,21 @@ class SkirtMesh:
 
     sheet: TexturedMesh
     vertices: Tensor  # (3, V, 3) in the body's rest pose
-    weights: Tensor  # (3, V, 24)
+    weights: Tensor  # (3, V, 25) of the joints and PLUMB
+    pivot: Tensor  # (3,) of the hips in the rest pose
     along: Tensor  # (3, V) 0 to 1: how far each takes the vertex along from where it hangs
-    outward: Tensor  # (V, 3) unit vectors in the rest pose
+    outward: Tensor  # (V, 3) unit vectors in the rest pose of PLUMB
     shapedirs: Tensor  # (V, 3, 10)
     beside: Tensor  # (V,) long, the vertices of the body whose light falls on these
     sway: Tensor  # (V,) 0 to 1
 
     def posed(self, transforms: Tensor, betas: Tensor, hands: Hands = (None, None)) -> Tensor:
         """World vertices (V, 3) under joint transforms (24, 4, 4); see `SkinnedMesh.posed`. Hands move nothing."""
+        transforms = _add_plumb(transforms, self.pivot)
         rest = self.vertices + self.shapedirs @ betas
         taken = blend_skin(rest.flatten(0, 1), self.weights.flatten(0, 1), transforms[None])[0].unflatten(0, (3, -1))
         taken = torch.lerp(taken[:1], taken, self.along[..., None])
-        outward = self.outward @ transforms[0, :3, :3].mT
+        outward = self.outward @ transforms[PLUMB, :3, :3].mT
         share = ((taken * outward).sum(-1) / SOFTNESS).softmax(0)
         return (taken * share[..., None]).sum(0)
 
@@ -101,6 +107,8 @@ def make_skirt(
     place = _unproject(seen, camera)
     joints = camera.pixels(body.joint_regressor @ naked)
     weights = _weigh_bones(place, joints, camera)
+    pivot = body.joint_regressor[JOINT["pelvis"]] @ body.template
+    transforms = _add_plumb(transforms, pivot)
     rest = torch.stack([unpose(place, weight, transforms, camera) for weight in weights])
     side_of = -angle.sin().repeat(ROWS)  # 1 at the character's right, the picture's left
     along = [
@@ -116,6 +124,7 @@ def make_skirt(
         sheet=TexturedMesh(faces, (pixels * scale)[faces], texture, two_sided=True),
         vertices=rest,
         weights=weights,
+        pivot=pivot,
         along=torch.stack(along),
         outward=_point_outwards(angle, transforms, camera),
         shapedirs=body.shapedirs[beside],
@@ -309,10 +318,12 @@ def _unproject(seen: Tensor, camera: Camera) -> Tensor:
 
 
 def _weigh_bones(place: Tensor, joints: Tensor, camera: Camera) -> Tensor:
-    """Weights (3, N, 24) of the bones for camera-space points (N, 3): hips alone, left leg, right leg."""
-    weights = torch.zeros(3, len(place), len(joints))
-    weights[0, :, JOINT["pelvis"]] = 1
+    """Weights (3, N, 25) of the bones for camera-space points (N, 3): hips alone, left leg, right leg."""
+    weights = torch.zeros(3, len(place), PLUMB + 1)
     row, meter = camera.pixels(place)[:, 1], camera.focal / place[:, 2].mean()
+    low, high = HIP_BLEND
+    hangs = _smoothstep(((row - joints[JOINT["pelvis"], 1]) / meter - low) / (high - low))
+    weights[0, :, JOINT["pelvis"]], weights[0, :, PLUMB] = 1 - hangs, hangs
     for number, (hip, knee, _) in enumerate(LEGS, 1):
         to_hip, to_knee = (
             _smoothstep(((row - joints[joint, 1]) / meter - low) / (high - low))
@@ -324,6 +335,24 @@ def _weigh_bones(place: Tensor, joints: Tensor, camera: Camera) -> Tensor:
     return weights
 
 
+def _add_plumb(transforms: Tensor, pivot: Tensor) -> Tensor:
+    """Joint transforms (24, 4, 4) and as PLUMB that of the hips turned upright about `pivot` (3,), (25, 4, 4).
+
+    Cloth hangs down however the hips lean; of somebody who lies it lies on the ground as they do.
+    """
+    hips = transforms[JOINT["pelvis"]]
+    up = torch.nn.functional.normalize(hips[:3, 1], dim=0)
+    lean = torch.acos(up[1].clamp(-1, 1))
+    sunk = lean * ((LYING - lean) / (LYING - LEANING)).clamp(0, 1)
+    axis = torch.nn.functional.normalize(torch.linalg.cross(up, up.new_tensor([0.0, 1.0, 0.0])), dim=0)
+    turn = matrix_from_axis_angle(axis * sunk)
+    place = hips[:3, :3] @ pivot + hips[:3, 3]
+    plumb = hips.clone()
+    plumb[:3, :3] = turn @ hips[:3, :3]
+    plumb[:3, 3] = turn @ (hips[:3, 3] - place) + place
+    return torch.cat([transforms, plumb[None]])
+
+
 def _smoothstep(value: Tensor) -> Tensor:
     value = value.clamp(0, 1)
     return value * value * (3 - 2 * value)
@@ -333,7 +362,7 @@ def _point_outwards(angle: Tensor, transforms: Tensor, camera: Camera) -> Tensor
     """Unit vectors (V, 3) away from the tube's middle, in the rest pose of the hips."""
     flat = torch.stack([angle.sin(), torch.zeros_like(angle), -angle.cos()], 1)
     world = flat @ camera.extrinsics()[0, :3, :3].to(flat)  # rows times a rotation are its inverse times columns
-    return (world @ transforms[JOINT["pelvis"], :3, :3]).repeat(ROWS, 1)
+    return (world @ transforms[PLUMB, :3, :3]).repeat(ROWS, 1)
 
 
 def _link_rows() -> Tensor:
