@@ -202,9 +202,10 @@ def _is_tone(shown: NDArray, tone: NDArray, face: NDArray, levels: float = HAIR_
     alike = np.abs(shown - tone).mean(1) < levels
     if len(face):
         tones = convert_to_lab(np.stack([tone, np.median(face, 0)]))
-        lab = convert_to_lab(shown)
+        near = np.flatnonzero(alike)
+        lab = convert_to_lab(shown[near])
         to_hair, to_skin = (color_distance(lab, tone) for tone in tones)
-        alike &= to_hair < SURELY_HAIR * to_skin
+        alike[near] = to_hair < SURELY_HAIR * to_skin
     return alike
 
 
