@@ -172,6 +172,20 @@ def test_who_comes_out_otherwise_at_every_look_is_nobody(frame, pose):
     assert find_beside(frame, pose, [0.1] * 4, clip=empty) is None
 
 
+def test_who_is_seen_without_a_head_is_found_beside_the_person(frame, pose, monkeypatch):
+    """As in a wrestle, where the other one's head is behind the person: the detector, which looks for faces, fails."""
+    headless = np.full((160, 256, 3), 120, np.uint8)
+    headless[:, 50:210] = frame
+    headless[: int(pose.pixels[[11, 12], 1].min())] = 120
+    clip = Clip.from_array(np.stack([headless] * 8), 12)
+    monkeypatch.setattr(load_blazepose(), "detect", lambda part: [])
+    person = SeenPerson([pose] * 8, Masks.constant(0, 8, 160, 256))
+    found = find_others(clip, [], [person])
+    assert found.most == 1
+    seen = found.layer.mask(4) > 0
+    assert seen[:, 100:160].sum() > 0.9 * seen.sum() > 500
+
+
 def test_who_lies_on_the_person_is_the_person_followed_twice(frame, pose):
     assert find_beside(frame, pose, [0.1] * 4, masks=Masks.constant(255, 4, 160, 160)) is None
 

@@ -45,7 +45,7 @@ def drop_phantoms(
         if len(kept) == wanted:
             return [*kept, *tracks[number:]], dropped
         is_sure = track.sureness >= SURE and not dropped and not is_doubtful
-        is_somebody = is_sure or (_lasts(clip, track) and is_steady(track, clip.__getitem__, networks, tick))
+        is_somebody = is_sure or (_lasts(clip, track) and is_steady(clip, track, networks, tick))
         (kept if is_somebody else dropped).append(track)
     return kept, dropped
 
@@ -55,28 +55,29 @@ def _lasts(clip: Clip, track: PersonTrack) -> bool:
 
 
 def is_steady(
+    clip: Clip,
     track: PersonTrack,
-    read: Callable[[int], np.ndarray],
     networks: BlazePose,
     tick: Callable[[], None],
     *,
     looks: int = LOOKS,
+    detects: bool = True,
 ) -> bool:
-    """Whether a body comes out alike from aside in some frames of a track; `read` gives a frame (H, W, 3) uint8.
+    """Whether a body comes out alike from aside in some frames of a track.
 
-    If not, they are somebody all the same where the detector finds them. 35 ms a look, as long again where it must.
+    If not, they are somebody all the same where the detector finds them, if it is asked (`detects`). 35 ms a look.
     """
     frames = np.array(sorted(track.poses))
     frames = np.unique(frames[np.linspace(0, len(frames) - 1, looks).round().astype(int)]).tolist()
     away, detected = [], 0
     for frame in frames:
         tick()
-        away.append(_measure_unsteadiness(read(frame), track.poses[frame].region, networks))
-    if np.median(away) <= MOST_UNSTEADY:
-        return True
+        away.append(_measure_unsteadiness(clip[frame], track.poses[frame].region, networks))
+    if np.median(away) <= MOST_UNSTEADY or not detects:
+        return bool(np.median(away) <= MOST_UNSTEADY)
     for frame in frames:
         tick()
-        found = networks.detect_in_tiles(read(frame))
+        found = networks.detect_in_tiles(clip[frame])
         detected += any(covers_detection(track.poses[frame], each) for each in found)
     return detected >= LEAST_DETECTED * len(frames)
 
