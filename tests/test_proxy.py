@@ -681,6 +681,22 @@ class TestOutline:
         drawn = picture.raster(move_onto_contour(seen, picture), BODY.faces).mask[0].numpy() * 255
         assert overlap(drawn, wide) > 0.93 > overlap(mask, wide)
 
+    def test_a_face_keeps_its_form_where_hair_falls_beside_it(self):
+        motion = motion_of(person())
+        _, mask = photograph(motion)
+        seen = CAMERA.view(BODY.pose(person()).vertices)[0]
+        head = CAMERA.pixels(seen)[BODY.weights[:, JOINT["head"]] > 0.5].mean(0).round().int().tolist()
+        hairy = cv2.ellipse(mask.copy(), head, (22, 26), 0, 0, 360, 255, -1)
+        moved = move_onto_contour(seen, FittedPicture(hairy, CAMERA))
+        place, nose = BODY.template, BODY.template[BODY.landmarks["nose"]]
+        lips = (
+            (place[:, 0].abs() < 0.025)
+            & (place[:, 1] - nose[1] + 0.035).abs().lt(0.02)
+            & (place[:, 2] > nose[2] - 0.05)
+        )
+        shape = [points[lips] - points[lips].mean(0) for points in (seen, moved)]
+        assert (shape[1] - shape[0]).norm(dim=1).max() < 0.002
+
 
 class TestShell:
     @pytest.fixture(scope="class")

@@ -27,7 +27,8 @@ CONTOUR_REACH = 0.05  # of the person's height on the picture: how far the outli
 SHIFT_STIFFNESS = (60.0, 30.0, 15.0, 8.0, 4.0)  # of the shift, one round each: first whole limbs, then their parts
 INFLATION_STIFFNESS = 0.1  # of the shift's: an inflation may follow a sleeve
 FIT_COST = 0.01  # pulls towards the naked fit where nothing is known
-HAND_COST = 10.0  # the same for the inflation of hands
+RIGID_COST = 10.0  # the same for the inflation of hands and faces
+FACE = (0.04, 0.05, 0.04)  # meters: before the ears, to both sides, and above the eyes of the free body at rest
 HAND_WEIGHT = 0.3  # how much the outline of hands counts
 HAND_JOINTS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("wrist", "hand")]
 
@@ -48,11 +49,13 @@ class FittedPicture:
 def move_onto_contour(vertices: Tensor, picture: FittedPicture) -> Tensor:
     """Camera-space vertices (V, 3) of the fitted body, moved so that their outline is the matte's.
 
-    Hands move along but keep their form: fingers that the fit has spread otherwise would balloon.
+    Hands and the face move along but keep their form: fingers that the fit has spread otherwise would balloon, and hair
+    beside a face would turn lips and eyelids inside out.
     """
     faces = free_body().faces
     edges = _list_edges(faces)
     hands = np.isin(free_body().parts.numpy(), HAND_JOINTS)
+    rigid = hands | _find_face()
     moved = vertices
     for stiffness in SHIFT_STIFFNESS:
         normals = vertex_normals(moved[None], faces)[0]
@@ -60,8 +63,17 @@ def move_onto_contour(vertices: Tensor, picture: FittedPicture) -> Tensor:
         if not len(rim):
             return moved
         weight = weight * np.where(hands[rim], HAND_WEIGHT, 1)
-        moved = moved + _solve_displacement(normals, edges, hands, (rim, distance, weight), stiffness)
+        moved = moved + _solve_displacement(normals, edges, rigid, (rim, distance, weight), stiffness)
     return moved
+
+
+def _find_face() -> NDArray:
+    """The free body's vertices of eyes, nose and mouth, (V,) bool."""
+    body = free_body()
+    eye, ear = (body.template[body.landmarks[name]] for name in ("left_eye", "left_ear"))
+    x, y, z = body.template.T
+    front = (z > ear[2] + FACE[0]) & (x.abs() < FACE[1]) & (y < eye[1] + FACE[2])
+    return (front & (body.weights[:, JOINT["head"]] > 0.5)).numpy()
 
 
 def _list_edges(faces: Tensor) -> NDArray:
@@ -109,7 +121,7 @@ def _solve_displacement(normals: Tensor, edges: NDArray, rigid: NDArray, asked, 
     )
     smooth = difference.T @ difference
     identity = sparse.identity(count)
-    still = sparse.diags(np.where(rigid, HAND_COST, FIT_COST))
+    still = sparse.diags(np.where(rigid, RIGID_COST, FIT_COST))
     prior = sparse.block_diag(
         [stiffness * smooth + FIT_COST * identity] * 2 + [INFLATION_STIFFNESS * stiffness * smooth + still]
     )
