@@ -111,6 +111,21 @@ class TestBlendGradients:
         np.testing.assert_allclose(results[0][hole], picture[hole], atol=2)
         assert np.abs(results[1] - results[0]).mean() < 2
 
+    def blend_strip(self, left):
+        """A hole that a piece of 240 fills, between 240 on the right and `left` on the left."""
+        picture = np.full((40, 90, 3), 240, np.float32)
+        picture[:, :20] = left
+        hole = np.zeros((40, 90), bool)
+        hole[5:35, 20:70] = True
+        return blend_gradients(picture, hole, ~hole, 0 * picture, 0 * picture, reach=12.0)
+
+    def test_a_thing_that_ends_at_the_rim_does_not_run_over_into_the_hole(self):
+        np.testing.assert_allclose(self.blend_strip((140, 150, 20))[5:35, 20:70], 240, atol=1)
+
+    def test_a_difference_of_light_is_evened_out(self):
+        row = self.blend_strip(210)[20, 20:70, 0]
+        assert row[0] < 216 and row[-1] > 235 and np.abs(np.diff(row)).max() < 4
+
     def test_cancel_stops_it_while_it_solves(self, monkeypatch):
         from mimo_core.scene import gradient_blend
 

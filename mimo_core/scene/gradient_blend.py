@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from .filters import channel_maximum
+
 
 DIRECT_PIXELS = 60_000  # pixels of a hole that are solved for at once; larger ones begin from half the size
+EDGE_LEVELS = 60.0  # a step at the rim that differs so much from the wanted one is an edge of things, not of light
 POLISH_STEPS = 40  # of conjugate gradients from there: what is left is of a few pixels' length
 
 
@@ -23,8 +26,9 @@ def blend_gradients(
 
     `across` and `down` (h, w, 3) are the wanted steps from each pixel to the one on its right and to the one below it.
     Pixels that are neither hole nor known are as if there were none. Colors that do not meet run over into those
-    which the picture shows in the hole within about `reach` pixels. Perez et al., "Poisson Image Editing" (SIGGRAPH
-    2003), in its screened form. `ask` is called between steps, and may raise.
+    which the picture shows in the hole within about `reach` pixels, unless they differ so much (EDGE_LEVELS) that the
+    rim is the edge of something. Perez et al., "Poisson Image Editing" (SIGGRAPH 2003), in its screened form. `ask` is
+    called between steps, and may raise.
     """
     from scipy.sparse.linalg import cg, splu
 
@@ -54,6 +58,8 @@ def _set_up(picture, hole, known, across, down, reach: float):
     for one, two, step in ((here, after, across[here]), (here[::-1], after[::-1], down[here[::-1]])):
         for inner, outer, sign in ((one, two, -1.0), (two, one, 1.0)):
             at = hole[inner] & (hole[outer] | known[outer])
+            off = np.abs(picture[inner] - picture[outer] - sign * step)
+            at &= hole[outer] | (channel_maximum(off) < EDGE_LEVELS)
             row = number[inner][at]
             degree[row] += 1
             wanted[row] += sign * step[at]
