@@ -102,3 +102,24 @@ def test_a_pale_gap_within_a_letter_is_the_letters_and_the_scene_seen_through_it
     gaps = find_pale_gaps(drawn, picture, 80)
     assert gaps[20:26, 20:30].all() and gaps.sum() == 60
     assert not find_pale_gaps(drawn, picture, 50).any()
+
+
+def test_the_white_border_of_a_line_of_letters_is_whole_and_no_wider_over_white_shoes():
+    clip, masks = dancer(leaves=True)
+    step, ink, tint = 4, (230, 10, 150), (240, 150, 215)
+    frames = [picture.repeat(step, 0).repeat(step, 1) for picture in clip]
+    masks = Masks.from_array(np.stack([mask.repeat(step, 0).repeat(step, 1) for mask in masks]))
+    border = np.zeros(frames[0].shape[:2], bool)
+    for frame in range(13, 20):  # the line changes while the person stands there
+        picture = frames[frame]
+        picture[240:336, 240:264] = (120, 90, 80)
+        picture[300:340, 200:310] = (255, 255, 255)  # white shoes
+        for x in (32, 224, 520):
+            for reach, color in (4, (255, 255, 255)), (1, tint), (0, ink):
+                picture[240 - reach : 336 + reach, x - reach : x + 8 + reach] = color
+            border[236:340, x - 4 : x + 12] = True
+    clip = Clip.from_frames(frames, 24)
+    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
+    found = Letters(working, no_tick).read(17, clip[17]) > 0
+    assert found[border].mean() > 0.97  # without its corners
+    assert found[~border].mean() < 0.001

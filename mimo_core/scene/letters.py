@@ -79,9 +79,8 @@ class Letters:
         """The letters over the person in a frame (H, W, 3) uint8, as (H, W) uint8."""
         flags = self.store[self.frames - 1 - frame]
         drawn = flags & DRAWN > 0
-        if self.has_lines:
-            drawn |= self._complete_lines(picture, self.inks[flags >> HUE_SHIFT])
-        drawn = dilate_mask(drawn, 1)
+        lines = self._complete_lines(picture, self.inks[flags >> HUE_SHIFT]) if self.has_lines else drawn
+        drawn = dilate_mask(drawn, 1) | erode_mask(dilate_mask(lines, 2), 2)  # between ink and border both are mixed
         return (drawn | find_pale_gaps(drawn, picture, COUNTER_AREA * self.body_height**2)).astype(np.uint8) * 255
 
     def _complete_lines(self, picture: np.ndarray, still: np.ndarray) -> np.ndarray:
@@ -90,7 +89,7 @@ class Letters:
         if not 0 < line.mean() < LINE_SHARE:
             return still & False
         width = max(1, LINE_MARGIN * self.body_height)
-        strokes, hue = _find_strokes(picture)
+        _, hue = _find_strokes(picture)
         rows = dilate_mask(line[:, None], width)
         ink = self.inks[hue] & rows
         ink |= _keep_filled(ink | (self.shades[hue] & rows), ink)
@@ -98,7 +97,8 @@ class Letters:
         white = channel_maximum(~picture) < 255 - WHITE
         around = dilate_mask(still, width) & ~dilate_mask(still, 1)
         if around.any() and white[around].mean() > WHITE_SHARE:
-            ink |= dilate_mask(ink, width) & white & strokes
+            # Where the border runs into white shoes it has no edge, and beside the ink compression tints it.
+            ink |= dilate_mask(ink, width) & (channel_maximum(~picture) < 255 - PALE)
         return ink
 
 
