@@ -696,6 +696,8 @@ class TestOutline:
         )
         shape = [points[lips] - points[lips].mean(0) for points in (seen, moved)]
         assert (shape[1] - shape[0]).norm(dim=1).max() < 0.002
+        grown = move_onto_contour(seen, FittedPicture(hairy, CAMERA), keep_face=False)[lips]
+        assert (grown - grown.mean(0) - shape[0]).norm(dim=1).max() > 0.02
 
 
 class TestShell:

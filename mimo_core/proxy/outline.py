@@ -46,16 +46,17 @@ class FittedPicture:
         return rasterize(vertices[None], faces, focal=camera.focal, center=camera.center, size=camera.size)
 
 
-def move_onto_contour(vertices: Tensor, picture: FittedPicture) -> Tensor:
+def move_onto_contour(vertices: Tensor, picture: FittedPicture, *, keep_face: bool = True) -> Tensor:
     """Camera-space vertices (V, 3) of the fitted body, moved so that their outline is the matte's.
 
     Hands and the face move along but keep their form: fingers that the fit has spread otherwise would balloon, and hair
-    beside a face would turn lips and eyelids inside out.
+    beside a face would turn lips and eyelids inside out. A cartoon's round cheeks would hide a face that keeps its form
+    (`keep_face`) from aside.
     """
     faces = free_body().faces
     edges = _list_edges(faces)
     hands = np.isin(free_body().parts.numpy(), HAND_JOINTS)
-    rigid = hands | _find_face()
+    rigid = hands | _find_face() if keep_face else hands
     moved = vertices
     for stiffness in SHIFT_STIFFNESS:
         normals = vertex_normals(moved[None], faces)[0]

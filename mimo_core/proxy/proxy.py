@@ -15,6 +15,7 @@ from ..body.head import grow_head
 from ..body.person import Person
 from ..errors import InputError
 from ..identity.identity import Identity
+from ..identity.stance import CARTOON_HEAD
 from ..motion.motion import Motion
 from ..motion.retarget import retarget_onto_body
 from ..progress import Progress, silent, track_progress
@@ -165,7 +166,8 @@ def _dress_identity(identity: Identity) -> Tensor:
     body, camera = identity.body, identity.motion.camera
     vertices = camera.view(body.pose(identity.stance.person).vertices)[0]
     grown = grow_head(body, vertices, identity.head_growth)
-    return move_onto_contour(grown, FittedPicture(identity.matte, camera))
+    keep_face = identity.head_growth < CARTOON_HEAD
+    return move_onto_contour(grown, FittedPicture(identity.matte, camera), keep_face=keep_face)
 
 
 def _picture_brightness(identity: Identity, vertices: Tensor) -> Tensor | None:
