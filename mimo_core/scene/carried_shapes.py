@@ -28,7 +28,7 @@ MOST_CHANGE = (
     2.0  # times as large as in the frame before, or as small: a piece of the person or of the thing changed sides
 )
 SEEN_BODY = 0.5  # of the fitted body in the first guess: where more is hidden, the thing may be, too
-WHOLE_SHARE = 0.7  # of the frames with somebody must show the thing whole for it to stay
+WHOLE_SHARE = 0.7  # of the frames with somebody must show what is held or carried, as a whole, for it to stay
 
 
 class CarriedShapes:

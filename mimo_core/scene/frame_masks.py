@@ -11,6 +11,7 @@ from ..geometry.box import Box
 from ..media.store import FrameStore
 from ..motion.seen import IN_FRONT
 from .canvas import BackgroundCanvas
+from .carried_shapes import WHOLE_SHARE
 from .carried_things import COLORED, MOVES, RESTS
 from .filters import dilate_mask, erode_mask
 from .first_guess import POSSIBLE_PERSON, WorkingClip
@@ -19,7 +20,6 @@ from .object_tracks import END_AREA
 from .sprites import ObjectMasks
 
 
-WHOLE_SHARE = 0.7  # of the frames in which a held thing must be told from the person to be kept in front as a whole
 COVERED_REACH = 0.02  # of the body height: so far beyond the fitted body a fixed object may still cover the person
 OBJECT_RIM = 0.03  # of the body height: so far around a tracked object the rest of its piece is its own
 BESIDE_REACH = 0.06  # of the body height: a piece of the person lies so near the fitted body, or is somebody else's
