@@ -39,7 +39,7 @@ SEARCH_SECONDS = 0.25  # between two looks for somebody beside the person
 BACK_SECONDS = 2.0  # before they are found they are followed back for so long at most
 RETRY_FRAMES = 4  # for which somebody who is lost is looked for where they were
 # Sizes of the region by which a place beside the person is away, where the landmark network looks for somebody whose
-# head the detector does not see. In 20 frames of seven clips with one person it sees nobody there (2026-11-28).
+# head the detector does not see. In 17 frames of eight clips with one person it sees nobody there (2026-11-28).
 PLACES = (-0.3, 0.3)
 SEARCHED = 1.6  # regions of the person wide is what is looked at
 PAINTED_RIM = 0.015  # of the region: so far around the person's mask they are painted over
