@@ -8,6 +8,7 @@ import pytest
 from mimo_core.body.model import free_body
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.carried_colors import complete_by_color
+from mimo_core.scene.carried_shapes import CarriedShapes
 from mimo_core.scene.carried_things import COLORED, MOVES, CarriedThings
 from mimo_core.scene.first_guess import make_first_guess
 from mimo_core.scene.separate import separate_scene
@@ -145,3 +146,20 @@ def test_colors_that_the_scene_has_too_tell_nothing_of_a_bag(shot, bag_beside):
     wall = paint(frames, np.zeros((FRAMES, 2)), (SIZE, SIZE))[0]
     frames = np.where((bag | (shot.person > 0))[..., None], frames, wall)
     assert not complete(shot, frames, coarse, bag).any()
+
+
+class TestWholeShare:
+    @staticmethod
+    def count(areas):
+        shapes = CarriedShapes()
+        for area in areas:
+            shapes.count(area, max(area, 0.5))
+        return shapes.whole_share
+
+    def test_a_thing_that_turns_is_whole_and_one_in_changing_pieces_is_not(self):
+        assert self.count([0.5, 0.7, 1.0, 0.8, 0.5, 0.3, 0.5]) == 1
+        # In frames beside a jump one of both is wrong, and nothing tells which.
+        assert self.count([0.4, 1.2, 0.4, 0.4, 1.2, 0.4, 0.4, 0.4]) == 2 / 8
+
+    def test_nothing_is_never_whole(self):
+        assert self.count([]) == self.count([0.0]) == 0

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 USUAL_PERCENTILE = 75  # of the area over the frames: as large is the thing when it is seen whole
 LEAST_SHOWN = 1 / 3  # of that area: less is a piece of it; a thing that turns its edge to the camera shows more
-MOST_CHANGE = (
-    2.0  # times as large as in the frame before, or as small: a piece of the person or of the thing changed sides
-)
+# Times as large as in a frame beside it, or as small: in one of both a piece of the person or the thing changed sides.
+MOST_CHANGE = 2.0
 SEEN_BODY = 0.5  # of the fitted body in the first guess: where more is hidden, the thing may be, too
 WHOLE_SHARE = 0.7  # of the frames with somebody must show what is held or carried, as a whole, for it to stay
 
@@ -53,12 +52,13 @@ class CarriedShapes:
 
     @property
     def whole_share(self) -> float:
-        """Share of the frames in which the thing shows enough of its usual area, as before."""
+        """Share of the frames in which the thing shows enough of its usual area, as in those before and after."""
         areas, usual = np.array(self.told), np.percentile(self.all or [0.0], USUAL_PERCENTILE)
         if usual <= 0:
             return 0.0
-        before = np.concatenate([areas[:1], areas[:-1]])
-        is_steady = (areas <= MOST_CHANGE * before) & (before <= MOST_CHANGE * areas)
+        before, after = areas[:-1], areas[1:]
+        is_step = (after > MOST_CHANGE * before) | (before > MOST_CHANGE * after)
+        is_steady = ~np.concatenate([[False], is_step]) & ~np.concatenate([is_step, [False]])
         return float(np.mean((areas >= LEAST_SHOWN * usual) & is_steady))
 
     @property
