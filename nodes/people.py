@@ -59,8 +59,9 @@ class MimoChoosePeople(io.ComfyNode):
                     f"A scene is that of one person, but people is {people!r}. Choose one, or leave the scene open."
                 )
             scene = select_person(scene, motion, numbers[0])
-        chosen = motion.choose_people(numbers) if scene else choose_people_among(motion, numbers)
-        return io.NodeOutput(chosen, scene, ui=show_motion(chosen, progress=make_progress()))
+        progress = make_progress()
+        chosen = choose_people_among(motion, numbers, progress) if scene is None else motion.choose_people(numbers)
+        return io.NodeOutput(chosen, scene, ui=show_motion(chosen, progress=progress))
 
 
 def parse_numbers(text: str) -> list[int]:

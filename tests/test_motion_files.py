@@ -282,6 +282,37 @@ class TestMasksThatTheEstimatorSaw:
         assert motion.seen is None and np.array_equal(np.stack(list(motion.others.masks())), masks)
         assert np.array_equal(np.stack(list(motion[1:3].others.masks())), masks[1:3])
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("others", np.zeros(3, np.float32)),
+            ("others", np.zeros((2, 2), np.uint8)),
+            ("others.lengths", np.array([1, 2, 3, 4])),
+            ("others.lengths", np.full(5, np.nan)),
+            ("others.lengths", np.array([-1, 0, 0, 0, 1])),
+            ("others.lengths", np.array([1 << 62] * 5)),
+        ],
+    )
+    def test_of_others_whose_arrays_are_garbled_are_refused(self, tmp_path, name, value):
+        layer = SeenMasks.from_masks(Masks.from_array(soft_masks() % 4))
+        save_motion(tmp_path / "m.npz", replace(random_motion(), others=layer))
+        with np.load(tmp_path / "m.npz") as arrays:
+            np.savez(tmp_path / "m.npz", **{**arrays, name: value})
+        with pytest.raises(InputError):
+            load_motion(tmp_path / "m.npz")
+
+    def test_of_others_that_hold_more_than_three_orders_are_refused_when_they_are_read(self):
+        layer = SeenMasks.from_masks(Masks.from_array(np.full((FRAMES, 4, 4), 7, np.uint8)))
+        with pytest.raises(InputError, match="it holds 7, not 0 to 3"):
+            layer.orders()[0]
+
+    def test_of_others_in_another_size_are_refused(self):
+        seen, others = (
+            SeenMasks.from_masks(Masks.from_array(np.zeros((FRAMES, side, side), np.uint8))) for side in (4, 6)
+        )
+        with pytest.raises(InputError, match="4x4 and 6x6"):
+            replace(random_motion(), seen=seen, others=others)
+
     def test_of_another_length_are_refused(self):
         seen = SeenMasks.from_masks(Masks.from_array(soft_masks()))
         for name in ("seen", "others"):

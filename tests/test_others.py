@@ -220,6 +220,15 @@ def test_who_is_left_out_of_a_motion_of_several_is_one_of_the_others():
         assert choose_people_among(replace(motion, people=people, seen=seen), [0, 1]).others is None
 
 
+def test_the_choice_among_several_can_be_stopped():
+    _, walks, stands, _ = couple()
+    seen = SeenMasks.join([SeenMasks.from_masks(Masks.from_array(each * np.uint8(255))) for each in (walks, stands)])
+    motion, asked = make_motion(None), []
+    several = replace(motion, people=motion.people * 2, seen=seen)
+    choose_people_among(several, [0], lambda done, total: asked.append((done, total)))
+    assert asked == [(frame, FRAMES) for frame in range(FRAMES)]
+
+
 def test_the_layer_needs_little_memory(walk):
     """Bytes a frame, of pictures of 256 x 192."""
     content, _ = walk[1].motion.others.arrays()

@@ -11,34 +11,38 @@ from torch import Tensor
 
 from ..body.person import Person
 from ..media.clip import Masks
+from ..progress import Progress, silent
 from .motion import Motion
-from .seen import BEHIND, BESIDE, IN_FRONT, SeenMasks
+from .seen import BEHIND, BESIDE, IN_FRONT, SURE_MASK, SeenMasks
 
 
-SURE_MASK = 160  # value from which on a pixel is somebody's, as in `pose.others`
 LEVEL = 0.3  # meters of depth by which people who stand side by side differ at most
 
 
-def choose_people_among(motion: Motion, numbers: Sequence[int]) -> Motion:
+def choose_people_among(motion: Motion, numbers: Sequence[int], progress: Progress = silent) -> Motion:
     """`Motion.choose_people`, in whose `others` are those who are left out, where the motion has masks of everybody.
 
-    Who is nearer is told by the median distance from the camera over all frames. Raises InputError as there.
+    Who is nearer is told by the median distance from the camera over all frames. `progress` may raise to cancel. Raises
+    InputError as there.
     """
     chosen = motion.choose_people(numbers)
     left = [number for number in range(len(motion.people)) if number not in numbers]
     if not left or motion.seen is None or motion.seen.people < len(motion.people):
         return chosen
-    layer = SeenMasks.from_masks(Masks.from_frames(_draw_left_out(motion, numbers, left)))
+    layer = SeenMasks.from_masks(Masks.from_frames(_draw_left_out(motion, numbers, left, progress)))
     return replace(chosen, others=layer)
 
 
-def _draw_left_out(motion: Motion, numbers: Sequence[int], left: Sequence[int]) -> Iterator[NDArray]:
+def _draw_left_out(
+    motion: Motion, numbers: Sequence[int], left: Sequence[int], progress: Progress
+) -> Iterator[NDArray]:
     """Each frame of `Motion.others` (H, W) uint8: what it was, or the greatest order of somebody who is left out."""
     depths = [_measure_depth(motion, person) for person in motion.people]
     orders = {other: max(_find_order(motion, depths, other, number) for number in numbers) for other in left}
-    mine, known = motion.seen.choose(numbers).masks(), motion.others and motion.others.masks()
+    mine, known = motion.seen.choose(numbers).masks(), None if motion.others is None else motion.others.orders()
     theirs = {other: motion.seen.choose([other]).masks() for other in left}
     for frame, own in enumerate(mine):
+        progress(frame, len(mine))
         found = np.zeros_like(own) if known is None else known[frame]
         for other, masks in theirs.items():
             mask = masks[frame]

@@ -46,6 +46,13 @@ class Motion:
                 raise InputError(f"The motion has {self.frames} frames but was seen with {len(masks)} masks.")
         if self.seen is not None and self.seen.people not in (1, len(self.people)):
             raise InputError(f"The motion has {len(self.people)} people but masks of {self.seen.people}.")
+        sizes = {(masks.width, masks.height) for masks in (self.seen, self.others) if masks is not None}
+        if len(sizes) > 1:
+            (width, height), (other_width, other_height) = sorted(sizes)
+            raise InputError(
+                f"The motion was seen with masks of one clip in two sizes, {width}x{height} and "
+                f"{other_width}x{other_height}. Estimate it again."
+            )
 
     @property
     def person(self) -> Person:

@@ -18,6 +18,7 @@ from ..progress import Progress, silent
 
 
 BESIDE, BEHIND, IN_FRONT = 1, 2, 3  # of the people of a motion: where somebody else is; 0 is nobody else
+SURE_MASK = 160  # value of a soft mask from which on a pixel is somebody's where two people meet
 LARGEST_PACKED = 1 << 30  # bytes of all compressed masks; 10 000 masks of 1920x1080 have about 100 MB
 
 
@@ -26,9 +27,9 @@ class SeenMasks:
     """The masks of the people in the clip that a motion was taken from: (height, width) uint8 per frame and person.
 
     They are soft guesses, 0 to 255, as the estimator made them, lossless; as the layer of everybody else they hold
-    BESIDE, BEHIND and IN_FRONT. Each is compressed by itself with zlib, so
-    that a part of the frames costs nothing and random access is cheap: `packed` has all people of the first frame, then
-    of the second. `width` and `height` are those of the clip.
+    BESIDE, BEHIND and IN_FRONT. Each is compressed by itself with zlib, so that a part of the frames costs nothing and
+    random access is cheap: `packed` has all people of the first frame, then of the second. `width` and `height` are
+    those of the clip.
     """
 
     width: int
@@ -71,8 +72,13 @@ class SeenMasks:
 
         Raises InputError naming the file where the arrays do not fit together.
         """
+        if content.dtype != np.uint8 or lengths.dtype.kind not in "iu":
+            raise InputError(
+                f"{name} is damaged: the masks seen with its motion are {content.dtype} and their lengths "
+                f"{lengths.dtype}, not uint8 and whole numbers."
+            )
         lengths = [int(length) for length in lengths]
-        if content.dtype != np.uint8 or min(lengths, default=0) < 0 or sum(lengths) != len(content):
+        if min(lengths, default=0) < 0 or sum(lengths) != len(content):
             raise InputError(f"{name} is damaged: the masks seen with its motion do not fit their lengths.")
         ends = np.cumsum([0, *lengths]).tolist()
         data = content.tobytes()
@@ -130,3 +136,16 @@ class SeenMasks:
     def masks(self) -> Masks:
         """The masks as stages take them, unpacked when they are read."""
         return Masks.constant(0, len(self), self.height, self.width).derive(self.mask)
+
+    def orders(self) -> Masks:
+        """The layer of everybody else, 0 to IN_FRONT. A frame that holds more raises InputError when it is read."""
+        return Masks.constant(0, len(self), self.height, self.width).derive(self._find_orders)
+
+    def _find_orders(self, frame: int) -> NDArray:
+        layer = self.mask(frame)
+        if layer.max() > IN_FRONT:
+            raise InputError(
+                f"The layer of others in frame {frame} of the motion is damaged: it holds {layer.max()}, not 0 to "
+                f"{IN_FRONT}. Estimate the motion again."
+            )
+        return layer

@@ -41,7 +41,7 @@ def pad_estimate(found: Estimate, picture: Box, clip: Clip) -> Estimate:
     masks, *each = (pad_masks(layer, picture, clip.height, clip.width) for layer in (found.masks, *found.masks_each))
     others = found.motion.others
     if others is not None:
-        others = SeenMasks.from_masks(pad_masks(others.masks(), picture, clip.height, clip.width))
+        others = SeenMasks.from_masks(pad_masks(others.orders(), picture, clip.height, clip.width))
     return replace(
         found,
         motion=replace(found.motion, camera=camera, others=others),

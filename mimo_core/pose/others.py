@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..geometry.box import Box
 from ..media.clip import Clip, Masks
 from ..media.store import FrameStore
-from ..motion.seen import BEHIND, BESIDE, IN_FRONT, SeenMasks
+from ..motion.seen import BEHIND, BESIDE, IN_FRONT, SURE_MASK, SeenMasks
 from .blazepose import (
     ANKLES,
     EARS,
@@ -52,7 +52,6 @@ SURE_SCORE = 0.8  # of a pose whose mask is believed
 SURE_MEAN = 0.9  # mean score of somebody who is found beside the person only
 LEAST_SECONDS = 0.25  # in which they are seen
 LOOKS = 4  # frames in which somebody is looked at again from aside
-SURE_MASK = 160  # value from which on a pixel is theirs
 OUTSIDE = 0.5  # share of their pixels outside the person's mask; tracks of the person again had 0.05, others 0.75 to 1
 LEVEL_ANKLES = 0.03  # of the region: ankles that differ by less stand side by side
 LIMBS = (

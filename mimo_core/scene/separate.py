@@ -155,7 +155,9 @@ def crop_motion(motion: Motion | None, clip: Clip, picture: Box) -> Motion | Non
     if motion is None:
         return None
     camera = motion.camera.resize(clip.width, clip.height)
-    return replace(motion, camera=camera.crop(picture.left, picture.top, picture.width, picture.height), seen=None)
+    return replace(
+        motion, camera=camera.crop(picture.left, picture.top, picture.width, picture.height), seen=None, others=None
+    )
 
 
 def crop_guess(masks: Masks | None, clip: Clip, picture: Box) -> Masks | None:
@@ -176,7 +178,7 @@ def check_motion_length(motion: Motion | None, clip: Clip) -> None:
 
 
 def _read_others(motion: Motion | None) -> Masks | None:
-    return None if motion is None or motion.others is None else motion.others.masks()
+    return None if motion is None or motion.others is None else motion.others.orders()
 
 
 def _estimate_anybody(clip: Clip, progress: Progress) -> tuple[Motion, Masks]:
