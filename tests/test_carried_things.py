@@ -11,6 +11,7 @@ from mimo_core.scene.carried_colors import complete_by_color
 from mimo_core.scene.carried_shapes import CarriedShapes
 from mimo_core.scene.carried_things import COLORED, MOVES, CarriedThings
 from mimo_core.scene.first_guess import make_first_guess
+from mimo_core.scene.frame_masks import keep_together
 from mimo_core.scene.separate import separate_scene
 from mimo_lab.synthetic import make_shot
 
@@ -163,3 +164,13 @@ class TestWholeShare:
 
     def test_nothing_is_never_whole(self):
         assert self.count([]) == self.count([0.0]) == 0
+
+
+class TestPieces:
+    def test_what_only_has_the_colors_of_a_thing_that_is_seen_elsewhere_is_not_it(self):
+        thing, beside = np.zeros((2, 9, 20), bool)
+        thing[2:6, 2:6] = thing[2:8, 12:14] = True  # a bag, and a post of the same brown
+        assert np.array_equal(keep_together(thing, beside), thing)
+        beside[3, 5:8] = True
+        assert np.array_equal(keep_together(thing, beside)[:, :8], thing[:, :8])
+        assert not keep_together(thing, beside)[:, 8:].any()

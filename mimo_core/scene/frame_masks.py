@@ -45,13 +45,12 @@ def should_remove_held(
 ) -> bool:
     """Whether what the person holds goes away with them: as was chosen, or because it is not whole.
 
-    What is told from the person in a part of the frames only would be there for a while and then gone. What is carried
-    beside the first guess of the person decides for both.
+    What is told from the person in a part of the frames only would be there for a while and then gone.
     """
     if held_things == "remove":
         return True
-    if working.carried is not None:
-        return working.kept is None
+    if working.kept is not None:
+        return False
     frames = [frame for frame in range(canvas.start, canvas.stop) if working.boxes[frame] is not None]
     labels = found.labels.tracks.labels_held().keys()
     held = {frame for frame in frames if frame in labels or objects.read_held(frame).any()}
@@ -114,6 +113,7 @@ def assign_owners(
         carried = (carried | (place == COLORED)) & ~passes
         if working.kept is not None:
             thing = _close_gaps(carried | working.kept.read(frame), HELD_GAP * working.body_height / 2)
+            thing = keep_together(thing, carried & (place != COLORED) | passes)
             front = cv2.GaussianBlur((thing & (hints & BODY_SHAPE == 0)).astype(np.uint8) * 255, (3, 3), 0)
             person, moving = np.minimum(person, 255 - front), np.maximum(moving, front)
         elif carried.any():
@@ -139,6 +139,16 @@ def _leave_others(others: np.ndarray, person: np.ndarray, moving: np.ndarray) ->
         return person, moving
     moving = np.where(others == IN_FRONT, 255, np.where(others > 0, 0, moving))
     return np.where(others > 0, 0, person).astype(np.uint8), moving.astype(np.uint8)
+
+
+def keep_together(thing: np.ndarray, beside: np.ndarray) -> np.ndarray:
+    """The pieces of a `thing` (h, w) bool that hang together with what is seen `beside` the person, where any is."""
+    import cv2
+
+    if not beside.any():
+        return thing
+    _, label = cv2.connectedComponents((thing | beside).astype(np.uint8), connectivity=8)
+    return thing & np.isin(label, np.unique(label[beside]))
 
 
 def _fill_gaps(carried: np.ndarray, body_height: float) -> np.ndarray:
