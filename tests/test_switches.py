@@ -49,6 +49,12 @@ def test_other_clothes_from_one_moment_on_are_a_switch_at_that_frame():
     assert find([LILAC] * 20 + [BLUE] * 20 + [LILAC] * 20) == [20, 40]
 
 
+def test_a_shirt_in_light_that_flashes_for_minutes_is_none():
+    looks = wear([LILAC, BLUE])
+    flashes = [looks[frame // 8 % 2] for frame in range(3000)]
+    assert find_switches(list(range(len(flashes))), flashes, FPS / 2) == []
+
+
 def test_the_same_clothes_are_none():
     assert find([LILAC] * 40) == []
 

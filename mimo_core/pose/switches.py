@@ -17,10 +17,11 @@ GAP_SECONDS = 0.1  # on either side in which both people are seen in one place
 # tracks of 28 real clips whose person turned, bent or was hidden it is at most 0.25, where the track went over to a
 # child in another shirt 0.58 and 0.61 (2026-11-28).
 OTHER_TRUNK = 0.42
+MOST_SWITCHES = 8  # of one track: colored light that flashes changes the clothes oftener
 
 
 def pack_look(appearance: NDArray) -> NDArray:
-    """An appearance (2, 256) in a byte a bin."""
+    """An appearance (..., 256) in a byte a bin."""
     return np.rint(np.sqrt(appearance) * 255).astype(np.uint8)
 
 
@@ -30,16 +31,22 @@ def unpack_look(packed: NDArray) -> NDArray:
 
 
 def find_switches(frames: Sequence[int], looks: Sequence[NDArray], fps: float) -> list[int]:
-    """Frames from which on a track shows somebody else; `frames` ascend, `looks` (2, 256) uint8 are theirs, packed."""
-    if len(frames) < 2 * LEAST_WINDOW:
+    """Frames from which on a track shows somebody else; `frames` ascend, `looks` (2, 256) uint8 are theirs, packed.
+
+    None where there would be more than MOST_SWITCHES.
+    """
+    if not looks:
         return []
-    trunks = _soften(unpack_look(np.stack(looks))[:, 0])
+    trunks = _soften(unpack_look(np.stack([look[0] for look in looks])))
     window, gap = max(LEAST_WINDOW, round(WINDOW_SECONDS * fps)), max(1, round(GAP_SECONDS * fps))
-    found = _find_switch(trunks, window, gap)
-    if found is None:
-        return []
-    before, after = (find_switches(frames[part], looks[part], fps) for part in (slice(None, found), slice(found, None)))
-    return [*before, frames[found], *after]
+    parts, found = [(0, len(trunks))], []
+    while parts and len(found) <= MOST_SWITCHES:
+        start, stop = parts.pop()
+        switch = _find_switch(trunks[start:stop], window, gap)
+        if switch is not None:
+            found.append(start + switch)
+            parts += [(start, start + switch), (start + switch, stop)]
+    return [frames[at] for at in sorted(found)] if len(found) <= MOST_SWITCHES else []
 
 
 def _soften(trunks: NDArray) -> NDArray:
@@ -54,11 +61,12 @@ def _soften(trunks: NDArray) -> NDArray:
 
 def _find_switch(trunks: NDArray, window: int, gap: int) -> int | None:
     """The number of the frame at which the trunks (F, 256) change most, or None where they do not."""
+    if len(trunks) < 2 * LEAST_WINDOW:
+        return None
     total = np.concatenate([np.zeros((1, trunks.shape[1])), np.cumsum(trunks, 0)])
     at = np.arange(LEAST_WINDOW, len(trunks) - LEAST_WINDOW + 1)
     edges = np.stack([at - gap - window, at - gap, at + gap, at + gap + window]).clip(0, len(trunks))
-    sums = total[edges]
-    away = _compare(sums[1] - sums[0], sums[3] - sums[2])
+    away = _compare(total[edges[1]] - total[edges[0]], total[edges[3]] - total[edges[2]])
     best, switch = OTHER_TRUNK, None
     for number in np.flatnonzero(away > OTHER_TRUNK):
         low, begin, end, high = edges[:, number]
