@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from mimo_core.body.model import free_body
 from mimo_core.media.clip import Clip, Masks
@@ -66,6 +67,12 @@ def test_a_bag_that_the_first_guess_has_in_some_frames_only_is_found_in_the_othe
 def test_who_carries_nothing_is_left_as_they_are(shot):
     working, found = find(shot, shot.frames, shot.visible)
     assert working.carried is None and not found.any()
+
+
+def test_where_nobody_is_nothing_is_said_to_be_carried(shot):
+    unseen = replace(shot.motion.person, visible=torch.zeros(FRAMES, dtype=torch.bool))
+    motion, nobody = replace(shot.motion, people=(unseen,)), Masks.from_array(np.zeros_like(shot.visible))
+    assert separate_scene(Clip.from_array(shot.frames, FPS), motion=motion, coarse=nobody).report.notes == ()
 
 
 def test_a_thing_that_stands_in_the_scene_beside_the_person_is_not_carried(shot, wrists):

@@ -78,7 +78,7 @@ def find_carried_shapes(working: WorkingClip, ask: Callable[[], None] = lambda: 
         told = view.beside | ((view.carried == COLORED) & unlike)
         shape = told | _keep_pieces(view.beyond & unlike, view.beside, view.unit)
         shapes.append(shape & (view.guess > FREE_ALPHA))
-        if (view.guess[view.body] > FREE_ALPHA).mean() >= SEEN_BODY:
+        if view.body.any() and (view.guess[view.body] > FREE_ALPHA).mean() >= SEEN_BODY:
             shapes.count(float(told.sum()) / view.unit**2, float(shape.sum()) / view.unit**2)
     return shapes
 

@@ -128,7 +128,7 @@ def find_carried_things(
         found = pieces.read(frame)
         if found is not None:
             kept.add(frame, _keep_carried(found, box, anchors[frame], scene[frame], maps, body_height))
-    if len(kept) < CARRIED_FRAMES * sum(box is not None for box in boxes):
+    if len(kept) < max(1, CARRIED_FRAMES * sum(box is not None for box in boxes)):
         return None
     carried = CarriedThings([_measure_unit(places, body_height) for places in anchors])
     for box, layer in zip(boxes, _bridge_rests(kept, scan, boxes, round(REST_SECONDS * fps), ask), strict=True):

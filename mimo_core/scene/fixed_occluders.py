@@ -112,9 +112,8 @@ def _keep_outlined(
     import cv2
 
     kernel = np.ones((3, 3), np.uint8)
-    step = cv2.subtract(cv2.dilate(plate, np.ones((5, 5), np.uint8)), cv2.erode(plate, np.ones((5, 5), np.uint8))).max(
-        -1
-    )
+    wide = np.ones((5, 5), np.uint8)
+    step = cv2.subtract(cv2.dilate(plate, wide), cv2.erode(plate, wide)).max(-1)
     count, label = cv2.connectedComponents(cut.astype(np.uint8), connectivity=8)
     kept = np.zeros(cut.shape, bool)
     for number in range(1, count):
