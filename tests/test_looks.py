@@ -1,10 +1,13 @@
 """Before a busy background several looks of the network, the colors nearby and the edges say who is the figure."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from mimo_core.identity.encode import encode_identity
+from mimo_core.identity.evidence import settle_figure
 from mimo_core.identity.looks import find_person_mask
 from mimo_core.identity.matte import refine_matte
 from mimo_core.pose.blazepose import ELBOWS
@@ -84,6 +87,12 @@ class TestEvidence:
         mask = np.maximum(figure.astype(np.uint8) * 255, np.where(hem > 0, 50, 0)).astype(np.uint8)
         assert share_kept(refine_matte(picture, mask, landmarks), hem > 0) < 0.8
         assert share_kept(refine_matte(picture, mask, landmarks, lambda: mask), hem > 0) > 0.85
+
+    def test_landmarks_far_outside_the_picture_draw_nothing_that_fails(self, landmarks):
+        picture, figure = draw_figure(make_street())
+        mask = figure.astype(np.uint8) * 255
+        far = replace(landmarks, pixels=landmarks.pixels * 1e5)
+        assert settle_figure(picture, mask, mask, far)[figure].mean() > 0.9
 
     def test_what_arms_and_legs_enclose_is_background(self, landmarks):
         picture, figure = draw_figure(make_street())

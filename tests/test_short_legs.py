@@ -167,6 +167,11 @@ class TestShortJoints:
         matte, pixels = doll
         assert find_short_joints(pixels, matte[:150]) is None
 
+    def test_a_figure_whose_shoulders_are_above_its_head_has_none(self, doll):
+        matte, pixels = doll
+        pixels[list(SHOULDERS), 1] = 5
+        assert find_short_joints(pixels, matte) is None
+
     def test_hips_that_are_seen_are_believed(self, doll):
         matte, pixels = doll
         pixels[list(HIPS), 1] = 150

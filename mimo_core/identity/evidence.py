@@ -13,16 +13,12 @@ from numpy.typing import NDArray
 from ..geometry.box import mask_height
 from ..pose.blazepose import ANKLES, TOES
 from ..pose.landmarks import Landmarks
-from .leaks import WORK_SIDE, compare_colors, find_pockets, mark_bones
+from .leaks import LARGEST_UNIT, WORK_SIDE, compare_colors, find_pockets, mark_bones
 from .looks import convert_to_logits
 
 
 FIGURE_LOGIT, OPEN_LOGIT, GROUND_LOGIT = 1.4, -1.0, -2.0  # of the mask: sure; open; background whose colors count
-KNOWN_DEPTHS = (
-    0.01,
-    0.035,
-    0.06,
-)  # of the figure's height within the mask: body along bones, where hair is, anywhere else
+KNOWN_DEPTHS = (0.01, 0.035, 0.06)  # of the figure's height within the mask: along bones, where hair is, anywhere else
 CLEAR, REACH, AROUND = 0.02, 0.12, 0.25  # of the height from the mask: background, farthest figure, what is compared
 COLOR_SHARE, MOST_COLOR = 0.8, 4.0  # of colors against the network; logarithms that count
 MOST_ON_HEAD, MOST_ON_FEET = 2.0, 0.5  # the same for the background's colors
@@ -79,7 +75,13 @@ def _mark_feet(points: NDArray, shape: tuple[int, int], height: int) -> NDArray:
     feet = np.zeros(shape, np.uint8)
     for ankle, toe in zip(ANKLES, TOES, strict=True):
         radius = max(FOOT[0] * np.linalg.norm(points[ankle] - points[toe]), FOOT[1] * height)
-        cv2.circle(feet, tuple(np.clip(points[toe], -4096, 4096).astype(int).tolist()), round(float(radius)), 1, -1)
+        cv2.circle(
+            feet,
+            tuple(np.clip(points[toe], -LARGEST_UNIT, LARGEST_UNIT).astype(int).tolist()),
+            round(float(radius)),
+            1,
+            -1,
+        )
     return feet > 0
 
 

@@ -84,7 +84,7 @@ def find_short_joints(pixels: NDArray, matte: NDArray) -> PictureJoints | None:
     found = {name: pixels[number] for name, number in LANDMARKS.items()}
     neck = (found["left_shoulder"] + found["right_shoulder"]) / 2
     box = Box.of_mask(matte > 127)
-    if box is None or not neck[1] < box.bottom:
+    if box is None or not box.top <= neck[1] < box.bottom:
         return None
     length = box.bottom - neck[1]
     lowest = min(found["left_hip"][1], found["right_hip"][1])

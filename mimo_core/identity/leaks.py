@@ -27,7 +27,8 @@ from ..pose.blazepose import (
 from ..pose.landmarks import Landmarks
 
 
-CLEAR, POCKET_RIM = 100, 0.005  # of 255; of the figure's height: a pocket's rim may still be the figure's
+CLEAR_LEVEL = 100  # of 255: the network's mask of what is surely not the person
+POCKET_RIM = 0.005  # of the figure's height: a pocket's rim may still be the figure's
 WORK_SIDE = 720  # pixels of the longer side on which colors are compared
 NEARBY = 0.05  # of the figure's height: a cell of the grid on which colors are counted
 SAME_COLOR = (12.0, 7.0, 7.0)  # levels of 8-bit CIELAB: its other sides
@@ -61,6 +62,7 @@ BONES = (
 )
 NECK_WIDTH, LEAST_HEAD = 0.2, 0.12  # the same; the head's radius if it is seen from the side
 LEAST_SHOULDERS = 0.6  # of the trunk's length: the width of shoulders that are seen from the side
+LARGEST_UNIT = 4096  # pixels: landmarks far outside the picture are beyond what OpenCV draws
 TIP_RADIUS = 0.2  # of hands and feet that point at the camera
 HAIR = 2.2, 0.035  # head radii around the ears; how deep in the mask hair is sure, of the figure's height
 
@@ -114,7 +116,7 @@ def mark_bones(points: NDArray, confidence: NDArray, shape: tuple[int, int]) -> 
     drawn, head, spared = np.zeros((3, *shape), np.uint8)
     shoulders, hips, ears = (points[list(pair)] for pair in (SHOULDERS, HIPS, EARS))
     trunk = np.linalg.norm(shoulders.mean(0) - hips.mean(0))
-    unit = max(np.linalg.norm(shoulders[0] - shoulders[1]), LEAST_SHOULDERS * trunk)
+    unit = min(max(np.linalg.norm(shoulders[0] - shoulders[1]), LEAST_SHOULDERS * trunk), LARGEST_UNIT)
     radius = max(np.linalg.norm(ears[0] - ears[1]) / 2, LEAST_HEAD * unit)
     cv2.fillConvexPoly(drawn, np.array([*map(_to_pixel, (*shoulders, *hips[::-1]))], np.int32), 1)
     cv2.circle(drawn, _to_pixel(ears.mean(0)), round(radius), 1, -1)
@@ -132,7 +134,7 @@ def mark_bones(points: NDArray, confidence: NDArray, shape: tuple[int, int]) -> 
 
 
 def _to_pixel(point: NDArray) -> tuple[int, int]:
-    x, y = np.clip(point, -4096, 4096)  # of what is far outside OpenCV's fixed point numbers overflow
+    x, y = np.clip(point, -LARGEST_UNIT, LARGEST_UNIT)  # of what is far outside OpenCV's fixed point numbers overflow
     return round(float(x)), round(float(y))
 
 
@@ -257,7 +259,7 @@ def find_pockets(mask: NDArray) -> NDArray:
     """
     import cv2
 
-    clear = (mask < CLEAR).astype(np.uint8)
+    clear = (mask < CLEAR_LEVEL).astype(np.uint8)
     labels = cv2.connectedComponents(clear, connectivity=4)[1]
     open_labels = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     depth = cv2.distanceTransform(clear, cv2.DIST_L2, 5)

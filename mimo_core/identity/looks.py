@@ -22,11 +22,8 @@ FIRST_WEIGHT = 2.0  # of the first look against the others: it is the one that t
 BOX_LOOKS = ((1.25, 0.0, True), (1.6, 0.0, False))
 HIP_LOOKS = ((2.2, 0.0, True), (2.64, 0.2, False))
 HIP_SIZE = (1.0, 2.5)  # longer sides of the box that a look around the hips is large at least and at most
-HEAD_LOOKS = (
-    (1.8, 0.0, False),
-    (1.8, 0.0, True),
-    (2.6, 0.0, False),
-)  # in lengths of the trunk; closer ones lose clothes
+# In lengths of the trunk; closer ones lose clothes.
+HEAD_LOOKS = ((1.8, 0.0, False), (1.8, 0.0, True), (2.6, 0.0, False))
 HEAD_REACH = (0.55, 0.85)  # trunks from the nose within which closer looks decide, and from which on they do not count
 HEAD_SHARE = 0.75  # of the closer looks there, but
 SURE, SURE_DEPTH = 1.5, (0.015, 0.035)  # not that deep, in heights of the person, where the others are so sure (logits)

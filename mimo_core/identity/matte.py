@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..geometry.box import Box, mask_height
 from ..pose.landmarks import Landmarks
 from .evidence import settle_figure
-from .leaks import CLEAR, POCKET_RIM, find_leaks, find_pockets
+from .leaks import CLEAR_LEVEL, POCKET_RIM, find_leaks, find_pockets
 from .push_pull import push_pull
 
 
@@ -210,11 +210,11 @@ def _seed_around_person(backdrop: Backdrop, mask: NDArray, core: NDArray) -> NDA
 
     seeds = _seed_by_color(backdrop, core)
     height = mask_height(mask > 127) or len(mask)
-    away = cv2.distanceTransform((mask < CLEAR).astype(np.uint8), cv2.DIST_L2, 5)
+    away = cv2.distanceTransform((mask < CLEAR_LEVEL).astype(np.uint8), cv2.DIST_L2, 5)
     seeds[(seeds == cv2.GC_FGD) & ~core & (away > POCKET_RIM * height)] = cv2.GC_PR_FGD
     labels = cv2.connectedComponents((backdrop.distance > 4).astype(np.uint8), connectivity=8)[1]
     apart = (labels > 0) & ~np.isin(labels, np.unique(labels[core]))
-    seeds[apart & (mask < CLEAR)] = cv2.GC_BGD
+    seeds[apart & (mask < CLEAR_LEVEL)] = cv2.GC_BGD
     return seeds
 
 
@@ -223,7 +223,7 @@ def _seed_near_mask(mask: NDArray, core: NDArray) -> NDArray:
     import cv2
 
     height = mask_height(mask > 127) or len(mask)
-    outside = cv2.distanceTransform((mask < CLEAR).astype(np.uint8), cv2.DIST_L2, 5)
+    outside = cv2.distanceTransform((mask < CLEAR_LEVEL).astype(np.uint8), cv2.DIST_L2, 5)
     seeds = np.where(mask > 127, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     seeds[outside > np.where(_is_beside_head(mask), CROWN_BAND, 0.03) * height] = cv2.GC_BGD
     seeds[core] = cv2.GC_FGD
