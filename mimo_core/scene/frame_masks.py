@@ -67,14 +67,7 @@ def assign_owners(
     """
     import cv2
 
-    labels = found.labels
-    held = labels.tracks.labels_held() if removes_held else {}
-    if held or (removes_held and objects.held):
-        # In other frames it may be seen as pieces beside the hand.
-        for frame, numbers in labels.tracks.labels_at_hand().items():
-            held.setdefault(frame, []).extend(numbers)
-    for frame, numbers in labels.tracks.labels_worn().items():
-        held.setdefault(frame, []).extend(numbers)
+    labels, removed = found.labels, _list_removed(found, objects, removes_held=removes_held)
     in_front, persons = labels.tracks.labels_in_front(), labels.tracks.labels_of_person()
     scenery = labels.tracks.labels_of_scenery()
     for frame in range(canvas.start, canvas.stop):
@@ -93,7 +86,7 @@ def assign_owners(
             rim = dilate_mask(tracked, OBJECT_RIM * working.body_height)
             passes &= rim | ~own_colored
         passes |= tracked
-        gone = np.isin(number, held.get(frame, []))
+        gone = np.isin(number, removed.get(frame, []))
         if removes_held:
             gone |= box.cut(objects.read_held(frame))
         passes &= ~gone
@@ -128,6 +121,19 @@ def assign_owners(
             fixed = keep_covering(fixed, body, LEAST_COVERED * working.body_height**2)
         fixed = np.where((others == 0) | (others == IN_FRONT), fixed, 0)
         yield FrameMasks(box, person, moving, (fixed * 255).astype(np.uint8))
+
+
+def _list_removed(found: LabelRound, objects: ObjectMasks, *, removes_held: bool) -> dict[int, list[int]]:
+    """The numbers of the pieces of each frame that go with the person: what is worn, and held if `removes_held`."""
+    tracks = found.labels.tracks
+    removed = tracks.labels_held() if removes_held else {}
+    if removed or (removes_held and objects.held):
+        # In other frames it may be seen as pieces beside the hand.
+        for frame, numbers in tracks.labels_at_hand().items():
+            removed.setdefault(frame, []).extend(numbers)
+    for frame, numbers in tracks.labels_worn().items():
+        removed.setdefault(frame, []).extend(numbers)
+    return removed
 
 
 def _leave_others(others: np.ndarray, person: np.ndarray, moving: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,8 @@
 The passes, in order. Each takes values and gives values, and its file says what it decides:
 
 1. `first_guess`: the working size, where the person may be in each frame, the camera's path (`camera_motion`), and
-   what moves with them that the guess left out (`carried_things`).
+   what moves with them that the guess left out (`carried_things`, `carried_colors`), and whether it is whole
+   (`carried_shapes`).
 2. `coarse_background`: for each `canvas`, what holds still, also behind the first guess.
 3. `appearance`: what person, scene and moving objects look like (`color_histograms`), taught by the first guess.
 4. `labels`: person, moving object or scene for every pixel (`moving_objects`); what stands in front
