@@ -8,14 +8,17 @@ import pytest
 import torch
 
 from mimo_core.body.person import Person
+from mimo_core.geometry.box import Box
 from mimo_core.geometry.camera import Camera
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.left_out import choose_people_among
 from mimo_core.motion.motion import Motion
 from mimo_core.motion.seen import BEHIND, BESIDE, IN_FRONT, SeenMasks
 from mimo_core.pose.blazepose import find_people, load_blazepose
-from mimo_core.pose.estimate import estimate_motion
+from mimo_core.pose.estimate import Estimate, estimate_motion
 from mimo_core.pose.estimate_people import estimate_people
+from mimo_core.pose.landmarks import Landmarks
+from mimo_core.pose.letterbox import pad_estimate
 from mimo_core.pose.others import SeenPerson, find_others
 from mimo_core.pose.people import PersonTrack
 from mimo_core.scene.separate import separate_scene
@@ -218,6 +221,18 @@ def test_who_is_left_out_of_a_motion_of_several_is_one_of_the_others():
         layer = np.stack(list(chosen.others.masks()))
         assert np.array_equal(layer, (stands & ~walks).astype(np.uint8) * order)
         assert choose_people_among(replace(motion, people=people, seen=seen), [0, 1]).others is None
+
+
+def test_others_between_black_bars_are_where_they_were_and_the_job_can_be_stopped():
+    _, _, stands, _ = couple()
+    landmarks = Landmarks(*(torch.zeros(FRAMES, *shape) for shape in ((33, 2), (33, 3), (33,), ())))
+    found = Estimate(make_motion(stands * BEHIND), Masks.constant(0, FRAMES, HEIGHT, WIDTH), landmarks, ())
+    clip, asked = Clip.from_array(np.zeros((FRAMES, HEIGHT + 20, WIDTH, 3), np.uint8)), []
+    picture = Box(0, 10, WIDTH, HEIGHT + 10)
+    padded = pad_estimate(found, picture, clip, lambda done, total: asked.append(done == total))
+    layer = np.stack(list(padded.motion.others.masks()))
+    assert np.array_equal(layer[:, 10:-10], stands * np.uint8(BEHIND)) and not layer[:, :10].any()
+    assert asked == [True] * FRAMES
 
 
 def test_the_choice_among_several_can_be_stopped():

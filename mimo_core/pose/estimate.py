@@ -92,7 +92,7 @@ def estimate_motion(
     else:
         guides = None if person_mask is None else crop_layer(person_mask, picture)
         shown, at, boxes = crop_layer(clip, picture), move_point(at, picture), move_boxes(boxes, picture)
-        found = pad_estimate(_estimate_shown(shown, person, at, boxes, guides, **settings), picture, clip)
+        found = pad_estimate(_estimate_shown(shown, person, at, boxes, guides, **settings), picture, clip, progress)
     return replace(found, notes=(*found.notes, resized)) if resized else found
 
 

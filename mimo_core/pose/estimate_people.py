@@ -76,7 +76,7 @@ def estimate_people(
     fitted = [(move_boxes(box, picture), fit_layer(mask, clip, "person mask")[0]) for box, mask in guides]
     cropped = [(box, None if mask is None else crop_layer(mask, picture)) for box, mask in fitted]
     found = _estimate_shown(crop_layer(clip, picture), numbers, count, cropped, **settings)
-    return pad_estimate(found, picture, clip)
+    return pad_estimate(found, picture, clip, progress)
 
 
 def _estimate_shown(

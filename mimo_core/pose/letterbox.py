@@ -13,6 +13,7 @@ from ..geometry.box import Box
 from ..media.clip import Clip
 from ..media.letterbox import pad_masks
 from ..motion.seen import SeenMasks
+from ..progress import Progress, silent
 from .people import PersonTrack
 
 
@@ -33,15 +34,19 @@ def move_boxes(boxes: Sequence | None, picture: Box) -> list | None:
     return [np.asarray(box, np.float64) - corners if np.shape(box) == (4,) else box for box in boxes]
 
 
-def pad_estimate(found: Estimate, picture: Box, clip: Clip) -> Estimate:
-    """The estimate of the picture of a clip as one of the whole clip: nobody is seen on the bars."""
+def pad_estimate(found: Estimate, picture: Box, clip: Clip, progress: Progress = silent) -> Estimate:
+    """The estimate of the picture of a clip as one of the whole clip: nobody is seen on the bars.
+
+    `progress`, which stands at its end, may raise to cancel.
+    """
     camera = found.motion.camera.crop(-picture.left, -picture.top, clip.width, clip.height)
     shift = picture[:2]
     landmarks = replace(found.landmarks, pixels=found.landmarks.pixels + torch.tensor(shift, dtype=torch.float32))
     masks, *each = (pad_masks(layer, picture, clip.height, clip.width) for layer in (found.masks, *found.masks_each))
     others = found.motion.others
     if others is not None:
-        others = SeenMasks.from_masks(pad_masks(others.orders(), picture, clip.height, clip.width))
+        layer = pad_masks(others.orders(), picture, clip.height, clip.width)
+        others = SeenMasks.from_masks(layer, lambda _, total: progress(total, total))
     return replace(
         found,
         motion=replace(found.motion, camera=camera, others=others),
