@@ -1,4 +1,4 @@
-// What CUDA's language needs to run a kernel on a CPU, for tests: a thread for every thread, one block after the other.
+// What CUDA's language needs to run a kernel on a CPU, for tests: a thread for every thread, which does one block after the other.
 #include <barrier>
 #include <cmath>
 #include <cstring>
@@ -52,20 +52,25 @@ void call(void (*kernel)(Arguments...), void** pointers, std::index_sequence<I..
 template <class... Arguments>
 void run(void (*kernel)(Arguments...), void** pointers, int columns, int rows, int threads) {
     gridDim = {(unsigned)columns, (unsigned)rows, 1}, blockDim = {(unsigned)threads, 1, 1};
-    for (int row = 0; row < rows; row++) {
-        for (int column = 0; column < columns; column++) {
-            blockIdx = {(unsigned)column, (unsigned)row, 0};
-            block_barrier = std::make_unique<std::barrier<>>(threads);
-            for (int warp = 0; warp * 32 < threads; warp++)
-                warp_barriers[warp] = std::make_unique<std::barrier<>>(std::min(32, threads - warp * 32));
-            std::vector<std::thread> all;
-            for (int thread = 0; thread < threads; thread++)
-                all.emplace_back([=] {
-                    threadIdx = {(unsigned)thread, 0, 0};
-                    call(kernel, pointers, std::index_sequence_for<Arguments...>{});
-                    block_barrier->arrive_and_drop();
-                });
-            for (auto& thread : all) thread.join();
-        }
-    }
+    int block = 0;
+    auto begin_block = [&]() noexcept {
+        blockIdx = {(unsigned)(block % columns), (unsigned)(block / columns), 0};
+        block++;
+        block_barrier = std::make_unique<std::barrier<>>(threads);
+        for (int warp = 0; warp * 32 < threads; warp++)
+            warp_barriers[warp] = std::make_unique<std::barrier<>>(std::min(32, threads - warp * 32));
+    };
+    begin_block();
+    std::barrier block_end(threads, begin_block);
+    std::vector<std::thread> all;
+    for (int thread = 0; thread < threads; thread++)
+        all.emplace_back([&, thread] {
+            threadIdx = {(unsigned)thread, 0, 0};
+            for (int done = 0; done < columns * rows; done++) {
+                call(kernel, pointers, std::index_sequence_for<Arguments...>{});
+                block_barrier->arrive_and_drop();
+                block_end.arrive_and_wait();
+            }
+        });
+    for (auto& thread : all) thread.join();
 }

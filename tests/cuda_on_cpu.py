@@ -14,26 +14,29 @@ from mimo_core.denoise import kernels
 COMPILER = shutil.which("g++") or shutil.which("clang++")
 SOURCE = Path(kernels.__file__).with_name("elementwise.cu")
 ENTRY = 'extern "C" void run_{0}(void** p, int x, int y, int block) {{ run({0}, p, x, y, block); }}\n'
+PLAIN = ("sum_channels", "finish_groups", "scale_and_shift", "gate_with_gelu", "add_sequences")  # of any channels
 
 
 def launch_on_cpu(folder: Path):
     """A stand-in for `kernels.launch` that compiles into `folder`."""
 
     @cache
-    def load(name: str, value: int, channels: int):
-        code, library = folder / f"{name}{value}_{channels}.cpp", folder / f"{name}{value}_{channels}.so"
-        code.write_text(f'#include "{SOURCE}"\n' + ENTRY.format(name))
+    def load(value: int, channels: int):
+        code, library = (folder / f"{value}_{channels}.{ending}" for ending in ("cpp", "so"))
+        names = ("normalize_layer",) if channels else PLAIN
+        code.write_text(f'#include "{SOURCE}"\n' + "".join(map(ENTRY.format, names)))
         defines = [f"-DVALUE={value}", *([f"-DCHANNELS={channels}"] if channels else [])]
         header = Path(__file__).with_name("cuda_on_cpu.h")
         flags = ["-std=c++20", "-O1", "-w", "-fPIC", "-shared", "-pthread", "-include", str(header)]
         subprocess.run([COMPILER, *flags, *defines, str(code), "-o", str(library)], check=True)
-        return getattr(ctypes.CDLL(str(library)), f"run_{name}")
+        return ctypes.CDLL(str(library))
 
     def launch(name, like, grid, block, shared, arguments, *, channels=0):
         assert shared <= 4 << 16
         values = [kernels._as_argument(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-        load(name, kernels.VALUES[like.dtype], channels)(pointers, *grid, block)
+        library = load(kernels.VALUES[like.dtype], channels)
+        getattr(library, f"run_{name}")(pointers, *grid, block)
 
     return launch
 
