@@ -167,7 +167,8 @@ def find_worn_hair(surface: BodySurface, shown: NDArray, trusted: NDArray, hair:
     near = np.flatnonzero(near & trusted & (surface.head <= 0.5))
     worn = np.zeros(len(trusted), bool)
     if len(near):
-        alike = _is_colored_like(surface, shown, trusted, hair).astype(np.float32)[:, None]
+        alike = np.zeros((len(trusted), 1), np.float32)
+        alike[near, 0] = _is_colored_like(surface, shown, trusted, hair, near)
         worn[near] = blend_nearest(surface, alike, near, near, DISTANCE_POWER / 4)[:, 0] > WORN_SHARE
     return worn
 
@@ -176,25 +177,26 @@ def find_hair_end(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: 
     """The height on the template down to which the front shows hair below the chin; None for none, or a garment."""
     chin, height = surface.place[surface.head > 0.5, 1].min(), surface.place[:, 1]
     asked = trusted & _is_front(surface) & ~surface.arms & (surface.head <= 0.5)
-    asked &= np.abs(surface.place[:, 0]) < SHOULDER_REACH
-    is_hair = _is_colored_like(surface, shown, trusted, hair)
+    asked &= (np.abs(surface.place[:, 0]) < SHOULDER_REACH) & (height < chin)
+    asked = np.flatnonzero(asked & (height >= chin - LONGEST_HAIR * HAIR_BAND))
+    is_hair, height = _is_colored_like(surface, shown, trusted, hair, asked), height[asked]
     for number in range(LONGEST_HAIR):
         top = chin - number * HAIR_BAND
-        band = asked & (height < top) & (height >= top - HAIR_BAND)
+        band = (height < top) & (height >= top - HAIR_BAND)
         if band.sum() < LEAST_TEXELS or is_hair[band].mean() < HAIR_SHARE:
             return top if number else None
     return None
 
 
-def _is_colored_like(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray) -> NDArray:
-    """Which texels (N,) have a color of the `hair` texels, in shade or light, and not the face's.
+def _is_colored_like(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, asked: NDArray) -> NDArray:
+    """Which of the texels `asked` (n,) have a color of the `hair` texels (m,), in shade or light, and not the face's.
 
     Fair hair and bare skin are alike, so nearness to the hair's color has to be clear.
     """
     face = shown[surface.face & trusted]
     by_brightness = hair[np.argsort(shown[hair].sum(1))]
     tones = [np.median(shown[part], 0) for part in np.array_split(by_brightness, SHADES) if len(part)]
-    return np.any([_is_tone(shown, tone, face) for tone in tones], axis=0)
+    return np.any([_is_tone(shown[asked], tone, face) for tone in tones], axis=0)
 
 
 def _is_tone(shown: NDArray, tone: NDArray, face: NDArray, levels: float = HAIR_RANGE[1]) -> NDArray:

@@ -48,7 +48,7 @@ def narrow_face(surface: BodySurface, baked: BakedTexture) -> BodySurface:
         convert_to_lab(np.median(baked.colors[part & trusted], 0)[None])[0] for part in (surface.face, middle)
     )
     if color_distance(whole, skin) > SAME_COLOR:
-        return replace(surface, face=middle)
+        return surface.with_face(middle)
     return _keep_skin_of_hands(surface, baked, trusted, whole)
 
 
@@ -57,15 +57,16 @@ def _keep_skin_of_hands(surface: BodySurface, baked: BakedTexture, trusted: NDAr
 
     `whole` (3,) is the face's usual color in Lab. Gloves have a color that no face has.
     """
-    shown = convert_to_lab(baked.colors)
-    palms = [_palm_color(surface, shown, hand & trusted) for hand in surface.hands]
+    palms = [_palm_color(surface, baked.colors, hand & trusted) for hand in surface.hands]
     if any(palm is None for palm in palms) or color_distance(*palms) > SAME_COLOR:
         return surface
     tone = np.mean(palms, 0)
-    alike = surface.face & (color_distance(shown, tone) < SAME_COLOR)
+    face = np.flatnonzero(surface.face)
+    alike = surface.face.copy()
+    alike[face] = color_distance(convert_to_lab(baked.colors[face]), tone) < SAME_COLOR
     share = (alike & trusted).sum() / (surface.face & trusted).sum()
     is_other = color_distance(whole, tone) > SURELY_HAND and share > PALM_ON_FACE
-    return replace(surface, face=alike) if is_other else surface
+    return surface.with_face(alike) if is_other else surface
 
 
 def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
@@ -80,7 +81,7 @@ def clean_hands(surface: BodySurface, baked: BakedTexture) -> BakedTexture:
     shown = convert_to_lab(baked.colors)
     skin = np.median(shown[surface.face & trusted], 0)
     seen = baked.seen.copy()
-    palms = [_palm_color(surface, shown, hand & trusted) for hand in surface.hands]
+    palms = [_palm_color(surface, baked.colors, hand & trusted) for hand in surface.hands]
     forearms = shown[surface.forearms & trusted]
     has_bare_arms = not len(forearms) or (color_distance(forearms, skin) < SAME_COLOR).mean() > BARE_SHARE
     gloves = all(palm is not None and color_distance(palm, skin) > SAME_COLOR for palm in palms)
@@ -195,10 +196,11 @@ def _is_in_the_open(surface: BodySurface, baked: BakedTexture, hand: NDArray) ->
 
 
 def _palm_color(surface: BodySurface, shown: NDArray, hand: NDArray) -> NDArray | None:
+    """The color (3,) in Lab of the middle of what is seen of a `hand` (N,) bool in RGB `shown` (N, 3)."""
     if hand.sum() < LEAST_TEXELS:
         return None
     away = np.linalg.norm(surface.place[hand] - np.median(surface.place[hand], 0), axis=1)
-    return np.median(shown[hand][away <= np.quantile(away, PALM_SHARE)], 0)
+    return np.median(convert_to_lab(shown[hand][away <= np.quantile(away, PALM_SHARE)]), 0)
 
 
 def convert_to_lab(colors: NDArray) -> NDArray:

@@ -80,7 +80,8 @@ def _is_shaded_hair(surface: BodySurface, shown: NDArray, trusted: NDArray, othe
     if face.sum() < LEAST_TEXELS or not len(hair):
         return np.zeros(len(other), bool)
     colors, tones = shown[other], [np.median(shown[face], 0), np.median(hair, 0)]
-    to_skin, to_hair = (color_distance(convert_to_lab(colors), convert_to_lab(tone[None])[0]) for tone in tones)
+    lab = convert_to_lab(colors)
+    to_skin, to_hair = (color_distance(lab, convert_to_lab(tone[None])[0]) for tone in tones)
     off_skin, off_hair = (_leave_ray(colors, tone) for tone in tones)
     return ((to_hair < to_skin) & (to_hair < SAME_COLOR)) | ((off_skin > OTHER_RAY) & (off_hair < off_skin / 2))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -73,6 +73,12 @@ class BodySurface:
         from scipy.spatial import cKDTree
 
         return cKDTree(self.place, balanced_tree=False)
+
+    def with_face(self, face: NDArray) -> BodySurface:
+        """The same surface with another `face` (N,) bool. Both share the tree of places, which takes long to build."""
+        other = replace(self, face=face)
+        other.__dict__["_tree"] = self._tree
+        return other
 
     def partners(self, texels: NDArray) -> NDArray:
         """For texels (n,) those at their mirror image, left for right, (n,)."""
