@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mimo_core.identity.identity import Identity
-from mimo_core.proxy.skirt import SkirtMesh
-from tests.test_proxy import BODY, CAMERA, bake, identity_of, motion_of, overlap, person, rendered
+from mimo_core.proxy.skirt import SkirtMesh, _measure_skirt
+from tests.test_proxy import BODY, CAMERA, SIDE, bake, identity_of, motion_of, overlap, person, rendered
 
 
 GREEN = (30, 140, 50)
@@ -123,3 +123,11 @@ class TestSkirt:
         x, y = corners.long().T.numpy()
         below = y > HIPS[:, 1].mean() + 12
         assert texture[y[below], x[below], 0].max() < 120
+
+    def test_arms_before_all_that_is_seen_leave_none(self):
+        whole = identity_of(person())
+        nothing = np.zeros((SIDE, SIDE), bool)
+        naked = CAMERA.view(BODY.pose(person()).vertices)[0]
+        assert _measure_skirt(BODY, naked, nothing, CAMERA) is None
+        above = naked + torch.tensor([0.0, -6.0, 0.0])
+        assert _measure_skirt(BODY, above, whole.matte > 127, CAMERA) is None

@@ -115,7 +115,7 @@ def make_skirt(
         torch.ones(len(place)),
         *(_smoothstep((sign * side_of + OTHER_SIDE) / (2 * OTHER_SIDE)) for sign in (-1, 1)),
     ]
-    beside = _nearest(rest[0], body.template)
+    beside = _find_nearest(rest[0], body.template)
     texture = _paint_cloth(colors, picture.matte, arms | _find_bare_legs(body, naked, vertices, colors, camera))
     scale = len(picture.matte) / side
     faces = _link_rows()
@@ -155,7 +155,7 @@ def _measure_skirt(body: BodyModel, naked: Tensor, cloth: NDArray, camera: Camer
     hips, knees, ankles = (np.array([joints[leg[number]] for leg in LEGS]) for number in range(3))
     top, knee, ankle = (float(points[:, 1].mean()) for points in (hips, knees, ankles))
     gaps = _find_gaps(body, naked, camera, (int(top), int(ankle)))
-    if not gaps:
+    if not gaps or top < 0 or not cloth.any():  # hips above the picture, or arms over all of it
         return None
     crotch = min((row for row in gaps if row < knee), key=lambda row: gaps[row][1] - gaps[row][0], default=None)
     if crotch is None:
@@ -174,7 +174,6 @@ def _measure_skirt(body: BodyModel, naked: Tensor, cloth: NDArray, camera: Camer
     top = _find_waist(half, top, WAIST_REACH * meter)
     if half[hem] < LEAST_HEM_WIDTH * half[int(top) : hem + 1].max():
         return None
-    hems = np.full(cloth.shape[1], float(hem))
     if is_cut:
         last = top + CUT_LENGTH * (ankle - top)
         middle, half = _flare_out(middle, half, hem, last, meter)
@@ -249,7 +248,7 @@ def _trace_hem(
     raster = FittedPicture(np.zeros(camera.size[::-1], np.uint8), camera).raster(naked, body.faces)
     legs = cv2.dilate(raster.mask[0].numpy().astype(np.uint8), np.ones((5, 5))) > 0
     middle, half = sides
-    rows = np.arange(int(hem - reach), min(int(hem + reach) + 1, len(cloth)))
+    rows = np.arange(max(int(hem - reach), 0), min(int(hem + reach) + 1, len(cloth)))
     known, last = [], []
     for column in range(int(middle[hem] - half[hem]), int(middle[hem] + half[hem]) + 1):
         if not 0 <= column < cloth.shape[1] or not cloth[rows[0], column]:
@@ -387,7 +386,7 @@ def _find_bare_legs(body: BodyModel, naked: Tensor, vertices: Tensor, colors: ND
     lower = np.flatnonzero(head.any(1))
     if not len(lower):
         return legs & False
-    face = head & (np.arange(len(head))[:, None] > lower.mean())
+    face = head & (np.arange(len(head))[:, None] >= lower.mean())
     skin = convert_to_lab(np.median(small[face], 0)[None])[0]
     lab = convert_to_lab(small.reshape(-1, 3)).reshape(small.shape)
     bare = legs & (color_distance(lab, skin) < SAME_COLOR)
@@ -404,7 +403,8 @@ def _paint_cloth(colors: NDArray, matte: NDArray, other: NDArray) -> NDArray:
     return np.dstack([np.clip(painted + 0.5, 0, 255).astype(np.uint8), np.full(matte.shape, 255, np.uint8)])
 
 
-def _nearest(points: Tensor, vertices: Tensor) -> Tensor:
+def _find_nearest(points: Tensor, vertices: Tensor) -> Tensor:
+    """The closest vertex to each point, (N,) long."""
     from scipy.spatial import cKDTree
 
     return torch.from_numpy(cKDTree(vertices.numpy()).query(points.numpy())[1])
