@@ -35,6 +35,14 @@ class TestKernels:
             assert (found - true).norm() < tolerance * true.norm()
         assert torch.equal(torch.get_rng_state(), drawn)
 
+    def test_weights_may_lie_anywhere_in_a_buffer(self, device):
+        tokens, buffer = (torch.randn(shape, device=device) for shape in ((2, 3, 64), (129,)))
+        weight, bias = buffer[1:65], buffer[65:]
+        found = kernels.normalize_layer(tokens, weight, bias, 1e-5)[1]
+        torch.testing.assert_close(found, torch.nn.functional.layer_norm(tokens, (64,), weight, bias, 1e-5))
+        assert weight.data_ptr() % kernels.PACK_BYTES
+        assert kernels._align(weight).data_ptr() % kernels.PACK_BYTES == 0
+
     def test_none_are_used_where_one_is_wrong_or_nobody_wants_them(self, device, monkeypatch):
         dtype = torch.float32
         kernels._are_right.cache_clear()

@@ -82,7 +82,8 @@ def normalize_layer(
     rows, count, channels = tokens.shape
     normed = torch.empty_like(tokens)
     each = 1 if one is None else rows // len(one) * count
-    tensors = (other, normed, tokens, other, one, places, weight, bias)
+    read = (None if tensor is None else _align(tensor) for tensor in (one, places, weight, bias))
+    tensors = (other, normed, tokens, other, *read)
     grid, numbers = (-(-rows * count * WARP // THREADS), 1), (rows * count, each, count, eps)
     launch("normalize_layer", tokens, grid, THREADS, 0, (*tensors, *numbers), channels=channels)
     return tokens if other is None else other, normed
@@ -142,6 +143,12 @@ def _share_out(tokens: Tensor) -> tuple[tuple[int, int], int, int]:
     at_once = max(THREADS // lanes, 1)
     stretch = max(-(-positions * rows // BLOCKS), FEWEST_STEPS * at_once)
     return (-(-positions // stretch), rows), lanes * at_once, stretch
+
+
+def _align(tensor: Tensor) -> Tensor:
+    """A contiguous tensor that starts where a pack may: weights that ComfyUI streams in lie anywhere in a buffer."""
+    tensor = tensor.contiguous()
+    return tensor if tensor.data_ptr() % PACK_BYTES == 0 else tensor.clone()
 
 
 def _as_argument(argument: Tensor | int | float | None):
