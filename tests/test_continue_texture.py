@@ -17,6 +17,7 @@ from mimo_core.scene.gradient_blend import blend_gradients
 from mimo_core.scene.grain import Grain
 from mimo_core.scene.offset_labels import OffsetLabels
 from mimo_core.scene.patch_offsets import describe_pixels, find_offsets
+from mimo_core.scene.patch_search import PatchSearch
 from mimo_core.scene.pixel_samples import BackgroundSamples
 from mimo_lab.synthetic import make_shot
 
@@ -352,6 +353,26 @@ class TestFillPatches:
         monkeypatch.setattr(module, "LARGEST_HOLE", 2000)
         filled = fill_patches(np.where(hole[..., None], 0, street).astype(np.uint8), hole, ~hole).astype(int)
         assert 0.15 < (filled[24:72, 90:130].mean(2) < 90).mean() < 0.5
+
+    def test_what_is_known_only_in_strips_is_not_searched_for_a_large_hole(self, monkeypatch):
+        """A picture of which next to nothing was seen would be searched for minutes, without a patch to find."""
+        from mimo_core.scene import fill_patches as module
+
+        asked = []
+        known = np.zeros((160, 160), bool)
+        known[:, :9] = True
+        monkeypatch.setattr(module, "LARGEST_HOLE", 2000)
+        picture = np.full((160, 160, 3), 90, np.uint8)
+        filled = fill_patches(picture, ~known, known, lambda: asked.append(1))
+        assert not asked and np.abs(filled.astype(int) - 90).max() <= 1
+
+    def test_patches_that_are_compared_some_at_a_time_cost_the_same(self, monkeypatch):
+        street, hole = self.make_street()
+        searches = [PatchSearch(hole, None, seed=0, known=~hole, most_lift=15.0, level_cost=4.0) for _ in range(2)]
+        monkeypatch.setattr("mimo_core.scene.patch_search.COMPARED_PATCHES", 100)
+        searches[0].look_at(street.astype(np.float32))
+        searches[1].compare(street.astype(np.float32))
+        np.testing.assert_array_equal(searches[0].cost, searches[1].cost)
 
     def test_it_can_be_cancelled_in_the_middle(self):
         street, hole = self.make_street()

@@ -37,14 +37,15 @@ def fill_patches(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, ask=l
         search = PatchSearch(level_hole, field, seed=depth, known=level_known, **costs)
         if not len(search.sources) or not len(search.targets):
             continue
-        is_searched = level_hole.sum() <= LARGEST_HOLE or field is None
+        is_searched = level_hole.sum() <= LARGEST_HOLE
+        if not is_searched and field is None:  # what is known is thinner than a patch at all smaller sizes
+            continue
         for _ in range(LEVEL_VOTES[min(depth, len(LEVEL_VOTES) - 1)] if is_searched else 0):
             ask()
             search.improve(current, rounds=1)
             current = search.vote(level)
         if not is_searched:
-            ask()
-            search.look_at(current)
+            search.compare(current, ask)
             current = search.vote(level)
         field = search.field()
     return np.where(hole[..., None], current[..., :3].clip(0, 255) + 0.5, picture).astype(np.uint8)

@@ -10,6 +10,7 @@ from .filters import take_pixels, whole_pixels
 PATCH_RADIUS = 3  # patches are 2 * PATCH + 1 pixels wide
 SEARCH_ROUNDS = 3  # rounds of propagation and random search for each vote
 DEPTH_DISTRUST = 1.3  # a patch counts less by this factor for every pixel that it lies deeper in the hole
+COMPARED_PATCHES = 20_000  # at a time, which bounds memory: 16 MB of four channels
 LIFT_COST = 0.1  # of the square of the levels by which a patch is lifted or lowered
 
 
@@ -77,15 +78,27 @@ class PatchSearch:
 
     def look_at(self, picture: np.ndarray) -> None:
         """Take in the picture (h, w, C) float32 that patches of the hole should look like."""
+        self._take_in(picture)
+        self.wanted = self._cut_patches(self.targets)
+        self.cost = self._cost(self.matches)
+
+    def compare(self, picture: np.ndarray, ask=lambda: None) -> None:
+        """The same where nothing is searched for: patches are compared some at a time. `ask` is called between them."""
+        self._take_in(picture)
+        for start in range(0, len(self.targets), COMPARED_PATCHES):
+            ask()
+            part = slice(start, start + COMPARED_PATCHES)
+            wanted = self._cut_patches(self.targets[part])
+            self.cost[part] = self._cost(self.matches[part], part, wanted)
+
+    def _take_in(self, picture: np.ndarray) -> None:
         import cv2
 
         self.flat = picture.reshape(-1, picture.shape[-1])
-        self.wanted = self._cut_patches(self.targets)
         if self.most_lift:
             means = cv2.blur(np.ascontiguousarray(picture[..., :3]), (2 * PATCH_RADIUS + 1,) * 2)
             self.means = means.reshape(-1, 3)
             self.wanted_means = take_pixels(means, self._flatten(self.targets))
-        self.cost = self._cost(self.matches)
 
     def improve(self, picture: np.ndarray, rounds: int = SEARCH_ROUNDS) -> None:
         """Look for better matches of the patches of a picture (h, w, C) float32, in some `rounds`."""
@@ -114,9 +127,9 @@ class PatchSearch:
         better = cost < self.cost[valid]
         self.matches[valid[better]], self.cost[valid[better]] = candidates[valid[better]], cost[better]
 
-    def _cost(self, places: np.ndarray, chosen=slice(None)) -> np.ndarray:
+    def _cost(self, places: np.ndarray, chosen=slice(None), wanted: np.ndarray | None = None) -> np.ndarray:
         away = self._cut_patches(places)
-        away -= self.wanted[chosen]
+        away -= self.wanted[chosen] if wanted is None else wanted
         away *= away
         cost = away.mean((1, 2))
         if self.most_lift:
