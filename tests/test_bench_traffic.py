@@ -50,11 +50,17 @@ def test_the_bench_for_cards_says_what_it_needs():
         run_bench(["gpu"])
 
 
+def read_table(capsys) -> list[str]:
+    """The lines below the table's head, above which a device without kernels is said to be one."""
+    lines = capsys.readouterr().out.splitlines()
+    return lines[next(at for at, line in enumerate(lines) if "variant" in line) + 1 :]
+
+
 def test_the_bench_for_cards_prints_a_row_for_every_variant(capsys):
     assert run_bench(["gpu", "--tiny", "--frames", "2", "--size", "64", "--no-compile"]) == 0
-    rows = {line[7:39].strip(): line[39:].split() for line in capsys.readouterr().out.splitlines()[3:]}
+    rows = {line[7:39].strip(): line[39:].split() for line in read_table(capsys)}
     halves = [f"VAE {verb} a frame, {name}" for verb in ("encode", "decode") for name in ("float32", "bfloat16")]
-    assert list(rows) == ["plain", "ours", "ours, halves apart", *halves]
+    assert list(rows) == ["plain", "ours, torch's operators", "ours", "ours, halves apart", *halves]
     assert all(float(seconds) > 0 and float(start) >= 0 for seconds, _, _, start in rows.values())
     assert float(rows["ours"][1]) > 0 and rows[halves[0]][1] == "-"
 
@@ -71,7 +77,7 @@ def test_a_row_that_fails_says_why_and_leaves_the_others(capsys, monkeypatch):
     variants = (gpu.Variant("a", fail), gpu.Variant("b", fill), gpu.Variant("c", lambda job: lambda: None))
     monkeypatch.setattr(gpu, "VARIANTS", variants)
     assert run_bench(["gpu", "--tiny", "--size", "64"]) == 1
-    rows = [line[7:].split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[3:]]
+    rows = [line[7:].split(maxsplit=1) for line in read_table(capsys)]
     assert rows[0] == ["a", "failed: RuntimeError: Cannot find a working triton installation."]
     assert rows[1] == ["b", "out of memory"]
     assert rows[2][0] == "c" and float(rows[2][1].split()[0]) >= 0
@@ -82,4 +88,4 @@ def test_what_would_take_more_than_three_minutes_is_left_out(capsys, monkeypatch
     monkeypatch.setattr(gpu, "VARIANTS", variants)
     monkeypatch.setattr(gpu, "MOST_SECONDS", -1)
     assert run_bench(["gpu", "--tiny", "--size", "64"]) == 0
-    assert capsys.readouterr().out.splitlines()[3].endswith("left out for time: --size 64 measures it")
+    assert read_table(capsys)[0].endswith("left out for time: --size 64 measures it")
