@@ -43,10 +43,10 @@ def fill_patches(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, ask=l
         for _ in range(LEVEL_VOTES[min(depth, len(LEVEL_VOTES) - 1)] if is_searched else 0):
             ask()
             search.improve(current, rounds=1)
-            current = search.vote(level)
+            current = search.vote(level, ask)
         if not is_searched:
             search.compare(current, ask)
-            current = search.vote(level)
+            current = search.vote(level, ask)
         field = search.field()
     return np.where(hole[..., None], current[..., :3].clip(0, 255) + 0.5, picture).astype(np.uint8)
 

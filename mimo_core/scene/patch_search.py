@@ -152,10 +152,10 @@ class PatchSearch:
         """The patches (N, P, C) around some places (N, 2)."""
         return self.flat.take(self._flatten(places)[:, None] + self.flat_steps, axis=0)
 
-    def vote(self, known: np.ndarray) -> np.ndarray:
+    def vote(self, known: np.ndarray, ask=lambda: None) -> np.ndarray:
         """Every hole pixel becomes the mean of what the patches over it propose, good matches counting more.
 
-        Other pixels are those of `known` (h, w, C) float32.
+        Other pixels are those of `known` (h, w, C) float32. `ask` is called between steps, and may raise.
         """
         channels = known.shape[-1]
         scale = max(float(np.percentile(self.cost, 60)), 1.0)
@@ -165,6 +165,7 @@ class PatchSearch:
         rows = whole_pixels(sums)
         places, sources = self._flatten(self.targets), self._flatten(self.matches)
         for step, offset in zip(self.steps, self.flat_steps, strict=True):
+            ask()
             # Nearer patch centres count more, which keeps the texture sharp.
             share = weight * np.exp(-(step @ step) / 4.0)
             here = places + offset  # every place once
