@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mimo_core.denoise import kernels
+from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.denoiser import Denoiser
 from tests.cuda_on_cpu import COMPILER, has_kernels_on_cpu, launch_on_cpu
 from tests.tiny_networks import TINY, random_weights
@@ -78,3 +79,12 @@ class TestKernels:
         assert (found - expected).norm() < 2e-5 * expected.norm()
         assert all(torch.equal(*pair) for pair in zip((x, pose, token), before, strict=True))
         assert len(set(launched)) == 6
+
+
+def test_every_layer_of_the_official_size_has_kernels():
+    """The widest are the gates of the deepest levels; a token of theirs is as much as a block of threads may sum."""
+    config = MimoConfig()
+    widest = max(4 * max(config.block_out_channels), 2 * max(config.block_out_channels))
+    lanes = widest * 2 // kernels.PACK_BYTES
+    assert lanes <= kernels.MOST_LANES <= 1024
+    assert kernels.MOST_LANES * kernels.PACK_BYTES // 2 * 8 <= 48 * 1024
