@@ -83,8 +83,6 @@ class TestKernels:
 
 def test_every_layer_of_the_official_size_has_kernels():
     """The widest are the gates of the deepest levels; a token of theirs is as much as a block of threads may sum."""
-    config = MimoConfig()
-    widest = max(4 * max(config.block_out_channels), 2 * max(config.block_out_channels))
-    lanes = widest * 2 // kernels.PACK_BYTES
-    assert lanes <= kernels.MOST_LANES <= 1024
+    widest = 4 * max(MimoConfig().block_out_channels)
+    assert 2 * widest // kernels.PACK_BYTES <= kernels.MOST_LANES <= 1024
     assert kernels.MOST_LANES * kernels.PACK_BYTES // 2 * 8 <= 48 * 1024
