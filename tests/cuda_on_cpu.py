@@ -11,10 +11,21 @@ import torch
 from mimo_core.denoise import kernels
 
 
-COMPILER = shutil.which("g++") or shutil.which("clang++")
+HEADER = Path(__file__).with_name("cuda_on_cpu.h")
+FLAGS = ("-std=c++20", "-O1", "-w", "-fPIC", "-shared", "-pthread", "-include", str(HEADER))
 SOURCE = Path(kernels.__file__).with_name("elementwise.cu")
 ENTRY = 'extern "C" void run_{0}(void** p, int x, int y, int block) {{ run({0}, p, x, y, block); }}\n'
 PLAIN = ("sum_channels", "finish_groups", "scale_and_shift", "gate_with_gelu", "add_sequences")  # of any channels
+
+
+@cache
+def find_compiler() -> str | None:
+    """A C++ compiler that takes the header, which needs C++20; None if there is none."""
+    for name in filter(None, map(shutil.which, ("g++", "clang++"))):
+        command = [name, *FLAGS, "-fsyntax-only", "-x", "c++", "-"]
+        if subprocess.run(command, input=b"", capture_output=True).returncode == 0:
+            return name
+    return None
 
 
 def launch_on_cpu(folder: Path):
@@ -26,9 +37,7 @@ def launch_on_cpu(folder: Path):
         names = ("normalize_layer",) if channels else PLAIN
         code.write_text(f'#include "{SOURCE}"\n' + "".join(map(ENTRY.format, names)))
         defines = [f"-DVALUE={value}", *([f"-DCHANNELS={channels}"] if channels else [])]
-        header = Path(__file__).with_name("cuda_on_cpu.h")
-        flags = ["-std=c++20", "-O1", "-w", "-fPIC", "-shared", "-pthread", "-include", str(header)]
-        subprocess.run([COMPILER, *flags, *defines, str(code), "-o", str(library)], check=True)
+        subprocess.run([find_compiler(), *FLAGS, *defines, str(code), "-o", str(library)], check=True)
         return ctypes.CDLL(str(library))
 
     def launch(name, like, grid, block, shared, arguments, *, channels=0):

@@ -6,7 +6,7 @@ import torch
 from mimo_core.denoise import kernels
 from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.denoiser import Denoiser
-from tests.cuda_on_cpu import COMPILER, has_kernels_on_cpu, launch_on_cpu
+from tests.cuda_on_cpu import find_compiler, has_kernels_on_cpu, launch_on_cpu
 from tests.tiny_networks import TINY, random_weights
 
 
@@ -20,8 +20,8 @@ def device(request, monkeypatch, launch):
     if request.param == "cuda":
         if not torch.cuda.is_available():
             pytest.skip("no NVIDIA card")
-    elif COMPILER is None:
-        pytest.skip("no C++ compiler")
+    elif find_compiler() is None:
+        pytest.skip("no C++20 compiler")
     else:
         monkeypatch.setattr(kernels, "launch", launch)
         monkeypatch.setattr(kernels, "THREADS", 64)  # of which a CPU would otherwise start 256 for every block
