@@ -7,13 +7,12 @@ import numpy as np
 from .expected_colors import continue_colors
 from .fields import extrapolate_field
 from .filters import average_colors
-from .patch_search import PATCH_RADIUS, PatchSearch
+from .patch_search import LEVEL_VOTES, PATCH_RADIUS, PatchSearch
 
 
 # By eye on twenty-two holes of real clips, 2026-11-28; one round of search for each vote is as good as three.
 SMALLEST_HOLE = 200  # pixels at the coarsest level: at 60 things that stand beside a hole are copied in parts
 LARGEST_HOLE = 10_000  # pixels; above it, patches are copied as the level below found them
-LEVEL_VOTES = (16, 10, 6, 4, 2)  # from the coarsest level; the last one for all finer levels
 LEVEL_COST, LEVEL_REACH = 400.0, 0.25  # squared levels that it costs to come from so much of the hole's height away
 MOST_LIFT = 15.0  # levels by which a patch may be lighter or darker where it comes from
 DETAIL_SIGMA, ROUGH_SIGMA = 2.0, 3.0  # pixels: finer than the first is detail, of which the second gives the strength

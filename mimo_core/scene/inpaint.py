@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .patch_search import PATCH_RADIUS, PatchSearch
+from .patch_search import LEVEL_VOTES, PATCH_RADIUS, PatchSearch
 
 
-# Patches and votes after Wexler et al. (PAMI 2007); fewer votes at finer levels, where matches change little. By eye.
+# By eye.
 LARGEST_HOLE = 40_000  # pixels; above it, patches are copied as the level below found them
 SMALLEST_HOLE = 60  # pixels at the coarsest level
-LEVEL_VOTES = (16, 10, 6, 4, 2)  # from the coarsest level; the last one for all finer levels
 
 
 def paint_unseen(picture: np.ndarray, unseen: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:

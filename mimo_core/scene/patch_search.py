@@ -8,6 +8,8 @@ from .filters import take_pixels, whole_pixels
 
 
 PATCH_RADIUS = 3  # patches are 2 * PATCH + 1 pixels wide
+# Votes from the coarsest level on, the last number for all finer ones, where matches change little. By eye.
+LEVEL_VOTES = (16, 10, 6, 4, 2)
 SEARCH_ROUNDS = 3  # rounds of propagation and random search for each vote
 DEPTH_DISTRUST = 1.3  # a patch counts less by this factor for every pixel that it lies deeper in the hole
 COMPARED_PATCHES = 20_000  # at a time, which bounds memory: 16 MB of four channels
