@@ -118,8 +118,7 @@ def _put_aside(path: Path, aside: Path, of: set[str]) -> None:
 
 def _reserve_name(path: Path) -> Path:
     """A hidden name beside `path` that tells which process uses it. Those of processes that are gone are removed."""
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent}. Make it first.")
+    check_folder(path)
     machine = _hash_machine()
     # A long name with 20 characters more could be too long for the file system.
     stem = path.stem[:100]
@@ -207,8 +206,15 @@ def _show_folder(path: Path) -> Path:
 
 
 def refuse_existing(path, *, force: bool) -> Path:
-    """`path`. Raises InputError if something lies there and `force` is not given."""
+    """`path`. Raises InputError if something lies there and `force` is not given, or where no folder is to write in."""
     path = Path(path)
     if path.exists() and not force:
         raise InputError(f"{path} exists already. Give another name, or --force to replace it.")
+    check_folder(path)
     return path
+
+
+def check_folder(path: Path) -> None:
+    """Raise InputError if the folder in which `path` is to be written is not there."""
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent}. Make it first.")

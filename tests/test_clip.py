@@ -159,6 +159,25 @@ class TestPictures:
         Image.fromarray(values).save(tmp_path / "a.tif")
         assert np.abs(read_picture(tmp_path / "a.tif")[..., 0].astype(int) - np.arange(256)).max() <= 1
 
+    def test_what_pillow_would_run_as_a_program_is_no_picture(self, tmp_path):
+        from PIL import EpsImagePlugin
+
+        from mimo_core.media.picture import read_picture
+
+        drawing = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+        (tmp_path / "a.png").write_text(drawing)
+        assert EpsImagePlugin._accept(drawing.encode())
+        with pytest.raises(InputError, match="cannot identify"):
+            read_picture(tmp_path / "a.png")
+
+    def test_the_a_of_lab_is_a_color_and_no_alpha(self, tmp_path):
+        from PIL import Image
+
+        from mimo_core.media.picture import read_picture
+
+        Image.new("LAB", (4, 4), (128, 128, 128)).save(tmp_path / "a.tif")
+        assert read_picture(tmp_path / "a.tif").shape == (4, 4, 3)
+
 
 class TestMasks:
     @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.bool])

@@ -63,6 +63,10 @@ class TestWholeFile:
             refuse_existing(tmp_path / "a.txt", force=False)
         assert refuse_existing(tmp_path / "a.txt", force=True) == tmp_path / "a.txt"
 
+    def test_a_folder_that_is_not_there_is_found_before_any_work(self, tmp_path):
+        with pytest.raises(InputError, match="no folder .*Make it first"):
+            refuse_existing(tmp_path / "new" / "a.txt", force=False)
+
 
 KILLED = """
 import os, signal, sys

@@ -1,5 +1,6 @@
 """Video files: round trips, and the ways in which real files are odd."""
 
+import shutil
 import struct
 from fractions import Fraction
 
@@ -143,6 +144,16 @@ class TestOddFiles:
 
 
 class TestRefusals:
+    def test_a_folder_is_called_one(self, tmp_path):
+        with pytest.raises(InputError, match="is a folder"):
+            Clip.from_file(tmp_path)
+
+    def test_a_list_of_other_files_is_not_followed(self, tmp_path, clip_file):
+        listed = tmp_path / "list.mp4"
+        listed.write_text(f"ffconcat version 1.0\nfile {shutil.copy(clip_file, tmp_path / 'a.mp4').name}\n")
+        with pytest.raises(InputError, match="list of other files"):
+            Clip.from_file(listed)
+
     def test_a_missing_file_is_named(self, tmp_path):
         with pytest.raises(InputError, match=r"no file .*gone\.mp4"):
             Clip.from_file(tmp_path / "gone.mp4")

@@ -162,6 +162,12 @@ class TestFrameRate:
         assert len(shown) / rate == pytest.approx(times[-1], abs=0.1)
         assert list(shown) == sorted(shown)
 
+    def test_a_clip_above_240_a_second_loses_as_few_frames_as_it_must_and_says_how_many(self, tmp_path):
+        clip = Clip.from_file(write_numbered(tmp_path / "a.mp4", COUNT, rate=960))
+        kept = len({read_number(frame) for frame in clip})
+        assert clip.fps == 240 and kept >= COUNT / 4
+        assert any(f"{COUNT - kept} of {COUNT}" in note for note in clip.notes)
+
     def test_times_that_are_missing_or_jump_are_mended(self):
         assert mend_times([None, None, None], Fraction(10)) == pytest.approx([0, 0.1, 0.2])
         assert mend_times([5, 5.1, None, 5.3], Fraction(10)) == pytest.approx([5, 5.1, 5.2, 5.3])
@@ -195,6 +201,39 @@ class TestAsPlayersShowIt:
     def test_all_eight_display_matrices(self, tmp_path, plain_file, matrix, shown):
         clip = Clip.from_file(set_matrix(plain_file, tmp_path / "turned.mp4", *matrix))
         assert same(clip[5], shown(Clip.from_file(plain_file)[5]))
+
+    def test_a_photo_as_a_clip_is_turned_by_its_exif(self, tmp_path):
+        from PIL import Image
+
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.fromarray(numbered_picture(77)).rotate(90, expand=True).save(tmp_path / "a.jpg", exif=exif)
+        clip = Clip.from_file(tmp_path / "a.jpg")
+        assert read_number(clip[0]) == 77
+        assert "The clip is one picture." in clip.notes
+
+    def test_a_tiff_as_a_clip_is_read(self, tmp_path):
+        from PIL import Image
+
+        Image.fromarray(numbered_picture(77)).save(tmp_path / "a.tiff")
+        assert read_number(Clip.from_file(tmp_path / "a.tiff")[0]) == 77
+
+    def test_an_opaque_gif_has_no_alpha(self, tmp_path):
+        clip = Clip.from_file(write_numbered(tmp_path / "a.gif", 3, codec="gif", pixels="rgb8"))
+        assert not any("alpha" in note for note in clip.notes)
+
+    def test_of_two_streams_the_larger_is_the_clip(self, tmp_path):
+        with av.open(str(tmp_path / "a.mp4"), "w") as container:
+            streams = [container.add_stream("libx264", rate=24) for _ in range(2)]
+            for stream, scale in zip(streams, (1, 2), strict=True):
+                stream.width, stream.height, stream.pix_fmt = 128 * scale, 64 * scale, "yuv420p"
+            for stream, scale in zip(streams, (1, 2), strict=True):
+                picture = numbered_picture(scale).repeat(scale, 0).repeat(scale, 1)
+                for _ in range(3):
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+                container.mux(stream.encode())
+        clip = Clip.from_file(tmp_path / "a.mp4")
+        assert (clip.width, clip.height) == (256, 128) and read_number(clip[0]) == 2
 
     @pytest.mark.parametrize(("aspect", "size"), [("4/3", (170, 64)), ("1/2", (128, 128)), ("1001/1000", (128, 64))])
     @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
@@ -265,7 +304,8 @@ class TestDamage:
         path.write_bytes(content)
         clip = Clip.from_file(path)
         numbers = [read_number(frame) for frame in clip]
-        assert numbers == sorted(numbers) and len(set(numbers)) >= COUNT - 6
+        # What a decoder shows for a damaged frame, it may choose: the one before, or an older one on several threads.
+        assert sum(number == place for place, number in enumerate(numbers)) >= COUNT - 6
 
     def test_an_album_cover_is_no_video(self, tmp_path):
         with av.open(str(tmp_path / "a.mp3"), "w") as container:

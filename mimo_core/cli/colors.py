@@ -33,11 +33,12 @@ def run_colors(options) -> None:
 
     if options.sheet:
         refuse_existing(check_picture_name(options.sheet), force=options.force)
-    out = refuse_existing(options.out or get_models_folder() / "mimo" / LEARNED_NAME, force=options.force)
-    scene, body_code = load_template(options.template, progress=start_bar("open"))
-    colors = learn_colors(scene.source, body_code, name=options.template.resolve().name, progress=start_bar("colors"))
+    out = options.out or get_models_folder() / "mimo" / LEARNED_NAME
     if options.out is None:
         out.parent.mkdir(parents=True, exist_ok=True)
+    refuse_existing(out, force=options.force)
+    scene, body_code = load_template(options.template, progress=start_bar("open"))
+    colors = learn_colors(scene.source, body_code, name=options.template.resolve().name, progress=start_bar("colors"))
     save_learned_colors(out, colors)
     if options.sheet:
         write_picture(options.sheet, np.concatenate(draw_colors(colors), 1))

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 from .container import check_size
 from .picture import DAMAGED_PICTURE
-from .timing import fit_frame_rate
+from .timing import describe_grid, fit_frame_rate
 
 
 SHORTEST = 10  # milliseconds of a picture; browsers take what is shorter for a mistake
@@ -52,8 +52,7 @@ class AnimatedPicture:
             now += duration if duration >= SHORTEST else ASSUMED
         self._times = times
         self.fps, self._shown = fit_frame_rate(times, Fraction(1000 * len(times), now).limit_denominator(1001))
-        if not isinstance(self._shown, range):
-            self.notes += (f"The frame rate varies; frames were put on a steady {float(self.fps):.4g} a second.",)
+        self.notes += describe_grid(self.fps, self._shown, len(times))
 
     def __len__(self) -> int:
         return len(self._shown)

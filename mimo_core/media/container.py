@@ -17,6 +17,7 @@ from ..errors import InputError
 
 MAX_PIXELS = 64_000_000
 ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC: the cover of an album
+PLAYLISTS = {"concat", "dash", "hls", "imf"}  # FFmpeg's readers of lists, which open whatever files a list names
 ROW_STEP = 8  # a fingerprint looks at every eighth row, about 0.3 ms at 1920x1080
 
 
@@ -27,6 +28,18 @@ def check_size(width: int, height: int) -> None:
             f"A picture of {width}x{height} has {width * height / 1e6:.0f} megapixels; the limit is 64. "
             "Make it smaller."
         )
+
+
+def check_file(path) -> Path:
+    """`path`. Raises InputError for a file that is missing or empty, and for a folder."""
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder. Give a file.")
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path.name} is empty (0 bytes). Export it again.")
+    return path
 
 
 @contextmanager
@@ -43,15 +56,17 @@ def open_container(file, name: str):
             "Export it again, for example as H.264 mp4."
         ) from error
     with container:
+        if container.format.name in PLAYLISTS:
+            raise InputError(f"{name} is a list of other files. Give the video itself.")
         yield container
 
 
 def find_video_stream(container, name: str):
-    """The first video stream that is no album cover, decoding on several threads. Raises InputError without one."""
+    """The largest video stream that is no album cover, decoding on several threads. Raises InputError without one."""
     streams = [stream for stream in container.streams.video if not int(stream.disposition) & ATTACHED_PICTURE]
     if not streams:
-        raise InputError(f"{name} has no video stream.")
-    stream = streams[0]
+        raise InputError(f"{name} has no video stream{' but sound' if container.streams.audio else ''}. Give a video.")
+    stream = max(streams, key=lambda found: (found.width or 0) * (found.height or 0))  # the first of several
     if stream.codec_context is None or not stream.width or not stream.height:
         raise InputError(f"{name} has no picture that can be read. Export it again, for example as H.264 mp4.")
     check_size(stream.width, stream.height)

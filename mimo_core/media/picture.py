@@ -8,11 +8,12 @@ import numpy as np
 
 from ..errors import InputError
 from ..output import whole_file
-from .video import check_size
+from .container import check_file, check_size
 
 
 # What Pillow raises for changed bytes, found by `mimo bench fuzz`.
 DAMAGED_PICTURE = (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, struct.error, zlib.error)
+PROGRAM_FORMATS = {"EPS", "WMF"}  # Pillow draws these by running what they hold, in Ghostscript or in Windows
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
@@ -32,14 +33,13 @@ def read_picture(path) -> np.ndarray:
     """
     from PIL import Image, ImageOps
 
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
+    path = check_file(path)
+    Image.init()
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=[name for name in Image.ID if name not in PROGRAM_FORMATS]) as picture:
             check_size(*picture.size)
             picture = _reduce_depth(ImageOps.exif_transpose(picture))
-            has_alpha = "A" in picture.getbands() or "transparency" in picture.info
+            has_alpha = picture.getbands()[-1] in ("A", "a") or "transparency" in picture.info
             return np.array(picture.convert("RGBA" if has_alpha else "RGB"))
     except InputError:
         raise

@@ -32,7 +32,7 @@ class FrameConverter:
         parts = frame.format.components
         if self._hdr:
             self.notes.append(f"The video is HDR ({self._hdr}); its tones were mapped to BT.709.")
-        if any(part.is_alpha for part in parts):
+        if any(part.is_alpha for part in parts) and frame.to_ndarray(format="rgba")[..., 3].min() < 255:  # not of a GIF
             self.notes.append("The video has an alpha channel; it is ignored.")
         if max(part.bits for part in parts) > 8:
             self.notes.append("The video has more than 8 bits a channel; it is worked on in 8.")
@@ -73,10 +73,7 @@ class FrameConverter:
 
         FFmpeg's matrix (a, b, u, c, d, v, x, y, w) takes (x, y), y down, to (a x + c y, b x + d y).
         """
-        found = [item for item in frame.side_data if getattr(item.type, "name", "") == "DISPLAYMATRIX"]
-        if not found:
-            return False, False, False
-        a, b, _, c, d = np.frombuffer(bytes(found[0]), np.int32)[:5].tolist()
+        a, b, c, d = _read_display_matrix(frame)
         is_transposed = abs(b) + abs(c) > abs(a) + abs(d)
         across, down = (c, b) if is_transposed else (a, d)
         turn = is_transposed, across < 0, down < 0
@@ -86,6 +83,19 @@ class FrameConverter:
             degrees = 180 if not is_transposed else 270 if turn[2] else 90
             self.notes.append(f"The video is marked as turned by {degrees} degrees; it is shown upright.")
         return turn
+
+
+def _read_display_matrix(frame) -> tuple[int, int, int, int]:
+    """a, b, c and d of the display matrix, in any scale; (1, 0, 0, 1) without one."""
+    try:
+        found = [item for item in frame.side_data if getattr(item.type, "name", "") == "DISPLAYMATRIX"]
+    except ValueError:  # PyAV refuses them all where one is of a kind that it does not know, as EXIF of a JPEG or TIFF
+        quarters = round(getattr(frame, "rotation", 0) / 90) % 4
+        return ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))[quarters]
+    if not found:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(bytes(found[0]), np.int32)[:5].tolist()
+    return a, b, c, d
 
 
 def deinterlace(frames: Iterator[tuple[int, object]]) -> Iterator[tuple[int, object]]:

@@ -70,8 +70,19 @@ def fit_frame_rate(
     return chosen, _shown_frames(starts * float(chosen))
 
 
+def describe_grid(rate: Fraction, shown: range | array, count: int) -> tuple[str, ...]:
+    """What to say of `count` frames that `fit_frame_rate` put on a grid."""
+    if isinstance(shown, range):
+        return ()
+    lost = count - len(set(shown))
+    left_out = f"; {lost} of {count}, too close to others, are left out" if lost else ""
+    return (f"The frame rate varies; frames were put on a steady {float(rate):.4g} a second{left_out}.",)
+
+
 def _choose_rate(starts: np.ndarray, stated: list[Fraction], mean: Fraction) -> Fraction:
-    """The first of the rates in question at which no frame is lost, else the typical one."""
+    """The first of the rates in question at which no frame is lost, else the typical one, `FASTEST` at most."""
+    if mean > FASTEST:
+        return FASTEST
     steps = np.diff(starts)
     usual = steps[np.abs(steps / max(np.median(steps), 1e-6) - 1) < 0.4]
     typical = _round_rate(1 / max(float(usual.mean() if len(usual) else steps.mean()), 1e-6), stated)

@@ -11,10 +11,18 @@ import numpy as np
 
 from ..errors import InputError
 from ..progress import Progress, silent
-from .container import Tally, check_size, decode_frames, find_video_stream, fingerprint_frame, open_container
+from .container import (
+    Tally,
+    check_file,
+    check_size,
+    decode_frames,
+    find_video_stream,
+    fingerprint_frame,
+    open_container,
+)
 from .pixels import FrameConverter, deinterlace
 from .sound import Sound, find_sound
-from .timing import fit_frame_rate, mend_times, trust_rate
+from .timing import describe_grid, fit_frame_rate, mend_times, trust_rate
 
 
 __all__ = ["Sound", "VideoFile", "check_size", "fit_frame_rate"]
@@ -181,13 +189,8 @@ class VideoFile:
         return Fraction(first) * (stream.time_base or 0)
 
     def _check_file(self) -> None:
-        if not isinstance(self.file, (str, Path)):
-            return
-        path = Path(self.file)
-        if not path.is_file():
-            raise InputError(f"There is no file {path}.")
-        if path.stat().st_size == 0:
-            raise InputError(f"{self.name} is empty (0 bytes). Export it again.")
+        if isinstance(self.file, (str, Path)):
+            check_file(self.file)
 
     def _check_complete(self, stream, tally: Tally) -> None:
         """Raise InputError for a file of which much is missing."""
@@ -226,6 +229,7 @@ class VideoFile:
             notes.append("The video has an alpha channel; it is ignored.")
         if tally.broken:
             notes.append(f"{tally.broken} of {tally.packets} packets of the video are damaged; they were skipped.")
-        if not isinstance(self._shown, range):
-            notes.append(f"The frame rate varies; frames were put on a steady {float(self.fps):.4g} a second.")
+        if len(self._stamps) == 1:
+            notes.append("The clip is one picture.")
+        notes += describe_grid(self.fps, self._shown, len(self._stamps))
         self.notes = (*notes, *([silence] if silence else []))
