@@ -91,6 +91,20 @@ class TestSkirt:
         across, height = skirt.vertices[0, :, 0].abs(), skirt.vertices[0, :, 1]
         assert float(across[height > height.amax() - 0.01].amax()) < 0.6 * float(across.amax())
 
+    def test_a_circle_of_cloth_whose_hem_is_higher_at_the_sides_is_one(self):
+        whole = identity_of(person(left_shoulder=(0, 0, 20), right_shoulder=(0, 0, -20)))
+        picture, matte = whole.picture.copy(), whole.matte.copy()
+        middle = HIPS.mean(0) + (0, 14)
+        hem = 0.35 * HIPS.mean(0) + 0.65 * KNEES.mean(0)
+        sides = [middle + (30, 0), hem + (14, 0), hem - (14, 0), middle - (30, 0)]
+        corners = np.array([HIPS[0] + (6, -8), *sides, HIPS[1] - (6, 8)])
+        for image, value in ((picture, GREEN), (matte, 255)):
+            cv2.fillPoly(image, [corners.round().astype(np.int32)], value)
+        skirt = find_skirt(Identity(picture, matte, whole.motion))
+        height, deep = skirt.vertices[0, :, 1], skirt.vertices[0, :, 2]
+        lowest = height < height.amin() + 0.05
+        assert float(deep[lowest].amax() - deep[lowest].amin()) > 0.25
+
     def test_trousers_that_touch_above_the_knees_are_none(self):
         assert find_skirt(dress(0.9, gap=0.35)) is None
 
@@ -106,6 +120,23 @@ class TestSkirt:
         shin = (0.5 * (KNEES + ANKLES)).mean(0).round().astype(int)
         assert alpha[shin[1], shin[0]] == 255
         assert np.abs(rgb[shin[1], shin[0]].astype(float) - GREEN).max() < 20
+
+    @pytest.mark.parametrize(("flare", "is_skirt"), [(26, True), (0, False)])
+    def test_a_wide_one_before_closed_legs_that_the_picture_cuts_off_goes_on_and_trousers_do_not(self, flare, is_skirt):
+        closed = {"left_hip": (0, 0, -5), "right_hip": (0, 0, 5)}
+        raised = {"left_shoulder": (0, 0, 20), "right_shoulder": (0, 0, -20)}
+        whole = identity_of(person(**closed, **raised))
+        picture, matte = whole.picture.copy(), whole.matte.copy()
+        hem = 0.4 * HIPS + 0.6 * KNEES
+        corners = np.array([HIPS[0] + (4, 0), HIPS[1] - (4, 0), hem[1] - (flare, 0), hem[0] + (flare, 0)])
+        for image, value in ((picture, GREEN), (matte, 255)):
+            cv2.fillConvexPoly(image, corners.round().astype(np.int32), value)
+        row = int(hem[:, 1].mean()) - 1
+        picture[row:], matte[row:] = 255, 0
+        skirt = find_skirt(Identity(picture, matte, whole.motion))
+        assert (skirt is not None) == is_skirt
+        if is_skirt:
+            assert float(skirt.vertices[0, :, 1].amin()) < float(BODY.template[BODY.parts == 7, 1].amax())
 
     def test_a_hand_before_it_is_not_painted_on_it(self):
         hand = {"left_shoulder": (0, 0, -78), "right_shoulder": (0, 0, 78)}
@@ -128,6 +159,6 @@ class TestSkirt:
         whole = identity_of(person())
         nothing = np.zeros((SIDE, SIDE), bool)
         naked = CAMERA.view(BODY.pose(person()).vertices)[0]
-        assert _measure_skirt(BODY, naked, nothing, CAMERA) is None
+        assert _measure_skirt(BODY, naked, whole.matte > 127, ~nothing, CAMERA) is None
         above = naked + torch.tensor([0.0, -6.0, 0.0])
-        assert _measure_skirt(BODY, above, whole.matte > 127, CAMERA) is None
+        assert _measure_skirt(BODY, above, whole.matte > 127, nothing, CAMERA) is None

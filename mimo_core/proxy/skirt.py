@@ -20,7 +20,7 @@ from ..body.skinning import blend_skin
 from ..geometry.camera import Camera
 from ..geometry.rotations import matrix_from_axis_angle
 from ..identity.push_pull import push_pull
-from .hands import SAME_COLOR, color_distance, convert_to_lab
+from .hands import LEAST_TEXELS, SAME_COLOR, color_distance, convert_to_lab
 from .outline import FittedPicture
 from .skin import Hands, TexturedMesh, unpose
 from .surface import ARM_JOINTS
@@ -29,9 +29,10 @@ from .surface import ARM_JOINTS
 SKIRT_SIDE = 224  # pixels: the picture is asked at this size
 LEAST_LENGTH, LEAST_GAP = 0.1, 0.05  # meters below the crotch, and between the legs, that cloth must fill
 LEAST_CUT_GAP = 0.06  # meters, of a picture that ends above the hem: trousers with a low crotch may be cut there
+CUT_ROWS, CUT_WIDTH = 0.06, 1.35  # meters above such an end; widths of both legs that make cloth there a skirt
 FILLED_SHARE = 0.75  # of a row between the legs
 HEM_REACH, OPEN_SHARE = 0.05, 0.35  # meters below a hem within which the gap opens, and what may be filled there
-LEAST_HEM_WIDTH = 0.85  # of the largest width: wide trousers are gathered at the ankles, skirts are not
+LEAST_HEM_WIDTH = 0.85  # of the largest width: wide trousers are gathered below the knees, skirts are not
 HEM_RANGE = 0.15  # meters that a hem may be higher or lower than between the legs
 WAIST_REACH, WIDE_TOP = 0.14, 1.3  # meters above the hips; times the waist's width, of a skirt that starts there
 ARM_MARGIN = 3  # pixels at SKIRT_SIDE around arms that hang before a skirt
@@ -46,6 +47,9 @@ SOFTNESS = 0.03  # meters over which one push goes over into the next
 LARGEST_SWAY, LOOSE_LENGTH = 0.5, 0.6  # of the way that a hem lags behind; meters of cloth at which it is so loose
 CUT_LENGTH = 0.92  # of the way from hips to ankles, of a skirt whose hem is not in the picture
 LARGEST_FLARE = 0.25  # meters that half the width grows a meter, below the picture's end
+LARGEST_TILT = 0.3  # of the hips on the picture, which such a hem follows
+ARM_REACH = 12  # pixels at SKIRT_SIDE from arms within which a sleeve wider than the fitted arm may lie
+SAME_CLOTH, CLOTH_SPREAD = 10.0, 7  # in Lab; every so many pixels of cloth far from arms are asked
 PLUMB = 24  # number among the joints of what hangs down from the hips
 LEANING, LYING = math.radians(60), math.radians(95)  # of the hips: cloth hangs, cloth lies along the body
 LEGS = tuple(tuple(JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")) for side in ("left", "right"))
@@ -96,10 +100,12 @@ def make_skirt(
     `naked` and `vertices` (V, 3) are the fitted and the dressed body in camera space, posed by `transforms`
     (24, 4, 4). `colors` (H, W, 3) are the picture's.
     """
+    import cv2
+
     side = min(SKIRT_SIDE, len(picture.matte))
     camera = picture.camera.resize(side, side)
     arms = _find_arms(body, vertices, camera)
-    shape = _measure_skirt(body, naked, _shrink(picture.matte, side) & ~arms, camera)
+    shape = _measure_skirt(body, naked, _shrink(picture.matte, side), arms, camera)
     if shape is None:
         return None
     angle = torch.arange(COLUMNS) * (2 * torch.pi / COLUMNS)
@@ -116,7 +122,9 @@ def make_skirt(
         *(_smoothstep((sign * side_of + OTHER_SIDE) / (2 * OTHER_SIDE)) for sign in (-1, 1)),
     ]
     beside = _find_nearest(rest[0], body.template)
-    texture = _paint_cloth(colors, picture.matte, arms | _find_bare_legs(body, naked, vertices, colors, camera))
+    small = cv2.resize(colors, (side, side), interpolation=cv2.INTER_AREA)
+    other = arms | _find_sleeves(small, arms, _cover_rows(shape, side) & _shrink(picture.matte, side))
+    texture = _paint_cloth(colors, picture.matte, other | _find_bare_legs(body, naked, vertices, small, camera))
     scale = len(picture.matte) / side
     faces = _link_rows()
     drop = (place[:, 1] - place[:, 1].amin()).clamp_min(0)
@@ -148,8 +156,12 @@ def _find_arms(body: BodyModel, vertices: Tensor, camera: Camera) -> NDArray:
     return cv2.dilate(arms.astype(np.uint8), np.ones((2 * ARM_MARGIN + 1,) * 2)) > 0
 
 
-def _measure_skirt(body: BodyModel, naked: Tensor, cloth: NDArray, camera: Camera) -> _Shape | None:
-    """The skirt that fills the gap between the legs in `cloth` (h, w) bool, the matte without arms, or None."""
+def _measure_skirt(body: BodyModel, naked: Tensor, matte: NDArray, arms: NDArray, camera: Camera) -> _Shape | None:
+    """The skirt in a matte (h, w) bool with `arms` before it, or None.
+
+    It fills the gap between the legs or, where the picture ends above its hem, is much wider than both of them.
+    """
+    cloth = matte & ~arms
     meter = camera.focal / float(naked[:, 2].mean())  # in pixels
     joints = camera.pixels(body.joint_regressor @ naked).numpy()
     hips, knees, ankles = (np.array([joints[leg[number]] for leg in LEGS]) for number in range(3))
@@ -168,16 +180,26 @@ def _measure_skirt(body: BodyModel, naked: Tensor, cloth: NDArray, camera: Camer
     is_cut = hem >= min(len(cloth), np.flatnonzero(cloth.any(1))[-1] + 1) - 2
     below = [filled[row] for row in range(hem + 1, hem + 2 + round(HEM_REACH * meter)) if row in filled]
     opens = is_cut or (len(below) and min(below) < OPEN_SHARE)
-    if (hem - crotch) / meter < LEAST_LENGTH or gap < (LEAST_CUT_GAP if is_cut else LEAST_GAP) or not opens:
+    outline = _trace_outline(body, naked, camera)
+    is_wide = is_cut and _stands_out(cloth, outline, range(max(0, hem - round(CUT_ROWS * meter)), hem))
+    if (hem - crotch) / meter < LEAST_LENGTH or not opens:
         return None
-    middle, half = _trace_sides(cloth, gaps, hips[:, 0].mean(), (int(top - WAIST_REACH * meter), hem))
+    if gap < (LEAST_CUT_GAP if is_cut else LEAST_GAP) and not is_wide:
+        return None
+    rows = range(max(0, int(top - WAIST_REACH * meter)), min(hem + 1, len(cloth)))
+    middle, half = _trace_sides(cloth, arms, outline, gaps, hips[:, 0].mean(), rows)
     top = _find_waist(half, top, WAIST_REACH * meter)
     if half[hem] < LEAST_HEM_WIDTH * half[int(top) : hem + 1].max():
-        return None
+        if hem > knee:
+            return None
+        half = np.maximum.accumulate(half)  # a circle of cloth, whose hem is higher at the sides
     if is_cut:
         last = top + CUT_LENGTH * (ankle - top)
         middle, half = _flare_out(middle, half, hem, last, meter)
-        return _Shape(top, last, np.full(cloth.shape[1], last), middle, half, hem - 1.0)
+        (left, low), (right, high) = hips
+        tilt = np.clip((high - low) / (right - left), -LARGEST_TILT, LARGEST_TILT) if abs(right - left) > 1 else 0.0
+        hems = last + tilt * (np.arange(cloth.shape[1]) - hips[:, 0].mean())
+        return _Shape(top, last, hems, middle, half, hem - 1.0)
     hems = _trace_hem(body, naked, cloth, camera, (middle, half), hem, HEM_RANGE * meter)
     return _Shape(top, hem, hems, middle, half, float(len(cloth)))
 
@@ -195,28 +217,72 @@ def _find_gaps(body: BodyModel, naked: Tensor, camera: Camera, rows: tuple[int, 
     return gaps
 
 
+def _trace_outline(body: BodyModel, naked: Tensor, camera: Camera) -> tuple[NDArray, NDArray]:
+    """First column of the body without its arms in every row and the one after the last, (H,) each, NaN for none."""
+    others = body.faces[torch.from_numpy(~np.isin(body.face_parts.numpy(), ARM_JOINTS))]
+    mask = FittedPicture(np.zeros(camera.size[::-1], np.uint8), camera).raster(naked, others).mask[0].numpy()
+    left, right = mask.argmax(1).astype(float), mask.shape[1] - mask[:, ::-1].argmax(1).astype(float)
+    empty = ~mask.any(1)
+    left[empty] = right[empty] = np.nan
+    return left, right
+
+
+def _stands_out(cloth: NDArray, outline: tuple[NDArray, NDArray], rows: range) -> bool:
+    """Whether cloth (h, w) bool is one piece in those rows, and much wider than the body's `outline` (h,) there."""
+    left, right = (side[rows] for side in outline)
+    known = np.isfinite(left)
+    if not known.any():
+        return False
+    runs = [
+        _list_run(cloth[row], (start + end) / 2)
+        for row, start, end in zip(rows, left, right, strict=True)
+        if start < end
+    ]
+    widths = np.array([end - start for start, end in runs])
+    return bool(np.median(widths / (right - left)[known]) > CUT_WIDTH)
+
+
+def _list_run(cloth: NDArray, column: float) -> tuple[int, int]:
+    """The first of the columns of cloth (w,) bool on both sides of one without a gap, and the one after the last."""
+    middle = min(max(int(column), 0), len(cloth) - 1)
+    empty = np.flatnonzero(~cloth)
+    before, after = empty[empty <= middle], empty[empty >= middle]
+    return (int(before[-1]) + 1 if len(before) else 0), (int(after[0]) if len(after) else len(cloth))
+
+
 def _trace_sides(
-    cloth: NDArray, gaps: dict[int, tuple[int, int]], center: float, rows: tuple[int, int]
+    cloth: NDArray,
+    arms: NDArray,
+    outline: tuple[NDArray, NDArray],
+    gaps: dict[int, tuple[int, int]],
+    center: float,
+    rows: range,
 ) -> tuple[NDArray, NDArray]:
     """Middle and half width (H,) of the cloth in every row, followed outwards from between the legs; smooth.
 
-    Above the legs it is followed from the column `center`.
+    Above the legs it is followed from the column `center`. Where it ends at an arm it goes on behind it: as between
+    the rows above and below, or as the body's `outline` above all of them.
     """
     from scipy.ndimage import gaussian_filter1d, median_filter
 
     height, width = cloth.shape
-    left, right = np.full(height, np.nan), np.full(height, np.nan)
-    for row in range(max(rows[0], 0), min(rows[1] + 1, height)):
+    sides = np.full((2, height), np.nan)
+    for row in rows:
         start, end = gaps.get(row, (int(center), int(center)))
         middle = min(max((start + end) // 2, 0), width - 1)
         outside = np.flatnonzero(~cloth[row])
         before, after = outside[outside < min(start, middle)], outside[outside > max(end, middle)]
-        left[row] = before[-1] + 1 if len(before) else 0
-        right[row] = after[0] if len(after) else width
-    known = np.flatnonzero(np.isfinite(left))
+        first, last = before[-1] + 1 if len(before) else 0, after[0] if len(after) else width
+        sides[0, row] = np.nan if len(before) and arms[row, before[-1]] else first
+        sides[1, row] = np.nan if len(after) and arms[row, after[0]] else last
     every = np.arange(height)
-    sides = [np.interp(every, known, median_filter(side[known], 7, mode="nearest")) for side in (left, right)]
-    left, right = (gaussian_filter1d(side, 2.0) for side in sides)
+    for side, edge in zip(sides, outline, strict=True):
+        seen = np.flatnonzero(np.isfinite(side))
+        above = every < (seen[0] if len(seen) else rows.stop)
+        side[above] = edge[above]
+        known = np.flatnonzero(np.isfinite(side))
+        side[:] = gaussian_filter1d(np.interp(every, known, median_filter(side[known], 7, mode="nearest")), 2.0)
+    left, right = sides
     return (left + right) / 2, (right - left) / 2
 
 
@@ -372,11 +438,38 @@ def _link_rows() -> Tensor:
     return torch.cat([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
 
 
-def _find_bare_legs(body: BodyModel, naked: Tensor, vertices: Tensor, colors: NDArray, camera: Camera) -> NDArray:
-    """Where a leg shows its skin, in a slit, (h, w) bool: it has the face's color, and cloth would hide it."""
+def _cover_rows(shape: _Shape, side: int) -> NDArray:
+    """What lies within the outline of a skirt on the picture, (side, side) bool."""
+    row, column = np.mgrid[:side, :side]
+    inside = np.abs(column + 0.5 - shape.middle[:side, None]) <= shape.half[:side, None]
+    return inside & (row >= shape.top) & (row <= np.minimum(shape.hems[None, :side], shape.end))
+
+
+def _find_sleeves(colors: NDArray, arms: NDArray, cloth: NDArray) -> NDArray:
+    """Where around `arms` (h, w) bool a skirt's `cloth` (h, w) bool has a color that it shows nowhere else, (h, w).
+
+    Sleeves are wider than fitted arms, and fingers spread. `colors` (h, w, 3) are the picture's.
+    """
+    import cv2
+    from scipy.spatial import cKDTree
+
+    near = cv2.dilate(arms.astype(np.uint8), np.ones((2 * ARM_REACH + 1,) * 2)) > 0
+    known, asked = colors[cloth & ~near][::CLOTH_SPREAD], cloth & near & ~arms
+    found = np.zeros_like(arms)
+    if len(known) < LEAST_TEXELS or not asked.any():
+        return found
+    tree = cKDTree(convert_to_lab(known))
+    found[asked] = np.isinf(tree.query(convert_to_lab(colors[asked]), distance_upper_bound=SAME_CLOTH)[0])
+    return cv2.dilate(found.astype(np.uint8), np.ones((3, 3))) > 0
+
+
+def _find_bare_legs(body: BodyModel, naked: Tensor, vertices: Tensor, small: NDArray, camera: Camera) -> NDArray:
+    """Where a leg shows its skin, in a slit, (h, w) bool: it has the face's color, and cloth would hide it.
+
+    `small` (h, w, 3) are the picture's colors.
+    """
     import cv2
 
-    small = cv2.resize(colors, camera.size, interpolation=cv2.INTER_AREA)
     empty = np.zeros(camera.size[::-1], np.uint8)
     parts = [
         np.where(raster.mask[0].numpy(), body.face_parts.numpy()[raster.face[0].numpy()], -1)
