@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from mimo_core.pose import close_look
 from mimo_core.pose.blazepose import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS, find_people, load_blazepose
 from mimo_core.pose.close_look import ARMS, LEGS, CloseLook, find_mirrored, merge_looks
-from mimo_core.pose.hands import HandPose, plan_region
+from mimo_core.pose.hands import HandPose, find_hands_elsewhere, plan_region
 from mimo_core.pose.sides import MIRRORED_LANDMARKS
 from mimo_core.pose.unseen import LARGE_REGION, doubt_faces, doubt_wrists
 from mimo_lab.bench.pose import project_true_landmarks
@@ -139,6 +140,8 @@ class TestHands:
                     for value in (0.9, 0.8)
                 )
             )
+            close.mirrored.append(None)
+            close.mirrored_hands.append((None, None))
         return close
 
     def presences(self, pairs, frame):
@@ -151,6 +154,20 @@ class TestHands:
     def test_a_hand_that_was_looked_for_elsewhere_is_dropped(self, looked, walking):
         away = move(walking, 4, [WRISTS[1]], 0.6, 0.6 * pixels_of_a_meter(walking, 4))
         assert self.presences(looked.match_hands(walking, away), 4) == [0.9, None]
+
+    def test_a_wrist_that_only_the_mirror_shows_has_the_hand_that_was_looked_for_there(self, looked, walking):
+        away = move(walking, 4, [WRISTS[1]], 0.6, 0.6 * pixels_of_a_meter(walking, 4))
+        blank = np.zeros((21, 2), np.float32), np.zeros((21, 3), np.float32)
+        looked.mirrored = [SimpleNamespace(pixels=pixels) for pixels in away.pixels.numpy()]
+        looked.mirrored_hands = [(None, HandPose(0.1, *blank) if frame == 4 else None) for frame in range(FRAMES)]
+        assert self.presences(looked.match_hands(walking, away), 4) == [0.9, pytest.approx(0.1)]
+        assert self.presences(looked.match_hands(walking, walking), 4) == [0.9, 0.8]
+
+    def test_a_hand_is_not_looked_for_twice_in_one_place(self, walking):
+        frame, grown = np.zeros((256, 256, 3), np.uint8), SimpleNamespace(pixels=4 * walking.pixels[0].numpy())
+        away = SimpleNamespace(pixels=grown.pixels + np.float32([0, 60]))
+        assert find_hands_elsewhere(frame, grown, grown) == (None, None)
+        assert find_hands_elsewhere(frame, away, grown) != (None, None)
 
 
 class TestWristsWithoutAHand:

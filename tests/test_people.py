@@ -9,6 +9,7 @@ from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
 from mimo_core.media.cuts import find_cuts
 from mimo_core.pose.appearance import compare_appearance
+from mimo_core.pose.backwards import extend_backwards
 from mimo_core.pose.blazepose import CropRegion, load_blazepose
 from mimo_core.pose.estimate import estimate_motion
 from mimo_core.pose.estimate_people import estimate_people
@@ -18,7 +19,6 @@ from mimo_core.pose.people import (
     choose_track,
     covers_detection,
     drop_unsure,
-    extend_backwards,
     join_crossings,
     join_shots,
     measure_seen_size,
@@ -140,6 +140,19 @@ class TestTracks:
         (track,) = track_people(clip, networks=networks)
         assert min(track.poses) == 2
         assert min(extend_backwards(clip, track, [track], set()).poses) == 0
+
+    @pytest.mark.parametrize("cuts", [set(), {2}])
+    def test_a_first_frame_that_was_read_badly_is_read_again_from_the_next(self, made, cuts):
+        clip = Clip.from_array(made.frames, 12)
+        (track,) = track_people(clip, cuts=set())
+        begun = min(cuts, default=0)
+        seen = track.poses[begun]
+        badly = replace(seen, pixels=seen.pixels + np.float32([40, 0]), score=0.9 * seen.score)
+        doubtful = replace(track, poses={**track.poses, begun: badly})
+        again = extend_backwards(clip, doubtful, [doubtful], cuts)
+        assert np.linalg.norm(again.poses[begun].pixels - seen.pixels, axis=1).mean() < 0.03 * seen.region.size
+        others = set(track.poses) - {begun}
+        assert all(again.poses[frame] is track.poses[frame] for frame in others)
 
 
 class TestChoice:

@@ -30,7 +30,7 @@ from .blazepose import (
     FramePose,
     load_blazepose,
 )
-from .hands import NO_HANDS, HandStore, find_hands
+from .hands import NO_HANDS, HandPose, HandStore, find_hands, find_hands_elsewhere
 from .landmarks import BRIDGE_SECONDS, Landmarks
 from .sides import MIRRORED_LANDMARKS, settle_sides
 
@@ -54,6 +54,7 @@ class CloseLook:
     def __init__(self, *, fingers: bool, networks: BlazePose | None = None):
         self.networks = networks or load_blazepose()
         self.hands = HandStore() if fingers else None
+        self.mirrored_hands = HandStore()  # at wrists that only the mirrored look sees
         self.mirrored: list[FramePose | None] = []
 
     def add(self, frame: np.ndarray, pose: FramePose | None) -> None:
@@ -61,6 +62,8 @@ class CloseLook:
         self.mirrored.append(None if pose is None else find_mirrored(self.networks, frame, pose.region))
         if self.hands is not None:
             self.hands.append(NO_HANDS if pose is None else find_hands(frame, pose))
+            elsewhere = NO_HANDS if pose is None else find_hands_elsewhere(frame, self.mirrored[-1], pose)
+            self.mirrored_hands.append(elsewhere)
 
     def settle(self, first: Landmarks, fps: float) -> Landmarks:
         """The landmarks of both looks together, sides told apart, from those of the first."""
@@ -68,18 +71,30 @@ class CloseLook:
         return merge_looks(settle_sides(first, fps), settle_sides(second, fps), fps)
 
     def match_hands(self, first: Landmarks, settled: Landmarks) -> HandStore:
-        """Left and right hand of every frame: they were looked for at the wrists of the `first` look, of which each
-        wrist of `settled` has the one that is nearer; a hand that is half a trunk away is not this one.
+        """Left and right hand of every frame: they were looked for at the wrists of both looks, and each wrist of
+        `settled` has the one that is nearer; a hand that is half a trunk away is not this one.
         Empty where nobody looked for hands."""
         matched = HandStore()
         for frame, pair in enumerate(self.hands or ()):
             now, then = settled.pixels[frame, list(WRISTS)], first.pixels[frame, list(WRISTS)]
             straight, across = ((now - other).norm(dim=1) for other in (then, then.flip(0)))
             is_swapped = bool(across.sum() < straight.sum())
+            away = (across if is_swapped else straight).tolist()
             trunk = settled.pixels[frame, list(SHOULDERS)].mean(0) - settled.pixels[frame, list(HIPS)].mean(0)
-            is_near = ((across if is_swapped else straight) <= trunk.norm() / 2).tolist()
-            matched.append(tuple(pair[side ^ is_swapped] if is_near[side] else None for side in range(2)))
+            reach = float(trunk.norm()) / 2
+            found = [pair[side ^ is_swapped] if away[side] <= reach else None for side in range(2)]
+            for pose, wrist in self._list_elsewhere(frame):
+                side = int((now - wrist).norm(dim=1).argmin())
+                if float((now[side] - wrist).norm()) < min(away[side], reach):
+                    found[side] = pose
+            matched.append(tuple(found))
         return matched
+
+    def _list_elsewhere(self, frame: int) -> list[tuple[HandPose, Tensor]]:
+        """The hands that were looked for at wrists of the mirrored look alone, with these wrists (2,)."""
+        look = self.mirrored[frame]
+        pairs = zip(self.mirrored_hands[frame], WRISTS, strict=True)
+        return [(pose, torch.from_numpy(look.pixels[wrist])) for pose, wrist in pairs if pose is not None]
 
 
 def find_mirrored(networks: BlazePose, frame: np.ndarray, region: CropRegion) -> FramePose:

@@ -18,6 +18,7 @@ from ..media.letterbox import crop_layer, find_picture
 from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
+from .backwards import extend_backwards
 from .blazepose import BlazePose, FramePose, find_people, load_blazepose
 from .close_look import CloseLook
 from .feet import correct_toes
@@ -27,7 +28,7 @@ from .landmarks import Landmarks
 from .letterbox import move_boxes, move_point, pad_estimate
 from .others import SeenPerson, describe_others, find_others
 from .overlay import draw_overlay
-from .people import PersonTrack, choose_track, extend_backwards, join_shots, track_people
+from .people import PersonTrack, choose_track, join_shots, track_people
 from .second_look import drop_phantoms
 from .tracking import track_guided
 from .unseen import doubt_faces, doubt_wrists

@@ -11,6 +11,7 @@ from ..media.cuts import find_cuts
 from ..media.fitting import fit_layer
 from ..media.letterbox import crop_layer, find_picture
 from ..progress import Progress, scale_progress, silent
+from .backwards import extend_backwards
 from .blazepose import BlazePose
 from .close_look import CloseLook
 from .estimate import (
@@ -33,7 +34,6 @@ from .people import (
     PersonTrack,
     Scale,
     choose_track,
-    extend_backwards,
     join_crossings,
     join_shots,
     track_people,

@@ -111,6 +111,17 @@ def find_hands(frame: np.ndarray, pose: FramePose) -> HandPair:
     return tuple(_find_hand(frame, pose, side) for side in range(2))
 
 
+def find_hands_elsewhere(frame: np.ndarray, pose: FramePose, known: FramePose) -> HandPair:
+    """The same, None for a hand whose wrist is so near one of the `known` pose that it was looked for there."""
+    wrists, reach = known.pixels[list(WRISTS)], [plan_region(pose.pixels, side).size / 2 for side in range(2)]
+    return tuple(
+        None
+        if np.linalg.norm(wrists - pose.pixels[WRISTS[side]], axis=1).min() < reach[side]
+        else _find_hand(frame, pose, side)
+        for side in range(2)
+    )
+
+
 def _find_hand(frame: np.ndarray, pose: FramePose, side: int) -> HandPose | None:
     region = plan_region(pose.pixels, side)
     height, width = frame.shape[:2]

@@ -13,6 +13,7 @@ from ..geometry.box import Box
 from ..media.clip import Clip, Masks
 from ..media.store import FrameStore
 from ..motion.seen import BEHIND, BESIDE, IN_FRONT, SURE_MASK, SeenMasks
+from .backwards import read_backwards
 from .blazepose import (
     ANKLES,
     EARS,
@@ -30,7 +31,7 @@ from .blazepose import (
     FramePose,
     load_blazepose,
 )
-from .people import PersonTrack, read_backwards
+from .people import PersonTrack
 from .second_look import is_steady
 from .tracking import follow_person, start_track
 

@@ -7,8 +7,8 @@ network follows everybody. What was lost and found again is joined by place and 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
@@ -246,49 +246,6 @@ def join_shots(tracks: Sequence[PersonTrack], cuts: set[int]) -> list[PersonTrac
     return sorted(people, key=lambda person: -person.presence)
 
 
-def extend_backwards(
-    clip: Clip,
-    chosen: PersonTrack,
-    tracks: Sequence[PersonTrack],
-    cuts: set[int],
-    *,
-    networks: BlazePose | None = None,
-    tick: Callable[[], None] = lambda: None,
-) -> PersonTrack:
-    """A track with the frames before those in which its person was found at last, as far as they can be followed back.
-
-    `tick` is called for every frame that is looked at; it may raise.
-    """
-    networks = networks or load_blazepose()
-    poses = dict(chosen.poses)
-    for stop in sorted(frame for frame in chosen.poses if frame - 1 not in chosen.poses):
-        first = max((cut for cut in cuts if cut <= stop), default=0)
-        first = max([first, *(frame + 1 for frame in chosen.poses if frame < stop)])
-        for number, image in read_backwards(clip, first, stop):
-            tick()
-            pose = follow_person(networks, image, poses[number + 1])
-            if pose is None or _is_taken(pose, number, chosen, tracks):
-                break
-            if compare_appearance(chosen.appearance, describe_appearance(image, pose)) > OTHER_PERSON:
-                break
-            poses[number] = pose.drop_mask()
-    return replace(chosen, poses=poses)
-
-
-def read_backwards(clip: Clip, start: int, stop: int) -> Iterator[tuple[int, NDArray]]:
-    """Frames from the last one before `stop` to `start`, with their numbers; a few at a time in memory."""
-    while stop > start:
-        first = max(start, stop - RETRY_FRAMES)
-        yield from reversed(list(enumerate(clip.read(first, stop), first)))
-        stop = first
-
-
-def _is_taken(pose: FramePose, frame: int, chosen: PersonTrack, tracks: Sequence[PersonTrack]) -> bool:
-    """Whether another person's track is where a pose is."""
-    others = (track.poses[frame] for track in tracks if track is not chosen and frame in track.poses)
-    return any(_is_same_place(pose, other) for other in others)
-
-
 def _follow_all(networks: BlazePose, frame: int, image: NDArray, recent: list[Tracklet]) -> None:
     """Add the pose of this frame to everybody who is still there."""
     followed: list[tuple[Tracklet, FramePose, NDArray]] = []
@@ -301,7 +258,7 @@ def _follow_all(networks: BlazePose, frame: int, image: NDArray, recent: list[Tr
         appearance = describe_appearance(image, pose)
         if compare_appearance(each.appearance, appearance) > OTHER_PERSON:
             continue
-        rival = next((other for other in followed if _is_same_place(pose, other[1])), None)
+        rival = next((other for other in followed if is_same_place(pose, other[1])), None)
         if rival is not None:
             if _measure_unlikeness(each, appearance) >= _measure_unlikeness(rival[0], rival[2]):
                 continue
@@ -333,7 +290,7 @@ def _find_newcomers(
         if any(covers_detection(pose, detection) for pose in present):
             continue
         pose = start_track(networks, image, detection.region)
-        if pose is None or any(_is_same_place(pose, other) for other in present):
+        if pose is None or any(is_same_place(pose, other) for other in present):
             continue
         newcomer = Tracklet(masks=masks)
         newcomer.add(frame, pose, describe_appearance(image, pose))
@@ -352,7 +309,8 @@ def covers_detection(pose: FramePose, detection: Detection) -> bool:
     return bool(min(distances) < 0.12 * sizes[1])
 
 
-def _is_same_place(one: FramePose, other: FramePose) -> bool:
+def is_same_place(one: FramePose, other: FramePose) -> bool:
+    """Whether two poses are of one person."""
     size = max(one.region.size, other.region.size)
     return bool(np.linalg.norm(one.pixels - other.pixels, axis=1).mean() < SAME_PLACE * size)
 
