@@ -31,14 +31,14 @@ def standing(*turns: float, side: float = 0.0) -> Motion:
     return Motion((Person(torch.zeros(10), orient, torch.zeros(count, 69), transl),), 24.0, CAMERA)
 
 
-def filmed(motion: Motion, light: SurfaceLight) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (F, H, W, 3) and masks (F, H, W) of the body, its parts in many greys, under a light."""
+def filmed(motion: Motion, light: SurfaceLight, colors: torch.Tensor | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Frames (F, H, W, 3) and masks (F, H, W) of the body in a light, its parts in many grays or in `colors` (V,)."""
     body = free_body()
     posed = body.pose(motion.person).vertices
     raster = rasterize(
         CAMERA.view(posed), body.faces, focal=CAMERA.focal, center=CAMERA.center, size=CAMERA.size, cull=True
     )
-    colors = 90 + 15 * (body.parts.float() % 7)
+    colors = 90 + 15 * (body.parts.float() % 7) if colors is None else colors
     lit = colors * light.on(vertex_normals(posed, body.faces))
     rgb = interpolate(raster, body.faces, lit[..., None].expand(-1, -1, 3).contiguous()).numpy()
     return rgb.astype(np.uint8), raster.mask.numpy().astype(np.uint8) * 255
@@ -69,6 +69,13 @@ class TestLightOfScene:
         found = estimate_scene_light(scene_of(*filmed(motion, light)), motion)
         assert (found.slope - light.slope).norm() < 0.25
         assert found.slope @ light.slope / found.slope.norm() / light.slope.norm() > 0.9
+
+    def test_a_coat_of_two_colors_is_no_light(self):
+        motion, (x, y, _) = standing(-0.4, 0.2, 0.8), free_body().template.T
+        for is_bright in (x > 0, (x > 0) ^ ((y * 6).floor() % 2 > 0)):
+            colors = torch.where(is_bright, 210.0, 25.0)
+            found = estimate_scene_light(scene_of(*filmed(motion, SurfaceLight(torch.zeros(3)), colors)), motion)
+            assert found.slope.norm() < 0.45
 
     def test_where_nobody_is_seen_there_is_none(self):
         motion = standing(0.0, 0.1)
@@ -109,8 +116,14 @@ class TestRelighting:
         plain, relit = (next(iter(proxy.render(still, light=value)))[0].astype(float) for value in (None, own))
         assert np.abs(relit - plain)[mask > 250].mean() < 8
 
-    def test_light_is_one_where_it_is_brightest_and_never_none(self):
+    def test_light_from_above_does_not_darken_what_faces_us(self):
+        front = torch.tensor([0.0, 0.05, 0.99])
+        steep, soft = (SurfaceLight(torch.tensor(slope)) for slope in ((0.1, 0.6, 0.15), (0.0, 0.15, 0.1)))
+        assert steep.on(front) / soft.on(front) > 0.85
+
+    def test_exposure_keeps_the_brightest_and_the_front_around_one(self):
         normals = torch.nn.functional.normalize(torch.randn(500, 3, generator=torch.manual_seed(0)), dim=1)
         steep = SurfaceLight(torch.tensor([0.9, 0.9, 0.0]))
-        assert steep.on(steep.slope / steep.slope.norm()).item() == pytest.approx(1.0)
+        assert 1 < steep.on(steep.slope / steep.slope.norm()) < 1.5
+        assert 0.5 < steep.on(torch.tensor([0.0, 0.0, 1.0])) < 1
         assert steep.on(normals).min() > 0.05
