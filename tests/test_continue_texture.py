@@ -240,6 +240,26 @@ class TestFrameLight:
         off = np.abs(patch.pixels.astype(int) - Box(*patch.box).cut(lit))
         assert off.mean() < 6 and np.percentile(off, 99) < 20
 
+    def test_what_is_learned_of_a_part_of_a_canvas_is_as_of_the_whole(self):
+        random, part = np.random.default_rng(2), Box(40, 12, 150, 70)
+        (canvas,) = plan_canvases(CameraPath.still(16), [(0, 0, 203, 91)] * 16)
+        lights, pools = (
+            [make() for _ in range(2)] for make in (lambda: FrameLight(canvas.size), lambda: BackgroundSamples(canvas))
+        )
+        for frame in range(16):
+            picture = random.integers(90, 110 + 6 * frame, (91, 203, 3)).astype(np.uint8)
+            free = np.zeros((91, 203), bool)
+            part.cut(free)[1:-1, 1:-1] = random.random((part.height - 2, part.width - 2)) < 0.8
+            away, rank = measure_distance(free), random.integers(0, 2, free.shape).astype(np.uint8)
+            whole = lights[0].level(picture, free, away)
+            some = lights[1].level(*map(part.cut, (picture, free, away)), part)
+            assert np.abs(part.cut(whole).astype(int) - some)[part.cut(free)].max() <= 1  # sums in another order
+            pools[0].add(picture, free, frame, rank)
+            pools[1].add(*map(part.cut, (picture, free)), frame, part.cut(rank), part)
+        np.testing.assert_allclose(lights[0].distance, lights[1].distance)
+        np.testing.assert_array_equal(pools[0].samples, pools[1].samples)
+        np.testing.assert_array_equal(pools[0].count, pools[1].count)
+
     def test_an_object_that_moves_tints_nothing(self):
         (canvas,) = plan_canvases(CameraPath.still(2), [(0, 0, 80, 60)] * 2)
         light, free = FrameLight(canvas.size), np.ones((60, 80), bool)

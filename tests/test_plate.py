@@ -103,6 +103,27 @@ class TestCanvas:
         projected = canvas.project(frame, 1, flags=1)
         np.testing.assert_array_equal(canvas.lookup(projected, 1, box, flags=1), frame[20:80, 10:90])
 
+    @pytest.mark.parametrize("lean", [0.0, 2e-4])
+    def test_a_part_of_the_canvas_holds_all_that_a_frame_reaches(self, wall, lean):
+        matrices = np.tile(np.eye(3), (9, 1, 1))
+        matrices[:, 0, 2], matrices[:, 2, 0] = 25.3 * np.arange(9), lean * np.arange(9)
+        path = CameraPath("homography", matrices / matrices[:, 2:, 2:], np.zeros(9, int))
+        (canvas,) = plan_canvases(path, [(20, 10, WIDTH, HEIGHT - 10)] * 9)
+        for frame in range(9):
+            part = canvas.find_part(frame, (0, 0, WIDTH, HEIGHT))
+            whole = canvas.project(view(wall, 0, 0), frame, flags=1)
+            laid = np.zeros_like(whole)
+            part.cut(laid)[:] = canvas.project(view(wall, 0, 0), frame, flags=1, part=part)
+            assert np.abs(laid.astype(int) - whole).max() <= 1
+        assert canvas.find_part(0, (0, 0, WIDTH, HEIGHT)).area < 0.7 * np.prod(canvas.size)
+
+    def test_a_frame_beyond_the_canvas_reaches_a_part_that_it_leaves_empty(self, wall):
+        matrices = np.tile(np.eye(3), (2, 1, 1))
+        matrices[1, 0, 2] = 5000
+        (canvas,) = plan_canvases(CameraPath("pan", matrices, np.zeros(2, int)), [(0, 0, WIDTH, HEIGHT), None])
+        part = canvas.find_part(1, (0, 0, WIDTH, HEIGHT))
+        assert part.area and not canvas.project(view(wall, 0, 0) | 1, 1, flags=1, part=part).any()
+
     def test_lost_cameras_are_never_mixed(self):
         path = CameraPath("none", np.tile(np.eye(3), (4, 1, 1)), np.array([0, 0, 1, 1]), (2,))
         spans = [(canvas.first, canvas.last) for canvas in plan_canvases(path, [(0, 0, 9, 9)] * 4)]

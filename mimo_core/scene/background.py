@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..geometry.box import Box
 from .bystanders import find_bystanders
 from .canvas import BackgroundCanvas
 from .continue_texture import continue_texture, extend_softly
@@ -100,24 +101,34 @@ def collect_background(
         if letters is not None and letters.has_lines:  # a line that comes later does not lie behind who stood there
             drawn = dilate_mask(letters.read(frame, source) > 0, LETTER_REACH * working.full_body_height)
             busy[drawn & (busy == 0)] = OUTSIDE
-        picture = canvas.project(source, frame, flags=cv2.INTER_LINEAR)
-        blocked = canvas.project(busy, frame, flags=cv2.INTER_NEAREST, border=OUTSIDE)
+        part = canvas.find_part(frame, (0, 0, *source.shape[1::-1]))
+        picture = canvas.project(source, frame, flags=cv2.INTER_LINEAR, part=part)
+        blocked = canvas.project(busy, frame, flags=cv2.INTER_NEAREST, border=OUTSIDE, part=part)
         free = blocked == 0
-        away = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
-        picture = light.level(picture, free, away)
-        samples.add(
-            picture, free, frame, cv2.LUT(np.minimum(steps * np.minimum(away, reach * 2), 255).astype(np.uint8), ranks)
-        )
+        away = cv2.distanceTransform(free.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+        picture = light.level(picture, free, away, part)
+        rank = cv2.LUT(np.minimum(steps * np.minimum(away, reach * 2), 255).astype(np.uint8), ranks)
+        samples.add(picture, free, frame, rank, part)
         if frame in masks:
-            wanted |= blocked == HOLE
+            part.cut(wanted)[:] |= blocked == HOLE
             tick(None)
         if (frame - canvas.first) % step == 0 and len(calm) < GRAIN_FRAMES:
-            calm.append((picture, free))
+            calm.append((picture, free, part))
     background = Background.from_samples(canvas, samples, wanted, grain, ask, light=light)
-    for picture, free in calm:
+    for picture, free, part in calm:
         tick(None)
-        grain.measure(picture, background.picture, free & (samples.count >= GRAIN_SAMPLES))
+        measure_grain(grain, picture, free, part, background, samples)
     return background
+
+
+def measure_grain(
+    grain: Grain, picture: np.ndarray, free: np.ndarray, part: Box, background: Background, samples: BackgroundSamples
+) -> None:
+    """Teach the grain from a picture (h, w, 3) of a part of the canvas where it is `free` (h, w) bool."""
+    whole, usable = np.zeros_like(background.picture), np.zeros(samples.count.shape, bool)
+    part.cut(whole)[:] = picture
+    part.cut(usable)[:] = free & (part.cut(samples.count) >= GRAIN_SAMPLES)
+    grain.measure(whole, background.picture, usable)
 
 
 def _find_busy(working: WorkingClip, frame: int, masks: FrameMasks | None) -> np.ndarray:

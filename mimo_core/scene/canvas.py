@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..geometry.box import Box
 from .camera_motion import CameraPath
 
 
@@ -28,9 +29,32 @@ class BackgroundCanvas:
     canvas_from_frame: dict[int, np.ndarray]
     is_shift: bool  # whole-pixel shifts only: no resampling needed
 
-    def project(self, picture: np.ndarray, frame: int, *, flags: int, border: int = 0) -> np.ndarray:
-        """A frame or mask brought onto the canvas; `border` where it does not reach."""
-        return self._warp(picture, self.canvas_from_frame[frame], self.size, flags, border)
+    def project(
+        self, picture: np.ndarray, frame: int, *, flags: int, border: int = 0, part: Box | None = None
+    ) -> np.ndarray:
+        """A frame or mask brought onto the canvas, or onto a `part` of it; `border` where it does not reach."""
+        if part is None:
+            return self._warp(picture, self.canvas_from_frame[frame], self.size, flags, border)
+        part_from_canvas = np.array([[1, 0, -part.left], [0, 1, -part.top], [0, 0, 1]], np.float64)
+        matrix = part_from_canvas @ self.canvas_from_frame[frame]
+        return self._warp(picture, matrix, (part.width, part.height), flags, border)
+
+    def find_part(self, frame: int, box) -> Box:
+        """The part of the canvas that `box` (x0, y0, x1, y1) of a frame reaches, with what is not reached around it.
+
+        On the canvas of a pan that is a fraction of it. It is never empty.
+        """
+        width, height = self.size
+        x0, y0, x1, y1 = box
+        corners = np.array([[x0 - 1, y0 - 1, 1], [x1, y0 - 1, 1], [x1, y1, 1], [x0 - 1, y1, 1]], np.float64)
+        corners = corners @ self.canvas_from_frame[frame].T
+        if not (corners[:, 2] > 0).all():  # it crosses the horizon
+            return Box(0, 0, width, height)
+        corners = corners[:, :2] / corners[:, 2:]
+        last = np.array(self.size) - 1
+        left, top = (np.floor(corners.min(0)) - 1).clip(0, last).astype(int).tolist()
+        right, bottom = (np.ceil(corners.max(0)) + 1).clip(0, last).astype(int).tolist()
+        return Box(left, top, right + 1, bottom + 1)
 
     def lookup(self, picture: np.ndarray, frame: int, box, *, flags: int, border: int = 0) -> np.ndarray:
         """The part of a canvas picture that lies in `box` (x0, y0, x1, y1) of a frame."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..geometry.box import Box
 from .canvas import BackgroundCanvas
 from .filters import channel_maximum, dilate_mask, plate_distance
 from .first_guess import WorkingClip
@@ -75,16 +76,21 @@ class BackgroundScan:
         """A frame (h, w, 3), where something hides the scene (h, w) bool, and the fitted body."""
         import cv2
 
-        seen = self.canvas.project(picture, frame, flags=cv2.INTER_LINEAR)
-        blocked = self.canvas.project(busy.astype(np.uint8), frame, flags=cv2.INTER_NEAREST, border=2)
-        self.free.add(seen, blocked == 0, frame)
-        self.all.add(seen, blocked < 2, frame)
+        part = self.canvas.find_part(frame, (0, 0, *picture.shape[1::-1]))
+
+        def project(mask: np.ndarray, border: int = 0) -> np.ndarray:
+            return self.canvas.project(mask.view(np.uint8), frame, flags=cv2.INTER_NEAREST, border=border, part=part)
+
+        seen = self.canvas.project(picture, frame, flags=cv2.INTER_LINEAR, part=part)
+        blocked = project(busy, border=2)
+        self.free.add(seen, blocked == 0, frame, part=part)
+        self.all.add(seen, blocked < 2, frame, part=part)
         self.frames += 1
         if body is not None:
-            self.moved.add(body, frame)
-            self.covered += self.canvas.project(body.silhouette.astype(np.uint8), frame, flags=cv2.INTER_NEAREST)
-            near = dilate_mask(body.silhouette, APART_DISTANCE * self.body_height).astype(np.uint8)
-            self.apart += self.canvas.project(near, frame, flags=cv2.INTER_NEAREST, border=2) == 0
+            self.moved.add(body, frame, part)
+            part.cut(self.covered)[:] += project(body.silhouette)
+            near = dilate_mask(body.silhouette, APART_DISTANCE * self.body_height)
+            part.cut(self.apart)[:] += project(near, border=2) == 0
 
     def estimate(self) -> CoarseBackground:
         seen = self.free.count > 0
@@ -140,15 +146,16 @@ class BodyTravel:
         self.low, self.high = np.full((1, 2), np.inf), np.full((1, 2), -np.inf)
         self.patches = np.zeros(canvas.size[::-1], np.uint16)  # the last patch seen there, plus 1
 
-    def add(self, body: FittedBody, frame: int) -> None:
+    def add(self, body: FittedBody, frame: int, part: Box) -> None:
+        """Take in the body of a frame, which reaches a `part` of the canvas."""
         import cv2
 
         moved = np.column_stack([body.centers, np.ones(len(body.centers))]) @ self.canvas.canvas_from_frame[frame].T
         moved = moved[:, :2] / moved[:, 2:]
         self.low, self.high = np.fmin(self.low, moved), np.fmax(self.high, moved)  # NaN is somebody who is not there
         here = np.where(body.silhouette, body.patch + 1, 0).astype(np.uint16)
-        here = self.canvas.project(here, frame, flags=cv2.INTER_NEAREST)
-        self.patches = np.where(here > 0, here, self.patches)
+        here = self.canvas.project(here, frame, flags=cv2.INTER_NEAREST, part=part)
+        np.copyto(part.cut(self.patches), here, where=here > 0)
 
     def distance(self) -> np.ndarray:
         """In canvas pixels, (h, w); around the body as on its nearest part."""

@@ -104,7 +104,7 @@ class FrameViews:
             return self.canvas.lookup(values, frame, box, flags=flags)
 
         picture = look_up(self.background.picture, cv2.INTER_LINEAR)
-        known = look_up(self.background.known.astype(np.uint8)) > 0
+        known = look_up(self.background.known.view(np.uint8)) > 0
         if self.plate is not None:
             picture = box.cut(cv2.resize(self.plate[frame], self.working.size, interpolation=cv2.INTER_AREA))
             known = np.ones_like(known)
@@ -113,7 +113,7 @@ class FrameViews:
             soft=np.ascontiguousarray(box.cut(self.working.soft[frame])),
             plate=np.ascontiguousarray(picture),
             known=known,
-            still=look_up(self.background.still.astype(np.uint8)) > 0,
+            still=look_up(self.background.still.view(np.uint8)) > 0,
             fixed=look_up(fixed, cv2.INTER_LINEAR),
             carried=box.cut(self.working.find_carried(frame)) == MOVES,
             body=None if body is None else body.cut(box),

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..geometry.box import Box
 from .canvas import BackgroundCanvas
 from .filters import whole_pixels
 
@@ -25,19 +26,30 @@ class BackgroundSamples:
         self.count = np.zeros((height, width), np.int32)
         self.rank = np.zeros((height, width), np.uint8)  # of the samples that are kept
 
-    def add(self, picture: np.ndarray, free: np.ndarray, frame: int, rank: np.ndarray | None = None) -> None:
-        """Take in a picture (h, w, 3) of the canvas where `free` (h, w) bool.
+    def add(
+        self,
+        picture: np.ndarray,
+        free: np.ndarray,
+        frame: int,
+        rank: np.ndarray | None = None,
+        part: Box | None = None,
+    ) -> None:
+        """Take in a picture (h, w, 3) of the canvas, or of a `part` of it, where `free` (h, w) bool.
 
         Samples of a higher `rank` (h, w) uint8 take the place of those of a lower one.
         """
+        part = part or Box(0, 0, *self.count.shape[::-1])
         if rank is not None:
-            better = free & (rank > self.rank)
-            self.count[better] = 0
-            self.rank[better] = rank[better]
-            free = free & (rank == self.rank)
-        pixels = np.flatnonzero(free)
-        if not len(pixels):
+            known, counted = part.cut(self.rank), part.cut(self.count)
+            better = free & (rank > known)
+            counted[better] = 0
+            known[better] = rank[better]
+            free = free & (rank == known)
+        places = np.flatnonzero(free)
+        if not len(places):
             return
+        rows, columns = np.divmod(places, part.width)
+        pixels = (rows + part.top) * self.count.shape[1] + columns + part.left
         count = self.count.reshape(-1)
         slot = seen = count.take(pixels)
         if seen.max() >= PIXEL_SAMPLES:
@@ -47,8 +59,8 @@ class BackgroundSamples:
         count[pixels] = seen + 1
         kept = np.flatnonzero(slot < PIXEL_SAMPLES)
         slot, pixels = slot.take(kept), pixels.take(kept)
-        colors = whole_pixels(np.ascontiguousarray(picture)).reshape(-1)
-        whole_pixels(self.samples).reshape(-1)[slot.astype(np.int64) * len(count) + pixels] = colors.take(pixels)
+        colors = whole_pixels(np.ascontiguousarray(picture)).reshape(-1).take(places.take(kept))
+        whole_pixels(self.samples).reshape(-1)[slot.astype(np.int64) * len(count) + pixels] = colors
 
     def median(self) -> np.ndarray:
         """The middle colour of each pixel, (h, w, 3) uint8; black where it was never free."""

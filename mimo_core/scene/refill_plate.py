@@ -11,7 +11,7 @@ from ..geometry.box import Box
 from ..media.clip import Clip, Masks
 from ..media.store import FrameStore
 from ..progress import Progress, silent
-from .background import FAINT_ALPHA, GRAIN_SAMPLES, HOLE_REACH, Background
+from .background import FAINT_ALPHA, HOLE_REACH, Background, measure_grain
 from .camera_motion import CameraPath, CameraTracker
 from .canvas import HELPER_FRAMES, BackgroundCanvas, plan_canvases
 from .fill_plate import fill_hole
@@ -155,22 +155,23 @@ class _Refill:
         step = max(1, (canvas.last - canvas.first) // REFILL_GRAIN_FRAMES)
         for frame, plate in enumerate(self.scene.plate.read(canvas.first, canvas.last), canvas.first):
             blocked = np.maximum(self.scene.occluder[frame], self.occluder[frame]) > 0
-            hole = np.zeros(blocked.shape, np.uint8)
+            hole, part = np.zeros(blocked.shape, np.uint8), canvas.find_part(frame, (0, 0, *blocked.shape[::-1]))
             if frame in changes and changes[frame].hole is not None:
                 changes[frame].box.cut(hole)[:] = changes[frame].hole
-                wanted |= canvas.project(hole, frame, flags=cv2.INTER_NEAREST) > 0
+                part.cut(wanted)[:] |= canvas.project(hole, frame, flags=cv2.INTER_NEAREST, part=part) > 0
             blocked = dilate_mask(blocked, 2) | (hole > 0)
-            free = canvas.project(blocked.astype(np.uint8), frame, flags=cv2.INTER_NEAREST, border=1) == 0
-            away = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
-            picture = light.level(canvas.project(plate, frame, flags=cv2.INTER_LINEAR), free, away)
-            samples.add(picture, free, frame)
+            free = canvas.project(blocked.view(np.uint8), frame, flags=cv2.INTER_NEAREST, border=1, part=part) == 0
+            away = cv2.distanceTransform(free.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+            picture = canvas.project(plate, frame, flags=cv2.INTER_LINEAR, part=part)
+            picture = light.level(picture, free, away, part)
+            samples.add(picture, free, frame, part=part)
             if (frame - canvas.first) % step == 0 and len(calm) < REFILL_GRAIN_FRAMES:
-                calm.append((picture, free))
+                calm.append((picture, free, part))
             self.tick()
         background = Background.from_samples(canvas, samples, wanted, grain, self.tick.ask, light=light)
-        for picture, free in calm:
+        for picture, free, part in calm:
             self.tick()
-            grain.measure(picture, background.picture, free & (samples.count >= GRAIN_SAMPLES))
+            measure_grain(grain, picture, free, part, background, samples)
         return background
 
     def assemble_plate(self, changes: dict[int, _Change], patches: dict[int, tuple]) -> Clip:
