@@ -13,6 +13,7 @@ from ..geometry.box import Box
 from ..media.clip import Masks
 from ..progress import Progress, silent
 from ..scene.fields import SOLID_ALPHA, extend_solid_color
+from ..scene.filters import channel_maximum
 from ..scene.scene import Scene
 from .color_match import COLOR_MATCHES, Tone, match_tone
 from .ground_shadow import GroundShadow
@@ -77,7 +78,7 @@ def _composite(scene: Scene, images, masks, color_match: str, feather: int, shad
         alpha, frame = _feather(mask, feather), 0 if scene.is_still else done - 1 + (part.first if part else 0)
         if shadow:
             plate = ground.shade(plate, mask, source, scene.person[frame], _find_hidden(scene, frame, occluder))
-        under = _lay_character(plate, tone(image), alpha)
+        under = _lay_character(plate, image, alpha, tone)
         frame = _lay_occluder(under, source, occluder)
         yield frame
         progress(done, max(total, done), frame)
@@ -212,25 +213,31 @@ def _find_hidden(scene: Scene, frame: int, occluder: np.ndarray) -> np.ndarray:
     return hidden
 
 
-def _lay_character(plate: np.ndarray, image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def _lay_character(plate: np.ndarray, image: np.ndarray, alpha: np.ndarray, tone: Tone) -> np.ndarray:
     box = Box.of_mask(alpha)
     if box is None:
         return plate
     here, share = box.cut(plate), box.cut(alpha)[..., None].astype(np.float32) / 255
-    here[:] = (here * (1 - share) + box.cut(image) * share + 0.5).astype(np.uint8)
+    here[:] = (here * (1 - share) + tone(box.cut(image)) * share + 0.5).astype(np.uint8)
     return plate
 
 
 def _lay_occluder(frame: np.ndarray, source: np.ndarray, occluder: np.ndarray) -> np.ndarray:
     """Put the source's pixels back where something is in front. Untouched pixels stay the source."""
-    changed = (frame != source).any(-1) & (occluder > 0)
+    import cv2
+
+    near = Box.of_mask(occluder)
+    if near is None:
+        return frame
+    frame, whole, source, occluder = near.cut(frame), frame, near.cut(source), near.cut(occluder)
+    changed = (channel_maximum(cv2.absdiff(frame, source)) > 0) & (occluder > 0)
     box = Box.of_mask(changed)
     if box is None:
-        return frame
+        return whole
     here, behind, alpha = box.cut(frame), box.cut(source), box.cut(occluder)
     share = alpha[..., None].astype(np.float32) / 255
     color = extend_solid_color(behind, alpha)
     mixed = (here * (1 - share) + color * share + 0.5).astype(np.uint8)
     mixed = np.where((alpha >= SOLID_ALPHA)[..., None], behind, mixed)
     here[:] = np.where(box.cut(changed)[..., None], mixed, here)
-    return frame
+    return whole

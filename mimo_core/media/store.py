@@ -27,7 +27,7 @@ class FrameStore:
             self._file = tempfile.TemporaryFile(prefix="mimo-")  # noqa: SIM115 - lives as long as the store
         self._lock = threading.Lock()
         self._ends = array("Q", [0])
-        self._last = -1, (), b""  # of the frame that was read last: it is often asked for again
+        self._last = -1, None  # the frame that was read last: it is often asked for again
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -39,11 +39,12 @@ class FrameStore:
         # The shape lies in the file: in memory a clip whose frames differ would take 200 bytes each for it.
         values = np.ascontiguousarray(frame)
         is_packed = _is_worth_packing(values)
-        packed = struct.pack(f"<?B{frame.ndim}I", is_packed, frame.ndim, *frame.shape)
-        packed += zlib.compress(values, 1) if is_packed else values.data
+        head = struct.pack(f"<?B{frame.ndim}I", is_packed, frame.ndim, *frame.shape)
+        packed = zlib.compress(values, 1) if is_packed else values.reshape(-1).data
         with self._lock:
             self._file.seek(self._ends[-1])
             try:
+                self._file.write(head)
                 self._file.write(packed)
                 self._file.flush()
             except OSError as error:
@@ -51,23 +52,29 @@ class FrameStore:
                     f"No room for temporary frames in {tempfile.gettempdir()}: {error.strerror}. "
                     "Free some space there, or set TMPDIR to a folder on another disk."
                 ) from error
-            self._ends.append(self._ends[-1] + len(packed))
+            self._ends.append(self._ends[-1] + len(head) + len(packed))
 
     def __getitem__(self, index: int) -> np.ndarray:
         """The array at `index`, a fresh copy that may be written to."""
         if not 0 <= index < len(self):
             raise IndexError(index)
-        number, shape, values = self._last
+        number, frame = self._last
         if number != index:
-            with self._lock:
-                self._file.seek(self._ends[index])
-                packed = self._file.read(self._ends[index + 1] - self._ends[index])
-            is_packed, count = struct.unpack_from("<?B", packed)
-            shape = struct.unpack_from(f"<{count}I", packed, 2)
-            values = memoryview(packed)[2 + 4 * count :]
-            values = zlib.decompress(values) if is_packed else values
-            self._last = index, shape, values
-        return np.frombuffer(bytearray(values), np.uint8).reshape(shape)
+            frame = self._read(index)
+            self._last = index, frame
+        return frame.copy()
+
+    def _read(self, index: int) -> np.ndarray:
+        packed = np.empty(self._ends[index + 1] - self._ends[index], np.uint8)
+        with self._lock:
+            self._file.seek(self._ends[index])
+            self._file.readinto(packed)
+        is_packed, count = struct.unpack_from("<?B", packed)
+        shape = struct.unpack_from(f"<{count}I", packed, 2)
+        values = packed[2 + 4 * count :]
+        if is_packed:
+            values = np.frombuffer(zlib.decompress(values), np.uint8)
+        return values.reshape(shape)
 
 
 def _is_worth_packing(values: np.ndarray) -> bool:

@@ -103,7 +103,8 @@ def _align(picture: np.ndarray, here: np.ndarray, unknown: np.ndarray) -> np.nda
     if min(grey[0].shape) < 24:
         return picture
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(*grey, None)
-    flow = extrapolate_field(flow, ~unknown & (np.abs(flow).max(-1) < 4))
+    size = np.abs(flow)
+    flow = extrapolate_field(flow, ~unknown & (np.maximum(size[..., 0], size[..., 1]) < 4))
     y, x = (np.arange(side, dtype=np.float32) for side in picture.shape[:2])
     moved_x, moved_y = flow[..., 0] + x, flow[..., 1] + y[:, None]
     moved = cv2.remap(picture, moved_x, moved_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -31,6 +31,7 @@ END_GAP = 0.03  # of the body height: so near the person they are, also where an
 OWN_COLORED, OVER_BODY, BODY_SHAPE, SEEN_APART, ALL_APART = 1, 2, 4, 8, 16
 APART_LEVELS = 10.0  # from the plate
 APART_SIDE, ALL_APART_LEVELS = 5, 16.0  # pixels of a neighborhood, and its mean distance from the plate
+LAYERS = 4  # of a frame: soft person, numbers of objects, densities, flags
 LOWEST_DENSITY = -28.0  # log densities are kept from here up
 
 
@@ -73,10 +74,11 @@ def label_frames(
         person, person_ratio = _label_person(view, ratios, moving, working)
         if person.any():
             learned.add_labels(view, person, moving)
+        part = canvas.find_part(frame, box)
         for total, found in zip((coverage.over, coverage.person), coverage.observe(view, ratios, moving), strict=True):
             whole = np.zeros(working.size[::-1], np.uint8)
             box.cut(whole)[:] = found
-            total += canvas.project(whole, frame, flags=cv2.INTER_NEAREST)
+            part.cut(total)[:] += canvas.project(whole, frame, flags=cv2.INTER_NEAREST, part=part)
         labels.append(frame, view, model, ratios, alpha_from_log_ratio(person_ratio), person, moving, box)
     background = views.background
     fixed = find_fixed_occluders(background.picture, background.known, coverage, working.body_height)
@@ -141,35 +143,39 @@ class FrameLabels:
         if view.body is not None:
             self.body_places[frame] = view.body.centers.reshape(-1, BODY_PATCHES, 2).mean(1) + box[:2]
             hints += BODY_SHAPE * view.body.silhouette
-        self.store.append(np.stack([alpha, number, _encode_density(ratios.density), hints.astype(np.uint8)]))
+        self._append(alpha, number, _encode_density(ratios.density), hints.astype(np.uint8))
 
     def append_nothing(self, frame: int) -> None:
         """Take in a frame in which nobody is."""
         self.tracks.add(frame, [])
-        self.store.append(np.zeros((4, 1, 1), np.uint8))
+        self._append(*(np.zeros((1, 1), np.uint8) for _ in range(LAYERS)))
 
-    def _read(self, frame: int) -> np.ndarray:
+    def _append(self, *layers: np.ndarray) -> None:
+        for layer in layers:  # one by one: who reads one layer needs none of the others
+            self.store.append(layer)
+
+    def _read(self, frame: int, layer: int) -> np.ndarray:
         self.ask()
-        return self.store[frame - self.start]
+        return self.store[(frame - self.start) * LAYERS + layer]
 
     def person(self, frame: int) -> np.ndarray:
         """The soft mask (h, w) uint8 of the person within the frame's box."""
-        return self._read(frame)[0]
+        return self._read(frame, 0)
 
     def numbers(self, frame: int) -> np.ndarray:
         """The number of the moving object of each pixel within the frame's box, (h, w) uint8, 0 for none."""
-        return self._read(frame)[1]
+        return self._read(frame, 1)
 
     def hints(self, frame: int) -> np.ndarray:
         """Flags OWN_COLORED to ALL_APART of each pixel within the frame's box, (h, w) uint8."""
-        return self._read(frame)[3]
+        return self._read(frame, 3)
 
     def evidence(self, frame: int) -> ColorEvidence:
         """What a frame shows, and how well scene and person explain it."""
         picture, box = self.working.pictures[frame], self.working.boxes[frame]
         density = np.full(picture.shape[:2], np.nan, np.float32)
         if box is not None:
-            box.cut(density)[:] = _decode_density(self._read(frame)[2])
+            box.cut(density)[:] = _decode_density(self._read(frame, 2))
         return ColorEvidence(picture, density)
 
 
