@@ -14,12 +14,13 @@ from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.left_out import choose_people_among
 from mimo_core.motion.motion import Motion
 from mimo_core.motion.seen import BEHIND, BESIDE, IN_FRONT, SeenMasks
+from mimo_core.pose import others
 from mimo_core.pose.blazepose import find_people, load_blazepose
 from mimo_core.pose.estimate import Estimate, estimate_motion
 from mimo_core.pose.estimate_people import estimate_people
 from mimo_core.pose.landmarks import Landmarks
 from mimo_core.pose.letterbox import pad_estimate
-from mimo_core.pose.others import SeenPerson, find_others
+from mimo_core.pose.others import SeenPerson, fill_gaps, find_others
 from mimo_core.pose.people import PersonTrack
 from mimo_core.scene.separate import separate_scene
 from mimo_lab.synthetic import make_people_shot, make_shot
@@ -175,18 +176,41 @@ def test_who_comes_out_otherwise_at_every_look_is_nobody(frame, pose):
     assert find_beside(frame, pose, [0.1] * 4, clip=empty) is None
 
 
-def test_who_is_seen_without_a_head_is_found_beside_the_person(frame, pose, monkeypatch):
+@pytest.fixture()
+def headless(frame, pose, monkeypatch):
     """As in a wrestle, where the other one's head is behind the person: the detector, which looks for faces, fails."""
-    headless = np.full((160, 256, 3), 120, np.uint8)
-    headless[:, 50:210] = frame
-    headless[: int(pose.pixels[[11, 12], 1].min())] = 120
-    clip = Clip.from_array(np.stack([headless] * 8), 12)
+    picture = np.full((160, 256, 3), 120, np.uint8)
+    picture[:, 50:210] = frame
+    picture[: int(pose.pixels[[11, 12], 1].min())] = 120
     monkeypatch.setattr(load_blazepose(), "detect", lambda part: [])
-    person = SeenPerson([pose] * 8, Masks.constant(0, 8, 160, 256))
-    found = find_others(clip, [], [person])
+    return Clip.from_array(np.stack([picture] * 8), 12)
+
+
+def test_who_is_seen_without_a_head_is_found_beside_the_person(headless, pose):
+    found = find_others(headless, [], [SeenPerson([pose] * 8, Masks.constant(0, 8, 160, 256))])
     assert found.most == 1
     seen = found.layer.mask(4) > 0
     assert seen[:, 100:160].sum() > 0.9 * seen.sum() > 500
+
+
+def test_who_is_lost_in_every_frame_is_found_again_where_they_were(headless, pose, monkeypatch):
+    monkeypatch.setattr(others, "follow_person", lambda *_: None)
+    found = find_others(headless, [], [SeenPerson([pose] * 8, Masks.constant(0, 8, 160, 256))])
+    assert found.most == 1
+    assert all(np.count_nonzero(found.layer.mask(at)) > 500 for at in range(8))
+
+
+def test_a_short_gap_is_filled_on_the_way_and_a_cut_or_a_long_gap_stays(pose):
+    def fill(frames, cuts=()):
+        return fill_gaps(PersonTrack({at: pose.move((3 * at, 0)) for at in frames}, np.zeros((2, 1))), cuts).poses
+
+    filled = fill([0, 4])
+    assert sorted(filled) == [0, 1, 2, 3, 4]
+    for at, found in filled.items():
+        assert np.allclose(found.pixels, pose.pixels + np.float32([3 * at, 0]), atol=1e-3)
+        assert found.region.center[0] == pytest.approx(pose.region.center[0] + 3 * at)
+    assert sorted(fill([0, 4], {2})) == [0, 4]
+    assert sorted(fill([0, 9])) == [0, 9]
 
 
 def test_who_lies_on_the_person_is_the_person_followed_twice(frame, pose):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,7 @@ PAINTED_LEVEL = 90  # mask value from which on the person is painted over
 NEAR = 0.15  # of the larger region: boxes that are so near each other touch
 SAME_SIZE = 2.0  # factor between the regions of two people who stand beside each other
 OTHER_PLACE = 0.12  # mean distance of landmarks, in sizes of the region, from which on it is not the person again
+LARGEST_STEP = 0.3  # the same below which somebody who was lost for some frames is found again
 SURE_SCORE = 0.8  # of a pose whose mask is believed
 SURE_MEAN = 0.9  # mean score of somebody who is found beside the person only
 LEAST_SECONDS = 0.25  # in which they are seen
@@ -127,6 +129,7 @@ def find_others(
     for person in chosen:
         present = [*tracks, *(other.track for other in chosen if other is not person)]
         tracks += _find_companions(clip, present, person.poses, person.masks, cuts, networks, tick)
+    tracks = [fill_gaps(track, cuts) for track in tracks]
     beside = [
         other
         for number, track in enumerate(tracks)
@@ -173,9 +176,15 @@ def _find_companions(
             if other is not None and _is_somebody_else(other, pose, present):
                 track[frame] = other.store_mask(store)
                 present.append(other)
-        if frame % every == 0:
+        lost = [track for track in followed if frame not in track]
+        if lost or frame % every == 0:
             for other in _look_beside(networks, painted, pose, present):
-                found.append({frame: other.store_mask(store)})
+                track = next((track for track in lost if _is_near(other, track[max(track)])), {})
+                if track:
+                    lost.remove(track)
+                else:
+                    found.append(track)
+                track[frame] = other.store_mask(store)
     tracks = [track for track in found if len(track) > 1 and _is_sure(track)]
     for track in tracks:
         others = [*known, *(PersonTrack(other, np.zeros((2, 1))) for other in tracks if other is not track)]
@@ -242,6 +251,28 @@ def _is_somebody_else(other: FramePose, pose: FramePose, present: Sequence[Frame
         return False
     away = [np.linalg.norm(other.pixels - each.pixels, axis=1).mean() for each in (pose, *present)]
     return bool(min(away) > OTHER_PLACE * max(other.region.size, pose.region.size))
+
+
+def _is_near(other: FramePose, last: FramePose) -> bool:
+    """Whether a pose can be that of somebody a few frames later."""
+    away = np.linalg.norm(other.pixels - last.pixels, axis=1).mean()
+    return bool(away < LARGEST_STEP * max(other.region.size, last.region.size))
+
+
+def fill_gaps(track: PersonTrack, cuts: Collection[int] = ()) -> PersonTrack:
+    """A track with the frames in which it is lost for RETRY_FRAMES at most: the nearest pose, moved on its way."""
+    poses = dict(track.poses)
+    for start, stop in pairwise(sorted(track.poses)):
+        if not 1 < stop - start <= RETRY_FRAMES + 1 or any(start < cut <= stop for cut in cuts):
+            continue
+        first, last = track.poses[start], track.poses[stop]
+        for frame in range(start + 1, stop):
+            share = (frame - start) / (stop - start)
+            near = first if share <= 0.5 else last
+            pixels = ((1 - share) * first.pixels + share * last.pixels).astype(np.float32)
+            shift = (pixels - near.pixels).mean(0)
+            poses[frame] = replace(near.move((float(shift[0]), float(shift[1]))), pixels=pixels)
+    return replace(track, poses=poses)
 
 
 def _paint_over(image: NDArray, mask: NDArray, pose: FramePose, others: Sequence[FramePose]) -> NDArray:
