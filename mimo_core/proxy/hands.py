@@ -145,7 +145,7 @@ def color_bare_forearms(surface: BodySurface, baked: BakedTexture, colors: NDArr
 
 def _face_tone(shown: NDArray, face: NDArray) -> NDArray:
     """The face's color in Lab, (3,)."""
-    return convert_to_lab(_lit_color(shown[face])[None])[0]
+    return convert_to_lab(find_lit_color(shown[face])[None])[0]
 
 
 def _find_skin(surface: BodySurface, shown: NDArray, trusted: NDArray, other: NDArray) -> NDArray | None:
@@ -155,10 +155,11 @@ def _find_skin(surface: BodySurface, shown: NDArray, trusted: NDArray, other: ND
     face = surface.face & trusted
     if face.sum() < LEAST_TEXELS:
         return None
-    tone = _lit_color(shown[face])
+    tone = find_lit_color(shown[face])
     arms = np.flatnonzero(trusted & surface.forearms & ~(surface.hands[0] | surface.hands[1]))
     bare = arms[color_distance(convert_to_lab(shown[arms]), convert_to_lab(tone[None])[0]) < SAME_COLOR]
-    is_bare = len(bare) >= max(LEAST_TEXELS, BARE_SHARE * len(arms))
+    # The few texels that are seen at the end of a sleeve lie in its shade.
+    is_bare = len(bare) >= max(LEAST_TEXELS, BARE_SHARE * len(arms), HIDDEN_SHARE * surface.forearms.sum())
     return np.median(shown[bare], 0) if is_bare else tone
 
 
@@ -172,7 +173,7 @@ def _continue_colors(surface: BodySurface, shown: NDArray, source: NDArray, targ
     return np.median(shown[scattered[nearest]], 1)
 
 
-def _lit_color(shown: NDArray) -> NDArray:
+def find_lit_color(shown: NDArray) -> NDArray:
     """The median (3,) of colors (n, 3) of skin that lie in the light."""
     brightness = shown.sum(1)
     low, high = np.quantile(brightness, LIT_SKIN)

@@ -16,9 +16,9 @@ from .coarse import ask_coarsely
 from .diffusion import diffuse_colors
 from .hair import falls_beside_neck, find_hair, find_hair_end, find_worn_hair, hang_hair
 from .hands import LEAST_TEXELS, clean_hands, color_bare_forearms, color_hidden_hands, narrow_face
+from .legs import color_hidden_legs, color_hidden_shoes
 from .prints import PlainFront, find_stray_skin
 from .scalp import find_locks, grow_head
-from .shoes import color_hidden_shoes
 from .stray import find_stray_colors
 from .surface import BodySurface
 from .texture import TRUSTED_SHARE, BakedTexture
@@ -75,6 +75,7 @@ def fill_hidden(
     ask()
     color_bare_forearms(surface, baked, colors)
     color_hidden_hands(surface, baked, colors)
+    color_hidden_legs(surface, baked.colors, trusted, colors)
     _color_soles(surface, baked.colors, trusted, colors)
     color_hidden_shoes(surface, baked.colors, trusted, colors)
     seen = baked.seen[:, None]
