@@ -8,10 +8,12 @@ import pytest
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
 from mimo_core.media.cuts import CutFinder, find_cuts
+from mimo_core.scene.appearance import AppearanceModel
 from mimo_core.scene.background import Background
 from mimo_core.scene.camera_motion import CameraPath, CameraTracker, check_camera, find_shift
 from mimo_core.scene.canvas import plan_canvases
-from mimo_core.scene.coarse_background import BackgroundScan
+from mimo_core.scene.coarse_background import BackgroundScan, CoarseBackground, measure_spans
+from mimo_core.scene.color_histograms import bins_of
 from mimo_core.scene.fields import extrapolate_field
 from mimo_core.scene.fill_plate import fill_hole
 from mimo_core.scene.fitted_body import BODY_PATCHES, FittedBody
@@ -362,3 +364,44 @@ class TestCoarseBackground:
             scan.add(picture, silhouette, FittedBody(silhouette, patch, centers), frame)
         still = scan.estimate().still[15:65, 38:62]
         assert still.all() if fenced else not still.any()
+
+    @pytest.mark.parametrize("sways", [False, True])
+    def test_a_body_that_steps_aside_for_a_moment_is_no_texture_of_the_scene(self, sways):
+        """Striped clothes that are elsewhere in three of thirty frames; or a body that sways behind a striped thing."""
+        count = 30
+        (canvas,) = plan_canvases(CameraPath.still(count), [(0, 0, 120, 80)] * count)
+        scan, stripes = BackgroundScan(canvas, body_height=60.0), np.where(np.arange(80) % 4 < 2, 60, 220)
+        for frame in range(count):
+            shift = round(6 * np.sin(frame * 0.7)) if sways else 15 * (frame % 10 == 9)
+            silhouette, patch = np.zeros((80, 120), bool), np.zeros((80, 120), np.int32)
+            silhouette[10:70, 45 + shift : 75 + shift] = True
+            picture = np.full((80, 120, 3), 170, np.uint8)
+            striped = slice(30, 90) if sways else slice(45 + shift, 75 + shift)
+            picture[10:70, striped] = stripes[10:70, None, None]
+            centers = np.full((BODY_PATCHES, 2), (60.0 + shift, 40.0))
+            scan.add(picture, silhouette, FittedBody(silhouette, patch, centers), frame)
+        found = scan.estimate()
+        still, sure = found.still[15:65, 53:67], found.surely_still[15:65, 53:67]
+        assert still.all() and sure.all() if sways else not still.any()
+
+    def test_what_surely_holds_still_is_no_part_of_a_person_of_its_color(self):
+        picture, view = np.full((40, 40, 3), 200, np.uint8), (slice(10, 30), slice(10, 30))
+        picture[view] = (180, 120, 60)
+        person = np.zeros((40, 40), bool)
+        person[view] = True
+        model, everywhere = AppearanceModel(), np.ones((40, 40), bool)
+        model.person.add(bins_of(picture)[person], np.zeros(person.sum(), int))
+        model.scene.add(bins_of(picture)[~person])
+        for sure in (~everywhere, person):
+            scenery = CoarseBackground(picture, everywhere, person, sure, everywhere)
+            found = model.find_person_in_background(scenery, 100.0)
+            assert found[13:27, 13:27].all() != sure.any() and not found[:8].any()
+
+
+def test_the_shortest_span_of_most_places_leaves_out_excursions_and_who_is_not_there():
+    places = np.zeros((20, 3, 2), np.float32)
+    places[[3, 9], 0] = 50  # two of twenty frames
+    places[:, 1, 0] = np.arange(20)
+    places[:15, 2], places[15:, 2, 1] = np.nan, [0, 1, 2, 3, 40]
+    spans = measure_spans(places, 0.8)
+    assert np.array_equal(spans, [[0, 0], [15, 0], [0, 3]])

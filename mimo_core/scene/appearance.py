@@ -103,7 +103,7 @@ class AppearanceModel:
         gain = self.person.log_density_of_all(bins) - self.scene.log_density(bins)
         gain = _smooth_evidence(gain, _guide_evidence(scenery.picture, body_height))
         near = dilate_mask(scenery.body_lingers, 0.03 * body_height)
-        return _remove_specks(scenery.known & near & (gain > OWN_GAIN))
+        return _remove_specks(scenery.known & ~scenery.surely_still & near & (gain > OWN_GAIN))
 
     def match_own_colors(self, view: FrameView, label: np.ndarray) -> np.ndarray:
         """Which pixels of labelled components have colours of the body parts near the component, (h, w) bool."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,8 +23,10 @@ STABLE_SHARE = 0.8  # of the frames show the same colour: the pixel holds still
 STABLE_LEVELS = 12.0  # of color distance: sensor noise and compression stay below
 TEXTURE_SPAN = 30.0  # levels that a neighbourhood must span for stillness to mean anything
 FLAT_SPAN = 18.0  # levels that a neighbourhood spans at most inside one surface
-LEAST_TRAVEL = 0.09  # of the body height: how far a part of the body must move before stillness tells scene from body
+LEAST_TRAVEL = 0.06  # of the body height: how far a part of the body must move before stillness tells scene from body
+SURE_TRAVEL = 0.12  # of the body height: and before it tells so against the colors
 ANCHORED_SHARE = 0.15  # of such an area must lie where nobody ever stood
+TRAVEL_FRAMES = 128  # of a canvas at least, evenly spread, tell how far the body travels
 COVERED_SHARE = 0.5  # of the frames: where the body is more often, the plate may show a part of it that holds still
 APART_DISTANCE = 0.04  # of the body height: so far from the fitted body hardly anything of the person is
 APART_SHARE = 0.1  # of the frames: what is seen there so often without the body is the scene's
@@ -38,6 +41,7 @@ class CoarseBackground:
     picture: np.ndarray  # (h, w, 3) uint8
     known: np.ndarray  # bool: seen in some frame
     still: np.ndarray  # bool: seen through the first guess of the person, because it holds still while the body moves
+    surely_still: np.ndarray  # bool: of these, where the body moves so far that colors of theirs tell nothing
     body_lingers: np.ndarray  # bool: the fitted body is there in most frames, hardly moves, and is never far away
 
     def remove(self, person: np.ndarray) -> CoarseBackground:
@@ -45,7 +49,8 @@ class CoarseBackground:
         if not (self.known & person).any():
             return self
         known = self.known & ~person
-        return CoarseBackground(paint_unseen(self.picture, ~known), known, self.still & ~person, self.body_lingers)
+        still, sure = self.still & ~person, self.surely_still & ~person
+        return CoarseBackground(paint_unseen(self.picture, ~known), known, still, sure, self.body_lingers)
 
 
 def estimate_coarse_background(working: WorkingClip, canvas: BackgroundCanvas, tick: Callable) -> CoarseBackground:
@@ -96,13 +101,16 @@ class BackgroundScan:
         seen = self.free.count > 0
         typical = self.all.median()
         picture = np.where(seen[..., None], self.free.median(), typical)
-        surface, still = self._find_still(seen, typical) if seen.any() else (np.zeros_like(seen),) * 2
+        # What differs in some frames tells nothing of a body that moves in those frames alone.
+        travel = self.moved.distance(STABLE_SHARE) / self.body_height
+        surface, still = self._find_still(seen, typical, travel) if seen.any() else (np.zeros_like(seen),) * 2
         known = seen | still
         stays = (self.covered > COVERED_SHARE * self.frames) & (self.moved.distance() < FREE_TRAVEL * self.body_height)
         stays &= (self.apart <= APART_SHARE * self.frames) & ~surface
-        return CoarseBackground(paint_unseen(picture, ~known), known, still, stays)
+        sure = still & (travel > SURE_TRAVEL)
+        return CoarseBackground(paint_unseen(picture, ~known), known, still, sure, stays)
 
-    def _find_still(self, seen: np.ndarray, typical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _find_still(self, seen: np.ndarray, typical: np.ndarray, travel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pixels whose neighbourhood is one surface of the scene: it never changes, and part of it is surely scene.
 
         And those of them that were not `seen` free and hang together with what was. `typical` are the medians.
@@ -111,7 +119,7 @@ class BackgroundScan:
 
         stable = _find_stable(self.all, typical)
         span = channel_maximum(cv2.subtract(_local_maximum(typical), _local_minimum(typical)))
-        moved = self.moved.distance() > LEAST_TRAVEL * self.body_height
+        moved = travel > LEAST_TRAVEL
         textured = stable & moved & (span > TEXTURE_SPAN)
         # A moving body would have carried its own texture along; the ground truth of still texture is the scene.
         textured = cv2.morphologyEx(textured.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
@@ -143,6 +151,7 @@ class BodyTravel:
 
     def __init__(self, canvas: BackgroundCanvas):
         self.canvas = canvas
+        self.places, self.step, self.frames = [], 1, 0  # the middles (N, 2) of all patches in every `step`-th frame
         self.low, self.high = np.full((1, 2), np.inf), np.full((1, 2), -np.inf)
         self.patches = np.zeros(canvas.size[::-1], np.uint16)  # the last patch seen there, plus 1
 
@@ -153,15 +162,24 @@ class BodyTravel:
         moved = np.column_stack([body.centers, np.ones(len(body.centers))]) @ self.canvas.canvas_from_frame[frame].T
         moved = moved[:, :2] / moved[:, 2:]
         self.low, self.high = np.fmin(self.low, moved), np.fmax(self.high, moved)  # NaN is somebody who is not there
+        if self.frames % self.step == 0:
+            self.places.append(moved.astype(np.float32))
+        self.frames += 1
+        if len(self.places) == 2 * TRAVEL_FRAMES:
+            self.places, self.step = self.places[::2], 2 * self.step
         here = np.where(body.silhouette, body.patch + 1, 0).astype(np.uint16)
         here = self.canvas.project(here, frame, flags=cv2.INTER_NEAREST, part=part)
         np.copyto(part.cut(self.patches), here, where=here > 0)
 
-    def distance(self) -> np.ndarray:
-        """In canvas pixels, (h, w); around the body as on its nearest part."""
+    def distance(self, share: float = 1.0) -> np.ndarray:
+        """In canvas pixels, (h, w); around the body as on its nearest part.
+
+        Less than all: at least so far in any `share` of the frames, whichever they are.
+        """
         import cv2
 
-        travel = np.linalg.norm(np.maximum(self.high - self.low, 0), axis=1)
+        spans = self.high - self.low if share >= 1 or not self.places else measure_spans(np.stack(self.places), share)
+        travel = np.linalg.norm(np.maximum(spans, 0), axis=1)
         travel = np.concatenate([[0.0], np.where(np.isfinite(travel), travel, 0.0)])
         covered = self.patches > 0
         if not covered.any():
@@ -172,6 +190,17 @@ class BodyTravel:
         of_label = np.zeros(int(nearest.max()) + 1, np.int64)
         of_label[nearest[covered]] = self.patches[covered]
         return travel[of_label[nearest]]
+
+
+def measure_spans(places: np.ndarray, share: float) -> np.ndarray:
+    """The shortest span (N, 2) that holds a `share` of the values (F, N, 2) which are not NaN."""
+    ordered, spans = np.sort(places, axis=0), np.zeros(places.shape[1:], places.dtype)  # NaN comes last
+    counts = np.isfinite(places).sum(0)
+    for count in np.unique(counts[counts > 0]):
+        held, chosen = math.ceil(share * count), counts == count
+        values = ordered[:count, chosen]
+        spans[chosen] = (values[held - 1 :] - values[: count - held + 1]).min(0)
+    return spans
 
 
 def _find_stable(samples: BackgroundSamples, typical: np.ndarray) -> np.ndarray:
