@@ -100,7 +100,7 @@ class MimoEditMotion(io.ComfyNode):
         stop = max(min(start + (length or motion.frames), motion.frames), start + 1)
         motion = edit.change_speed(edit.cut_motion(motion, start, stop), speed)
         motion = edit.reverse_motion(motion) if reverse else motion
-        motion = edit.mirror_motion(motion) if mirror else motion
+        motion = edit.mirror_motion(motion, make_progress()) if mirror else motion
         motion = edit.smooth_motion(motion, smoothing)
         motion = ground.remove_travel(motion) if in_place else motion
         motion = join.repeat_motion(motion, loop, blend=blend)

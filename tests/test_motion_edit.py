@@ -1,5 +1,6 @@
 """Editing motions: laws that hold for every motion, and numbers from closed forms."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +12,7 @@ from mimo_core.body.person import Person
 from mimo_core.errors import InputError
 from mimo_core.geometry.camera import Camera
 from mimo_core.geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from mimo_core.media.clip import Clip
+from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.edit import (
     change_speed,
     cut_motion,
@@ -21,6 +22,7 @@ from mimo_core.motion.edit import (
     smooth_motion,
 )
 from mimo_core.motion.motion import Motion
+from mimo_core.motion.seen import SeenMasks
 
 
 def wave(frames=24, fps=24.0, **changes):
@@ -105,6 +107,19 @@ class TestMirror:
         swap = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
         expected = torch.stack([64 - joints[..., 0], joints[..., 1]], -1)[:, swap]
         torch.testing.assert_close(found, expected, atol=0.05, rtol=0)  # the body is symmetric to within a millimetre
+
+    def test_masks_are_mirrored_one_frame_after_the_other_and_may_be_stopped(self):
+        masks = np.random.default_rng(1).integers(0, 255, (24, 48, 64)).astype(np.uint8)
+        motion, done = replace(wave(), seen=SeenMasks.from_masks(Masks.from_array(masks))), []
+        mirrored = mirror_motion(motion, lambda frame, total, preview=None: done.append((frame, total)))
+        np.testing.assert_array_equal(mirrored.seen.mask(7), masks[7, :, ::-1])
+        assert done == [(frame, 24) for frame in range(1, 25)]
+
+        def stop(frame, total, preview=None):
+            raise InterruptedError
+
+        with pytest.raises(InterruptedError):
+            mirror_motion(motion, stop)
 
     def test_a_moving_camera_is_mirrored_with_the_world(self):
         matrices = torch.eye(4).repeat(2, 1, 1)

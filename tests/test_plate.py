@@ -405,3 +405,28 @@ def test_the_shortest_span_of_most_places_leaves_out_excursions_and_who_is_not_t
     places[:15, 2], places[15:, 2, 1] = np.nan, [0, 1, 2, 3, 40]
     spans = measure_spans(places, 0.8)
     assert np.array_equal(spans, [[0, 0], [15, 0], [0, 3]])
+
+
+class TestPainting:
+    def test_it_asks_between_all_steps_of_the_search(self, wall):
+        asked, hole = [], np.zeros((HEIGHT, WIDTH), bool)
+        hole[30:60, 40:80] = True
+        picture = np.where(hole[..., None], 0, view(wall, 20, 20)).astype(np.uint8)
+        painted = paint_unseen(picture, hole, ask=lambda: asked.append(None))
+        np.testing.assert_array_equal(painted, paint_unseen(picture, hole))
+        assert len(asked) > 500
+
+    def test_who_is_asked_may_stop_it(self, wall):
+        class Pressed(Exception):
+            pass
+
+        def stop():
+            raise Pressed
+
+        scan = BackgroundScan(plan_canvases(CameraPath.still(3), [(0, 0, WIDTH, HEIGHT)] * 3)[0], 40.0)
+        busy = np.zeros((HEIGHT, WIDTH), bool)
+        busy[30:60, 40:80] = True
+        for frame in range(3):
+            scan.add(view(wall, 20, 20), busy, None, frame)
+        with pytest.raises(Pressed):
+            scan.estimate(stop)

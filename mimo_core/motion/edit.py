@@ -18,6 +18,7 @@ from ..geometry.rotations import (
     slerp,
     unwind_quaternions,
 )
+from ..progress import Progress, silent
 from .intervals import find_intervals
 from .motion import Motion
 
@@ -68,7 +69,7 @@ def _sample_motion(motion: Motion, count: int, step: float) -> Motion:
     return replace(motion, people=people, camera=camera, **motion.index_masks(times.floor().long().tolist()))
 
 
-def mirror_motion(motion: Motion) -> Motion:
+def mirror_motion(motion: Motion, progress: Progress = silent) -> Motion:
     """Left becomes right: body, world and picture are mirrored, so rendered frames come out flipped."""
     flip = torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0]))
     camera = motion.camera
@@ -78,7 +79,7 @@ def mirror_motion(motion: Motion) -> Motion:
         center=(camera.size[0] - camera.center[0], camera.center[1]),
         camera_from_world=None if extrinsics is None else flip.to(extrinsics) @ extrinsics @ flip.to(extrinsics),
     )
-    seen, others = (None if masks is None else masks.mirror() for masks in (motion.seen, motion.others))
+    seen, others = (None if masks is None else masks.mirror(progress) for masks in (motion.seen, motion.others))
     people = tuple(_mirror_person(person) for person in motion.people)
     return replace(motion, people=people, camera=camera, seen=seen, others=others)
 

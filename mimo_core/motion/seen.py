@@ -98,14 +98,14 @@ class SeenMasks:
         kept = range(len(self))[frames] if isinstance(frames, slice) else frames
         return replace(self, packed=tuple(each for at in kept for each in self._of_frame(at)))
 
-    def mirror(self) -> SeenMasks:
+    def mirror(self, progress: Progress = silent) -> SeenMasks:
         """The masks of mirrored frames."""
-        packed = (
-            zlib.compress(np.ascontiguousarray(self._unpack(frame, packed)[:, ::-1]), 1)
-            for frame in range(len(self))
-            for packed in self._of_frame(frame)
-        )
-        return replace(self, packed=tuple(packed))
+        mirrored = []
+        for frame in range(len(self)):
+            for packed in self._of_frame(frame):
+                mirrored.append(zlib.compress(np.ascontiguousarray(self._unpack(frame, packed)[:, ::-1]), 1))
+            progress(frame + 1, len(self))
+        return replace(self, packed=tuple(mirrored))
 
     def choose(self, numbers: Sequence[int]) -> SeenMasks:
         """The masks of some of the people."""

@@ -44,26 +44,28 @@ class CoarseBackground:
     surely_still: np.ndarray  # bool: of these, where the body moves so far that colors of theirs tell nothing
     body_lingers: np.ndarray  # bool: the fitted body is there in most frames, hardly moves, and is never far away
 
-    def remove(self, person: np.ndarray) -> CoarseBackground:
-        """The plate with pixels (h, w) bool that turned out to be the person painted over."""
+    def remove(self, person: np.ndarray, ask: Callable[[], None] = lambda: None) -> CoarseBackground:
+        """The plate with pixels (h, w) bool that turned out to be the person painted over. `ask()` may raise."""
         if not (self.known & person).any():
             return self
         known = self.known & ~person
         still, sure = self.still & ~person, self.surely_still & ~person
-        return CoarseBackground(paint_unseen(self.picture, ~known), known, still, sure, self.body_lingers)
+        return CoarseBackground(paint_unseen(self.picture, ~known, ask=ask), known, still, sure, self.body_lingers)
 
 
-def estimate_coarse_background(working: WorkingClip, canvas: BackgroundCanvas, tick: Callable) -> CoarseBackground:
+def estimate_coarse_background(
+    working: WorkingClip, canvas: BackgroundCanvas, tick: Callable, ask: Callable[[], None] = lambda: None
+) -> CoarseBackground:
     """The background of a canvas at working size, from the frames `canvas.first` to `canvas.last`.
 
-    `tick(None)` is called once a frame from `canvas.start` to `canvas.stop`.
+    `tick(None)` is called once a frame from `canvas.start` to `canvas.stop`, `ask()` between steps of the painting.
     """
     scan, bodies = BackgroundScan(canvas, working.body_height), working.bodies(canvas.first, canvas.last)
     for frame, body in zip(range(canvas.first, canvas.last), bodies, strict=True):
         scan.add(working.pictures[frame], working.find_hidden(frame), body, frame)
         if canvas.start <= frame < canvas.stop:
             tick(None)
-    return scan.estimate()
+    return scan.estimate(ask)
 
 
 class BackgroundScan:
@@ -97,7 +99,7 @@ class BackgroundScan:
             near = dilate_mask(body.silhouette, APART_DISTANCE * self.body_height)
             part.cut(self.apart)[:] += project(near, border=2) == 0
 
-    def estimate(self) -> CoarseBackground:
+    def estimate(self, ask: Callable[[], None] = lambda: None) -> CoarseBackground:
         seen = self.free.count > 0
         typical = self.all.median()
         picture = np.where(seen[..., None], self.free.median(), typical)
@@ -108,7 +110,7 @@ class BackgroundScan:
         stays = (self.covered > COVERED_SHARE * self.frames) & (self.moved.distance() < FREE_TRAVEL * self.body_height)
         stays &= (self.apart <= APART_SHARE * self.frames) & ~surface
         sure = still & (travel > SURE_TRAVEL)
-        return CoarseBackground(paint_unseen(picture, ~known), known, still, sure, stays)
+        return CoarseBackground(paint_unseen(picture, ~known, ask=ask), known, still, sure, stays)
 
     def _find_still(self, seen: np.ndarray, typical: np.ndarray, travel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pixels whose neighbourhood is one surface of the scene: it never changes, and part of it is surely scene.

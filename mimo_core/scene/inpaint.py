@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .patch_search import LEVEL_VOTES, PATCH_RADIUS, PatchSearch
@@ -12,10 +14,13 @@ LARGEST_HOLE = 40_000  # pixels; above it, patches are copied as the level below
 SMALLEST_HOLE = 60  # pixels at the coarsest level
 
 
-def paint_unseen(picture: np.ndarray, unseen: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
+def paint_unseen(
+    picture: np.ndarray, unseen: np.ndarray, known: np.ndarray | None = None, ask: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """A picture (h, w, 3) uint8 with the pixels of `unseen` (h, w) bool continued from those of `known` (h, w) bool.
 
-    Pixels that are neither are not looked at; without `known` all that are not unseen are known.
+    Pixels that are neither are not looked at; without `known` all that are not unseen are known. `ask()` may raise to
+    cancel.
 
     Starts from OpenCV's inpainting and sharpens it by patches of the picture itself: Wexler et al., "Space-Time
     Completion of Video" (PAMI 2007), with PatchMatch's search (Barnes et al. 2009).
@@ -30,12 +35,12 @@ def paint_unseen(picture: np.ndarray, unseen: np.ndarray, known: np.ndarray | No
     rows = slice(max(y - margin, 0), y + height + margin)
     columns = slice(max(x - margin, 0), x + width + margin)
     result = picture.copy()
-    part = _paint_levels(picture[rows, columns], ~known[rows, columns])
+    part = _paint_levels(picture[rows, columns], ~known[rows, columns], ask)
     result[rows, columns] = np.where(unseen[rows, columns, None], part, result[rows, columns])
     return result
 
 
-def _paint_levels(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
+def _paint_levels(picture: np.ndarray, hole: np.ndarray, ask: Callable[[], None]) -> np.ndarray:
     import cv2
 
     levels = _pyramid(picture, hole)
@@ -52,10 +57,10 @@ def _paint_levels(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
             continue
         is_searched = level_hole.sum() <= LARGEST_HOLE or field is None
         for _ in range(LEVEL_VOTES[min(depth, len(LEVEL_VOTES) - 1)] if is_searched else 0):
-            search.improve(current)
-            current = search.vote(known)
+            search.improve(current, ask=ask)
+            current = search.vote(known, ask)
         if not is_searched:
-            current = search.vote(known)
+            current = search.vote(known, ask)
         field = search.field()
     return np.where(hole[..., None], current.clip(0, 255) + 0.5, picture).astype(np.uint8)
 

@@ -102,15 +102,20 @@ class PatchSearch:
             self.means = means.reshape(-1, 3)
             self.wanted_means = take_pixels(means, self._flatten(self.targets))
 
-    def improve(self, picture: np.ndarray, rounds: int = SEARCH_ROUNDS) -> None:
-        """Look for better matches of the patches of a picture (h, w, C) float32, in some `rounds`."""
+    def improve(self, picture: np.ndarray, rounds: int = SEARCH_ROUNDS, ask=lambda: None) -> None:
+        """Look for better matches of the patches of a picture (h, w, C) float32, in some `rounds`.
+
+        `ask` is called between steps, and may raise.
+        """
         self.look_at(picture)
         radius = max(self.shape)
         for _ in range(rounds):
             for step in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+                ask()
                 self._try(self._shift_neighbors(np.array(step)))
             reach = radius
             while reach >= 1:
+                ask()
                 noise = self.random.integers(-reach, reach + 1, size=self.matches.shape)
                 self._try((self.matches + noise).clip(0, np.array(self.shape) - 1))
                 reach //= 4

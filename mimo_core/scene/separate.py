@@ -239,11 +239,12 @@ def find_masks(
     A user's `plate` is taken as it is.
     """
     small = make_canvas(working.path, working.boxes, canvas.start, canvas.stop, canvas.first, canvas.last)
-    background = estimate_coarse_background(working, small, tick)
+    background = estimate_coarse_background(working, small, tick, tick.ask)
     fixed = np.zeros(background.known.shape, np.float32)
     model = learn_appearance(FrameViews(working, small, background, plate).make(fixed), tick, working.people)
     if plate is None:
-        background = background.remove(model.find_person_in_background(background, working.body_height))
+        found = model.find_person_in_background(background, working.body_height)
+        background = background.remove(found, tick.ask)
     views, objects = FrameViews(working, small, background, plate), ObjectMasks(working.size)
     for _ in range(LABEL_ROUNDS):
         found = None  # lets go of the labels of the round before and of their file
