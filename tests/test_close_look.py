@@ -9,7 +9,18 @@ import pytest
 import torch
 
 from mimo_core.pose import close_look
-from mimo_core.pose.blazepose import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS, find_people, load_blazepose
+from mimo_core.pose.blazepose import (
+    ANKLES,
+    ELBOWS,
+    HIPS,
+    INDICES,
+    KNEES,
+    PINKIES,
+    SHOULDERS,
+    WRISTS,
+    find_people,
+    load_blazepose,
+)
 from mimo_core.pose.close_look import ARMS, LEGS, CloseLook, find_mirrored, merge_looks
 from mimo_core.pose.hands import HandPose, find_hands_elsewhere, plan_region
 from mimo_core.pose.sides import MIRRORED_LANDMARKS
@@ -190,6 +201,20 @@ class TestWristsWithoutAHand:
         assert float(confidence[:, WRISTS[0]].max()) == 0
         assert torch.equal(confidence[:, ELBOWS[0]], walking.confidence[:, ELBOWS[0]])
         assert torch.equal(confidence[:, WRISTS[1]], walking.confidence[:, WRISTS[1]])
+
+    def test_nor_are_those_that_are_far_too_small_for_the_body(self, walking):
+        """What was taken for knuckles lies on the wrist, as where there is no hand at all."""
+        points = [PINKIES[0], INDICES[0]]
+        pixels = walking.pixels.clone()
+        pixels[:, points] = pixels[:, [WRISTS[0]]] + 0.01
+        confidence = self.doubted(replace(walking, pixels=pixels), [0.03] * FRAMES, zoom=2.0)
+        assert float(confidence[:, WRISTS[0]].max()) == 0
+
+    def test_a_hand_along_the_line_of_sight_is_looked_for_as_large_as_a_hand_can_be(self, walking):
+        pixels = walking.pixels[0].numpy().copy()
+        trunk = np.linalg.norm(pixels[list(SHOULDERS)].mean(0) - pixels[list(HIPS)].mean(0))
+        pixels[[PINKIES[0], INDICES[0]]] = pixels[WRISTS[0]] + 0.01
+        assert plan_region(pixels, 0).size == pytest.approx(0.4 * trunk, rel=1e-3)
 
     def test_a_hand_that_is_blurred_for_a_frame_stays(self, walking):
         presences = [0.9] * 10 + [0.03] + [0.9] * (FRAMES - 11)

@@ -16,9 +16,11 @@ from functools import lru_cache
 import numpy as np
 
 from .blazepose import (
+    HIPS,
     INDICES,
     NETWORK_FOLDER,
     PINKIES,
+    SHOULDERS,
     WRISTS,
     CropRegion,
     FramePose,
@@ -32,6 +34,8 @@ from .hand_fit import HAND_POINTS
 
 HAND_SIZE = 224  # input of hand_landmark_full.tflite
 REGION_SCALE = 4.3  # of the way from the wrist to the knuckles: side of the square; 14 hands of 7 pictures (2026-11-27)
+# Of the trunk, at least, the same: what is taken for a hand but is smaller is seen along the arm, or is no hand.
+LEAST_OF_TRUNK = 0.4
 SMALLEST_REGION = 36.0  # pixels, a hand of about 18: in a smaller one fingers are a pixel wide
 
 
@@ -136,5 +140,6 @@ def plan_region(pixels: np.ndarray, side: int) -> CropRegion:
     wrist, pinky, index = (pixels[pair[side]] for pair in (WRISTS, PINKIES, INDICES))
     center = (pinky + 2 * index) / 3
     x, y = center - wrist
-    size = REGION_SCALE * float(np.hypot(x, y))
+    trunk = pixels[list(SHOULDERS)].mean(0) - pixels[list(HIPS)].mean(0)
+    size = max(REGION_SCALE * float(np.hypot(x, y)), LEAST_OF_TRUNK * float(np.linalg.norm(trunk)))
     return CropRegion((float(center[0]), float(center[1])), size, float(np.arctan2(x, -y)))
