@@ -260,6 +260,23 @@ class TestSilhouette:
         for name in ("left_shoulder", "right_hip", "left_wrist", "right_wrist", "left_ankle", "right_ankle"):
             assert np.linalg.norm(found.at(name) - truth[JOINT[name]]) < 0.09 * height, name
 
+    @pytest.mark.parametrize("body", [(46, 44), (34, 48)])  # a belly that an arm touches, and one that it does not
+    def test_a_drawing_s_limbs_are_the_ways_to_its_hands_and_feet(self, body):
+        mask = np.zeros((SIDE, SIDE), np.uint8)
+        for center, axes in (((128, 52), (26, 28)), ((128, 120), body)):
+            cv2.ellipse(mask, center, axes, 0, 0, 360, 255, -1)
+        cv2.rectangle(mask, (116, 70), (140, 100), 255, -1)
+        for column in range(104, 156, 8):
+            cv2.line(mask, (128, 44), (column, 8), 255, 4)
+        ends = {"left_wrist": (198, 150), "right_wrist": (58, 150), "left_ankle": (168, 232), "right_ankle": (88, 232)}
+        roots = ((160, 92), (96, 92), (146, 150), (110, 150))
+        for end, root in zip(ends.values(), roots, strict=True):
+            cv2.line(mask, root, end, 255, 20)
+            cv2.circle(mask, end, 13, 255, -1)
+        found = find_silhouette_joints(mask)
+        for name, end in ends.items():
+            assert np.linalg.norm(found.at(name) - end) < 14, name
+
     @pytest.mark.parametrize("name", ["ball", "bottle", "nothing"])
     def test_a_thing_has_no_joints(self, name):
         mask = np.zeros((SIDE, SIDE), np.uint8)

@@ -30,6 +30,7 @@ LANDMARKS = {"nose": NOSE} | {
     for at, side in enumerate(("left", "right"))
 }
 PICTURE_JOINTS = ("pelvis", "neck", "head", *(joint for limb in LIMBS.values() for joint in limb))
+TRUNK = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
 SKIN = (205, 160, 130)  # the color in which the network takes a silhouette for a person; of a drawing it sees the lines
 SURE_TRUNK = 0.7  # confidence of shoulders and hips
 GRID_SIDE = 128  # pixels of the longer side on which ways inside a silhouette are measured
@@ -66,13 +67,15 @@ def joints_from_landmarks(pixels: NDArray) -> PictureJoints:
 def find_silhouette_joints(matte: NDArray) -> PictureJoints | None:
     """The joints of a figure of which only the silhouette (H, W) uint8 speaks: a drawing, a toy, an animal upright.
 
-    The network sees the trunk if the silhouette is painted like skin; the limbs are the longest ways inside it. None
-    where there is no trunk or where two limbs or more are missing. A figure looks at us, so its left is on our right.
+    The network sees the trunk if the silhouette is painted like skin; the limbs are the longest ways inside it, or
+    where the network sees them if that is farther. None where there is no trunk or where two limbs or more are missing.
+    A figure looks at us, so its left is on our right.
     """
-    trunk = _find_trunk(matte)
-    if trunk is None:
+    seen = _find_trunk(matte)
+    if seen is None:
         return None
-    return _follow_limbs(matte, trunk, most_missing=1)
+    trunk = {name: place for name, place in seen.items() if name in TRUNK}
+    return _follow_limbs(matte, trunk, most_missing=1, guesses=seen)
 
 
 def find_short_joints(pixels: NDArray, matte: NDArray) -> PictureJoints | None:
@@ -102,10 +105,12 @@ def find_short_joints(pixels: NDArray, matte: NDArray) -> PictureJoints | None:
     return _follow_limbs(below, known, most_missing=0)
 
 
-def _follow_limbs(matte: NDArray, trunk: dict[str, NDArray], *, most_missing: int) -> PictureJoints | None:
+def _follow_limbs(
+    matte: NDArray, trunk: dict[str, NDArray], *, most_missing: int, guesses: dict[str, NDArray] | None = None
+) -> PictureJoints | None:
     """The joints of a silhouette with those of its trunk; None where more than `most_missing` limbs are.
 
-    Limbs whose ends are known are not looked for.
+    Limbs whose ends are known are not looked for. Of a way and of what `guesses` say what reaches farther counts.
     """
     found = dict(trunk)
     ways = _Ways(matte, trunk)
@@ -113,14 +118,30 @@ def _follow_limbs(matte: NDArray, trunk: dict[str, NDArray], *, most_missing: in
     for limb, names in LIMBS.items():
         if names[-1] in found:
             continue
-        way = ways.longest(limb)
-        if way is None:
+        guess = {name: guesses[name] for name in names[1:]} if guesses else {}
+        limbs = [each for each in (_share_way(ways.longest(limb), names), guess) if each]
+        if not limbs:
             missing += 1
             continue
-        shares = ARM_SHARES if limb.endswith("arm") else LEG_SHARES
-        for name, share in zip(names[1:], shares, strict=True):
-            found[name] = way[round(share * (len(way) - 1))]
+        # A way that ends early went round a belly or a cheek; a guess does beside a thick limb.
+        found |= max(limbs, key=lambda each: _reach(each[names[-1]], found[names[0]], matte))
     return None if missing > most_missing else _assemble(found)
+
+
+def _share_way(way: NDArray | None, names: tuple[str, ...]) -> dict[str, NDArray]:
+    """Where a limb's joints lie on the way (n, 2) from its root to its end; nowhere without one."""
+    if way is None:
+        return {}
+    shares = ARM_SHARES if names[-1].endswith("wrist") else LEG_SHARES
+    return {name: way[round(share * (len(way) - 1))] for name, share in zip(names[1:], shares, strict=True)}
+
+
+def _reach(end: NDArray, root: NDArray, matte: NDArray) -> float:
+    """How far a limb's end (2,) is from its root; beside the matte it is no end."""
+    column, row = (int(value) for value in end)
+    height, width = matte.shape
+    is_inside = 0 <= row < height and 0 <= column < width and matte[row, column] > 127
+    return float(np.linalg.norm(end - root)) if is_inside else 0.0
 
 
 def _find_legs(matte: NDArray, top: int, bottom: int) -> tuple[float, float] | None:
@@ -208,32 +229,38 @@ class _Ways:
         return steps / self.scale
 
     def _share_silhouette(self) -> NDArray:
-        """Which limb every pixel belongs to, by number in LIMBS, or -1: at whose root a way from it meets the trunk."""
+        """Which limb every pixel belongs to, by number in LIMBS, or -1: at whose root a way from it meets the trunk.
+
+        What meets it at the head is no limb.
+        """
         from scipy.sparse.csgraph import dijkstra
 
         graph, number = link_pixels(self.inside)
-        trunk = self._draw_trunk() & self.inside
+        trunk, head = self._draw_trunk()
+        trunk, head = trunk & self.inside, head & self.inside
         owner = np.full(self.inside.shape, -1)
-        if not trunk.any():
+        if not (trunk | head).any():
             return owner
-        distance, _, source = dijkstra(graph, indices=number[trunk], min_only=True, return_predecessors=True)
+        distance, _, source = dijkstra(graph, indices=number[trunk | head], min_only=True, return_predecessors=True)
         places = np.argwhere(self.inside)[:, ::-1]
         roots = np.stack([self.trunk[names[0]] for names in LIMBS.values()])
         nearest = np.linalg.norm(places[:, None] - roots, axis=2).argmin(1)
+        nearest[number[head & ~trunk]] = -1
         owner[self.inside] = np.where((source >= 0) & (distance > 0), nearest[source.clip(0)], -1)
         return owner
 
-    def _draw_trunk(self) -> NDArray:
+    def _draw_trunk(self) -> tuple[NDArray, NDArray]:
+        """The area between shoulders and hips, and the line from the neck to the crown, (H, W) bool each."""
         import cv2
 
-        seeds = np.zeros(self.inside.shape, np.uint8)
+        area, line = np.zeros((2, *self.inside.shape), np.uint8)
         at = self.trunk
         corners = [at[name] for name in ("left_shoulder", "right_shoulder", "right_hip", "left_hip")]
-        cv2.fillConvexPoly(seeds, np.array(corners).round().astype(np.int32), 1)
+        cv2.fillConvexPoly(area, np.array(corners).round().astype(np.int32), 1)
         neck = (at["left_shoulder"] + at["right_shoulder"]) / 2
         crown = at["nose"] + 0.7 * (at["nose"] - neck)
-        cv2.line(seeds, *(tuple(place.round().astype(int).tolist()) for place in (neck, crown)), 1)
-        return seeds > 0
+        cv2.line(line, *(tuple(place.round().astype(int).tolist()) for place in (neck, crown)), 1)
+        return area > 0, line > 0
 
 
 def link_pixels(inside: NDArray, *, even: bool = False):
