@@ -8,9 +8,10 @@ import torch
 
 from mimo_core.body.model import free_body
 from mimo_core.media.clip import Clip, Masks
-from mimo_core.scene.carried_colors import complete_by_color
-from mimo_core.scene.carried_shapes import CarriedShapes
+from mimo_core.scene.carried_colors import CarriedColors, CarriedView, complete_by_color
+from mimo_core.scene.carried_shapes import CarriedShapes, find_shape
 from mimo_core.scene.carried_things import COLORED, MOVES, CarriedThings
+from mimo_core.scene.color_histograms import bins_of
 from mimo_core.scene.first_guess import make_first_guess
 from mimo_core.scene.frame_masks import keep_together
 from mimo_core.scene.separate import separate_scene
@@ -154,6 +155,25 @@ def test_colors_that_the_scene_has_too_tell_nothing_of_a_bag(shot, bag_beside):
     wall = paint(frames, np.zeros((FRAMES, 2)), (SIZE, SIZE))[0]
     frames = np.where((bag | (shot.person > 0))[..., None], frames, wall)
     assert not complete(shot, frames, coarse, bag).any()
+
+
+def test_ground_beside_a_bag_that_the_first_guess_took_along_is_none_of_the_bag():
+    """A dark body and a blue bag before stones; some stones have the color that the rim of the bag had once."""
+    stones = np.random.default_rng(0).integers(110, 170, (100, 140, 1)).repeat(3, 2).astype(np.uint8)
+    body, bag, guess, ground = np.zeros((4, 100, 140), bool)
+    body[5:95, 20:50], bag[40:80, 60:90], ground[40:80, 90:110] = True, True, True
+    guess[body | bag | ground] = True
+    picture = np.where(body[..., None], 30, np.where(bag[..., None], BLUE, stones)).astype(np.uint8)
+    carried = bag.copy()
+    carried[40:80, 90:93] = True
+
+    def view(mask):
+        return CarriedView(bins_of(picture), guess * np.uint8(255) * mask, carried * np.uint8(MOVES), body, 100.0)
+
+    colors = CarriedColors(iter([view(np.uint8(0)), view(np.uint8(1))]))
+    told, shape = find_shape(view(np.uint8(1)), colors)
+    assert not told.any()
+    assert shape[bag].mean() > 0.9 and shape[ground].mean() < 0.15
 
 
 class TestWholeShare:

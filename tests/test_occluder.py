@@ -247,6 +247,49 @@ class TestFixedThings:
     def test_ground_on_which_a_foot_is_misplaced_is_no_thing(self, post):
         plate, truth, sightings = post
         sightings.over[25:] = 0
+        sightings.beside[18:28, 30:37] = 4
+        assert not find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, STATURE).any()
+
+    def test_a_wide_bush_hides_shins_of_which_nothing_is_seen_beside_it(self):
+        plate = np.random.default_rng(0).integers(190, 220, (140, 180, 3)).astype(np.uint8)
+        truth = np.zeros((140, 180), bool)
+        truth[80:, 20:160] = True
+        plate[truth] = np.random.default_rng(1).integers((30, 70, 10), (80, 150, 40), (truth.sum(), 3))
+        sightings = BodyCoverage.empty((180, 140))
+        sightings.over[84:96, 76:84] = sightings.over[84:96, 98:106] = 9
+        sightings.person[10:80, 70:110] = 9
+        found = find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, 1.5 * STATURE) > 0.5
+        covered = np.s_[82:110, 60:120]
+        assert found[covered].mean() > 0.95 and not (found & ~truth).any()
+
+    def test_a_rail_does_not_take_the_floor_behind_it_along(self):
+        """A wall over a floor of grainy tiles, and a rail that is a little greener; the floor is seen between legs."""
+        random = np.random.default_rng(0)
+        plate = np.full((130, 180, 3), (120, 95, 85)) + random.integers(-15, 16, (1, 20, 1)).repeat(9, 1)
+        plate[10:50, 40:60], plate[20:60, 100:125], plate[52:60] = (60, 70, 80), (130, 140, 90), (95, 75, 120)
+        tiles = random.integers(-45, 46, (10, 20)).repeat(7, 0).repeat(9, 1)[..., None]
+        plate[60:] = (95, 105, 104) + tiles + random.integers(-35, 36, (70, 180, 1))
+        truth = np.zeros((130, 180), bool)
+        truth[70:75] = truth[70:115, 130:134] = True
+        plate[truth] = (84, 132, 120) + random.integers(-8, 9, (truth.sum(), 1))
+        sightings = BodyCoverage.empty((180, 130))
+        sightings.person[5:62, 30:150] = 6
+        for left in (50, 75, 100, 125):
+            leg = np.s_[left : left + 9]
+            sightings.person[62:70, leg] = sightings.person[75:95, leg] = sightings.over[70:75, leg] = 4
+        known = np.ones(truth.shape, bool)
+        found = find_fixed_occluders(plate.clip(0, 255).astype(np.uint8), known, sightings, 1.5 * STATURE) > 0.5
+        covered = np.s_[62:95, 40:140]
+        assert (found & truth)[covered].sum() / (found | truth)[covered].sum() > 0.8
+
+    def test_scenery_of_the_colors_behind_the_person_is_no_thing_for_a_hand_that_is_misplaced_again_and_again(
+        self, post
+    ):
+        """A picture on the wall: some of its colors are rare behind the person, most are not."""
+        plate, truth, sightings = post
+        plate[:] = np.random.default_rng(0).choice([60, 90, 120], (100, 80), p=[0.3, 0.4, 0.3])[..., None]
+        plate[truth] = np.random.default_rng(1).choice([60, 90, 120], truth.sum(), p=[0.6, 0.3, 0.1])[:, None]
+        plate[:, [35, 46]] = 200
         assert not find_fixed_occluders(plate, np.ones(truth.shape, bool), sightings, STATURE).any()
 
 
@@ -268,7 +311,7 @@ def test_scenery_where_a_kicking_leg_should_be_tells_of_nothing_in_front(before,
     plate, even = np.full((60, 80, 3), 90, np.uint8), nothing.astype(np.float32)
     view = FrameView(plate, even.astype(np.uint8), plate, ~nothing, nothing, even, body, STATURE, lag)
     ratios = LogRatios(even - 5, even - 5, even, nothing, even)
-    over, _ = BodyCoverage.empty((80, 60)).observe(view, ratios, nothing)
+    over, *_ = BodyCoverage.empty((80, 60)).observe(view, ratios, nothing)
     assert over[26:34, 12:48].any() == counts
     assert over[10:50, 54:66].all()
 

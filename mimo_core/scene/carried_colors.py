@@ -83,10 +83,18 @@ class CarriedColors:
 
     def is_unlike_scene(self, bins: np.ndarray) -> np.ndarray:
         """Where a picture of color bins (h, w) looks like the thing rather than like the scene, bool."""
+        return self._compare_scene(bins) > ODDS
+
+    def is_like_scene(self, bins: np.ndarray) -> np.ndarray:
+        """Where a picture of color bins (h, w) looks more like the scene than like the thing, bool."""
+        return self._compare_scene(bins) < 0
+
+    def _compare_scene(self, bins: np.ndarray) -> np.ndarray:
+        """The log odds (h, w) of a picture of color bins for the thing against the scene, over neighborhoods."""
         import cv2
 
         odds = self.thing.log_density(bins) - self.scene.log_density(bins)
-        return cv2.blur(odds, (ODDS_SIDE, ODDS_SIDE)) > ODDS
+        return cv2.blur(odds, (ODDS_SIDE, ODDS_SIDE))
 
 
 def view_carried(working: WorkingClip, ask: Callable[[], None]) -> Iterator[CarriedView | None]:

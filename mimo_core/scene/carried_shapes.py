@@ -3,7 +3,7 @@
 A thing that shows itself beside the first guess, or by colors that the scene does not have, in nearly all frames is
 whole: it can stay in front of the new character. One that comes and goes cannot. Pieces of it that the first guess has
 beyond the fitted body are known by their colors: those of what was found carried beside the guess in any frame, against
-those of the person within the fitted body.
+those of the person within the fitted body and those of the scene.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..media.store import FrameStore
-from .carried_colors import CarriedColors, view_carried
+from .carried_colors import CarriedColors, CarriedView, view_carried
 from .carried_things import COLORED, FREE_ALPHA, GAP, LEAST_AREA
 from .filters import dilate_mask, erode_mask
 
@@ -74,13 +74,20 @@ def find_carried_shapes(working: WorkingClip, ask: Callable[[], None] = lambda: 
         if view is None or not colors.is_known:
             shapes.append(None if box is None else np.zeros((box.height, box.width), bool))
             continue
-        unlike = colors.is_unlike_person(view.bins)
-        told = view.beside | ((view.carried == COLORED) & unlike)
-        shape = told | _keep_pieces(view.beyond & unlike, view.beside, view.unit)
+        told, shape = find_shape(view, colors)
         shapes.append(shape & (view.guess > FREE_ALPHA))
         if view.body.any() and (view.guess[view.body] > FREE_ALPHA).mean() >= SEEN_BODY:
             shapes.count(float(told.sum()) / view.unit**2, float(shape.sum()) / view.unit**2)
     return shapes
+
+
+def find_shape(view: CarriedView, colors: CarriedColors) -> tuple[np.ndarray, np.ndarray]:
+    """What is told to be carried in a frame without a doubt, and all that is, (h, w) bool."""
+    unlike = colors.is_unlike_person(view.bins)
+    told = view.beside | ((view.carried == COLORED) & unlike)
+    # Some of the scene beside the thing is in the first guess, too: the ground before which a bag hangs.
+    theirs = view.beyond & unlike & ~colors.is_like_scene(view.bins)
+    return told, told | _keep_pieces(theirs, view.beside, view.unit)
 
 
 def _keep_pieces(beyond: np.ndarray, beside: np.ndarray, unit: float) -> np.ndarray:

@@ -75,7 +75,8 @@ def label_frames(
         if person.any():
             learned.add_labels(view, person, moving)
         part = canvas.find_part(frame, box)
-        for total, found in zip((coverage.over, coverage.person), coverage.observe(view, ratios, moving), strict=True):
+        totals = coverage.over, coverage.person, coverage.beside
+        for total, found in zip(totals, coverage.observe(view, ratios, moving), strict=True):
             whole = np.zeros(working.size[::-1], np.uint8)
             box.cut(whole)[:] = found
             part.cut(total)[:] += canvas.project(whole, frame, flags=cv2.INTER_NEAREST, part=part)
