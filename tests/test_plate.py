@@ -20,6 +20,7 @@ from mimo_core.scene.fitted_body import BODY_PATCHES, FittedBody
 from mimo_core.scene.grain import Grain
 from mimo_core.scene.inpaint import paint_unseen
 from mimo_core.scene.pixel_samples import BackgroundSamples
+from mimo_core.scene.void_samples import VoidSamples
 
 
 HEIGHT, WIDTH = 96, 128
@@ -430,3 +431,43 @@ class TestPainting:
             scan.add(view(wall, 20, 20), busy, None, frame)
         with pytest.raises(Pressed):
             scan.estimate(stop)
+
+
+class TestVoidSamples:
+    """A stabilized clip: its frames are black beside the picture, by the path of the camera."""
+
+    def collect(self, paint):
+        (canvas,) = plan_canvases(CameraPath.still(6), [(0, 0, WIDTH, HEIGHT)] * 6)
+        samples, voids = BackgroundSamples(canvas), VoidSamples((HEIGHT, WIDTH))
+        for frame in range(6):
+            picture, free = paint(frame)
+            rank, black = np.ones((HEIGHT, WIDTH), np.uint8), voids.find(picture)
+            if black is not None:
+                voids.black |= free & (black > 0)
+                rank[black > 0] = 0
+            samples.add(picture, free, frame, rank)
+        voids.remove_from(samples)
+        return samples
+
+    def test_black_that_other_frames_show_to_be_no_picture_is_no_background(self, wall):
+        def paint(frame):
+            picture, free = view(wall, 0, 0), np.ones((HEIGHT, WIDTH), bool)
+            if frame < 3:
+                free[:, :40] = False  # the person
+            else:
+                picture[:30] = 0
+            return picture, free
+
+        samples = self.collect(paint)
+        assert (samples.count[:30, 42:] > 0).all() and (samples.count[:30, :36] == 0).all()
+        np.testing.assert_array_equal(samples.median()[:28, 46:], view(wall, 0, 0)[:28, 46:])
+
+    def test_a_dark_corner_of_a_room_stays_what_it_is(self, wall):
+        def paint(frame):
+            picture, free = view(wall, 0, 0), np.ones((HEIGHT, WIDTH), bool)
+            picture[:30] = frame % 2
+            free[:, 20 * frame : 20 * frame + 20] = False
+            return picture, free
+
+        samples = self.collect(paint)
+        assert (samples.count > 0).all() and samples.median()[:28].max() <= 2

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mimo_core.scene import filters
 from mimo_core.scene.canvas import BackgroundCanvas
 from mimo_core.scene.fields import extrapolate_field
 from mimo_core.scene.filters import LARGEST_DISC, dilate_mask, erode_mask, take_pixels
@@ -90,3 +91,13 @@ def test_stored_bodies_are_those_that_were_drawn():
         drawn, read = getattr(bodies[1], layer), getattr(found, layer)
         assert np.array_equal(drawn, read, equal_nan=layer == "centers")
         assert drawn.dtype == read.dtype
+
+
+def test_a_wide_average_at_a_small_size_is_that_of_all_pixels(monkeypatch):
+    picture = np.random.default_rng(5).normal(np.linspace(20, 230, 250)[:, None], 30, (180, 250, 3)).astype(np.float32)
+    counted = np.ones((180, 250), bool)
+    counted[40:120, 90:160] = False
+    small = filters.average_colors(picture, counted, 60.0)
+    monkeypatch.setattr(filters, "WIDE_SIGMA", 1000.0)
+    whole = filters.average_colors(picture, counted, 60.0)
+    assert whole.std() > 20 and np.abs(small - whole).max() < 3

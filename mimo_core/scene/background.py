@@ -18,6 +18,7 @@ from .frame_masks import FrameMasks, FrameMaskStore
 from .grain import Grain
 from .letters import Letters
 from .pixel_samples import BackgroundSamples
+from .void_samples import VoidSamples
 
 
 # The reach is the plate's contract (`separate_scene`); the rest by eye on the juggling clip, 2026-11-23.
@@ -91,10 +92,10 @@ def collect_background(
     import cv2
 
     samples, light, grain, calm = BackgroundSamples(canvas, is_joint=True), FrameLight(canvas.size), Grain(), []
-    wanted = np.zeros(samples.count.shape, bool)
+    wanted, voids = np.zeros(samples.count.shape, bool), VoidSamples(samples.count.shape)
     reach = max(SHADED_REACHES[-1] * working.full_body_height, 1.0)  # nobody has no height
     steps = 250 / reach  # to a pixel, of the table of ranks
-    ranks = np.digitize(np.arange(256), np.multiply(SHADED_REACHES, 250 / SHADED_REACHES[-1])).astype(np.uint8)
+    ranks = np.digitize(np.arange(256), np.multiply(SHADED_REACHES, 250 / SHADED_REACHES[-1])).astype(np.uint8) + 1
     step = max(1, (canvas.stop - canvas.start) // GRAIN_FRAMES)
     for frame, source in enumerate(working.clip.read(canvas.first, canvas.last), canvas.first):
         busy = _find_busy(working, frame, masks.get(frame))
@@ -108,12 +109,18 @@ def collect_background(
         away = cv2.distanceTransform(free.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
         picture = light.level(picture, free, away, part)
         rank = cv2.LUT(np.minimum(steps * np.minimum(away, reach * 2), 255).astype(np.uint8), ranks)
+        void = voids.find(source)
+        if void is not None:
+            black = free & (canvas.project(void, frame, flags=cv2.INTER_NEAREST, part=part) > 0)
+            part.cut(voids.black)[:] |= black
+            rank[black] = 0
         samples.add(picture, free, frame, rank, part)
         if frame in masks:
             part.cut(wanted)[:] |= blocked == HOLE
             tick(None)
         if (frame - canvas.first) % step == 0 and len(calm) < GRAIN_FRAMES:
             calm.append((picture, free, part))
+    voids.remove_from(samples)
     background = Background.from_samples(canvas, samples, wanted, grain, ask, light=light)
     for picture, free, part in calm:
         tick(None)

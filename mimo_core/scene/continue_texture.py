@@ -42,10 +42,9 @@ def continue_texture(picture: np.ndarray, unseen: np.ndarray, known: np.ndarray,
     result = np.where(unseen[..., None], extend_softly(picture, known), picture)
     depth = cv2.distanceTransform(unseen.astype(np.uint8), cv2.DIST_L2, 3)
     count, parts, boxes, _ = cv2.connectedComponentsWithStats(unseen.astype(np.uint8))
-    deepest = np.zeros(count)
-    np.maximum.at(deepest, parts.reshape(-1), depth.reshape(-1))
+    deep = np.bincount(parts[depth >= THIN_HOLE], minlength=count) > 0
     for number in range(1, count):
-        if deepest[number] < THIN_HOLE:
+        if not deep[number]:
             continue
         ask()
         x, y, width, height = boxes[number, :4]
@@ -71,6 +70,7 @@ def _fill_hole(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, ask) ->
     whole, rows, columns = (picture, hole, known), *hole.shape
     more = [(0, -side % scale) for side in hole.shape]
     picture, hole, known = np.pad(picture, [*more, (0, 0)]), np.pad(hole, more), np.pad(known, more)
+    ask()
     labels, misfit = _choose_pieces(picture, hole, known, scale, ask)
     if labels is None:
         return whole[0]
@@ -79,6 +79,7 @@ def _fill_hole(picture: np.ndarray, hole: np.ndarray, known: np.ndarray, ask) ->
     places = np.argwhere(hole)
     number = np.zeros(labels.hole.shape, int)
     number[labels.hole] = labels.labels
+    ask()
     fine = OffsetLabels(hole, known, labels.offsets * scale)
     fine.labels = number[tuple((places // scale).T)]
     ask()
@@ -132,14 +133,18 @@ def _join_pieces(picture: np.ndarray, labels: OffsetLabels, ask) -> np.ndarray:
     """The copied pieces (h, w, 3) float32, joined by their gradients: between two pieces, the mean of both."""
     hole, known = labels.hole, labels.known
     sources, is_known = labels.find_sources()
+    ask()
     copied = picture.copy()
     copied[hole] = np.where(is_known[:, None], picture[tuple(sources.T)], picture[hole])
     size = np.sqrt(np.count_nonzero(hole))
+    ask()
     copied[hole] += average_colors(picture - copied, hole | known, COLOR_SPAN * size)[hole]
     steps = []
     for step in ((0, 1), (1, 0)):
+        ask()
         total, seen = np.zeros_like(picture), np.zeros(hole.shape, np.float32)
         for sign in (1, -1):  # as the pixel before and as the pixel after sees the step
+            ask()
             beside = (sources + np.multiply(step, sign)).clip(0, np.array(hole.shape) - 1)
             usable = is_known & known[tuple(beside.T)]
             owner = labels.places if sign > 0 else labels.places - step
@@ -149,6 +154,7 @@ def _join_pieces(picture: np.ndarray, labels: OffsetLabels, ask) -> np.ndarray:
             seen[at] += 1
         steps.append(total / np.maximum(seen, 1)[..., None])
     joined = blend_gradients(copied, hole, known, *steps, reach=BLEND_REACH * size, ask=ask).astype(np.float32)
+    ask()
     return _calm_depth(joined, hole, known)
 
 

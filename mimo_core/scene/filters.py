@@ -11,6 +11,7 @@ import numpy as np
 SHADOW = 0.3  # the person's shadow darkens the plate at most so much
 SHADOW_NOISE = 3.0  # levels by which sensor noise makes the darkening vary
 SHADOW_TEXTURE = 2.0  # weight of its other variation
+WIDE_SIGMA = 24.0  # pixels: wider averages are taken at a smaller size
 LARGEST_DISC = 24.0  # pixels: masks are dilated by larger discs by their distances, which takes as long for any disc
 
 
@@ -169,11 +170,21 @@ def plate_distance(picture: np.ndarray, plate: np.ndarray, reach: int = 1) -> np
 
 def average_colors(picture: np.ndarray, counted: np.ndarray, sigma: float) -> np.ndarray:
     """The average of a picture (h, w, 3) over the pixels `counted` (h, w) bool within some `sigma` pixels."""
+    weight = counted.astype(np.float32)
+    total = _blur_widely(picture * weight[..., None], sigma)
+    return total / np.maximum(_blur_widely(weight, sigma), 1e-3)[..., None]
+
+
+def _blur_widely(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Values (h, w[, C]) smoothed by a Gaussian; a wide one at a smaller size, whose time does not grow with it."""
     import cv2
 
-    weight = counted.astype(np.float32)
-    total = cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma)
-    return total / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)[..., None]
+    step = int(sigma / WIDE_SIGMA) + 1
+    if step == 1:
+        return cv2.GaussianBlur(values, (0, 0), sigma)
+    size = values.shape[1::-1]
+    small = cv2.resize(values, tuple(-(-side // step) for side in size), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / step), size, interpolation=cv2.INTER_LINEAR)
 
 
 def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:

@@ -32,8 +32,7 @@ def blend_gradients(
     """
     from scipy.sparse.linalg import cg, splu
 
-    ask()
-    matrix, wanted = _set_up(picture, hole, known, across, down, reach)
+    matrix, wanted = _set_up(picture, hole, known, across, down, reach, ask)
     result = picture.copy()
     if len(wanted) <= DIRECT_PIXELS:
         result[hole] = splu(matrix.tocsc()).solve(wanted)
@@ -45,7 +44,7 @@ def blend_gradients(
     return result
 
 
-def _set_up(picture, hole, known, across, down, reach: float):
+def _set_up(picture, hole, known, across, down, reach: float, ask):
     """The equations of the hole's N pixels: a sparse matrix (N, N) and its right side (N, 3)."""
     from scipy.sparse import coo_matrix
 
@@ -57,6 +56,7 @@ def _set_up(picture, hole, known, across, down, reach: float):
     here, after = (slice(None), slice(None, -1)), (slice(None), slice(1, None))
     for one, two, step in ((here, after, across[here]), (here[::-1], after[::-1], down[here[::-1]])):
         for inner, outer, sign in ((one, two, -1.0), (two, one, 1.0)):
+            ask()
             at = hole[inner] & (hole[outer] | known[outer])
             off = np.abs(picture[inner] - picture[outer] - sign * step)
             at &= hole[outer] | (channel_maximum(off) < EDGE_LEVELS)
@@ -66,6 +66,7 @@ def _set_up(picture, hole, known, across, down, reach: float):
             fixed = known[outer][at] & ~hole[outer][at]
             wanted[row[fixed]] += picture[outer][at][fixed]
             entries.append(np.stack([row, number[outer][at]])[:, ~fixed])
+    ask()
     rows, columns = np.concatenate([*entries, np.tile(np.arange(count), (2, 1))], axis=1)
     values = np.concatenate([np.full(len(rows) - count, -1.0), degree])
     return coo_matrix((values, (rows, columns)), shape=(count, count)).tocsr(), wanted
@@ -75,6 +76,7 @@ def _begin_from_half(picture, hole, known, across, down, reach: float, ask) -> n
     """The picture corrected by what its half needs."""
     import cv2
 
+    ask()
     size = tuple((side + 1) // 2 for side in hole.shape[::-1])
     weight = (hole | known).astype(np.float32)
     share, free, steps_across, steps_down, small = (
