@@ -33,12 +33,15 @@ function after(node, method, then) {
 // element, which Nodes 2.0 mounts only once. A view that no node takes over in time is closed.
 const views = new Map();
 const GRACE = 3000; // milliseconds
+const setUp = new WeakSet(); // nodes that the page made while it set a graph up; others have no view to take over
+let isSettingUp = false;
 
 // A view below the widgets of a node. `open(host, place)` makes it; `place.node` is the node that has it now.
 function addView(node, name, height, open) {
   const key = `${name} ${placeOf(node)}`;
   let place = views.get(key);
-  if (!place) {
+  if (!place || !setUp.has(node)) {
+    closeView(key);
     const host = document.createElement("div");
     host.style.minHeight = `${height - 20}px`; // Nodes 2.0 asks no widget for its height
     place = { host };
@@ -54,15 +57,19 @@ function addView(node, name, height, open) {
   });
   widget.serialize = false;
   after(node, "onRemoved", () => {
-    if (place.node !== node) return;
-    place.ending = setTimeout(() => {
-      views.delete(key);
-      place.view.then((opened) => opened.dispose());
-    }, GRACE);
+    if (place.node === node && views.get(key) === place) place.ending = setTimeout(() => closeView(key), GRACE);
   });
   const [width, least] = node.computeSize();
   node.setSize([Math.max(node.size[0], width, 320), Math.max(node.size[1], least)]);
   return place.view;
+}
+
+function closeView(key) {
+  const place = views.get(key);
+  if (!place) return;
+  clearTimeout(place.ending);
+  views.delete(key);
+  place.view.then((opened) => opened.dispose());
 }
 
 // Workflows of cores without a color picker hold names such as "white". The picker wants numbers.
@@ -369,10 +376,12 @@ async function translate() {
 app.registerExtension({
   name: "mimo.viewers",
   async beforeConfigureGraph(workflow) {
+    isSettingUp = true;
     await Promise.all([renameInputs(workflow), listHeld(workflow)]);
   },
   refreshComboInNodes: () => listHeld((app.rootGraph ?? app.graph).serialize()),
   afterConfigureGraph() {
+    isSettingUp = false;
     if ((app.rootGraph ?? app.graph).extra?.mimo_template) {
       setTimeout(bringView, 500);
       translate();
@@ -381,6 +390,7 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (!node.comfyClass?.startsWith("MIMO_")) return;
+    if (isSettingUp) setUp.add(node);
     if (node.comfyClass === "MIMO_LoadMotion") {
       offerAnimations(node);
       keepNamesSmall(node);

@@ -7,6 +7,7 @@ from .parts import (
     GREEN,
     MOVING,
     NOTE_WIDTH,
+    PLAYED,
     PURPLE,
     SEPARATED,
     SHOT_LINKS,
@@ -29,7 +30,7 @@ def _draw(key: str, person: str, title: str, color: str, *after: list[Node]):
         title,
         color,
         [Node(f"choose_{key}", "MIMO_ChoosePeople", MOVING, {"people": person})],
-        [Node(f"proxy_{key}", "MIMO_DecodeProxy", SHOWN), Node(f"composite_{key}", "MIMO_Composite", SHOWN)],
+        [Node(f"proxy_{key}", "MIMO_DecodeProxy", SHOWN), Node(f"composite_{key}", "MIMO_Composite", PLAYED)],
         *after,
     )
 

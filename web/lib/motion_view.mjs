@@ -63,7 +63,7 @@ export class MotionView {
   }
 
   #reset() {
-    this.isThroughCamera = false;
+    this.isThroughCamera = Boolean(this.sheets);
     this.orbit.home(this.azimuth ?? 0);
     this.#press();
     this.player.redraw();
@@ -143,7 +143,7 @@ export class MotionView {
     if (described.files) this.sheets = new Sheets(described.grid, described.files.map(address), () => this.player.redraw());
     const isFirst = this.azimuth === undefined;
     this.azimuth = this.#cameraAzimuth() + 0.4;
-    if (isFirst) this.orbit.home(this.azimuth);
+    if (isFirst) this.#reset(); // with a clip, seen as it was filmed: the body must cover the person
     this.#press();
     this.player.load(described.frames, described.fps, this.#marks());
   }

@@ -59,7 +59,7 @@ export class Notes {
     const height = Math.ceil(this.box.offsetHeight);
     if (!this.host.isConnected || this.host.offsetWidth < NARROWEST || height === this.height) return;
     this.height = height;
-    this.host.style.minHeight = `${height}px`;
+    this.host.style.minHeight = this.host.style.maxHeight = `${height}px`; // at no width would the text be very high
     const { node } = this;
     const least = node.computeSize();
     if (node.size[1] < least[1]) node.setSize([node.size[0], least[1]]);

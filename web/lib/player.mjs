@@ -3,10 +3,11 @@
 const STYLE = `
   :host { display: flex; flex-direction: column; gap: 4px; width: 100%; height: 100%; box-sizing: border-box;
     color: var(--input-text, #ddd); font: 12px/1.3 system-ui, sans-serif; outline: none; user-select: none; }
-  :host(:focus-visible) .stage { box-shadow: 0 0 0 1px var(--accent); }
+  :host(:focus-within) .stage { box-shadow: 0 0 0 1px var(--accent); }
   :host { --accent: var(--p-primary-color, #64b5f6); }
   .stage { position: relative; flex: 1 1 0; min-height: 0; border-radius: 4px; overflow: hidden;
     background: var(--comfy-input-bg, #222); }
+  ::slotted(textarea) { position: absolute; width: 1px; height: 1px; opacity: 0; pointer-events: none; }
   .row { display: flex; align-items: center; gap: 4px; flex: none; min-height: 22px; flex-wrap: wrap; }
   .line { flex: none; height: 16px; width: 100%; display: block; cursor: pointer; touch-action: none; }
   .tools { display: contents; }
@@ -47,7 +48,11 @@ export class Player {
 
   #build() {
     const { host, texts } = this;
-    host.tabIndex = 0;
+    host.tabIndex = -1;
+    // The page undoes its graph at Ctrl+Z wherever it is pressed, but in a field of text: so that is where keys go.
+    this.keys = element("textarea", { readOnly: true });
+    this.keys.setAttribute("aria-label", texts.frame);
+    host.append(this.keys);
     host.dataset.captureWheel = "true"; // Nodes 2.0 then leaves the wheel to us
     this.root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     this.stage = element("div", { className: "stage" });
@@ -60,7 +65,7 @@ export class Player {
     this.note = element("span", { className: "note" });
     this.line = element("canvas", { className: "line" });
     const row = element("div", { className: "row" }, this.button, this.count, this.tools, this.note);
-    this.root.replaceChildren(element("style", { textContent: STYLE }), this.stage, this.line, row);
+    this.root.replaceChildren(element("style", { textContent: STYLE }), this.stage, this.line, row, element("slot"));
   }
 
   // A button among the tools of a view.
@@ -79,7 +84,12 @@ export class Player {
     for (const kind of ["pointerdown", "pointermove", "pointerup", "mousedown", "dblclick", "contextmenu"]) {
       on(this.host, kind, (event) => event.stopPropagation()); // or the graph would move the node
     }
-    on(this.host, "pointerdown", () => this.host.focus({ preventScroll: true }));
+    const takeKeys = () => this.keys.focus({ preventScroll: true });
+    on(this.host, "pointerdown", takeKeys);
+    on(this.host, "focus", (event) => event.composedPath()[0] === this.host && takeKeys());
+    on(this.root, "mousedown", (event) => {
+      if (!(event.target instanceof HTMLInputElement)) event.preventDefault(); // a button would take the keys
+    });
     on(this.line, "pointerdown", (event) => {
       this.line.setPointerCapture(event.pointerId);
       this.#scrub(event);
@@ -222,5 +232,6 @@ export class Player {
     this.sizes.disconnect();
     this.sight.disconnect();
     this.root.replaceChildren();
+    this.keys.remove();
   }
 }
