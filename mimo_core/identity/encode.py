@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from ..body.skeleton import JOINT
 from ..errors import InputError
 from ..motion.motion import Motion
+from ..pose.blazepose import HIPS, NOSE, SHOULDERS
 from ..pose.unseen import SEEN_CONFIDENCE
+from .framed_figure import FramedFigure, find_framed_figure
 from .identity import Identity
 from .inverted import is_inverted_mask
 from .joints import PictureJoints, find_short_joints, find_silhouette_joints, joints_from_landmarks
@@ -30,10 +32,12 @@ if TYPE_CHECKING:
 LONGEST_SIDE = 2048  # pixels: no decoder shows more, and matting takes time in proportion to the area
 PORTRAIT_LENS = 2.4  # focal length in longer sides, an 85 mm lens on 35 mm film: a wider one tells of too tall a body
 STIFF_NOTE = "No person was found on the character picture: it is shown as a flat, upright card."
+WHOLE_NOTE = "Its background is not plain either, so the whole picture is used; give a mask to cut it out."
 FOUND_JOINTS = (
     "No person was found on the character picture but a figure: it is shown as a card that bends at its joints."
 )
 CARD_NOTE = "The body does not fit the character: {}. It is shown as a card that bends at its joints."
+TRUNK_JOINTS = ("head", "neck", "pelvis")
 LIMB_JOINTS = {
     "legs": ("left_knee", "right_knee"),
     "feet": ("left_ankle", "right_ankle"),
@@ -59,12 +63,13 @@ def encode_identity(picture, *, mask=None, back=None) -> Identity:
     given = alpha if mask is None else read_mask(mask, *colors.shape[:2])
     is_inverted = mask is not None and is_inverted_mask(colors, given)
     given = 255 - given if is_inverted else given
-    matte, seen, notes = _find_matte(colors, given, is_alpha=mask is None)
+    character = _find_character(colors, given, is_alpha=mask is None)
+    matte, seen, notes = character.matte, character.seen, character.notes
     fitted = None if seen is None else fit_portrait(seen.motion, seen.landmarks, matte)
     doubt = None if fitted is None else doubt_fit(fitted, matte)
     if doubt is not None:
         fitted, notes = None, (CARD_NOTE.format(doubt),)
-    joints = _find_joints(seen, matte) if fitted is None else None
+    joints = _find_joints(character) if fitted is None else None
     if joints is not None and doubt is None:
         notes = (FOUND_JOINTS, *notes[1:])
     if is_inverted:
@@ -84,10 +89,23 @@ def encode_identity(picture, *, mask=None, back=None) -> Identity:
     )
 
 
-def _find_joints(seen: Estimate | None, matte: NDArray) -> PictureJoints | None:
+@dataclass(frozen=True, eq=False)
+class _Character:
+    """Who is on a picture."""
+
+    matte: NDArray  # (H, W) uint8
+    seen: Estimate | None = None  # of a person
+    framed: FramedFigure | None = None  # a figure in which no whole person is found
+    notes: tuple[str, ...] = (STIFF_NOTE,)
+
+
+def _find_joints(character: _Character) -> PictureJoints | None:
     """The joints at which a card bends: those of the person who was seen, else those of the silhouette."""
+    seen, matte, framed = character.seen, character.matte, character.framed
     if seen is None:
-        return find_silhouette_joints(matte)
+        joints = find_silhouette_joints(matte)
+        is_wrong = joints is not None and framed is not None and not framed.bears(*map(joints.at, TRUNK_JOINTS))
+        return None if is_wrong else joints
     pixels = seen.landmarks.pixels[0].numpy()
     short = None if shows_hips(seen.motion) else find_short_joints(pixels, matte)
     return joints_from_landmarks(pixels) if short is None else short
@@ -105,28 +123,39 @@ def _limit_size(colors: NDArray, alpha: NDArray | None) -> tuple[NDArray, NDArra
     return cv2.resize(colors, size, interpolation=cv2.INTER_AREA), small_alpha
 
 
-def _find_matte(
-    colors: NDArray, given: NDArray | None, *, is_alpha: bool
-) -> tuple[NDArray, Estimate | None, tuple[str, ...]]:
-    """Matte (H, W), what was found of the body or None, and notes."""
-    from ..pose.estimate import estimate_picture
+def _find_character(colors: NDArray, given: NDArray | None, *, is_alpha: bool) -> _Character:
+    """Who is on a picture (H, W, 3) uint8, with the mask that was `given`, if any."""
+    from ..pose.estimate import estimate_picture, find_people
 
     if given is not None and not given.any():
         raise InputError(f"The character's {'alpha channel' if is_alpha else 'mask'} is empty: it selects no pixel.")
     shown = composite_on_white(colors, given) if given is not None and is_alpha else colors
-    seen = estimate_picture(shown, person_mask=given, focal=PORTRAIT_LENS * max(shown.shape[:2]))
-    if seen.is_found:
-        matte = _cut_person(colors, seen) if given is None else given
-        if matte.any():
-            return matte, seen, _note_unseen(seen.motion)
-    notes = (STIFF_NOTE,)
+    focal = PORTRAIT_LENS * max(shown.shape[:2])
+    seen = estimate_picture(shown, person_mask=given, focal=focal)
     if given is not None:
-        return given, None, notes
-    matte = cut_object(colors)
-    if matte is not None:
-        return matte, None, notes
-    whole = "Its background is not plain either, so the whole picture is used; give a mask to cut it out."
-    return np.full(colors.shape[:2], 255, np.uint8), None, (*notes, whole)
+        return _Character(given, seen, notes=_note_unseen(seen.motion)) if seen.is_found else _Character(given)
+    matte = _cut_person(colors, seen) if seen.is_found else np.zeros(colors.shape[:2], np.uint8)
+    person = _Character(matte, seen, notes=_note_unseen(seen.motion)) if matte.any() else None
+    if person is not None and find_people(colors):
+        return person
+    cut = None if person is not None else cut_object(colors)
+    if cut is not None:
+        return _Character(cut)
+    framed = find_framed_figure(colors)
+    if framed is not None:
+        return _describe_framed(colors, framed, estimate_picture(colors, person_mask=framed.mask, focal=focal))
+    whole = _Character(np.full(colors.shape[:2], 255, np.uint8), notes=(STIFF_NOTE, WHOLE_NOTE))
+    return whole if person is None else person
+
+
+def _describe_framed(colors: NDArray, framed: FramedFigure, seen: Estimate) -> _Character:
+    """A figure that fills the picture, with the person who is seen where it is if they have its head."""
+    if seen.is_found:
+        points = seen.landmarks.pixels[0].numpy()
+        if framed.bears(points[NOSE], points[list(SHOULDERS)].mean(0), points[list(HIPS)].mean(0)):
+            matte = refine_matte(colors, framed.mask, seen.landmarks, lambda: framed.mask)
+            return _Character(matte, seen, framed, _note_unseen(seen.motion))
+    return _Character(refine_matte(colors, framed.mask), framed=framed)
 
 
 def _cut_person(colors: NDArray, seen: Estimate) -> NDArray:
@@ -161,6 +190,6 @@ def _recenter_motion(motion: Motion, right: int, down: int, side: int) -> Motion
 def _read_back_view(back) -> tuple[NDArray, NDArray]:
     """Picture and matte of the view from behind, cropped and padded like the front."""
     colors, alpha = _limit_size(*split_alpha(back))
-    matte = _find_matte(colors, alpha, is_alpha=True)[0]
+    matte = _find_character(colors, alpha, is_alpha=True).matte
     crop, crop_matte = crop_to_matte(composite_on_white(colors, matte), matte)
     return pad_to_square(crop), pad_to_square(crop_matte, fill=0)

@@ -34,9 +34,12 @@ LEAST_SHARE = 0.04  # of 1: no look is surer than that it may err so often
 EDGE = 6  # of the network's pixels along a crop's edge, of which it is not asked
 
 
-class _Look(NamedTuple):
+class Look(NamedTuple):
+    """What the network takes for the person in one crop of a picture."""
+
     logits: NDArray  # (H, W) float32
     seen: NDArray  # (H, W) bool: what the crop shows
+    belief: float  # 0 to 1: somebody is there
 
 
 def find_person_mask(picture: NDArray, first: NDArray, landmarks: Landmarks) -> NDArray:
@@ -56,16 +59,23 @@ def find_person_mask(picture: NDArray, first: NDArray, landmarks: Landmarks) -> 
     squares = [(middle, size * longest, turn, mirrored) for size, turn, mirrored in BOX_LOOKS]
     for size, turn, mirrored in HIP_LOOKS:
         squares.append((hips, float(np.clip(size * reach, *(np.array(HIP_SIZE) * longest))), turn, mirrored))
-    looks = [_look(picture, center, size, upright + turn, mirrored) for center, size, turn, mirrored in squares]
-    whole = _Look(convert_to_logits(first), np.ones(first.shape, bool))
-    logits = _average_looks([whole, *looks], [FIRST_WEIGHT] + [1.0] * len(looks))
+    looks = [look_at(picture, center, size, upright + turn, mirrored) for center, size, turn, mirrored in squares]
+    whole = Look(convert_to_logits(first), np.ones(first.shape, bool), 1.0)
+    logits = average_looks([whole, *looks], [FIRST_WEIGHT] + [1.0] * len(looks))
     if is_long and HEAD_SIZE * np.linalg.norm(np.diff(points[list(EARS)], axis=0)) < HEAD_REACH[0] * trunk:
         middle = (nose + shoulders) / 2
-        close = [_look(picture, middle, size * trunk, upright + turn, mirrored) for size, turn, mirrored in HEAD_LOOKS]
+        close = [
+            look_at(picture, middle, size * trunk, upright + turn, mirrored) for size, turn, mirrored in HEAD_LOOKS
+        ]
         depth = cv2.distanceTransform((logits > SURE).astype(np.uint8), cv2.DIST_L2, 5) / box.height
         is_open = np.clip((SURE_DEPTH[1] - depth) / (SURE_DEPTH[1] - SURE_DEPTH[0]), 0, 1)
         share = HEAD_SHARE * is_open * _weigh_near(nose, first.shape, *(radius * trunk for radius in HEAD_REACH))
-        logits = logits * (1 - share) + _average_looks(close, [1.0] * len(close)) * share
+        logits = logits * (1 - share) + average_looks(close, [1.0] * len(close)) * share
+    return convert_to_mask(logits)
+
+
+def convert_to_mask(logits: NDArray) -> NDArray:
+    """Log odds (H, W) as a mask (H, W) uint8."""
     return (255 / (1 + np.exp(-logits)) + 0.5).astype(np.uint8)
 
 
@@ -75,7 +85,7 @@ def convert_to_logits(mask: NDArray) -> NDArray:
     return np.log(share / (1 - share))
 
 
-def _look(picture: NDArray, center: NDArray, size: float, angle: float, mirrored: bool) -> _Look:
+def look_at(picture: NDArray, center: NDArray, size: float, angle: float, mirrored: bool) -> Look:
     """What the network takes for the person in a square of `size` pixels, turned by `angle` radians."""
     import cv2
 
@@ -90,15 +100,15 @@ def _look(picture: NDArray, center: NDArray, size: float, angle: float, mirrored
     region = CropRegion((x, y), size * scale, angle)
     shown = np.zeros((REGION_SIZE, REGION_SIZE), np.uint8)
     shown[EDGE:-EDGE, EDGE:-EDGE] = 255
-    layers = []
-    for layer in (load_blazepose().find_mask(picture, region), shown):
+    pose, layers = load_blazepose().find_landmarks(picture, region), []
+    for layer in (pose.mask, shown):
         warped = region.warp_mask(layer, *picture.shape[1::-1])
         warped = np.ascontiguousarray(warped[:, ::-1] if mirrored else warped)
         layers.append(cv2.resize(warped, (width, height), interpolation=cv2.INTER_LINEAR))
-    return _Look(convert_to_logits(layers[0]), layers[1] > 127)
+    return Look(convert_to_logits(layers[0]), layers[1] > 127, pose.score)
 
 
-def _average_looks(looks: list[_Look], weights: list[float]) -> NDArray:
+def average_looks(looks: list[Look], weights: list[float]) -> NDArray:
     """The weighted mean (H, W) of the looks that show a place; where none does, nobody is there."""
     total = sum(weight * look.logits * look.seen for weight, look in zip(weights, looks, strict=True))
     count = sum(weight * look.seen.astype(np.float32) for weight, look in zip(weights, looks, strict=True))
