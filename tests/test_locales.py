@@ -56,6 +56,18 @@ class TestHelp:
         assert {path.stem for path in written} == set(LANGUAGES)
         assert [str(path) for path, text in written.items() if path.read_text(encoding="utf-8") != text] == []
 
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_mistakes_are_those_of_nodes_that_exist_and_name_inputs_that_they_have(self, language):
+        mistakes = json.loads((write_help.MISTAKES / f"{language}.json").read_text(encoding="utf-8"))
+        names = json.loads((LOCALES / language / "nodeDefs.json").read_text(encoding="utf-8"))
+        known = {word for entry in names.values() for word in entry["inputs"]} | {"sdc_info.npy", "none", ".glb"}
+        known |= {"scene", "motion"}
+        assert mistakes.pop("heading")
+        assert set(mistakes) <= set(names)
+        for node, said in mistakes.items():
+            quoted = {word for text in said for word in re.findall(r"`([^`]+)`", text) if "fetch" not in word}
+            assert quoted <= known, node
+
     def test_every_page_says_that_a_machine_made_it_and_shows_a_picture_that_exists(self):
         for path, text in write_help.pages():
             assert write_help.HEADINGS[path.stem]["note"] in text

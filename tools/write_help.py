@@ -1,4 +1,5 @@
-"""Write the help pages of other languages, web/docs/<node>/<language>.md, from the names and tooltips in locales/.
+"""Write the help pages of other languages, web/docs/<node>/<language>.md, from the names and tooltips in locales/ and
+from the mistakes in tools/help/.
 
     python tools/write_help.py
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 HELP = ROOT / "web" / "docs"
+MISTAKES = ROOT / "tools" / "help"  # a file a language: a heading, and sentences by node
 HEADINGS = {
     "ja": {
         "note": "\u3053\u306e\u30da\u30fc\u30b8\u306f\u6a5f\u68b0\u7ffb\u8a33\u3067\u3059\u3002"
@@ -39,8 +41,12 @@ def pages() -> Iterator[tuple[Path, str]]:
     """Every page of another language with its text."""
     for language, words in HEADINGS.items():
         names = json.loads((ROOT / "locales" / language / "nodeDefs.json").read_text("utf-8"))
+        mistakes = json.loads((MISTAKES / f"{language}.json").read_text("utf-8"))
         for node, entry in names.items():
-            yield HELP / node / f"{language}.md", page(node, entry, words)
+            text = page(node, entry, words)
+            if node in mistakes:
+                text += "\n".join(["", f"## {mistakes['heading']}", "", *(f"- {said}" for said in mistakes[node]), ""])
+            yield HELP / node / f"{language}.md", text
 
 
 def page(node: str, entry: dict, words: dict[str, str]) -> str:
