@@ -63,6 +63,23 @@ class TestTracks:
         assert tracks.labels_of_person() == {frame: [2] for frame in range(8, 13)}
         assert [sighting.number for sighting, _, _ in tracks.seeds()] == [1]
 
+    @pytest.mark.parametrize(
+        ("contrast", "guessed", "own", "is_persons"),
+        [(25, 0, 0.1, False), (25, 0.9, 0.1, True), (25, 0, 0.8, True), (90, 0, 0.1, True)],
+    )
+    def test_light_on_a_wall_and_folds_of_a_sheet_beside_the_person_are_not_theirs(
+        self, contrast, guessed, own, is_persons
+    ):
+        """What is faint, of no color of theirs and not in the first guess; in one frame of it the sole of a shoe."""
+        tracks = ObjectTracks(STATURE)
+        for frame in range(20):
+            stir = replace(seen(frame, 50.0, touches=True, own=own), contrast=contrast, guessed=guessed)
+            if frame == 10:
+                stir = replace(stir, contrast=180.0)
+            tracks.add(frame, [stir] if 8 <= frame < 13 else [])
+        theirs = range(8, 13) if is_persons else [10]
+        assert sorted(tracks.labels_of_person()) == list(theirs) and not tracks.labels_in_front()
+
     @pytest.mark.parametrize("there", [range(5), range(15, 20), range(2, 19)])
     def test_what_lies_on_the_person_for_long_or_at_an_end_of_the_clip_is_a_thing(self, there):
         tracks = self.shoe_beside_a_ball(there)

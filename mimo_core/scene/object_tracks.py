@@ -66,6 +66,10 @@ class Sighting:
     at_hand: bool = False  # some of it is near a hand
     guessed: float = 1.0  # share of it in the first guess of the person
 
+    def is_stir_of_scene(self) -> bool:
+        """Whether it may be a shadow, a fold or flicker: faint, in no color of theirs, not in the first guess."""
+        return self.contrast < HELD_CONTRAST and self.guessed < SCENERY_GUESSED and self.own < OWN_COLOR_SHARE
+
 
 @dataclass
 class _ObjectTrack:
@@ -293,9 +297,15 @@ class ObjectTracks:
 
     def labels_of_person(self) -> dict[int, list[int]]:
         """For each frame the labels of what was taken for an object and is a part of the person."""
-        return _labels_by_frame(
-            track for track in self.tracks if track.belongs_to_person(self.frames) or track.is_remnant(self.frames)
-        )
+        found: dict[int, list[int]] = {}
+        for track in self.tracks:
+            if not track.belongs_to_person(self.frames) and not track.is_remnant(self.frames):
+                continue
+            is_told = track.is_end_of_limb() or track.is_remnant(self.frames)
+            for seen in track.sightings:
+                if is_told or not seen.is_stir_of_scene():
+                    found.setdefault(seen.frame, []).append(seen.number)
+        return found
 
 
 def _labels_by_frame(tracks: Iterable[_ObjectTrack]) -> dict[int, list[int]]:
