@@ -34,7 +34,10 @@ HAIR_WIDTH, HAIR_FADE = 0.1, 0.02  # meters: half the width of what hangs behind
 HAIR_ROUNDING = 0.06  # meters that its sides end above its middle
 TIP_HEIGHT, TIP_WAVES = 0.03, (0.027, 0.011)  # meters that tips differ in height, and from one to the next
 WORN_SHARE = 0.35  # of the texels around one that have the hair's color
-WORN_REACH = 0.3  # meters from the middle within which hair may lie on shoulders and arms
+WORN_REACH, ARM_REACH = 0.3, 0.45  # meters from the middle within which hair may lie on shoulders, and on hanging arms
+ARM_BANDS = 2  # of HAIR_BAND further down that hair on arms may reach: locks at the side are longest there
+SHADOW_REACH = 0.03  # heights of the picture around hair on an arm in which its shadow lies
+GARMENT_SHARE = 0.5  # of a band's front from which on what has the hair's color is a garment
 SCATTERED_TEXELS = 600  # seen texels, so far apart that neighbors do not all lie on one line
 BLENDED_TEXELS, DISTANCE_POWER, LEAST_DISTANCE = 48, 4, 0.004  # neighbors that are blended; meters
 
@@ -156,21 +159,48 @@ def _vary_tips(across: NDArray) -> NDArray:
     return TIP_HEIGHT * (waves / 4 + 0.5)
 
 
-def find_worn_hair(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, end: float | None) -> NDArray:
+def find_worn_hair(
+    surface: BodySurface, baked: BakedTexture, trusted: NDArray, hair: NDArray, end: float | None
+) -> NDArray:
     """Which texels (N,) of shoulders, chest and arms show hair that lies on them down to `end`, None for none.
 
-    Between strands lie shadows and shine, so the texels around each decide.
+    Between strands lie shadows and shine, so the texels around each decide. Down an arm that hangs on the picture hair
+    reaches a little further than on the chest beside it.
     """
+    shown = baked.colors
     if end is None:
         return np.zeros(len(trusted), bool)
-    near = (surface.place[:, 1] > end - HAIR_BAND) & (np.abs(surface.place[:, 0]) < WORN_REACH)
+    aside, row = np.abs(surface.place[:, 0]), baked.place[:, 1]
+    near = (surface.place[:, 1] > end - HAIR_BAND) & (aside < WORN_REACH)
+    beside = trusted & (surface.trunk > 0.5) & (np.abs(surface.place[:, 1] - end + ARM_BANDS * HAIR_BAND) < HAIR_BAND)
+    if beside.any():
+        near |= surface.arms & (aside < ARM_REACH) & (row < np.median(row[beside]))
     near = np.flatnonzero(near & trusted & (surface.head <= 0.5))
     worn = np.zeros(len(trusted), bool)
     if len(near):
         alike = np.zeros((len(trusted), 1), np.float32)
         alike[near, 0] = _is_colored_like(surface, shown, trusted, hair, near)
         worn[near] = blend_nearest(surface, alike, near, near, DISTANCE_POWER / 4)[:, 0] > WORN_SHARE
+        worn |= _find_shadow(surface, baked, trusted, worn)
     return worn
+
+
+def _find_shadow(surface: BodySurface, baked: BakedTexture, trusted: NDArray, worn: NDArray) -> NDArray:
+    """Which texels (N,) of arms beside `worn` hair (N,) on them are darker than the face's skin and not its color."""
+    from scipy.spatial import cKDTree
+
+    shadow = np.zeros(len(worn), bool)
+    arms = surface.arms & trusted & ~surface.hands[0] & ~surface.hands[1]
+    source, target = np.flatnonzero(worn & arms), np.flatnonzero(arms & ~worn)
+    face = surface.face & trusted
+    if len(source) < LEAST_TEXELS or not len(target) or face.sum() < LEAST_TEXELS:
+        return shadow
+    skin = convert_to_lab(np.median(baked.colors[face], 0)[None])[0]
+    lab = convert_to_lab(baked.colors[target])
+    target = target[(color_distance(lab, skin) > SAME_COLOR) & (lab[:, 0] < skin[0])]
+    near = cKDTree(baked.place[source]).query(baked.place[target], distance_upper_bound=SHADOW_REACH)[0]
+    shadow[target[np.isfinite(near)]] = True
+    return shadow
 
 
 def find_hair_end(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray) -> float | None:
@@ -180,12 +210,15 @@ def find_hair_end(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: 
     asked &= (np.abs(surface.place[:, 0]) < SHOULDER_REACH) & (height < chin)
     asked = np.flatnonzero(asked & (height >= chin - LONGEST_HAIR * HAIR_BAND))
     is_hair, height = _is_colored_like(surface, shown, trusted, hair, asked), height[asked]
+    shares = []
     for number in range(LONGEST_HAIR):
         top = chin - number * HAIR_BAND
         band = (height < top) & (height >= top - HAIR_BAND)
         if band.sum() < LEAST_TEXELS or is_hair[band].mean() < HAIR_SHARE:
             return top if number else None
-    return None
+        shares.append(is_hair[band].mean())
+    # Skin in the shade below may look like hair that goes on; it hangs where least is seen of it.
+    return None if max(shares) > GARMENT_SHARE else chin - (int(np.argmin(shares)) + 1) * HAIR_BAND
 
 
 def _is_colored_like(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, asked: NDArray) -> NDArray:

@@ -58,7 +58,7 @@ def fill_hidden(
     is_long = picture is not None and falls_beside_neck(surface, baked, hair, *picture)
     locks = find_locks(surface, baked.colors, trusted, hair)
     end = find_hair_end(surface, baked.colors, trusted, locks) if len(hair) else None
-    worn = find_worn_hair(surface, baked.colors, trusted, locks, end)
+    worn = find_worn_hair(surface, baked, trusted, locks, end)
     stray = (worn & surface.arms) | find_stray_skin(surface, baked, trusted)
     stray |= find_stray_colors(surface, baked, trusted)
     trusted &= ~stray
