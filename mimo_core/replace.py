@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from .ahead import read_ahead
 from .compositing.composite import (
     FEATHER,
     ClipPart,
@@ -79,7 +80,8 @@ class ProxyDecoder:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         with watch.stage("character"):
             render = self._bake(identity, motion, scene)
-        images, masks, shown = _unzip_pairs(watch.iterate("character", render(range(motion.frames))))
+        drawn = read_ahead(render(range(motion.frames)))
+        images, masks, shown = _unzip_pairs(watch.iterate("character", drawn))
         frames = composite(scene, images, masks, color_match=color_match)
         return zip(watch.iterate("composite", frames), shown, strict=False)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..ahead import map_ahead
 from ..errors import InputError
 from ..media.store import FrameStore
 
@@ -191,7 +192,7 @@ class BlazePose:
         image = cut_region(frame, region, REGION_SIZE)
         image = image.astype(np.float32) / 255
         with self._lock:
-            looks = [run_network(network, image) for network in self._landmarkers]
+            looks = list(map_ahead(lambda network: run_network(network, image), self._landmarkers))
         points, logits, score, world = (_average(values) for values in zip(*map(_read_look, looks), strict=True))
         pixels = points @ frame_from_region[:, :2].T + frame_from_region[:, 2]
         height, width = frame.shape[:2]

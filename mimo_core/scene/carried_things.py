@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 
+from ..ahead import map_ahead
 from ..body.model import free_body
 from ..geometry.box import Box
 from ..media.store import FrameStore
@@ -104,9 +106,9 @@ def find_carried_things(
     scan = _Scan(pictures, soft, path, fps, body_height)
     anchors, scene = find_anchors(motion, soft[0].shape, body_height, ask), _place_scene(path, body_height)
     maps, pieces, kept = {}, _LayerStore(), _LayerStore()
-    for frame, (box, body) in enumerate(zip(boxes, bodies, strict=True)):
+    looks = map_ahead(lambda at: None if at[1] is None else scan.find_pieces(*at), enumerate(boxes))
+    for frame, (box, body, found) in enumerate(zip(boxes, bodies, looks, strict=True)):
         ask()
-        found = None if box is None else scan.find_pieces(frame, box)
         pieces.add(frame, found)
         if found is None:
             continue
@@ -299,10 +301,10 @@ class _Scan:
 
 
 class _LayerStore:
-    """Layers (h, w) of some frames, uint8 or bool, added in any order, in a temporary file."""
+    """Layers (h, w) of some frames, uint8 or bool, added in any order and by any thread, in a temporary file."""
 
     def __init__(self):
-        self.store, self.places = FrameStore(), {}
+        self.store, self.places, self.lock = FrameStore(), {}, Lock()
 
     def __len__(self) -> int:
         return len(self.places)
@@ -310,8 +312,9 @@ class _LayerStore:
     def add(self, frame: int, layer: np.ndarray | None) -> None:
         """Keep a layer of a frame; None and one that is empty are not kept."""
         if layer is not None and layer.any():
-            self.places[frame] = len(self.store)
-            self.store.append(layer.astype(np.uint8))
+            with self.lock:
+                self.places[frame] = len(self.store)
+                self.store.append(layer.astype(np.uint8))
 
     def read(self, frame: int) -> np.ndarray | None:
         return self.store[self.places[frame]] if frame in self.places else None

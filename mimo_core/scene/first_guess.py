@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..ahead import read_ahead
 from ..geometry.box import Box
 from ..media.clip import Clip, Masks
 from ..media.cuts import find_cuts
@@ -127,7 +128,7 @@ def make_first_guess(
     beside = None if others is None else FrameStore()
     bodies = iter([None] * len(clip)) if motion is None else render_bodies(motion, *size, ranks)
     drawn = None if motion is None else BodyStore()
-    for frame, (picture, mask, body) in enumerate(zip(clip, masks, bodies, strict=True)):
+    for frame, (picture, mask, body) in enumerate(zip(read_ahead(clip), masks, read_ahead(bodies), strict=True)):
         if drawn is not None:
             drawn.append(body)
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)

@@ -44,7 +44,7 @@ class Grain:
         if not self._correlations:
             return np.zeros((*picture.shape[:2], 1), np.float32)
         if self._tile is None:
-            self._tile, self._levels = self._noise(), self._sigma()
+            self._levels, self._tile = self._sigma(), self._noise()  # the tile last: other threads look for it
         rows, columns = np.arange(box[1], box[3]), np.arange(box[0], box[2])
         shift = np.random.default_rng(frame).integers(GRAIN_TILE, size=2)
         tile = self._tile[np.ix_((rows + shift[0]) % GRAIN_TILE, (columns + shift[1]) % GRAIN_TILE)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..ahead import read_ahead
 from ..geometry.box import Box
 from ..media.store import FrameStore
 from .appearance import AppearanceModel, LogRatios, alpha_from_log_ratio
@@ -62,12 +63,13 @@ def label_frames(
     working, canvas = views.working, views.canvas
     coverage, learned = BodyCoverage.empty(canvas.size), AppearanceModel(working.people)
     labels = FrameLabels(working, canvas, ask)
-    for frame, view in enumerate(views.make(fixed), canvas.start):
+    scored = read_ahead((view, None if view is None else model.score_pixels(view)) for view in views.make(fixed))
+    for frame, (view, ratios) in enumerate(scored, canvas.start):
         tick(None)
         if view is None:
             labels.append_nothing(frame)
             continue
-        box, ratios = working.boxes[frame], model.score_pixels(view)
+        box = working.boxes[frame]
         # Where the person was overlooked, what moves may be the person; where the motion bridges a gap they are hidden.
         knows_person = view.has_person or view.body is not None
         moving = (detect_moving_objects(view, ratios) & knows_person) | box.cut(objects.read(frame))

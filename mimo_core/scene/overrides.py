@@ -20,6 +20,11 @@ class Overrides:
     plate: Clip | None
     notes: tuple[str, ...]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is given."""
+        return all(layer is None for layer in (self.person, self.occluder, self.depth, self.plate))
+
     def crop(self, box: Box) -> Overrides:
         """What is given of a part of the frames."""
         layers = (self.person, self.occluder, self.depth, self.plate)

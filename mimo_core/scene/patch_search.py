@@ -53,7 +53,7 @@ class PatchSearch:
         self.is_source = inside & ~unusable
         self.sources = np.argwhere(self.is_source)
         self.targets = np.argwhere(touched & inside)
-        self.number = np.full(self.shape, -1)
+        self.number = np.full(self.shape, -1, np.int32)
         self.number[tuple(self.targets.T)] = np.arange(len(self.targets))
         self.steps = np.mgrid[-PATCH_RADIUS : PATCH_RADIUS + 1, -PATCH_RADIUS : PATCH_RADIUS + 1].reshape(2, -1).T
         self.flat_steps = self.steps @ np.array([self.shape[1], 1])
@@ -168,14 +168,17 @@ class PatchSearch:
         scale = max(float(np.percentile(self.cost, 60)), 1.0)
         weight = self.trust * np.exp(-self.cost / (2 * scale)) + 1e-9
         lift = self._find_lift(self.matches)[1] if self.most_lift else None
-        sums = np.zeros((self.hole.size, channels + 1))  # colors times weights, and weights
+        touched = np.flatnonzero(self._find_touched())  # on the canvas of a pan a fraction of all pixels
+        number = np.zeros(self.hole.size, np.int32)
+        number[touched] = np.arange(len(touched))
+        sums = np.zeros((len(touched), channels + 1))  # colors times weights, and weights
         rows = whole_pixels(sums)
         places, sources = self._flatten(self.targets), self._flatten(self.matches)
         for step, offset in zip(self.steps, self.flat_steps, strict=True):
             ask()
             # Nearer patch centres count more, which keeps the texture sharp.
             share = weight * np.exp(-(step @ step) / 4.0)
-            here = places + offset  # every place once
+            here = number.take(places + offset)  # every place once
             # Whole rows are copied several times faster than their numbers.
             part = rows.take(here).view(np.float64).reshape(-1, channels + 1)
             found = take_pixels(known, sources + offset)
@@ -185,6 +188,16 @@ class PatchSearch:
                 part[:, channel] += found[:, channel] * share
             part[:, channels] += share
             rows[here] = whole_pixels(part)
-        total, weights = sums[:, :channels], sums[:, channels]
-        mean = (total / np.maximum(weights, 1e-12)[:, None]).reshape(known.shape).astype(np.float32)
-        return np.where((self.hole & (weights > 0).reshape(self.shape))[..., None], mean, known)
+        voted = self.hole.take(touched) & (sums[:, channels] > 0)
+        total, weights = sums[voted, :channels], sums[voted, channels]
+        result = known.copy()
+        result.reshape(-1, channels)[touched[voted]] = total / np.maximum(weights, 1e-12)[:, None]
+        return result
+
+    def _find_touched(self) -> np.ndarray:
+        """The pixels (h, w) bool over which patches of the hole lie."""
+        import cv2
+
+        centers = np.zeros(self.shape, np.uint8)
+        centers[tuple(self.targets.T)] = 1
+        return cv2.dilate(centers, np.ones((2 * PATCH_RADIUS + 1,) * 2, np.uint8)) > 0

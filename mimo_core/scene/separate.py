@@ -22,11 +22,12 @@ Passes 2 to 9 run once a canvas: a stretch of frames that one still picture plan
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..ahead import map_ahead
 from ..body.person import Person
 from ..errors import InputError
 from ..geometry.box import Box
@@ -142,8 +143,8 @@ def separate_scene(
         if overrides.plate is None:
             background = collect_background(working, canvas, masks, tick, tick.ask, letters)
         result.is_diffuse |= background is not None and background.is_diffuse
-        for frame, source in enumerate(clip.read(canvas.start, canvas.stop), canvas.start):
-            _finish_frame(frame, source, working, masks.get(frame), background, overrides, edge, letters, result)
+        for source, finished in _finish_frames(working, canvas, masks, background, overrides, edge, letters):
+            result.add(finished)
             tick(source)
     scene = result.scene(working)
     if not is_of_several:
@@ -256,6 +257,25 @@ def find_masks(
     return FrameMaskStore(canvas.start, owners), removes_held
 
 
+def _finish_frames(
+    working: WorkingClip,
+    canvas: BackgroundCanvas,
+    masks: FrameMaskStore,
+    background: Background | None,
+    overrides: Overrides,
+    edge: int,
+    letters: Letters | None,
+) -> Iterator[tuple[np.ndarray, _FinishedFrame]]:
+    """Each frame of a canvas, and the same taken apart."""
+
+    def finish(at: tuple[int, np.ndarray]) -> tuple[np.ndarray, _FinishedFrame]:
+        return at[1], _finish_frame(*at, working, masks.get(at[0]), background, overrides, edge, letters)
+
+    frames = enumerate(working.clip.read(canvas.start, canvas.stop), canvas.start)
+    # Layers of a user may be files, each of which one thread reads.
+    return map_ahead(finish, frames, workers=2 if overrides.is_empty else 1)
+
+
 def _finish_frame(
     frame: int,
     source: np.ndarray,
@@ -265,14 +285,12 @@ def _finish_frame(
     overrides: Overrides,
     edge: int,
     letters: Letters | None,
-    result: _Result,
-) -> None:
+) -> _FinishedFrame:
     """Passes 8 and 9 on one frame: its masks at full size, and its plate."""
     import cv2
 
     if masks is None:
-        result.add_nobody(frame)
-        return
+        return _FinishedFrame(frame)
     step = working.clip.width / working.size[0], working.clip.height / working.size[1]
     box = masks.box.scaled(*step, working.clip.height, working.clip.width)
     here = box.cut(source)
@@ -292,8 +310,7 @@ def _finish_frame(
         whole = cv2.resize(working.others[frame], hole.shape[::-1], interpolation=cv2.INTER_NEAREST)
         hole &= (whole == 0) | (whole == IN_FRONT)
     if not hole.any():
-        result.add_nobody(frame, box, occluder)
-        return
+        return _FinishedFrame(frame, box, occluder)
     if background is not None:
         front = np.zeros(source.shape[:2], np.uint8)
         box.cut(front)[:] = occluder
@@ -302,7 +319,7 @@ def _finish_frame(
     else:
         plate = np.where(box.cut(hole)[..., None], box.cut(overrides.plate[frame]), here)
         patch = FilledPatch(box, plate, 1, 0)
-    result.add(frame, box, patch, person, occluder, reach)
+    return _FinishedFrame(frame, box, occluder, person, patch, reach)
 
 
 def _find_occluder(
@@ -340,6 +357,18 @@ class _Ticker:
         self.progress(min(self.done, self.total), self.total, preview)
 
 
+@dataclass(frozen=True, eq=False)
+class _FinishedFrame:
+    """A frame taken apart. Without a `patch` nobody is removed, but something may pass in front."""
+
+    frame: int
+    box: Box | None = None  # of the layers
+    occluder: np.ndarray | None = None  # (h, w) uint8
+    person: np.ndarray | None = None  # (h, w) uint8
+    patch: FilledPatch | None = None
+    reach: float = 0.0  # pixels of the hole beyond the person
+
+
 @dataclass
 class _Result:
     """The finished frames, in temporary files."""
@@ -355,19 +384,18 @@ class _Result:
     carried: CarriedShapes | None = None  # how what is carried is seen, if it was to be kept
     is_diffuse: bool = False  # some background was too little seen to be painted
 
-    def add(self, frame: int, box: Box, patch: FilledPatch, person: np.ndarray, occluder: np.ndarray, reach) -> None:
-        """Take in the next frame."""
+    def add(self, one: _FinishedFrame) -> None:
+        """Take in the next frame. One without a person stays as it is; what passes in front may hide all of them."""
+        box, patch = self._place(one.box), one.patch
+        self.occluders.append(box, one.occluder)
+        if patch is None:
+            self.patches.append(None, None)
+            self.people.append(None, None)
+            self.statistics.count_nobody(one.frame)
+            return
         self.patches.append(self._place(patch.box), patch.pixels)
-        self.people.append(self._place(box), person)
-        self.occluders.append(self._place(box), occluder)
-        self.statistics.count(frame, patch, person, occluder, reach)
-
-    def add_nobody(self, frame: int, box: Box | None = None, occluder: np.ndarray | None = None) -> None:
-        """Leave a frame as it is; what passes in front of the person may hide all of them."""
-        self.patches.append(None, None)
-        self.people.append(None, None)
-        self.occluders.append(self._place(box), occluder)
-        self.statistics.count_nobody(frame)
+        self.people.append(box, one.person)
+        self.statistics.count(one.frame, patch, one.person, one.occluder, one.reach)
 
     def _place(self, box: Box | None) -> Box | None:
         """A box of the picture in pixels of the clip."""

@@ -1,0 +1,75 @@
+"""Work that other threads do ahead of the one that needs it: decoding, warping and drawing leave Python's lock free."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from typing import TypeVar
+
+import torch
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+ITEMS_AHEAD = 2  # that wait to be read, which bounds memory
+WAIT_SECONDS = 0.2  # after which who waits hears of Ctrl-C, on Windows too
+
+
+def read_ahead(items: Iterable[Item], count: int = ITEMS_AHEAD) -> Iterator[Item]:
+    """The `items` in their order. A thread makes up to `count` of them before they are read.
+
+    What making one raises is raised where it is read. Who stops reading waits for the one that is being made.
+    """
+    iterator, end = iter(items), object()
+    with ThreadPoolExecutor(1, "ahead") as executor:
+        submit = _keep_mode(executor)
+        waiting = deque(submit(next, iterator, end) for _ in range(count))
+        try:
+            while (item := _take(waiting.popleft())) is not end:
+                waiting.append(submit(next, iterator, end))
+                yield item
+        finally:
+            _cancel(waiting)
+
+
+def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], *, workers: int = 2) -> Iterator[Result]:
+    """The results of a `function` of each of the `items`, in their order, made by some `workers` ahead of their reader.
+
+    Items are read by the caller's thread. The function must bear to be called by several threads at once.
+    """
+    with ThreadPoolExecutor(workers, "ahead") as executor:
+        submit, waiting = _keep_mode(executor), deque()
+        try:
+            for item in items:
+                waiting.append(submit(function, item))
+                if len(waiting) > workers:
+                    yield _take(waiting.popleft())
+            while waiting:
+                yield _take(waiting.popleft())
+        finally:
+            _cancel(waiting)
+
+
+def _keep_mode(executor: ThreadPoolExecutor) -> Callable[..., Future]:
+    """`submit` of an executor whose threads have the caller's context variables and inference mode."""
+    mode = torch.is_inference_mode_enabled()
+
+    def call(function: Callable, *given):
+        with torch.inference_mode(mode):
+            return function(*given)
+
+    return lambda *given: executor.submit(copy_context().run, call, *given)
+
+
+def _take(future: Future):
+    while not wait([future], timeout=WAIT_SECONDS).done:
+        pass
+    return future.result()
+
+
+def _cancel(waiting: Iterable[Future]) -> None:
+    for future in waiting:
+        future.cancel()

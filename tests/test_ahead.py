@@ -1,0 +1,86 @@
+"""Threads that work ahead: the same results in the same order, and nothing left behind."""
+
+import threading
+from contextvars import ContextVar
+
+import pytest
+import torch
+
+from mimo_core.ahead import ITEMS_AHEAD, map_ahead, read_ahead
+
+
+def count_threads() -> int:
+    return sum(thread.name.startswith("ahead") for thread in threading.enumerate())
+
+
+def twice(number):
+    return 2 * number
+
+
+class TestReading:
+    def test_items_come_in_their_order_and_from_another_thread(self):
+        made = ((number, threading.current_thread().name) for number in range(50))
+        numbers, names = zip(*read_ahead(made), strict=True)
+        assert numbers == tuple(range(50))
+        assert all(name.startswith("ahead") for name in names)
+        assert count_threads() == 0
+
+    def test_no_more_are_made_than_may_wait(self):
+        made = []
+        reader = read_ahead(made.append(number) or number for number in range(50))
+        assert [next(reader) for _ in range(5)] == [0, 1, 2, 3, 4]
+        reader.close()
+        assert len(made) <= 5 + ITEMS_AHEAD
+        assert count_threads() == 0
+
+    def test_what_making_an_item_raises_is_raised_where_it_is_read(self):
+        def make():
+            yield 1
+            raise InterruptedError("stopped")
+
+        reader = read_ahead(make())
+        assert next(reader) == 1
+        with pytest.raises(InterruptedError, match="stopped"):
+            next(reader)
+        assert count_threads() == 0
+
+    def test_nothing_is_read_of_what_is_empty(self):
+        assert list(read_ahead([])) == []
+
+    def test_the_threads_know_the_context_and_the_mode_of_who_reads(self):
+        node = ContextVar("node")
+        node.set("7")
+        with torch.inference_mode():
+            weights = torch.zeros(2)
+            assert list(read_ahead((node.get(), weights.add_(1).tolist()) for _ in range(2))) == [
+                ("7", [1.0, 1.0]),
+                ("7", [2.0, 2.0]),
+            ]
+
+
+class TestMapping:
+    @pytest.mark.parametrize("workers", [1, 2, 3])
+    def test_results_come_in_the_order_of_the_items(self, workers):
+        assert list(map_ahead(twice, range(40), workers=workers)) == [twice(number) for number in range(40)]
+        assert count_threads() == 0
+
+    def test_two_are_worked_on_at_once(self):
+        both = threading.Barrier(2, timeout=10)
+        assert list(map_ahead(lambda number: both.wait() >= 0 and number, range(6))) == list(range(6))
+
+    def test_what_is_raised_ends_it(self):
+        def divide(number):
+            return 6 // (3 - number)
+
+        results = map_ahead(divide, range(9))
+        assert [next(results) for _ in range(3)] == [2, 3, 6]
+        with pytest.raises(ZeroDivisionError):
+            next(results)
+        assert count_threads() == 0
+
+    def test_who_stops_reading_leaves_no_thread(self):
+        seen = []
+        results = map_ahead(lambda number: seen.append(number), range(100))
+        next(results)
+        results.close()
+        assert len(seen) <= 4 and count_threads() == 0
