@@ -14,7 +14,7 @@ import torch
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-ITEMS_AHEAD = 2  # that wait to be read, which bounds memory
+ITEMS_AHEAD = 1  # that wait to be read, which bounds memory
 WAIT_SECONDS = 0.2  # after which who waits hears of Ctrl-C, on Windows too
 
 
