@@ -60,6 +60,19 @@ class TestColorsAndAlpha:
         picture[0, :clear, 3] = 0
         assert split_alpha(picture)[1] is None
 
+    def test_a_card_with_a_clear_rim_and_round_corners_is_no_matte_and_its_rim_is_filled(self):
+        picture = np.full((100, 120, 4), (0, 0, 0, 0), np.uint8)
+        picture[4:96, 5:115] = (90, 120, 150, 255)
+        picture[4:8, 5:9, 3] = 0
+        colors, alpha = split_alpha(picture)
+        assert alpha is None
+        assert (colors == (90, 120, 150)).all()
+
+    def test_a_box_of_a_figure_in_a_clear_picture_keeps_its_alpha(self):
+        picture = np.full((100, 120, 4), (0, 0, 0, 0), np.uint8)
+        picture[20:80, 40:80] = (90, 120, 150, 255)
+        assert (split_alpha(picture)[1] > 0).sum() == 60 * 40
+
     def test_floats_and_tensors_mean_the_same_as_bytes(self):
         picture = torch.rand(1, 6, 5, 3)
         expected = (picture[0].numpy() * 255 + 0.5).astype(np.uint8)

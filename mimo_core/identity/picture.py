@@ -7,9 +7,13 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..geometry.box import Box
 
 
-LEAST_CLEAR = 0.01  # share of a picture that an alpha must make clear: one of 99.98 % opaque gave a cape (2026-11-27)
+# An alpha that makes less than LEAST_CLEAR of a picture clear, inside a rim and corners that leave MOST_RIM of it at
+# most, is that of a screenshot or a card: one of 99.98 % opaque gave a cape (2026-11-27).
+LEAST_CLEAR = 0.02
+MOST_RIM = 0.2
 
 
 def split_alpha(picture) -> tuple[NDArray, NDArray | None]:
@@ -28,8 +32,27 @@ def split_alpha(picture) -> tuple[NDArray, NDArray | None]:
     pixels = pixels_to_bytes(pixels)
     colors, alpha = (pixels, None) if pixels.shape[2] % 2 else (pixels[..., :-1], pixels[..., -1])
     colors = np.ascontiguousarray(np.broadcast_to(colors, (*colors.shape[:2], 3)))
-    is_matte = alpha is not None and (alpha < 128).mean() >= LEAST_CLEAR
-    return colors, np.ascontiguousarray(alpha) if is_matte else None
+    if alpha is None:
+        return colors, None
+    card = _find_card(alpha > 127)
+    if card is None:
+        return colors, np.ascontiguousarray(alpha)
+    return _continue_card(colors, card), None
+
+
+def _find_card(opaque: NDArray) -> Box | None:
+    """The rectangle that nearly all of a picture's opaque pixels (H, W) bool fill, if they are no figure."""
+    box = Box.of_mask(opaque)
+    if box is None or box.area < (1 - MOST_RIM) * opaque.size:
+        return None
+    return box if (~box.cut(opaque)).mean() < LEAST_CLEAR else None
+
+
+def _continue_card(colors: NDArray, card: Box) -> NDArray:
+    """A picture whose clear rim shows the colors of the card's edge."""
+    height, width = colors.shape[:2]
+    rim = (card.top, height - card.bottom), (card.left, width - card.right), (0, 0)
+    return np.pad(card.cut(colors), rim, "edge")
 
 
 def read_mask(mask, height: int, width: int) -> NDArray:
