@@ -15,6 +15,7 @@ from mimo_core.scene.labels import find_ends_beyond
 from mimo_core.scene.moving_objects import detect_moving_objects, remove_small
 from mimo_core.scene.object_tracks import ObjectTracks, Sighting
 from mimo_core.scene.sprites import ColorEvidence, Sprite, SpritePose, TrackedSprite, track_object
+from mimo_core.scene.still_scenery import trim_still
 
 
 STATURE = 100.0
@@ -633,3 +634,10 @@ def test_what_hides_all_of_the_person_is_in_front_in_those_frames_too():
     frame = int(hidden.argmax())
     assert hidden[frame] > 0.4
     assert iou(scene.occluder[frame] > 127, shot.occluder[frame] > 127) > 0.8
+
+
+def test_scenery_at_the_rim_of_what_passes_is_trimmed_and_an_even_part_inside_is_not():
+    passes, still = np.zeros((2, 40, 60), bool)
+    passes[10:30, 10:40] = still[10:30, 30:50] = still[15:20, 15:20] = True
+    left = trim_still(passes, still)
+    assert not left[:, 30:].any() and left[10:30, 10:30].all()

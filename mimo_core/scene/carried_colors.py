@@ -35,6 +35,7 @@ HANG_REACH = 0.08  # of the body height: the handle of a bag, of another color, 
 class CarriedView:
     """What is known of a frame around the person. All (h, w), within the frame's box."""
 
+    picture: np.ndarray  # (h, w, 3) uint8
     bins: np.ndarray  # int32: of the colors
     guess: np.ndarray  # uint8: soft mask of the person
     carried: np.ndarray  # uint8: as `CarriedThings.read`
@@ -108,7 +109,7 @@ def view_carried(working: WorkingClip, ask: Callable[[], None]) -> Iterator[Carr
 def _view(working: WorkingClip, frame: int, body: FittedBody) -> CarriedView:
     layers = working.pictures[frame], working.soft[frame], working.find_carried(frame), body.silhouette
     picture, guess, carried, silhouette = (working.boxes[frame].cut(layer) for layer in layers)
-    return CarriedView(bins_of(picture), guess, carried, silhouette, working.carried.units[frame])
+    return CarriedView(picture, bins_of(picture), guess, carried, silhouette, working.carried.units[frame])
 
 
 def complete_by_color(working: WorkingClip, ask: Callable[[], None] = lambda: None) -> CarriedThings:

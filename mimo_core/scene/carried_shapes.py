@@ -26,6 +26,7 @@ USUAL_PERCENTILE = 75  # of the area over the frames: as large is the thing when
 LEAST_SHOWN = 1 / 3  # of that area: less is a piece of it; a thing that turns its edge to the camera shows more
 # Times as large as in a frame beside it, or as small: in one of both a piece of the person or the thing changed sides.
 MOST_CHANGE = 2.0
+AROUND_REACH = 0.1  # of the body height: so far around a thing is the scene that it is told from
 SEEN_BODY = 0.5  # of the fitted body in the first guess: where more is hidden, the thing may be, too
 WHOLE_SHARE = 0.7  # of the frames with somebody must show what is held or carried, as a whole, for it to stay
 
@@ -85,9 +86,32 @@ def find_shape(view: CarriedView, colors: CarriedColors) -> tuple[np.ndarray, np
     """What is told to be carried in a frame without a doubt, and all that is, (h, w) bool."""
     unlike = colors.is_unlike_person(view.bins)
     told = view.beside | ((view.carried == COLORED) & unlike)
-    # Some of the scene beside the thing is in the first guess, too: the ground before which a bag hangs.
-    theirs = view.beyond & unlike & ~colors.is_like_scene(view.bins)
-    return told, told | _keep_pieces(theirs, view.beside, view.unit)
+    pieces = _keep_pieces(view.beyond & unlike, view.beside, view.unit)
+    return told, told | _cut_thing(view, told, pieces, ~colors.is_like_scene(view.bins))
+
+
+def _cut_thing(view: CarriedView, told: np.ndarray, pieces: np.ndarray, like_thing: np.ndarray) -> np.ndarray:
+    """What of `pieces` of the first guess is one with the thing, all (h, w) bool, by color and edges (GrabCut).
+
+    Some of the scene beside a thing is in the first guess, too: the ground before which a bag hangs. The thing is what
+    is `told` and, to begin with, what is `like_thing`; the scene is what lies around, out of the first guess.
+    """
+    import cv2
+
+    theirs, gap = pieces & like_thing, GAP * view.unit
+    near = erode_mask(dilate_mask(told | pieces, gap), gap) & ~view.around_body
+    around = dilate_mask(near, AROUND_REACH * view.unit) & ~dilate_mask(near, 2)
+    around &= (view.guess <= FREE_ALPHA) & (view.carried == 0)
+    if not told.any() or not around.any():
+        return theirs
+    labels = np.full(told.shape, cv2.GC_BGD, np.uint8)
+    labels[near], labels[theirs], labels[told] = cv2.GC_PR_BGD, cv2.GC_PR_FGD, cv2.GC_FGD
+    # The person is neither: the mean of what lies around stands for them.
+    picture = np.where((near | around | told)[..., None], view.picture, view.picture[around].mean(0).astype(np.uint8))
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)
+    cv2.grabCut(picture, labels, None, *models, 2, cv2.GC_INIT_WITH_MASK)
+    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
 
 
 def _keep_pieces(beyond: np.ndarray, beside: np.ndarray, unit: float) -> np.ndarray:

@@ -214,28 +214,33 @@ def find_unsteady(
     return differs, is_known, is_known & (alike > SCENE_SHARE * shown)
 
 
+def list_compared(path: CameraPath, frame: int, fps: float) -> list[int]:
+    """The frames before and after one that it is compared with, nearest first, as far as no cut is between."""
+    steps = sorted({max(1, round(seconds * fps)) for seconds in COMPARED_SECONDS})
+    others = [frame + step * side for step in steps for side in (-1, 1)]
+    return [at for at in others if 0 <= at < len(path.section) and path.section[at] == path.section[frame]]
+
+
 class _Scan:
     """Looks for pieces that move beside the first guess."""
 
     def __init__(self, pictures: FrameStore, soft: FrameStore, path: CameraPath, fps: float, body_height: float):
         import cv2
 
-        steps = sorted({max(1, round(seconds * fps)) for seconds in COMPARED_SECONDS})
-        self.steps = [step * side for step in steps for side in (-1, 1)]
-        kept = 2 * steps[-1] + 2
+        self.fps = fps
+        kept = 2 * max(1, round(COMPARED_SECONDS[-1] * fps)) + 2
         self.pictures = lru_cache(maxsize=kept)(lambda frame: pictures[frame])
         self.soft = lru_cache(maxsize=kept)(lambda frame: soft[frame])
         self.flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self.scenes = _LayerStore()  # where a frame shows the scene
         self.joined, self.apart = [], []  # pixels of a frame that move beside the person, and elsewhere in view
-        self.path, self.frames, self.body_height = path, len(path.section), body_height
+        self.path, self.body_height = path, body_height
 
     def find_pieces(self, frame: int, box: Box) -> np.ndarray | None:
         """Numbered pieces (h, w) uint8 within `box` that move and begin at the person; None where nothing tells."""
         import cv2
 
-        others = [frame + step for step in self.steps if 0 <= frame + step < self.frames]
-        others = [other for other in others if self.path.section[other] == self.path.section[frame]]
+        others = list_compared(self.path, frame, self.fps)
         person = box.cut(self.soft(frame)) > FREE_ALPHA
         if len(others) < FEWEST_COMPARED or not person.any():
             return None

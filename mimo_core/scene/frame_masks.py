@@ -18,8 +18,10 @@ from .first_guess import POSSIBLE_PERSON, WorkingClip
 from .labels import ALL_APART, BODY_SHAPE, OWN_COLORED, SEEN_APART, LabelRound
 from .object_tracks import END_AREA
 from .sprites import ObjectMasks
+from .still_scenery import find_still, trim_still
 
 
+SMALLEST_LOOSE = 1e-3  # of the squared body height: less of what was not tracked and lies beside the body hides nothing
 COVERED_REACH = 0.02  # of the body height: so far beyond the fitted body a fixed object may still cover the person
 OBJECT_RIM = 0.03  # of the body height: so far around a tracked object the rest of its piece is its own
 BESIDE_REACH = 0.06  # of the body height: a piece of the person lies so near the fitted body, or is somebody else's
@@ -85,6 +87,11 @@ def assign_owners(
             # Where the object itself was tracked, what else hangs on to it in the person's colors is the person.
             rim = dilate_mask(tracked, OBJECT_RIM * working.body_height)
             passes &= rim | ~own_colored
+        loose = passes & ~tracked & ~guessed & (hints & BODY_SHAPE == 0)
+        standing = np.zeros_like(passes)
+        if loose.sum() > SMALLEST_LOOSE * working.body_height**2:
+            standing = passes & ~trim_still(passes, loose & find_still(working, frame, box))
+        passes &= ~standing
         passes |= tracked
         gone = np.isin(number, removed.get(frame, []))
         if removes_held:
@@ -95,8 +102,8 @@ def assign_owners(
         beside = dilate_mask((hints & BODY_SHAPE > 0) | (soft > POSSIBLE_PERSON), BESIDE_REACH * working.body_height)
         likely = _take_parts(number, persons.get(frame, []), beside, END_AREA * working.body_height**2)
         likely |= guessed | own_colored
-        own = (number > 0) & ~passes & likely
-        person = np.where(own, 255, np.minimum(person, 255 - moving)).astype(np.uint8)
+        own = (number > 0) & ~passes & ~standing & likely
+        person = np.where(own, 255, np.where(standing, 0, np.minimum(person, 255 - moving))).astype(np.uint8)
         if working.motion is not None and working.mask_source == "estimator":
             body = (hints & BODY_SHAPE > 0) | (soft > 127)
             person = keep_beside(person, body, BESIDE_REACH * working.body_height, LOST_END_REACH * working.body_height)
