@@ -58,6 +58,16 @@ class TestContinueTexture:
         assert (filled[:, 0] - filled[:, 1] < 60).all()
         assert filled.std(0).mean() > 1.5  # the wall's grain is there
 
+    def test_a_lamp_that_ends_at_the_hole_fades_into_it(self):
+        """It is no part of the wall that goes on there; cut off at the steps of an outline it would catch the eye."""
+        wall = np.random.default_rng(0).normal((90, 85, 80), 2, (140, 200, 3)).clip(0, 255).astype(np.uint8)
+        hole = np.zeros(wall.shape[:2], bool)
+        hole[30:120, 80:130] = True
+        wall[60:72, 66:84] = 245
+        filled = fill(np.where(hole[..., None], 0, wall).astype(np.uint8), hole).astype(int)
+        row = filled[64:68, 78:92, 0].mean(0)
+        assert np.abs(np.diff(row)).max() < 85 and row[-1] < 105
+
     def test_the_same_picture_is_filled_the_same(self):
         curtain, hole = make_curtain()
         np.testing.assert_array_equal(fill(curtain, hole), fill(curtain, hole))

@@ -149,4 +149,5 @@ def _find_busy(working: WorkingClip, frame: int, masks: FrameMasks | None) -> np
         masks.box.cut(busy)[:] = (masks.person > FAINT_ALPHA) | (masks.moving > FAINT_ALPHA)
     busy = dilate_mask(busy, 1.2 * HOLE_REACH * working.body_height + 1)
     size = working.clip.width, working.clip.height
-    return cv2.resize(HOLE * busy.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    outline = cv2.resize(255 * busy.astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)  # without steps
+    return HOLE * (outline > 127).astype(np.uint8)

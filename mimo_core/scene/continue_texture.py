@@ -6,8 +6,8 @@ import numpy as np
 
 from .fields import extrapolate_field
 from .fill_patches import fill_patches
-from .filters import average_colors
-from .gradient_blend import blend_gradients
+from .filters import average_colors, channel_maximum
+from .gradient_blend import EDGE_LEVELS, blend_gradients
 from .offset_labels import OffsetLabels
 from .patch_offsets import describe_pixels, find_offsets
 
@@ -17,6 +17,7 @@ THIN_HOLE = 2.5  # pixels from the rim: what is nowhere deeper is filled softly,
 MARGIN = 0.7  # of the hole's longer side: pieces come from so far around it
 COLOR_SPAN = 0.3  # of the root of a hole's area: colors averaged over it are those that are expected
 BLEND_REACH = 0.16  # of the same: so far colors run over from the rim
+RIM_SIGMA = 2.5  # pixels within which a thing that ends at the rim fades out
 CALM_SIGMA, CALM_SHARE, CALM_DEPTH = 3.0, 0.45, 8.0  # detail finer than that, how much of it goes, from what depth
 # Of the difference that chance gives, how far pieces may miss the rim that they continue; by eye on twenty-two real
 # clips, 2026-11-28: 0.04 to 0.35 where walls, curtains, rows of lamps or a skyline went on, 0.42 and more in a
@@ -155,7 +156,21 @@ def _join_pieces(picture: np.ndarray, labels: OffsetLabels, ask) -> np.ndarray:
         steps.append(total / np.maximum(seen, 1)[..., None])
     joined = blend_gradients(copied, hole, known, *steps, reach=BLEND_REACH * size, ask=ask).astype(np.float32)
     ask()
-    return _calm_depth(joined, hole, known)
+    return _calm_depth(_soften_rim(joined, hole, known), hole, known)
+
+
+def _soften_rim(picture: np.ndarray, hole: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """A filled picture (h, w, 3) float32 in which things that end at the rim of the hole fade into it.
+
+    Gradients do not join them (`EDGE_LEVELS`), so they would end in the steps of the hole's outline.
+    """
+    import cv2
+
+    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    away = average_colors(picture, known, RIM_SIGMA) - picture
+    share = ((channel_maximum(np.abs(away)) - 0.5 * EDGE_LEVELS) / (0.5 * EDGE_LEVELS)).clip(0, 1)
+    share *= (hole & (depth <= 3 * RIM_SIGMA)) * np.exp(-np.maximum(depth - 1, 0) / RIM_SIGMA)
+    return picture + share[..., None] * away
 
 
 def _calm_depth(picture: np.ndarray, hole: np.ndarray, known: np.ndarray) -> np.ndarray:
