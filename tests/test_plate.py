@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from mimo_core.errors import InputError
+from mimo_core.geometry.box import Box
 from mimo_core.media.clip import Clip
 from mimo_core.media.cuts import CutFinder, find_cuts
 from mimo_core.scene.appearance import AppearanceModel
 from mimo_core.scene.background import Background
+from mimo_core.scene.brief_pieces import remove_brief_pieces
 from mimo_core.scene.camera_motion import CameraPath, CameraTracker, check_camera, find_shift
 from mimo_core.scene.canvas import plan_canvases
 from mimo_core.scene.coarse_background import BackgroundScan, CoarseBackground, measure_spans
@@ -17,6 +19,7 @@ from mimo_core.scene.color_histograms import bins_of
 from mimo_core.scene.fields import extrapolate_field
 from mimo_core.scene.fill_plate import fill_hole
 from mimo_core.scene.fitted_body import BODY_PATCHES, FittedBody
+from mimo_core.scene.frame_masks import FrameMasks
 from mimo_core.scene.grain import Grain
 from mimo_core.scene.inpaint import paint_unseen
 from mimo_core.scene.pixel_samples import BackgroundSamples
@@ -471,3 +474,30 @@ class TestVoidSamples:
 
         samples = self.collect(paint)
         assert (samples.count > 0).all() and samples.median()[:28].max() <= 2
+
+
+class TestBriefPieces:
+    """A body 200 pixels tall, and pieces that a frame shows in front of it."""
+
+    def make(self, *pieces, left=0):
+        person, moving = np.zeros((220, 100), np.uint8), np.zeros((220, 100), np.uint8)
+        person[10:210, 30:70] = 255
+        for y, x, side in pieces:
+            moving[y : y + side, x - left : x - left + side] = 255
+        person[moving > 0] = 0
+        return FrameMasks(Box(left, 0, left + 100, 220), person, moving, np.zeros_like(moving))
+
+    def test_a_speck_of_one_frame_is_the_person(self):
+        cleaned = remove_brief_pieces(self.make((190, 40, 6)), [self.make(), self.make((20, 40, 6))], 200.0)
+        assert not cleaned.moving.any() and (cleaned.person[190:196, 40:46] == 255).all()
+
+    def test_a_ball_that_flies_by_and_a_large_thing_stay(self):
+        for masks, beside in (
+            (self.make((100, 40, 6)), self.make((70, 55, 6), left=20)),
+            (self.make((100, 40, 20)), self.make()),
+        ):
+            assert remove_brief_pieces(masks, [beside], 200.0) is masks
+
+    def test_a_clip_of_one_frame_keeps_what_it_shows(self):
+        masks = self.make((190, 40, 6))
+        assert remove_brief_pieces(masks, [], 200.0) is masks

@@ -39,6 +39,7 @@ from ..motion.seen import IN_FRONT
 from ..progress import Progress, scale_progress, silent
 from .appearance import learn_appearance
 from .background import FAINT_ALPHA, HOLE_REACH, Background, collect_background
+from .brief_pieces import find_lasting_masks
 from .camera_motion import check_camera
 from .canvas import BackgroundCanvas, make_canvas, plan_canvases
 from .carried_shapes import WHOLE_SHARE, CarriedShapes, find_carried_shapes
@@ -269,7 +270,8 @@ def _finish_frames(
     """Each frame of a canvas, and the same taken apart."""
 
     def finish(at: tuple[int, np.ndarray]) -> tuple[np.ndarray, _FinishedFrame]:
-        return at[1], _finish_frame(*at, working, masks.get(at[0]), background, overrides, edge, letters)
+        found = find_lasting_masks(masks, at[0], working.body_height)
+        return at[1], _finish_frame(*at, working, found, background, overrides, edge, letters)
 
     frames = enumerate(working.clip.read(canvas.start, canvas.stop), canvas.start)
     # Layers of a user may be files, each of which one thread reads.
