@@ -1,6 +1,7 @@
 """Everybody in a clip is followed before anybody is chosen."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from mimo_core.pose.people import (
     merge_alternating,
     track_people,
 )
-from mimo_core.pose.tracking import start_track
+from mimo_core.pose.tracking import follow_person, start_track
 from mimo_lab.synthetic import make_shot
 
 
@@ -93,6 +94,18 @@ class TestTracks:
         region = CropRegion(center, size)
         assert load_blazepose().find_landmarks(plate, region).score > 0.5
         assert start_track(load_blazepose(), plate, region) is None
+
+    @pytest.mark.parametrize(("sure", "moved", "is_found"), [(0.9, 2, True), (0.7, 2, False), (0.9, 60, False)])
+    def test_who_is_hardly_seen_is_believed_if_a_wider_look_is_sure_of_the_same_body(self, made, sure, moved, is_found):
+        pose = start_track(load_blazepose(), made.frames[0], load_blazepose().detect(made.frames[0])[0].region)
+
+        def look(frame, region):
+            if region.size > pose.next_region.size:
+                return replace(pose, score=sure, pixels=pose.pixels + np.float32([moved, 0]))
+            return replace(pose, score=0.4)
+
+        networks = SimpleNamespace(find_landmarks=look, seen_confidence=0.5)
+        assert (follow_person(networks, made.frames[1], pose) is not None) == is_found
 
     def test_a_detection_half_as_large_as_somebody_is_somebody_else(self, made):
         (track,) = track_people(Clip.from_array(made.frames[:1], 12))

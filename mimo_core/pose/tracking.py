@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,11 @@ from .blazepose import BlazePose, CropRegion, FramePose, load_blazepose
 
 
 PRESENT_SCORE = 0.5  # a pose with a lower score is no person
+# Who is lost by a score alone is looked for once more in a wider region, and believed if the network is sure there and
+# sees the same body: 0.44 and 0.89 of a man whom somebody's head hides to the chest, landmarks 0.03 away (2026-11-28).
+WIDER = 1.15
+SURE_SCORE = 0.8
+SAME_BODY = 0.06  # mean distance of landmarks, in sizes of the region
 # Scores alone find people in walls and floors, with the landmarks outside of the picture or nowhere sure.
 LEAST_LANDMARKS = 4  # seen of somebody: a head that leaves the picture still shows some
 LARGEST_JUMP = 0.5  # a person who moves further in one frame, in sizes of the region, is another person
@@ -60,7 +66,17 @@ def box_of_mask(mask: np.ndarray) -> np.ndarray | None:
 def follow_person(networks: BlazePose, frame: np.ndarray, last: FramePose) -> FramePose | None:
     """The pose of the next frame (H, W, 3) of somebody, or None where nobody is or somebody else."""
     pose = networks.find_landmarks(frame, last.next_region)
+    if pose.score < PRESENT_SCORE:
+        pose = _look_wider(networks, frame, last) or pose
     return pose if _shows_somebody(networks, pose) and _is_near(last.next_region, pose.next_region) else None
+
+
+def _look_wider(networks: BlazePose, frame: np.ndarray, last: FramePose) -> FramePose | None:
+    """The pose in a wider region where the network is sure of the body that was there, else None."""
+    region = last.next_region
+    pose = networks.find_landmarks(frame, replace(region, size=WIDER * region.size))
+    away = float(np.linalg.norm(pose.pixels - last.pixels, axis=1).mean())
+    return pose if pose.score >= SURE_SCORE and away < SAME_BODY * region.size else None
 
 
 def start_track(networks: BlazePose, frame: np.ndarray, region: CropRegion) -> FramePose | None:
