@@ -143,6 +143,20 @@ class TestSeveralPeople:
 
 
 class TestBadInput:
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [(["replace", "--at", "1,2"], "--at"), (["rplace"], "rplace"), (["pose"], "clip"), (["doctor", "x"], "x")],
+    )
+    def test_a_wrong_call_is_one_line_that_names_the_help(self, capsys, arguments, said):
+        with pytest.raises(SystemExit) as stopped:
+            run_command(arguments)
+        (line,) = capsys.readouterr().err.splitlines()
+        assert stopped.value.code == 2 and said in line and "--help" in line
+
+    def test_a_motion_that_does_not_ship_is_answered_with_those_that_do(self, tmp_path, capsys):
+        assert run_command(["animate", "--motion", "wolk", "--out", str(tmp_path / "a.mp4")]) == 2
+        assert "walk" in capsys.readouterr().err
+
     def test_a_point_is_on_one_person(self, tmp_path, capsys):
         given = ["replace", "--person", "all", "--at", "0,1,1", "--out", str(tmp_path / "r.mp4")]
         self.expect(given, capsys, "--at is a point on one person", "--person")

@@ -60,9 +60,16 @@ def _interrupt(*_) -> None:
     raise KeyboardInterrupt
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line: the usage of `replace` alone is twenty lines."""
+
+    def error(self, message: str):
+        self.exit(BAD_INPUT, f"{self.prog}: {message}. {self.prog} --help lists what there is.\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    main = argparse.ArgumentParser(prog="mimo", description="Controllable character video: MIMO.")
+    main = _Parser(prog="mimo", description="Controllable character video: MIMO.")
     commands = main.add_subparsers(required=True, metavar="COMMAND")
     for add in MAIN_COMMANDS:
         add(commands)

@@ -65,7 +65,7 @@ def find_video_stream(container, name: str):
     """The largest video stream that is no album cover, decoding on several threads. Raises InputError without one."""
     streams = [stream for stream in container.streams.video if not int(stream.disposition) & ATTACHED_PICTURE]
     if not streams:
-        raise InputError(f"{name} has no video stream{' but sound' if container.streams.audio else ''}. Give a video.")
+        raise InputError(f"{name} has {'sound but ' if container.streams.audio else ''}no video stream. Give a video.")
     stream = max(streams, key=lambda found: (found.width or 0) * (found.height or 0))  # the first of several
     if stream.codec_context is None or not stream.width or not stream.height:
         raise InputError(f"{name} has no picture that can be read. Export it again, for example as H.264 mp4.")

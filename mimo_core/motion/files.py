@@ -130,8 +130,11 @@ def open_motion(
 
     The options are those of `load_motion`. Raises InputError.
     """
-    if str(name) in builtin_names() and not Path(name).is_file():
-        return builtin_motion(str(name))
+    if not Path(name).is_file():
+        if str(name) in builtin_names():
+            return builtin_motion(str(name))
+        if not Path(name).suffix:
+            raise InputError(f"There is no motion {name}. Give a file, or one of {', '.join(builtin_names())}.")
     return load_motion(name, up=up, names=names, animation=animation)
 
 

@@ -26,6 +26,7 @@ def load_template(folder: Path, *, progress: Progress = silent) -> tuple[Scene, 
 
     Without occ nothing hides. Raises InputError for a folder that lacks files or whose config.json cannot be read.
     """
+    folder = folder.resolve()  # "." has no name
     config = _read_template_config(folder)
     layers = {name: _read_template_video(folder, name, config, progress) for name in ("vid", "sdc", "bk", "occ")}
     if absent := [f"{name}.mp4" for name in ("vid", "sdc", "bk") if layers[name] is None]:
