@@ -13,13 +13,15 @@ from torch import Tensor
 
 from ..body.model import BodyModel
 from ..body.raster import interpolate
+from ..body.skeleton import JOINT
 from ..geometry.camera import Camera
 from ..identity.push_pull import push_pull
+from .behind_hands import find_hair_behind_hands, paint_behind_hands
 from .hands import SAME_COLOR, color_distance, convert_to_lab
 from .outline import HAND_JOINTS, FittedPicture
 from .skin import SkinnedMesh, TexturedMesh, unpose
 from .skirt import SkirtMesh
-from .surface import ARM_JOINTS
+from .surface import ARM_JOINTS, ELBOWS
 
 
 # Set on 12 synthetic shots (2026-11-23): worst silhouette IoU 0.933 -> 0.940.
@@ -60,11 +62,16 @@ def make_cloth_layer(
     hands = np.isin(body.face_parts.numpy(), HAND_JOINTS)[raster.face[0].numpy()] & raster.mask[0].numpy()
     small = cv2.resize(colors, (side, side), interpolation=cv2.INTER_AREA)
     missing &= ~find_fingers(missing, hands, small)
+    joints = np.where(raster.mask[0].numpy(), body.face_parts.numpy()[raster.face[0].numpy()], -1)
+    reached = np.isin(joints, [*HAND_JOINTS, *ELBOWS])
+    hair, fingers = find_hair_behind_hands(missing, joints == JOINT["head"], reached)
+    if hair.any() or fingers.any():
+        missing = _keep_pieces(((missing | hair) & ~fingers).astype(np.uint8), LEAST_AREA * matte.sum())
     if not missing.any():
         return None
     weights = interpolate(raster, body.faces, body.weights)[0].numpy()
     beside = np.concatenate([raster.depth[0].numpy()[..., None], weights], 2)
-    covered, arms = raster.mask[0].numpy(), weights[..., ARM_JOINTS].sum(2) > 0.5
+    covered, arms = raster.mask[0].numpy() & ~hair, (weights[..., ARM_JOINTS].sum(2) > 0.5) & ~hair
     bound = _extend_weights(missing, covered, arms, find_sleeves(missing, covered & ~hands, arms, small), beside)
     bound[..., 0] += _tuck_under(missing, raster.depth[0].numpy() / camera.focal) * (bound[..., 0] > 0)
     region = bound[..., 0] > 0
@@ -78,6 +85,8 @@ def make_cloth_layer(
         return None
     rest = unpose(_unproject(place, field[:, 0], camera), weights, transforms, camera)
     alpha = picture.matte
+    if hair.any() or fingers.any():
+        colors, alpha = paint_behind_hands(colors, alpha, missing | covered, missing, (hair & reached) | fingers)
     beside, away = _nearest_vertices(rest, body.template)
     return SkinnedMesh(
         sheet=TexturedMesh(
@@ -110,8 +119,17 @@ def _find_missing(matte: NDArray, covered: NDArray) -> NDArray:
 
     left = (matte & ~covered).astype(np.uint8)
     opened = cv2.morphologyEx(left, cv2.MORPH_OPEN, np.ones((2, 2)))
+    return _keep_pieces(left, LEAST_AREA * matte.sum(), opened > 0)
+
+
+def _keep_pieces(left: NDArray, least: float, opened: NDArray | None = None) -> NDArray:
+    """The pieces of (H, W) uint8 with an area of at least that many pixels, (H, W) bool, some of it in `opened`."""
+    import cv2
+
     labels, stats = cv2.connectedComponentsWithStats(left, connectivity=8)[1:3]
-    kept = (stats[:, cv2.CC_STAT_AREA] >= LEAST_AREA * matte.sum()) & np.isin(np.arange(len(stats)), labels[opened > 0])
+    kept = stats[:, cv2.CC_STAT_AREA] >= least
+    if opened is not None:
+        kept &= np.isin(np.arange(len(stats)), labels[opened])
     kept[0] = False
     return kept[labels]
 

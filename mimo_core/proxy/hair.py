@@ -20,6 +20,7 @@ INNER = 0.75  # of the way from the middle of the head to its sides
 HAIRLINES = (0.05, 0.35)  # quantiles of the height from which hair is looked for
 CROWN = 0.15  # of the way down from the crown that may glow or be outlined
 BESIDE_CHIN, HANGING_RANGE, HANGING_SHARE = 0.15, 56, 0.2  # heights above the chin; levels; share of what is seen there
+HANGING_CLEAR = 0.75  # SURELY_HAIR beside the neck, where hair may be of a second color
 BESIDE_NECK = (0.2, 0.2)  # of the head's width and height: how far beside and below the face hair is looked for
 USUAL_SHARE, USUAL_FADE = 0.5, 0.08  # of all hair's tone far from what is seen; meters over which it comes in
 STRAND_FADE = 0.01  # meters beside seen hair over which strands begin
@@ -103,7 +104,8 @@ def falls_beside_neck(
     ):
         part = np.s_[rows, max(0, int(start)) : max(0, int(end))]
         seen = colors[part][matte[part] > 127]
-        if not len(seen) or _is_tone(seen, tone, baked.colors[face], HANGING_RANGE).mean() < HANGING_SHARE:
+        alike = _is_tone(seen, tone, baked.colors[face], HANGING_RANGE, clear=HANGING_CLEAR)
+        if not len(seen) or alike.mean() < HANGING_SHARE:
             return False
     return True
 
@@ -232,7 +234,9 @@ def _is_colored_like(surface: BodySurface, shown: NDArray, trusted: NDArray, hai
     return np.any([_is_tone(shown[asked], tone, face) for tone in tones], axis=0)
 
 
-def _is_tone(shown: NDArray, tone: NDArray, face: NDArray, levels: float = HAIR_RANGE[1]) -> NDArray:
+def _is_tone(
+    shown: NDArray, tone: NDArray, face: NDArray, levels: float = HAIR_RANGE[1], *, clear: float = SURELY_HAIR
+) -> NDArray:
     """Which colors (N, 3) are within `levels` of a `tone` of hair (3,), and not those of the face (n, 3)."""
     alike = np.abs(shown - tone).mean(1) < levels
     if len(face):
@@ -240,7 +244,7 @@ def _is_tone(shown: NDArray, tone: NDArray, face: NDArray, levels: float = HAIR_
         near = np.flatnonzero(alike)
         lab = convert_to_lab(shown[near])
         to_hair, to_skin = (color_distance(lab, tone) for tone in tones)
-        alike[near] = to_hair < SURELY_HAIR * to_skin
+        alike[near] = to_hair < clear * to_skin
     return alike
 
 

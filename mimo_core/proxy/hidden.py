@@ -18,7 +18,7 @@ from .hair import falls_beside_neck, find_hair, find_hair_end, find_worn_hair, h
 from .hands import LEAST_TEXELS, clean_hands, color_bare_forearms, color_hidden_hands, narrow_face
 from .legs import color_hidden_legs, color_hidden_shoes
 from .prints import PlainFront, find_stray_skin
-from .scalp import find_locks, grow_head
+from .scalp import dim_shine, find_locks, grow_head, soften_edge
 from .stray import find_stray_colors
 from .surface import BodySurface
 from .texture import TRUSTED_SHARE, BakedTexture
@@ -53,10 +53,12 @@ def fill_hidden(
     """
     surface = narrow_face(surface, baked)
     baked = clean_hands(surface, baked)
+    baked = replace(baked, seen=soften_edge(surface, baked.seen))
     trusted = baked.seen > TRUSTED_SHARE
     hair = find_hair(surface, baked.colors, trusted)
     is_long = picture is not None and falls_beside_neck(surface, baked, hair, *picture)
     locks = find_locks(surface, baked.colors, trusted, hair)
+    baked = replace(baked, colors=dim_shine(surface, baked.colors, trusted, hair, is_long=is_long))
     end = find_hair_end(surface, baked.colors, trusted, locks) if len(hair) else None
     worn = find_worn_hair(surface, baked, trusted, locks, end)
     stray = (worn & surface.arms) | find_stray_skin(surface, baked, trusted)
