@@ -22,6 +22,8 @@ OWN_SHARE = 0.1  # of an arm's texels at a height that the other one must confir
 PICTURE_REACH = 0.06  # heights of the picture within which a neighbor's color is looked for
 FINGER_REACH = 0.07  # heights of the picture around hands within which their fingers may lie
 DRESSED_SHARE = 0.6  # of what is seen at a height that must be no skin
+SURELY_OTHER = 2.0  # times SAME_CLOTH from all that a trunk shows: its shadows beside arms are nearer
+BEFORE_CELLS, BEFORE_REACH = 128, 3  # of the picture's height; of them around arms in which their sleeves may lie
 LEAST_SPREAD = 8  # texels, of every SPREAD-th, that are enough to go by
 
 
@@ -30,7 +32,7 @@ def find_stray_colors(surface: BodySurface, baked: BakedTexture, trusted: NDArra
     face = surface.face & trusted
     lab = convert_to_lab(baked.colors)
     skin = np.median(lab[face], 0) if face.sum() >= LEAST_TEXELS else None
-    stray = _find_trunk_on_arms(surface, baked, trusted, lab)
+    stray = _find_trunk_on_arms(surface, baked, trusted, lab) | _find_sleeves_on_trunk(surface, baked, trusted, lab)
     return stray if skin is None else stray | _find_fingers(surface, baked, trusted, lab, skin)
 
 
@@ -57,6 +59,43 @@ def _find_trunk_on_arms(surface: BodySurface, baked: BakedTexture, trusted: NDAr
             )
             stray[arms[mine[known & ~confirmed & like_trunk[mine] & (own[band[mine]] >= OWN_SHARE)]]] = True
     return stray
+
+
+def _find_sleeves_on_trunk(surface: BodySurface, baked: BakedTexture, trusted: NDArray, lab: NDArray) -> NDArray:
+    """Which texels (N,) of the trunk beside arms have the color of an arm and not that of the trunk at their height.
+
+    Sleeves are wider than the fitted arms. `lab` (N, 3) are all colors.
+    """
+    from scipy.spatial import cKDTree
+
+    stray = np.zeros(len(trusted), bool)
+    trunk = np.flatnonzero(trusted & (surface.trunk > 0.5))
+    arms = np.flatnonzero(trusted & surface.arms)[::SPREAD]
+    near = trunk[_is_near_arms(surface, baked.place, trunk)]
+    if not len(near) or len(arms) < LEAST_SPREAD:
+        return stray
+    near = near[_is_beside(baked.place, lab, arms, near)]
+    others = np.setdiff1d(trunk, near)[::SPREAD]
+    if len(near) and len(others) >= LEAST_SPREAD:
+        features = [
+            np.column_stack([lab[texels] * SAME_CLOTH, surface.place[texels, 1] / BAND]) for texels in (others, near)
+        ]
+        alike = cKDTree(features[0]).query_ball_point(features[1], SURELY_OTHER, return_length=True, workers=-1)
+        levels, height = np.sort(surface.place[others, 1]), surface.place[near, 1]
+        total = np.searchsorted(levels, height + BAND) - np.searchsorted(levels, height - BAND)
+        stray[near[(total >= LEAST_SPREAD) & (alike < CONFIRMED_SHARE * total)]] = True
+    return stray
+
+
+def _is_near_arms(surface: BodySurface, place: NDArray, texels: NDArray) -> NDArray:
+    """Which texels (n,) lie near some of the arms on the picture, by cells of `place` (N, 2), (n,) bool."""
+    import cv2
+
+    cells = np.clip(place * BEFORE_CELLS, 0, BEFORE_CELLS - 1).astype(int)
+    covered = np.zeros((BEFORE_CELLS, BEFORE_CELLS), np.uint8)
+    covered[tuple(cells[surface.arms].T)] = 1
+    covered = cv2.dilate(covered, np.ones((2 * BEFORE_REACH + 1,) * 2))
+    return covered[tuple(cells[texels].T)] > 0
 
 
 def _is_beside(place: NDArray, lab: NDArray, source: NDArray, target: NDArray) -> NDArray:
