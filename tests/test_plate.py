@@ -433,7 +433,7 @@ class TestPainting:
         for frame in range(3):
             scan.add(view(wall, 20, 20), busy, None, frame)
         with pytest.raises(Pressed):
-            scan.estimate(stop)
+            scan.estimate().paint(stop)
 
 
 class TestVoidSamples:

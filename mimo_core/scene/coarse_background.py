@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,10 @@ class CoarseBackground:
     surely_still: np.ndarray  # bool: of these, where the body moves so far that colors of theirs tell nothing
     body_lingers: np.ndarray  # bool: the fitted body is there in most frames, hardly moves, and is never far away
 
+    def paint(self, ask: Callable[[], None] = lambda: None) -> CoarseBackground:
+        """The same with what is not known painted. `ask()` may raise to cancel."""
+        return replace(self, picture=paint_unseen(self.picture, ~self.known, ask=ask))
+
     def remove(self, person: np.ndarray, ask: Callable[[], None] = lambda: None) -> CoarseBackground:
         """The plate with pixels (h, w) bool that turned out to be the person painted over. `ask()` may raise."""
         if not (self.known & person).any():
@@ -65,7 +69,9 @@ def estimate_coarse_background(
         scan.add(working.pictures[frame], working.find_hidden(frame), body, frame)
         if canvas.start <= frame < canvas.stop:
             tick(None)
-    return scan.estimate(ask)
+    found = scan.estimate()
+    del scan  # its samples take 66 bytes a pixel of the canvas, and painting as much again
+    return found.paint(ask)
 
 
 class BackgroundScan:
@@ -99,7 +105,8 @@ class BackgroundScan:
             near = dilate_mask(body.silhouette, APART_DISTANCE * self.body_height)
             part.cut(self.apart)[:] += project(near, border=2) == 0
 
-    def estimate(self, ask: Callable[[], None] = lambda: None) -> CoarseBackground:
+    def estimate(self) -> CoarseBackground:
+        """What was seen; the rest of the picture is not painted yet."""
         seen = self.free.count > 0
         typical = self.all.median()
         picture = np.where(seen[..., None], self.free.median(), typical)
@@ -110,7 +117,7 @@ class BackgroundScan:
         stays = (self.covered > COVERED_SHARE * self.frames) & (self.moved.distance() < FREE_TRAVEL * self.body_height)
         stays &= (self.apart <= APART_SHARE * self.frames) & ~surface
         sure = still & (travel > SURE_TRAVEL)
-        return CoarseBackground(paint_unseen(picture, ~known, ask=ask), known, still, sure, stays)
+        return CoarseBackground(picture, known, still, sure, stays)
 
     def _find_still(self, seen: np.ndarray, typical: np.ndarray, travel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pixels whose neighbourhood is one surface of the scene: it never changes, and part of it is surely scene.
