@@ -6,7 +6,7 @@ import torch
 
 from mimo_core.body.skeleton import JOINT
 from mimo_core.identity.identity import Identity
-from mimo_core.proxy.cloth_layer import find_sleeves
+from mimo_core.proxy.cloth_layer import find_skirt_pieces, find_sleeves
 from mimo_core.proxy.hands import clean_hands, narrow_face
 from mimo_core.proxy.hidden import fill_hidden
 from mimo_core.proxy.proxy import Proxy
@@ -158,3 +158,15 @@ class TestSleeves:
         colors[:], missing[15:30, 12:32] = SHIRT, True
         arms[5:15, 20:35] = False
         assert not find_sleeves(missing, covered, arms, colors).any()
+
+    def test_a_wedge_between_a_skirt_and_the_hand_beside_it_is_the_skirt_s(self):
+        covered, hanging, missing = (np.zeros((40, 40), bool) for _ in range(3))
+        covered[5:25, 20:24], hanging[10:, :20] = True, True
+        missing[25:35, 20:26] = True
+        colors = np.tile(SHIRT, (40, 40, 1))
+        np.testing.assert_array_equal(find_skirt_pieces(missing, covered, hanging, colors), missing)
+        colors[missing] = SKIN
+        assert not find_skirt_pieces(missing, covered, hanging, colors).any()
+        colors[:], missing[:] = SHIRT, False
+        missing[10:25, 24:27] = True
+        assert not find_skirt_pieces(missing, covered, hanging, colors).any()

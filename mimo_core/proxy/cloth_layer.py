@@ -54,13 +54,16 @@ def make_cloth_layer(
     side = min(LAYER_SIDE, len(picture.matte))
     camera = picture.camera.resize(side, side)
     matte = cv2.resize(picture.matte, (side, side), interpolation=cv2.INTER_AREA) > 127
+    small = cv2.resize(colors, (side, side), interpolation=cv2.INTER_AREA)
     raster = FittedPicture(matte, camera).raster(vertices, body.faces)
     covered = raster.mask[0].numpy()
-    if skirt is not None:
-        covered = covered | _cover_with(skirt, transforms, camera)
-    missing = _find_missing(matte, covered)
+    if skirt is None:
+        missing = _find_missing(matte, covered)
+    else:
+        hanging = _cover_with(skirt, transforms, camera)
+        missing = _find_missing(matte, covered | hanging)
+        missing &= ~find_skirt_pieces(missing, covered, hanging & matte, small)
     hands = np.isin(body.face_parts.numpy(), HAND_JOINTS)[raster.face[0].numpy()] & raster.mask[0].numpy()
-    small = cv2.resize(colors, (side, side), interpolation=cv2.INTER_AREA)
     missing &= ~find_fingers(missing, hands, small)
     joints = np.where(raster.mask[0].numpy(), body.face_parts.numpy()[raster.face[0].numpy()], -1)
     reached = np.isin(joints, [*HAND_JOINTS, *ELBOWS])
@@ -151,6 +154,26 @@ def find_fingers(missing: NDArray, hands: NDArray, colors: NDArray) -> NDArray:
         piece = labels == label
         is_near = near[piece].mean() > FINGER_SHARE and piece.sum() < hands.sum()
         found |= piece & (is_near and (color_distance(convert_to_lab(colors[piece]), hand) < SAME_COLOR).mean() > 0.5)
+    return found
+
+
+def find_skirt_pieces(missing: NDArray, covered: NDArray, hanging: NDArray, colors: NDArray) -> NDArray:
+    """Which missing pieces (H, W) bool are the rest of a skirt, as the wedge between it and a hand beside it.
+
+    They have its color, in `colors` (H, W, 3), and touch what is `hanging` (H, W) bool of it more than what the body
+    covers.
+    """
+    import cv2
+
+    found = np.zeros_like(missing)
+    labels = cv2.connectedComponents(missing.astype(np.uint8), connectivity=8)[1]
+    for label in range(1, labels.max() + 1):
+        piece = labels == label
+        around = cv2.dilate(piece.astype(np.uint8), np.ones((2 * CONTACT + 1,) * 2)) > 0
+        beside = around & hanging & ~piece
+        if beside.sum() > (around & covered & ~hanging).sum():
+            cloth = np.median(convert_to_lab(colors[beside]), 0)
+            found |= piece & ((color_distance(convert_to_lab(colors[piece]), cloth) < SAME_COLOR).mean() > 0.5)
     return found
 
 
