@@ -148,6 +148,11 @@ class TestRefusals:
         with pytest.raises(InputError, match="is a folder"):
             Clip.from_file(tmp_path)
 
+    def test_a_stream_that_nothing_decodes_is_refused(self, tmp_path):
+        (tmp_path / "a.mp4").write_text("<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>")
+        with pytest.raises(InputError, match="no picture that can be read"):
+            Clip.from_file(tmp_path / "a.mp4")
+
     def test_a_list_of_other_files_is_not_followed(self, tmp_path, clip_file):
         listed = tmp_path / "list.mp4"
         listed.write_text(f"ffconcat version 1.0\nfile {shutil.copy(clip_file, tmp_path / 'a.mp4').name}\n")

@@ -66,8 +66,10 @@ def find_video_stream(container, name: str):
     streams = [stream for stream in container.streams.video if not int(stream.disposition) & ATTACHED_PICTURE]
     if not streams:
         raise InputError(f"{name} has {'sound but ' if container.streams.audio else ''}no video stream. Give a video.")
-    stream = max(streams, key=lambda found: (found.width or 0) * (found.height or 0))  # the first of several
-    if stream.codec_context is None or not stream.width or not stream.height:
+    # Without a decoder a stream has no size.
+    streams = [stream for stream in streams if stream.codec_context is not None and stream.width and stream.height]
+    stream = max(streams, key=lambda found: found.width * found.height, default=None)
+    if stream is None:
         raise InputError(f"{name} has no picture that can be read. Export it again, for example as H.264 mp4.")
     check_size(stream.width, stream.height)
     stream.thread_type = "AUTO"

@@ -71,7 +71,9 @@ def fit_frame_rate(
 
 
 def describe_grid(rate: Fraction, shown: range | array, count: int) -> tuple[str, ...]:
-    """What to say of `count` frames that `fit_frame_rate` put on a grid."""
+    """Notes on `count` frames that `fit_frame_rate` put on a grid."""
+    if count == 1:
+        return ("The clip is one picture.",)
     if isinstance(shown, range):
         return ()
     lost = count - len(set(shown))

@@ -229,7 +229,5 @@ class VideoFile:
             notes.append("The video has an alpha channel; it is ignored.")
         if tally.broken:
             notes.append(f"{tally.broken} of {tally.packets} packets of the video are damaged; they were skipped.")
-        if len(self._stamps) == 1:
-            notes.append("The clip is one picture.")
         notes += describe_grid(self.fps, self._shown, len(self._stamps))
         self.notes = (*notes, *([silence] if silence else []))
