@@ -641,3 +641,4 @@ def test_scenery_at_the_rim_of_what_passes_is_trimmed_and_an_even_part_inside_is
     passes[10:30, 10:40] = still[10:30, 30:50] = still[15:20, 15:20] = True
     left = trim_still(passes, still)
     assert not left[:, 30:].any() and left[10:30, 10:30].all()
+    assert np.array_equal(trim_still(passes, still, 201), passes)  # an even rim of what passes, no ground

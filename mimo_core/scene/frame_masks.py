@@ -21,7 +21,8 @@ from .sprites import ObjectMasks
 from .still_scenery import find_still, trim_still
 
 
-SMALLEST_LOOSE = 1e-3  # of the squared body height: less of what was not tracked and lies beside the body hides nothing
+# Of the squared body height: less of what was not tracked and lies beside the body may be an even part of what passes.
+SMALLEST_LOOSE = 5e-3
 COVERED_REACH = 0.02  # of the body height: so far beyond the fitted body a fixed object may still cover the person
 OBJECT_RIM = 0.03  # of the body height: so far around a tracked object the rest of its piece is its own
 BESIDE_REACH = 0.06  # of the body height: a piece of the person lies so near the fitted body, or is somebody else's
@@ -87,10 +88,12 @@ def assign_owners(
             # Where the object itself was tracked, what else hangs on to it in the person's colors is the person.
             rim = dilate_mask(tracked, OBJECT_RIM * working.body_height)
             passes &= rim | ~own_colored
-        loose = passes & ~tracked & ~guessed & (hints & BODY_SHAPE == 0)
+        # Where the plate is right, what differs from it a little may still be like the frames before and after.
+        loose = passes & ~tracked & ~guessed & (hints & BODY_SHAPE == 0) & (hints & ALL_APART > 0)
         standing = np.zeros_like(passes)
-        if loose.sum() > SMALLEST_LOOSE * working.body_height**2:
-            standing = passes & ~trim_still(passes, loose & find_still(working, frame, box))
+        least = SMALLEST_LOOSE * working.body_height**2
+        if not tracked.any() and loose.sum() > least:
+            standing = passes & ~trim_still(passes, loose & find_still(working, frame, box), least)
         passes &= ~standing
         passes |= tracked
         gone = np.isin(number, removed.get(frame, []))

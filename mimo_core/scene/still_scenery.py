@@ -36,8 +36,8 @@ def find_still(working: WorkingClip, frame: int, box: Box) -> np.ndarray:
     return cv2.medianBlur((known & ~unsteady).astype(np.uint8), SPECK_SIDE) > 0
 
 
-def trim_still(passes: np.ndarray, still: np.ndarray) -> np.ndarray:
-    """What passes (h, w) bool without the parts of its rim that hold `still` (h, w) bool.
+def trim_still(passes: np.ndarray, still: np.ndarray, least: float = 0) -> np.ndarray:
+    """What passes (h, w) bool without the parts of its rim, of `least` pixels, that hold `still` (h, w) bool.
 
     What does so inside it is an even part of a thing that moves.
     """
@@ -47,5 +47,6 @@ def trim_still(passes: np.ndarray, still: np.ndarray) -> np.ndarray:
     count, label = cv2.connectedComponents(gone.astype(np.uint8), connectivity=4)
     outside = cv2.dilate((~passes).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     is_rim = np.bincount(label[gone & outside], minlength=count) > 0
+    is_rim &= np.bincount(label.reshape(-1), minlength=count) >= least
     is_rim[0] = False
     return passes & ~is_rim[label]
