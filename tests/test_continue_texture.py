@@ -58,6 +58,22 @@ class TestContinueTexture:
         assert (filled[:, 0] - filled[:, 1] < 60).all()
         assert filled.std(0).mean() > 1.5  # the wall's grain is there
 
+    @pytest.mark.parametrize("rows", [200, 201, 203, 207])
+    def test_a_hole_goes_on_to_the_border_of_the_picture_in_the_same_colors(self, rows):
+        curtain, _ = make_curtain()
+        curtain = np.resize(curtain, (rows, *curtain.shape[1:]))
+        hole = np.zeros(curtain.shape[:2], bool)
+        hole[60:, 50:109] = True
+        filled = fill(curtain, hole).astype(int)
+        assert abs(filled[-1, 50:109].mean() - filled[-12:-8, 50:109].mean()) < 8
+
+    def test_a_hole_beside_what_is_not_known_either_does_not_turn_dark_there(self):
+        curtain, hole = make_curtain()
+        known = ~hole
+        known[40:180, 105:125] = False
+        filled = continue_texture(curtain, hole, known)
+        assert filled[60:160, 100:105].min() > curtain[60:160].min() - 15
+
     def test_a_lamp_that_ends_at_the_hole_fades_into_it(self):
         """It is no part of the wall that goes on there; cut off at the steps of an outline it would catch the eye."""
         wall = np.random.default_rng(0).normal((90, 85, 80), 2, (140, 200, 3)).clip(0, 255).astype(np.uint8)

@@ -6,7 +6,7 @@ import numpy as np
 
 from .fields import extrapolate_field
 from .fill_patches import fill_patches
-from .filters import average_colors, channel_maximum
+from .filters import LEAST_WEIGHT, average_colors, channel_maximum
 from .gradient_blend import EDGE_LEVELS, blend_gradients
 from .offset_labels import OffsetLabels
 from .patch_offsets import describe_pixels, find_offsets
@@ -162,14 +162,16 @@ def _join_pieces(picture: np.ndarray, labels: OffsetLabels, ask) -> np.ndarray:
 def _soften_rim(picture: np.ndarray, hole: np.ndarray, known: np.ndarray) -> np.ndarray:
     """A filled picture (h, w, 3) float32 in which things that end at the rim of the hole fade into it.
 
-    Gradients do not join them (`EDGE_LEVELS`), so they would end in the steps of the hole's outline.
+    Gradients do not join them (`EDGE_LEVELS`), so they would end in the steps of the hole's outline. Where the hole
+    ends with the picture, or at what is not known either, nothing tells what is there, and it stays.
     """
     import cv2
 
-    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    depth = cv2.distanceTransform((~known).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)  # to what is known
+    is_told = cv2.GaussianBlur(known.astype(np.float32), (0, 0), RIM_SIGMA) >= LEAST_WEIGHT
     away = average_colors(picture, known, RIM_SIGMA) - picture
     share = ((channel_maximum(np.abs(away)) - 0.5 * EDGE_LEVELS) / (0.5 * EDGE_LEVELS)).clip(0, 1)
-    share *= (hole & (depth <= 3 * RIM_SIGMA)) * np.exp(-np.maximum(depth - 1, 0) / RIM_SIGMA)
+    share *= (hole & is_told & (depth <= 3 * RIM_SIGMA)) * np.exp(-np.maximum(depth - 1, 0) / RIM_SIGMA)
     return picture + share[..., None] * away
 
 

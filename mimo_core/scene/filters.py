@@ -11,6 +11,7 @@ import numpy as np
 SHADOW = 0.3  # the person's shadow darkens the plate at most so much
 SHADOW_NOISE = 3.0  # levels by which sensor noise makes the darkening vary
 SHADOW_TEXTURE = 2.0  # weight of its other variation
+LEAST_WEIGHT = 1e-3  # of the pixels around, whose colors are averaged
 WIDE_SIGMA = 24.0  # pixels: wider averages are taken at a smaller size
 LARGEST_DISC = 24.0  # pixels: masks are dilated by larger discs by their distances, which takes as long for any disc
 
@@ -169,10 +170,13 @@ def plate_distance(picture: np.ndarray, plate: np.ndarray, reach: int = 1) -> np
 
 
 def average_colors(picture: np.ndarray, counted: np.ndarray, sigma: float) -> np.ndarray:
-    """The average of a picture (h, w, 3) over the pixels `counted` (h, w) bool within some `sigma` pixels."""
+    """The average of a picture (h, w, 3) over the pixels `counted` (h, w) bool within some `sigma` pixels.
+
+    It goes to black where these have less than LEAST_WEIGHT of all.
+    """
     weight = counted.astype(np.float32)
     total = _blur_widely(picture * weight[..., None], sigma)
-    return total / np.maximum(_blur_widely(weight, sigma), 1e-3)[..., None]
+    return total / np.maximum(_blur_widely(weight, sigma), LEAST_WEIGHT)[..., None]
 
 
 def _blur_widely(values: np.ndarray, sigma: float) -> np.ndarray:
