@@ -122,6 +122,15 @@ class TestMatte:
         cut[int(rows[0] * 0.35 + rows[-1] * 0.65) :] = 0
         assert overlap(refine_matte(photograph.image, cut), photograph.mask) > 0.95
 
+    def test_a_sea_and_a_beach_in_plain_colors_are_no_part_of_the_person(self, photograph):
+        share = photograph.mask[..., None] / 255
+        beach = np.full(photograph.image.shape, (110, 170, 240), np.uint8)
+        beach[200:206], beach[206:] = (250, 250, 250), (225, 215, 190)
+        beach[296:308, 60:260] = (60, 70, 90)
+        picture = (photograph.image * share + beach * (1 - share)).astype(np.uint8)
+        matte = refine_matte(picture, photograph.mask)
+        assert overlap(matte, photograph.mask) > 0.93
+
     def test_before_a_busy_wall_the_network_decides(self, photograph):
         noise = np.random.default_rng(0).integers(0, 255, photograph.image.shape, np.uint8)
         inside = photograph.mask[..., None] > 127
