@@ -4,8 +4,9 @@ import numpy as np
 
 from mimo_core.body.model import free_body
 from mimo_core.proxy.behind_hands import find_hair_behind_hands, paint_behind_hands
-from mimo_core.proxy.scalp import grow_head, soften_edge
+from mimo_core.proxy.scalp import dim_shine, grow_head, soften_edge
 from mimo_core.proxy.surface import load_surface
+from mimo_core.proxy.texture import BakedTexture
 
 
 SIDE = 96
@@ -68,8 +69,20 @@ class TestSidesOfTheHead:
         assert (colors[before].mean(1) > 120).mean() > 0.85
 
     def test_what_is_seen_ends_softly_at_the_sides_and_nowhere_else(self):
-        surface, _, _, trusted, _ = see_front(0.85)
-        seen = trusted.astype(np.float32)
-        soft = soften_edge(surface, seen)
+        surface, shown, _, trusted, _ = see_front(0.85)
+        baked = BakedTexture(shown, trusted.astype(np.float32), surface.place[:, :2])
+        soft, seen = soften_edge(surface, baked), baked.seen
         assert np.array_equal(soft[surface.sideways < 0.6], seen[surface.sideways < 0.6])
         assert ((soft > 0.05) & (soft < 0.95)).any() and (soft <= seen).all()
+
+    def test_a_side_that_the_picture_shows_from_the_front_keeps_its_edge_and_its_light(self):
+        surface, shown, angle, trusted, hair = see_front(9.0)
+        shown[(surface.head > 0.5) & (angle > 0.75) & (surface.place[:, 0] > 0)] = 250  # shine on one cheek
+        slanted, profile = (
+            BakedTexture(shown, trusted.astype(np.float32), surface.place[:, :2], None, np.full_like(angle, cosine))
+            for cosine in (0.1, 0.9)
+        )
+        assert np.array_equal(soften_edge(surface, profile), profile.seen)
+        assert np.array_equal(dim_shine(surface, profile, trusted, hair, is_long=False), shown)
+        assert (soften_edge(surface, slanted) < slanted.seen).any()
+        assert (dim_shine(surface, slanted, trusted, hair, is_long=False) < shown - 20).any()

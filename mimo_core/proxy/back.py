@@ -27,7 +27,8 @@ def add_back_view(
     behind = bake_texture(atlas, move_onto_contour(turned, view), free_body().faces, view, unmix_colors(picture, matte))
     share = np.where(behind.seen > front.seen, behind.seen / np.maximum(behind.seen + front.seen, 1e-6), 0)[:, None]
     colors = behind.colors * share + front.colors * (1 - share)
-    return BakedTexture(colors, np.maximum(front.seen, behind.seen), front.place, front.beside_arm)
+    facing = np.maximum(front.facing, behind.facing)
+    return BakedTexture(colors, np.maximum(front.seen, behind.seen), front.place, front.beside_arm, facing)
 
 
 def _turn_around(vertices: Tensor) -> Tensor:

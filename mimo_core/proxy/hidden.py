@@ -53,12 +53,12 @@ def fill_hidden(
     """
     surface = narrow_face(surface, baked)
     baked = clean_hands(surface, baked)
-    baked = replace(baked, seen=soften_edge(surface, baked.seen))
+    baked = replace(baked, seen=soften_edge(surface, baked))
     trusted = baked.seen > TRUSTED_SHARE
     hair = find_hair(surface, baked.colors, trusted)
     is_long = picture is not None and falls_beside_neck(surface, baked, hair, *picture)
     locks = find_locks(surface, baked.colors, trusted, hair)
-    baked = replace(baked, colors=dim_shine(surface, baked.colors, trusted, hair, is_long=is_long))
+    baked = replace(baked, colors=dim_shine(surface, baked, trusted, hair, is_long=is_long))
     end = find_hair_end(surface, baked.colors, trusted, locks) if len(hair) else None
     worn = find_worn_hair(surface, baked, trusted, locks, end)
     stray = (worn & surface.arms) | find_stray_skin(surface, baked, trusted)

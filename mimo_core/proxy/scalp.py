@@ -10,6 +10,7 @@ from .coarse import measure_distances
 from .hair import OTHER_HUE, blend_nearest, comb_hair
 from .hands import LEAST_TEXELS, SAME_COLOR, color_distance, convert_to_lab
 from .surface import EAR_RADIUS, HAIRLINE_FADE, BodySurface
+from .texture import BakedTexture
 
 
 EVIDENCE_REACH = 0.01  # meters from what is seen at which it counts as much as where hair grows on most heads
@@ -19,6 +20,7 @@ BELOW_EAR, BEFORE_EAR = 0.06, 0.04  # meters from an ear's middle within which h
 BRIGHTEST_LOCK = 2.4  # times the hair's usual brightness: beyond it is what shines through or behind
 ROW, ROWS_BLUR = 0.006, 4  # meters of height that are asked together; such rows around that count
 EDGE = 0.003  # of the texture's side: over which what is seen of a head ends
+SLANT = (0.15, 0.5)  # cosines to the line of sight; below 0.6 a lit cheek turned gray before ears (2026-11-28)
 SIDE_OF_FACE = (0.65, 0.9)  # sines of the angle between a head's front, which keeps its light, and its side
 BLEACHED, PALE = 18.0, (0.65, 0.25)  # of Lab's lightness above the face's; of its chroma
 DIMMED = 0.7  # of the way to the face's color
@@ -38,38 +40,45 @@ def find_locks(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDA
     return np.union1d(hair, other[_is_shaded_hair(surface, shown, trusted, other, shown[hair])])
 
 
-def soften_edge(surface: BodySurface, seen: NDArray) -> NDArray:
+def soften_edge(surface: BodySurface, baked: BakedTexture) -> NDArray:
     """How far texels are seen, (N,) 0 to 1: at a head's sides it ends softly, and specks count for nothing."""
     import cv2
 
-    side = surface.atlas.side
+    seen, side = baked.seen, surface.atlas.side
     radius = max(1, round(EDGE * side))
     picture = surface.atlas.picture(seen[:, None].astype(np.float32)).reshape(side, side)
     soft = cv2.GaussianBlur(picture, (0, 0), radius)[surface.atlas.row.numpy(), surface.atlas.column.numpy()]
     softer = np.minimum(seen, np.clip(2 * soft - 1, 0, 1))
-    aside = _face_aside(surface)
+    aside = _find_sides(surface, baked.facing)
     return (softer * aside + seen * (1 - aside)).astype(seen.dtype)
 
 
-def _face_aside(surface: BodySurface) -> NDArray:
-    """How far texels are on a head's sides, (N,) 0 to 1."""
+def _find_sides(surface: BodySurface, facing: NDArray | None) -> NDArray:
+    """How far texels are on a head's sides that the picture shows at a slant, by `facing` (N,) cosines; (N,) 0 to 1.
+
+    A side that it shows from the front is seen as well as any face.
+    """
     low, high = SIDE_OF_FACE
-    return np.clip((surface.sideways - low) / (high - low), 0, 1) * (surface.head > 0.5)
+    aside = np.clip((surface.sideways - low) / (high - low), 0, 1) * (surface.head > 0.5)
+    if facing is None:
+        return aside
+    low, high = SLANT
+    return np.minimum(aside, np.clip((high - facing) / (high - low), 0, 1))
 
 
-def dim_shine(surface: BodySurface, shown: NDArray, trusted: NDArray, hair: NDArray, *, is_long: bool) -> NDArray:
-    """Colors (N, 3) as `shown`, but calm where light from aside bleaches a head's sides.
+def dim_shine(surface: BodySurface, baked: BakedTexture, trusted: NDArray, hair: NDArray, *, is_long: bool) -> NDArray:
+    """The baked colors (N, 3), but calm where light from aside bleaches a head's sides.
 
     Such light belongs to one view: on a head that turns it is a patch. `hair` (n,) are texels of usual hair.
     """
-    face = np.flatnonzero(surface.face & trusted)
+    shown, face = baked.colors, np.flatnonzero(surface.face & trusted)
     if len(face) < LEAST_TEXELS:
         return shown
     tone = np.median(shown[face], 0)
     lab, own = convert_to_lab(shown), convert_to_lab(tone[None])[0]
     chroma = lab[:, 1:] @ own[1:] / max(float(own[1:] @ own[1:]), 1.0)
     bleached = np.clip((lab[:, 0] - own[0]) / BLEACHED - 1, 0, 1) * np.clip((PALE[0] - chroma) / PALE[1], 0, 1)
-    aside = _face_aside(surface)
+    aside = _find_sides(surface, baked.facing)
     bare = np.minimum(1 - surface.scalp, 1 - surface.covered if is_long else 1)
     dimmed = _mix(shown, tone, DIMMED * bleached * aside * bare)
     if not len(hair):

@@ -32,13 +32,15 @@ class BakedTexture:
     """Colours (N, 3) float32 of N texels, how far each was seen, (N,) 0..1, and where on the picture they lie.
 
     `place` (N, 2) is in heights of the picture, x and y. `beside_arm` (N,) bool is the trunk's rim next to an arm,
-    on which a sleeve or an arm that is thicker than the fitted one lies; None for nowhere.
+    on which a sleeve or an arm that is thicker than the fitted one lies; None for nowhere. `facing` (N,) are
+    cosines between surface and line of sight; None where they are not known.
     """
 
     colors: NDArray
     seen: NDArray
     place: NDArray
     beside_arm: NDArray | None = None
+    facing: NDArray | None = None
 
 
 def unmix_colors(picture: NDArray, matte: NDArray) -> NDArray:
@@ -74,7 +76,7 @@ def bake_texture(
     seen *= arms | (_distance_from(raster, HAND_JOINTS, x, y) > margin)
     beside_arm = (surface.trunk > 0.5) & (surface.sideways > SIDE_SINE)
     beside_arm &= _distance_from(raster, ARM_JOINTS, x, y) <= ARM_EDGE * len(picture.matte)
-    return BakedTexture(np.clip(sampled, 0, 255), seen, pixels / len(picture.matte), beside_arm)
+    return BakedTexture(np.clip(sampled, 0, 255), seen, pixels / len(picture.matte), beside_arm, facing.numpy())
 
 
 def _weigh_facing(facing: NDArray, face: NDArray) -> NDArray:
