@@ -54,20 +54,23 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], *, work
 
 
 def _keep_mode(executor: ThreadPoolExecutor) -> Callable[..., Future]:
-    """`submit` of an executor whose threads have the caller's context variables and inference mode."""
-    mode = torch.is_inference_mode_enabled()
+    """`submit` of an executor whose threads have the caller's context variables and torch's modes of the caller."""
+    mode, learns = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
 
     def call(function: Callable, *given):
-        with torch.inference_mode(mode):
+        with torch.inference_mode(mode), torch.set_grad_enabled(learns):
             return function(*given)
 
     return lambda *given: executor.submit(copy_context().run, call, *given)
 
 
 def _take(future: Future):
-    while not wait([future], timeout=WAIT_SECONDS).done:
-        pass
-    return future.result()
+    try:
+        while not wait([future], timeout=WAIT_SECONDS).done:
+            pass
+        return future.result()
+    finally:
+        del future  # what it raises would hold it, and so itself and open files, until garbage is collected
 
 
 def _cancel(waiting: Iterable[Future]) -> None:

@@ -1,6 +1,8 @@
 """Threads that work ahead: the same results in the same order, and nothing left behind."""
 
+import gc
 import threading
+import weakref
 from contextvars import ContextVar
 
 import pytest
@@ -56,6 +58,43 @@ class TestReading:
                 ("7", [1.0, 1.0]),
                 ("7", [2.0, 2.0]),
             ]
+
+
+    def test_the_threads_learn_no_more_than_who_reads(self):
+        weight = torch.ones(1, requires_grad=True)
+        with torch.no_grad():
+            assert [made.requires_grad for made in read_ahead(weight * 2 for _ in range(2))] == [False, False]
+        assert [made.requires_grad for made in read_ahead(weight * 2 for _ in range(2))] == [True, True]
+
+    @pytest.mark.parametrize("is_cancelled", [False, True])
+    def test_what_was_open_is_let_go_of_once_an_error_is_caught(self, is_cancelled):
+        class File:
+            pass
+
+        files = []
+
+        def make():
+            file = File()
+            files.append(weakref.ref(file))
+            yield 1
+            if not is_cancelled:
+                raise InterruptedError(file)
+            yield 2
+
+        def read():
+            for _ in read_ahead(make()):
+                if is_cancelled:
+                    raise InterruptedError("by who reads")
+
+        gc.collect()
+        gc.disable()
+        try:
+            with pytest.raises(InterruptedError):
+                read()
+            assert files[0]() is None
+            assert count_threads() == 0
+        finally:
+            gc.enable()
 
 
 class TestMapping:
