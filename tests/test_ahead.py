@@ -59,7 +59,6 @@ class TestReading:
                 ("7", [2.0, 2.0]),
             ]
 
-
     def test_the_threads_learn_no_more_than_who_reads(self):
         weight = torch.ones(1, requires_grad=True)
         with torch.no_grad():
