@@ -275,6 +275,11 @@ class TestEncodeIdentity:
         identity = encode_identity(np.random.default_rng(0).random((64, 64)).astype(np.float32))
         assert (identity.matte == 255).all() and "mask" in identity.notes[-1]
 
+    def test_a_picture_of_one_color_is_not_said_to_have_a_busy_background(self):
+        identity = encode_identity(np.full((64, 48, 3), 255, np.uint8))
+        assert (identity.matte[:, 32] == 255).any() and "not plain" not in " ".join(identity.notes)
+        assert "Nothing stands out" in identity.notes[-1]
+
     def test_a_head_and_shoulders_say_what_is_assumed(self, photograph):
         top = int(np.flatnonzero(photograph.mask.any(1))[0])
         identity = encode_identity(make_character_picture(3, size=900).image[top:380, 250:650])
