@@ -94,8 +94,9 @@ def _copy_stand_ins(
     target = np.flatnonzero((baked.seen < 1) & (surface.head < 0.9))
     if not len(source) or not len(target):
         return
-    # On such rows of places a tree without tight boxes is three times as fast.
-    tree = cKDTree(surface.along(source), compact_nodes=False, balanced_tree=False)
+    # On such rows of places a tree without tight boxes is three times as fast, and one of large leaves where much of a
+    # limb is missing (0.7 s, now 0.4 s).
+    tree = cKDTree(surface.along(source), leafsize=64, compact_nodes=False, balanced_tree=False)
     distance, nearest = tree.query(surface.along(target, inwards=INWARD_SHARE), eps=0.3, workers=-1)
     ask()
     face = baked.colors[surface.face & trusted]

@@ -24,6 +24,7 @@ FINGER_REACH = 0.07  # heights of the picture around hands within which their fi
 DRESSED_SHARE = 0.6  # of what is seen at a height that must be no skin
 SURELY_OTHER = 2.0  # times SAME_CLOTH from all that a trunk shows: its shadows beside arms are nearer
 BEFORE_CELLS, BEFORE_REACH = 128, 3  # of the picture's height; of them around arms in which their sleeves may lie
+ASKED_SPREADS = (32, 8, 2, 1)  # of a trunk's texels, one after the other: where some are enough, all are
 LEAST_SPREAD = 8  # texels, of every SPREAD-th, that are enough to go by
 
 
@@ -77,13 +78,16 @@ def _find_sleeves_on_trunk(surface: BodySurface, baked: BakedTexture, trusted: N
     near = near[_is_beside(baked.place, lab, arms, near)]
     others = np.setdiff1d(trunk, near)[::SPREAD]
     if len(near) and len(others) >= LEAST_SPREAD:
-        features = [
-            np.column_stack([lab[texels] * SAME_CLOTH, surface.place[texels, 1] / BAND]) for texels in (others, near)
-        ]
-        alike = cKDTree(features[0]).query_ball_point(features[1], SURELY_OTHER, return_length=True, workers=-1)
         levels, height = np.sort(surface.place[others, 1]), surface.place[near, 1]
         total = np.searchsorted(levels, height + BAND) - np.searchsorted(levels, height - BAND)
-        stray[near[(total >= LEAST_SPREAD) & (alike < CONFIRMED_SHARE * total)]] = True
+        near, total = near[total >= LEAST_SPREAD], total[total >= LEAST_SPREAD]
+        features = np.column_stack([lab[others] * SAME_CLOTH, surface.place[others, 1] / BAND])
+        for spread in ASKED_SPREADS:
+            asked = np.column_stack([lab[near] * SAME_CLOTH, surface.place[near, 1] / BAND])
+            alike = cKDTree(features[::spread]).query_ball_point(asked, SURELY_OTHER, return_length=True, workers=-1)
+            few = alike < CONFIRMED_SHARE * total
+            near, total = near[few], total[few]
+        stray[near] = True
     return stray
 
 
