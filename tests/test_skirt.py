@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mimo_core.identity.identity import Identity
-from mimo_core.proxy.skirt import SkirtMesh, _measure_skirt
+from mimo_core.proxy.skirt import SkirtMesh
+from mimo_core.proxy.skirt_outline import measure_skirt
 from tests.test_proxy import BODY, CAMERA, SIDE, bake, identity_of, motion_of, overlap, person, rendered
 
 
@@ -159,6 +160,6 @@ class TestSkirt:
         whole = identity_of(person())
         nothing = np.zeros((SIDE, SIDE), bool)
         naked = CAMERA.view(BODY.pose(person()).vertices)[0]
-        assert _measure_skirt(BODY, naked, whole.matte > 127, ~nothing, CAMERA) is None
+        assert measure_skirt(BODY, naked, whole.matte > 127, ~nothing, CAMERA) is None
         above = naked + torch.tensor([0.0, -6.0, 0.0])
-        assert _measure_skirt(BODY, above, whole.matte > 127, nothing, CAMERA) is None
+        assert measure_skirt(BODY, above, whole.matte > 127, nothing, CAMERA) is None
