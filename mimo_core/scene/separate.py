@@ -23,7 +23,7 @@ Passes 2 to 9 run once a canvas: a stretch of frames that one still picture plan
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,8 +32,7 @@ from ..body.person import Person
 from ..errors import InputError
 from ..geometry.box import Box
 from ..media.clip import Clip, Masks, join_masks
-from ..media.letterbox import crop_layer, find_picture, pad_masks
-from ..media.store import FrameStore
+from ..media.letterbox import crop_layer, find_picture
 from ..motion.motion import Motion
 from ..motion.seen import IN_FRONT
 from ..progress import Progress, scale_progress, silent
@@ -42,7 +41,7 @@ from .background import FAINT_ALPHA, HOLE_REACH, Background, collect_background
 from .brief_pieces import find_lasting_masks
 from .camera_motion import check_camera
 from .canvas import BackgroundCanvas, make_canvas, plan_canvases
-from .carried_shapes import WHOLE_SHARE, CarriedShapes, find_carried_shapes
+from .carried_shapes import find_carried_shapes
 from .coarse_background import estimate_coarse_background
 from .depth import find_nearer
 from .depth_order import find_ranks
@@ -58,7 +57,7 @@ from .letters import Letters
 from .overrides import Overrides, fit_overrides
 from .refine_edges import guide_edges, refine_mask, refine_occluder, smooth_along_edges
 from .scene import Scene, ScenePeople
-from .scene_statistics import SceneStatistics
+from .separated_clip import FinishedFrame, SeparatedClip
 from .sprites import ObjectMasks
 from .track_objects import track_objects
 
@@ -108,7 +107,7 @@ def separate_scene(
     is_of_several = motion is not None and len(motion.people) > 1
     tick = _Ticker(progress, (TICKS + seeks_letters + PEOPLE_TICKS * is_of_several) * len(clip))
     picture = find_picture(clip, tick.ask)
-    result = _Result(clip, picture or Box(0, 0, clip.width, clip.height), overrides)
+    result = SeparatedClip(clip, picture or Box(0, 0, clip.width, clip.height), overrides)
     others = _read_others(motion)
     if picture is not None:
         motion = crop_motion(motion, clip, picture)
@@ -266,10 +265,10 @@ def _finish_frames(
     overrides: Overrides,
     edge: int,
     letters: Letters | None,
-) -> Iterator[tuple[np.ndarray, _FinishedFrame]]:
+) -> Iterator[tuple[np.ndarray, FinishedFrame]]:
     """Each frame of a canvas, and the same taken apart."""
 
-    def finish(at: tuple[int, np.ndarray]) -> tuple[np.ndarray, _FinishedFrame]:
+    def finish(at: tuple[int, np.ndarray]) -> tuple[np.ndarray, FinishedFrame]:
         found = find_lasting_masks(masks, at[0], working.body_height)
         return at[1], _finish_frame(*at, working, found, background, overrides, edge, letters)
 
@@ -287,12 +286,12 @@ def _finish_frame(
     overrides: Overrides,
     edge: int,
     letters: Letters | None,
-) -> _FinishedFrame:
+) -> FinishedFrame:
     """Passes 8 and 9 on one frame: its masks at full size, and its plate."""
     import cv2
 
     if masks is None:
-        return _FinishedFrame(frame)
+        return FinishedFrame(frame)
     step = working.clip.width / working.size[0], working.clip.height / working.size[1]
     box = masks.box.scaled(*step, working.clip.height, working.clip.width)
     here = box.cut(source)
@@ -312,7 +311,7 @@ def _finish_frame(
         whole = cv2.resize(working.others[frame], hole.shape[::-1], interpolation=cv2.INTER_NEAREST)
         hole &= (whole == 0) | (whole == IN_FRONT)
     if not hole.any():
-        return _FinishedFrame(frame, box, occluder)
+        return FinishedFrame(frame, box, occluder)
     if background is not None:
         front = np.zeros(source.shape[:2], np.uint8)
         box.cut(front)[:] = occluder
@@ -321,7 +320,7 @@ def _finish_frame(
     else:
         plate = np.where(box.cut(hole)[..., None], box.cut(overrides.plate[frame]), here)
         patch = FilledPatch(box, plate, 1, 0)
-    return _FinishedFrame(frame, box, occluder, person, patch, reach)
+    return FinishedFrame(frame, box, occluder, person, patch, reach)
 
 
 def _find_occluder(
@@ -357,125 +356,3 @@ class _Ticker:
     def ask(self, preview: np.ndarray | None = None) -> None:
         """Report again where the work is, which lets the caller cancel."""
         self.progress(min(self.done, self.total), self.total, preview)
-
-
-@dataclass(frozen=True, eq=False)
-class _FinishedFrame:
-    """A frame taken apart. Without a `patch` nobody is removed, but something may pass in front."""
-
-    frame: int
-    box: Box | None = None  # of the layers
-    occluder: np.ndarray | None = None  # (h, w) uint8
-    person: np.ndarray | None = None  # (h, w) uint8
-    patch: FilledPatch | None = None
-    reach: float = 0.0  # pixels of the hole beyond the person
-
-
-@dataclass
-class _Result:
-    """The finished frames, in temporary files."""
-
-    clip: Clip
-    picture: Box  # of each frame, between the bars that a film may have
-    overrides: Overrides  # of the size of the clip
-    patches: _PatchStore = field(default_factory=lambda: _PatchStore())
-    people: _PatchStore = field(default_factory=lambda: _PatchStore())
-    occluders: _PatchStore = field(default_factory=lambda: _PatchStore())
-    statistics: SceneStatistics = field(default_factory=SceneStatistics)
-    lost_held: bool = False  # what is held was to be kept, but could not be told from the person
-    carried: CarriedShapes | None = None  # how what is carried is seen, if it was to be kept
-    is_diffuse: bool = False  # some background was too little seen to be painted
-
-    def add(self, one: _FinishedFrame) -> None:
-        """Take in the next frame. One without a person stays as it is; what passes in front may hide all of them."""
-        box, patch = self._place(one.box), one.patch
-        self.occluders.append(box, one.occluder)
-        if patch is None:
-            self.patches.append(None, None)
-            self.people.append(None, None)
-            self.statistics.count_nobody(one.frame)
-            return
-        self.patches.append(self._place(patch.box), patch.pixels)
-        self.people.append(box, one.person)
-        self.statistics.count(one.frame, patch, one.person, one.occluder, one.reach)
-
-    def _place(self, box: Box | None) -> Box | None:
-        """A box of the picture in pixels of the clip."""
-        return box and Box(*(side + corner for side, corner in zip(box, self.picture[:2] * 2, strict=True)))
-
-    @property
-    def has_bars(self) -> bool:
-        return self.picture != (0, 0, self.clip.width, self.clip.height)
-
-    def pad(self, masks: Masks, value: int = 0) -> Masks:
-        """Masks of the picture, or their part in it, with `value` on the bars."""
-        clip, picture = self.clip, self.picture
-        if not self.has_bars:
-            return masks
-        if (masks.width, masks.height) == (clip.width, clip.height):
-            masks = crop_layer(masks, picture)
-        return pad_masks(masks, picture, clip.height, clip.width, value)
-
-    def scene(self, working: WorkingClip) -> Scene:
-        """The layers of the clip. Bars are in front of everybody, so nothing is drawn on them."""
-        clip, overrides = self.clip, self.overrides
-        empty = Masks.constant(0, len(clip), clip.height, clip.width)
-        blank = empty[0]
-        person = overrides.person or empty.derive(lambda index: self.people.paste(index, blank.copy()))
-        occluder = overrides.occluder or empty.derive(lambda index: self.occluders.paste(index, blank.copy()))
-        return Scene(
-            source=clip,
-            plate=clip.derive(lambda index: self.patches.paste(index, clip[index])),
-            person=self.pad(person),
-            occluder=self.pad(occluder, 255),
-            report=self.statistics.report(working.path, (*overrides.notes, *self._notes(working))),
-        )
-
-    def _notes(self, working: WorkingClip) -> list[str]:
-        bars = "The picture lies between black bars, on which nothing is drawn."
-        notes = [bars] * self.has_bars
-        notes += [
-            f"The shot is cut at frame {frame}: what lies behind the person is taken from each side alone."
-            for frame in working.cuts
-        ]
-        if self.carried is not None:
-            notes.append(self._describe_carried(self.carried))
-        elif self.lost_held:
-            notes.append(
-                "What the person holds could not be told from them in many frames and is removed with them. "
-                "Give an occluder mask to keep it in front."
-            )
-        if self.is_diffuse:
-            notes.append(
-                "Most of what is behind the person was seen in no frame and is filled with a soft color. "
-                "Give a plate to choose what is there."
-            )
-        return notes
-
-    def _describe_carried(self, shapes: CarriedShapes) -> str:
-        if shapes.is_whole:
-            return (
-                f"What the person carries is seen whole in {shapes.whole_share:.0%} of the frames and stays in front. "
-                "Set held_things to remove to take it away with them."
-            )
-        return (
-            f"What the person carries is seen whole in {shapes.whole_share:.0%} of the frames, too few to stay "
-            f"({WHOLE_SHARE:.0%}), and is removed with them. Give an occluder mask to keep it in front."
-        )
-
-
-class _PatchStore:
-    """Parts of frames, one per frame, in a temporary file."""
-
-    def __init__(self):
-        self.store, self.boxes = FrameStore(), []
-
-    def append(self, box: Box | None, pixels: np.ndarray | None) -> None:
-        self.boxes.append(box)
-        self.store.append(np.zeros((1, 1), np.uint8) if pixels is None else pixels)
-
-    def paste(self, index: int, picture: np.ndarray) -> np.ndarray:
-        """`picture` with the part of a frame in its place, changed in place."""
-        if self.boxes[index] is not None:
-            self.boxes[index].cut(picture)[:] = self.store[index]
-        return picture
