@@ -15,12 +15,11 @@ from threading import Lock
 import numpy as np
 
 from ..ahead import map_ahead
-from ..body.model import free_body
 from ..geometry.box import Box
 from ..media.store import FrameStore
 from ..motion.motion import Motion
 from .camera_motion import CameraPath
-from .depth_order import measure_distances
+from .carried_map import CarriedMap, find_anchors, find_cells, map_pixels, measure_unit, place_scene
 from .filters import dilate_mask, erode_mask, plate_distance, shadow_distance
 from .fitted_body import FittedBody
 
@@ -47,21 +46,14 @@ TRAFFIC_SHARE = 0.2  # of what moves beside the person moves elsewhere in view
 CARRIED_FRAMES = 0.25  # of those with somebody must show what is carried: what passes is not
 REST_SECONDS = 0.8  # for which a thing that does not move is followed by its pixels
 LEAST_FLOW_SIDE = 24  # pixels
-CELL = 0.03  # of the body height: of the map of what is where beside a part of the body
-MAP_WIDTH = 1 << 20  # cells
 CARRIED_SHARE = 0.3  # of the frames show something there
 SCENE_ODDS = 1.5  # times as often as at that place of the scene, or it may be what moves behind
 HAND_REACH = 0.3  # of the body height: a thing in a hand comes so near the wrist,
 HAND_LENGTH = 0.75  # and is nowhere further away,
 HAND_AREA = 0.05  # of the squared body height: and smaller
-HELD_SHARE = 0.25  # of the frames show such a thing at that hand
-LARGE_SHARE = 0.2  # of them show something larger there
 HAND_ANCHORS = (1, 3)  # of `find_anchors`: the wrists, upright
 BODY_RIM = 0.02  # of the body height: so far beyond the fitted body is the person
 SCENE = "scene"  # the name of the map of the scene
-BODY_JOINTS = (0, 12)  # SMPL's pelvis and neck
-ARM_JOINTS = ((18, 20), (19, 21))  # elbows and wrists
-BODIES_AT_ONCE = 64  # posed together, which bounds memory
 
 
 class CarriedThings:
@@ -104,7 +96,7 @@ def find_carried_things(
     if body_height > MOST_HEIGHT * soft[0].shape[0]:
         return None
     scan = _Scan(pictures, soft, path, fps, body_height)
-    anchors, scene = find_anchors(motion, soft[0].shape, body_height, ask), _place_scene(path, body_height)
+    anchors, scene = find_anchors(motion, soft[0].shape, body_height, ask), place_scene(path, body_height)
     maps, pieces, kept = {}, _LayerStore(), _LayerStore()
     looks = map_ahead(lambda at: None if at[1] is None else scan.find_pieces(*at), enumerate(boxes))
     for frame, (box, body, found) in enumerate(zip(boxes, bodies, looks, strict=True)):
@@ -116,13 +108,13 @@ def find_carried_things(
         if body is not None:
             beside &= ~dilate_mask(box.cut(body.silhouette), BODY_RIM * body_height)
         for name, anchor in anchors[frame].items():
-            place = maps.setdefault(name, _CarriedMap())
+            place = maps.setdefault(name, CarriedMap())
             place.add(anchor, beside, box)
             if name[1] in HAND_ANCHORS:
                 fits, is_near = _find_at_hand(found, box, anchor, body_height)
                 place.held += bool(fits.any())
                 place.large += bool((is_near & ~fits).any())
-        maps.setdefault(SCENE, _CarriedMap()).add(scene[frame], beside, box)
+        maps.setdefault(SCENE, CarriedMap()).add(scene[frame], beside, box)
     if scan.is_busy():
         return None
     for frame, box in enumerate(boxes):
@@ -132,7 +124,7 @@ def find_carried_things(
             kept.add(frame, _keep_carried(found, box, anchors[frame], scene[frame], maps, body_height))
     if len(kept) < max(1, CARRIED_FRAMES * sum(box is not None for box in boxes)):
         return None
-    carried = CarriedThings([_measure_unit(places, body_height) for places in anchors])
+    carried = CarriedThings([measure_unit(places, body_height) for places in anchors])
     for box, layer in zip(boxes, _bridge_rests(kept, scan, boxes, round(REST_SECONDS * fps), ask), strict=True):
         carried.append(box, layer)
     return carried
@@ -228,7 +220,7 @@ class _Scan:
         import cv2
 
         self.fps = fps
-        kept = 2 * max(1, round(COMPARED_SECONDS[-1] * fps)) + 2
+        kept = 2 * max(1, round(COMPARED_SECONDS[-1] * fps)) + 4  # two frames are looked at at a time
         self.pictures = lru_cache(maxsize=kept)(lambda frame: pictures[frame])
         self.soft = lru_cache(maxsize=kept)(lambda frame: soft[frame])
         self.flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
@@ -325,84 +317,6 @@ class _LayerStore:
         return self.store[self.places[frame]] if frame in self.places else None
 
 
-def find_anchors(
-    motion: Motion, shape: tuple[int, int], body_height: float, ask: Callable[[], None] = lambda: None
-) -> list[dict]:
-    """For each frame the places (2, 3) beside which people carry things: maps from pixels of pictures of `shape` (h, w)
-    to body heights. The trunk, each hand, and each hand along its forearm: a bag hangs, a racket turns."""
-    camera = motion.camera.resize(shape[1], shape[0])
-    distances, found = measure_distances(motion), [{} for _ in range(motion.frames)]
-    for number, person in enumerate(motion.people):
-        visible = person.visible.numpy()
-        if not visible.any():
-            continue
-        typical = float(np.median(distances[visible, number]))
-        for start in range(0, motion.frames, BODIES_AT_ONCE):
-            ask()
-            frames = slice(start, min(start + BODIES_AT_ONCE, motion.frames))
-            joints = camera.project(free_body().pose(person, frames).joints, frames).numpy()
-            for frame in np.flatnonzero(visible[frames]):
-                unit = body_height * typical / distances[start + frame, number]
-                places = _place_anchors(joints[frame], unit)
-                found[start + frame] |= {(number, name): place for name, place in enumerate(places)}
-    return found
-
-
-def _place_anchors(joints: np.ndarray, unit: float) -> Iterator[np.ndarray]:
-    def place(origin: np.ndarray, right: np.ndarray) -> np.ndarray:
-        turn = np.array([right, [-right[1], right[0]]]) / unit
-        return np.column_stack([turn, -turn @ origin])
-
-    upright = np.array([1.0, 0.0])
-    yield place(joints[list(BODY_JOINTS)].mean(0), upright)
-    for elbow, wrist in ARM_JOINTS:
-        yield place(joints[wrist], upright)
-        along = joints[wrist] - joints[elbow]
-        yield place(joints[wrist], along / max(float(np.linalg.norm(along)), 1e-6))
-
-
-def _measure_unit(anchors: dict, body_height: float) -> float:
-    """The pixels of a body height beside the nearest of some anchors."""
-    return max((1 / float(np.hypot(*place[0, :2])) for place in anchors.values()), default=body_height)
-
-
-class _CarriedMap:
-    """In how many frames something is at each place beside a part of the body, or of the scene."""
-
-    def __init__(self):
-        self.frames, self.counts = 0, {}
-        self.held = self.large = 0  # frames in which a piece at the hand may be a thing; in which one is too large
-
-    def add(self, anchor: np.ndarray, there: np.ndarray, box: Box) -> None:
-        """Take in a frame in which something is `there`, (h, w) bool within `box`."""
-        self.frames += 1
-        for cell in np.unique(_find_cells(anchor, there, box)).tolist():
-            self.counts[cell] = self.counts.get(cell, 0) + 1
-
-    def is_holding(self) -> bool:
-        """Whether the hand holds something: a passer-by and a partner are larger."""
-        return self.held > HELD_SHARE * self.frames and self.large < LARGE_SHARE * self.held
-
-    def share(self, cells: np.ndarray) -> np.ndarray:
-        """Share of the frames in which something is at some cells (N,)."""
-        known, places = np.unique(cells, return_inverse=True)
-        counts = np.array([self.counts.get(cell, 0) for cell in known.tolist()], np.float32)
-        return counts[places] / max(self.frames, 1)
-
-
-def _map_pixels(anchor: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray:
-    """Where the pixels of a mask (h, w) bool within `box` are beside an anchor (2 or 3, 3), (N, 2) body heights."""
-    y, x = np.nonzero(mask)
-    places = np.stack([x + box[0], y + box[1], np.ones(len(x))], 1) @ anchor.T
-    return places[:, :2] / places[:, 2:] if len(anchor) > 2 else places
-
-
-def _find_cells(anchor: np.ndarray, mask: np.ndarray, box: Box) -> np.ndarray:
-    """The cell (N,) of the map of each pixel of a mask (h, w) bool within `box`."""
-    cells = np.floor(_map_pixels(anchor, mask, box) / CELL).astype(np.int64)
-    return cells[:, 1] * MAP_WIDTH + cells[:, 0]
-
-
 def _keep_carried(
     pieces: np.ndarray, box: Box, anchors: dict, scene: np.ndarray, maps: dict, body_height: float
 ) -> np.ndarray | None:
@@ -415,7 +329,7 @@ def _keep_carried(
     area = np.bincount(number, minlength=256)
 
     def share(name, anchor: np.ndarray) -> np.ndarray:
-        found = maps[name].share(_find_cells(anchor, there, box))
+        found = maps[name].share(find_cells(anchor, there, box))
         return np.bincount(number, found, minlength=256) / np.maximum(area, 1)
 
     best = np.max([share(name, anchor) for name, anchor in anchors.items() if name in maps], axis=0, initial=0.0)
@@ -433,14 +347,9 @@ def _find_at_hand(
     """Which pieces (h, w) uint8 are beside the hand of an anchor, small, and end within the view; and which are beside
     it at all. (256,) bool."""
     there = pieces > 0
-    number, away = pieces[there], np.linalg.norm(_map_pixels(anchor, there, box), axis=1)
+    number, away = pieces[there], np.linalg.norm(map_pixels(anchor, there, box), axis=1)
     near = np.bincount(number[away < HAND_REACH], minlength=256) > 0
     fits = near & (np.bincount(number[away > HAND_LENGTH], minlength=256) == 0)
     fits &= np.bincount(number, minlength=256) < HAND_AREA * body_height**2
     fits[np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])] = False
     return fits, near
-
-
-def _place_scene(path: CameraPath, body_height: float) -> list[np.ndarray]:
-    unit = np.diag([1 / body_height, 1 / body_height, 1.0])
-    return [unit @ matrix for matrix in path.reference_from_frame]
