@@ -57,16 +57,11 @@ def make_cloth_layer(
     small = cv2.resize(colors, (side, side), interpolation=cv2.INTER_AREA)
     raster = FittedPicture(matte, camera).raster(vertices, body.faces)
     covered = raster.mask[0].numpy()
-    if skirt is None:
-        missing = _find_missing(matte, covered)
-    else:
-        hanging = _cover_with(skirt, transforms, camera)
-        missing = _find_missing(matte, covered | hanging)
-        missing &= ~find_skirt_pieces(missing, covered, hanging & matte, small)
-    hands = np.isin(body.face_parts.numpy(), HAND_JOINTS)[raster.face[0].numpy()] & raster.mask[0].numpy()
+    hanging = None if skirt is None else _cover_with(skirt, transforms, camera)
+    missing = _find_missing(matte, covered) if hanging is None else _find_beside_skirt(matte, covered, hanging, small)
+    joints = np.where(covered, body.face_parts.numpy()[raster.face[0].numpy()], -1)
+    hands, reached = np.isin(joints, HAND_JOINTS), np.isin(joints, [*HAND_JOINTS, *ELBOWS])
     missing &= ~find_fingers(missing, hands, small)
-    joints = np.where(raster.mask[0].numpy(), body.face_parts.numpy()[raster.face[0].numpy()], -1)
-    reached = np.isin(joints, [*HAND_JOINTS, *ELBOWS])
     hair, fingers = find_hair_behind_hands(missing, joints == JOINT["head"], reached)
     if hair.any() or fingers.any():
         missing = _keep_pieces(((missing | hair) & ~fingers).astype(np.uint8), LEAST_AREA * matte.sum())
@@ -74,19 +69,13 @@ def make_cloth_layer(
         return None
     weights = interpolate(raster, body.faces, body.weights)[0].numpy()
     beside = np.concatenate([raster.depth[0].numpy()[..., None], weights], 2)
-    covered, arms = raster.mask[0].numpy() & ~hair, (weights[..., ARM_JOINTS].sum(2) > 0.5) & ~hair
+    covered, arms = covered & ~hair, (weights[..., ARM_JOINTS].sum(2) > 0.5) & ~hair
     bound = _extend_weights(missing, covered, arms, find_sleeves(missing, covered & ~hands, arms, small), beside)
     bound[..., 0] += _tuck_under(missing, raster.depth[0].numpy() / camera.focal) * (bound[..., 0] > 0)
-    region = bound[..., 0] > 0
-    number = np.full(region.shape, -1)
-    number[region] = np.arange(region.sum())
-    place = torch.from_numpy(np.argwhere(region)[:, ::-1] + 0.5).float()
-    field = torch.from_numpy(bound[region])
-    weights = field[:, 1:] / field[:, 1:].sum(1, keepdim=True)
-    faces = _make_quads(number, weights)
+    place, depth, weights, faces = _link_pixels(bound)
     if not len(faces):
         return None
-    rest = unpose(_unproject(place, field[:, 0], camera), weights, transforms, camera)
+    rest = unpose(_unproject(place, depth, camera), weights, transforms, camera)
     alpha = picture.matte
     if hair.any() or fingers.any():
         colors, alpha = paint_behind_hands(colors, alpha, missing | covered, missing, (hair & reached) | fingers)
@@ -104,6 +93,26 @@ def make_cloth_layer(
         beside=beside,
         sway=LARGEST_SWAY * ((away - STIFF_REACH) / (LOOSE_REACH - STIFF_REACH)).clamp(0, 1),
     )
+
+
+def _link_pixels(bound: NDArray) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A mesh of the pixels that are bound to a body: places (N, 2), depths (N,), weights (N, 24) and faces (T, 3).
+
+    `bound` (H, W, 25) holds depth and weights, a depth of 0 where there is nothing.
+    """
+    region = bound[..., 0] > 0
+    number = np.full(region.shape, -1)
+    number[region] = np.arange(region.sum())
+    place = torch.from_numpy(np.argwhere(region)[:, ::-1] + 0.5).float()
+    field = torch.from_numpy(bound[region])
+    weights = field[:, 1:] / field[:, 1:].sum(1, keepdim=True)
+    return place, field[:, 0], weights, _make_quads(number, weights)
+
+
+def _find_beside_skirt(matte: NDArray, covered: NDArray, hanging: NDArray, colors: NDArray) -> NDArray:
+    """What the body and a skirt that is `hanging` (H, W) bool on it leave of the matte, (H, W) bool."""
+    missing = _find_missing(matte, covered | hanging)
+    return missing & ~find_skirt_pieces(missing, covered, hanging & matte, colors)
 
 
 def _cover_with(skirt: SkirtMesh, transforms: Tensor, camera: Camera) -> NDArray:
