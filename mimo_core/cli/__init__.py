@@ -67,9 +67,9 @@ class _Parser(argparse.ArgumentParser):
         self.exit(BAD_INPUT, f"{self.prog}: {message}. {self.prog} --help lists what there is.\n")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
-    main = _Parser(prog="mimo", description="Controllable character video: MIMO.")
+def build_parser(kind: type[argparse.ArgumentParser] = _Parser) -> argparse.ArgumentParser:
+    """All commands and their options; a parser of another `kind` answers wrong ones otherwise."""
+    main = kind(prog="mimo", description="Controllable character video: MIMO.")
     commands = main.add_subparsers(required=True, metavar="COMMAND")
     for add in MAIN_COMMANDS:
         add(commands)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import csv
-import io
 import math
 import os
 import time
@@ -141,16 +139,24 @@ def _list_options(command: str) -> dict[str, argparse.Action]:
     return {action.dest: action for action in parsers.choices[command]._actions if action.dest not in NOT_IN_ROWS}
 
 
+class _BadArgumentsError(Exception):
+    """What a row says cannot be understood."""
+
+
+class _RowParser(argparse.ArgumentParser):
+    """Leaves it to the caller to say what is wrong."""
+
+    def error(self, message: str):
+        raise _BadArgumentsError(message)
+
+
 def _parse_arguments(where: str, arguments: list[str]) -> argparse.Namespace:
     from . import build_parser
 
-    said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
-            return build_parser().parse_args(arguments)
-    except SystemExit:
-        reason = said.getvalue().strip().splitlines()[-1].partition("error: ")[2]
-        raise InputError(f"{where}: {reason}.") from None
+        return build_parser(_RowParser).parse_args(arguments)
+    except _BadArgumentsError as error:
+        raise InputError(f"{where}: {error}.") from None
 
 
 def _prepare_job(listed: ListedJob, options, summary: _Summary):

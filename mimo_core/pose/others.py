@@ -172,12 +172,14 @@ def _find_companions(
         painted = _paint_over(image, mask, pose, [track[max(track)] for track in followed])
         present = _list_present(known, frame)
         for track in followed:
+            tick()
             other = follow_person(networks, painted, track[max(track)])
             if other is not None and _is_somebody_else(other, pose, present):
                 track[frame] = other.store_mask(store)
                 present.append(other)
         lost = [track for track in followed if frame not in track]
         if lost or frame % every == 0:
+            tick()
             for other in _look_beside(networks, painted, pose, present):
                 track = next((track for track in lost if _is_near(other, track[max(track)])), {})
                 if track:
