@@ -9,7 +9,7 @@ from mimo_core.scene.appearance import LogRatios
 from mimo_core.scene.depth import find_nearer
 from mimo_core.scene.fitted_body import BODY_PATCHES, FittedBody, measure_stir
 from mimo_core.scene.fixed_occluders import BodyCoverage, find_fixed_occluders
-from mimo_core.scene.frame_masks import keep_beside, keep_covering, measure_carried
+from mimo_core.scene.frame_masks import keep_beside, keep_covering
 from mimo_core.scene.frame_views import FrameView, measure_lag
 from mimo_core.scene.labels import find_ends_beyond
 from mimo_core.scene.moving_objects import detect_moving_objects, remove_small
@@ -137,17 +137,6 @@ class TestTracks:
             shadow.add(frame, [replace(there, contrast=25.0)])
         assert racket.labels_in_front() and not shadow.labels_in_front()
 
-    @pytest.mark.parametrize("at_hand", [True, False])
-    def test_what_is_swung_before_the_body_may_be_what_is_carried_and_what_flies_past_is_not(self, at_hand):
-        tracks = ObjectTracks(STATURE)
-        for frame in range(15):
-            place, share = np.array([0.1 * STATURE * frame, 0.0]), 0.06 if frame in (7, 8) else 0.0
-            there = seen(frame, 5.0 * frame, touches=True, area=900, number=3)
-            there = replace(there, covers=share, place=place, contrast=30.0, at_hand=at_hand and frame % 5 > 0)
-            tracks.add(frame, [there])
-        assert tracks.labels_in_front() == {frame: [3] for frame in range(15)}
-        assert tracks.list_at_hand() == ([[(frame, 3) for frame in range(15)]] if at_hand else [])
-
     def test_two_things_that_meet_keep_their_tracks(self):
         tracks = ObjectTracks(STATURE)
         for frame in range(6):
@@ -161,19 +150,6 @@ class TestTracks:
         tracks.add(0, [seen(0, 0.0, touches=True)])
         tracks.add(1, [seen(1, 90.0, touches=False)])
         assert tracks.labels_in_front() == {0: [1]}
-
-
-def test_a_racket_is_carried_with_its_strings_and_a_ball_beside_it_is_not():
-    y, x = np.mgrid[:80, :80]
-    away = np.hypot(x - 40, y - 40)
-    racket, frame = away < 20, (away < 20) & (away > 17)
-    strings = racket & ((x % 5 == 0) | (y % 5 == 0))
-    ball = np.hypot(x - 70, y - 40) < 6
-    shown = [(racket, frame | strings), (racket, racket & False)]
-    assert measure_carried(shown[:1], STATURE) == 1
-    assert measure_carried(shown, STATURE) == 0.5
-    assert measure_carried([(ball, frame | strings)], STATURE) == 0
-    assert measure_carried([(ball & False, frame)], STATURE) == 0
 
 
 class TestFollowing:

@@ -29,7 +29,6 @@ BESIDE_REACH = 0.06  # of the body height: a piece of the person lies so near th
 LOST_END_REACH = 0.15  # of the body height: a hand that the first guess lost is still so near
 FRONT_REACH = 0.12  # of the body height: what passes further away hides no character either
 HELD_GAP = 0.04  # of the body height: half of what may be missing between a held thing and the hand
-CARRIED_SHARE = 0.5  # of an object at a hand: it is what is carried, and not something else that passes there
 RIM = 3  # pixels of a soft mask around its solid part
 LEAST_COVERED = 1e-4  # of the squared body height: a fixed object that covers less of the person is not in front there
 
@@ -71,7 +70,7 @@ def assign_owners(
     """
     import cv2
 
-    labels, removed = found.labels, _list_removed(working, found, objects, removes_held=removes_held)
+    labels, removed = found.labels, _list_removed(found, objects, removes_held=removes_held)
     in_front, persons = labels.tracks.labels_in_front(), labels.tracks.labels_of_person()
     scenery = labels.tracks.labels_of_scenery()
     for frame in range(canvas.start, canvas.stop):
@@ -134,11 +133,8 @@ def assign_owners(
         yield FrameMasks(box, person, moving, (fixed * 255).astype(np.uint8))
 
 
-def _list_removed(
-    working: WorkingClip, found: LabelRound, objects: ObjectMasks, *, removes_held: bool
-) -> dict[int, list[int]]:
-    """The numbers of the pieces of each frame that go with the person: what is worn, held if `removes_held`, and pieces
-    of what is carried, unless that is kept."""
+def _list_removed(found: LabelRound, objects: ObjectMasks, *, removes_held: bool) -> dict[int, list[int]]:
+    """The numbers of the pieces of each frame that go with the person: what is worn, and held if `removes_held`."""
     tracks = found.labels.tracks
     removed = tracks.labels_held() if removes_held else {}
     if removed or (removes_held and objects.held):
@@ -147,26 +143,7 @@ def _list_removed(
             removed.setdefault(frame, []).extend(numbers)
     for frame, numbers in tracks.labels_worn().items():
         removed.setdefault(frame, []).extend(numbers)
-    if working.carried is not None and working.kept is None:
-        for seen in tracks.list_at_hand():
-            shown = (
-                (found.labels.numbers(frame) == number, working.boxes[frame].cut(working.find_carried(frame)) > 0)
-                for frame, number in seen
-            )
-            if measure_carried(shown, working.body_height) > CARRIED_SHARE:
-                for frame, number in seen:
-                    removed.setdefault(frame, []).append(number)
     return removed
-
-
-def measure_carried(frames: Iterable[tuple[np.ndarray, np.ndarray]], body_height: float) -> float:
-    """Which share of an object is known to be carried: where it is in some frames, and what is carried there, both
-    (h, w) bool. Strings count with what is between them."""
-    area = carried = 0
-    for piece, known in frames:
-        area += np.count_nonzero(piece)
-        carried += np.count_nonzero(piece & _fill_gaps(known, body_height))
-    return carried / max(area, 1)
 
 
 def _leave_others(others: np.ndarray, person: np.ndarray, moving: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -275,15 +275,6 @@ class ObjectTracks:
         """For each frame the labels of what is in front of the person because they hold, wear or carry it."""
         return _labels_by_frame(track for track in self.tracks if track.is_held() and track.is_in_front(self.frames))
 
-    def list_at_hand(self) -> list[list[tuple[int, int]]]:
-        """For each object in front that is mostly at a hand the frames in which it is seen, with its labels there."""
-        tracks = (track for track in self.tracks if np.mean([seen.at_hand for seen in track.sightings]) > 0.5)
-        return [
-            [(seen.frame, seen.number) for seen in track.sightings]
-            for track in tracks
-            if track.is_in_front(self.frames)
-        ]
-
     def labels_worn(self) -> dict[int, list[int]]:
         """For each frame the labels of what moves with the person in their own colors: it is theirs."""
         return _labels_by_frame(track for track in self.tracks if track.is_held() and track.is_own_colored())
