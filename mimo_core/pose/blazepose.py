@@ -192,7 +192,10 @@ class BlazePose:
         image = cut_region(frame, region, REGION_SIZE)
         image = image.astype(np.float32) / 255
         with self._lock:
-            looks = list(map_ahead(lambda network: run_network(network, image), self._landmarkers))
+            if len(self._landmarkers) == 1:  # threads for one network would cost more than they give
+                looks = [run_network(self._landmarkers[0], image)]
+            else:
+                looks = list(map_ahead(lambda network: run_network(network, image), self._landmarkers))
         points, logits, score, world = (_average(values) for values in zip(*map(_read_look, looks), strict=True))
         pixels = points @ frame_from_region[:, :2].T + frame_from_region[:, 2]
         height, width = frame.shape[:2]

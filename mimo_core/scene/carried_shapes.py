@@ -16,7 +16,7 @@ import numpy as np
 from ..media.store import FrameStore
 from .carried_colors import CarriedColors, CarriedView, view_carried
 from .carried_things import COLORED, FREE_ALPHA, GAP, LEAST_AREA
-from .filters import dilate_mask, erode_mask
+from .filters import cut_by_color, dilate_mask, erode_mask
 
 
 if TYPE_CHECKING:
@@ -108,10 +108,7 @@ def _cut_thing(view: CarriedView, told: np.ndarray, pieces: np.ndarray, like_thi
     labels[near], labels[theirs], labels[told] = cv2.GC_PR_BGD, cv2.GC_PR_FGD, cv2.GC_FGD
     # The person is neither: the mean of what lies around stands for them.
     picture = np.where((near | around | told)[..., None], view.picture, view.picture[around].mean(0).astype(np.uint8))
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.setRNGSeed(0)
-    cv2.grabCut(picture, labels, None, *models, 2, cv2.GC_INIT_WITH_MASK)
-    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    return cut_by_color(picture, labels)
 
 
 def _keep_pieces(beyond: np.ndarray, beside: np.ndarray, unit: float) -> np.ndarray:

@@ -204,3 +204,16 @@ def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:
     fine = scale - cv2.blur(scale, (3, 3))
     texture = np.sqrt(np.maximum(cv2.blur(fine * fine, (3, 3)), 0)) * (channel_sum(there) / 3)
     return hue + SHADOW_TEXTURE * np.maximum(texture - SHADOW_NOISE, 0)
+
+
+def cut_by_color(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """What of a picture (h, w, 3) uint8 is foreground by color and edges, (h, w) bool; GrabCut's (Rother et al. 2004).
+
+    `labels` (h, w) uint8 are OpenCV's, certain and probable ones, and are changed. The same picture gives the same cut.
+    """
+    import cv2
+
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)  # its mixture models start from random clusters
+    cv2.grabCut(picture, labels, None, *models, 2, cv2.GC_INIT_WITH_MASK)
+    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)

@@ -9,7 +9,7 @@ import numpy as np
 from ..geometry.box import Box
 from .appearance import LogRatios
 from .color_histograms import ColorHistograms, bins_of
-from .filters import dilate_mask, erode_mask
+from .filters import cut_by_color, dilate_mask, erode_mask
 from .frame_views import FrameView
 from .moving_objects import SMALLEST_OBJECT
 
@@ -143,10 +143,7 @@ def _cut_out(
     labels[box.cut(apart | ~reach)] = cv2.GC_BGD
     labels[box.cut(seeds)] = cv2.GC_FGD
     picture = np.where(box.cut(reach)[..., None], box.cut(plate), plate[behind].mean(0).astype(np.uint8))
-    cv2.setRNGSeed(0)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(picture, labels, None, *models, 2, cv2.GC_INIT_WITH_MASK)
-    box.cut(found)[:] = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    box.cut(found)[:] = cut_by_color(picture, labels)
     return found
 
 

@@ -30,6 +30,23 @@ class FinishedFrame:
     reach: float = 0.0  # pixels of the hole beyond the person
 
 
+class _PatchStore:
+    """Parts of frames, one per frame, in a temporary file."""
+
+    def __init__(self):
+        self.store, self.boxes = FrameStore(), []
+
+    def append(self, box: Box | None, pixels: np.ndarray | None) -> None:
+        self.boxes.append(box)
+        self.store.append(np.zeros((1, 1), np.uint8) if pixels is None else pixels)
+
+    def paste(self, index: int, picture: np.ndarray) -> np.ndarray:
+        """`picture` with the part of a frame in its place, changed in place."""
+        if self.boxes[index] is not None:
+            self.boxes[index].cut(picture)[:] = self.store[index]
+        return picture
+
+
 @dataclass
 class SeparatedClip:
     """The finished frames, in temporary files."""
@@ -37,9 +54,9 @@ class SeparatedClip:
     clip: Clip
     picture: Box  # of each frame, between the bars that a film may have
     overrides: Overrides  # of the size of the clip
-    patches: _PatchStore = field(default_factory=lambda: _PatchStore())
-    people: _PatchStore = field(default_factory=lambda: _PatchStore())
-    occluders: _PatchStore = field(default_factory=lambda: _PatchStore())
+    patches: _PatchStore = field(default_factory=_PatchStore)
+    people: _PatchStore = field(default_factory=_PatchStore)
+    occluders: _PatchStore = field(default_factory=_PatchStore)
     statistics: SceneStatistics = field(default_factory=SceneStatistics)
     lost_held: bool = False  # what is held was to be kept, but could not be told from the person
     carried: CarriedShapes | None = None  # how what is carried is seen, if it was to be kept
@@ -121,20 +138,3 @@ class SeparatedClip:
             f"What the person carries is seen whole in {shapes.whole_share:.0%} of the frames, too few to stay "
             f"({WHOLE_SHARE:.0%}), and is removed with them. Give an occluder mask to keep it in front."
         )
-
-
-class _PatchStore:
-    """Parts of frames, one per frame, in a temporary file."""
-
-    def __init__(self):
-        self.store, self.boxes = FrameStore(), []
-
-    def append(self, box: Box | None, pixels: np.ndarray | None) -> None:
-        self.boxes.append(box)
-        self.store.append(np.zeros((1, 1), np.uint8) if pixels is None else pixels)
-
-    def paste(self, index: int, picture: np.ndarray) -> np.ndarray:
-        """`picture` with the part of a frame in its place, changed in place."""
-        if self.boxes[index] is not None:
-            self.boxes[index].cut(picture)[:] = self.store[index]
-        return picture
