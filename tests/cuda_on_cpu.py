@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from mimo_core.denoise import kernels
+from mimo_core.denoise import cuda_launch, kernels
 
 
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
@@ -29,7 +29,7 @@ def find_compiler() -> str | None:
 
 
 def launch_on_cpu(folder: Path):
-    """A stand-in for `kernels.launch` that compiles into `folder`."""
+    """A stand-in for `launch` that compiles into `folder`."""
 
     @cache
     def load(value: int, channels: int):
@@ -42,15 +42,14 @@ def launch_on_cpu(folder: Path):
 
     def launch(name, like, grid, block, shared, arguments, *, channels=0):
         assert shared <= 4 << 16
-        values = [kernels._as_argument(argument) for argument in arguments]
+        values = [cuda_launch.as_argument(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-        library = load(kernels.VALUES[like.dtype], channels)
+        library = load(cuda_launch.VALUES[like.dtype], channels)
         getattr(library, f"run_{name}")(pointers, *grid, block)
 
     return launch
 
 
-def has_kernels_on_cpu(x: torch.Tensor) -> bool:
-    """`kernels.has_kernels` for the stand-in, which has no halves: their conversion is an instruction of the card."""
-    channels_fit = x.shape[-1] * x.element_size() % kernels.PACK_BYTES == 0
-    return x.dtype in (torch.float32, torch.bfloat16) and channels_fit and x.is_contiguous()
+def is_candidate_on_cpu(like: torch.Tensor) -> bool:
+    """`kernel_choice.is_candidate` for the stand-in, which has no halves: an instruction of the card converts them."""
+    return like.dtype in (torch.float32, torch.bfloat16) and kernels.fits(like)

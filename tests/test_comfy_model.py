@@ -363,8 +363,8 @@ class TestMemory:
         assert_alike(sample(model, *made.conds), made.latents)
 
     def test_on_the_paths_of_a_gpu_group_norms_are_cast_too(self, native, made, pack, monkeypatch):
-        elementwise = importlib.import_module(f"{pack.__name__}.mimo_core.denoise.elementwise")
-        monkeypatch.setattr(elementwise, "_has_own_kernel", lambda x: True)
+        operators = importlib.import_module(f"{pack.__name__}.mimo_core.denoise.torch_operators")
+        monkeypatch.setattr(operators, "_has_own_kernel", lambda x: True)
         model = native.build_model(tiny_comfy.checkpoint(), dtype=torch.float16)
         norms = [module for module in model.model.diffusion_model.modules() if isinstance(module, torch.nn.GroupNorm)]
         assert all(norm.read_parameters is native.read_cast_parameters for norm in norms) and norms

@@ -6,23 +6,18 @@ from torch import nn
 from torch.nn.functional import gelu, group_norm
 from torch.testing import assert_close
 
-from mimo_core.denoise import elementwise
+from mimo_core.denoise import torch_operators
 from mimo_core.denoise.blocks import FeedForward
 from mimo_core.denoise.denoiser import Denoiser
-from mimo_core.denoise.elementwise import (
-    as_pictures,
-    as_tokens,
-    gate_with_gelu,
-    measure_groups,
-    normalize_frames,
-    normalize_groups,
-)
+from mimo_core.denoise.elementwise import gate_with_gelu, normalize_frames, normalize_groups
+from mimo_core.denoise.layouts import as_pictures, as_tokens
+from mimo_core.denoise.torch_operators import measure_groups
 from tests.tiny_networks import TINY, random_weights
 
 
 @pytest.fixture
 def on_gpu_paths(monkeypatch):
-    monkeypatch.setattr(elementwise, "_has_own_kernel", lambda x: not torch.is_grad_enabled())
+    monkeypatch.setattr(torch_operators, "_has_own_kernel", lambda x: not torch.is_grad_enabled())
 
 
 def make_norm(dtype):
@@ -115,6 +110,6 @@ class TestPasses:
         x, pose = torch.randn(6, 8, 6, 7, generator=generator), torch.randn(3, 32, 6, 7, generator=generator)
         call = (x, torch.full((6,), 500), torch.full((1, 1, 16), 0.3), None, {"cond_or_uncond": [1, 0]})
         expected = denoiser(*call, pose=pose)
-        monkeypatch.setattr(elementwise, "_has_own_kernel", lambda x: True)
+        monkeypatch.setattr(torch_operators, "_has_own_kernel", lambda x: True)
         monkeypatch.setattr(FeedForward, "add_to_residual", FeedForward.add_parts)
         assert_close(denoiser(*call, pose=pose), expected, rtol=0, atol=2e-5)

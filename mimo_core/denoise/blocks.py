@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, silu
 
-from .elementwise import add_to, gate_with_gelu, is_traced, normalize_groups
+from .elementwise import gate_with_gelu, normalize_groups
+from .layouts import add_to, is_traced
 
 
 HIDDEN_BYTES = 2**28  # of the hidden layer of a feed-forward at a time, beside which all else is small

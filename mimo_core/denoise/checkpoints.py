@@ -23,7 +23,7 @@ from ..weights.files import format_command
 from .attention import AttentionFunction
 from .config import MimoConfig
 from .denoiser import Denoiser
-from .elementwise import ParameterReader
+from .layouts import ParameterReader
 from .pose_guider import PoseGuider
 from .reference_unet import ReferenceUNet
 from .state_files import INDEX_SUFFIX, PICKLED, describe_state, list_widths, read_metadata, read_tensors

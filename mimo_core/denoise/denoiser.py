@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .config import MimoConfig
-from .elementwise import add_to, is_traced, normalize_groups
+from .elementwise import normalize_groups
 from .forward_context import ForwardContext, repeat_per_row
+from .layouts import add_to, is_traced
 from .reference import ReferenceFeatures, ReferenceKeys
 from .speed import DeepPass
 from .transformer import TransformerBlock

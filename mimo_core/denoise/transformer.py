@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from .attention import Attention, attend_with_reference
 from .blocks import FeedForward
-from .elementwise import add_and_normalize, add_to, as_pictures, as_tokens, normalize_groups
+from .elementwise import add_and_normalize, normalize_groups
 from .forward_context import ForwardContext
+from .layouts import add_to, as_pictures, as_tokens
 
 
 class TransformerBlock(nn.Module):

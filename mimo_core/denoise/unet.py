@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from .attention import Attention, AttentionFunction
 from .blocks import Downsample, ResnetBlock, TimeEmbedding, Upsample
 from .config import MimoConfig
-from .elementwise import ParameterReader
 from .forward_context import ForwardContext
+from .layouts import ParameterReader
 from .motion_module import MotionModule
 from .transformer import SpatialTransformer, TransformerBlock
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from mimo_core.cli.terminal import print_lines
-from mimo_core.denoise import kernels
+from mimo_core.denoise import kernel_choice
 from mimo_core.denoise.autoencoder import PICTURES_AT_ONCE, Autoencoder
 from mimo_core.denoise.blocks import FeedForward
 from mimo_core.denoise.compilation import compile_blocks
@@ -69,7 +69,7 @@ def make_denoiser_call(
     job: Job, *, prepare: Callable[[Denoiser], object] | None = None, parts=((1, 0),), has_kernels: bool = True
 ) -> Callable[[], None]:
     """One pass with guidance, in one part or one half after the other, with our kernels or torch's operators alone."""
-    choice = nullcontext() if has_kernels else patch.object(kernels, "has_kernels", lambda tokens: False)
+    choice = nullcontext() if has_kernels else patch.object(kernel_choice, "is_used", lambda operation, like: False)
     with choice:
         run = make_pass(job.config, job.frames, job.size // 8, device=job.device, dtype=job.dtype, prepare=prepare)
 
@@ -156,8 +156,7 @@ def run_gpu(arguments) -> int:
     config, widths = (FIXTURE, TINY_WIDTHS) if arguments.tiny else (MimoConfig(), WIDTHS)
     print(f"{describe_device(device)}, torch {torch.__version__}, {str(dtype).removeprefix('torch.')}")
     print(f"random weights, one pass with guidance, {arguments.frames} frames, median of {REPEATS}")
-    if not kernels.has_kernels(torch.zeros(1, 1, 64, device=device, dtype=dtype)):
-        print("no kernels of ours for this device: torch's operators in their place")
+    print("\n".join(describe_kernels(torch.zeros(1, 1, 64, device=device, dtype=dtype))))
     print(f"{'size':>5}  {'variant':<32} {'seconds':>9} {'x plain':>8} {'peak GB':>8} {'start s':>8}")
     begun, longest, has_failed = time.perf_counter(), 0.0, False
     for size in arguments.size or SIZES:
@@ -194,6 +193,14 @@ def choose_device(*, tiny: bool) -> tuple[torch.device, torch.dtype]:
             "`mimo bench denoise`; --tiny tries this command."
         )
     return torch.device("cpu"), torch.float32
+
+
+def describe_kernels(like: torch.Tensor) -> list[str]:
+    """Which of our kernels the denoiser uses for tensors like one, and why."""
+    if not kernel_choice.is_candidate(like):
+        return ["no kernels of ours for this device: torch's operators in their place"]
+    verdicts = kernel_choice.get_verdicts(like.device, like.dtype)
+    return ["kernels of ours:", *(f"  {line}" for line in kernel_choice.describe_verdicts(verdicts))]
 
 
 def describe_device(device: torch.device) -> str:

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mimo_core.cli.terminal import print_lines
-from mimo_core.denoise import kernels
+from mimo_core.denoise import kernel_choice, kernels
 from mimo_core.denoise.config import MimoConfig
 from mimo_core.denoise.denoiser import Denoiser
 from mimo_core.denoise.reference_unet import ReferenceUNet
@@ -128,18 +128,13 @@ def count_traffic(run: Callable[[], object]) -> TrafficCounter:
     """The counter after one call of `run`, with the kernels that an NVIDIA card has."""
     counter = TrafficCounter()
     with (
-        patch.object(kernels, "has_kernels", fits_kernels),
+        patch.object(kernel_choice, "is_used", lambda operation, like: kernels.fits(like)),
         patch.object(kernels, "launch", counter.count_launch),
         counter,
         FusedAttention(counter),
     ):
         run()
     return counter
-
-
-def fits_kernels(tokens: Tensor) -> bool:
-    """Whether tensors of this shape and layout have kernels on a card."""
-    return tokens.is_contiguous() and tokens.shape[-1] * tokens.element_size() % kernels.PACK_BYTES == 0
 
 
 def format_traffic(counter: TrafficCounter, rows: int = 12) -> list[str]:
