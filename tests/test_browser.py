@@ -16,7 +16,7 @@ from PIL import Image
 
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.pose.blazepose import CropRegion, FramePose
-from mimo_core.pose.people import PersonTrack
+from mimo_core.pose.tracks import PersonTrack
 from mimo_core.scene.review import ReviewedScene, review_scene
 from mimo_core.scene.scene import Doubt, Scene, SceneReport
 from mimo_core.scene.strokes import read_strokes

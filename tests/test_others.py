@@ -14,14 +14,15 @@ from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.left_out import choose_people_among
 from mimo_core.motion.motion import Motion
 from mimo_core.motion.seen import BEHIND, BESIDE, IN_FRONT, SeenMasks
-from mimo_core.pose import others
+from mimo_core.pose import companions
 from mimo_core.pose.blazepose import find_people, load_blazepose
+from mimo_core.pose.companions import fill_gaps
 from mimo_core.pose.estimate import Estimate, estimate_motion
 from mimo_core.pose.estimate_people import estimate_people
 from mimo_core.pose.landmarks import Landmarks
 from mimo_core.pose.letterbox import pad_estimate
-from mimo_core.pose.others import SeenPerson, fill_gaps, find_others
-from mimo_core.pose.people import PersonTrack
+from mimo_core.pose.others import SeenPerson, find_others
+from mimo_core.pose.tracks import PersonTrack
 from mimo_core.scene.separate import separate_scene
 from mimo_lab.synthetic import make_people_shot, make_shot
 
@@ -194,7 +195,7 @@ def test_who_is_seen_without_a_head_is_found_beside_the_person(headless, pose):
 
 
 def test_who_is_lost_in_every_frame_is_found_again_where_they_were(headless, pose, monkeypatch):
-    monkeypatch.setattr(others, "follow_person", lambda *_: None)
+    monkeypatch.setattr(companions, "follow_person", lambda *_: None)
     found = find_others(headless, [], [SeenPerson([pose] * 8, Masks.constant(0, 8, 160, 256))])
     assert found.most == 1
     assert all(np.count_nonzero(found.layer.mask(at)) > 500 for at in range(8))

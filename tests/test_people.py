@@ -14,19 +14,11 @@ from mimo_core.pose.backwards import extend_backwards
 from mimo_core.pose.blazepose import CropRegion, load_blazepose
 from mimo_core.pose.estimate import estimate_motion
 from mimo_core.pose.estimate_people import estimate_people
-from mimo_core.pose.people import (
-    PersonTrack,
-    Tracklet,
-    choose_track,
-    covers_detection,
-    drop_unsure,
-    join_crossings,
-    join_shots,
-    measure_seen_size,
-    merge_alternating,
-    track_people,
-)
+from mimo_core.pose.people import covers_detection, track_people
+from mimo_core.pose.shots import join_shots
 from mimo_core.pose.tracking import follow_person, start_track
+from mimo_core.pose.tracklets import Tracklet, join_crossings, merge_alternating
+from mimo_core.pose.tracks import PersonTrack, choose_track, drop_unsure, measure_seen_size
 from mimo_lab.synthetic import make_shot
 
 

@@ -10,8 +10,9 @@ from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
 from mimo_core.pose.estimate import estimate_motion
 from mimo_core.pose.estimate_people import estimate_people
-from mimo_core.pose.people import PersonTrack, track_people
+from mimo_core.pose.people import track_people
 from mimo_core.pose.second_look import drop_phantoms
+from mimo_core.pose.tracks import PersonTrack
 from mimo_core.replace import find_person
 from mimo_lab.synthetic import make_shot
 

@@ -8,8 +8,10 @@ import pytest
 from mimo_core.media.clip import Clip
 from mimo_core.pose.appearance import compare_appearance, describe_appearance
 from mimo_core.pose.estimate import describe_switches
-from mimo_core.pose.people import Tracklet, join_shots, join_tracklets, track_people
+from mimo_core.pose.people import track_people
+from mimo_core.pose.shots import join_shots
 from mimo_core.pose.switches import find_switches, pack_look, unpack_look
+from mimo_core.pose.tracklets import Tracklet, join_tracklets
 from mimo_lab.synthetic import make_shot
 
 

@@ -16,7 +16,7 @@ from mimo_core.geometry.camera import Camera
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.motion.motion import Motion
 from mimo_core.pose.blazepose import CropRegion, FramePose
-from mimo_core.pose.people import PersonTrack
+from mimo_core.pose.tracks import PersonTrack
 from mimo_core.scene.review import ReviewedScene
 from mimo_core.scene.scene import Doubt, Scene, SceneReport
 from mimo_core.view.layers import group_frames, write_layers_view

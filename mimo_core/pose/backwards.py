@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ..media.clip import Clip
 from .appearance import compare_appearance, describe_appearance
 from .blazepose import BlazePose, FramePose, load_blazepose
-from .people import OTHER_PERSON, PersonTrack, is_same_place
+from .people import OTHER_PERSON, is_same_place
 from .tracking import RETRY_FRAMES, follow_person
+from .tracks import PersonTrack
 
 
 # Frames with which a track begins that are read again: the network has not settled on one of two people who overlap, or

@@ -28,9 +28,11 @@ from .landmarks import Landmarks
 from .letterbox import move_boxes, move_point, pad_estimate
 from .others import SeenPerson, describe_others, find_others
 from .overlay import draw_overlay
-from .people import PersonTrack, choose_track, join_shots, track_people
+from .people import track_people
 from .second_look import drop_phantoms
+from .shots import join_shots
 from .tracking import track_guided
+from .tracks import PersonTrack, choose_track
 from .unseen import doubt_faces, doubt_wrists
 
 

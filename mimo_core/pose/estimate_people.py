@@ -29,16 +29,11 @@ from .estimate import (
 )
 from .letterbox import move_boxes, pad_estimate
 from .others import SeenPerson, describe_others, find_others
-from .people import (
-    MOST_FOLLOWED,
-    PersonTrack,
-    Scale,
-    choose_track,
-    join_crossings,
-    join_shots,
-    track_people,
-)
+from .people import MOST_FOLLOWED, Scale, track_people
 from .second_look import drop_phantoms
+from .shots import join_shots
+from .tracklets import join_crossings
+from .tracks import PersonTrack, choose_track
 
 
 LEAST_PRESENCE = 0.25  # of the presence of who is seen most: people who are seen less are not among "all"

@@ -14,7 +14,7 @@ from ..media.clip import Clip
 from ..media.letterbox import pad_masks
 from ..motion.seen import SeenMasks
 from ..progress import Progress, silent
-from .people import PersonTrack
+from .tracks import PersonTrack
 
 
 if TYPE_CHECKING:

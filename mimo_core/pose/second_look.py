@@ -8,8 +8,9 @@ import numpy as np
 
 from ..media.clip import Clip
 from .blazepose import BlazePose, CropRegion, load_blazepose
-from .people import PersonTrack, covers_detection
+from .people import covers_detection
 from .tracking import LEAST_LANDMARKS
+from .tracks import PersonTrack
 
 
 SURE = 0.95  # mean score of a track that needs no second look: 24 of 29 people who were chosen in real clips have it

@@ -14,7 +14,7 @@ from ..body.skeleton import JOINT
 from ..media.clip import Clip
 from ..motion.motion import Motion
 from ..output import whole_file
-from ..pose.people import PersonTrack
+from ..pose.tracks import PersonTrack
 from ..progress import Progress, silent, track_progress
 from .layers import group_frames
 from .tiles import Grid, write_sheets
