@@ -16,13 +16,11 @@ from mimo_core.pose.blazepose import (
     NETWORK_FOLDER,
     BlazePose,
     CropRegion,
-    decode_boxes,
     find_people,
-    list_anchors,
     load_blazepose,
-    merge_boxes,
     refine_from_heatmap,
 )
+from mimo_core.pose.detector_boxes import decode_boxes, list_anchors, merge_boxes
 from mimo_core.pose.estimators import BOTH, HEAVY, find_estimator
 from mimo_core.pose.tracking import box_of_mask, start_track, track_guided
 from mimo_core.weights.files import find_entry, locate_weights

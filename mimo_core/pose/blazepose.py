@@ -7,7 +7,6 @@ decoders are those of MediaPipe's published graphs.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from ..ahead import map_ahead
-from ..errors import InputError
 from ..media.store import FrameStore
+from .detector_boxes import (
+    SAME_PERSON_IOU,
+    corners_from_center,
+    decode_boxes,
+    letterbox,
+    list_anchors,
+    list_tiles,
+    merge_boxes,
+)
+from .litert import load_network, run_network
 
 
 NETWORK_FOLDER = Path(__file__).parent.parent / "assets" / "blazepose"  # the two .tflite files of MediaPipe, Apache-2.0
@@ -28,9 +36,6 @@ SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
 PINKIES, INDICES, THUMBS = (17, 18), (19, 20), (21, 22)
 HIPS, KNEES, ANKLES, HEELS, TOES = (23, 24), (25, 26), (27, 28), (29, 30), (31, 32)
 
-DETECTOR_SIZE = 224  # input of pose_detection.tflite
-DETECTOR_LAYERS = ((8, 2), (16, 2), (32, 6))  # (stride, anchors a cell), 2254 anchors in all
-SAME_PERSON_IOU = 0.3  # min_suppression_threshold of MediaPipe's pose_detection graph
 SEEN_CONFIDENCE = 0.5  # of a landmark that is seen
 REGION_SIZE = 256  # input of pose_landmark_full.tflite
 REGION_MARGIN = 1.25  # scale of MediaPipe's pose_landmarks_to_roi graph
@@ -156,7 +161,7 @@ class BlazePose:
         """
         people = self.detect(frame, threshold=threshold)
         passes = []
-        for x, y, side in _list_tiles(frame.shape[1], frame.shape[0], levels):
+        for x, y, side in list_tiles(frame.shape[1], frame.shape[0], levels):
             boxes, scores = self.detect_boxes(frame[y : y + side, x : x + side], threshold)
             boxes[:, :2] += (x, y)
             boxes[:, 4:] += np.tile((x, y), 4)
@@ -170,13 +175,13 @@ class BlazePose:
         boxes, scores = (np.concatenate(parts) for parts in zip(*passes, strict=True))
         people = merge_boxes(boxes, scores, threshold, iou=self.same_person_iou)
         found = [
-            Detection(score, _corners_from_center(values[:4]), values[4:].reshape(4, 2)) for score, values in people
+            Detection(score, corners_from_center(values[:4]), values[4:].reshape(4, 2)) for score, values in people
         ]
         return sorted(found, key=lambda detection: -detection.region.size)
 
     def detect_boxes(self, frame: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
         """Boxes and keypoints (N, 12) in frame pixels and their scores (N,), overlapping ones not yet merged."""
-        image, scale, offset = _letterbox(frame)
+        image, scale, offset = letterbox(frame)
         with self._lock:
             boxes, scores = run_network(self._detector, image.astype(np.float32) * (2 / 255) - 1)
         scores = _sigmoid(scores[:, 0])
@@ -263,62 +268,9 @@ def _is_same_person(found: Detection, person: Detection) -> bool:
     return bool(ways.min() < 0.25 * max(found.region.size, person.region.size))
 
 
-def _list_tiles(width: int, height: int, levels: int = 1) -> list[tuple[int, int, int]]:
-    """Squares (x, y, side) that overlap by half: the short side of a frame wide, then a half, a quarter of it, ...
-
-    None of the first size for a frame that is almost square.
-    """
-    tiles = []
-    for level in range(levels):
-        side = max(1, min(width, height) >> level)
-        if max(width, height) < 1.2 * side:
-            continue
-        starts = [
-            np.linspace(0, length - side, int(np.ceil((length - side) / (side / 2))) + 1).astype(int).tolist()
-            for length in (width, height)
-        ]
-        tiles += [(x, y, side) for x in starts[0] for y in starts[1]]
-    return tiles
-
-
 def find_people(frame: np.ndarray, *, threshold: float = 0.5) -> list[Detection]:
     """People in an RGB frame (H, W, 3) uint8, the largest first. An empty list says that nobody is there."""
     return load_blazepose().detect(frame, threshold=threshold)
-
-
-def list_anchors() -> np.ndarray:
-    """Centres (2254, 2) of the detector's anchors in letterboxed pixels, pixel centers at .5."""
-    centers = []
-    for stride, count in DETECTOR_LAYERS:
-        cells = (np.arange(DETECTOR_SIZE // stride) + 0.5) * stride
-        y, x = np.meshgrid(cells, cells, indexing="ij")
-        centers.append(np.repeat(np.stack([x, y], -1).reshape(-1, 2), count, axis=0))
-    return np.concatenate(centers)
-
-
-def decode_boxes(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Raw boxes and keypoints (N, 12), relative to their anchors, as pixels: x, y, width, height, four points."""
-    decoded = values.astype(np.float64)
-    decoded[:, :2] += anchors
-    decoded[:, 4:] += np.tile(anchors, 4)
-    return decoded
-
-
-def merge_boxes(
-    coordinates: np.ndarray, scores: np.ndarray, threshold: float, *, iou: float = SAME_PERSON_IOU
-) -> list[tuple[float, np.ndarray]]:
-    """Merge detections that overlap by more than `iou` into their score-weighted mean: (best score, (12,) coordinates)
-    of each person."""
-    left = np.flatnonzero(scores >= threshold)
-    left = left[np.argsort(-scores[left], kind="stable")]
-    people = []
-    while len(left):
-        same = _box_iou(coordinates[left[0]], coordinates[left]) > iou
-        same[0] = True
-        group = left[same]
-        people.append((float(scores[left[0]]), np.average(coordinates[group], axis=0, weights=scores[group])))
-        left = left[~same]
-    return people
 
 
 def refine_from_heatmap(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
@@ -340,51 +292,6 @@ def refine_from_heatmap(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
         mean = [columns @ (left + np.arange(len(columns))), rows @ (top + np.arange(len(rows)))]
         refined[index] = np.array(mean) / weights.sum() * scale
     return refined
-
-
-def load_network(file: Path, threads: int):
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise InputError(
-            "Pose estimation needs the package ai-edge-litert, which is not installed. "
-            f"Run: {sys.executable} -m pip install ai-edge-litert"
-        ) from error
-    interpreter = Interpreter(model_content=file.read_bytes(), num_threads=threads)
-    interpreter.allocate_tensors()
-    return interpreter
-
-
-def run_network(interpreter, image: np.ndarray) -> list[np.ndarray]:
-    """The outputs for one image (H, W, 3), without their batch axis."""
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
-    interpreter.invoke()
-    return [interpreter.get_tensor(output["index"])[0] for output in interpreter.get_output_details()]
-
-
-def _letterbox(frame: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-    """The frame in a black square of the detector's size, and what maps frame pixels to it: scale and offset (2,)."""
-    import cv2
-
-    height, width = frame.shape[:2]
-    scale = DETECTOR_SIZE / max(width, height)
-    inner = (max(round(width * scale), 1), max(round(height * scale), 1))
-    left, top = ((DETECTOR_SIZE - size) // 2 for size in inner)
-    image = np.zeros((DETECTOR_SIZE, DETECTOR_SIZE, 3), np.uint8)
-    image[top : top + inner[1], left : left + inner[0]] = cv2.resize(frame, inner, interpolation=cv2.INTER_AREA)
-    return image, scale, np.array([left, top], np.float64)
-
-
-def _corners_from_center(box: np.ndarray) -> np.ndarray:
-    return np.concatenate([box[:2] - box[2:] / 2, box[:2] + box[2:] / 2])
-
-
-def _box_iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of one box with boxes (N, 4+), all as x, y, width, height."""
-    low = np.maximum(box[:2] - box[2:4] / 2, boxes[:, :2] - boxes[:, 2:4] / 2)
-    high = np.minimum(box[:2] + box[2:4] / 2, boxes[:, :2] + boxes[:, 2:4] / 2)
-    shared = (high - low).clip(0).prod(1)
-    return shared / (box[2:4].prod() + boxes[:, 2:4].prod(1) - shared).clip(1e-9)
 
 
 def rotate_world(world: np.ndarray, angle: float) -> np.ndarray:

@@ -25,11 +25,10 @@ from .blazepose import (
     CropRegion,
     FramePose,
     cut_region,
-    load_network,
     rotate_world,
-    run_network,
 )
 from .hand_fit import HAND_POINTS
+from .litert import load_network, run_network
 
 
 HAND_SIZE = 224  # input of hand_landmark_full.tflite
