@@ -19,6 +19,7 @@ from ..identity.push_pull import push_pull
 from .behind_hands import find_hair_behind_hands, paint_behind_hands
 from .hands import SAME_COLOR, color_distance, convert_to_lab
 from .outline import HAND_JOINTS, FittedPicture
+from .sheet_ends import end_smoothly, reach_beyond
 from .skin import SkinnedMesh, TexturedMesh, unpose
 from .skirt import SkirtMesh
 from .surface import ARM_JOINTS, ELBOWS
@@ -70,8 +71,11 @@ def make_cloth_layer(
     weights = interpolate(raster, body.faces, body.weights)[0].numpy()
     beside = np.concatenate([raster.depth[0].numpy()[..., None], weights], 2)
     covered, arms = covered & ~hair, (weights[..., ARM_JOINTS].sum(2) > 0.5) & ~hair
-    bound = _extend_weights(missing, covered, arms, find_sleeves(missing, covered & ~hands, arms, small), beside)
-    bound[..., 0] += _tuck_under(missing, raster.depth[0].numpy() / camera.focal) * (bound[..., 0] > 0)
+    sleeves = find_sleeves(missing, covered & ~hands, arms, small)
+    bound = _extend_weights(missing, covered, arms, sleeves, beside)
+    region = bound[..., 0] > 0
+    bound[..., 0] += _tuck_under(missing, raster.depth[0].numpy() / camera.focal) * region
+    bound = reach_beyond(bound)
     place, depth, weights, faces = _link_pixels(bound)
     if not len(faces):
         return None
@@ -79,6 +83,7 @@ def make_cloth_layer(
     alpha = picture.matte
     if hair.any() or fingers.any():
         colors, alpha = paint_behind_hands(colors, alpha, missing | covered, missing, (hair & reached) | fingers)
+    alpha = end_smoothly(alpha, region, (covered & ~arms) | sleeves)
     beside, away = _nearest_vertices(rest, body.template)
     return SkinnedMesh(
         sheet=TexturedMesh(
