@@ -11,6 +11,7 @@ import numpy as np
 from ..body.person import Person
 from ..errors import InputError
 from ..geometry.camera import Camera
+from ..heap import give_back_memory
 from ..media.clip import Clip, Masks
 from ..media.cuts import find_cuts
 from ..media.fitting import fit_layer
@@ -157,6 +158,7 @@ def fit_poses(
     progress: Progress,
 ) -> tuple[Motion, Landmarks]:
     """The motion of one person by their poses, masks and a close look, and their landmarks with sides told apart."""
+    give_back_memory()  # of the networks
     first, fps = Landmarks.from_poses(poses), float(clip.fps)
     landmarks = correct_toes(close.settle(first, fps), masks, fps, cuts=cuts)
     hands = close.match_hands(first, landmarks)

@@ -31,6 +31,7 @@ from ..ahead import map_ahead
 from ..body.person import Person
 from ..errors import InputError
 from ..geometry.box import Box
+from ..heap import give_back_memory
 from ..media.clip import Clip, Masks, join_masks
 from ..media.letterbox import crop_layer, find_picture
 from ..motion.motion import Motion
@@ -140,6 +141,7 @@ def separate_scene(
         masks, removes_held = find_masks(working, canvas, overrides.plate, tick, held_things)
         result.lost_held |= removes_held and held_things == "keep" and overrides.occluder is None
         background = None
+        give_back_memory()
         if overrides.plate is None:
             background = collect_background(working, canvas, masks, tick, tick.ask, letters)
         result.is_diffuse |= background is not None and background.is_diffuse
@@ -249,6 +251,7 @@ def find_masks(
     views, objects = FrameViews(working, small, background, plate), ObjectMasks(working.size)
     for _ in range(LABEL_ROUNDS):
         found = None  # lets go of the labels of the round before and of their file
+        give_back_memory()
         found = label_frames(views, model, fixed, objects, tick, tick.ask)
         model, fixed = found.model, found.fixed
         objects = track_objects(working, small, found.labels)
