@@ -146,7 +146,7 @@ def replace_character(
     """
     watch = watch or Stopwatch()
     with watch.stage("identity"):
-        identity = encode_identity(character)
+        identity = encode_identity(character, progress=progress_of("identity"))
     with _bake_meanwhile(decoder, [identity]) as decoder:
         clip, fade = lift_fade(clip, scene)
         found, scene = prepare_replacement(
@@ -259,7 +259,7 @@ def replace_people(
         _check_characters(len(numbers), len(characters))
     watch = watch or Stopwatch()
     with watch.stage("identity"):
-        identities = [encode_identity(character) for character in characters]
+        identities = [encode_identity(character, progress=progress_of("identity")) for character in characters]
     with _bake_meanwhile(decoder, identities) as decoder:
         clip, fade = lift_fade(clip, scene)
         with watch.stage("pose"):
@@ -349,7 +349,7 @@ def animate_people(
     """Let characters do what the people of a motion do, in a scene: one picture for all, or one for each."""
     watch = watch or Stopwatch()
     with watch.stage("identity"):
-        identities = [encode_identity(character) for character in characters]
+        identities = [encode_identity(character, progress=progress_of("identity")) for character in characters]
     notes = tuple(note for identity in identities for note in identity.notes)
     drawn = draw_characters(
         decoder or ProxyDecoder(), identities, motion, scene, color_match=color_match,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from .batches import make_batch
-from .media import show_notes, show_preview, to_mask_picture, to_picture
+from .media import make_progress, show_notes, show_preview, to_mask_picture, to_picture
 from .sockets import MimoIdentity, make_schema
 
 
@@ -62,6 +62,7 @@ class MimoEncodeIdentity(io.ComfyNode):
             to_picture(character, "character"),
             mask=to_mask_picture(mask, "mask"),
             back=None if back_view is None else to_picture(back_view, "back_view"),
+            progress=make_progress(),
         )
         if vae is not None or clip_vision is not None:
             from .conditioning import encode_views_by_nodes

@@ -304,6 +304,23 @@ class TestEncodeIdentity:
         identity = encode_identity(vase(), mask=np.where(shape, 0, 255).astype(np.uint8))
         assert (identity.matte > 127).sum() == shape.sum()
 
+    def test_who_stops_it_is_heard_between_any_two_steps(self, photograph):
+        """Between the looks of the network before a busy wall, too, of which each takes a while."""
+        picture, asked = photograph.image.copy(), []
+        noise = np.random.default_rng(0).integers(0, 256, picture.shape, np.uint8)
+        picture[photograph.mask == 0] = noise[photograph.mask == 0]
+        encode_identity(picture, progress=lambda *given: asked.append(given))
+        assert len(asked) > 45 and set(asked[:-1]) == {(0, 1)} and asked[-1] == (1, 1)
+
+        class Stop(Exception):
+            pass
+
+        def stop(done, total, preview=None):
+            raise Stop
+
+        with pytest.raises(Stop):
+            encode_identity(picture, progress=stop)
+
     def test_an_empty_mask_is_refused(self, photograph):
         with pytest.raises(InputError, match="empty"):
             encode_identity(photograph.image, mask=np.zeros((10, 10), np.uint8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from ..errors import InputError
 from ..motion.motion import Motion
 from ..pose.blazepose import HIPS, NOSE, SHOULDERS
 from ..pose.unseen import SEEN_CONFIDENCE
+from ..progress import Progress, silent
 from .framed_figure import FramedFigure, find_framed_figure
 from .identity import Identity
 from .inverted import is_inverted_mask
@@ -47,25 +49,27 @@ LIMB_JOINTS = {
 }
 
 
-def encode_identity(picture, *, mask=None, back=None) -> Identity:
+def encode_identity(picture, *, mask=None, back=None, progress: Progress = silent) -> Identity:
     """The identity of the character on a picture.
 
     `picture` and `back`, the same character from behind, are (H, W) or (H, W, 1 to 4), uint8 or float in 0..1. Who is
     on the picture: the given `mask` (H, W), else the alpha channel, else the person that is found, else whatever
     stands before a plain background, else the whole picture. A mask of what is around the character, as Load Image
     gives it, is inverted. Without a person on it, or where the body does not fit them, the identity has no body but
-    the joints at which its card bends, if it looks like a figure. Raises InputError for a mask that selects
-    nothing and for what is no picture.
+    the joints at which its card bends, if it looks like a figure. `progress` is called between the steps, with 0 of 1
+    done until the end. Raises InputError for a mask that selects nothing and for what is no picture.
     """
     from ..pose.fit import fit_portrait
 
+    ask = functools.partial(progress, 0, 1)  # seconds in all, but no loop whose end is known
     colors, alpha = _limit_size(*split_alpha(picture))
     given = alpha if mask is None else read_mask(mask, *colors.shape[:2])
     is_inverted = mask is not None and is_inverted_mask(colors, given)
     given = 255 - given if is_inverted else given
-    character = _find_character(colors, given, is_alpha=mask is None)
+    character = _find_character(colors, given, is_alpha=mask is None, ask=ask)
+    ask()
     matte, seen, notes = character.matte, character.seen, character.notes
-    fitted = None if seen is None else fit_portrait(seen.motion, seen.landmarks, matte)
+    fitted = None if seen is None else fit_portrait(seen.motion, seen.landmarks, matte, ask=ask)
     doubt = None if fitted is None else doubt_fit(fitted, matte)
     if doubt is not None:
         fitted, notes = None, (CARD_NOTE.format(doubt),)
@@ -79,11 +83,13 @@ def encode_identity(picture, *, mask=None, back=None) -> Identity:
     padding = square_padding(*crop_matte.shape)
     side = crop_matte.shape[1] + padding[0] + padding[2]
     moved = padding[0] - left, padding[1] - top
+    view = None if back is None else _read_back_view(back, ask)
+    progress(1, 1)
     return Identity(
         picture=pad_to_square(crop),
         matte=pad_to_square(crop_matte, fill=0),
         motion=None if fitted is None else _recenter_motion(fitted, *moved, side),
-        back=None if back is None else _read_back_view(back),
+        back=view,
         joints=None if joints is None else joints.moved(*moved),
         notes=notes,
     )
@@ -123,7 +129,7 @@ def _limit_size(colors: NDArray, alpha: NDArray | None) -> tuple[NDArray, NDArra
     return cv2.resize(colors, size, interpolation=cv2.INTER_AREA), small_alpha
 
 
-def _find_character(colors: NDArray, given: NDArray | None, *, is_alpha: bool) -> _Character:
+def _find_character(colors: NDArray, given: NDArray | None, *, is_alpha: bool, ask: Callable[[], None]) -> _Character:
     """Who is on a picture (H, W, 3) uint8, with the mask that was `given`, if any."""
     from ..pose.estimate import estimate_picture, find_people
 
@@ -131,38 +137,47 @@ def _find_character(colors: NDArray, given: NDArray | None, *, is_alpha: bool) -
         raise InputError(f"The character's {'alpha channel' if is_alpha else 'mask'} is empty: it selects no pixel.")
     shown = composite_on_white(colors, given) if given is not None and is_alpha else colors
     focal = PORTRAIT_LENS * max(shown.shape[:2])
-    seen = estimate_picture(shown, person_mask=given, focal=focal)
+
+    def count_none(done: int, total: int, preview=None) -> None:
+        ask()
+
+    def estimate(picture: NDArray, mask: NDArray | None) -> Estimate:
+        return estimate_picture(picture, person_mask=mask, focal=focal, progress=count_none)
+
+    seen = estimate(shown, given)
     if given is not None:
         return _Character(given, seen, notes=_note_unseen(seen.motion)) if seen.is_found else _Character(given)
-    matte = _cut_person(colors, seen) if seen.is_found else np.zeros(colors.shape[:2], np.uint8)
+    matte = _cut_person(colors, seen, ask) if seen.is_found else np.zeros(colors.shape[:2], np.uint8)
     person = _Character(matte, seen, notes=_note_unseen(seen.motion)) if matte.any() else None
+    ask()
     if person is not None and find_people(colors):
         return person
     cut = None if person is not None else cut_object(colors)
     if cut is not None:
         return _Character(cut)
+    ask()
     framed = find_framed_figure(colors)
     if framed is not None:
-        return _describe_framed(colors, framed, estimate_picture(colors, person_mask=framed.mask, focal=focal))
+        return _describe_framed(colors, framed, estimate(colors, framed.mask), ask)
     whole = _Character(np.full(colors.shape[:2], 255, np.uint8), notes=(STIFF_NOTE, WHOLE_NOTE))
     return whole if person is None else person
 
 
-def _describe_framed(colors: NDArray, framed: FramedFigure, seen: Estimate) -> _Character:
+def _describe_framed(colors: NDArray, framed: FramedFigure, seen: Estimate, ask: Callable[[], None]) -> _Character:
     """A figure that fills the picture, with the person who is seen where it is if they have its head."""
     if seen.is_found:
         points = seen.landmarks.pixels[0].numpy()
         if framed.bears(points[NOSE], points[list(SHOULDERS)].mean(0), points[list(HIPS)].mean(0)):
-            matte = refine_matte(colors, framed.mask, seen.landmarks, lambda: framed.mask)
+            matte = refine_matte(colors, framed.mask, seen.landmarks, lambda: framed.mask, ask=ask)
             return _Character(matte, seen, framed, _note_unseen(seen.motion))
-    return _Character(refine_matte(colors, framed.mask), framed=framed)
+    return _Character(refine_matte(colors, framed.mask, ask=ask), framed=framed)
 
 
-def _cut_person(colors: NDArray, seen: Estimate) -> NDArray:
+def _cut_person(colors: NDArray, seen: Estimate, ask: Callable[[], None]) -> NDArray:
     """The matte of the person who was seen on a picture (H, W, 3) uint8."""
     first = seen.masks[0]
-    look_again = functools.partial(find_person_mask, colors, first, seen.landmarks)
-    return refine_matte(colors, first, seen.landmarks, look_again)
+    look_again = functools.partial(find_person_mask, colors, first, seen.landmarks, ask)
+    return refine_matte(colors, first, seen.landmarks, look_again, ask=ask)
 
 
 def _note_unseen(motion: Motion) -> tuple[str, ...]:
@@ -187,9 +202,9 @@ def _recenter_motion(motion: Motion, right: int, down: int, side: int) -> Motion
     return replace(motion, camera=replace(camera, center=center, size=(side, side)))
 
 
-def _read_back_view(back) -> tuple[NDArray, NDArray]:
+def _read_back_view(back, ask: Callable[[], None]) -> tuple[NDArray, NDArray]:
     """Picture and matte of the view from behind, cropped and padded like the front."""
     colors, alpha = _limit_size(*split_alpha(back))
-    matte = _find_character(colors, alpha, is_alpha=True).matte
+    matte = _find_character(colors, alpha, is_alpha=True, ask=ask).matte
     crop, crop_matte = crop_to_matte(composite_on_white(colors, matte), matte)
     return pad_to_square(crop), pad_to_square(crop_matte, fill=0)

@@ -6,6 +6,7 @@ mean of several crops and of mirror images is better than one; around the head c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -42,8 +43,13 @@ class Look(NamedTuple):
     belief: float  # 0 to 1: somebody is there
 
 
-def find_person_mask(picture: NDArray, first: NDArray, landmarks: Landmarks) -> NDArray:
-    """The mask (H, W) uint8 of a person on a picture (H, W, 3) uint8 from several looks, of which `first` is one."""
+def find_person_mask(
+    picture: NDArray, first: NDArray, landmarks: Landmarks, ask: Callable[[], None] = lambda: None
+) -> NDArray:
+    """The mask (H, W) uint8 of a person on a picture (H, W, 3) uint8 from several looks, of which `first` is one.
+
+    `ask` is called before each look; it may raise to cancel.
+    """
     import cv2
 
     box = Box.of_mask(first > 127)
@@ -59,14 +65,17 @@ def find_person_mask(picture: NDArray, first: NDArray, landmarks: Landmarks) -> 
     squares = [(middle, size * longest, turn, mirrored) for size, turn, mirrored in BOX_LOOKS]
     for size, turn, mirrored in HIP_LOOKS:
         squares.append((hips, float(np.clip(size * reach, *(np.array(HIP_SIZE) * longest))), turn, mirrored))
-    looks = [look_at(picture, center, size, upright + turn, mirrored) for center, size, turn, mirrored in squares]
+
+    def look(center: NDArray, size: float, turn: float, mirrored: bool) -> Look:
+        ask()
+        return look_at(picture, center, size, upright + turn, mirrored)
+
+    looks = [look(*square) for square in squares]
     whole = Look(convert_to_logits(first), np.ones(first.shape, bool), 1.0)
     logits = average_looks([whole, *looks], [FIRST_WEIGHT] + [1.0] * len(looks))
     if is_long and HEAD_SIZE * np.linalg.norm(np.diff(points[list(EARS)], axis=0)) < HEAD_REACH[0] * trunk:
         middle = (nose + shoulders) / 2
-        close = [
-            look_at(picture, middle, size * trunk, upright + turn, mirrored) for size, turn, mirrored in HEAD_LOOKS
-        ]
+        close = [look(middle, size * trunk, turn, mirrored) for size, turn, mirrored in HEAD_LOOKS]
         depth = cv2.distanceTransform((logits > SURE).astype(np.uint8), cv2.DIST_L2, 5) / box.height
         is_open = np.clip((SURE_DEPTH[1] - depth) / (SURE_DEPTH[1] - SURE_DEPTH[0]), 0, 1)
         share = HEAD_SHARE * is_open * _weigh_near(nose, first.shape, *(radius * trunk for radius in HEAD_REACH))

@@ -48,21 +48,27 @@ def refine_matte(
     mask: NDArray,
     landmarks: Landmarks | None = None,
     look_again: Callable[[], NDArray] | None = None,
+    *,
+    ask: Callable[[], None] = lambda: None,
 ) -> NDArray:
     """The soft matte (H, W) uint8 of the person that a network's mask (H, W) uint8 marks in a picture (H, W, 3).
 
     With the person's `landmarks` patches of the background are found that both took for the person. `look_again` gives
-    the mask from several looks; it is asked where the background is not plain.
+    the mask from several looks; it is asked where the background is not plain. `ask` is called between the steps; it
+    may raise to cancel.
     """
     core = _find_core(mask)
     inside = _cut_from_backdrop(picture, mask, core)
+    ask()
     if inside is None and landmarks is not None and look_again is not None:
         first, mask = mask, look_again()
         inside = settle_figure(picture, mask, first, landmarks)
     elif inside is None:
         inside = _keep_connected(_run_grabcut(picture, _seed_near_mask(mask, core)), core) & ~find_pockets(mask)
+    ask()
     if landmarks is not None:
         inside &= ~find_leaks(picture, inside, mask, landmarks, find_pockets(mask))
+        ask()
     return _soften_edge(picture, inside)
 
 

@@ -291,6 +291,7 @@ def estimate_picture(
     person: int = 0,
     person_mask: np.ndarray | None = None,
     focal: float = 0.0,
+    progress: Progress = silent,
 ) -> Estimate:
     """The same for one RGB picture (H, W, 3) uint8: a motion of one frame, fingers at rest.
 
@@ -300,7 +301,7 @@ def estimate_picture(
     shown = Clip.from_array(picture[None])
     check_guides(shown, None, masks, 1.0, focal)
     masks, _ = fit_layer(masks, shown, "person mask")
-    settings = {"smoothing": 1.0, "focal": focal, "fingers": False, "networks": None, "progress": silent}
+    settings = {"smoothing": 1.0, "focal": focal, "fingers": False, "networks": None, "progress": progress}
     return _estimate_shown(shown, person, None, None, masks, **settings)
 
 

@@ -94,13 +94,18 @@ def fit_motion(
     return Motion((_make_person(state, landmarks, contacts, bridged),), float(fps), camera)
 
 
-def fit_portrait(motion: Motion, landmarks: Landmarks, matte: NDArray) -> Motion:
-    """Bring the body of somebody who poses for a picture, one frame, onto the outline of their matte (H, W) uint8."""
+def fit_portrait(
+    motion: Motion, landmarks: Landmarks, matte: NDArray, *, ask: Callable[[], None] = lambda: None
+) -> Motion:
+    """Bring the body of somebody who poses for a picture, one frame, onto the outline of their matte (H, W) uint8.
+
+    `ask` is called between the steps; it may raise to cancel.
+    """
     landmarks = drop_unseen_limbs(landmarks, motion.fps)
     person, seen = motion.person, _weigh_landmarks(landmarks)
     state = _refine_to_outline(
         load_rig(), BodyState.from_person(person), seen, motion.camera, [matte],
-        rounds=PORTRAIT_ROUNDS, steps=PORTRAIT_STEPS, fps=motion.fps, subject="posing",
+        rounds=PORTRAIT_ROUNDS, steps=PORTRAIT_STEPS, fps=motion.fps, subject="posing", tick=ask,
     )  # fmt: skip
     return motion.with_person(_make_person(state, landmarks, person.contacts, person.bridged))
 
