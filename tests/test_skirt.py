@@ -1,17 +1,21 @@
 """Skirts and dresses: a closed cloth around both legs."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from mimo_core.body.skeleton import JOINT
 from mimo_core.identity.identity import Identity
-from mimo_core.proxy.skirt import SkirtMesh
+from mimo_core.proxy.skirt import ROWS, SkirtMesh
 from mimo_core.proxy.skirt_outline import measure_skirt
 from tests.test_proxy import BODY, CAMERA, SIDE, bake, identity_of, motion_of, overlap, person, rendered
 
 
-GREEN = (30, 140, 50)
+GREEN, SKIN = (30, 140, 50), (220, 170, 140)
+SIDES = ("left", "right")
 STRIDE = {"left_hip": (-32, 0, 0), "right_hip": (24, 0, 0)}
 JOINTS = CAMERA.project(BODY.pose(person()).joints)[0]
 HIPS, KNEES, ANKLES = (JOINTS[[left, left + 1]].numpy() for left in (1, 4, 7))
@@ -30,6 +34,18 @@ def dress(length: float, *, gap: float = 0.0, flare: float = 8.0) -> Identity:
         notch = np.array([start, hem[0] - (5, -2), hem[1] + (5, 2)])
         for image, value in ((picture, 255), (matte, 0)):
             cv2.fillConvexPoly(image, notch.round().astype(np.int32), (value,) * 3 if image.ndim == 3 else value)
+    return Identity(picture, matte, whole.motion)
+
+
+@cache
+def wide_skirt() -> Identity:
+    """The painted body with raised arms in a wide skirt from the waist to the knees."""
+    whole = identity_of(person(left_shoulder=(0, 0, 20), right_shoulder=(0, 0, -20)))
+    picture, matte = whole.picture.copy(), whole.matte.copy()
+    waist, knees = (HIPS - (0, 12)) + [(-4, 0), (4, 0)], KNEES + [(24, 0), (-24, 0)]
+    corners = np.array([waist[0], HIPS[0] + (22, 0), knees[0], knees[1], HIPS[1] - (22, 0), waist[1]])
+    for image, value in ((picture, GREEN), (matte, 255)):
+        cv2.fillPoly(image, [corners.round().astype(np.int32)], value)
     return Identity(picture, matte, whole.motion)
 
 
@@ -82,15 +98,26 @@ class TestSkirt:
         assert min(fall[:2]) > 0.95 and fall[2] < 0.3
 
     def test_a_wide_one_starts_at_the_waist_and_not_as_a_shelf_at_the_hips(self):
-        whole = identity_of(person(left_shoulder=(0, 0, 20), right_shoulder=(0, 0, -20)))
-        picture, matte = whole.picture.copy(), whole.matte.copy()
-        waist, knees = (HIPS - (0, 12)) + [(-4, 0), (4, 0)], KNEES + [(24, 0), (-24, 0)]
-        corners = np.array([waist[0], HIPS[0] + (22, 0), knees[0], knees[1], HIPS[1] - (22, 0), waist[1]])
-        for image, value in ((picture, GREEN), (matte, 255)):
-            cv2.fillPoly(image, [corners.round().astype(np.int32)], value)
-        skirt = find_skirt(Identity(picture, matte, whole.motion))
+        skirt = find_skirt(wide_skirt())
         across, height = skirt.vertices[0, :, 0].abs(), skirt.vertices[0, :, 1]
         assert float(across[height > height.amax() - 0.01].amax()) < 0.6 * float(across.amax())
+
+    @pytest.mark.parametrize(("turn", "sides"), [(0, SIDES), (40, ("right",))])
+    def test_hanging_hands_lie_on_a_wide_one_and_are_seen(self, turn, sides):
+        hanging = motion_of(person(turn=turn, left_shoulder=(0, 0, -80), right_shoulder=(0, 0, 80)))
+        rgb, alpha = rendered(bake(wide_skirt()), hanging)
+        is_skin = (np.abs(rgb.astype(float) - SKIN).max(2) < 40) & (alpha > 127)
+        joints = CAMERA.project(BODY.pose(hanging.person).joints)[0].numpy()
+        for side in sides:
+            x, y = (0.5 * sum(joints[JOINT[f"{side}_{name}"]] for name in ("wrist", "hand"))).astype(int)
+            assert is_skin[y - 6 : y + 10, x - 8 : x + 9].sum() > 60
+
+    def test_it_lies_on_the_thighs_of_somebody_who_sits_and_does_not_stand_up_from_them(self):
+        skirt, body = find_skirt(wide_skirt()), bake(wide_skirt()).identity.body
+        bent = {f"{side}_{joint}": (angle, 0, 0) for side in SIDES for joint, angle in (("hip", -80), ("knee", 80))}
+        cloth = skirt.posed(body.pose(person(**bent)).transforms[0], torch.zeros(10))
+        height = cloth[skirt.outward[:, 2] > 0.8, 1].view(ROWS, -1).mean(1)
+        assert float((height - height.cummin(0).values).max()) < 0.03
 
     def test_a_circle_of_cloth_whose_hem_is_higher_at_the_sides_is_one(self):
         whole = identity_of(person(left_shoulder=(0, 0, 20), right_shoulder=(0, 0, -20)))

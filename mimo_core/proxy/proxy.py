@@ -144,6 +144,8 @@ class Proxy:
             for number, skin in enumerate(self.skins):
                 if skin.sway is not None:
                     posed[number] = lag_behind(posed[number], skin, grown, [transforms, *history(frame)], fps)
+                if isinstance(skin, SkirtMesh):
+                    posed[number] = skin.make_room(posed[number], transforms)
             return posed
 
         def history(frame: int) -> list[Tensor]:
@@ -198,20 +200,23 @@ def _make_skins(
     ask()
     texels = fill_hidden(surface, baked, back_side=back_side, picture=(colors, identity.matte), ask=ask)
     texture = atlas.picture(np.clip(texels + 0.5, 0, 255).astype(np.uint8))
+    # Legs that are shorter than the fit's are thick besides: what fills the gap between them is no cloth.
+    naked = camera.view(posed.vertices)[0] if identity.leg_share == 1 else None
+    skirt = None if naked is None else make_skirt(body, naked, vertices, transforms, picture, colors)
+    rest = unpose(vertices, body.weights, transforms, camera)
+    if skirt is not None:
+        rest = skirt.slim(body, rest, unpose(naked, body.weights, transforms, camera))
     skin = SkinnedMesh(
         sheet=TexturedMesh(
             faces=body.faces,
             corners=body.uv[body.uv_faces] * side,
             texture=np.dstack([texture, np.full(texture.shape[:2], 255, np.uint8)]),
         ),
-        vertices=unpose(vertices, body.weights, transforms, camera),
+        vertices=rest,
         weights=body.weights,
         shapedirs=body.shapedirs,
         beside=torch.arange(body.vertices),
         has_hands=True,
     )
-    # Legs that are shorter than the fit's are thick besides: what fills the gap between them is no cloth.
-    naked = camera.view(posed.vertices)[0] if identity.leg_share == 1 else None
-    skirt = None if naked is None else make_skirt(body, naked, vertices, transforms, picture, colors)
     shell = make_cloth_layer(body, vertices, transforms, picture, colors, skirt=skirt)
     return tuple(each for each in (skin, skirt, shell) if each is not None)

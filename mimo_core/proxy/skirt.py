@@ -23,6 +23,7 @@ from ..identity.push_pull import push_pull
 from .hands import LEAST_TEXELS, SAME_COLOR, color_distance, convert_to_lab
 from .outline import FittedPicture
 from .skin import Hands, TexturedMesh, unpose
+from .skirt_contact import ArmPoints, make_room_for_arms, sag_onto_legs, slim_body
 from .skirt_outline import LEGS, SKIRT_SIDE, SkirtShape, cover_rows, measure_skirt
 from .surface import ARM_JOINTS
 
@@ -35,6 +36,7 @@ EASE_START, FLARE_START = 0.05, 0.18  # meters below the top from which there is
 SIDE_SQUEEZE, RIM = 0.6, 0.96  # of the picture's own place around the skirt, the rest is even; the outermost pixels go
 HIP_BLEND, KNEE_BLEND = (-0.03, 0.12), (-0.06, 0.06)  # meters below a joint over which cloth goes over to the next bone
 OTHER_SIDE = 0.7  # of the half width to the other side up to which a leg takes cloth along
+UPWARD = 0.7  # how much higher counts against farther out: cloth lies on a thigh that is lifted
 SOFTNESS = 0.03  # meters over which one push goes over into the next
 LARGEST_SWAY, LOOSE_LENGTH = 0.5, 0.6  # of the way that a hem lags behind; meters of cloth at which it is so loose
 ARM_REACH = 12  # pixels at SKIRT_SIDE from arms within which a sleeve wider than the fitted arm may lie
@@ -56,16 +58,32 @@ class SkirtMesh:
     shapedirs: Tensor  # (V, 3, 10)
     beside: Tensor  # (V,) long, the vertices of the body whose light falls on these
     sway: Tensor  # (V,) 0 to 1
+    bones: Tensor  # (2, V, 3) on the left and the right leg's bones, beside the vertices in the rest pose
+    arms: ArmPoints
 
     def posed(self, transforms: Tensor, betas: Tensor, hands: Hands = (None, None)) -> Tensor:
         """World vertices (V, 3) under joint transforms (24, 4, 4); see `SkinnedMesh.posed`. Hands move nothing."""
         transforms = _add_plumb(transforms, self.pivot)
         rest = self.vertices + self.shapedirs @ betas
         taken = blend_skin(rest.flatten(0, 1), self.weights.flatten(0, 1), transforms[None])[0].unflatten(0, (3, -1))
+        bones = blend_skin(self.bones.flatten(0, 1), self.weights[1:].flatten(0, 1), transforms[None])[0]
+        taken[1:] = sag_onto_legs(taken[1:], bones.unflatten(0, (2, -1)))
         taken = torch.lerp(taken[:1], taken, self.along[..., None])
         outward = self.outward @ transforms[PLUMB, :3, :3].mT
-        share = ((taken * outward).sum(-1) / SOFTNESS).softmax(0)
+        upward = outward + outward.new_tensor([0.0, UPWARD, 0.0])
+        share = ((taken * upward).sum(-1) / SOFTNESS).softmax(0)
         return (taken * share[..., None]).sum(0)
+
+    def make_room(self, cloth: Tensor, transforms: Tensor) -> Tensor:
+        """World vertices (V, 3) pushed in where arms and hands lie on the cloth, under joint transforms (24, 4, 4)."""
+        hips = transforms[JOINT["pelvis"]]
+        outward = self.outward @ _add_plumb(transforms, self.pivot)[PLUMB, :3, :3].mT
+        return make_room_for_arms(cloth, outward, self.arms.posed(transforms), hips[:3, :3] @ self.pivot + hips[:3, 3])
+
+    def slim(self, body: BodyModel, dressed: Tensor, naked: Tensor) -> Tensor:
+        """Rest vertices (V, 3) of the `dressed` body, `naked` where the skirt covers it."""
+        height = self.vertices[1:, :, 1].mean(0).view(ROWS, COLUMNS).mean(1)
+        return slim_body(body, dressed, naked, float(height[0]), float(height[-1]))
 
 
 def make_skirt(
@@ -109,6 +127,8 @@ def make_skirt(
         shapedirs=body.shapedirs[beside],
         beside=beside,
         sway=LARGEST_SWAY * (drop / LOOSE_LENGTH).clamp(0, 1),
+        bones=_find_bones(rest[1:], body.joint_regressor @ body.template),
+        arms=ArmPoints.of(body),
     )
 
 
@@ -195,6 +215,15 @@ def _weigh_bones(place: Tensor, joints: Tensor, camera: Camera) -> Tensor:
         weights[number, :, hip] = to_hip * (1 - to_knee)
         weights[number, :, knee] = to_hip * to_knee
     return weights
+
+
+def _find_bones(rest: Tensor, joints: Tensor) -> Tensor:
+    """The points (2, V, 3) of both legs' bones at the height of a skirt's vertices (2, V, 3) in the rest pose."""
+    places = []
+    for leg, height in zip(LEGS, rest[..., 1].numpy(), strict=True):
+        bone = joints[list(leg)].numpy()[::-1]  # np.interp wants heights that grow
+        places.append(np.stack([np.interp(height, bone[:, 1], bone[:, axis]) for axis in range(3)], 1))
+    return torch.from_numpy(np.stack(places)).float()
 
 
 def _add_plumb(transforms: Tensor, pivot: Tensor) -> Tensor:
