@@ -7,6 +7,7 @@ import pytest
 
 from mimo_core.scene.appearance import LogRatios
 from mimo_core.scene.depth import find_nearer
+from mimo_core.scene.filters import dilate_mask
 from mimo_core.scene.fitted_body import BODY_PATCHES, FittedBody, measure_stir
 from mimo_core.scene.fixed_occluders import BodyCoverage, find_fixed_occluders
 from mimo_core.scene.frame_masks import keep_beside, keep_covering
@@ -332,6 +333,8 @@ def test_scenery_where_a_kicking_leg_should_be_tells_of_nothing_in_front(before,
     over, *_ = BodyCoverage.empty((80, 60)).observe(view, ratios, nothing)
     assert over[26:34, 12:48].any() == counts
     assert over[10:50, 54:66].all()
+    over, *_ = BodyCoverage.empty((80, 60)).observe(replace(view, others=~nothing), ratios, nothing)
+    assert not over.any()  # somebody else stands there
 
 
 def test_who_is_alone_in_time_does_not_stir_and_who_is_there_on_one_side_only_stirs_against_that():
@@ -578,10 +581,23 @@ def test_a_small_piece_beside_a_hand_is_known_and_one_far_from_it_or_dim_is_not(
         assert tracks.labels_at_hand() == expected
 
 
+@pytest.mark.parametrize(
+    ("touching", "at_hand", "is_theirs"), [(8, 8, True), (2, 8, False), (8, 2, False), (1, 1, False)]
+)
+def test_a_piece_that_is_followed_and_seldom_at_the_hand_or_the_person_is_no_part_of_what_they_hold(
+    touching, at_hand, is_theirs
+):
+    tracks = ObjectTracks(STATURE)
+    for frame in range(9):
+        piece = seen(frame, 10.0, touches=frame < touching)
+        tracks.add(frame, [replace(piece, at_hand=frame < at_hand, contrast=90.0, covers=0.0)])
+    assert bool(tracks.labels_at_hand()) == is_theirs
+
+
 class TestHoles:
     """A wall in front of a person, 80 pixels tall, and a hole in what was found of the wall."""
 
-    def found(self, *, body_at, soft_at=None, person_in_hole=False):
+    def found(self, *, body_at, person_in_hole=False, others=False):
         shape, hole = (100, 100), (slice(60, 72), slice(40, 52))
         wall = np.zeros(shape, bool)
         wall[50:90, 20:80] = True
@@ -598,7 +614,12 @@ class TestHoles:
         fitted = FittedBody(body, np.zeros(shape, np.int32), np.zeros((BODY_PATCHES, 2)))
         view = FrameView(picture, soft, picture, ~nothing, nothing, nothing.astype(np.float32), fitted, 80.0)
         ratios = LogRatios(person, np.where(wall, 1.0, -1.0), np.where(wall, 60.0, 0.0), nothing, np.zeros(shape))
+        if others:
+            return detect_moving_objects(replace(view, others=dilate_mask(wall, 12)), ratios)
         return detect_moving_objects(view, ratios)[hole][3:-3, 3:-3]  # corners are rounded
+
+    def test_what_somebody_else_is_seen_to_be_is_no_object(self):
+        assert not self.found(body_at=2, others=True).any()
 
     def test_where_the_body_should_be_seen_the_object_has_no_hole(self):
         assert self.found(body_at=42).all()

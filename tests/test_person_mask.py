@@ -1,5 +1,7 @@
 """Colours, filters and ratios that tell the person from the scene."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -147,6 +149,25 @@ class TestLooks:
         ratios = model.score_pixels(a_view(covering, plate, soft))
         assert (ratios.object[31:39, 29:37] > 0).all()
         assert not (ratios.object > 0)[truth & (np.arange(SIZE) > 42)[:, None]].any()
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_who_else_is_known_in_one_frame_is_not_the_person_in_another_where_the_first_guess_has_both(scene, is_known):
+    picture, plate, soft, truth = scene
+    beside, nobody = np.zeros((SIZE, SIZE), bool), np.zeros((SIZE, SIZE), bool)
+    beside[14:58, 42:50] = True
+    apart, model = plate.copy(), AppearanceModel()
+    apart[14:58, 2:12] = (20, 200, 190)
+    model.add_guess(a_view(picture, plate, np.where(truth, 220, 0).astype(np.uint8)))
+    other = nobody.copy()
+    other[14:58, 2:12] = is_known
+    model.add_guess(replace(a_view(apart, plate, np.zeros_like(soft)), others=other))
+    both = picture.copy()
+    both[beside] = (20, 200, 190)
+    guess = np.where(truth | beside, 220, 0).astype(np.uint8)
+    found = model.score_pixels(replace(a_view(both, plate, guess), others=nobody)).person > 0
+    assert found[truth].mean() > 0.9
+    assert found[beside].mean() < 0.1 if is_known else found[beside].mean() > 0.9
 
 
 def test_the_scene_that_is_seen_where_somebody_stood_for_most_of_the_clip_is_no_moving_object(scene):

@@ -350,6 +350,19 @@ class TestCoarseBackground:
         lingers = scan.estimate().body_lingers
         assert lingers[12:28, 22:38].all() and lingers[32:48, 46:58].all() != leaves
 
+    @pytest.mark.parametrize("leaves", [False, True])
+    def test_who_else_stands_there_in_most_frames_is_no_scene_if_any_frame_shows_the_place_without_them(self, leaves):
+        (canvas,) = plan_canvases(CameraPath.still(10), [(0, 0, 100, 60)] * 10)
+        scan, nobody = BackgroundScan(canvas, body_height=40.0), np.zeros((60, 100), bool)
+        for frame in range(10):
+            others, picture = nobody.copy(), np.full((60, 100, 3), 170, np.uint8)
+            others[10:50, 20:40] = not leaves or frame < 7
+            picture[others] = (0, 200, 180)
+            scan.add(picture, nobody, None, frame, others)
+        found = scan.estimate()
+        np.testing.assert_array_equal(found.picture[30, 30], (170, 170, 170) if leaves else (0, 200, 180))
+        assert found.known.all()
+
     @pytest.mark.parametrize("fenced", [False, True])
     def test_the_clothes_of_somebody_who_bends_their_knees_are_no_texture_of_the_scene(self, fenced):
         """A shirt over trousers, whose hem goes down for a third of the frames, and the same behind a fence."""

@@ -40,6 +40,9 @@ OUTLIERS = 0.02  # share of pixels that nothing known explains
 SOFT_MASK_DOUBT = 0.06  # the soft mask is never trusted beyond 1 - SOFT_MASK_DOUBT
 OBJECT_COST = 1.5  # objects are rarer than people and scenery
 NEAR_PART = 0.06  # of the body height: body parts so near an object may be what it is
+# Log odds: somebody else's colors are rarer than the scene. In frames in which they are known to be there, so near them
+# (in body heights), it costs less: masks of people are too small. On a clip of two who embrace and walk, 2026-11-28.
+OTHERS_COST, NEAR_OTHERS_COST, OTHERS_REACH = 2.0, 0.5, 0.1
 STILL_BONUS = 3.0  # for the plate where it holds still while the body behind it moves
 TEXTURE_BONUS = 3.0  # for the plate where its texture is seen: as for what holds still
 TEXTURE_MATCH_SIDE = 5  # pixels of the neighbourhood that is compared
@@ -76,26 +79,28 @@ def learn_appearance(views: Iterable[FrameView | None], tick: Callable, people: 
 
 
 class AppearanceModel:
-    """What the person, or several people, the scene and the objects that move look like."""
+    """What the person, or several people, who else is beside them, the scene and the objects that move look like."""
 
     def __init__(self, people: int = 1):
         self.person = ColorHistograms(people * BODY_PATCHES, patch_neighbors(free_body(), people))
         self.objects = ColorHistograms()
+        self.others = ColorHistograms()  # who else is beside the person in some frames, also where nobody follows them
         self.scene = ColorHistograms()
 
     def add_guess(self, view: FrameView) -> None:
         """Take in a frame of which only the soft mask is known."""
         bins = bins_of(view.picture)
         away = plate_distance(view.picture, view.plate)
-        person = (view.soft > SURE_PERSON) & ((away > PLATE_CONTRAST) | ~view.known) & ~view.still
+        person = (view.soft > SURE_PERSON) & ((away > PLATE_CONTRAST) | ~view.known) & ~view.still & ~view.others
+        self.others.add(bins[view.others])
         self.person.add(bins[person], _select(view.patch, person))
         if not view.has_person:
             return
         outside = ~dilate_mask(view.soft > POSSIBLE_PERSON, 0.03 * view.body_height)
         moving = np.minimum(away, shadow_distance(view.picture, view.plate)) > 1.5 * PLATE_CONTRAST
-        moving = _remove_specks(outside & view.known & moving)
+        moving = _remove_specks(outside & view.known & moving & ~view.others)
         self.objects.add(bins[moving])
-        self.scene.add(bins[outside & ~moving & ~np.asarray(view.carried)])
+        self.scene.add(bins[outside & ~moving & ~np.asarray(view.carried) & ~view.others])
 
     def find_person_in_background(self, scenery: CoarseBackground, body_height: float) -> np.ndarray:
         """Where the plate (h, w) shows the person: a part that hardly moves and that the first guess left out."""
@@ -121,10 +126,11 @@ class AppearanceModel:
 
     def add_labels(self, view: FrameView, person: np.ndarray, moving: np.ndarray) -> None:
         """Take in a frame that was labelled: where the person is and where an object, (h, w) bool."""
-        bins = bins_of(view.picture)
+        bins, person, moving = bins_of(view.picture), person & ~view.others, moving & ~view.others
         self.person.add(bins[person], _select(view.patch, person))
         self.objects.add(bins[moving])
-        self.scene.add(bins[~person & ~moving])
+        self.others.add(bins[view.others])
+        self.scene.add(bins[~person & ~moving & ~view.others])
 
     def score_pixels(self, view: FrameView) -> LogRatios:
         """How person, scene and moving objects compare in every pixel of a view."""
@@ -138,6 +144,8 @@ class AppearanceModel:
             view.still, view.fixed
         )
         plate = plate + TEXTURE_BONUS * (view.known & find_texture_match(away, view.plate))
+        if self.others.is_taught:
+            plate = np.logaddexp(plate, self._score_others(view, bins))
         person = self.person.log_density(bins, view.patch)
         moving = self.objects.log_density(bins) - OBJECT_COST
         belief = log_odds(view.soft)
@@ -152,6 +160,11 @@ class AppearanceModel:
             revealed=revealed < SURELY_REVEALED,
             density=np.maximum(plate, as_person),
         )
+
+    def _score_others(self, view: FrameView, bins: np.ndarray) -> np.ndarray:
+        """Log densities (h, w) of the colors of whoever else is beside the person in this frame or another one."""
+        near = dilate_mask(view.others, OTHERS_REACH * view.body_height)
+        return self.others.log_density(bins) - np.where(near, NEAR_OTHERS_COST, OTHERS_COST)
 
 
 def find_texture_match(away: np.ndarray, plate: np.ndarray) -> np.ndarray:

@@ -31,6 +31,7 @@ COVERED_SHARE = 0.5  # of the frames: where the body is more often, the plate ma
 APART_DISTANCE = 0.04  # of the body height: so far from the fitted body hardly anything of the person is
 APART_SHARE = 0.1  # of the frames: what is seen there so often without the body is the scene's
 FREE_TRAVEL = 0.25  # of the body height: a part that travels further than this has left the plate behind it free
+CROWDED, CLEAR = 1, 2  # ranks of samples: somebody else stands there, or nobody
 FREE_SHARE = 0.3  # of an area that holds still must have been seen free, or be textured, for all of it to be scene
 
 
@@ -66,7 +67,7 @@ def estimate_coarse_background(
     """
     scan, bodies = BackgroundScan(canvas, working.body_height), working.bodies(canvas.first, canvas.last)
     for frame, body in zip(range(canvas.first, canvas.last), bodies, strict=True):
-        scan.add(working.pictures[frame], working.find_hidden(frame), body, frame)
+        scan.add(working.pictures[frame], working.find_hidden(frame), body, frame, working.find_somebody_else(frame))
         if canvas.start <= frame < canvas.stop:
             tick(None)
     found = scan.estimate()
@@ -85,8 +86,18 @@ class BackgroundScan:
         self.covered, self.frames = np.zeros(canvas.size[::-1], np.int32), 0
         self.apart = np.zeros(canvas.size[::-1], np.int32)
 
-    def add(self, picture: np.ndarray, busy: np.ndarray, body: FittedBody | None, frame: int) -> None:
-        """A frame (h, w, 3), where something hides the scene (h, w) bool, and the fitted body."""
+    def add(
+        self,
+        picture: np.ndarray,
+        busy: np.ndarray,
+        body: FittedBody | None,
+        frame: int,
+        others: np.ndarray | None = None,
+    ) -> None:
+        """A frame (h, w, 3), where something hides the scene (h, w) bool, and the fitted body.
+
+        Where `others` (h, w) bool stand, the scene is what other frames show there, if any do.
+        """
         import cv2
 
         part = self.canvas.find_part(frame, (0, 0, *picture.shape[1::-1]))
@@ -96,7 +107,8 @@ class BackgroundScan:
 
         seen = self.canvas.project(picture, frame, flags=cv2.INTER_LINEAR, part=part)
         blocked = project(busy, border=2)
-        self.free.add(seen, blocked == 0, frame, part=part)
+        rank = None if others is None else np.where(project(others), CROWDED, CLEAR).astype(np.uint8)
+        self.free.add(seen, blocked == 0, frame, rank, part)
         self.all.add(seen, blocked < 2, frame, part=part)
         self.frames += 1
         if body is not None:

@@ -51,6 +51,11 @@ class ColorHistograms:
             self._present[:, shown] += present
             self._frames += present.any(1)
 
+    @property
+    def is_taught(self) -> bool:
+        """Whether any color was counted."""
+        return bool(self.counts.any())
+
     def usual(self) -> np.ndarray:
         """How far each colour belongs to each patch, (patches, BINS) in 0 to 1.
 

@@ -72,6 +72,10 @@ class WorkingClip:
         """Where in a box of a frame somebody else is BESIDE, BEHIND or IN_FRONT, (h, w) uint8, 0 elsewhere."""
         return np.zeros((box.height, box.width), np.uint8) if self.others is None else box.cut(self.others[frame])
 
+    def find_somebody_else(self, frame: int) -> np.ndarray | None:
+        """Where in a frame somebody else stands, (h, w) bool; None where nobody else is known."""
+        return None if self.others is None else self.others[frame] > 0
+
     def bodies(self, start: int, stop: int) -> Iterator[FittedBody | None]:
         """The fitted body of each frame from `start` to `stop`, None where there is none."""
         return iter([None] * (stop - start)) if self.drawn is None else self.drawn.read(start, stop)

@@ -58,7 +58,7 @@ class BodyCoverage:
         person = ratios.is_person
         if view.body is None:
             return np.zeros_like(person), person, np.zeros_like(person)
-        over = view.steady_body & view.known & (ratios.person < -1) & ~moving & ~person
+        over = view.steady_body & view.known & (ratios.person < -1) & ~moving & ~view.others & ~person
         return over, person, person & ~view.body.silhouette
 
 

@@ -40,6 +40,7 @@ class FrameView:
     body_height: float  # of the standing person, in pixels
     lag: np.ndarray | float = 0.0  # (h, w) float32 pixels by which the fit may lie beside a part that moves fast
     carried: np.ndarray | bool = False  # bool: what moves with the person and is not in the first guess
+    others: np.ndarray | np.bool_ = np.False_  # bool: where somebody else is known to be
 
     @cached_property
     def near_person(self) -> np.ndarray:
@@ -116,6 +117,7 @@ class FrameViews:
             still=look_up(self.background.still.view(np.uint8)) > 0,
             fixed=look_up(fixed, cv2.INTER_LINEAR),
             carried=box.cut(self.working.find_carried(frame)) == MOVES,
+            others=self.working.find_others(frame, box) > 0,
             body=None if body is None else body.cut(box),
             body_height=self.working.body_height,
             lag=0.0 if body is None else measure_lag(stir[box.cut(body.patch)], self.working.body_height),

@@ -26,14 +26,17 @@ TOUCH_DISTANCE = 0.015  # of the body height: how near an object must come to to
 
 
 def detect_moving_objects(view: FrameView, ratios: LogRatios) -> np.ndarray:
-    """Where a moving object is seen, (h, w) bool: colours neither of the scene nor of this part of the person."""
+    """Where a moving object is seen, (h, w) bool: colours neither of the scene nor of this part of the person.
+
+    Somebody else is no object, nor are their hands.
+    """
     import cv2
 
     found = ((ratios.object > 0) & (ratios.difference > 10)).astype(np.uint8)
-    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    found = (cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0) & ~view.others
     closed = erode_mask(dilate_mask(found, OBJECT_GAP * view.body_height), OBJECT_GAP * view.body_height)
     closed |= _find_covering_holes(view, ratios, closed)
-    return remove_small(closed, SMALLEST_OBJECT * view.body_height**2)
+    return remove_small(closed & ~view.others, SMALLEST_OBJECT * view.body_height**2)
 
 
 def _find_covering_holes(view: FrameView, ratios: LogRatios, mask: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ CROSSING_SHARE = 0.04  # and needs to cover less
 MOST_SEEDS = 6  # objects of a canvas that are tracked, those seen most: crowds cost time and hide nobody
 HELD_SIGHTINGS = 4  # in which an object must be seen to be held
 HELD_SHARE = 0.8  # of them in which it touches the person
+CHANCE_SHARE = 0.5  # of the sightings at a hand and at the person: a piece with less is no part of what is held
 HELD_CONTRAST = 50.0  # levels from the plate: no shadow, fold or flicker differs so much
 HELD_OWN_SHARE = 0.3  # of it may have the colors of the body parts beside it
 END_AREA = 1e-2  # of the squared body height: a hand, a shoe or a tuft of hair is smaller
@@ -165,6 +166,11 @@ class _ObjectTrack:
         is_theirs = self.belongs_to_person(frames) or self.is_remnant(frames) or self.is_in_front(frames)
         return guessed < SCENERY_GUESSED and not is_theirs
 
+    def is_beside_by_chance(self) -> bool:
+        """Whether it is followed, and for most of that time without the person or not at a hand: a passer-by's."""
+        shares = np.mean([(seen.touches, seen.at_hand) for seen in self.sightings], axis=0)
+        return len(self.sightings) >= HELD_SIGHTINGS and float(shares.min()) < CHANCE_SHARE
+
     def is_own_colored(self) -> bool:
         """Whether it is never seen without the person and has colors of theirs."""
         apart = sum(not seen.touches for seen in self.sightings)
@@ -283,7 +289,7 @@ class ObjectTracks:
         """For each frame the labels of small pieces beside a hand that are not in front for another reason."""
         found: dict[int, list[int]] = {}
         for track in self.tracks:
-            if track.is_in_front(self.frames):
+            if track.is_in_front(self.frames) or track.is_beside_by_chance():
                 continue
             for seen in track.sightings:
                 is_small = seen.area < HELD_AREA * self.body_height**2
