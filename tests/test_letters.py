@@ -6,6 +6,7 @@ import pytest
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.scene.first_guess import make_first_guess
 from mimo_core.scene.letters import Letters, find_pale_gaps
+from mimo_core.scene.lines_of_letters import find_line_letters
 from mimo_core.scene.separate import separate_scene
 
 
@@ -123,3 +124,62 @@ def test_the_white_border_of_a_line_of_letters_is_whole_and_no_wider_over_white_
     found = Letters(working, no_tick).read(17, clip[17]) > 0
     assert found[border].mean() > 0.97  # without its corners
     assert found[~border].mean() < 0.001
+
+
+def write_subtitle(picture, *, ink=(250, 250, 250), border=(0, 0, 0)):
+    """Letters with a border across the width of a picture, in place; where they and their borders are, (h, w) bool."""
+    letters, edges = np.zeros(picture.shape[:2], bool), np.zeros(picture.shape[:2], bool)
+    for x in range(8, 150, 12):
+        for part in (np.s_[70:86, x : x + 3], np.s_[70:73, x : x + 8], np.s_[77:80, x : x + 7]):
+            letters[part] = True
+            edges[part[0].start - 2 : part[0].stop + 2, part[1].start - 2 : part[1].stop + 2] = True
+    picture[edges], picture[letters] = border, ink
+    return letters, edges
+
+
+@pytest.mark.parametrize("ink", [(250, 250, 250), (250, 220, 20)])
+def test_a_subtitle_before_somebody_who_stays_is_whole_with_its_border(ink):
+    clip, masks = dancer(leaves=False)
+    frames = list(clip)
+    for picture in frames:
+        letters, edges = write_subtitle(picture, ink=ink)
+    clip = Clip.from_frames(frames, 24)
+    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
+    found = Letters(working, no_tick).read(15, clip[15]) > 0
+    assert found[letters].all() and found[edges].mean() > 0.9  # without its corners
+    assert found[:64].sum() == 0 and found[92:].sum() == 0
+
+
+def test_behind_a_subtitle_that_stays_no_letters_are_painted():
+    clip, masks = dancer(leaves=False)
+    frames = list(clip)
+    for picture in frames:
+        letters, _ = write_subtitle(picture)
+    scene = separate_scene(Clip.from_frames(frames, 24), coarse=masks, camera="none")
+    assert (scene.occluder[10][letters & (masks[10] > 0)] == 255).all()
+    assert (scene.plate[10][letters] > 240).all()
+    beside = (masks[10] > 0) & ~(scene.occluder[10] > 0)
+    np.testing.assert_allclose(scene.plate[10][beside].mean(0), (90, 140, 90), atol=8)
+    assert scene.plate[10][beside].max() < 200
+
+
+class TestLines:
+    PERSON = np.zeros((120, 160), bool)
+    PERSON[:, 60:100] = True
+
+    def test_strokes_over_the_person_alone_are_a_print(self):
+        letters, _ = write_subtitle(np.zeros((120, 160, 3), np.uint8))
+        assert find_line_letters(letters, self.PERSON)[letters].all()
+        assert not find_line_letters(letters & self.PERSON, self.PERSON).any()
+
+    def test_stripes_of_shirt_and_wall_are_no_line(self):
+        y, x = np.mgrid[:120, :160]
+        bars = (x % 12 < 3) & (y % 24 < 16)  # rows of bars above each other
+        assert not find_line_letters(bars, self.PERSON).any()
+        assert not find_line_letters(np.broadcast_to(y % 12 < 3, bars.shape), self.PERSON).any()
+
+    def test_a_broad_patch_of_the_color_is_no_letter(self):
+        letters, _ = write_subtitle(np.zeros((120, 160, 3), np.uint8))
+        shoe = np.zeros_like(letters)
+        shoe[88:110, 62:90] = True
+        assert not (find_line_letters(letters | shoe, self.PERSON) & shoe).any()

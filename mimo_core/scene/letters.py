@@ -2,8 +2,8 @@
 
 A drawn pixel has the same color while the person is at its place and while they are elsewhere, in vivid or black or
 white strokes with hard edges. This is looked at in the clip's own size, where strokes are wide enough. Letters that the
-person stands behind for as long as they are there are known by their line: it has strokes of the same vivid color, as
-of letters that were found in the clip, beside the person.
+person stands behind for as long as they are there are known by their line: it goes on beside the person
+(`lines_of_letters`), or has strokes there of the same vivid color as letters that were found in the clip.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..media.store import FrameStore
 from .filters import channel_maximum, dilate_mask, erode_mask
 from .first_guess import WorkingClip
 from .frame_views import SURE_PERSON
+from .lines_of_letters import add_border, find_line_letters
 from .moving_objects import remove_small
 
 
@@ -31,16 +32,19 @@ EDGE_LEVELS = 80  # across the edge of a stroke
 VIVID, WHITE, BLACK = 150, 235, 20  # saturation and value; all channels above; all below
 LEAST_LETTER = 2e-4  # of the squared body height
 HUES = 15  # sectors of the color circle, counted from 1; 0 is not vivid
+WHITE_INK = HUES + 1
 INK_SHARE = 0.1  # of the vivid pixels of letters have the hue of an ink
 INK_OWN = 0.3  # of all strokes of that hue over the person are such letters: it is not the hue of their clothes
 INK_AREA = 1e-2  # of the squared body height: so many vivid pixels of letters, over all frames, make an ink
 LINE_SHARE = 0.3  # of the rows hold lines at most: a color that is everywhere is the scene's
 LINE_PIXELS = 2  # of a row beside the person that show ink: there is a line of letters
 LINE_MARGIN = 0.01  # of the body height: rows so near belong to the line, and so wide is the white border of a letter
+LEAST_BORDER = 3  # pixels: so broad a border is looked for in small pictures, too
 WHITE_SHARE = 0.5  # of what is around the ink of the line is white: its letters have a white border
 COUNTER_AREA = 1e-3  # of the squared body height: only smaller gaps within letters are filled
 PALE, PALE_SHARE = 200, 0.5  # all channels above, in so much of the gap: through a darker one the scene is seen
 HELD, FREE, DRAWN, BEGINS = 1, 2, 4, 8  # flags of a pixel in a frame: its run is long, was free, looks drawn, begins
+LINE = 1  # the same, once runs are known: it is of a line
 HUE_SHIFT = 4  # the hue of vivid strokes lies above the flags
 
 
@@ -54,32 +58,38 @@ class Letters:
             notes.append(flags)
             tick(None)
         self.frames, self.store, self.body_height = len(notes), FrameStore(), working.full_body_height
-        total, begins_next, inks = None, None, _Inks()
+        total, begins_next, inks, self.has_lines = None, None, _Inks(), False
         least = LEAST_LETTER * self.body_height**2
         for frame in reversed(range(self.frames)):
-            flags = notes[frame]
+            flags, colors = notes[frame]
             total = flags if total is None else np.where(begins_next, flags, total)
             begins_next = flags & BEGINS > 0
             still, over = (total & HELD > 0) & (total & FREE > 0), flags & DRAWN > 0
+            hue = flags >> HUE_SHIFT
             drawn = remove_small(still & over, least)
-            inks.add(flags >> HUE_SHIFT, over, drawn)
+            lines = _find_lines(colors * (total & HELD > 0), total & FREE == 0, drawn & (hue > 0), least)
+            self.has_lines |= bool(lines.any())
+            drawn |= lines & over
+            inks.add(hue, over, drawn)
             # What is vivid and stands still may be a line of letters.
-            self.store.append(flags * still & ~np.uint8(2**HUE_SHIFT - 1) | np.uint8(DRAWN) * drawn)
+            kept = flags * still & ~np.uint8(2**HUE_SHIFT - 1) | np.uint8(DRAWN) * drawn | np.uint8(LINE) * lines
+            self.store.append(kept)
         self.inks = inks.find(INK_AREA * self.body_height**2)
         # Within a letter the color may run into the next hue.
         self.shades = np.roll(self.inks[1:], 1) | np.roll(self.inks[1:], -1) | self.inks[1:]
         self.shades = np.concatenate([[False], self.shades])
-
-    @property
-    def has_lines(self) -> bool:
-        """Whether lines of letters are known by their ink, also beside the person."""
-        return bool(self.inks.any())
+        self.has_lines |= bool(self.inks.any())  # some are known beside the person, too
 
     def read(self, frame: int, picture: np.ndarray) -> np.ndarray:
         """The letters over the person in a frame (H, W, 3) uint8, as (H, W) uint8."""
         flags = self.store[self.frames - 1 - frame]
         drawn = flags & DRAWN > 0
-        lines = self._complete_lines(picture, self.inks[flags >> HUE_SHIFT]) if self.has_lines else drawn
+        lines = self._complete_lines(picture, self.inks[flags >> HUE_SHIFT]) if self.inks.any() else drawn
+        of_line = flags & LINE > 0
+        if of_line.any():
+            width = max(LEAST_BORDER, LINE_MARGIN * self.body_height)
+            # The pale border of a known ink was found above.
+            lines = lines | add_border(of_line, picture, width, is_pale=not self.inks.any())
         drawn = dilate_mask(drawn, 1) | erode_mask(dilate_mask(lines, 2), 2)  # between ink and border both are mixed
         return (drawn | find_pale_gaps(drawn, picture, COUNTER_AREA * self.body_height**2)).astype(np.uint8) * 255
 
@@ -89,7 +99,8 @@ class Letters:
         if not 0 < line.mean() < LINE_SHARE:
             return still & False
         width = max(1, LINE_MARGIN * self.body_height)
-        _, hue = _find_strokes(picture)
+        strokes, hue = _find_strokes(picture)
+        hue = hue * (strokes & (hue <= HUES))
         rows = dilate_mask(line[:, None], width)
         ink = self.inks[hue] & rows
         ink |= _keep_filled(ink | (self.shades[hue] & rows), ink)
@@ -100,6 +111,22 @@ class Letters:
             # Where the border runs into white shoes it has no edge, and beside the ink compression tints it.
             ink |= dilate_mask(ink, width) & (channel_maximum(~picture) < 255 - PALE)
         return ink
+
+
+def _find_lines(colors: np.ndarray, person: np.ndarray, vivid: np.ndarray, least: float) -> np.ndarray:
+    """The strokes (H, W) bool of lines of letters that are partly over the `person` (H, W) bool.
+
+    `colors` (H, W) uint8 are those that stand still, 0 elsewhere; a line is of one of them. `vivid` (H, W) bool are
+    letters that are known.
+    """
+    found = np.zeros(colors.shape, bool)
+    counts = np.bincount(colors[person], minlength=1)
+    for color in np.flatnonzero(counts[1:] > least) + 1:
+        strokes = colors == color
+        if color == WHITE_INK:  # the white in the rows of vivid letters is their border
+            strokes &= ~(found | vivid).any(1, keepdims=True)
+        found |= find_line_letters(strokes, person)
+    return found
 
 
 def find_pale_gaps(drawn: np.ndarray, picture: np.ndarray, area: float) -> np.ndarray:
@@ -149,7 +176,8 @@ class _Inks:
 
 
 def _note_runs(working: WorkingClip) -> Iterator[np.ndarray]:
-    """The flags (H, W) uint8 of each frame; HELD and FREE as far as the run has come."""
+    """The flags of each frame, HELD and FREE as far as the run has come, and its vivid and white colors, (2, H, W)
+    uint8."""
     import cv2
 
     size = working.clip.width, working.clip.height
@@ -172,22 +200,24 @@ def _note_runs(working: WorkingClip) -> Iterator[np.ndarray]:
         deep = erode_mask(soft > SURE_PERSON, DEEP * working.full_body_height)
         is_cut = (length == frame + 1) | (frame == len(working.clip) - 1)
         held = (length >= RUN_FRAMES) | (is_cut & (length >= CUT_RUN_FRAMES))
-        strokes, hue = _find_strokes(picture)
-        flags = hue << HUE_SHIFT
+        strokes, colors = _find_strokes(picture)
+        flags = colors * (strokes & (colors <= HUES)) << HUE_SHIFT
         for flag, where in (HELD, held), (FREE, free >= FREE_FRAMES), (DRAWN, deep & strokes), (BEGINS, begins):
             flags |= where.view(np.uint8) * np.uint8(flag)
-        yield flags
+        yield np.stack([flags, colors])
 
 
 def _find_strokes(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (H, W) bool of vivid, white or black color near a hard edge, and the hue of the vivid ones, uint8."""
+    """Pixels (H, W) bool of vivid, white or black color near a hard edge, and what is vivid anywhere, by its hue, and
+    white, by WHITE_INK, (H, W) uint8."""
     import cv2
 
     kernel = np.ones((3, 3), np.uint8)
     step = channel_maximum(cv2.subtract(cv2.dilate(picture, kernel), cv2.erode(picture, kernel)))
     hue = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)  # hues of 0 to 179
     vivid = (hue[..., 1] > VIVID) & (hue[..., 2] > VIVID)
-    plain = (channel_maximum(~picture) < 255 - WHITE) | (channel_maximum(picture) < BLACK)
+    white = channel_maximum(~picture) < 255 - WHITE
     edge = dilate_mask(step > EDGE_LEVELS, 2)
     sectors = (1 + np.arange(256) * HUES // 180).astype(np.uint8)
-    return edge & (vivid | plain), cv2.LUT(hue[..., 0], sectors) * (edge & vivid)
+    colors = cv2.LUT(hue[..., 0], sectors) * vivid + np.uint8(WHITE_INK) * white
+    return edge & (vivid | white | (channel_maximum(picture) < BLACK)), colors
