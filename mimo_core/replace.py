@@ -40,6 +40,9 @@ from .scene.scene import Scene
 from .stopwatch import Stopwatch
 
 
+CROP = "Crop the clip closer to the {}"
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """A job that is ready to be drawn."""
@@ -377,26 +380,29 @@ def animate_character(
 
 
 def find_person(clip: Clip, *, person: int = 0, progress: Progress = silent, **options) -> Estimate:
-    """`estimate` a motion (F frames). Raises InputError if nobody is seen in the whole clip."""
+    """`estimate` a motion (F frames). Raises InputError if nobody is seen in the whole clip.
+
+    Boxes and masks are a remedy only where they can be given: to who passes `boxes` or `person_mask`, be it None.
+    """
     found = estimate_motion(clip, person=person, progress=progress, **options)
     if found.is_found:
         return found
     is_free = options.get("boxes") is options.get("person_mask") is None
-    remedies = (
-        ["Crop the clip closer to the person"] if is_free else ["Look whether the boxes or the mask fit the clip"]
-    )
-    remedies += ["give boxes or a mask"] * is_free + [f"set person to {person - 1} or lower"] * (person > 0)
+    remedies = [CROP.format("person") if is_free else "Look whether the boxes or the mask fit the clip"]
+    remedies += ["give boxes or a mask"] * (is_free and "boxes" in options)
+    remedies += [f"set person to {person - 1} or lower"] * (person > 0)
     raise InputError(f"{found.notes[0]} {', or '.join(remedies)}.")
 
 
 def find_everybody(
     clip: Clip, *, numbers: Sequence[int] | None = None, progress: Progress = silent, **options
 ) -> Estimate:
-    """`estimate_people`. Raises InputError if none of them is seen in the whole clip."""
+    """`estimate_people`. Raises InputError, as `find_person` does, if none of them is seen in the whole clip."""
     found = estimate_people(clip, numbers=numbers, progress=progress, **options)
     if found.is_found:
         return found
-    raise InputError(f"{found.notes[0]} Crop the clip closer to the people, or give boxes or masks.")
+    remedies = [CROP.format("people"), *["give boxes or masks"] * ("boxes" in options)]
+    raise InputError(f"{found.notes[0]} {', or '.join(remedies)}.")
 
 
 def _unzip_pairs(pairs: Iterator[tuple]) -> tuple[Iterator, Iterator, Iterator]:

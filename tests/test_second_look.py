@@ -47,8 +47,10 @@ def test_legs_without_a_body_are_nobody(legs):
     assert "differently at every look" in found.notes[0]
 
 
-def test_who_asks_for_a_person_is_told_what_to_do(legs):
+def test_who_asks_for_a_person_is_told_what_to_do_where_they_ask(legs):
     with pytest.raises(InputError, match=r"differently at every look.*give boxes or a mask"):
+        find_person(legs, boxes=None, person_mask=None)
+    with pytest.raises(InputError, match=r"Crop the clip closer to the person\.$"):
         find_person(legs)
 
 

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 LONGEST_SIDE = 2048  # pixels: no decoder shows more, and matting takes time in proportion to the area
 PORTRAIT_LENS = 2.4  # focal length in longer sides, an 85 mm lens on 35 mm film: a wider one tells of too tall a body
 STIFF_NOTE = "No person was found on the character picture: it is shown as a flat, upright card."
-WHOLE_NOTE = "Nothing stands out from a plain background, so the whole picture is used; give a mask to cut it out."
+WHOLE_NOTE = (
+    "Nothing stands out from a plain background, so the whole picture is used; save it with a transparent background "
+    "to cut it out, or connect a mask in ComfyUI."
+)
 FOUND_JOINTS = (
     "No person was found on the character picture but a figure: it is shown as a card that bends at its joints."
 )

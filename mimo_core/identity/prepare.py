@@ -37,7 +37,7 @@ def matte_box(matte: NDArray) -> Box:
     if box is None:
         raise InputError(
             f"The character's matte is empty: none of its {matte.shape[1]}x{matte.shape[0]} pixels is above 0. "
-            "Use a picture with one person in it, or give a mask."
+            "Use a picture with one person in it, or with a transparent background."
         )
     return box.expanded(0, int(0.05 * box.height), *matte.shape)
 

@@ -230,7 +230,7 @@ def describe_switches(track: PersonTrack) -> tuple[str, ...]:
     """From where on a track among several people may be somebody else, as sentences."""
     return tuple(
         f"From frame {frame} on who is followed wears something else and may be somebody else. "
-        "Give a mask or boxes if so."
+        "Cut the clip there if so; in ComfyUI a mask or boxes can say who is meant."
         for frame in track.doubts
     )
 

@@ -195,7 +195,8 @@ def _find_everybody(
         chosen = list(dict.fromkeys(_find_whole(whole, people[number]) for number in numbers))
     elif count > len(whole):
         raise InputError(
-            f"{len(whole)} people were found, but {count} are asked for. Ask for fewer, or give boxes or masks."
+            f"{len(whole)} people were found, but {count} are asked for. Ask for fewer, or crop the clip closer to "
+            "them."
         )
     else:
         chosen = [each for each in whole if count or each.presence >= LEAST_PRESENCE * whole[0].presence]

@@ -119,12 +119,12 @@ class SeparatedClip:
         elif self.lost_held:
             notes.append(
                 "What the person holds could not be told from them in many frames and is removed with them. "
-                "Give an occluder mask to keep it in front."
+                "In ComfyUI an occluder mask keeps it in front."
             )
         if self.is_diffuse:
             notes.append(
                 "Most of what is behind the person was seen in no frame and is filled with a soft color. "
-                "Give a plate to choose what is there."
+                "In ComfyUI a plate of yours says what is there."
             )
         return notes
 
@@ -136,5 +136,5 @@ class SeparatedClip:
             )
         return (
             f"What the person carries is seen whole in {shapes.whole_share:.0%} of the frames, too few to stay "
-            f"({WHOLE_SHARE:.0%}), and is removed with them. Give an occluder mask to keep it in front."
+            f"({WHOLE_SHARE:.0%}), and is removed with them. In ComfyUI an occluder mask keeps it in front."
         )
