@@ -32,8 +32,8 @@ REPLACE_APP = Template(
         inputs=(
             PICTURE_INPUT,
             ("clip", "file", "Clip", "One shot without cuts"),
-            ("pose", "person", "Person", "0 is who is seen longest"),
-            ("rate", "value", "Quality: frames a second", "0 keeps all; 12 is a quick draft"),
+            ("pose", "person", "Person", "0: seen longest, 1: next, -1: all"),
+            ("rate", "value", "Frames per second", "0 keeps all; 12 is a quick draft"),
         ),
         outputs=("video",),
     ),
