@@ -22,7 +22,7 @@ OPTIONS = [
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 SHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / "screenshots"))
-PATIENCE = 120_000  # milliseconds that a page may take on a busy machine
+PATIENCE = 600_000  # milliseconds after which a page is given up; no measure of what it takes
 NODES_2_SINCE = (1, 40)
 
 

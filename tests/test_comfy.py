@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TWINS = sorted(path for path in (ROOT / "workflows" / "api").glob("*_*.json"))
 WITHOUT_FILES = [path for path in TWINS if not path.stem.endswith(("_needs_files", ".app"))]
 TINY_MODEL = ROOT / "mimo_core" / "assets" / "mimo-tiny.safetensors"
+PATIENCE = 1200  # seconds after which a server is given up; no measure of what it takes
 pytestmark = pytest.mark.comfy
 
 
@@ -48,7 +49,7 @@ class Server:
         )
 
     def wait(self):
-        for _ in range(480):
+        for _ in range(PATIENCE * 4):
             assert self.process.poll() is None, (self.base / "log").read_text()[-3000:]
             try:
                 return self.get("/system_stats")
@@ -57,38 +58,45 @@ class Server:
         raise TimeoutError((self.base / "log").read_text()[-3000:])
 
     def get(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=30) as reply:
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as reply:
             return json.load(reply)
 
     def post(self, path, content):
         request = urllib.request.Request(self.url + path, json.dumps(content).encode(), method="POST")
-        with urllib.request.urlopen(request, timeout=30) as reply:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
             return json.loads(reply.read() or b"null")
 
     def submit(self, prompt):
         return self.post("/prompt", {"prompt": prompt})["prompt_id"]
 
-    def result(self, number, seconds=120):
+    def result(self, number):
         """The entry of a prompt in the history, once it has ended."""
-        for _ in range(seconds * 10):
+        for _ in range(PATIENCE * 10):
             entry = self.get(f"/history/{number}").get(number)
             if entry and entry["status"]:
                 return entry
             time.sleep(0.1)
-        raise TimeoutError(f"prompt {number} did not end in {seconds} s")
+        raise TimeoutError(f"prompt {number} did not end in {PATIENCE} s")
 
     def run(self, prompt):
         return self.result(self.submit(prompt))
 
-    def cancel(self, number, seconds=120):
+    def wait_until_running(self, number):
+        for _ in range(PATIENCE * 50):
+            if any(job[1] == number for job in self.get("/queue")["queue_running"]):
+                return
+            time.sleep(0.02)
+        raise TimeoutError(f"prompt {number} did not begin in {PATIENCE} s")
+
+    def cancel(self, number):
         """Take a prompt away, whether it waits, begins or runs: an interrupt between the two is lost."""
-        for _ in range(seconds):
+        for _ in range(PATIENCE):
             self.post("/queue", {"delete": [number]})
             self.post("/interrupt", {})
             if not any(number == entry[1] for entries in self.get("/queue").values() for entry in entries):
                 return
             time.sleep(1)
-        raise TimeoutError(f"prompt {number} could not be taken away in {seconds} s")
+        raise TimeoutError(f"prompt {number} could not be taken away in {PATIENCE} s")
 
     def stop(self):
         self.process.terminate()
@@ -178,7 +186,7 @@ class TestTemplates:
         prompt = json.loads(path.read_text())
         if missing := {node["class_type"] for node in prompt.values()} - set(server.get("/object_info")):
             pytest.skip(f"this ComfyUI lacks {', '.join(sorted(missing))}")
-        entry = server.result(server.submit(prompt), seconds=600)
+        entry = server.run(prompt)
         assert entry["status"]["status_str"] == "success", entry["status"]["messages"][-1]
         saved = [file for output in entry["outputs"].values() for file in output.get("images", [])]
         (video,) = [file for file in saved if file["type"] == "output" and file["filename"].endswith(".mp4")]
@@ -360,12 +368,9 @@ class TestCancel:
                 node["inputs"]["smoothing"] = 1.3  # so that nothing of it is cached
         before = set((server.base / "output").rglob("*"))
         number = server.submit(prompt)
-        for _ in range(200):
-            if any(job[1] == number for job in server.get("/queue")["queue_running"]):
-                break
-            time.sleep(0.02)
+        server.wait_until_running(number)
         time.sleep(0.5)
         server.post("/interrupt", {})
-        assert events(server.result(number, seconds=20), "execution_interrupted")
+        assert events(server.result(number), "execution_interrupted")
         assert set((server.base / "output").rglob("*")) == before
         assert not list((server.base / "temp").rglob(".*"))

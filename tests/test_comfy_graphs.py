@@ -75,9 +75,10 @@ class TestGraphs:
         graph = read("one_node")
         graph["sampler"]["inputs"]["steps"] = 1000
         number = server.submit(graph)
+        server.wait_until_running(number)
         time.sleep(6)
         server.post("/interrupt", {})
-        entry = server.result(number, seconds=20)
+        entry = server.result(number)
         assert events(entry, "execution_interrupted")
 
     def test_a_checkpoint_that_is_gone_is_named(self, server):

@@ -133,8 +133,8 @@ def files(server):
             path.unlink()
 
 
-def finished(server, prompt, seconds=300):
-    entry = server.result(server.submit(prompt), seconds=seconds)
+def finished(server, prompt):
+    entry = server.run(prompt)
     errors = [facts["exception_message"] for facts in events(entry, "execution_error")]
     assert not errors, errors
     return entry
@@ -201,7 +201,7 @@ class TestBlueprints:
 
     def video_of(self, server, prompt, made):
         save = {"video": made["video"], "filename_prefix": "video/blueprint", "format": "auto", "codec": "auto"}
-        entry = finished(server, graph(example=EXAMPLE) | prompt | graph(save=("SaveVideo", save)), seconds=600)
+        entry = finished(server, graph(example=EXAMPLE) | prompt | graph(save=("SaveVideo", save)))
         (file,) = entry["outputs"]["save"]["images"]
         return Clip.from_file(server.base / "output" / file["subfolder"] / file["filename"])
 
@@ -277,7 +277,7 @@ class TestMuted:
     def test_switched_on_the_denoiser_draws_too(self, server, number):
         template, _ = read(number)
         assert any(node["mode"] == MUTED for node in working(template))
-        made = finished(server, prompt_of(template, muted=True), seconds=600)
+        made = finished(server, prompt_of(template, muted=True))
         videos = [
             file["filename"]
             for output in made["outputs"].values()
