@@ -292,6 +292,16 @@ class TestSilhouette:
             PictureJoints(np.zeros((17, 2), np.float32))
 
 
+class TestParts:
+    def test_they_end_in_soft_lines_where_they_are_cut_from_each_other(self):
+        colors, matte = draw_figure()
+        card = make_bending_card(colors.astype(np.float32), matte, JOINTS)
+        inside = cv2.erode(matte, np.ones((5, 5))) > 0
+        for sheet in card.sheets[1:]:
+            alpha = sheet.texture[..., 3][inside]
+            assert ((alpha > 20) & (alpha < 235)).any()
+
+
 class TestTrust:
     @pytest.mark.parametrize(
         "angles",
@@ -309,11 +319,13 @@ class TestTrust:
         ("angles", "reason"),
         [
             ({"turn": 85}, "from the side"),
+            ({"turn": 30, "neck": (0, 20, 0), "head": (0, 20, 0)}, "its face is seen from the side"),
             (dict.fromkeys(("left_hip", "right_hip"), (-80, 0, 0)), "sits"),
+            ({"turn": 45, **dict.fromkeys(("left_hip", "right_hip"), (-80, 0, 0))}, "sits"),
             (CROSSED, "crossed"),
         ],
     )
-    def test_side_views_sitting_and_crossed_arms_are_not(self, angles, reason):
+    def test_side_views_profiles_sitting_and_crossed_arms_are_not(self, angles, reason):
         someone = person(**angles)
         assert reason in doubt_fit(Motion((someone,), 24.0, CAMERA), photograph(someone))
 

@@ -34,7 +34,7 @@ from mimo_core.proxy.scalp import find_locks
 from mimo_core.proxy.scalp import grow_head as grow_scalp
 from mimo_core.proxy.surface import BodySurface, load_surface
 from mimo_core.proxy.sway import trace_back
-from mimo_core.proxy.texture import BakedTexture
+from mimo_core.proxy.texture import BakedTexture, unmix_colors
 from mimo_core.scene.scene import Scene
 
 
@@ -134,6 +134,15 @@ POSES = {
     "side": {"turn": 90},
     "back": {"turn": 180},
 }
+
+
+class TestColors:
+    def test_a_matte_a_little_below_full_all_over_keeps_them(self):
+        whole = identity_of(person())
+        shown = whole.matte > 250
+        soft = np.where(whole.matte > 0, 246, 0).astype(np.uint8)
+        inside = cv2.erode(shown.astype(np.uint8), np.ones((9, 9))) > 0
+        assert np.abs(unmix_colors(whole.picture, soft)[inside] - whole.picture[inside]).mean() < 10
 
 
 class TestFront:

@@ -19,6 +19,8 @@ from .stance import CARTOON_HEAD, measure_leg_share
 
 LARGEST_OUTSIDE = 0.16  # share of the drawn body that may lie outside the matte
 SIDE_VIEW = 60.0  # degrees that the trunk may be turned away from the camera, or from straight away from it
+PROFILE = 50.0  # degrees that the head may be turned: beyond it the half of a face is not seen
+SITTING = 65.0  # degrees that both thighs may be lifted from the trunk's way down
 LEAST_THIGH = 0.55  # of their length that thighs must be seen: who sits shows less
 CROSSED_DEPTH = 0.08  # meters that both forearms lie before the chest, between the shoulders, if arms are crossed
 
@@ -41,6 +43,12 @@ def doubt_fit(motion: Motion, matte: NDArray) -> str | None:
     turn = math.degrees(math.atan2(abs(float(across[2])), abs(float(across[0]))))
     if turn > SIDE_VIEW:
         return f"it is seen from the side, turned by {turn:.0f} degrees"
+    profile = _measure_profile(motion)
+    if profile > PROFILE:
+        return f"its face is seen from the side, turned by {profile:.0f} degrees"
+    lifted = min(_measure_lift(at, side) for side in ("left", "right"))
+    if lifted > SITTING and shows_hips(motion) and measure_leg_share(fitted.joints, growth) == 1:
+        return f"it sits or crouches, with thighs lifted by {lifted:.0f} degrees"
     thighs = max(_seen_share(at[f"{side}_hip"], at[f"{side}_knee"]) for side in ("left", "right"))
     if thighs < LEAST_THIGH and measure_leg_share(fitted.joints, growth) == 1:
         return f"its thighs are {thighs:.0%} as long as the body's, because it sits or crouches"
@@ -61,6 +69,19 @@ def _measure_outside(fitted: FittedBody, head_growth: float, matte: NDArray) -> 
     if head_growth != 1:
         drawn = draw_body(grow_head(free_body(), fitted.vertices, head_growth), fitted.camera)
     return float((drawn & (matte < 128)).sum() / max(drawn.sum(), 1))
+
+
+def _measure_profile(motion: Motion) -> float:
+    """How far the head of a motion's first frame is turned away from the camera or straight away from it, degrees."""
+    head = free_body().pose(motion.person).transforms[0, JOINT["head"], :3, :3]
+    across = motion.camera.extrinsics()[0, :3, :3] @ head[:, 0]
+    return math.degrees(math.atan2(abs(float(across[2])), abs(float(across[0]))))
+
+
+def _measure_lift(at: dict[str, Tensor], side: str) -> float:
+    """Degrees between a thigh and the trunk's way down."""
+    thigh, down = at[f"{side}_knee"] - at[f"{side}_hip"], at["pelvis"] - at["neck"]
+    return math.degrees(math.acos(float(torch.cosine_similarity(thigh, down, dim=0).clamp(-1, 1))))
 
 
 def _seen_share(start: Tensor, end: Tensor) -> float:

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..geometry.box import mask_height
 from ..identity.joints import LIMBS, PICTURE_JOINTS, PictureJoints, link_pixels
 from ..identity.push_pull import push_pull
+from .sheet_ends import round_region
 from .skin import TexturedMesh
 
 
@@ -245,12 +246,13 @@ def _paint_part(colors: NDArray, matte: NDArray, shares: _Shares, part: str) -> 
     import cv2
 
     size = matte.shape[::-1]
-    region = cv2.resize(shares.regions[part].astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
+    share = round_region(shares.regions[part], matte.shape)
+    region = share > 0
     painted = colors
     if part == "trunk":
         own = cv2.resize(shares.owned[part].astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
         hidden = region & ~own
         if hidden.any() and own.any():
             painted = np.where(hidden[..., None], push_pull(colors, own & (matte > 127)), colors)
-    alpha = np.where(region, matte, 0).astype(np.uint8)
+    alpha = np.round(matte * share).astype(np.uint8)
     return np.dstack([np.clip(painted + 0.5, 0, 255).astype(np.uint8), alpha])

@@ -31,12 +31,18 @@ def end_smoothly(alpha: NDArray, region: NDArray, anchored: NDArray) -> NDArray:
     """
     import cv2
 
-    share = cv2.GaussianBlur(region.astype(np.float32), (0, 0), ROUNDING)
-    share = np.clip((cv2.resize(share, alpha.shape[::-1]) - 0.5) * SHARPNESS + 0.5, 0, 1)
-    ended = np.round(alpha * share).astype(np.uint8)
+    ended = np.round(alpha * round_region(region, alpha.shape)).astype(np.uint8)
     crumbs = _find_crumbs(cv2.resize(ended, region.shape[::-1], interpolation=cv2.INTER_AREA) > VISIBLE, anchored)
     kept = cv2.resize((~crumbs).astype(np.uint8), alpha.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return ended * kept
+
+
+def round_region(region: NDArray, shape: tuple[int, int]) -> NDArray:
+    """A `region` (h, w) bool of a grid on a picture (H, W), 0 to 1: its edge is a smooth line instead of steps."""
+    import cv2
+
+    share = cv2.GaussianBlur(region.astype(np.float32), (0, 0), ROUNDING)
+    return np.clip((cv2.resize(share, shape[::-1]) - 0.5) * SHARPNESS + 0.5, 0, 1)
 
 
 def _find_crumbs(shown: NDArray, anchored: NDArray) -> NDArray:

@@ -26,6 +26,7 @@ from .skin import Hands, TexturedMesh, unpose
 from .skirt_contact import ArmPoints, make_room_for_arms, sag_onto_legs, slim_body
 from .skirt_outline import LEGS, SKIRT_SIDE, SkirtShape, cover_rows, measure_skirt
 from .surface import ARM_JOINTS
+from .texture import SOLID
 
 
 ARM_MARGIN = 3  # pixels at SKIRT_SIDE around arms that hang before a skirt
@@ -317,7 +318,9 @@ def _paint_cloth(colors: NDArray, matte: NDArray, other: NDArray) -> NDArray:
     import cv2
 
     height, width = matte.shape
-    known = (cv2.resize(other.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) == 0) & (matte > 250)
+    known = (cv2.resize(other.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) == 0) & (
+        matte > SOLID
+    )
     painted = np.where(known[..., None], colors, push_pull(colors, known.astype(np.uint8)))
     return np.dstack([np.clip(painted + 0.5, 0, 255).astype(np.uint8), np.full(matte.shape, 255, np.uint8)])
 

@@ -24,6 +24,7 @@ HAND_EDGE = 0.025  # the same around hands, whose fingers the fit spreads otherw
 HAND_EDGE_ON_HEAD = 0.006  # hands raised beside the head took its hair and cheeks with 0.025 (2026-11-27)
 ARM_EDGE, SIDE_SINE = 0.02, 0.4  # of the person's height around arms, of the angle to them: the trunk's rim beside arms
 TRUSTED_SHARE = 0.5  # of 1: texels seen that well stand in for others
+SOLID = 200  # of 255: alpha from which colors count; mattes of networks stay a little below full all over the figure
 DEPTH_SLACK = 0.015  # meters a texel may lie behind the visible surface
 
 
@@ -49,7 +50,7 @@ def unmix_colors(picture: NDArray, matte: NDArray) -> NDArray:
 
     alpha = matte.astype(np.float32)[..., None] / 255
     straight = (picture.astype(np.float32) - 255 * (1 - alpha)) / np.maximum(alpha, 0.2)
-    inside = cv2.erode((matte > 250).astype(np.uint8), np.ones((3, 3)), iterations=_rim_width(matte), borderValue=1)
+    inside = cv2.erode((matte > SOLID).astype(np.uint8), np.ones((3, 3)), iterations=_rim_width(matte), borderValue=1)
     return np.clip(push_pull(np.clip(straight, 0, 255), inside), 0, 255)
 
 
