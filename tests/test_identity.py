@@ -1,5 +1,7 @@
 """A character picture of any kind becomes an identity: matte, crop, body."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,9 @@ import torch
 
 from mimo_core.body.model import free_body
 from mimo_core.errors import InputError
+from mimo_core.identity import encode
 from mimo_core.identity.encode import encode_identity
+from mimo_core.identity.joints import joints_from_landmarks
 from mimo_core.identity.matte import cut_object, refine_matte
 from mimo_core.identity.picture import read_mask, split_alpha
 from mimo_core.identity.push_pull import push_pull
@@ -149,6 +153,26 @@ class TestMatte:
         assert matte[45, 80] > 250 and matte[125, 80] > 250
         assert matte[5, 5] == 0 and matte[76, 20] == 0
 
+    def test_a_drawing_of_thick_lines_around_small_areas_is_filled_too(self):
+        drawing = np.full((240, 200, 3), 255, np.uint8)
+        for center, axes in (
+            ((100, 60), (27, 22)),
+            ((100, 150), (18, 58)),
+            ((50, 120), (36, 13)),
+            ((150, 120), (36, 13)),
+        ):
+            cv2.ellipse(drawing, center, axes, 0, 0, 360, (0, 0, 0), 8)
+        assert cut_object(drawing)[60, 100] > 250 and cut_object(drawing)[120, 40] > 250
+
+    def test_a_toy_in_a_soft_light_is_not_taken_for_the_ground_beside_its_blurred_edge(self):
+        toy = np.full((300, 300, 3), (247, 244, 240), np.uint8)
+        cv2.rectangle(toy, (75, 100), (225, 215), (235, 190, 40), -1)
+        toy = cv2.GaussianBlur(toy, (0, 0), 30)
+        cv2.circle(toy, (150, 160), 25, (170, 40, 40), -1)
+        matte = cut_object(toy)
+        assert matte[130, 115] > 250 and matte[195, 200] > 250
+        assert matte[20, 20] == 0
+
     def test_a_ring_keeps_its_hole(self):
         ring = np.full((160, 160, 3), 230, np.uint8)
         cv2.circle(ring, (80, 80), 50, (160, 60, 40), 30)
@@ -247,6 +271,29 @@ class TestEncodeIdentity:
             rows = motion.camera.project(free_body().pose(motion.person).vertices)[0, :, 1]
             heights.append(float(rows.max() - rows.min()))
         assert heights[0] == pytest.approx(heights[1], rel=0.02)
+
+    def test_joints_that_leave_the_figure_are_looked_for_without_the_background(self, photograph):
+        seen = estimate_picture(photograph.image)
+        assert joints_from_landmarks(seen.landmarks.pixels[0].numpy()).measure_inside(photograph.mask) > 0.95
+        moved = seen.landmarks.pixels.clone()
+        moved[:, list(encode.HIPS)] += moved.new_tensor([60.0, 0.0])
+        lost = replace(seen, landmarks=replace(seen.landmarks, pixels=moved))
+        assert joints_from_landmarks(moved[0].numpy()).measure_inside(photograph.mask) < 0.9
+
+        def settle(first, second):
+            person = encode.Character(photograph.mask, first)
+            return encode.settle_person(person, lambda: second).seen
+
+        assert settle(lost, seen) is seen
+        assert settle(seen, lost) is seen
+        elsewhere = replace(seen, landmarks=replace(seen.landmarks, pixels=seen.landmarks.pixels - 60))
+        assert settle(lost, elsewhere) is lost
+
+    def test_what_is_a_part_of_an_object_is_nobody(self):
+        toy, lens, beside = np.zeros((3, 100, 100), np.uint8)
+        toy[20:80, 20:80], lens[40:60, 40:60], beside[:15, :15] = 255, 255, 255
+        assert encode.is_part(lens, toy)
+        assert not encode.is_part(toy, toy) and not encode.is_part(beside, toy)
 
     def test_a_given_mask_wins(self, photograph):
         half = photograph.mask.copy()

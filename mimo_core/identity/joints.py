@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ ARM_SHARES, LEG_SHARES = (0.45, 0.85), (0.45, 0.84)
 # Of the way from the neck down to the soles, for a figure with a large head.
 SHORT_LEGS = (0.65, 0.8, 0.93)  # hips, knees and ankles
 LOW_HIPS, APART = 0.85, 0.12  # where the network puts hips at least; how far up legs stand apart
+BONE_STEPS = 20  # places along a bone that are asked whether they lie on the figure
 LEAST_LIMB = 0.12  # of the figure's height that a limb must be long to be one
 
 
@@ -54,6 +56,14 @@ class PictureJoints:
 
     def at(self, name: str) -> NDArray:
         return self.pixels[PICTURE_JOINTS.index(name)]
+
+    def measure_inside(self, matte: NDArray) -> float:
+        """The share of the limbs, as far as they are in the picture, that lies on a matte (H, W) uint8; 1 of none."""
+        along = np.linspace(0, 1, BONE_STEPS)[:, None]
+        bones = [(self.at(start), self.at(end)) for limb in LIMBS.values() for start, end in pairwise(limb)]
+        columns, rows = np.concatenate([start + along * (end - start) for start, end in bones]).T.astype(int)
+        shown = (rows >= 0) & (rows < matte.shape[0]) & (columns >= 0) & (columns < matte.shape[1])
+        return float((matte[rows[shown], columns[shown]] > 127).mean()) if shown.any() else 1.0
 
     def moved(self, right: float, down: float) -> PictureJoints:
         return PictureJoints(self.pixels + np.array([right, down], self.pixels.dtype))

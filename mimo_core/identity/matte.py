@@ -22,10 +22,12 @@ from .push_pull import push_pull
 
 GRABCUT_SIDE = 720  # pixels of the longer side: GrabCut's time grows with the area, its outline is refined afterwards
 LINE_WIDTH = 0.03  # of the figure's height: half the width of a drawing's thickest line; a felt pen's is 0.015
+LEAST_ENCLOSED = 0.75  # of the ink's area: a boy in felt pen has 1.26, a cat of thick lines 0.92
 LINE_GAP = 0.008  # of the picture's longer side: gaps in a drawing's lines that are closed
 FRAME = 0.01  # of the picture's shorter side: how wide a line around it may be
 CROWN_BAND = 0.12  # of the figure's height around the head where its edge is looked for, elsewhere 0.03
 HEAD_PART, HEAD_WIDTH = 0.15, 0.45  # of the figure's height: where the head is, and how wide it is at most
+OTHER_HUE = 16  # levels of 8-bit CIELAB's two hues: what is farther from those of the border is no plain ground
 PLAIN_SHARE = 0.85  # share of the background that must follow a smooth color for it to count as plain
 # The same around a person whom the network has found: a street at 0.91 gave its pole and pavement to the figure, a
 # misty meadow at 0.96 took a hem; plain walls are at 0.98 and above (2026-11-28).
@@ -135,7 +137,7 @@ def cut_object(picture: NDArray) -> NDArray | None:
 
 
 def _is_line_drawing(inside: NDArray) -> bool:
-    """Whether what is selected (H, W) bool is lines around empty areas, which are larger than all lines."""
+    """Whether what is selected (H, W) bool is lines around empty areas, which are nearly as large as all lines."""
     import cv2
 
     if not inside.any():
@@ -143,7 +145,7 @@ def _is_line_drawing(inside: NDArray) -> bool:
     depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5)[inside]
     enclosed = _fill_drawing(inside).sum() - inside.sum()
     # Hair may be colored in, so a fifth of the ink is let off.
-    return bool(np.quantile(depth, 0.8) < LINE_WIDTH * mask_height(inside) and enclosed > inside.sum())
+    return bool(np.quantile(depth, 0.8) < LINE_WIDTH * mask_height(inside) and enclosed > LEAST_ENCLOSED * inside.sum())
 
 
 def _fill_drawing(inside: NDArray) -> NDArray:
@@ -171,6 +173,7 @@ def find_backdrop(picture: NDArray, covered: NDArray, *, plain_share: float = PL
     height, width = covered.shape
     lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
     reached = _flood_from_border(cv2.GaussianBlur(lab, (0, 0), max(height, width) / 900), covered)
+    reached &= _has_border_hue(lab, reached)
     free = ~covered
     if reached.sum() < 0.05 * covered.size or reached[free].mean() < 0.25:
         return None
@@ -199,6 +202,19 @@ def _flood_from_border(lab: NDArray, covered: NDArray) -> NDArray:
             cv2.floodFill(lab, barrier, (x, y), 0, (2,) * 3, (2,) * 3, cv2.FLOODFILL_MASK_ONLY | (2 << 8) | 4)
     reached = (barrier[1:-1, 1:-1] == 2).astype(np.uint8)
     return cv2.erode(reached, np.ones((3, 3)), borderValue=1) > 0
+
+
+def _has_border_hue(lab: NDArray, reached: NDArray) -> NDArray:
+    """Where a picture (H, W, 3) uint8 CIELAB is hardly more colorful than what is `reached` of its border, (H, W) bool.
+
+    Light changes how bright a ground is; what has another hue was reached over the soft edge of a thing.
+    """
+    hue = lab[..., 1:].astype(np.int16)
+    at_border = hue[reached & _border_mask(reached.shape, 2)]
+    if not len(at_border):
+        return reached
+    low, high = np.percentile(at_border, (1, 99), axis=0)
+    return ((hue >= low - OTHER_HUE) & (hue <= high + OTHER_HUE)).all(2)
 
 
 def _border_mask(shape: tuple[int, int], width: int) -> NDArray:
