@@ -59,6 +59,12 @@ class TestTracks:
         (track,) = track_people(Clip.from_array(made.frames, 12))
         assert sorted(track.poses) == list(range(FRAMES))
 
+    def test_who_is_seen_in_light_that_flashes_is_one_person(self):
+        flashing = make_shot(8, size=256, frames=FRAMES, occluders="none", camera="fixed").frames.copy()
+        flashing[1::2] //= 3
+        (track,) = track_people(Clip.from_array(flashing, 12), cuts=set())
+        assert sorted(track.poses) == list(range(FRAMES))
+
     def test_people_are_counted_by_how_long_and_large_they_are_seen(self, made, other):
         tracks = track_people(side_by_side(shrink(other.frames, 0.7), made.frames))
         assert [hip(track.poses[2]) > 256 for track in tracks[:2]] == [True, False]

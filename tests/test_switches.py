@@ -7,7 +7,7 @@ import pytest
 
 from mimo_core.media.clip import Clip
 from mimo_core.pose.appearance import compare_appearance, describe_appearance
-from mimo_core.pose.estimate import describe_switches
+from mimo_core.pose.follow import describe_switches
 from mimo_core.pose.people import track_people
 from mimo_core.pose.shots import join_shots
 from mimo_core.pose.switches import find_switches, pack_look, unpack_look

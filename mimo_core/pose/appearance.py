@@ -15,9 +15,9 @@ LEAST_BAND_PIXELS = 12  # of a band that tell anything
 UNKNOWN_UNLIKENESS = 0.5  # of two of whom no band is seen in both
 
 
-def describe_appearance(frame: NDArray, pose: FramePose) -> NDArray:
+def describe_appearance(frame: NDArray, pose: FramePose, *, gain: float = 1.0) -> NDArray:
     """Colors between shoulders and hips and between hips and knees of a pose in a frame (H, W, 3): (2, 256), each sums
-    to 1, or to 0 where it is not seen."""
+    to 1, or to 0 where it is not seen. They are as in a light that is `gain` times as strong."""
     import cv2
 
     region = pose.region
@@ -25,10 +25,16 @@ def describe_appearance(frame: NDArray, pose: FramePose) -> NDArray:
     left, top = CROP_SIDE / 2 - scale * np.array(region.center)
     matrix = np.array([[scale, 0, left], [0, scale, top]])
     crop = cv2.warpAffine(frame, matrix, (CROP_SIDE, CROP_SIDE), flags=cv2.INTER_AREA)
+    crop = crop if gain == 1 else cv2.convertScaleAbs(crop, alpha=gain)
     lab = cv2.cvtColor(crop, cv2.COLOR_RGB2LAB)
     lab[..., 1:] = lab[..., 1:].clip(COLOR_RANGE[0], COLOR_RANGE[1] - 1)  # vivid colors are in the outermost bins
     bands = (_cut_band(pose, SHOULDERS, HIPS), _cut_band(pose, HIPS, KNEES))
     return np.stack([_count_lab(lab, points @ matrix[:, :2].T + matrix[:, 2], frame, region) for points in bands])
+
+
+def measure_light(frame: NDArray) -> float:
+    """The mean level of a frame (H, W, 3) uint8, by every eighth row and column; at least 1."""
+    return max(1.0, float(frame[::8, ::8].mean()))
 
 
 def _cut_band(pose: FramePose, upper: tuple[int, int], lower: tuple[int, int]) -> NDArray:

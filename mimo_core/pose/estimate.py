@@ -16,24 +16,21 @@ from ..media.clip import Clip, Masks
 from ..media.cuts import find_cuts
 from ..media.fitting import fit_layer
 from ..media.letterbox import crop_layer, find_picture
-from ..motion.intervals import find_intervals
+from ..motion.intervals import find_intervals, format_spans
 from ..motion.motion import Motion
 from ..progress import Progress, silent
-from .backwards import extend_backwards
 from .blazepose import BlazePose, FramePose, find_people, load_blazepose
 from .close_look import CloseLook
 from .feet import correct_toes
 from .fingers import add_hands
 from .fit import fit_motion
+from .follow import describe_doubt, describe_reel, describe_switches, follow_reel, follow_somebody
 from .landmarks import Landmarks
 from .letterbox import move_boxes, move_point, pad_estimate
 from .others import SeenPerson, describe_others, find_others
 from .overlay import draw_overlay
-from .people import track_people
-from .second_look import drop_phantoms
-from .shots import join_shots
 from .tracking import track_guided
-from .tracks import PersonTrack, choose_track
+from .tracks import PersonTrack
 from .unseen import doubt_faces, doubt_wrists
 
 
@@ -120,10 +117,13 @@ def _estimate_shown(
     cuts = find_cuts(clip, ticker.wait)
     people: tuple[PersonTrack, ...] = ()
     doubted: list[PersonTrack] = []
+    reel: list[PersonTrack] = []
     chosen = others = None
     close = CloseLook(fingers=fingers, networks=networks)
     if boxes is person_mask is None:
-        people, chosen, doubted = _follow_somebody(clip, person, at, cuts, networks, ticker.look)
+        people, chosen, doubted = follow_somebody(clip, person, at, cuts, networks, ticker.look)
+        if person == 0 and at is None:
+            chosen, reel = follow_reel(clip, chosen, people, cuts, networks, ticker.wait)
         poses = [chosen.poses.get(frame) for frame in range(frames)]
         stored = Masks.from_frames(draw_masks(clip, poses, close, networks, ticker.draw))
         if with_others:
@@ -139,6 +139,8 @@ def _estimate_shown(
     notes = _list_notes(clip, motion, person, assumptions, people, cuts)
     if chosen is not None and len(people) > 1:
         notes = (*notes, *describe_switches(chosen))
+    if reel:
+        notes = (*notes, describe_reel(reel))
     if others is not None:
         motion = replace(motion, others=others.layer)
         notes = (*notes, describe_others(others.most))
@@ -193,53 +195,6 @@ class _StageTicker:
     def fit(self, done: int, windows: int, preview=None) -> None:
         start = 2 * self.frames
         self.progress(start + (self.total - start) * done // windows, self.total, preview)
-
-
-def _follow_somebody(
-    clip: Clip,
-    person: int,
-    at: tuple[int, float, float] | None,
-    cuts: set[int],
-    networks: BlazePose | None,
-    tick: Callable[[], None],
-) -> tuple[tuple[PersonTrack, ...], PersonTrack, list[PersonTrack]]:
-    """Everybody's tracks, that of the person who is meant, and the tracks of those who are not believed.
-
-    A track without poses is nobody's. Small people are looked for if nobody else is. Whoever is at a point is believed.
-    """
-    doubted: list[PersonTrack] = []
-    for scale in ("coarse", "fine"):
-        people = join_shots(track_people(clip, cuts=cuts, scale=scale, networks=networks, tick=tick), cuts)
-        if at is None and person >= 0:
-            doubts = {"is_doubtful": bool(doubted), "networks": networks, "tick": tick}
-            people, dropped = drop_phantoms(clip, people, person + 1, **doubts)
-            doubted = doubted or dropped
-        try:
-            chosen = choose_track(people, person, at)
-        except InputError:
-            if person < 0 or scale == "fine":
-                raise
-            chosen = None
-        if chosen is not None:
-            chosen = extend_backwards(clip, chosen, people, cuts, networks=networks, tick=tick)
-            return tuple(people), chosen, doubted
-    return tuple(people), PersonTrack({}, np.zeros((2, 1))), doubted
-
-
-def describe_switches(track: PersonTrack) -> tuple[str, ...]:
-    """From where on a track among several people may be somebody else, as sentences."""
-    return tuple(
-        f"From frame {frame} on who is followed wears something else and may be somebody else. "
-        "Cut the clip there if so; in ComfyUI a mask or boxes can say who is meant."
-        for frame in track.doubts
-    )
-
-
-def describe_doubt(doubted: Sequence[PersonTrack]) -> str:
-    """What was taken for somebody and is not believed, as a sentence."""
-    frames = sorted(set().union(*(track.poses for track in doubted)))
-    spans = _format_spans([(frames[0], frames[-1] + 1)])
-    return f"What looks like somebody in frames {spans} comes out differently at every look, as a part of a body does."
 
 
 def draw_masks(
@@ -360,14 +315,10 @@ def list_gaps(seen: Person) -> tuple[str, ...]:
     """What is not known about a person, as sentences."""
     notes = []
     if missing := find_intervals(~seen.visible):
-        notes.append(f"The person is not seen in frames {_format_spans(missing)}.")
+        notes.append(f"The person is not seen in frames {format_spans(missing)}.")
     if bridged := find_intervals(seen.bridged):
-        notes.append(f"Frames {_format_spans(bridged)} are bridged: the person was lost there for a moment.")
+        notes.append(f"Frames {format_spans(bridged)} are bridged: the person was lost there for a moment.")
     unseen = (seen.joint_confidence[seen.visible] == 0).float().mean(0) > 0.5
     if unseen.any():
         notes.append(f"{int(unseen.sum())} of 24 joints are never or seldom seen; they follow the prior.")
     return tuple(notes)
-
-
-def _format_spans(runs: list[tuple[int, int]]) -> str:
-    return ", ".join(f"{start}" if stop - start == 1 else f"{start}-{stop - 1}" for start, stop in runs)

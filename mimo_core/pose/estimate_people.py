@@ -18,7 +18,6 @@ from .estimate import (
     FIT_SHARE,
     Estimate,
     check_guides,
-    describe_switches,
     draw_guided,
     draw_masks,
     estimate_motion,
@@ -27,6 +26,7 @@ from .estimate import (
     list_gaps,
     name_cuts,
 )
+from .follow import describe_switches
 from .letterbox import move_boxes, pad_estimate
 from .others import SeenPerson, describe_others, find_others
 from .people import MOST_FOLLOWED, Scale, track_people

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..media.clip import Clip
 from ..media.cuts import find_cuts
 from ..media.store import FrameStore
-from .appearance import compare_appearance, describe_appearance
+from .appearance import compare_appearance, describe_appearance, measure_light
 from .blazepose import HIPS, SHOULDERS, BlazePose, Detection, FramePose, load_blazepose
 from .tracking import MEMORY_FRAMES, RETRY_FRAMES, follow_person, start_track
 from .tracklets import Tracklet, join_tracklets, merge_alternating
@@ -29,6 +29,10 @@ MOST_FOLLOWED = 6  # people at a time: 11 ms a frame each
 # Hellinger distance of appearances. On six real clips a person stays below 0.58 (0.69 in a skater's spin), somebody
 # else or the background lies above 0.70 (2026-11-27).
 OTHER_PERSON = 0.72
+SUDDEN_LIGHT = (
+    1.25,
+    4.0,
+)  # factor by which the light of a whole frame is another one, and the largest that is followed
 SAME_PLACE = 0.08  # mean distance of landmarks, in sizes of the region, below which two poses are one person
 SHORTEST_TRACK = 0.2  # seconds: what is seen for less is nobody, unless there is nobody else
 LARGEST_DIFFERENCE = 2.0  # of a detection's size from that of somebody who is followed, to be the same person
@@ -77,14 +81,15 @@ def track_people(
 def _follow_all(networks: BlazePose, frame: int, image: NDArray, recent: list[Tracklet]) -> None:
     """Add the pose of this frame to everybody who is still there."""
     followed: list[tuple[Tracklet, FramePose, NDArray]] = []
+    light = measure_light(image)
     for each in sorted(recent, key=lambda each: -each.last.region.size)[:MOST_FOLLOWED]:
         if frame - each.last_frame > RETRY_FRAMES:
             continue
         pose = follow_person(networks, image, each.last)
         if pose is None:
             continue
-        appearance = describe_appearance(image, pose)
-        if compare_appearance(each.appearance, appearance) > OTHER_PERSON:
+        appearance = _describe_somebody(each, image, light, pose)
+        if appearance is None:
             continue
         rival = next((other for other in followed if is_same_place(pose, other[1])), None)
         if rival is not None:
@@ -94,6 +99,22 @@ def _follow_all(networks: BlazePose, frame: int, image: NDArray, recent: list[Tr
             followed.remove(rival)
         each.add(frame, pose, appearance)
         followed.append((each, pose, appearance))
+
+
+def _describe_somebody(tracklet: Tracklet, image: NDArray, light: float, pose: FramePose) -> NDArray | None:
+    """The appearance of a pose in a frame of some `light`, or None where somebody else wears it.
+
+    Where the light changes at once, as lamps that flash do, the colors are looked at in the light from before too.
+    """
+    appearance = describe_appearance(image, pose)
+    if compare_appearance(tracklet.appearance, appearance) <= OTHER_PERSON:
+        tracklet.light = light
+        return appearance
+    change = tracklet.light / light
+    if not SUDDEN_LIGHT[0] < max(change, 1 / change) < SUDDEN_LIGHT[1]:
+        return None
+    appearance = describe_appearance(image, pose, gain=change)
+    return appearance if compare_appearance(tracklet.appearance, appearance) <= OTHER_PERSON else None
 
 
 def _measure_unlikeness(tracklet: Tracklet, appearance: NDArray) -> float:
@@ -120,7 +141,7 @@ def _find_newcomers(
         pose = start_track(networks, image, detection.region)
         if pose is None or any(is_same_place(pose, other) for other in present):
             continue
-        newcomer = Tracklet(masks=masks)
+        newcomer = Tracklet(masks=masks, light=measure_light(image))
         newcomer.add(frame, pose, describe_appearance(image, pose))
         present.append(pose)
         found.append(newcomer)

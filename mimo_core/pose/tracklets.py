@@ -35,6 +35,7 @@ class Tracklet:
     last_frame: int = 0
     masks: FrameStore | None = None  # takes the masks of its poses
     looks: dict[int, NDArray] = field(default_factory=dict)  # packed appearances, by frame
+    light: float = 1.0  # mean level of the last frame whose colors are as they are in the appearance
 
     def add(self, frame: int, pose: FramePose, appearance: NDArray) -> None:
         self.looks[frame] = pack_look(appearance)

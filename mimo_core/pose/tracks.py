@@ -36,6 +36,12 @@ class PersonTrack:
         """The mean score, 0 to 1."""
         return float(np.mean([pose.score for pose in self.poses.values()]))
 
+    @property
+    def clearness(self) -> float:
+        """The mean confidence of landmarks that are in the picture, 0 to 1."""
+        shown = (pose.confidence[pose.confidence > 0] for pose in self.poses.values())
+        return float(np.mean([each.mean() if len(each) else 0.0 for each in shown]))
+
     def box(self, frame: int) -> NDArray | None:
         """Around the landmarks in a frame: (4,) x0, y0, x1, y1 in pixels; None where the person is not seen."""
         pose = self.poses.get(frame)
