@@ -196,18 +196,34 @@ class TestWristsWithoutAHand:
         sizes = [plan_region(pixels, 0).size for pixels in walking.pixels.numpy()]
         return 2 * LARGE_REGION / min(sizes)
 
-    def test_they_are_not_believed_and_elbows_are(self, walking):
-        confidence = self.doubted(walking, [0.03] * FRAMES)
-        assert float(confidence[:, WRISTS[0]].max()) == 0
-        assert torch.equal(confidence[:, ELBOWS[0]], walking.confidence[:, ELBOWS[0]])
+    def hide_elbow(self, walking):
+        confidence = walking.confidence.clone()
+        confidence[:, ELBOWS[0]] = 0.1
+        return replace(walking, confidence=confidence)
+
+    def test_they_are_not_believed_where_the_elbow_is_hidden(self, walking):
+        confidence = self.doubted(self.hide_elbow(walking), [0.03] * FRAMES)
+        assert float(confidence[:, [WRISTS[0], INDICES[0]]].max()) == 0
         assert torch.equal(confidence[:, WRISTS[1]], walking.confidence[:, WRISTS[1]])
+
+    def test_the_wrist_of_an_arm_that_is_seen_is_believed_as_in_a_glove(self, walking):
+        confidence = self.doubted(walking, [0.03] * FRAMES)
+        assert torch.equal(confidence[:, WRISTS[0]], walking.confidence[:, WRISTS[0]])
+        assert float(confidence[:, INDICES[0]].max()) == 0
+
+    def test_a_glove_is_one_in_frames_in_which_the_elbow_is_hidden(self, walking):
+        hidden = self.hide_elbow(walking)
+        hidden.confidence[: FRAMES // 2] = walking.confidence[: FRAMES // 2]
+        confidence = self.doubted(hidden, [0.03] * FRAMES)
+        assert torch.equal(confidence[:, WRISTS[0]], walking.confidence[:, WRISTS[0]])
 
     def test_nor_are_those_that_are_far_too_small_for_the_body(self, walking):
         """What was taken for knuckles lies on the wrist, as where there is no hand at all."""
         points = [PINKIES[0], INDICES[0]]
         pixels = walking.pixels.clone()
         pixels[:, points] = pixels[:, [WRISTS[0]]] + 0.01
-        confidence = self.doubted(replace(walking, pixels=pixels), [0.03] * FRAMES, zoom=2.0)
+        hidden = self.hide_elbow(walking)
+        confidence = self.doubted(replace(hidden, pixels=pixels), [0.03] * FRAMES, zoom=2.0)
         assert float(confidence[:, WRISTS[0]].max()) == 0
 
     def test_a_hand_along_the_line_of_sight_is_looked_for_as_large_as_a_hand_can_be(self, walking):
