@@ -1,7 +1,8 @@
 """Outlines drawn by hand in some frames of real clips: who is replaced, and what is in front of them.
 
-Lines were placed by eye, the edge within a few pixels of them by GrabCut on the single frame at twice its size, and
-every frame was looked at and mended. No mask of the separator was used.
+Lines were placed by eye, the edge within a few pixels of them by GrabCut on the single frame at twice its size (court
+and drawings: within 1.5 pixels, at four times its size), and every frame was looked at and mended. No mask of the
+separator was used.
 
 A file holds polygons in pixels of the clip, by the sha256 of the clip's file and the number of the frame:
 
