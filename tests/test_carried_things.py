@@ -8,10 +8,11 @@ import torch
 
 from mimo_core.body.model import free_body
 from mimo_core.media.clip import Clip, Masks
-from mimo_core.scene.carried_colors import CarriedColors, CarriedView, complete_by_color
+from mimo_core.scene import carried_colors
+from mimo_core.scene.carried_colors import TOLD_SHARE, CarriedColors, CarriedView, complete_by_color, view_carried
 from mimo_core.scene.carried_shapes import CarriedShapes, find_shape
 from mimo_core.scene.carried_things import COLORED, MOVES, CarriedThings
-from mimo_core.scene.color_histograms import bins_of
+from mimo_core.scene.color_histograms import HISTOGRAM_BINS, bins_of
 from mimo_core.scene.first_guess import make_first_guess
 from mimo_core.scene.frame_masks import keep_together
 from mimo_core.scene.separate import separate_scene
@@ -135,18 +136,22 @@ def test_a_bag_that_comes_and_goes_is_removed_with_a_note_although_it_was_to_be_
 
 
 def complete(shot, frames, coarse, bag):
-    """What is known by its color in the second half of a clip in which the bag is found in the first half only."""
+    """A clip in which the bag is found in the first half only, completed by its colors."""
     working, _ = find(shot, frames, coarse)
     carried = CarriedThings([working.body_height] * FRAMES)
     for frame, box in enumerate(working.boxes):
         carried.append(box, box.cut(bag[frame]).astype(np.uint8) * MOVES if frame < FRAMES // 2 else None)
-    completed = complete_by_color(replace(working, carried=carried))
-    return np.stack([completed.read(frame, working.size) for frame in range(FRAMES)])[FRAMES // 2 :] == COLORED
+    return replace(working, carried=complete_by_color(replace(working, carried=carried)))
+
+
+def read_colored(working):
+    """What is known by its color in the second half of such a clip."""
+    return np.stack([working.find_carried(frame) for frame in range(FRAMES // 2, FRAMES)]) == COLORED
 
 
 def test_a_bag_that_hangs_still_is_known_by_its_colors(shot, bag_beside):
     frames, coarse, bag = bag_beside
-    found, there = complete(shot, frames, coarse, bag), bag[FRAMES // 2 :]
+    found, there = read_colored(complete(shot, frames, coarse, bag)), bag[FRAMES // 2 :]
     assert found[there].mean() > 0.6 and found[~there].mean() < 0.01
 
 
@@ -154,7 +159,20 @@ def test_colors_that_the_scene_has_too_tell_nothing_of_a_bag(shot, bag_beside):
     frames, coarse, bag = bag_beside
     wall = paint(frames, np.zeros((FRAMES, 2)), (SIZE, SIZE))[0]
     frames = np.where((bag | (shot.person > 0))[..., None], frames, wall)
-    assert not complete(shot, frames, coarse, bag).any()
+    assert not read_colored(complete(shot, frames, coarse, bag)).any()
+
+
+@pytest.mark.parametrize("share", [TOLD_SHARE, 1.0], ids=["kept", "refused"])
+def test_colors_are_learned_from_all_that_was_found_and_nothing_else(shot, bag_beside, monkeypatch, share):
+    """While the thing is completed, without another look at the clip."""
+    monkeypatch.setattr(carried_colors, "TOLD_SHARE", share)
+    working, again = complete(shot, *bag_beside), CarriedColors()
+    for view in filter(None, view_carried(working, lambda: None)):
+        again.add(view)
+    learned, every = working.carried.colors, np.arange(HISTOGRAM_BINS)
+    assert learned.taught == again.taught > 0 and (read_colored(working).any() == (share < 1))
+    for name in ("thing", "person", "scene"):
+        assert np.array_equal(*(getattr(colors, name).log_density(every) for colors in (learned, again)))
 
 
 def test_ground_beside_a_bag_that_the_first_guess_took_along_is_none_of_the_bag():
@@ -174,7 +192,9 @@ def test_ground_beside_a_bag_that_the_first_guess_took_along_is_none_of_the_bag(
             picture, bins_of(picture), guess * np.uint8(255) * mask, carried * np.uint8(MOVES), body, 100.0
         )
 
-    colors = CarriedColors(iter([view(np.uint8(0)), view(np.uint8(1))]))
+    colors = CarriedColors()
+    for mask in np.arange(2, dtype=np.uint8):
+        colors.add(view(mask))
     told, shape = find_shape(view(np.uint8(1)), colors)
     assert np.array_equal(told, bag & ~guess)
     assert shape[bag].mean() > 0.95 and shape[ground].mean() < 0.15

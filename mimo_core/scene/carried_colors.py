@@ -7,7 +7,8 @@ moved. They count where the scene in view hardly has them; what has them and han
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,7 +53,7 @@ class CarriedView:
         """What the first guess has beyond the fitted body, (h, w) bool."""
         return (self.guess > FREE_ALPHA) & ~self.around_body
 
-    @property
+    @cached_property
     def around_body(self) -> np.ndarray:
         """The fitted body and its rim, (h, w) bool."""
         return dilate_mask(self.body, BODY_RIM * self.unit)
@@ -61,17 +62,17 @@ class CarriedView:
 class CarriedColors:
     """The colors of what is carried, of the person, and of the scene."""
 
-    def __init__(self, views: Iterator[CarriedView | None]):
+    def __init__(self):
         self.thing, self.person, self.scene = ColorHistograms(), ColorHistograms(), ColorHistograms()
         self.taught = 0
-        for view in views:
-            if view is None:
-                continue
-            self.taught += int(view.beside.sum())
-            near = dilate_mask((view.carried > 0) | (view.guess > FREE_ALPHA), SCENE_REACH * view.unit)
-            self.thing.add(view.bins[view.beside])
-            self.person.add(view.bins[view.body & (view.guess > TAUGHT_ALPHA)])
-            self.scene.add(view.bins[~near])
+
+    def add(self, view: CarriedView) -> None:
+        """Learn from what is known of a frame."""
+        self.taught += int(view.beside.sum())
+        near = dilate_mask((view.carried > 0) | (view.guess > FREE_ALPHA), SCENE_REACH * view.unit)
+        self.thing.add(view.bins[view.beside])
+        self.person.add(view.bins[view.body & (view.guess > TAUGHT_ALPHA)])
+        self.scene.add(view.bins[~near])
 
     @property
     def is_known(self) -> bool:
@@ -115,13 +116,19 @@ def _view(working: WorkingClip, frame: int, body: FittedBody) -> CarriedView:
 def complete_by_color(working: WorkingClip, ask: Callable[[], None] = lambda: None) -> CarriedThings:
     """The carried things of a clip, which must have some, with COLORED where their colors are on the person.
 
-    Nothing is added where the scene or somebody else has these colors, too. `ask()` may raise to cancel.
+    Their colors are learned from all of them. Nothing is added where the scene or somebody else has these colors, too.
+    `ask()` may raise to cancel.
     """
-    colors = CarriedColors(view_carried(working, ask))
+    carried, colors = working.carried, CarriedColors()
+    for view in view_carried(working, ask):
+        if view is not None:
+            colors.add(view)
+    carried.colors = colors
     if not colors.is_known:
-        return working.carried
+        return carried
     largest = LARGEST_SHARE * _measure_thing(view_carried(working, ask), colors)
-    completed, theirs, total = CarriedThings(working.carried.units), 0, 0
+    completed, theirs, total = CarriedThings(carried.units), 0, 0
+    completed.colors = CarriedColors()
     for box, view in zip(working.boxes, view_carried(working, ask), strict=True):
         if view is None:
             completed.append(box, None)
@@ -129,9 +136,10 @@ def complete_by_color(working: WorkingClip, ask: Callable[[], None] = lambda: No
         claimed = colors.is_unlike_scene(view.bins) & ~view.around_body
         hanging = _keep_hanging(claimed, view, largest)
         total, theirs = total + int(claimed.sum()), theirs + int(hanging.sum())
-        layer = np.where(hanging & (view.carried == 0), COLORED, view.carried)
-        completed.append(box, layer.astype(np.uint8) if layer.any() else None)
-    return completed if theirs > TOLD_SHARE * total else working.carried
+        layer = np.where(hanging & (view.carried == 0), COLORED, view.carried).astype(np.uint8)
+        completed.append(box, layer if layer.any() else None)
+        completed.colors.add(replace(view, carried=layer))
+    return completed if theirs > TOLD_SHARE * total else carried
 
 
 def _measure_thing(views: Iterator[CarriedView | None], colors: CarriedColors) -> float:

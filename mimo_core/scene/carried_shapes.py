@@ -69,8 +69,8 @@ class CarriedShapes:
 
 
 def find_carried_shapes(working: WorkingClip, ask: Callable[[], None] = lambda: None) -> CarriedShapes:
-    """How the carried things of a clip, which must have some, are seen. `ask()` may raise to cancel."""
-    colors, shapes = CarriedColors(view_carried(working, ask)), CarriedShapes()
+    """How the carried things of a clip, which must have some whose colors are known, are seen. `ask()` may raise."""
+    colors, shapes = working.carried.colors, CarriedShapes()
     for box, view in zip(working.boxes, view_carried(working, ask), strict=True):
         if view is None or not colors.is_known:
             shapes.append(None if box is None else np.zeros((box.height, box.width), bool))

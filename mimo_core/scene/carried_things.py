@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from .carried_map import CarriedMap, find_anchors, find_cells, map_pixels, measu
 from .filters import dilate_mask, erode_mask, plate_distance, shadow_distance
 from .fitted_body import FittedBody
 
+
+if TYPE_CHECKING:
+    from .carried_colors import CarriedColors
 
 # Before and after a frame: the others it is compared with.
 COMPARED_SECONDS = (0.04, 0.08, 0.12, 0.2, 0.32, 0.5, 0.8, 1.3, 2.0)
@@ -57,11 +61,12 @@ SCENE = "scene"  # the name of the map of the scene
 
 
 class CarriedThings:
-    """Where something is carried in each frame of a clip, in a temporary file."""
+    """Where something is carried in each frame, in a temporary file, and its `colors` once they are learned."""
 
     def __init__(self, units: list[float]):
         """`units` are the pixels of a body height in each frame, where the person who carries it is."""
         self.store, self.boxes, self.units = FrameStore(), [], units
+        self.colors: CarriedColors | None = None
 
     def append(self, box: Box | None, layer: np.ndarray | None) -> None:
         """Take in the next frame: `layer` (h, w) uint8 within `box` as `read` gives it; None for nothing."""
