@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
+from threading import Event
 from typing import TypeVar
 
 import torch
@@ -16,6 +17,7 @@ Result = TypeVar("Result")
 
 ITEMS_AHEAD = 1  # that wait to be read, which bounds memory
 WAIT_SECONDS = 0.2  # after which who waits hears of Ctrl-C, on Windows too
+_stopped: ContextVar[Event | None] = ContextVar("stopped", default=None)  # of a thread: its reader has gone
 
 
 def read_ahead(items: Iterable[Item], count: int = ITEMS_AHEAD) -> Iterator[Item]:
@@ -35,39 +37,60 @@ def read_ahead(items: Iterable[Item], count: int = ITEMS_AHEAD) -> Iterator[Item
             _cancel(waiting)
 
 
-def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], *, workers: int = 2) -> Iterator[Result]:
+def map_ahead(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int = 2,
+    ask: Callable[[], None] = lambda: None,
+) -> Iterator[Result]:
     """The results of a `function` of each of the `items`, in their order, made by some `workers` ahead of their reader.
 
-    Items are read by the caller's thread. The function must bear to be called by several threads at once.
+    Items are read by the caller's thread. The function must bear to be called by several threads at once; what takes
+    long has to `leave_if_unwanted`. `ask` is called while the reader waits; it may raise to cancel.
     """
     with ThreadPoolExecutor(workers, "ahead") as executor:
-        submit, waiting = _keep_mode(executor), deque()
+        stopped, waiting = Event(), deque()
+        submit = _keep_mode(executor, stopped)
         try:
             for item in items:
                 waiting.append(submit(function, item))
                 if len(waiting) > workers:
-                    yield _take(waiting.popleft())
+                    yield _take(waiting.popleft(), ask)
             while waiting:
-                yield _take(waiting.popleft())
+                yield _take(waiting.popleft(), ask)
         finally:
+            stopped.set()
             _cancel(waiting)
 
 
-def _keep_mode(executor: ThreadPoolExecutor) -> Callable[..., Future]:
+class Unwanted(Exception):
+    """Who would read what is made has stopped."""
+
+
+def leave_if_unwanted() -> None:
+    """Between two steps of what a thread makes ahead: raise Unwanted once nobody waits for it. No effect elsewhere."""
+    stopped = _stopped.get()
+    if stopped is not None and stopped.is_set():
+        raise Unwanted
+
+
+def _keep_mode(executor: ThreadPoolExecutor, stopped: Event | None = None) -> Callable[..., Future]:
     """`submit` of an executor whose threads have the caller's context variables and torch's modes of the caller."""
     mode, learns = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
 
     def call(function: Callable, *given):
+        _stopped.set(stopped)
         with torch.inference_mode(mode), torch.set_grad_enabled(learns):
             return function(*given)
 
     return lambda *given: executor.submit(copy_context().run, call, *given)
 
 
-def _take(future: Future):
+def _take(future: Future, ask: Callable[[], None] = lambda: None):
     try:
         while not wait([future], timeout=WAIT_SECONDS).done:
-            pass
+            ask()
         return future.result()
     finally:
         del future  # what it raises would hold it, and so itself and open files, until garbage is collected

@@ -2,13 +2,14 @@
 
 import gc
 import threading
+import time
 import weakref
 from contextvars import ContextVar
 
 import pytest
 import torch
 
-from mimo_core.ahead import ITEMS_AHEAD, map_ahead, read_ahead
+from mimo_core.ahead import ITEMS_AHEAD, Unwanted, leave_if_unwanted, map_ahead, read_ahead
 
 
 def count_threads() -> int:
@@ -115,6 +116,30 @@ class TestMapping:
         with pytest.raises(ZeroDivisionError):
             next(results)
         assert count_threads() == 0
+
+    def test_who_waits_is_asked_whether_to_go_on(self):
+        asked = threading.Event()
+        assert list(map_ahead(lambda _: asked.wait(timeout=10), [1], ask=asked.set)) == [True]
+
+    def test_what_nobody_waits_for_any_more_is_left_between_its_steps(self):
+        left = []
+
+        def work(number):
+            try:
+                for _ in range(1000):
+                    leave_if_unwanted()
+                    time.sleep(0.01)
+            except Unwanted:
+                left.append(number)
+                raise
+
+        def stop():
+            raise InterruptedError("stopped")
+
+        with pytest.raises(InterruptedError, match="stopped"):
+            next(map_ahead(work, range(9), ask=stop))
+        assert sorted(left) == [0, 1] and count_threads() == 0
+        leave_if_unwanted()  # here nothing was stopped
 
     def test_who_stops_reading_leaves_no_thread(self):
         seen = []

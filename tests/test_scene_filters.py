@@ -101,3 +101,12 @@ def test_a_wide_average_at_a_small_size_is_that_of_all_pixels(monkeypatch):
     monkeypatch.setattr(filters, "WIDE_SIGMA", 1000.0)
     whole = filters.average_colors(picture, counted, 60.0)
     assert whole.std() > 20 and np.abs(small - whole).max() < 3
+
+
+@pytest.mark.parametrize(("across", "along"), [(18, 11), (20, 7), (60, 24)])
+def test_a_wide_blur_is_that_of_all_pixels_in_both_directions(across, along):
+    """As at the soles of a character who is 600 pixels tall."""
+    soles = np.zeros((333, 505), np.float32)
+    soles[160:171, 150:210], soles[140:151, 280:330] = 1, 0.7
+    expected = cv2.GaussianBlur(soles, (0, 0), sigmaX=across, sigmaY=along)
+    assert abs(filters.blur_widely(soles, across, along) - expected).max() < 0.008 * expected.max()

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..geometry.box import Box
 from ..scene.fields import extrapolate_field
-from ..scene.filters import channel_maximum, channel_sum, dilate_mask
+from ..scene.filters import blur_widely, channel_maximum, channel_sum, dilate_mask
 
 
 # Lengths are in heights of the character. By eye on seven real clips, 2026-11-28.
@@ -78,8 +78,6 @@ class GroundShadow:
 
     def _shade_soles(self, mask: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
         """How much of the light the soles take, (h, w) in 0 to 1, and the box around them for which it is given."""
-        import cv2
-
         height = box.height
         soft = int(3 * max(max(across, along) for across, along, _ in LAYERS) * height) + 2
         around = Box(box.left, int(box.bottom - SOLE_SHARE * height), box.right, box.bottom)
@@ -95,7 +93,7 @@ class GroundShadow:
         lift = (self.level - box.bottom) / (LIFT * height)
         most = DARKEST * self.strength * float(np.exp(-lift * lift)) * _measure_room_below(box, len(mask))
         for across, along, share in LAYERS:
-            spread = cv2.GaussianBlur(soles, (0, 0), sigmaX=max(across * height, 0.8), sigmaY=max(along * height, 0.8))
+            spread = blur_widely(soles, max(across * height, 0.8), max(along * height, 0.8))
             light *= 1 - spread * (share * most * float(weight.max()) / max(float(spread.max()), 1e-6))
         return around, 1 - light
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..ahead import leave_if_unwanted
 from ..geometry.box import Box
 from .background import Background
 from .fields import SOLID_ALPHA, extend_solid_color, extrapolate_field
@@ -54,11 +55,13 @@ def fill_hole(
     free = ~inside & ~others & seen
     if not background.canvas.is_shift:
         picture = _align(picture, here, inside | others | ~seen)
+    leave_if_unwanted()
     asked = inside
     if remains >= 1:
         light = _estimate_light(here, picture, free & ~dilate_mask(inside, 0.5 * remains))
         inside = inside | find_remains(here, picture + light, inside, free, remains)
         free &= ~inside
+    leave_if_unwanted()
     light = _estimate_light(here, picture, free)
     grain = background.grain.sample_noise(picture, frame, box)
     pixels, chosen = here.copy(), np.flatnonzero(inside)

@@ -175,20 +175,27 @@ def average_colors(picture: np.ndarray, counted: np.ndarray, sigma: float) -> np
     It goes to black where these have less than LEAST_WEIGHT of all.
     """
     weight = counted.astype(np.float32)
-    total = _blur_widely(picture * weight[..., None], sigma)
-    return total / np.maximum(_blur_widely(weight, sigma), LEAST_WEIGHT)[..., None]
+    total = blur_widely(picture * weight[..., None], sigma, sigma)
+    return total / np.maximum(blur_widely(weight, sigma, sigma), LEAST_WEIGHT)[..., None]
 
 
-def _blur_widely(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Values (h, w[, C]) smoothed by a Gaussian; a wide one at a smaller size, whose time does not grow with it."""
+def blur_widely(values: np.ndarray, across: float, along: float) -> np.ndarray:
+    """Values (h, w[, C]) smoothed by a Gaussian, `across` and `along` the columns.
+
+    A wide one at a smaller size: its time does not grow with it.
+    """
     import cv2
 
-    step = int(sigma / WIDE_SIGMA) + 1
-    if step == 1:
-        return cv2.GaussianBlur(values, (0, 0), sigma)
+    sigmas = across, along
+    steps = [int(sigma / WIDE_SIGMA) + 1 for sigma in sigmas]
+    if max(steps) == 1:
+        return cv2.GaussianBlur(values, (0, 0), sigmaX=across, sigmaY=along)
     size = values.shape[1::-1]
-    small = cv2.resize(values, tuple(-(-side // step) for side in size), interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / step), size, interpolation=cv2.INTER_LINEAR)
+    smaller = tuple(-(-side // step) for side, step in zip(size, steps, strict=True))
+    small = cv2.resize(values, smaller, interpolation=cv2.INTER_AREA)
+    across, along = (sigma / step for sigma, step in zip(sigmas, steps, strict=True))
+    smooth = cv2.GaussianBlur(small, (0, 0), sigmaX=across, sigmaY=along)
+    return cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR)
 
 
 def shadow_distance(picture: np.ndarray, plate: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..ahead import map_ahead
+from ..ahead import leave_if_unwanted, map_ahead
 from ..body.person import Person
 from ..errors import InputError
 from ..geometry.box import Box
@@ -145,7 +145,7 @@ def separate_scene(
         if overrides.plate is None:
             background = collect_background(working, canvas, masks, tick, tick.ask, letters)
         result.is_diffuse |= background is not None and background.is_diffuse
-        for source, finished in _finish_frames(working, canvas, masks, background, overrides, edge, letters):
+        for source, finished in _finish_frames(working, canvas, masks, background, overrides, edge, letters, tick.ask):
             result.add(finished)
             tick(source)
     scene = result.scene(working)
@@ -268,6 +268,7 @@ def _finish_frames(
     overrides: Overrides,
     edge: int,
     letters: Letters | None,
+    ask: Callable[[], None],
 ) -> Iterator[tuple[np.ndarray, FinishedFrame]]:
     """Each frame of a canvas, and the same taken apart."""
 
@@ -277,7 +278,7 @@ def _finish_frames(
 
     frames = enumerate(working.clip.read(canvas.start, canvas.stop), canvas.start)
     # Layers of a user may be files, each of which one thread reads.
-    return map_ahead(finish, frames, workers=2 if overrides.is_empty else 1)
+    return map_ahead(finish, frames, workers=2 if overrides.is_empty else 1, ask=ask)
 
 
 def _finish_frame(
@@ -303,7 +304,9 @@ def _finish_frame(
         person = refine_mask(masks.person, here, guide, edge=edge)
     else:
         person = box.cut(overrides.person[frame])
+    leave_if_unwanted()
     occluder = _find_occluder(frame, here, guide, working, masks, person, overrides, box, edge)
+    leave_if_unwanted()
     if letters is not None:
         drawn = box.cut(letters.read(frame, source))
         person, occluder = np.minimum(person, 255 - drawn), np.maximum(occluder, drawn)
