@@ -120,8 +120,8 @@ def _reserve_name(path: Path) -> Path:
     """A hidden name beside `path` that tells which process uses it. Those of processes that are gone are removed."""
     check_folder(path)
     machine = _hash_machine()
-    # A long name with 20 characters more could be too long for the file system.
-    stem = path.stem[:100]
+    # A long name with 20 characters more could be too long for the file system, which counts bytes.
+    stem = path.stem.encode(errors="ignore")[:100].decode(errors="ignore")
     _remove_leftovers(
         path.parent, rf"\.{re.escape(stem)}\.{machine}-(\d+)-[0-9a-f]{{8}}{re.escape(path.suffix)}(\.old)?"
     )

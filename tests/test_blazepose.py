@@ -20,7 +20,7 @@ from mimo_core.pose.blazepose import (
     load_blazepose,
     refine_from_heatmap,
 )
-from mimo_core.pose.detector_boxes import decode_boxes, list_anchors, merge_boxes
+from mimo_core.pose.detector_boxes import decode_boxes, list_anchors, list_tiles, merge_boxes
 from mimo_core.pose.estimators import BOTH, HEAVY, find_estimator
 from mimo_core.pose.tracking import box_of_mask, start_track, track_guided
 from mimo_core.weights.files import find_entry, locate_weights
@@ -100,6 +100,11 @@ class TestDecoders:
         assert [score for score, _ in people] == [0.9, 0.7]
         assert people[0][1][0] == pytest.approx((0.9 * 10 + 0.6 * 12) / 1.5)
         assert people[1][1][0] == pytest.approx(60)
+
+    def test_a_banner_is_not_cut_into_thousands_of_tiles(self):
+        assert list_tiles(8000, 8) == list_tiles(2, 2048) == []
+        assert {side for _, _, side in list_tiles(8000, 100, levels=3)} == {100}
+        assert {side for _, _, side in list_tiles(1920, 1080, levels=3)} == {1080, 540, 270}
 
     def test_low_scores_are_dropped(self):
         assert merge_boxes(np.ones((2, 12)), np.array([0.2, 0.49]), 0.5) == []

@@ -167,7 +167,17 @@ class TestPictures:
         drawing = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
         (tmp_path / "a.png").write_text(drawing)
         assert EpsImagePlugin._accept(drawing.encode())
-        with pytest.raises(InputError, match="cannot identify"):
+        with pytest.raises(InputError, match="unknown kind"):
+            read_picture(tmp_path / "a.png")
+
+    def test_a_picture_of_a_size_that_pillow_refuses_is_too_large(self, tmp_path, monkeypatch):
+        from PIL import Image
+
+        from mimo_core.media.picture import read_picture, write_picture
+
+        write_picture(tmp_path / "a.png", np.zeros((40, 40, 3), np.uint8))
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+        with pytest.raises(InputError, match="megapixels; the limit is 64. Make it smaller"):
             read_picture(tmp_path / "a.png")
 
     def test_the_a_of_lab_is_a_color_and_no_alpha(self, tmp_path):

@@ -57,6 +57,13 @@ class TestWholeFile:
         modes = {(tmp_path / name).stat().st_mode for name in ("plain", "new.safetensors", "folder/new.safetensors")}
         assert len(modes) == 1
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows counts characters.")
+    def test_a_name_may_be_as_long_as_the_file_system_allows_in_any_script(self, tmp_path):
+        path = tmp_path / ("\u821e" * 80 + ".txt")  # 244 bytes
+        with whole_file(path) as partial:
+            partial.write_text("all of it")
+        assert path.read_text() == "all of it"
+
     def test_an_existing_file_is_refused_unless_forced(self, tmp_path):
         (tmp_path / "a.txt").write_text("mine")
         with pytest.raises(InputError, match="exists already"):

@@ -224,6 +224,11 @@ class TestWriting:
         with pytest.raises(InputError, match="Frame 2 is 10x10"):
             write_video(tmp_path / "a.mp4", frames, fps=24)
 
+    def test_a_picture_wider_than_h264_holds_is_refused_and_webm_takes_it(self, tmp_path):
+        with pytest.raises(InputError, match=r"16384 pixels.*17000x2.*webm"):
+            write_video(tmp_path / "a.mp4", [np.zeros((2, 17000, 3), np.uint8)], fps=24)
+        assert write_video(tmp_path / "a.webm", [np.zeros((2, 17000, 3), np.uint8)], fps=24) == 1
+
     def test_a_missing_folder_is_named(self, tmp_path):
         with pytest.raises(InputError, match="no folder"):
             write_video(tmp_path / "nowhere" / "a.mp4", moving_square(1), fps=24)

@@ -31,7 +31,7 @@ def read_picture(path) -> np.ndarray:
     Grey of 16 bits is brought to 8. Raises InputError for a file that is missing, not a picture, or above 64
     megapixels.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     path = check_file(path)
     Image.init()
@@ -43,7 +43,17 @@ def read_picture(path) -> np.ndarray:
             return np.array(picture.convert("RGBA" if has_alpha else "RGB"))
     except InputError:
         raise
-    except (*DAMAGED_PICTURE, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        most = 2 * Image.MAX_IMAGE_PIXELS / 1e6
+        raise InputError(
+            f"{path.name} has more than {most:.0f} megapixels; the limit is 64. Make it smaller."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{path.name} cannot be read as a picture: it is damaged or of an unknown kind. "
+            "Save it again as PNG or JPEG."
+        ) from error
+    except DAMAGED_PICTURE as error:
         raise InputError(f"{path.name} cannot be read as a picture: {error}. Save it again as PNG or JPEG.") from error
 
 

@@ -16,6 +16,7 @@ from .sound import Sound, SoundTrack
 
 PREVIEW_EVERY = 8  # frames
 H264 = ("libx264", {"crf": "16", "preset": "veryfast"}, "aac")
+H264_LONGEST = 16384  # pixels of a side
 VP9 = ("libvpx-vp9", {"crf": "20", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}, "libopus")
 ENCODERS = {".mp4": H264, ".m4v": H264, ".mov": H264, ".mkv": H264, ".webm": VP9}  # picture, its options, sound
 FORMATS = {".m4v": "mp4"}  # the muxer, where it is not the one of the name
@@ -44,13 +45,18 @@ def write_video(
     Odd sizes are kept exactly by full-resolution colour (yuv444p), which some players do not show; even ones are
     yuv420p. Sound is copied packet by packet where mp4 holds it, else encoded as AAC (Opus), and cut to the pictures.
     Sound that cannot be read is left out with a warning. Raises InputError for a name of another format, no frames,
-    or frames of different sizes.
+    frames too large for H.264, or frames of different sizes.
     """
     path = check_video_name(path)
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
         raise InputError("There are no frames to write.")
+    if max(first.shape[:2]) > H264_LONGEST and ENCODERS[path.suffix.lower()] is H264:
+        raise InputError(
+            f"H.264 holds pictures of up to {H264_LONGEST} pixels a side, these are {first.shape[1]}x{first.shape[0]}. "
+            "Make them smaller, or write .webm."
+        )
     with whole_file(path) as partial:
         return _write_streams(partial, first, frames, Fraction(fps).limit_denominator(1001), sound, total, progress)
 

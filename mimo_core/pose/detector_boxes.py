@@ -7,6 +7,7 @@ import numpy as np
 
 DETECTOR_SIZE = 224  # input of pose_detection.tflite
 DETECTOR_LAYERS = ((8, 2), (16, 2), (32, 6))  # (stride, anchors a cell), 2254 anchors in all
+MOST_TILES = 400  # of one size; a banner's short side would give thousands
 SAME_PERSON_IOU = 0.3  # min_suppression_threshold of MediaPipe's pose_detection graph
 
 
@@ -60,7 +61,7 @@ def _box_iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 def list_tiles(width: int, height: int, levels: int = 1) -> list[tuple[int, int, int]]:
     """Squares (x, y, side) that overlap by half: the short side of a frame wide, then a half, a quarter of it, ...
 
-    None of the first size for a frame that is almost square.
+    None of the first size for a frame that is almost square, and none of a size of which there were too many.
     """
     tiles = []
     for level in range(levels):
@@ -71,7 +72,8 @@ def list_tiles(width: int, height: int, levels: int = 1) -> list[tuple[int, int,
             np.linspace(0, length - side, int(np.ceil((length - side) / (side / 2))) + 1).astype(int).tolist()
             for length in (width, height)
         ]
-        tiles += [(x, y, side) for x in starts[0] for y in starts[1]]
+        if len(starts[0]) * len(starts[1]) <= MOST_TILES:
+            tiles += [(x, y, side) for x in starts[0] for y in starts[1]]
     return tiles
 
 
