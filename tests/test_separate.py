@@ -239,6 +239,7 @@ class TestProgress:
 def test_neighbouring_doubts_of_one_reason_are_one_line():
     report = SceneReport(doubts=(Doubt(1, "dark"), Doubt(2, "dark"), Doubt(5, "dark")))
     assert report.text().splitlines()[-3:] == ["3 frames in doubt:", "  frames 1 to 2: dark", "  frame 5: dark"]
+    assert "\n1 frame in doubt:" in SceneReport(doubts=(Doubt(0, "dark"),)).text()
 
 
 @pytest.mark.skipif(

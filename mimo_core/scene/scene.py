@@ -39,7 +39,8 @@ class SceneReport:
         ]
         lines += self.notes
         if self.doubts:
-            lines.append(f"{len({doubt.frame for doubt in self.doubts})} frames in doubt:")
+            count = len({doubt.frame for doubt in self.doubts})
+            lines.append(f"{count} frame{'s' * (count > 1)} in doubt:")
             lines += [f"  {_format_frames(first, last)}: {reason}" for first, last, reason in self._doubt_intervals()]
         else:
             lines.append("No frame in doubt.")
