@@ -29,6 +29,7 @@ INFLATION_STIFFNESS = 0.1  # of the shift's: an inflation may follow a sleeve
 FIT_COST = 0.01  # pulls towards the naked fit where nothing is known
 RIGID_COST = 10.0  # the same for the inflation of hands and faces
 FACE = (0.04, 0.05, 0.04)  # meters: before the ears, to both sides, and above the eyes of the free body at rest
+EAR = 0.04  # meters around an ear's landmark
 HAND_WEIGHT = 0.3  # how much the outline of hands counts
 HAND_JOINTS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("wrist", "hand")]
 
@@ -49,14 +50,14 @@ class FittedPicture:
 def move_onto_contour(vertices: Tensor, picture: FittedPicture, *, keep_face: bool = True) -> Tensor:
     """Camera-space vertices (V, 3) of the fitted body, moved so that their outline is the matte's.
 
-    Hands and the face move along but keep their form: fingers that the fit has spread otherwise would balloon, and hair
-    beside a face would turn lips and eyelids inside out. A cartoon's round cheeks would hide a face that keeps its form
-    (`keep_face`) from aside.
+    Hands, ears and the face move along but keep their form: fingers that the fit has spread otherwise would balloon,
+    hair beside a face would turn ears, lips and eyelids inside out. A cartoon's round cheeks would hide a face that
+    keeps its form from aside: `keep_face` is for its ears, too.
     """
     faces = free_body().faces
     edges = _list_edges(faces)
     hands = np.isin(free_body().parts.numpy(), HAND_JOINTS)
-    rigid = hands | _find_face() if keep_face else hands
+    rigid = hands | _find_face() | _find_ears() if keep_face else hands
     moved = vertices
     for stiffness in SHIFT_STIFFNESS:
         normals = vertex_normals(moved[None], faces)[0]
@@ -75,6 +76,14 @@ def _find_face() -> NDArray:
     x, y, z = body.template.T
     front = (z > ear[2] + FACE[0]) & (x.abs() < FACE[1]) & (y < eye[1] + FACE[2])
     return (front & (body.weights[:, JOINT["head"]] > 0.5)).numpy()
+
+
+def _find_ears() -> NDArray:
+    """The free body's vertices of both ears, (V,) bool."""
+    body = free_body()
+    ears = torch.stack([body.template[body.landmarks[f"{side}_ear"]] for side in ("left", "right")])
+    away = torch.cdist(body.template, ears).amin(1)
+    return ((away < EAR) & (body.weights[:, JOINT["head"]] > 0.5)).numpy()
 
 
 def _list_edges(faces: Tensor) -> NDArray:
