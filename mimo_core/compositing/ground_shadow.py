@@ -18,7 +18,7 @@ LIFT = 0.1  # a character lifted this far off the ground has hardly a contact sh
 SINK = 0.01  # by which the ground they are lifted off may rise in a frame: they walk away, or the camera turns
 DARKEST = 1.0  # of what the layers take, at full strength
 # The shadow of the person who was there:
-ACROSS, ALONG = 1.6, 0.5  # it is looked for so far beside them, and above and below their lowest row
+ACROSS, ALONG = 2.7, 0.5  # it is looked for so far beside them, and above and below their lowest row
 FOOT_REACH, FOOT_ROWS = 0.08, 0.15  # it begins so near their outline, not higher than this above their lowest row
 RIM = 2.0  # pixels around the person whose colors are theirs in part
 LEG_REACH = 0.03  # above the feet, what is darker so near their outline is its blur

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..geometry.box import Box
+from ..media.store import FrameStore
 from .bystanders import find_bystanders
 from .canvas import BackgroundCanvas
+from .cast_shadows import follow_shadow
 from .continue_texture import continue_texture, extend_softly
 from .filters import dilate_mask
+from .find_remains import REMAINS_REACH
 from .first_guess import WorkingClip
 from .frame_light import FrameLight
 from .frame_masks import FrameMasks, FrameMaskStore
@@ -30,6 +33,9 @@ DIFFUSE_SHARE = 0.8  # of what is wanted was seen in no frame: patches would cop
 GRAIN_FRAMES = 6  # of a canvas teach the grain of the source
 HOLE, OUTSIDE = 1, 2  # a pixel of a frame that hides the background: it is wanted there; it is not
 LETTER_REACH = 0.015  # of the body height: dots and borders of letters lie so near their strokes
+CAST_FRAMES = 6  # tell whether the person casts a long shadow,
+CAST_SHARE = 0.4  # if so many of them show one
+LIT_RANK = 100  # by which samples without shadow are better than any other
 GRAIN_SAMPLES = 4  # of a background pixel before the grain is measured against it
 
 
@@ -42,6 +48,7 @@ class Background:
     seen: np.ndarray  # (h, w) uint8: 255 where some frame showed it, 0 where it was painted
     grain: Grain
     is_diffuse: bool = False  # too little was seen for texture: what was not is a soft color
+    has_long_shadow: bool = False  # the person casts one on it, in most frames
 
     @classmethod
     def from_samples(
@@ -93,39 +100,116 @@ def collect_background(
 
     samples, light, grain, calm = BackgroundSamples(canvas, is_joint=True), FrameLight(canvas.size), Grain(), []
     wanted, voids = np.zeros(samples.count.shape, bool), VoidSamples(samples.count.shape)
-    reach = max(SHADED_REACHES[-1] * working.full_body_height, 1.0)  # nobody has no height
-    steps = 250 / reach  # to a pixel, of the table of ranks
-    ranks = np.digitize(np.arange(256), np.multiply(SHADED_REACHES, 250 / SHADED_REACHES[-1])).astype(np.uint8) + 1
+    looks = _Looks(working, canvas, masks, letters)
     step = max(1, (canvas.stop - canvas.start) // GRAIN_FRAMES)
     for frame, source in enumerate(working.clip.read(canvas.first, canvas.last), canvas.first):
-        busy = _find_busy(working, frame, masks.get(frame))
-        if letters is not None and letters.has_lines:  # a line that comes later does not lie behind who stood there
-            drawn = dilate_mask(letters.read(frame, source) > 0, LETTER_REACH * working.full_body_height)
-            busy[drawn & (busy == 0)] = OUTSIDE
-        part = canvas.find_part(frame, (0, 0, *source.shape[1::-1]))
-        picture = canvas.project(source, frame, flags=cv2.INTER_LINEAR, part=part)
-        blocked = canvas.project(busy, frame, flags=cv2.INTER_NEAREST, border=OUTSIDE, part=part)
-        free = blocked == 0
-        away = cv2.distanceTransform(free.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
-        picture = light.level(picture, free, away, part)
-        rank = cv2.LUT(np.minimum(steps * np.minimum(away, reach * 2), 255).astype(np.uint8), ranks)
+        look = looks.take(frame, source)
+        picture = light.level(look.picture, look.free, look.away, look.part)
+        rank = looks.rank(look.away)
         void = voids.find(source)
         if void is not None:
-            black = free & (canvas.project(void, frame, flags=cv2.INTER_NEAREST, part=part) > 0)
-            part.cut(voids.black)[:] |= black
+            black = look.free & (canvas.project(void, frame, flags=cv2.INTER_NEAREST, part=look.part) > 0)
+            look.part.cut(voids.black)[:] |= black
             rank[black] = 0
-        samples.add(picture, free, frame, rank, part)
+        samples.add(picture, look.free, frame, rank, look.part)
         if frame in masks:
-            part.cut(wanted)[:] |= blocked == HOLE
+            look.part.cut(wanted)[:] |= look.is_hole
             tick(None)
         if (frame - canvas.first) % step == 0 and len(calm) < GRAIN_FRAMES:
-            calm.append((picture, free, part))
+            calm.append((picture, look.free, look.part))
     voids.remove_from(samples)
+    has_long_shadow = _leave_out_shadows(looks, samples, light, REMAINS_REACH * working.full_body_height, ask)
     background = Background.from_samples(canvas, samples, wanted, grain, ask, light=light)
+    background = replace(background, has_long_shadow=has_long_shadow)
     for picture, free, part in calm:
         tick(None)
         measure_grain(grain, picture, free, part, background, samples)
     return background
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """A frame on a part of the canvas."""
+
+    part: Box
+    picture: np.ndarray  # (h, w, 3) uint8
+    free: np.ndarray  # (h, w) bool: it shows what lies behind
+    is_hole: np.ndarray  # (h, w) bool: it hides what is wanted
+    away: np.ndarray  # (h, w) float32: pixels to what is not free
+
+
+class _Looks:
+    """Brings frames onto a canvas, with what they show of the background."""
+
+    def __init__(self, working: WorkingClip, canvas: BackgroundCanvas, masks: FrameMaskStore, letters: Letters | None):
+        self.working, self.canvas, self.masks, self.letters = working, canvas, masks, letters
+        self.reach = max(SHADED_REACHES[-1] * working.full_body_height, 1.0)  # nobody has no height
+        steps = np.multiply(SHADED_REACHES, 250 / SHADED_REACHES[-1])
+        self.ranks = np.digitize(np.arange(256), steps).astype(np.uint8) + 1
+
+    def take(self, frame: int, source: np.ndarray) -> _Look:
+        import cv2
+
+        busy = _find_busy(self.working, frame, self.masks.get(frame))
+        if self.letters is not None and self.letters.has_lines:
+            # A line that comes later does not lie behind who stood there.
+            reach = LETTER_REACH * self.working.full_body_height
+            busy[dilate_mask(self.letters.read(frame, source) > 0, reach) & (busy == 0)] = OUTSIDE
+        part = self.canvas.find_part(frame, (0, 0, *source.shape[1::-1]))
+        picture = self.canvas.project(source, frame, flags=cv2.INTER_LINEAR, part=part)
+        blocked = self.canvas.project(busy, frame, flags=cv2.INTER_NEAREST, border=OUTSIDE, part=part)
+        free = blocked == 0
+        away = cv2.distanceTransform(free.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+        return _Look(part, picture, free, blocked == HOLE, away)
+
+    def rank(self, away: np.ndarray) -> np.ndarray:
+        """The rank (h, w) uint8 of samples so many pixels from the person, from 1 on."""
+        import cv2
+
+        steps = 250 / self.reach  # to a pixel, of the table of ranks
+        return cv2.LUT(np.minimum(steps * np.minimum(away, self.reach * 2), 255).astype(np.uint8), self.ranks)
+
+
+def _leave_out_shadows(
+    looks: _Looks, samples: BackgroundSamples, light: FrameLight, reach: float, ask: Callable
+) -> bool:
+    """Take the samples again without the long shadow that the person casts, where other frames show the ground lit.
+
+    The shadow may lie where it is in most frames, so that the middle of their colors is that of the shadow. Whether
+    there is one: what is darker beside the feet in few frames is something else.
+    """
+    canvas, clip = looks.canvas, looks.working.clip
+    frames = [frame for frame in range(canvas.first, canvas.last) if frame in looks.masks]
+    if reach < 1 or not frames:
+        return False
+    bright, known = samples.bright(), samples.count > 0
+
+    def find(frame: int, source: np.ndarray) -> tuple[Box, np.ndarray]:
+        ask()
+        look = looks.take(frame, source)
+        part, picture = look.part, light.apply(look.picture, look.free, look.part)
+        usable = look.free & part.cut(known)
+        return part, follow_shadow(picture, part.cut(bright), look.is_hole, usable, reach) > 0
+
+    some = {frames[int(at)] for at in np.linspace(0, len(frames) - 1, CAST_FRAMES)}
+    if sum(find(frame, clip[frame])[1].any() for frame in sorted(some)) < CAST_SHARE * len(some):
+        return False
+    shadows, fallen = FrameStore(), np.zeros(known.shape, bool)
+    for frame, source in enumerate(clip.read(canvas.first, canvas.last), canvas.first):
+        if frame in looks.masks:
+            part, shadow = find(frame, source)
+            part.cut(fallen)[:] |= shadow
+            shadows.append(shadow.view(np.uint8))
+    number = 0
+    for frame, source in enumerate(clip.read(canvas.first, canvas.last), canvas.first):
+        ask()
+        if frame in looks.masks:
+            look = looks.take(frame, source)
+            lit = look.free & look.part.cut(fallen) & (shadows[number] == 0)
+            picture = light.apply(look.picture, look.free, look.part)
+            samples.add(picture, lit, frame, looks.rank(look.away) + np.uint8(LIT_RANK), look.part)
+            number += 1
+    return True
 
 
 def measure_grain(

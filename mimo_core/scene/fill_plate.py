@@ -9,6 +9,7 @@ import numpy as np
 from ..ahead import leave_if_unwanted
 from ..geometry.box import Box
 from .background import Background
+from .cast_shadows import CAST_REACH, CAST_ROWS, GOES_ON, follow_shadow
 from .fields import SOLID_ALPHA, extend_solid_color, extrapolate_field
 from .filters import channel_maximum, channel_sum, dilate_mask, take_pixels
 from .find_remains import find_remains
@@ -42,12 +43,33 @@ def fill_hole(
 ) -> FilledPatch:
     """Fill `hole` (H, W) bool of a source frame (H, W, 3). Outside of it nothing changes but what the person left.
 
-    Remains of the person, such as the shadow of their feet, are filled too up to `remains` pixels from the hole.
+    Remains of the person, such as the shadow of their feet, are filled too up to `remains` pixels from the hole, and
+    beyond on a background with a long shadow, where that goes on (`cast_shadows`).
 
     `front` (H, W) uint8 is the alpha of what passes in front of the person: it stays in the plate. The fill fades in
     over `feather` pixels from the rim of the hole, where the source must still be free of the person.
     """
     box = _box_around(hole, round(1.3 * remains))
+    patch = _fill_box(box, source, hole, background, frame, front, feather, remains)
+    if patch is None:
+        wide = box.expanded(round(CAST_REACH * remains), round(CAST_ROWS * remains), *hole.shape)
+        patch = _fill_box(wide, source, hole, background, frame, front, feather, remains, is_wide=True)
+    return patch
+
+
+def _fill_box(
+    box: Box,
+    source: np.ndarray,
+    hole: np.ndarray,
+    background: Background,
+    frame: int,
+    front: np.ndarray,
+    feather: float,
+    remains: float,
+    *,
+    is_wide: bool = False,
+) -> FilledPatch | None:
+    """The same within a box; None if a shadow may go on beyond it. One that `is_wide` holds long shadows."""
     inside, alpha = box.cut(hole), box.cut(front)
     others = alpha > 0
     here = box.cut(source)
@@ -56,16 +78,23 @@ def fill_hole(
     if not background.canvas.is_shift:
         picture = _align(picture, here, inside | others | ~seen)
     leave_if_unwanted()
-    asked = inside
+    asked, shadow = inside, 1.0
     if remains >= 1:
         light = _estimate_light(here, picture, free & ~dilate_mask(inside, 0.5 * remains))
-        inside = inside | find_remains(here, picture + light, inside, free, remains)
+        found = find_remains(here, picture + light, inside, free, remains)
+        if is_wide:
+            shadow = np.maximum(follow_shadow(here, picture + light, inside, free, remains), inside | found)
+            inside = shadow > 0
+        elif background.has_long_shadow and (found & ~dilate_mask(inside, GOES_ON * remains)).any():
+            return None
+        else:
+            inside = inside | found
         free &= ~inside
     leave_if_unwanted()
     light = _estimate_light(here, picture, free)
     grain = background.grain.sample_noise(picture, frame, box)
     pixels, chosen = here.copy(), np.flatnonzero(inside)
-    weight = _fade(inside, feather).take(chosen)[:, None]
+    weight = np.minimum(_fade(inside, feather), shadow).take(chosen)[:, None]
     base, behind, lift = (take_pixels(layer, chosen) for layer in (pixels, picture, light))
     filled = base * (1 - weight) + (behind + lift + grain.take(chosen)[:, None]) * weight
     share = alpha.take(chosen).astype(np.float32) / 255

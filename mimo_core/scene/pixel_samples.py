@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -64,6 +65,13 @@ class BackgroundSamples:
 
     def median(self) -> np.ndarray:
         """The middle colour of each pixel, (h, w, 3) uint8; black where it was never free."""
+        return self._pick(_find_middle)
+
+    def bright(self) -> np.ndarray:
+        """The same of a bright colour, which a tenth of the samples exceed in each channel."""
+        return self._pick(_find_bright)
+
+    def _pick(self, choose: Callable[[list[np.ndarray]], np.ndarray]) -> np.ndarray:
         kept = np.minimum(self.count, PIXEL_SAMPLES).reshape(-1)
         samples = whole_pixels(self.samples).reshape(PIXEL_SAMPLES, -1)
         result = np.zeros((len(kept), 3), np.uint8)
@@ -71,22 +79,33 @@ class BackgroundSamples:
         for number in range(1, PIXEL_SAMPLES + 1):
             pixels = np.flatnonzero(kept == number)
             for part in np.array_split(pixels, len(pixels) // SORTED_AT_ONCE + 1):
-                middle = _find_middle([layer.take(part).view(np.uint8) for layer in samples[:number]])
-                colors[part] = whole_pixels(middle.reshape(-1, 3))
+                chosen = choose([layer.take(part).view(np.uint8) for layer in samples[:number]])
+                colors[part] = whole_pixels(chosen.reshape(-1, 3))
         return result.reshape(*self.count.shape, 3)
 
 
 def _find_middle(layers: list[np.ndarray]) -> np.ndarray:
-    """The middle of K values at every place, layers (N,) uint8 that are changed; of an even number, the mean of two.
+    """The middle of K values at every place, layers (N,) uint8 that are changed; of an even number, the mean of two."""
+    _sort_layers(layers)
+    middle = layers[(len(layers) - 1) // 2].astype(np.uint16) + layers[len(layers) // 2] + 1
+    return (middle // 2).astype(np.uint8)
 
-    By a network of comparisons: `np.sort` over a short axis takes ten times as long.
+
+def _find_bright(layers: list[np.ndarray]) -> np.ndarray:
+    """The value of K that a tenth of them exceed at every place, layers (N,) uint8 that are changed."""
+    _sort_layers(layers)
+    return layers[(9 * len(layers) - 1) // 10]
+
+
+def _sort_layers(layers: list[np.ndarray]) -> None:
+    """Sort K values at every place, layers (N,) uint8, by a network of comparisons.
+
+    `np.sort` over a short axis takes ten times as long.
     """
     for one, other in list_comparisons(len(layers)):
         lower = np.minimum(layers[one], layers[other])
         np.maximum(layers[one], layers[other], out=layers[other])
         layers[one] = lower
-    middle = layers[(len(layers) - 1) // 2].astype(np.uint16) + layers[len(layers) // 2] + 1
-    return (middle // 2).astype(np.uint8)
 
 
 @lru_cache(maxsize=PIXEL_SAMPLES)

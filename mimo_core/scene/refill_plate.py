@@ -34,9 +34,9 @@ def refill_plate(
     """The plate of a scene for other masks, which differ from the scene's on the `changed` frames.
 
     What the person now covers too is filled from the plates of other frames, or painted where all of them lack it;
-    where they no longer are the plate is the source again. Elsewhere, but for the shadow of their feet and blurred rims
-    (`find_remains`), and on other frames the plate stays as it is. The cost is that of reading the plate around the
-    changed frames once: nothing is segmented or estimated again but the camera's path.
+    where they no longer are the plate is the source again. Elsewhere, but for their shadow on the ground
+    (`cast_shadows`) and blurred rims (`find_remains`), and on other frames the plate stays as it is. The cost is that
+    of reading the plate around the changed frames once: nothing is segmented or estimated again but the camera's path.
     """
     changed = sorted(changed)
     if not changed:

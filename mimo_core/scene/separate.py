@@ -11,7 +11,7 @@ The passes, in order. Each takes values and gives values, and its file says what
    (`fixed_occluders`). Two rounds with 5.
 5. `track_objects`: where rigid objects are in every frame (`object_tracks`, `sprites`).
 6. `frame_masks`: which pieces are the person's and which pass in front.
-7. `background`: what lies behind at the clip's own size (`frame_light`, `pixel_samples`,
+7. `background`: what lies behind at the clip's own size (`frame_light`, `pixel_samples`, `cast_shadows`,
    `continue_texture`, `grain`).
 8. `refine_edges`: the masks on the edges of the full picture, soft at blurred rims (`soften_occluder`);
    `letters` that were drawn over it go in front.
@@ -95,10 +95,10 @@ def separate_scene(
     What the person holds or carries has one fate, by `held_things`: keep leaves it in front, remove takes it away with
     them. What is not seen whole for most of the clip is removed in either case, and the report says so.
 
-    The plate equals the clip outside the person dilated by 2 % of the body's height, but for the shadow of their feet
-    and blurred rims (`find_remains`). Memory does not grow with the clip. Raises InputError for layers of another
-    length or shape, and for a camera that does not exist. Black bars around the picture of a film stay as they are and
-    count as what is in front of everybody.
+    The plate equals the clip outside the person dilated by 2 % of the body's height, but for their shadow on the ground
+    (`cast_shadows`) and blurred rims (`find_remains`). Memory does not grow with the clip. Raises InputError for layers
+    of another length or shape, and for a camera that does not exist. Black bars around the picture of a film stay as
+    they are and count as what is in front of everybody.
     """
     check_camera(camera)
     check_held_things(held_things)
