@@ -8,6 +8,8 @@ import pytest
 from mimo_core.body.model import free_body
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
+from mimo_core.pose import second_look
+from mimo_core.pose.blazepose import load_blazepose
 from mimo_core.pose.estimate import estimate_motion
 from mimo_core.pose.estimate_people import estimate_people
 from mimo_core.pose.people import track_people
@@ -78,6 +80,17 @@ def test_a_score_alone_is_not_believed_where_no_landmark_is_sure(legs):
     scores = {frame: replace(pose, score=1.0) for frame, pose in phantom.poses.items()}
     track = PersonTrack(scores, phantom.appearance)
     assert drop_phantoms(legs, [track], 1) == ([], [track])
+
+
+@pytest.mark.parametrize(("frames", "detected"), [(5, True), (5, False), (3, True)])
+def test_who_is_detected_all_the_time_is_believed_though_no_two_looks_agree(legs, monkeypatch, frames, detected):
+    phantom = track_people(legs)[0]
+    track = PersonTrack(dict.fromkeys(range(frames), next(iter(phantom.poses.values()))), phantom.appearance)
+    monkeypatch.setattr(second_look, "measure_doubt", lambda *_: 5.0)
+    monkeypatch.setattr(second_look, "covers_detection", lambda *_: detected)
+    monkeypatch.setattr(load_blazepose(), "detect_in_tiles", lambda frame: [None])
+    kept, _ = drop_phantoms(legs, [track], 1)
+    assert bool(kept) == (frames == 5 and detected)
 
 
 @pytest.mark.parametrize("seed", [2, 8])

@@ -33,6 +33,7 @@ from .blazepose import (
 from .hands import NO_HANDS, HandPose, HandStore, find_hands, find_hands_elsewhere
 from .landmarks import BRIDGE_SECONDS, Landmarks
 from .sides import MIRRORED_LANDMARKS, settle_sides
+from .turned_look import agrees, look_turned
 
 
 ARMS = [*ELBOWS, *WRISTS, *PINKIES, *INDICES, *THUMBS]
@@ -56,14 +57,24 @@ class CloseLook:
         self.hands = HandStore() if fingers else None
         self.mirrored_hands = HandStore()  # at wrists that only the mirrored look sees
         self.mirrored: list[FramePose | None] = []
+        self._before: FramePose | None = None  # of the last frame, if it is not doubtful
 
-    def add(self, frame: np.ndarray, pose: FramePose | None) -> None:
-        """Look at the person with `pose` in the next frame (H, W, 3) uint8; None if nobody was found there."""
-        self.mirrored.append(None if pose is None else find_mirrored(self.networks, frame, pose.region))
+    def add(self, frame: np.ndarray, pose: FramePose | None) -> FramePose | None:
+        """Look at the person with `pose` in the next frame (H, W, 3) uint8; None if nobody was found there.
+
+        The pose that is kept: another one where the mirror image and a turned region say so.
+        """
+        mirrored = None
+        if pose is not None:
+            mirrored = find_mirrored(self.networks, frame, pose.region)
+            pose, mirrored = look_turned(self.networks, frame, pose, mirrored, self._before, find_mirrored)
+        self._before = pose if pose is not None and agrees(pose, mirrored) else None
+        self.mirrored.append(mirrored)
         if self.hands is not None:
             self.hands.append(NO_HANDS if pose is None else find_hands(frame, pose))
             elsewhere = NO_HANDS if pose is None else find_hands_elsewhere(frame, self.mirrored[-1], pose)
             self.mirrored_hands.append(elsewhere)
+        return pose
 
     def settle(self, first: Landmarks, fps: float) -> Landmarks:
         """The landmarks of both looks together, sides told apart, from those of the first."""

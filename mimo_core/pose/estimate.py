@@ -199,18 +199,21 @@ class _StageTicker:
 
 def draw_masks(
     clip: Clip,
-    poses: Sequence[FramePose | None],
+    poses: list[FramePose | None],
     close: CloseLook,
     networks: BlazePose | None,
     tick: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
-    """Masks (H, W) of poses. Where one was not stored, the network looks once more. Adds every frame to `close`."""
+    """Masks (H, W) of poses. Where one was not stored, the network looks once more. Adds every frame to `close`, whose
+    better poses take the place of those given."""
     networks = networks or load_blazepose()
     empty = np.zeros((clip.height, clip.width), np.uint8)
     for number, (frame, pose) in enumerate(zip(clip, poses, strict=True)):
         seen = None if pose is None else _with_mask(networks, frame, pose)
-        close.add(frame, seen)
-        yield empty if seen is None else seen.warp_mask(clip.width, clip.height)
+        kept = close.add(frame, seen)
+        if kept is not seen:
+            poses[number] = kept.drop_mask()
+        yield empty if kept is None else kept.warp_mask(clip.width, clip.height)
         tick(number)
 
 
@@ -234,7 +237,7 @@ def draw_guided(
     tracked = track_guided(followed, boxes=boxes, person_mask=person_mask, networks=networks)
     for number, (pose, frame) in enumerate(zip(tracked, shown, strict=True)):
         if close is not None:
-            close.add(frame, pose)
+            pose = close.add(frame, pose)
         poses.append(None if pose is None else pose.drop_mask())
         yield empty if pose is None else pose.warp_mask(clip.width, clip.height)
         tick(number)
