@@ -134,10 +134,11 @@ LOOK_AGAIN = """(() => {
 })()"""
 
 
-def shown(tab, wanted=None, drawn=()):
+def shown(tab, wanted=None, drawn=(), fit=True):
     """What SHOWN says once it is what is wanted, or else has been the same for ten seconds and has all pictures of the
     nodes `drawn`."""
-    tab.fit()
+    if fit:
+        tab.fit()
     said = []
     while len(said) < 300:
         tab.page.wait_for_timeout(1000)
@@ -170,8 +171,10 @@ class TestWhatStays:
         )
         tab.page.wait_for_timeout(500)
         tab.page.mouse.click(900, 980)
+        view = tab.run("[app.canvas.ds.scale, ...app.canvas.ds.offset]")
         tab.page.keyboard.press("Control+z")
-        assert shown(tab, after) == after
+        assert shown(tab, after, fit=False) == after
+        assert tab.run("[app.canvas.ds.scale, ...app.canvas.ds.offset]") == view  # the user's, not the template's
 
     def test_another_tab_and_back_keeps_them(self, worked):
         tab, _, _, after = worked

@@ -346,8 +346,13 @@ async function renameInputs(workflow) {
 }
 
 // The page shows a template whole, too small to read: bring back the view that it was saved with. A workflow that is
-// opened in another way has its view already.
+// opened in another way has its view already, and one that is set up anew, after Ctrl+Z, has the user's.
+const viewed = new WeakSet();
+
 function bringView() {
+  const workflow = app.extensionManager?.workflow?.activeWorkflow;
+  if (workflow && viewed.has(workflow)) return;
+  if (workflow) viewed.add(workflow);
   const { ds } = (app.rootGraph ?? app.graph).extra ?? {};
   const shown = app.canvas.ds;
   if (!ds || shown.scale >= ds.scale) return;
@@ -383,7 +388,9 @@ app.registerExtension({
   afterConfigureGraph() {
     isSettingUp = false;
     if ((app.rootGraph ?? app.graph).extra?.mimo_template) {
-      setTimeout(bringView, 500);
+      // By now the page may still name the workflow before; what Ctrl+Z sets up says so itself.
+      const isUndone = app.extensionManager?.workflow?.activeWorkflow?.changeTracker?._restoringState;
+      if (!isUndone) setTimeout(bringView, 500);
       translate();
     }
     setTimeout(replay, 0); // the page puts the results of a tab in place right after this
