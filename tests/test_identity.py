@@ -135,6 +135,16 @@ class TestMatte:
         matte = refine_matte(picture, photograph.mask)
         assert overlap(matte, photograph.mask) > 0.93
 
+    def test_a_tail_stays_before_a_ground_of_one_color_though_a_signature_is_on_it(self, photograph):
+        picture = np.where(photograph.mask[..., None] > 127, photograph.image, 255).astype(np.uint8)
+        rows, columns = np.nonzero(photograph.mask > 127)
+        root = (int(columns.mean()), int(np.quantile(rows, 0.55)))
+        cv2.line(picture, (12, root[1] + 40), root, (60, 110, 140), 6)
+        cv2.rectangle(picture, (250, 312), (319, 319), (90, 90, 90), -1)
+        picture[photograph.mask > 127] = photograph.image[photograph.mask > 127]
+        matte = refine_matte(picture, photograph.mask)
+        assert (matte[root[1] + 20 : root[1] + 60, 12:24] > 127).any()
+
     def test_before_a_busy_wall_the_network_decides(self, photograph):
         noise = np.random.default_rng(0).integers(0, 255, photograph.image.shape, np.uint8)
         inside = photograph.mask[..., None] > 127

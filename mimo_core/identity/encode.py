@@ -41,7 +41,10 @@ WHOLE_NOTE = (
 FOUND_JOINTS = (
     "No person was found on the character picture but a figure: it is shown as a card that bends at its joints."
 )
-CARD_NOTE = "The body does not fit the character: {}. It is shown as a card that bends at its joints."
+CARD_NOTE = (
+    "The body does not fit the character: {}. It is shown as a card that bends at its joints. "
+    "A picture from the front with arms and legs apart is likelier to carry a body."
+)
 # Of an object before a plain ground, what is seen as a person whom the detector does not find: a snake's face has 0.43
 # of it, a camera's lens 0.24, a line of a drawing 0.01 (2026-11-28).
 LARGEST_PART, LEAST_INSIDE = 0.6, 0.8
@@ -225,7 +228,7 @@ def _note_unseen(motion: Motion) -> tuple[str, ...]:
         return ()
     return (
         f"The character picture does not show {', '.join(unseen)}: their pose is assumed, "
-        "and their colors continue those of what is seen.",
+        "and their colors continue those of what is seen. Use a picture of the whole figure if the scene shows them.",
     )
 
 

@@ -27,6 +27,7 @@ LINE_GAP = 0.008  # of the picture's longer side: gaps in a drawing's lines that
 FRAME = 0.01  # of the picture's shorter side: how wide a line around it may be
 CROWN_BAND = 0.12  # of the figure's height around the head where its edge is looked for, elsewhere 0.03
 HEAD_PART, HEAD_WIDTH = 0.15, 0.45  # of the figure's height: where the head is, and how wide it is at most
+FLAT = 1.0  # levels of 8-bit CIELAB: nine tenths of a ground of one color differ by less from its mean nearby
 OTHER_HUE = 16  # levels of 8-bit CIELAB's two hues: what is farther from those of the border is no plain ground
 PLAIN_SHARE = 0.85  # share of the background that must follow a smooth color for it to count as plain
 # The same around a person whom the network has found: a street at 0.91 gave its pole and pavement to the figure, a
@@ -166,7 +167,7 @@ def find_backdrop(picture: NDArray, covered: NDArray, *, plain_share: float = PL
 
     Everything that can be reached from the picture's border without crossing an edge or the cover is background; its
     colors, blurred and continued, are the backdrop. Shadows and vignettes are smooth enough to belong to it.
-    `plain_share` of what the border shows must follow it.
+    `plain_share` of what the border shows must follow it, or PLAIN_SHARE where it is one color, as around a cut-out.
     """
     import cv2
 
@@ -182,7 +183,8 @@ def find_backdrop(picture: NDArray, covered: NDArray, *, plain_share: float = PL
     noise = max(1.5, float(np.median(difference[reached])) * 1.5)
     distance = difference / noise
     border = _border_mask(covered.shape, max(2, min(height, width) // 60)) & free
-    if (distance[border] < 4).mean() < plain_share:
+    is_flat = np.quantile(difference[reached], 0.9) < FLAT
+    if (distance[border] < 4).mean() < (min(plain_share, PLAIN_SHARE) if is_flat else plain_share):
         return None
     colors = push_pull(picture, reached, blur=3)
     return Backdrop(colors, distance)
