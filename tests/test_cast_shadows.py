@@ -74,6 +74,15 @@ def test_a_dark_thing_that_the_shadow_touches_is_not_cut(ground, hole):
     assert not follow(frame, ground, hole).any()
 
 
+def test_an_uneven_dark_thing_is_no_sure_shadow(ground, hole):
+    frame = dim(ground, SHADOW, 0.75)
+    for x in range(90, 170, 16):
+        frame = dim(frame, np.s_[97:103, x : x + 4], 0.55)
+    known = ~hole
+    assert follow_shadow(frame, ground.astype(np.float32), hole, known, REACH).any()
+    assert not follow_shadow(frame, ground.astype(np.float32), hole, known, REACH, is_sure=True).any()
+
+
 def test_where_the_ground_is_no_longer_known_a_shadow_fades(ground, hole):
     known = np.broadcast_to(np.arange(WIDTH) < 140, hole.shape)
     found = follow(dim(ground, SHADOW), ground, hole, known)[100]

@@ -184,15 +184,15 @@ def _leave_out_shadows(
         return False
     bright, known = samples.bright(), samples.count > 0
 
-    def find(frame: int, source: np.ndarray) -> tuple[Box, np.ndarray]:
+    def find(frame: int, source: np.ndarray, is_sure: bool = False) -> tuple[Box, np.ndarray]:
         ask()
         look = looks.take(frame, source)
         part, picture = look.part, light.apply(look.picture, look.free, look.part)
         usable = look.free & part.cut(known)
-        return part, follow_shadow(picture, part.cut(bright), look.is_hole, usable, reach) > 0
+        return part, follow_shadow(picture, part.cut(bright), look.is_hole, usable, reach, is_sure=is_sure) > 0
 
     some = {frames[int(at)] for at in np.linspace(0, len(frames) - 1, CAST_FRAMES)}
-    if sum(find(frame, clip[frame])[1].any() for frame in sorted(some)) < CAST_SHARE * len(some):
+    if sum(find(frame, clip[frame], is_sure=True)[1].any() for frame in sorted(some)) < CAST_SHARE * len(some):
         return False
     shadows, fallen = FrameStore(), np.zeros(known.shape, bool)
     for frame, source in enumerate(clip.read(canvas.first, canvas.last), canvas.first):

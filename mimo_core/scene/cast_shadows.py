@@ -18,8 +18,8 @@ CAST_ROWS = 2.5  # and so far below the feet
 GOES_ON = 0.85  # a shadow that is found so far from the hole may go on
 FOOT_REACH = 0.5  # how dark it is, this surrounding of the feet tells
 DARK_SHARE = 0.4  # of that darkness it has at least, where the sky lights it
-MOST_DARK = 2.2  # and at most: what is darker is a thing,
-THING_SHARE = 0.3  # if so much of it is
+MOST_DARK, THING_SHARE = 2.2, 0.3  # and at most: what is darker is a thing, if so much of it is;
+SURE_DARK, SURE_SHARE = 1.6, 0.1  # the same where it has to be told whether there is a long shadow at all
 DARK_RANK = 0.75  # of the shadow at the feet is less dark: its soft rim is none
 FADE_REACH = 0.5  # where it leaves what is known of the ground it fades over so much
 LARGEST_SHARE = 0.3  # of where it is looked for: more is another light
@@ -28,13 +28,20 @@ GAP = 2.0  # pixels: texture breaks thin shadows
 
 
 def follow_shadow(
-    frame: np.ndarray, background: np.ndarray, hole: np.ndarray, usable: np.ndarray, reach: float
+    frame: np.ndarray,
+    background: np.ndarray,
+    hole: np.ndarray,
+    usable: np.ndarray,
+    reach: float,
+    *,
+    is_sure: bool = False,
 ) -> np.ndarray:
     """How much of each pixel is the shadow on the ground that begins at the hole and goes on beyond `reach` pixels from
     it, (h, w) float32 in 0 to 1.
 
     `frame` and `background` (h, w, 3) are in one light; `usable` (h, w) bool is where the background was seen and
-    nothing else hides it: where a shadow leaves that, it fades. Nothing where it ends within `reach`.
+    nothing else hides it: where a shadow leaves that, it fades. Nothing where it ends within `reach`. One that
+    `is_sure` is as even as no dark thing beside the feet is.
     """
     import cv2
 
@@ -62,9 +69,10 @@ def follow_shadow(
     shade &= dark > DARK_SHARE * at_feet
     count, parts = cv2.connectedComponents(dilate_mask(shade, GAP).astype(np.uint8), connectivity=8)
     kept = np.bincount(parts[shade & (away < 2)], minlength=count) > 0
+    most, share = (SURE_DARK, SURE_SHARE) if is_sure else (MOST_DARK, THING_SHARE)
     beyond = np.bincount(parts[shade & (away > reach)], minlength=count)
-    black = np.bincount(parts[shade & (away > reach) & (dark > MOST_DARK * at_feet)], minlength=count)
-    kept &= (beyond > 0) & (black <= THING_SHARE * beyond)
+    black = np.bincount(parts[shade & (away > reach) & (dark > most * at_feet)], minlength=count)
+    kept &= (beyond > 0) & (black <= share * beyond)
     kept[0] = False
     found = kept[parts] & shade
     if found.sum() > LARGEST_SHARE * asked.sum():
