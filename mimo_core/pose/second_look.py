@@ -23,11 +23,11 @@ MOST_UNSTEADY = 0.1
 LEAST_SEEN = 0.25  # of the region: what is seen of a face alone is small, and its landmarks are no further apart for it
 # What people have at most of whom a part is in the picture, where three looks disagree: the mean distance of landmarks,
 # as above; that of points in space seen in a mirror, in meters; and how sure the network is of what is in the picture.
-# Their product, people of 70 clips, whole, cut off, in crowds, blurred, drawn or 40 pixels tall: 0.02 to 0.93, but a
-# paraglider, two men in a dark film, a dark stage and a cartoon 1.2 to 1.6, all seen in 80 % of their clip or more.
-# Hands that pour, legs and drawings that were taken for somebody: 1.6 to 70, of those seen so long 2.3 and more, and
-# the detector finds these in 0.62 of the frames at most; a few frames of hands on a table 1.2 to 1.4, a teddy 1.05
-# (2026-11-28).
+# Their product, by 16 to 28 frames of a clip, and somewhat else by others: people, whole, cut off, in crowds, blurred,
+# drawn or 40 pixels tall, 0.02 to 0.93, but a paraglider, two men in a dark film, a dark stage and a cartoon 1.2 to
+# 1.6, all seen in 80 % of their clip or more. Hands that pour, legs and drawings that were taken for somebody: 1.6 to
+# 70, of those seen so long 2.3 and more, and the detector finds these in 0.62 of the frames at most; a few frames of
+# hands on a table 1.2 to 1.4, a teddy 1.05 (2026-11-28).
 USUAL_AWAY, USUAL_IN_SPACE, USUAL_CONFIDENCE = 0.05, 0.15, 0.85
 MOST_DOUBT, MOST_DOUBT_OF_LASTING = 1.0, 2.0
 LASTING = 0.75  # of the frames of a clip
