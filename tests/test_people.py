@@ -165,6 +165,15 @@ class TestTracks:
         others = set(track.poses) - {begun}
         assert all(again.poses[frame] is track.poses[frame] for frame in others)
 
+    def test_a_part_of_a_track_that_was_read_badly_is_read_again_too(self, made):
+        clip = Clip.from_array(made.frames, 12)
+        (track,) = track_people(clip, cuts=set())
+        seen = track.poses[0]
+        badly = replace(seen, pixels=seen.pixels + np.float32([0.05 * seen.region.size, 0]), score=0.9 * seen.score)
+        whole = replace(track, poses={**track.poses, 0: badly})
+        again = extend_backwards(clip, replace(whole), [whole], set())
+        assert np.linalg.norm(again.poses[0].pixels - seen.pixels, axis=1).mean() < 0.03 * seen.region.size
+
 
 class TestChoice:
     @pytest.fixture(scope="class")

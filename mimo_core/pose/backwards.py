@@ -81,6 +81,7 @@ def read_backwards(clip: Clip, start: int, stop: int) -> Iterator[tuple[int, NDA
 
 
 def _is_taken(pose: FramePose, frame: int, chosen: PersonTrack, tracks: Sequence[PersonTrack]) -> bool:
-    """Whether another person's track is where a pose is."""
+    """Whether another person's track is where a pose is. A track of which the chosen one is a part is nobody else's."""
+    own = chosen.poses.get(frame)
     others = (track.poses[frame] for track in tracks if track is not chosen and frame in track.poses)
-    return any(is_same_place(pose, other) for other in others)
+    return any(is_same_place(pose, other) for other in others if other is not own)
