@@ -99,6 +99,14 @@ class TestEstimate:
         steps = [done for done, _ in calls]
         assert steps == sorted(steps) and steps[-1] == calls[-1][1] and len({total for _, total in calls}) == 1
 
+    def test_progress_goes_on_while_somebody_is_looked_for_again(self):
+        calls = []
+        empty = Clip.from_array(np.zeros((12, 64, 64, 3), np.uint8), 24)
+        estimate_motion(empty, progress=lambda done, total, preview=None: calls.append((done, total)))
+        steps = [done for done, _ in calls]
+        assert steps == sorted(steps) and steps[-1] == calls[-1][1]
+        assert max(steps.count(step) for step in set(steps) - {0}) < 8
+
     def test_cancelling_gets_through(self, clip):
         def cancel(done, total, preview=None):
             raise InterruptedError

@@ -174,10 +174,11 @@ def fit_poses(
 
 
 class _StageTicker:
-    """Progress over two looks at F frames and the fit."""
+    """Progress over two looks at F frames and the fit. Who is looked for again takes a part of the second look's."""
 
     def __init__(self, progress: Progress, frames: int):
         self.progress, self.frames, self.done = progress, frames, 0
+        self.looks = self.drawn_from = 0
         self.total = 2 * frames + max(1, int(FIT_SHARE * frames))
 
     def wait(self) -> None:
@@ -185,11 +186,14 @@ class _StageTicker:
         self.progress(self.done, self.total)
 
     def look(self) -> None:
-        self.done = min(self.done + 1, self.frames)
+        self.looks += 1
+        again = max(0, self.looks - self.frames)
+        self.done = min(self.looks, self.frames) + self.frames * again // (2 * (self.frames + again))
         self.progress(self.done, self.total)
 
     def draw(self, frame: int) -> None:
-        self.done = self.frames + frame + 1
+        self.drawn_from = self.done if frame == 0 else self.drawn_from
+        self.done = self.drawn_from + (2 * self.frames - self.drawn_from) * (frame + 1) // self.frames
         self.progress(self.done, self.total)
 
     def fit(self, done: int, windows: int, preview=None) -> None:
