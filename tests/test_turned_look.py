@@ -58,3 +58,14 @@ def test_the_fit_and_the_masks_take_the_better_pose(seen):
     (mask,) = draw_masks(Clip.from_array(frame[None]), poses, CloseLook(fingers=False), networks, lambda number: None)
     assert distance(poses[0], right) < 0.03
     assert (mask > 127).sum() > 0.5 * (right.warp_mask(256, 256) > 127).sum()
+
+
+@pytest.mark.parametrize("cuts", [(), {1}])
+def test_a_body_before_a_cut_does_not_count(seen, cuts):
+    networks, frame, right, wrong = seen
+    center = 256 - right.region.center[0], 256 - right.region.center[1]
+    before = np.ascontiguousarray(frame[::-1, ::-1])
+    region = CropRegion(center, right.region.size, right.region.angle + np.pi)
+    close = CloseLook(fingers=False, networks=networks, cuts=cuts)
+    close.add(before, networks.find_landmarks(before, region))
+    assert (distance(close.add(frame, wrong), right) < 0.03) == bool(cuts)

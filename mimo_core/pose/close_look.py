@@ -7,6 +7,7 @@ reading that moves least over the clip is taken.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -50,14 +51,15 @@ LEAST_BELIEF = 0.65  # of the confidence of a landmark of which the looks say qu
 
 
 class CloseLook:
-    """What a second pass over the frames shows of one person. One object serves one clip."""
+    """What a second pass over the frames shows of one person. One object serves one clip, whose shots `cuts` begin."""
 
-    def __init__(self, *, fingers: bool, networks: BlazePose | None = None):
+    def __init__(self, *, fingers: bool, networks: BlazePose | None = None, cuts: Collection[int] = ()):
         self.networks = networks or load_blazepose()
+        self.cuts = cuts
         self.hands = HandStore() if fingers else None
         self.mirrored_hands = HandStore()  # at wrists that only the mirrored look sees
         self.mirrored: list[FramePose | None] = []
-        self._before: FramePose | None = None  # of the last frame, if it is not doubtful
+        self._before: FramePose | None = None  # of the last frame of the shot, if it is not doubtful
 
     def add(self, frame: np.ndarray, pose: FramePose | None) -> FramePose | None:
         """Look at the person with `pose` in the next frame (H, W, 3) uint8; None if nobody was found there.
@@ -65,6 +67,8 @@ class CloseLook:
         The pose that is kept: another one where the mirror image and a turned region say so.
         """
         mirrored = None
+        if len(self.mirrored) in self.cuts:
+            self._before = None
         if pose is not None:
             mirrored = find_mirrored(self.networks, frame, pose.region)
             pose, mirrored = look_turned(self.networks, frame, pose, mirrored, self._before, find_mirrored)

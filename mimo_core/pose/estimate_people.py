@@ -146,7 +146,7 @@ def _estimate_one(
     progress: Progress,
 ) -> Estimate:
     """The motion of one of several: of a track, or of boxes or a mask. Its notes are about this person alone."""
-    frames, close = len(clip), CloseLook(fingers=fingers, networks=networks)
+    frames, close = len(clip), CloseLook(fingers=fingers, networks=networks, cuts=cuts)
     total = frames + max(1, int(FIT_SHARE * frames))
     notes, mask, poses = [], None, []
     if isinstance(who, PersonTrack):
