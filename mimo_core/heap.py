@@ -16,6 +16,8 @@ def give_back_memory() -> None:
 @cache
 def _find_trim() -> Callable[[int], int] | None:
     try:
-        return ctypes.CDLL(None).malloc_trim
+        trim = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):  # another C library, or Windows
         return None
+    trim.argtypes = [ctypes.c_size_t]
+    return trim
