@@ -57,7 +57,7 @@ def normalize_groups(norm: nn.GroupNorm, x: Tensor, added: Tensor | None = None,
     """`norm` of (rows, C, h, w), to which (rows, C) is added first, then SiLU if it `activates`.
 
     torch's own kernel on CUDA copies a channels-last tensor to another layout and leaves it there. Where that would
-    be, this is two kernels of ours, or two sums over each channel and one multiply-add, and adding costs no pass.
+    be, this is two sums over each channel and one multiply-add, and adding costs no pass.
     """
     if _has_own_kernel(x):
         tokens = as_tokens(x)
