@@ -51,16 +51,20 @@ def reel():
     return Clip.from_array(np.concatenate([shots[0], 255 - shots[1][..., ::-1]]), 12)
 
 
-def test_a_motion_goes_on_with_somebody_else_after_a_cut_and_says_so(reel):
-    found = estimate_motion(reel, fingers=False)
+@pytest.fixture(scope="module")
+def found(reel):
+    return estimate_motion(reel, fingers=False)
+
+
+def test_a_motion_goes_on_with_somebody_else_after_a_cut_and_says_so(found):
     assert found.motion.person.visible.all()
     assert any("not recognised in other shots" in note for note in found.notes)
 
 
-def test_whoever_is_pointed_at_is_followed_alone(reel):
-    first = estimate_motion(reel, fingers=False).people[0]
+def test_whoever_is_pointed_at_is_followed_alone(reel, found):
+    first = found.people[0]
     frame = min(first.poses)
     x, y = first.poses[frame].pixels[23:25].mean(0).tolist()
-    found = estimate_motion(reel, at=(frame, x, y), fingers=False)
-    assert found.motion.person.visible.sum() == SHOT
-    assert not any("not recognised" in note for note in found.notes)
+    alone = estimate_motion(reel, at=(frame, x, y), fingers=False)
+    assert alone.motion.person.visible.sum() == SHOT
+    assert not any("not recognised" in note for note in alone.notes)
