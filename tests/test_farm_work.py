@@ -13,6 +13,7 @@ from mimo_core.cli import run_command
 from mimo_core.errors import InputError
 from mimo_core.farm.lossless import LosslessFrames, write_lossless
 from mimo_core.farm.work import Work, open_work, segment_file, write_segment, write_work
+from mimo_core.identity.bust import Bust
 from mimo_core.identity.encode import encode_identity
 from mimo_core.identity.joints import PictureJoints
 from mimo_core.media.clip import Clip, Masks, Sound, write_video
@@ -115,6 +116,11 @@ class TestWorkFolder:
         joints = PictureJoints(np.arange(30, dtype=np.float32).reshape(15, 2))
         write_work(tmp_path / "a", replace(work, identity=replace(work.identity, motion=None, joints=joints)))
         np.testing.assert_array_equal(open_work(tmp_path / "a").identity.joints.pixels, joints.pixels)
+
+    def test_a_bust_keeps_its_place(self, work, tmp_path):
+        bust = Bust(3.5, 4.5, 600.0)
+        write_work(tmp_path / "a", replace(work, identity=replace(work.identity, motion=None, bust=bust)))
+        assert open_work(tmp_path / "a").identity.bust == bust
 
     def test_the_fade_of_a_clip_is_kept(self, work, whole, tmp_path):
         gains = np.concatenate([np.linspace(0, 1, 9), np.ones(FRAMES - 9)])

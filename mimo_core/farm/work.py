@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import InputError
+from ..identity.bust import Bust
 from ..identity.identity import Identity
 from ..identity.joints import PictureJoints
 from ..media.clip import Clip, Masks, Sound
@@ -176,6 +177,8 @@ def _write_identity(folder: Path, identity: Identity) -> None:
         arrays |= {"back_picture": identity.back[0], "back_matte": identity.back[1]}
     if identity.joints is not None:
         arrays["joints"] = identity.joints.pixels
+    if identity.bust is not None:
+        arrays["bust"] = np.array(astuple(identity.bust))
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / "identity.safetensors")
     if identity.motion is not None:
         save_motion(folder / "body.safetensors", identity.motion)
@@ -189,7 +192,8 @@ def _read_identity(folder: Path, notes: tuple[str, ...]) -> Identity:
     back = (arrays["back_picture"], arrays["back_matte"]) if "back_picture" in arrays else None
     motion = load_motion(body) if body.is_file() else None
     joints = PictureJoints(arrays["joints"]) if "joints" in arrays else None
-    return Identity(arrays["picture"], arrays["matte"], motion, back=back, joints=joints, notes=notes)
+    bust = Bust(*arrays["bust"].tolist()) if "bust" in arrays else None
+    return Identity(arrays["picture"], arrays["matte"], motion, back=back, joints=joints, bust=bust, notes=notes)
 
 
 def _write_sound(folder: Path, sound: Sound | None) -> str:

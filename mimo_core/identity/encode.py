@@ -16,6 +16,7 @@ from ..motion.motion import Motion
 from ..pose.blazepose import HIPS, NOSE, SHOULDERS
 from ..pose.unseen import SEEN_CONFIDENCE
 from ..progress import Progress, silent
+from .bust import Bust, measure_bust
 from .framed_figure import FramedFigure, find_framed_figure
 from .identity import Identity
 from .inverted import is_inverted_mask
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 LONGEST_SIDE = 2048  # pixels: no decoder shows more, and matting takes time in proportion to the area
 PORTRAIT_LENS = 2.4  # focal length in longer sides, an 85 mm lens on 35 mm film: a wider one tells of too tall a body
 STIFF_NOTE = "No person was found on the character picture: it is shown as a flat, upright card."
+BUST_NOTE = (
+    "The character picture shows head and shoulders: where the driver's feet are not seen its head is as large as the "
+    "driver's, else it is a flat, upright card as tall as the driver. With the body down to the feet it could move."
+)
 WHOLE_NOTE = (
     "Nothing stands out from a plain background, so the whole picture is used; save it with a transparent background "
     "to cut it out, or connect a mask in ComfyUI."
@@ -89,6 +94,9 @@ def encode_identity(picture, *, mask=None, back=None, progress: Progress = silen
     joints = _find_joints(character) if fitted is None else None
     if joints is not None and doubt is None:
         notes = (FOUND_JOINTS, *notes[1:])
+    is_bust = fitted is None and joints is None and character.bust is not None
+    if is_bust:
+        notes = (BUST_NOTE, *notes[1:])
     if is_inverted:
         notes = (*notes, "The character's mask selects what is around the character, so it was inverted.")
     left, top, right, bottom = matte_box(matte)
@@ -104,6 +112,7 @@ def encode_identity(picture, *, mask=None, back=None, progress: Progress = silen
         motion=None if fitted is None else _recenter_motion(fitted, *moved, side),
         back=view,
         joints=None if joints is None else joints.moved(*moved),
+        bust=character.bust.moved(*moved) if is_bust else None,
         notes=notes,
     )
 
@@ -115,6 +124,7 @@ class Character:
     matte: NDArray  # (H, W) uint8
     seen: Estimate | None = None  # of a person
     framed: FramedFigure | None = None  # a figure in which no whole person is found
+    bust: Bust | None = None  # that the figure is, if no joints are found
     notes: tuple[str, ...] = (STIFF_NOTE,)
 
 
@@ -207,7 +217,8 @@ def _describe_framed(colors: NDArray, framed: FramedFigure, seen: Estimate, ask:
         if framed.bears(points[NOSE], points[list(SHOULDERS)].mean(0), points[list(HIPS)].mean(0)):
             matte = refine_matte(colors, framed.mask, seen.landmarks, lambda: framed.mask, ask=ask)
             return Character(matte, seen, framed, _note_unseen(seen.motion))
-    return Character(refine_matte(colors, framed.mask, ask=ask), framed=framed)
+    matte = refine_matte(colors, framed.mask, ask=ask)
+    return Character(matte, framed=framed, bust=measure_bust(seen, framed, matte))
 
 
 def _cut_person(colors: NDArray, seen: Estimate, ask: Callable[[], None]) -> NDArray:

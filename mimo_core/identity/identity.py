@@ -12,6 +12,7 @@ from ..body.limbs import scale_legs
 from ..body.model import BodyModel, free_body
 from ..errors import InputError
 from ..motion.motion import Motion
+from .bust import Bust
 from .joints import PictureJoints
 from .proportions import FittedBody, measure_head_growth
 from .stance import measure_leg_share, unfold_legs
@@ -26,6 +27,7 @@ class Identity:
     motion: Motion | None = None  # one frame, camera of size S x S; None for nobody whom a body fits
     back: tuple[NDArray, NDArray] | None = None  # picture (B, B, 3) and matte (B, B) of the same character from behind
     joints: PictureJoints | None = None  # of a figure that is drawn as a card because no body fits it
+    bust: Bust | None = None  # of a figure without joints that the picture's lower border cuts off
     notes: tuple[str, ...] = ()  # what was assumed, in sentences for the user
     latent: Tensor | None = None  # (V, 4, S / 8, S / 8) of the front and, if there is one, the back; unscaled
     token: Tensor | None = None  # (V, 1, D) of CLIP vision, not normalized

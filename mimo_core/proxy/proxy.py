@@ -14,15 +14,17 @@ from torch import Tensor
 from ..body.head import grow_head
 from ..body.person import Person
 from ..errors import InputError
+from ..geometry.box import Box
 from ..identity.identity import Identity
 from ..identity.stance import CARTOON_HEAD
+from ..motion.half_body import shows_feet
 from ..motion.motion import Motion
 from ..motion.retarget import retarget_onto_body
 from ..progress import Progress, silent, track_progress
 from .atlas import load_atlas
 from .back import add_back_view
 from .bending_card import BendingCard, make_bending_card
-from .billboard import make_billboard, place_billboard
+from .billboard import make_billboard, place_billboard, place_bust, reach_down
 from .card_motion import pose_card
 from .cloth_layer import make_cloth_layer
 from .hidden import BACK_SIDE_CHOICES, fill_hidden
@@ -123,9 +125,17 @@ class Proxy:
         if isinstance(self.card, BendingCard):
             return list(self.card.sheets), pose_card(self.card, motion)
         if self.card is not None:
-            height, width = self.card.texture.shape[:2]
-            return [self.card], lambda frame: list(place_billboard(motion[frame : frame + 1], width / height))
+            return [self.card], self._posed_as_billboard(motion)
         return [skin.sheet for skin in self.skins], self._posed_on_skins(motion.person, motion.fps)
+
+    def _posed_as_billboard(self, motion: Motion) -> Callable[[int], list[Tensor]]:
+        height, width = self.card.texture.shape[:2]
+        bust = self.identity.bust
+        if bust is None or shows_feet(motion):
+            return lambda frame: list(place_billboard(motion[frame : frame + 1], width / height))
+        box = Box.of_mask(self.identity.matte)
+        bust = reach_down(motion, bust.moved(-box.left, -box.top), (width, height))
+        return lambda frame: list(place_bust(motion[frame : frame + 1], bust, (width, height)))
 
     def _posed_on_skins(self, person: Person, fps: float) -> Callable[[int], list[Tensor]]:
         body = self.identity.body
