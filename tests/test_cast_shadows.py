@@ -37,8 +37,8 @@ def dim(picture, part, share=0.6):
     return picture
 
 
-def follow(frame, background, hole, usable=True):
-    return follow_shadow(frame, background.astype(np.float32), hole, ~hole & usable, REACH)
+def follow(frame, background, hole, usable=True, **limits):
+    return follow_shadow(frame, background.astype(np.float32), hole, ~hole & usable, REACH, **limits)
 
 
 def test_a_shadow_is_followed_from_the_feet_to_its_end(ground, hole):
@@ -90,6 +90,14 @@ def test_where_the_ground_is_no_longer_known_a_shadow_fades(ground, hole):
     assert (np.diff(found[120:140]) <= 0).all()
 
 
+def test_of_a_shadow_on_ground_that_is_hardly_known_nobody_is_sure(ground, hole):
+    frame, band = dim(ground, SHADOW), np.zeros(hole.shape, bool)
+    band[96:104] = True
+    assert follow(frame, ground, hole, is_sure=True).any()
+    assert follow(frame, ground, hole, band).any()
+    assert not follow(frame, ground, hole, band, is_sure=True).any()
+
+
 def test_the_plate_of_a_frame_is_lit_where_the_shadow_was(ground, hole):
     (canvas,) = plan_canvases(CameraPath.still(1), [(0, 0, WIDTH, HEIGHT)])
     background = Background(canvas, ground, np.full(hole.shape, 255, np.uint8), Grain(), has_long_shadow=True)
@@ -102,19 +110,35 @@ def test_the_plate_of_a_frame_is_lit_where_the_shadow_was(ground, hole):
     np.testing.assert_array_equal(plate[:80, 100:], source[:80, 100:])
 
 
-def test_ground_that_lies_in_the_shadow_in_most_frames_is_lit_in_the_plate(ground):
-    line = np.s_[30:36, 0:60]  # a shadow of the scene, which stays
-    ground = dim(ground, line)
+def walk(ground, void=None):
+    """Frames and masks of somebody who walks to the right with their shadow before them; `void` is black from the ninth frame
+    on."""
     frames, masks = [], []
     for frame in range(20):
         x = 8 * frame
         picture, mask = dim(ground, np.s_[97:103, x + 20 : x + 110]), np.zeros((HEIGHT, WIDTH), np.uint8)
         mask[40:100, x : x + 20] = 255
         picture[mask > 0] = (30, 60, 150)
+        if void is not None and frame >= 8:
+            picture[void] = 0
         frames.append(picture)
         masks.append(mask)
-    scene = separate_scene(Clip.from_frames(frames, 24), coarse=Masks.from_array(np.stack(masks)), camera="none")
+    return frames, Masks.from_array(np.stack(masks))
+
+
+def test_ground_that_lies_in_the_shadow_in_most_frames_is_lit_in_the_plate(ground):
+    line = np.s_[30:36, 0:60]  # a shadow of the scene, which stays
+    ground = dim(ground, line)
+    frames, masks = walk(ground)
+    scene = separate_scene(Clip.from_frames(frames, 24), coarse=masks, camera="none")
     for frame in (4, 10, 16):
         difference = np.abs(scene.plate[frame].astype(int) - ground)[95:105, :180]
         assert difference.mean() < 5, frame
     np.testing.assert_array_equal(scene.plate[10][line], frames[10][line])
+
+
+def test_black_borders_of_later_frames_do_not_come_into_the_plate_where_the_shadow_fell(ground):
+    frames, masks = walk(ground, void=np.s_[70:, :40])
+    scene = separate_scene(Clip.from_frames(frames, 24), coarse=masks, camera="none")
+    for frame in (0, 2, 4):
+        assert scene.plate[frame][97:103, 2:60].min() > 40, frame

@@ -118,7 +118,8 @@ def collect_background(
         if (frame - canvas.first) % step == 0 and len(calm) < GRAIN_FRAMES:
             calm.append((picture, look.free, look.part))
     voids.remove_from(samples)
-    has_long_shadow = _leave_out_shadows(looks, samples, light, REMAINS_REACH * working.full_body_height, ask)
+    reach = REMAINS_REACH * working.full_body_height
+    has_long_shadow = _leave_out_shadows(looks, samples, light, voids.black, reach, ask)
     background = Background.from_samples(canvas, samples, wanted, grain, ask, light=light)
     background = replace(background, has_long_shadow=has_long_shadow)
     for picture, free, part in calm:
@@ -171,12 +172,13 @@ class _Looks:
 
 
 def _leave_out_shadows(
-    looks: _Looks, samples: BackgroundSamples, light: FrameLight, reach: float, ask: Callable
+    looks: _Looks, samples: BackgroundSamples, light: FrameLight, black: np.ndarray, reach: float, ask: Callable
 ) -> bool:
     """Take the samples again without the long shadow that the person casts, where other frames show the ground lit.
 
     The shadow may lie where it is in most frames, so that the middle of their colors is that of the shadow. Whether
-    there is one: what is darker beside the feet in few frames is something else.
+    there is one: what is darker beside the feet in few frames is something else. Where any frame is `black` (h, w) bool
+    up to its border nothing is taken again.
     """
     canvas, clip = looks.canvas, looks.working.clip
     frames = [frame for frame in range(canvas.first, canvas.last) if frame in looks.masks]
@@ -200,6 +202,7 @@ def _leave_out_shadows(
             part, shadow = find(frame, source)
             part.cut(fallen)[:] |= shadow
             shadows.append(shadow.view(np.uint8))
+    fallen &= ~black
     number = 0
     for frame, source in enumerate(clip.read(canvas.first, canvas.last), canvas.first):
         ask()

@@ -19,7 +19,8 @@ GOES_ON = 0.85  # a shadow that is found so far from the hole may go on
 FOOT_REACH = 0.5  # how dark it is, this surrounding of the feet tells
 DARK_SHARE = 0.4  # of that darkness it has at least, where the sky lights it
 MOST_DARK, THING_SHARE = 2.2, 0.3  # and at most: what is darker is a thing, if so much of it is;
-SURE_DARK, SURE_SHARE = 1.6, 0.1  # the same where it has to be told whether there is a long shadow at all
+SURE_DARK, SURE_SHARE = 1.6, 0.1  # the same where it has to be told whether there is a long shadow at all,
+KNOWN_SHARE = 0.4  # and that much of it lies where it does not fade: of another one shreds would stay
 DARK_RANK = 0.75  # of the shadow at the feet is less dark: its soft rim is none
 FADE_REACH = 0.5  # where it leaves what is known of the ground it fades over so much
 LARGEST_SHARE = 0.3  # of where it is looked for: more is another light
@@ -41,7 +42,7 @@ def follow_shadow(
 
     `frame` and `background` (h, w, 3) are in one light; `usable` (h, w) bool is where the background was seen and
     nothing else hides it: where a shadow leaves that, it fades. Nothing where it ends within `reach`. One that
-    `is_sure` is as even as no dark thing beside the feet is.
+    `is_sure` is as even as no dark thing beside the feet is, and lies on ground that is known for a good part.
     """
     import cv2
 
@@ -69,14 +70,16 @@ def follow_shadow(
     shade &= dark > DARK_SHARE * at_feet
     count, parts = cv2.connectedComponents(dilate_mask(shade, GAP).astype(np.uint8), connectivity=8)
     kept = np.bincount(parts[shade & (away < 2)], minlength=count) > 0
-    most, share = (SURE_DARK, SURE_SHARE) if is_sure else (MOST_DARK, THING_SHARE)
+    most, most_share = (SURE_DARK, SURE_SHARE) if is_sure else (MOST_DARK, THING_SHARE)
     beyond = np.bincount(parts[shade & (away > reach)], minlength=count)
     black = np.bincount(parts[shade & (away > reach) & (dark > most * at_feet)], minlength=count)
-    kept &= (beyond > 0) & (black <= share * beyond)
+    kept &= (beyond > 0) & (black <= most_share * beyond)
     kept[0] = False
     found = kept[parts] & shade
     if found.sum() > LARGEST_SHARE * asked.sum():
         return nothing
     room = cv2.distanceTransform((asked | hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
-    whole = dilate_mask(found, GAP) & usable & ~hole
-    return whole * np.minimum(room / max(FADE_REACH * reach, 1), 1).astype(np.float32)
+    share = np.minimum(room / max(FADE_REACH * reach, 1), 1).astype(np.float32)
+    if is_sure and (share[found] == 1).sum() < KNOWN_SHARE * found.sum():
+        return nothing
+    return (dilate_mask(found, GAP) & usable & ~hole) * share
