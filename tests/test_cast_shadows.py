@@ -111,8 +111,7 @@ def test_the_plate_of_a_frame_is_lit_where_the_shadow_was(ground, hole):
 
 
 def walk(ground, void=None):
-    """Frames and masks of somebody who walks to the right with their shadow before them; `void` is black from the ninth frame
-    on."""
+    """Frames and masks of somebody who walks to the right with their shadow before them; `void` is black later on."""
     frames, masks = [], []
     for frame in range(20):
         x = 8 * frame

@@ -242,6 +242,14 @@ class TestGrain:
         # The calm quarter of the blocks is measured, which lies a little below the true 5.
         assert 4 < noise.std() < 5.5
 
+    def test_black_ground_below_noise_has_none(self):
+        background, grain = np.full((120, 240, 3), (190, 120, 90), np.uint8), Grain()
+        noisy = (background + np.random.default_rng(0).normal(0, 3, background.shape)).astype(np.uint8)
+        background[40:] = noisy[40:] = 0
+        grain.measure(noisy, background, np.ones(background.shape[:2], bool))
+        noise = grain.sample_noise(background, 3, (0, 0, 240, 120))
+        assert not noise[40:].any() and noise[:40].any()
+
     def test_a_clean_source_gets_no_noise(self):
         background = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
         assert not Grain().sample_noise(background, 0, (0, 0, WIDTH, HEIGHT)).any()

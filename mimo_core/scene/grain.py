@@ -76,7 +76,8 @@ def _fine_variance(picture: np.ndarray) -> np.ndarray:
     import cv2
 
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
-    return cv2.blur(np.square(cv2.filter2D(channel_sum(picture.astype(np.float32)) / 3, -1, kernel)), (8, 8))
+    variance = cv2.blur(np.square(cv2.filter2D(channel_sum(picture.astype(np.float32)) / 3, -1, kernel)), (8, 8))
+    return np.maximum(variance, 0)  # running sums end a little below it where a picture is flat
 
 
 def _split_blocks(values: np.ndarray) -> np.ndarray:
