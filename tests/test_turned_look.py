@@ -9,7 +9,7 @@ from mimo_core.media.clip import Clip
 from mimo_core.pose.blazepose import CropRegion, load_blazepose
 from mimo_core.pose.close_look import CloseLook, find_mirrored
 from mimo_core.pose.estimate import draw_masks
-from mimo_core.pose.turned_look import look_turned
+from mimo_core.pose.turned_look import TURNS, look_turned
 from mimo_lab.synthetic import make_shot
 
 
@@ -50,6 +50,13 @@ def test_what_agrees_in_no_turn_stays(seen):
     networks, _, right, wrong = seen
     empty = np.zeros((256, 256, 3), np.uint8)
     assert look_turned(networks, empty, wrong, right, None, find_mirrored) == (wrong, right)
+
+
+def test_every_further_look_can_be_cancelled(seen):
+    networks, _, right, wrong = seen
+    empty, asked = np.zeros((256, 256, 3), np.uint8), []
+    look_turned(networks, empty, wrong, right, None, find_mirrored, lambda: asked.append(1))
+    assert len(asked) == len(TURNS)
 
 
 def test_the_fit_and_the_masks_take_the_better_pose(seen):

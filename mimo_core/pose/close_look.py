@@ -7,7 +7,7 @@ reading that moves least over the clip is taken.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import numpy as np
@@ -51,11 +51,21 @@ LEAST_BELIEF = 0.65  # of the confidence of a landmark of which the looks say qu
 
 
 class CloseLook:
-    """What a second pass over the frames shows of one person. One object serves one clip, whose shots `cuts` begin."""
+    """What a second pass over the frames shows of one person. One object serves one clip, whose shots `cuts` begin.
 
-    def __init__(self, *, fingers: bool, networks: BlazePose | None = None, cuts: Collection[int] = ()):
+    `ask` is called between the looks at a doubtful frame; it may raise to cancel.
+    """
+
+    def __init__(
+        self,
+        *,
+        fingers: bool,
+        networks: BlazePose | None = None,
+        cuts: Collection[int] = (),
+        ask: Callable[[], None] = lambda: None,
+    ):
         self.networks = networks or load_blazepose()
-        self.cuts = cuts
+        self.cuts, self.ask = cuts, ask
         self.hands = HandStore() if fingers else None
         self.mirrored_hands = HandStore()  # at wrists that only the mirrored look sees
         self.mirrored: list[FramePose | None] = []
@@ -71,7 +81,7 @@ class CloseLook:
             self._before = None
         if pose is not None:
             mirrored = find_mirrored(self.networks, frame, pose.region)
-            pose, mirrored = look_turned(self.networks, frame, pose, mirrored, self._before, find_mirrored)
+            pose, mirrored = look_turned(self.networks, frame, pose, mirrored, self._before, find_mirrored, self.ask)
         self._before = pose if pose is not None and agrees(pose, mirrored) else None
         self.mirrored.append(mirrored)
         if self.hands is not None:

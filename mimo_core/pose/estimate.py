@@ -119,7 +119,7 @@ def _estimate_shown(
     doubted: list[PersonTrack] = []
     reel: list[PersonTrack] = []
     chosen = others = None
-    close = CloseLook(fingers=fingers, networks=networks, cuts=cuts)
+    close = CloseLook(fingers=fingers, networks=networks, cuts=cuts, ask=ticker.wait)
     if boxes is person_mask is None:
         people, chosen, doubted = follow_somebody(clip, person, at, cuts, networks, ticker.look)
         if person == 0 and at is None:

@@ -146,8 +146,10 @@ def _estimate_one(
     progress: Progress,
 ) -> Estimate:
     """The motion of one of several: of a track, or of boxes or a mask. Its notes are about this person alone."""
-    frames, close = len(clip), CloseLook(fingers=fingers, networks=networks, cuts=cuts)
+    frames = len(clip)
     total = frames + max(1, int(FIT_SHARE * frames))
+    notice = lambda: progress(len(close.mirrored), total)  # noqa: E731
+    close = CloseLook(fingers=fingers, networks=networks, cuts=cuts, ask=notice)
     notes, mask, poses = [], None, []
     if isinstance(who, PersonTrack):
         poses = [who.poses.get(frame) for frame in range(frames)]

@@ -34,11 +34,13 @@ def look_turned(
     mirrored: FramePose,
     before: FramePose | None,
     mirror: Mirror,
+    ask: Callable[[], None] = lambda: None,
 ) -> tuple[FramePose, FramePose]:
     """The look at a frame (H, W, 3) uint8 and its mirror image that agree best, if those given hardly do.
 
     Where the body of the frame `before` was found, if that is not doubtful, is tried first, then seven turns of the
-    region. What is further from that body than the given pose is somebody else.
+    region. What is further from that body than the given pose is somebody else. `ask` is called before each further
+    look; it may raise to cancel.
     """
     if agrees(pose, mirrored):
         return pose, mirrored
@@ -48,6 +50,7 @@ def look_turned(
     regions += [replace(region, angle=region.angle + float(turn)) for turn in TURNS]
     best, least = (pose, mirrored), AGREED
     for number, turned in enumerate(regions):
+        ask()
         seen = networks.find_landmarks(image, turned)
         if seen.score < SURE_SCORE or measure_distance(seen.next_region, region) > FARTHEST * region.size:
             continue
