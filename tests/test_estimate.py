@@ -10,6 +10,7 @@ from mimo_core.body.skeleton import JOINT
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.pose.estimate import draw_overlay, estimate_motion, estimate_picture, find_people
+from mimo_core.replace import find_everybody, find_person
 from mimo_lab.bench.pose import measure_joint_error
 from mimo_lab.synthetic import make_shot
 
@@ -58,7 +59,7 @@ class TestEstimate:
     def test_nobody_is_a_note_and_not_an_invention(self, made):
         empty = estimate_motion(assembled(made, "----"))
         assert not empty.is_found and not empty.motion.person.visible.any()
-        assert empty.notes == ("Nobody was found in 4 frames (person 0).",)
+        assert empty.notes == ("Nobody was found in 4 frames.",)
         assert max(int(mask.max()) for mask in empty.masks) == 0
 
     def test_a_person_who_leaves_for_a_moment_is_bridged(self, made):
@@ -80,6 +81,8 @@ class TestEstimate:
         large, other = estimate_motion(both), estimate_motion(both, person=1)
         assert large.landmarks.pixels[:, 23:25, 0].mean() > 192 > other.landmarks.pixels[:, 23:25, 0].mean()
         assert any("2 people were found; number 1 is followed" in note for note in other.notes)
+        with pytest.raises(InputError, match="2 people were found.* no person 3.* set person to 1 or lower"):
+            find_person(both, person=3)
 
     def test_a_half_body_is_fitted_and_flagged(self, made):
         thighs = 165
@@ -99,10 +102,12 @@ class TestEstimate:
         steps = [done for done, _ in calls]
         assert steps == sorted(steps) and steps[-1] == calls[-1][1] and len({total for _, total in calls}) == 1
 
-    def test_progress_goes_on_while_somebody_is_looked_for_again(self):
+    @pytest.mark.parametrize("find", [find_person, find_everybody])
+    def test_progress_goes_on_while_somebody_is_looked_for_again(self, find):
         calls = []
         empty = Clip.from_array(np.zeros((12, 64, 64, 3), np.uint8), 24)
-        estimate_motion(empty, progress=lambda done, total, preview=None: calls.append((done, total)))
+        with pytest.raises(InputError, match=r"^Nobody was found in 12 frames\. Crop [^,]*$"):
+            find(empty, progress=lambda done, total, preview=None: calls.append((done / total, 1)))
         steps = [done for done, _ in calls]
         assert steps == sorted(steps) and steps[-1] == calls[-1][1]
         assert max(steps.count(step) for step in set(steps) - {0}) < 8
@@ -151,7 +156,7 @@ class TestPicture:
 
     def test_a_picture_without_a_person_says_so(self, made):
         seen = estimate_picture(made.plate[0])
-        assert not seen.is_found and "Nobody was found in 1 frame " in seen.notes[0]
+        assert not seen.is_found and seen.notes == ("Nobody was found in 1 frame.",)
 
 
 class TestOverlay:

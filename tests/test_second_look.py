@@ -9,9 +9,10 @@ from mimo_core import replace as replacing
 from mimo_core.body.model import free_body
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip
-from mimo_core.pose import estimate_people, second_look
+from mimo_core.pose import second_look
 from mimo_core.pose.blazepose import load_blazepose
 from mimo_core.pose.estimate import estimate_motion
+from mimo_core.pose.estimate_people import estimate_people
 from mimo_core.pose.people import track_people
 from mimo_core.pose.second_look import drop_phantoms
 from mimo_core.pose.tracks import PersonTrack
@@ -67,9 +68,10 @@ def test_who_asks_for_a_person_is_told_what_to_do_where_they_ask(legs, found, mo
         replacing.find_person(legs)
 
 
-def test_nobody_is_among_all(legs, found, monkeypatch):
-    monkeypatch.setattr(estimate_people, "estimate_motion", lambda *given, **options: found)
-    assert estimate_people.estimate_people(legs, fingers=False) is found
+def test_nobody_is_among_all(legs, found):
+    everybody = estimate_people(legs, fingers=False)
+    assert not everybody.is_found and everybody.notes == found.notes and not everybody.motion.person.visible.any()
+    assert not any(mask.any() for mask in everybody.masks)
 
 
 def test_a_single_picture_was_taken_of_somebody(legs, phantom):

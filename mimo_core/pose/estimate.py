@@ -24,7 +24,7 @@ from .close_look import CloseLook
 from .feet import correct_toes
 from .fingers import add_hands
 from .fit import fit_motion
-from .follow import describe_doubt, describe_reel, describe_switches, follow_reel, follow_somebody
+from .follow import describe_nobody, describe_reel, describe_switches, follow_reel, follow_somebody
 from .landmarks import Landmarks
 from .letterbox import move_boxes, move_point, pad_estimate
 from .others import SeenPerson, describe_others, find_others
@@ -136,7 +136,7 @@ def _estimate_shown(
     motion, landmarks = fit_poses(clip, poses, masks, close, cuts, smoothing, focal, ticker.fit)
     progress(ticker.total, ticker.total)
     assumptions = list_assumptions(motion, focal)
-    notes = _list_notes(clip, motion, person, assumptions, people, cuts)
+    notes = _list_notes(clip, motion, person, assumptions, people, cuts, doubted)
     if chosen is not None and len(people) > 1:
         notes = (*notes, *describe_switches(chosen))
     if reel:
@@ -144,8 +144,6 @@ def _estimate_shown(
     if others is not None:
         motion = replace(motion, others=others.layer)
         notes = (*notes, describe_others(others.most))
-    if doubted and not motion.person.visible.any():
-        notes = (f"{notes[0]} {describe_doubt(doubted)}",)
     return Estimate(motion, stored, landmarks, notes, assumptions, people)
 
 
@@ -301,11 +299,14 @@ def _list_notes(
     assumptions: tuple[str, ...],
     people: Sequence[PersonTrack],
     cuts: set[int],
+    doubted: Sequence[PersonTrack],
 ) -> tuple[str, ...]:
     seen = motion.person
     notes = list(assumptions)
     if not seen.visible.any():
-        return (f"Nobody was found in {len(clip)} frame{'s' * (len(clip) > 1)} (person {person}).",)
+        if people:
+            return (f"{len(people)} people were found, counted from 0, so there is no person {person}.",)
+        return (describe_nobody(len(clip), doubted),)
     if len(people) > 1:
         notes.append(f"{len(people)} people were found; number {person} is followed, counted from who is seen most.")
     if cuts:

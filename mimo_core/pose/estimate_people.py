@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..errors import InputError
+from ..geometry.camera import Camera
 from ..media.clip import Clip, Masks, join_masks
 from ..media.cuts import find_cuts
 from ..media.fitting import fit_layer
@@ -20,13 +21,14 @@ from .estimate import (
     check_guides,
     draw_guided,
     draw_masks,
-    estimate_motion,
     fit_poses,
     list_assumptions,
     list_gaps,
     name_cuts,
 )
-from .follow import describe_switches
+from .fit import fit_motion
+from .follow import describe_nobody, describe_switches
+from .landmarks import Landmarks
 from .letterbox import move_boxes, pad_estimate
 from .others import SeenPerson, describe_others, find_others
 from .people import MOST_FOLLOWED, Scale, track_people
@@ -95,9 +97,8 @@ def _estimate_shown(
         tick = _count_calls(scale_progress(progress, 0, 2), len(clip))
         people, chosen, notes = _find_everybody(clip, numbers, count, cuts, networks, tick)
     if not chosen:
-        return estimate_motion(
-            clip, smoothing=smoothing, focal=focal, fingers=fingers, networks=networks, progress=look
-        )
+        progress(len(clip), len(clip))
+        return _make_nobody(clip, notes, focal)
     parts = [
         _estimate_one(clip, who, cuts, smoothing, focal, fingers, networks, scale_progress(look, number, len(chosen)))
         for number, who in enumerate(chosen)
@@ -116,6 +117,13 @@ def _estimate_shown(
         return found
     motion = replace(found.motion, others=others.layer)
     return replace(found, motion=motion, notes=(*found.notes, describe_others(others.most)))
+
+
+def _make_nobody(clip: Clip, notes: list[str], focal: float) -> Estimate:
+    """The estimate of a clip in which nobody was found."""
+    landmarks = Landmarks.from_poses([None] * len(clip))
+    motion = fit_motion(landmarks, Camera.for_size(clip.width, clip.height, focal), fps=float(clip.fps))
+    return Estimate(motion, Masks.constant(0, len(clip), clip.height, clip.width), landmarks, tuple(notes))
 
 
 def _join_parts(parts: list[Estimate], notes: list[str], focal: float, people: tuple[PersonTrack, ...]) -> Estimate:
@@ -182,10 +190,10 @@ def _find_everybody(
     tracks, doubted = _track_believed(clip, "coarse", cuts, networks, tick)
     people = join_shots(tracks, cuts)
     if len(people) <= max(numbers or [count - 1, 0]):
-        tracks, _ = _track_believed(clip, "fine", cuts, networks, tick, is_doubtful=bool(doubted))
-        people = join_shots(tracks, cuts)
+        tracks, dropped = _track_believed(clip, "fine", cuts, networks, tick, is_doubtful=bool(doubted))
+        people, doubted = join_shots(tracks, cuts), doubted or dropped
     if not people:
-        return (), [], []
+        return (), [], [describe_nobody(len(clip), doubted)]
     whole = join_shots(join_crossings(tracks, cuts, float(clip.fps)), cuts)
     if numbers is not None:
         missing = [number for number in numbers if choose_track(people, number) is None]
@@ -235,13 +243,15 @@ def _find_whole(whole: Sequence[PersonTrack], part: PersonTrack) -> PersonTrack:
     return whole[shared.index(max(shared))]
 
 
-def _count_calls(progress: Progress, total: int) -> Callable[[], None]:
-    """A function that counts its calls as progress, and stops counting at the total."""
-    done = 0
+def _count_calls(progress: Progress, frames: int) -> Callable[[], None]:
+    """A function that counts its calls as progress: so many as there are frames are half of the work, and all that
+    follow, while somebody is looked for again, take smaller and smaller parts of the rest."""
+    calls = 0
 
     def tick() -> None:
-        nonlocal done
-        done = min(done + 1, total)
-        progress(done, total)
+        nonlocal calls
+        calls += 1
+        again = max(0, calls - frames)
+        progress(min(calls, frames) + frames * again // (frames + again), 2 * frames)
 
     return tick

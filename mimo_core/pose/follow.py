@@ -78,11 +78,17 @@ def describe_switches(track: PersonTrack) -> tuple[str, ...]:
     )
 
 
-def describe_doubt(doubted: Sequence[PersonTrack]) -> str:
-    """What was taken for somebody and is not believed, as a sentence."""
-    frames = sorted(set().union(*(track.poses for track in doubted)))
-    spans = format_spans([(frames[0], frames[-1] + 1)])
-    return f"What looks like somebody in frames {spans} comes out differently at every look, as a part of a body does."
+def describe_nobody(frames: int, doubted: Sequence[PersonTrack] = ()) -> str:
+    """That nobody was found in so many frames, and what was taken for somebody and is not believed, as sentences."""
+    nobody = f"Nobody was found in {frames} frame{'s' * (frames > 1)}."
+    if not doubted:
+        return nobody
+    seen = sorted(set().union(*(track.poses for track in doubted)))
+    spans = format_spans([(seen[0], seen[-1] + 1)])
+    return (
+        f"{nobody} What looks like somebody in frames {spans} comes out differently at every look, as a part of a body "
+        "does."
+    )
 
 
 def describe_reel(others: Sequence[PersonTrack]) -> str:
