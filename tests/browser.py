@@ -24,6 +24,7 @@ OPTIONS = [
 SHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / "screenshots"))
 PATIENCE = 600_000  # milliseconds after which a page is given up; no measure of what it takes
 NODES_2_SINCE = (1, 40)
+APPS_SINCE = (1, 41)
 
 
 def chromium() -> str | None:

@@ -532,6 +532,57 @@ class TestNotes:
         assert tab.run("(app.graph.nodes ?? app.graph._nodes)[0].size[1]") <= before + 1
 
 
+@pytest.mark.skipif(browser.front_end_version() < browser.APPS_SINCE, reason="this front end shows no apps")
+class TestAppNotes:
+    """Who uses an app sees no nodes: what they warn of is told beside the result, and why one failed."""
+
+    WARNING = "The clip is one picture."
+    SHOW = "app.extensionManager.workflow.activeWorkflow.activeMode = given"
+    TOLD = "[...document.querySelectorAll('.p-toast-detail')].map((each) => each.textContent)"
+
+    @pytest.fixture
+    def nodes(self, tab):
+        """Two nodes in an app."""
+        yield [tab.add("MIMO_EstimatePose"), tab.add("MIMO_SeparateScene", at=(500, 40))]
+        self.send(tab, "execution_start")
+        self.told(tab, 0)
+        tab.run(self.SHOW, "graph")
+
+    def send(self, tab, event, **detail):
+        script = "(app.api.dispatchEvent(new CustomEvent(given.event, { detail: given.detail })), null)"
+        tab.run(script, {"event": event, "detail": {"prompt_id": "1", **detail}})
+        tab.page.wait_for_timeout(500)
+
+    def told(self, tab, count):
+        """What is told, once it is so much: a toast comes and goes slowly."""
+        tab.wait(f"(count) => {self.TOLD}.length === count", count)
+        return tab.run(self.TOLD)
+
+    def warn(self, tab, node, **detail):
+        said = [{"kind": "warning", "text": self.WARNING}, {"kind": "detail", "text": "8 frames a second."}]
+        self.send(tab, "executed", node=node, display_node=node, output={"mimo_notes": said}, **detail)
+
+    def test_a_warning_is_told_once_and_until_the_next_run(self, tab, nodes):
+        tab.run(self.SHOW, "app")
+        for node in nodes:
+            self.warn(tab, node)
+        assert self.told(tab, 1) == [self.WARNING]
+        self.send(tab, "execution_start")
+        assert self.told(tab, 0) == []
+
+    def test_why_a_node_failed_is_told(self, tab, nodes):
+        tab.run(self.SHOW, "app")
+        error = {"node_type": "MIMO_EstimatePose", "exception_type": "InputError", "traceback": []}
+        self.send(tab, "execution_error", node_id=nodes[0], exception_message="Nobody was found.\n", **error)
+        assert self.told(tab, 1) == ["Nobody was found."]
+
+    def test_neither_a_graph_nor_an_earlier_result_is_told(self, tab, nodes):
+        self.warn(tab, nodes[0])
+        tab.run(self.SHOW, "app")
+        self.warn(tab, nodes[0], prompt_id="")
+        assert tab.run(self.TOLD) == []
+
+
 class TestAnimations:
     """Load Motion offers the animations that the chosen file has."""
 

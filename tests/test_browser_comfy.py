@@ -201,11 +201,10 @@ class TestWhatStays:
         assert tab.ours() == []
 
 
-APP_MODE_SINCE = (1, 41)
 SHIPPED = browser.ROOT / "mimo_core" / "assets" / "example"
 
 
-@pytest.mark.skipif(browser.front_end_version() < APP_MODE_SINCE, reason="this front end shows no apps")
+@pytest.mark.skipif(browser.front_end_version() < browser.APPS_SINCE, reason="this front end shows no apps")
 class TestApps:
     """A user who never sees the graph: Templates, files, Run, the video; then the same on a telephone."""
 

@@ -37,7 +37,7 @@ class TestFolder:
         assert [path.name for path in SCRIPTS if path.suffix == ".js"] == ["mimo.js"]
 
     def test_all_scripts_together_are_small(self):
-        assert sum(path.stat().st_size for path in SCRIPTS) < 85_000
+        assert sum(path.stat().st_size for path in SCRIPTS) < 88_000
 
     def test_every_language_says_everything(self):
         tables = re.findall(r"const ([A-Z]+) = \{(.*?)\n\};", (WEB / "lib/texts.mjs").read_text(encoding="utf-8"), re.S)

@@ -2,6 +2,7 @@
 // at start-up, but a viewer is needed only once a node has something to show.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { AppNotes } from "./lib/app_notes.mjs";
 import { Notes } from "./lib/notes.mjs";
 
 const MOTION_HEIGHT = 250;
@@ -128,6 +129,24 @@ function showNotes(node, output) {
   if (!node.mimoNotes && !said.notes.length && !said.files.length) return;
   node.mimoNotes ??= new Notes(node, (file) => api.apiURL(`/view?${new URLSearchParams(file)}`));
   node.mimoNotes.show(said);
+}
+
+function isApp() {
+  const workflow = app.extensionManager?.workflow?.activeWorkflow;
+  return (workflow?.activeMode ?? workflow?.initialMode) === "app"; // front ends without apps know neither
+}
+
+function tellApps() {
+  const titleOf = (id) => (app.rootGraph ?? app.graph).getNodeById(Number(id))?.title ?? "";
+  const notes = new AppNotes(app.extensionManager.toast, titleOf);
+  api.addEventListener("execution_start", () => notes.clear());
+  api.addEventListener("executed", ({ detail }) => {
+    const isRun = detail.prompt_id !== ""; // and no earlier result, see present()
+    if (isRun && isApp()) notes.warn(detail.display_node ?? detail.node, detail.output?.mimo_notes ?? []);
+  });
+  api.addEventListener("execution_error", ({ detail }) => {
+    if (isApp() && watched().length) notes.fail(detail.node_id, detail.exception_message);
+  });
 }
 
 function show(node, output, isRun = false) {
@@ -380,6 +399,7 @@ async function translate() {
 
 app.registerExtension({
   name: "mimo.viewers",
+  setup: tellApps,
   async beforeConfigureGraph(workflow) {
     isSettingUp = true;
     await Promise.all([renameInputs(workflow), listHeld(workflow)]);
