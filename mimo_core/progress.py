@@ -27,6 +27,21 @@ def track_progress(items: Iterable[Item], total: int, progress: Progress) -> Ite
         progress(done, total)
 
 
+class Ticker:
+    """Progress over loops of different lengths, `total` steps in all: called after each step."""
+
+    def __init__(self, progress: Progress, total: int):
+        self.progress, self.total, self.done = progress, total, 0
+
+    def __call__(self, preview=None) -> None:
+        self.done += 1
+        self.ask(preview)
+
+    def ask(self, preview=None) -> None:
+        """Report again where the work is, which lets the caller cancel."""
+        self.progress(min(self.done, self.total), self.total, preview)
+
+
 def scale_progress(progress: Progress, number: int, parts: int) -> Progress:
     """`progress` of the whole, for part `number` of `parts` equal ones."""
     return lambda done, total, preview=None: progress(number * total + done, parts * total, preview)

@@ -8,6 +8,7 @@ import torch
 
 from mimo_core.body.model import free_body
 from mimo_core.media.clip import Clip, Masks
+from mimo_core.progress import Ticker, silent
 from mimo_core.scene import carried_colors
 from mimo_core.scene.carried_colors import TOLD_SHARE, CarriedColors, CarriedView, complete_by_color, view_carried
 from mimo_core.scene.carried_shapes import CarriedShapes, find_shape
@@ -49,7 +50,7 @@ def paint(frames, centers, half_sides):
 def find(shot, frames, coarse):
     """What is carried in each frame, (F, h, w) uint8."""
     clip, masks = Clip.from_array(frames, FPS), Masks.from_array(coarse)
-    given = {"mask_source": "estimator", "camera": "none", "tick": lambda *_: None}
+    given = {"mask_source": "estimator", "camera": "none", "tick": Ticker(silent, 1)}
     working = make_first_guess(clip, shot.motion, masks, **given)
     return working, np.stack([working.find_carried(frame) for frame in range(FRAMES)])
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mimo_core.media.clip import Clip, Masks
+from mimo_core.progress import Ticker, silent
 from mimo_core.scene.first_guess import make_first_guess
 from mimo_core.scene.letters import Letters, find_pale_gaps
 from mimo_core.scene.lines_of_letters import find_line_letters
@@ -11,10 +12,7 @@ from mimo_core.scene.separate import separate_scene
 
 
 LETTER, PRINT = np.s_[60:84, 60:66], np.s_[40:52, 0:6]
-
-
-def no_tick(picture):
-    """Progress that nobody looks at."""
+NO_TICK = Ticker(silent, 1)  # progress that nobody looks at
 
 
 def dancer(*, leaves):
@@ -35,8 +33,8 @@ def dancer(*, leaves):
 @pytest.mark.parametrize("leaves", [True, False])
 def test_a_letter_keeps_its_color_where_the_person_comes_and_a_print_moves_with_them(leaves):
     clip, masks = dancer(leaves=leaves)
-    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
-    found = Letters(working, no_tick).read(15, clip[15]) > 0
+    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=NO_TICK)
+    found = Letters(working, NO_TICK).read(15, clip[15]) > 0
     assert found[LETTER].mean() == (1.0 if leaves else 0.0)
     assert not found[:55].any() and found.sum() < 250
 
@@ -44,8 +42,8 @@ def test_a_letter_keeps_its_color_where_the_person_comes_and_a_print_moves_with_
 def test_a_print_on_somebody_who_was_overlooked_at_first_is_no_letter():
     clip, masks = dancer(leaves=False)
     masks = Masks.from_array(np.stack([mask * (frame >= 10) for frame, mask in enumerate(masks)]))
-    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
-    assert not Letters(working, no_tick).read(15, clip[15]).any()
+    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=NO_TICK)
+    assert not Letters(working, NO_TICK).read(15, clip[15]).any()
 
 
 def test_a_line_of_letters_that_the_person_stands_behind_from_its_first_frame_is_known_by_its_ink():
@@ -57,8 +55,8 @@ def test_a_line_of_letters_that_the_person_stands_behind_from_its_first_frame_is
             for x in (8, 56, 130):
                 picture[60:84, x : x + 6] = (230, 10, 150)
     clip = Clip.from_frames(frames, 24)
-    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
-    found = Letters(working, no_tick).read(17, clip[17]) > 0
+    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=NO_TICK)
+    found = Letters(working, NO_TICK).read(17, clip[17]) > 0
     assert found[60:84, 56:62].all()
     assert not found[:55].any() and not found[60:84, 64:78].any()
 
@@ -72,8 +70,8 @@ def test_a_color_that_is_everywhere_in_the_scene_is_no_ink():
         picture[stripes] = (230, 10, 150)
         picture[30:34, 55:58] = (230, 10, 150)  # and a badge on the person, or there on the wall
     clip = Clip.from_frames(frames, 24)
-    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
-    found = Letters(working, no_tick).read(5, clip[5]) > 0
+    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=NO_TICK)
+    found = Letters(working, NO_TICK).read(5, clip[5]) > 0
     assert not found[:, :40].any()
 
 
@@ -120,8 +118,8 @@ def test_the_white_border_of_a_line_of_letters_is_whole_and_no_wider_over_white_
                 picture[240 - reach : 336 + reach, x - reach : x + 8 + reach] = color
             border[236:340, x - 4 : x + 12] = True
     clip = Clip.from_frames(frames, 24)
-    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
-    found = Letters(working, no_tick).read(17, clip[17]) > 0
+    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=NO_TICK)
+    found = Letters(working, NO_TICK).read(17, clip[17]) > 0
     assert found[border].mean() > 0.97  # without its corners
     assert found[~border].mean() < 0.001
 
@@ -144,8 +142,8 @@ def test_a_subtitle_before_somebody_who_stays_is_whole_with_its_border(ink):
     for picture in frames:
         letters, edges = write_subtitle(picture, ink=ink)
     clip = Clip.from_frames(frames, 24)
-    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=no_tick)
-    found = Letters(working, no_tick).read(15, clip[15]) > 0
+    working = make_first_guess(clip, None, masks, mask_source="estimator", camera="none", tick=NO_TICK)
+    found = Letters(working, NO_TICK).read(15, clip[15]) > 0
     assert found[letters].all() and found[edges].mean() > 0.9  # without its corners
     assert found[:64].sum() == 0 and found[92:].sum() == 0
 

@@ -23,7 +23,7 @@ from ..identity.push_pull import push_pull
 from .hands import LEAST_TEXELS, SAME_COLOR, color_distance, convert_to_lab
 from .outline import FittedPicture
 from .skin import Hands, TexturedMesh, unpose
-from .skirt_contact import ArmPoints, make_room_for_arms, sag_onto_legs, slim_body
+from .skirt_contact import ArmPoints, make_room_for_arms, sag_onto_legs, slim_body, smoothstep
 from .skirt_outline import LEGS, SKIRT_SIDE, SkirtShape, cover_rows, measure_skirt
 from .surface import ARM_JOINTS
 from .texture import SOLID
@@ -205,11 +205,11 @@ def _weigh_bones(place: Tensor, joints: Tensor, camera: Camera) -> Tensor:
     weights = torch.zeros(3, len(place), PLUMB + 1)
     row, meter = camera.pixels(place)[:, 1], camera.focal / place[:, 2].mean()
     low, high = HIP_BLEND
-    hangs = _smoothstep(((row - joints[JOINT["pelvis"], 1]) / meter - low) / (high - low))
+    hangs = smoothstep(((row - joints[JOINT["pelvis"], 1]) / meter - low) / (high - low))
     weights[0, :, JOINT["pelvis"]], weights[0, :, PLUMB] = 1 - hangs, hangs
     for number, (hip, knee, _) in enumerate(LEGS, 1):
         to_hip, to_knee = (
-            _smoothstep(((row - joints[joint, 1]) / meter - low) / (high - low))
+            smoothstep(((row - joints[joint, 1]) / meter - low) / (high - low))
             for joint, (low, high) in ((hip, HIP_BLEND), (knee, KNEE_BLEND))
         )
         weights[number, :, JOINT["pelvis"]] = 1 - to_hip
@@ -248,13 +248,8 @@ def _add_plumb(transforms: Tensor, pivot: Tensor) -> Tensor:
 def _share_cloth(angle: Tensor) -> Tensor:
     """How far the hips, the left and the right leg take vertices at each angle of every row along, (3, V) 0 to 1."""
     side_of = -angle.sin().repeat(ROWS)  # 1 at the character's right, the picture's left
-    legs = (_smoothstep((sign * side_of + OTHER_SIDE) / (2 * OTHER_SIDE)) for sign in (-1, 1))
+    legs = (smoothstep((sign * side_of + OTHER_SIDE) / (2 * OTHER_SIDE)) for sign in (-1, 1))
     return torch.stack([torch.ones(len(side_of)), *legs])
-
-
-def _smoothstep(value: Tensor) -> Tensor:
-    value = value.clamp(0, 1)
-    return value * value * (3 - 2 * value)
 
 
 def _point_outwards(angle: Tensor, transforms: Tensor, camera: Camera) -> Tensor:

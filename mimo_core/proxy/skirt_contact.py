@@ -57,7 +57,7 @@ def slim_body(body: BodyModel, dressed: Tensor, naked: Tensor, top: float, hem: 
     The outline of the picture makes the body as wide as the skirt, which hangs on its own and gives way to hands.
     """
     height = naked[:, 1]
-    share = _smoothstep((top - height) / TOP_FADE) * _smoothstep((height - hem) / HEM_FADE)
+    share = smoothstep((top - height) / TOP_FADE) * smoothstep((height - hem) / HEM_FADE)
     share = share * (~torch.isin(body.parts, torch.tensor(ARM_JOINTS)))
     return torch.lerp(dressed, naked, share[:, None])
 
@@ -79,13 +79,14 @@ def make_room_for_arms(cloth: Tensor, outward: Tensor, arms: Tensor, middle: Ten
     away = cloth[:, None] - arms  # (V, P, 3)
     inside = (away * outward[:, None]).sum(-1)
     beside = (away - inside[..., None] * outward[:, None]).norm(dim=-1)
-    near = _smoothstep((FAR - beside) / (FAR - NEAR))
-    near = near * _smoothstep((DEEPEST[1] - inside) / (DEEPEST[1] - DEEPEST[0]))
+    near = smoothstep((FAR - beside) / (FAR - NEAR))
+    near = near * smoothstep((DEEPEST[1] - inside) / (DEEPEST[1] - DEEPEST[0]))
     near = near * ((arms - middle) @ outward.mT > OWN_SIDE).mT
     push = ((inside + CLEARANCE).clamp_min(0) * near).amax(1)
     return cloth - push[:, None] * outward
 
 
-def _smoothstep(value: Tensor) -> Tensor:
+def smoothstep(value: Tensor) -> Tensor:
+    """Values from 0 to 1, evened out at both ends; what lies outside counts as the nearest end."""
     value = value.clamp(0, 1)
     return value * value * (3 - 2 * value)

@@ -16,6 +16,7 @@ from .filters import (
     channel_norm,
     dilate_mask,
     plate_distance,
+    remove_specks,
     shadow_distance,
     split_components,
 )
@@ -68,13 +69,13 @@ class LogRatios:
         return (self.person > 0) & (self.object < 0)
 
 
-def learn_appearance(views: Iterable[FrameView | None], tick: Callable, people: int = 1) -> AppearanceModel:
-    """What everything looks like, from views of which only the first guess is known. `tick(None)` once a view."""
+def learn_appearance(views: Iterable[FrameView | None], tick: Callable[[], None], people: int = 1) -> AppearanceModel:
+    """What everything looks like, from views of which only the first guess is known. `tick()` once a view."""
     model = AppearanceModel(people)
     for view in views:
         if view is not None:
             model.add_guess(view)
-        tick(None)
+        tick()
     return model
 
 
@@ -98,7 +99,7 @@ class AppearanceModel:
             return
         outside = ~dilate_mask(view.soft > POSSIBLE_PERSON, 0.03 * view.body_height)
         moving = np.minimum(away, shadow_distance(view.picture, view.plate)) > 1.5 * PLATE_CONTRAST
-        moving = _remove_specks(outside & view.known & moving & ~view.others)
+        moving = remove_specks(outside & view.known & moving & ~view.others)
         self.objects.add(bins[moving])
         self.scene.add(bins[outside & ~moving & ~np.asarray(view.carried) & ~view.others])
 
@@ -108,7 +109,7 @@ class AppearanceModel:
         gain = self.person.log_density_of_all(bins) - self.scene.log_density(bins)
         gain = _smooth_evidence(gain, _guide_evidence(scenery.picture, body_height))
         near = dilate_mask(scenery.body_lingers, 0.03 * body_height)
-        return _remove_specks(scenery.known & ~scenery.surely_still & near & (gain > OWN_GAIN))
+        return remove_specks(scenery.known & ~scenery.surely_still & near & (gain > OWN_GAIN))
 
     def match_own_colors(self, view: FrameView, label: np.ndarray) -> np.ndarray:
         """Which pixels of labelled components have colours of the body parts near the component, (h, w) bool."""
@@ -226,9 +227,3 @@ def _smooth_evidence(ratios: np.ndarray, guide: GuidedFilter) -> np.ndarray:
 
 def _select(patch: np.ndarray | int, where: np.ndarray) -> np.ndarray | int:
     return patch if np.isscalar(patch) else patch[where]
-
-
-def _remove_specks(mask: np.ndarray) -> np.ndarray:
-    import cv2
-
-    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0

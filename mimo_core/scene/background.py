@@ -9,6 +9,7 @@ import numpy as np
 
 from ..geometry.box import Box
 from ..media.store import FrameStore
+from ..progress import Ticker
 from .bystanders import find_bystanders
 from .canvas import BackgroundCanvas
 from .cast_shadows import follow_shadow
@@ -87,14 +88,13 @@ def collect_background(
     working: WorkingClip,
     canvas: BackgroundCanvas,
     masks: FrameMaskStore,
-    tick: Callable,
-    ask: Callable,
+    tick: Ticker,
     letters: Letters | None = None,
 ) -> Background:
     """The background of a canvas of the clip's own size, outside person, moving objects and letters of every frame.
 
-    What no frame showed is painted where some frame needs it. `tick(None)` is called for each frame, `ask()` between
-    steps of the painting; both may raise.
+    What no frame showed is painted where some frame needs it. `tick()` is called for each frame, `tick.ask()`
+    between steps of the painting; both may raise.
     """
     import cv2
 
@@ -114,16 +114,16 @@ def collect_background(
         samples.add(picture, look.free, frame, rank, look.part)
         if frame in masks:
             look.part.cut(wanted)[:] |= look.is_hole
-            tick(None)
+            tick()
         if (frame - canvas.first) % step == 0 and len(calm) < GRAIN_FRAMES:
             calm.append((picture, look.free, look.part))
     voids.remove_from(samples)
     reach = REMAINS_REACH * working.full_body_height
-    has_long_shadow = _leave_out_shadows(looks, samples, light, voids.black, reach, ask)
-    background = Background.from_samples(canvas, samples, wanted, grain, ask, light=light)
+    has_long_shadow = _leave_out_shadows(looks, samples, light, voids.black, reach, tick.ask)
+    background = Background.from_samples(canvas, samples, wanted, grain, tick.ask, light=light)
     background = replace(background, has_long_shadow=has_long_shadow)
     for picture, free, part in calm:
-        tick(None)
+        tick()
         measure_grain(grain, picture, free, part, background, samples)
     return background
 

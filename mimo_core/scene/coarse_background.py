@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..geometry.box import Box
+from ..progress import Ticker
 from .canvas import BackgroundCanvas
 from .filters import channel_maximum, dilate_mask, plate_distance
 from .first_guess import WorkingClip
@@ -58,21 +59,19 @@ class CoarseBackground:
         return CoarseBackground(paint_unseen(self.picture, ~known, ask=ask), known, still, sure, self.body_lingers)
 
 
-def estimate_coarse_background(
-    working: WorkingClip, canvas: BackgroundCanvas, tick: Callable, ask: Callable[[], None] = lambda: None
-) -> CoarseBackground:
+def estimate_coarse_background(working: WorkingClip, canvas: BackgroundCanvas, tick: Ticker) -> CoarseBackground:
     """The background of a canvas at working size, from the frames `canvas.first` to `canvas.last`.
 
-    `tick(None)` is called once a frame from `canvas.start` to `canvas.stop`, `ask()` between steps of the painting.
+    `tick()` is called once a frame from `canvas.start` to `canvas.stop`, `tick.ask()` between steps of the painting.
     """
     scan, bodies = BackgroundScan(canvas, working.body_height), working.bodies(canvas.first, canvas.last)
     for frame, body in zip(range(canvas.first, canvas.last), bodies, strict=True):
         scan.add(working.pictures[frame], working.find_hidden(frame), body, frame, working.find_somebody_else(frame))
         if canvas.start <= frame < canvas.stop:
-            tick(None)
+            tick()
     found = scan.estimate()
     del scan  # its samples take 66 bytes a pixel of the canvas, and painting as much again
-    return found.paint(ask)
+    return found.paint(tick.ask)
 
 
 class BackgroundScan:

@@ -108,6 +108,13 @@ def erode_mask(mask: np.ndarray, pixels: float) -> np.ndarray:
     return ~dilate_mask(~mask, pixels)
 
 
+def remove_specks(mask: np.ndarray) -> np.ndarray:
+    """A mask (h, w) bool without what is nowhere three pixels wide."""
+    import cv2
+
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+
+
 def split_components(label: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """The number of each component of `label` (h, w) uint8, 0 is none, and its rows and columns (N,), row by row."""
     flat = label.reshape(-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,12 +13,13 @@ from ..media.clip import Clip, Masks
 from ..media.cuts import find_cuts
 from ..media.store import FrameStore
 from ..motion.motion import Motion
+from ..progress import Ticker
 from .camera_motion import CameraPath, CameraTracker
 from .carried_colors import complete_by_color
 from .carried_shapes import CarriedShapes
 from .carried_things import CarriedThings, find_carried_things
 from .filters import dilate_mask
-from .fitted_body import BODY_PATCHES, BodyStore, FittedBody, measure_body_height, render_bodies
+from .fitted_body import BodyStore, FittedBody, measure_body_height, render_bodies
 
 
 # With this working size the juggling clip took 0.26 s a frame on two cores (2026-11-23).
@@ -109,17 +110,15 @@ def make_first_guess(
     *,
     mask_source: str,
     camera: str,
-    tick: Callable,
+    tick: Ticker,
     ranks: np.ndarray | None = None,
     others: Masks | None = None,
-    count: Callable[[], None] = lambda: None,
-    ask: Callable[[], None] = lambda: None,
 ) -> WorkingClip:
     """Shrink every frame, take the first guess from `masks`, and track the camera outside of it.
 
     `motion` bridges gaps of the masks; `ranks` (F, N) order its people. `others` say where somebody else is, but for
-    what is the person's in masks of the user. `camera` is one of `CAMERA_KINDS`. `tick(picture)` is called once a
-    frame, and before `count()`; both may raise.
+    what is the person's in masks of the user. `camera` is one of `CAMERA_KINDS`. `tick` is called twice a frame, the
+    second time with its picture.
     """
     import cv2
 
@@ -127,7 +126,7 @@ def make_first_guess(
     scale = working_scale(clip.width, clip.height, full_height)
     size = round(clip.width * scale), round(clip.height * scale)
     body_height = max(full_height * scale, LEAST_BODY_HEIGHT)
-    pictures, guesses, boxes, tracker, cuts = FrameStore(), FrameStore(), [], CameraTracker(), find_cuts(clip, count)
+    pictures, guesses, boxes, tracker, cuts = FrameStore(), FrameStore(), [], CameraTracker(), find_cuts(clip, tick)
     owners = FrameStore() if motion is not None and len(motion.people) > 1 else None
     beside = None if others is None else FrameStore()
     bodies = iter([None] * len(clip)) if motion is None else render_bodies(motion, *size, ranks)
@@ -143,8 +142,7 @@ def make_first_guess(
         pictures.append(small)
         guesses.append(soft)
         if owners is not None:
-            whose = np.zeros(soft.shape, np.uint8) if body is None else body.patch // BODY_PATCHES
-            owners.append(whose.astype(np.uint8))
+            owners.append(np.zeros(soft.shape, np.uint8) if body is None else body.find_owners())
         somebody = soft > POSSIBLE_PERSON if body is None else (soft > POSSIBLE_PERSON) | body.silhouette
         boxes.append(Box.of_mask(somebody, round(VIEW_MARGIN * body_height)))
         if camera != "none":
@@ -155,28 +153,28 @@ def make_first_guess(
     carried = None
     if motion is not None and mask_source == "estimator":
         carried = find_carried_things(
-            motion, pictures, guesses, boxes, drawn.read(0, len(clip)), path, float(clip.fps), body_height, ask
+            motion, pictures, guesses, boxes, drawn.read(0, len(clip)), path, float(clip.fps), body_height, tick.ask
         )
     working = WorkingClip(
         clip,
         motion,
         mask_source,
-        scale,
-        size,
-        full_height,
-        body_height,
-        pictures,
-        guesses,
-        boxes,
-        path,
-        tuple(sorted(cuts)),
-        ranks,
-        drawn,
-        carried,
-        owners,
-        beside,
+        scale=scale,
+        size=size,
+        full_body_height=full_height,
+        body_height=body_height,
+        pictures=pictures,
+        soft=guesses,
+        boxes=boxes,
+        path=path,
+        cuts=tuple(sorted(cuts)),
+        ranks=ranks,
+        drawn=drawn,
+        carried=carried,
+        owners=owners,
+        others=beside,
     )
-    return working if carried is None else replace(working, carried=complete_by_color(working, ask))
+    return working if carried is None else replace(working, carried=complete_by_color(working, tick.ask))
 
 
 def working_scale(width: int, height: int, body_height: float) -> float:

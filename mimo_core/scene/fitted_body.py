@@ -38,6 +38,10 @@ class FittedBody:
         layers = (layer[y0:y1, x0:x1] for layer in (self.silhouette, self.patch))
         return FittedBody(*layers, self.centers - (x0, y0))
 
+    def find_owners(self) -> np.ndarray:
+        """Whose body is there or nearest, (h, w) uint8."""
+        return (self.patch // BODY_PATCHES).astype(np.uint8)
+
 
 @dataclass(frozen=True, eq=False)
 class DrawnBody:

@@ -9,7 +9,7 @@ import numpy as np
 from ..geometry.box import Box
 from .appearance import LogRatios
 from .color_histograms import ColorHistograms, bins_of
-from .filters import cut_by_color, dilate_mask, erode_mask
+from .filters import cut_by_color, dilate_mask, erode_mask, remove_specks
 from .frame_views import FrameView
 from .moving_objects import SMALLEST_OBJECT
 
@@ -70,12 +70,12 @@ def find_fixed_occluders(plate: np.ndarray, known: np.ndarray, seen: BodyCoverag
     colors do, up to what was seen behind the person, and it must have an outline in the plate.
     """
     none = np.zeros(known.shape, np.float32)
-    seeds = _open((seen.over >= FEWEST_SIGHTINGS) & (seen.over > HIDDEN_ODDS * seen.person))
+    seeds = remove_specks((seen.over >= FEWEST_SIGHTINGS) & (seen.over > HIDDEN_ODDS * seen.person))
     behind = erode_mask((seen.person > 0) & (seen.person > seen.over), 1)
     if not seeds.any() or not behind.any():
         return none
     odds = ObjectColors.learn(plate, seeds, behind & known).odds
-    seeds = _open(seeds & (odds > 0))
+    seeds = remove_specks(seeds & (odds > 0))
     if seeds.sum() < 2 * SMALLEST_OBJECT * body_height**2:
         return none
     colors = ObjectColors.learn(plate, seeds, behind & known)  # without the scene beside which the fit lies
@@ -121,7 +121,7 @@ def _grow(cut: np.ndarray, like_object: np.ndarray, seeds: np.ndarray) -> np.nda
     """What was `cut` out, with what is `like_object` and hangs together with its `seeds`, all (h, w) bool."""
     import cv2
 
-    count, label = cv2.connectedComponents(_open(cut | like_object).astype(np.uint8), connectivity=8)
+    count, label = cv2.connectedComponents(remove_specks(cut | like_object).astype(np.uint8), connectivity=8)
     has_seeds = np.bincount(label[seeds], minlength=count) > 0
     has_seeds[0] = False
     return cut | has_seeds[label]
@@ -145,12 +145,6 @@ def _cut_out(
     picture = np.where(box.cut(reach)[..., None], box.cut(plate), plate[behind].mean(0).astype(np.uint8))
     box.cut(found)[:] = cut_by_color(picture, labels)
     return found
-
-
-def _open(mask: np.ndarray) -> np.ndarray:
-    import cv2
-
-    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
 
 
 def _keep_hiders(

@@ -68,69 +68,138 @@ def assign_owners(
     Of the moving objects those stay that pass in front of the person; what turned out to be a part of the person goes
     to their mask, and so does what they hold if `removes_held`.
     """
-    import cv2
-
-    labels, removed = found.labels, _list_removed(found, objects, removes_held=removes_held)
-    in_front, persons = labels.tracks.labels_in_front(), labels.tracks.labels_of_person()
-    scenery = labels.tracks.labels_of_scenery()
+    owners = _Owners(working, canvas, found, objects, removes_held=removes_held)
     for frame in range(canvas.start, canvas.stop):
-        box = working.boxes[frame]
-        if box is None:
-            yield None
-            continue
-        person, number, soft = labels.person(frame), labels.numbers(frame), box.cut(working.soft[frame])
-        tracked, hints = box.cut(objects.read(frame)), labels.hints(frame)
+        yield None if working.boxes[frame] is None else owners.assign(frame)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pieces:
+    """What is known of a frame before its pieces have owners, (h, w) within `box`."""
+
+    box: Box
+    number: np.ndarray  # uint8: which piece a pixel is of, 0 none
+    hints: np.ndarray  # uint8, see `labels`
+    soft: np.ndarray  # uint8: the first guess of the person
+    tracked: np.ndarray  # bool: moving objects that were followed
+    guessed: np.ndarray  # bool: sure in the first guess, and not scenery
+
+    @property
+    def body(self) -> np.ndarray:
+        """The fitted body, (h, w) bool."""
+        return self.hints & BODY_SHAPE > 0
+
+    @property
+    def own_colored(self) -> np.ndarray:
+        """What has the person's colors and lies where they are, (h, w) bool."""
+        return (self.hints & OWN_COLORED > 0) & (self.body | self.guessed)
+
+
+class _Owners:
+    """One run of `assign_owners`."""
+
+    def __init__(
+        self,
+        working: WorkingClip,
+        canvas: BackgroundCanvas,
+        found: LabelRound,
+        objects: ObjectMasks,
+        *,
+        removes_held: bool,
+    ):
+        self.working, self.canvas, self.labels, self.fixed = working, canvas, found.labels, found.fixed
+        self.objects, self.removes_held, self.height = objects, removes_held, working.body_height
+        tracks = found.labels.tracks
+        self.in_front, self.persons = tracks.labels_in_front(), tracks.labels_of_person()
+        self.scenery = tracks.labels_of_scenery()
+        self.removed = _list_removed(found, objects, removes_held=removes_held)
+
+    def assign(self, frame: int) -> FrameMasks:
+        """The masks of a frame in which somebody is."""
+        pieces = self._read_pieces(frame)
+        passes, standing = self._find_passing(frame, pieces)
+        gone = np.isin(pieces.number, self.removed.get(frame, []))
+        if self.removes_held:
+            gone |= pieces.box.cut(self.objects.read_held(frame))
+        passes &= ~gone
+        moving = _soften(passes)
+        person = self._find_person(frame, pieces, passes, standing, moving)
+        if self.working.motion is not None and self.working.mask_source == "estimator":
+            body = pieces.body | (pieces.soft > 127)
+            person = keep_beside(person, body, BESIDE_REACH * self.height, LOST_END_REACH * self.height)
+            moving = keep_beside(moving, body | (person > 127), FRONT_REACH * self.height)
+        person, moving, gone = self._place_carried(frame, pieces, passes, person, moving, gone)
+        if gone.any():
+            person = np.maximum(person, _join_to_person(gone, person, self.height))
+        others = self.working.find_others(frame, pieces.box)
+        person, moving = _leave_others(others, person, moving)
+        return FrameMasks(pieces.box, person, moving, self._find_fixed(frame, pieces, others))
+
+    def _read_pieces(self, frame: int) -> _Pieces:
+        box, number = self.working.boxes[frame], self.labels.numbers(frame)
+        soft, tracked = box.cut(self.working.soft[frame]), box.cut(self.objects.read(frame))
         # A bag that the first guess has for a moment is not cut up for that.
-        guessed = (soft > 127) & ~np.isin(number, scenery.get(frame, []))
-        own_colored = (hints & OWN_COLORED > 0) & ((hints & BODY_SHAPE > 0) | guessed)
-        passes = np.isin(number, in_front.get(frame, []))
+        guessed = (soft > 127) & ~np.isin(number, self.scenery.get(frame, []))
+        return _Pieces(box, number, self.labels.hints(frame), soft, tracked, guessed)
+
+    def _find_passing(self, frame: int, pieces: _Pieces) -> tuple[np.ndarray, np.ndarray]:
+        """What passes in front of the person, and what seemed to but stands still, both (h, w) bool."""
+        tracked, passes = pieces.tracked, np.isin(pieces.number, self.in_front.get(frame, []))
         if tracked.any():
             # Where the object itself was tracked, what else hangs on to it in the person's colors is the person.
-            rim = dilate_mask(tracked, OBJECT_RIM * working.body_height)
-            passes &= rim | ~own_colored
+            passes &= dilate_mask(tracked, OBJECT_RIM * self.height) | ~pieces.own_colored
+            return passes | tracked, np.zeros_like(passes)
         # Where the plate is right, what differs from it a little may still be like the frames before and after.
-        loose = passes & ~tracked & ~guessed & (hints & BODY_SHAPE == 0) & (hints & ALL_APART > 0)
-        standing = np.zeros_like(passes)
-        least = SMALLEST_LOOSE * working.body_height**2
-        if not tracked.any() and loose.sum() > least:
-            standing = passes & ~trim_still(passes, loose & find_still(working, frame, box), least)
-        passes &= ~standing
-        passes |= tracked
-        gone = np.isin(number, removed.get(frame, []))
-        if removes_held:
-            gone |= box.cut(objects.read_held(frame))
-        passes &= ~gone
-        moving = cv2.GaussianBlur(passes.astype(np.uint8) * 255, (3, 3), 0)
-        # What was taken for an object but belongs to the person fills its place in the mask.
-        beside = dilate_mask((hints & BODY_SHAPE > 0) | (soft > POSSIBLE_PERSON), BESIDE_REACH * working.body_height)
-        likely = _take_parts(number, persons.get(frame, []), beside, END_AREA * working.body_height**2)
-        likely |= guessed | own_colored
-        own = (number > 0) & ~passes & ~standing & likely
-        person = np.where(own, 255, np.where(standing, 0, np.minimum(person, 255 - moving))).astype(np.uint8)
-        if working.motion is not None and working.mask_source == "estimator":
-            body = (hints & BODY_SHAPE > 0) | (soft > 127)
-            person = keep_beside(person, body, BESIDE_REACH * working.body_height, LOST_END_REACH * working.body_height)
-            moving = keep_beside(moving, body | (person > 127), FRONT_REACH * working.body_height)
-        place = box.cut(working.find_carried(frame))
-        carried = (place == MOVES) & (hints & SEEN_APART > 0) | (place == RESTS) & (hints & ALL_APART > 0)
+        loose = passes & ~pieces.guessed & ~pieces.body & (pieces.hints & ALL_APART > 0)
+        least = SMALLEST_LOOSE * self.height**2
+        if loose.sum() <= least:
+            return passes, np.zeros_like(passes)
+        moves = trim_still(passes, loose & find_still(self.working, frame, pieces.box), least)
+        return passes & moves, passes & ~moves
+
+    def _find_person(
+        self, frame: int, pieces: _Pieces, passes: np.ndarray, standing: np.ndarray, moving: np.ndarray
+    ) -> np.ndarray:
+        """The person's soft mask. What was taken for an object but belongs to them fills its place in it."""
+        beside = dilate_mask(pieces.body | (pieces.soft > POSSIBLE_PERSON), BESIDE_REACH * self.height)
+        likely = _take_parts(pieces.number, self.persons.get(frame, []), beside, END_AREA * self.height**2)
+        likely |= pieces.guessed | pieces.own_colored
+        own = (pieces.number > 0) & ~passes & ~standing & likely
+        labeled = np.minimum(self.labels.person(frame), 255 - moving)
+        return np.where(own, 255, np.where(standing, 0, labeled)).astype(np.uint8)
+
+    def _place_carried(
+        self, frame: int, pieces: _Pieces, passes, person: np.ndarray, moving: np.ndarray, gone: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The three masks with what is carried, which stays in front if it is whole, and is `gone` otherwise."""
+        place = pieces.box.cut(self.working.find_carried(frame))
+        carried = (place == MOVES) & (pieces.hints & SEEN_APART > 0) | (place == RESTS) & (pieces.hints & ALL_APART > 0)
         carried = (carried | (place == COLORED)) & ~passes
-        if working.kept is not None:
-            thing = _close_gaps(carried | working.kept.read(frame), HELD_GAP * working.body_height / 2)
+        if self.working.kept is not None:
+            thing = _close_gaps(carried | self.working.kept.read(frame), HELD_GAP * self.height / 2)
             thing = keep_together(thing, carried & (place != COLORED) | passes)
-            front = cv2.GaussianBlur((thing & (hints & BODY_SHAPE == 0)).astype(np.uint8) * 255, (3, 3), 0)
+            front = _soften(thing & ~pieces.body)
             person, moving = np.minimum(person, 255 - front), np.maximum(moving, front)
         elif carried.any():
-            gone |= _fill_gaps(carried, working.body_height) & ~passes
-        if gone.any():
-            person = np.maximum(person, _join_to_person(gone, person, working.body_height))
-        others = working.find_others(frame, box)
-        person, moving = _leave_others(others, person, moving)
-        fixed = canvas.lookup(found.fixed, frame, box, flags=cv2.INTER_LINEAR)
-        if working.motion is not None:
-            body = dilate_mask(hints & BODY_SHAPE > 0, COVERED_REACH * working.body_height)
-            fixed = keep_covering(fixed, body, LEAST_COVERED * working.body_height**2)
-        fixed = np.where((others == 0) | (others == IN_FRONT), fixed, 0)
-        yield FrameMasks(box, person, moving, (fixed * 255).astype(np.uint8))
+            gone = gone | _fill_gaps(carried, self.height) & ~passes
+        return person, moving, gone
+
+    def _find_fixed(self, frame: int, pieces: _Pieces, others: np.ndarray) -> np.ndarray:
+        """The alpha of what stands in front of the person, (h, w) uint8."""
+        import cv2
+
+        fixed = self.canvas.lookup(self.fixed, frame, pieces.box, flags=cv2.INTER_LINEAR)
+        if self.working.motion is not None:
+            body = dilate_mask(pieces.body, COVERED_REACH * self.height)
+            fixed = keep_covering(fixed, body, LEAST_COVERED * self.height**2)
+        return (np.where((others == 0) | (others == IN_FRONT), fixed, 0) * 255).astype(np.uint8)
+
+
+def _soften(mask: np.ndarray) -> np.ndarray:
+    """A mask (h, w) bool as alpha (h, w) uint8 with a soft edge."""
+    import cv2
+
+    return cv2.GaussianBlur(mask.astype(np.uint8) * 255, (3, 3), 0)
 
 
 def _list_removed(found: LabelRound, objects: ObjectMasks, *, removes_held: bool) -> dict[int, list[int]]:
@@ -183,12 +252,10 @@ def _close_gaps(mask: np.ndarray, reach: float) -> np.ndarray:
 
 def _join_to_person(held: np.ndarray, person: np.ndarray, body_height: float) -> np.ndarray:
     """The mask (h, w) uint8 of what a person holds, (h, w) bool, and of what is thin between it and them."""
-    import cv2
-
     reach = HELD_GAP * body_height
     near = held | ((person > 127) & dilate_mask(held, 3 * reach))
     joined = erode_mask(dilate_mask(near, reach), reach) & dilate_mask(held, 2 * reach)
-    return cv2.GaussianBlur((held | joined).astype(np.uint8) * 255, (3, 3), 0)
+    return _soften(held | joined)
 
 
 def keep_covering(fixed: np.ndarray, body: np.ndarray, area: float) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 from ..ahead import read_ahead
 from ..geometry.box import Box
 from ..media.store import FrameStore
+from ..progress import Ticker
 from .appearance import AppearanceModel, LogRatios, alpha_from_log_ratio
 from .canvas import BackgroundCanvas
 from .filters import dilate_mask
@@ -50,22 +51,21 @@ def label_frames(
     model: AppearanceModel,
     fixed: np.ndarray,
     objects: ObjectMasks,
-    tick: Callable,
-    ask: Callable = lambda: None,
+    tick: Ticker,
 ) -> LabelRound:
     """Label every frame, learn the appearance again from the labels, and find what stands in front.
 
-    `model` and `fixed` are those of the round before; `objects` are the moving objects that were tracked. `ask` is
-    called whenever somebody reads the labels of a frame.
+    `model` and `fixed` are those of the round before; `objects` are the moving objects that were tracked. `tick()`
+    is called once a frame, `tick.ask()` whenever somebody reads the labels of one.
     """
     import cv2
 
     working, canvas = views.working, views.canvas
     coverage, learned = BodyCoverage.empty(canvas.size), AppearanceModel(working.people)
-    labels = FrameLabels(working, canvas, ask)
+    labels = FrameLabels(working, canvas, tick.ask)
     scored = read_ahead((view, None if view is None else model.score_pixels(view)) for view in views.make(fixed))
     for frame, (view, ratios) in enumerate(scored, canvas.start):
-        tick(None)
+        tick()
         if view is None:
             labels.append_nothing(frame)
             continue

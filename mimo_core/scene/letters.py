@@ -51,12 +51,12 @@ HUE_SHIFT = 4  # the hue of vivid strokes lies above the flags
 class Letters:
     """Where letters lie over the person in each frame of a clip."""
 
-    def __init__(self, working: WorkingClip, tick: Callable):
-        """Look through the clip once, and back through what was noted. `tick(None)` is called once a frame."""
+    def __init__(self, working: WorkingClip, tick: Callable[[], None]):
+        """Look through the clip once, and back through what was noted. `tick()` is called once a frame."""
         notes = FrameStore()
         for flags in _note_runs(working):
             notes.append(flags)
-            tick(None)
+            tick()
         self.frames, self.store, self.body_height = len(notes), FrameStore(), working.full_body_height
         total, begins_next, inks, self.has_lines = None, None, _Inks(), False
         least = LEAST_LETTER * self.body_height**2

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..body.model import free_body
 from .appearance import LogRatios
-from .filters import dilate_mask, erode_mask, split_components
+from .filters import dilate_mask, erode_mask, remove_specks, split_components
 from .first_guess import POSSIBLE_PERSON
 from .fitted_body import BODY_PATCHES, LIMB_ENDS, find_limb_ends
 from .frame_views import FrameView
@@ -30,10 +30,7 @@ def detect_moving_objects(view: FrameView, ratios: LogRatios) -> np.ndarray:
 
     Somebody else is no object, nor are their hands.
     """
-    import cv2
-
-    found = ((ratios.object > 0) & (ratios.difference > 10)).astype(np.uint8)
-    found = (cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0) & ~view.others
+    found = remove_specks((ratios.object > 0) & (ratios.difference > 10)) & ~view.others
     closed = erode_mask(dilate_mask(found, OBJECT_GAP * view.body_height), OBJECT_GAP * view.body_height)
     closed |= _find_covering_holes(view, ratios, closed)
     return remove_small(closed & ~view.others, SMALLEST_OBJECT * view.body_height**2)

@@ -10,7 +10,7 @@ import numpy as np
 from ..geometry.box import Box
 from ..media.clip import Clip, Masks
 from ..media.store import FrameStore
-from ..progress import Progress, silent
+from ..progress import Progress, Ticker, silent
 from .background import FAINT_ALPHA, HOLE_REACH, Background, measure_grain
 from .camera_motion import CameraPath, CameraTracker
 from .canvas import HELPER_FRAMES, BackgroundCanvas, plan_canvases
@@ -43,7 +43,7 @@ def refill_plate(
         return scene.plate
     first, last = max(changed[0] - HELPER_FRAMES, 0), min(changed[-1] + 1 + HELPER_FRAMES, scene.frames)
     total = 2 * (last - first) + 2 * len(changed)
-    job = _Refill(scene, person, occluder, _RefillTicker(progress, total))
+    job = _Refill(scene, person, occluder, Ticker(progress, total))
     changes = {frame: job.compare_masks(frame) for frame in changed}
     boxes = [changes[frame].box if frame in changes else None for frame in range(scene.frames)]
     patches = {}
@@ -52,21 +52,6 @@ def refill_plate(
         if frames and any(changes[frame].hole is not None for frame in frames):
             patches |= job.fill_canvas(canvas, {frame: changes[frame] for frame in frames})
     return job.assemble_plate(changes, patches)
-
-
-class _RefillTicker:
-    """Progress over loops of different lengths."""
-
-    def __init__(self, progress: Progress, total: int):
-        self.progress, self.total, self.done = progress, total, 0
-
-    def __call__(self) -> None:
-        self.done += 1
-        self.ask()
-
-    def ask(self) -> None:
-        """Report again where the work is, which lets the caller cancel."""
-        self.progress(min(self.done, self.total), self.total)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +66,7 @@ class _Change:
 class _Refill:
     """One run of `refill_plate`."""
 
-    def __init__(self, scene: Scene, person: Masks, occluder: Masks, tick: _RefillTicker):
+    def __init__(self, scene: Scene, person: Masks, occluder: Masks, tick: Ticker):
         self.scene, self.person, self.occluder, self.tick = scene, person, occluder, tick
         height = self._measure_height()
         self.reach, self.remains = max(HOLE_REACH * height, 1.0), REMAINS_REACH * height

@@ -36,7 +36,7 @@ from ..media.clip import Clip, Masks, join_masks
 from ..media.letterbox import crop_layer, find_picture
 from ..motion.motion import Motion
 from ..motion.seen import IN_FRONT
-from ..progress import Progress, scale_progress, silent
+from ..progress import Progress, Ticker, scale_progress, silent
 from .appearance import learn_appearance
 from .background import FAINT_ALPHA, HOLE_REACH, Background, collect_background
 from .brief_pieces import find_lasting_masks
@@ -106,7 +106,7 @@ def separate_scene(
     overrides = fit_overrides(clip, person=person, occluder=occluder, depth=depth, plate=plate)
     seeks_letters = overrides.occluder is None and overrides.depth is None and overrides.person is None
     is_of_several = motion is not None and len(motion.people) > 1
-    tick = _Ticker(progress, (TICKS + seeks_letters + PEOPLE_TICKS * is_of_several) * len(clip))
+    tick = Ticker(progress, (TICKS + seeks_letters + PEOPLE_TICKS * is_of_several) * len(clip))
     picture = find_picture(clip, tick.ask)
     result = SeparatedClip(clip, picture or Box(0, 0, clip.width, clip.height), overrides)
     others = _read_others(motion)
@@ -129,8 +129,6 @@ def separate_scene(
         tick=tick,
         ranks=find_ranks(motion, clip, tick=tick) if is_of_several else None,
         others=others,
-        count=tick,
-        ask=tick.ask,
     )
     if working.carried is not None and held_things == "keep" and overrides.occluder is None:
         result.carried = find_carried_shapes(working, tick.ask)
@@ -143,7 +141,7 @@ def separate_scene(
         background = None
         give_back_memory()
         if overrides.plate is None:
-            background = collect_background(working, canvas, masks, tick, tick.ask, letters)
+            background = collect_background(working, canvas, masks, tick, letters)
         result.is_diffuse |= background is not None and background.is_diffuse
         for source, finished in _finish_frames(working, canvas, masks, background, overrides, edge, letters, tick.ask):
             result.add(finished)
@@ -235,14 +233,14 @@ def _find_owners(working: WorkingClip) -> Masks:
 
 
 def find_masks(
-    working: WorkingClip, canvas: BackgroundCanvas, plate: Clip | None, tick: _Ticker, held_things: str = "keep"
+    working: WorkingClip, canvas: BackgroundCanvas, plate: Clip | None, tick: Ticker, held_things: str = "keep"
 ) -> tuple[FrameMaskStore, bool]:
     """Passes 2 to 6: the masks of the frames of `canvas` at working size, and whether what is held is removed.
 
     A user's `plate` is taken as it is.
     """
     small = make_canvas(working.path, working.boxes, canvas.start, canvas.stop, canvas.first, canvas.last)
-    background = estimate_coarse_background(working, small, tick, tick.ask)
+    background = estimate_coarse_background(working, small, tick)
     fixed = np.zeros(background.known.shape, np.float32)
     model = learn_appearance(FrameViews(working, small, background, plate).make(fixed), tick, working.people)
     if plate is None:
@@ -252,7 +250,7 @@ def find_masks(
     for _ in range(LABEL_ROUNDS):
         found = None  # lets go of the labels of the round before and of their file
         give_back_memory()
-        found = label_frames(views, model, fixed, objects, tick, tick.ask)
+        found = label_frames(views, model, fixed, objects, tick)
         model, fixed = found.model, found.fixed
         objects = track_objects(working, small, found.labels)
     removes_held = should_remove_held(working, small, found, objects, held_things)
@@ -347,18 +345,3 @@ def _find_occluder(
         nearer = find_nearer(box.cut(overrides.depth[frame]), person, working.full_body_height)
         return smooth_along_edges(nearer, here)
     return refine_occluder(masks, here, guide, person, edge=edge, body_height=working.full_body_height)
-
-
-class _Ticker:
-    """Progress over all passes, `total` steps: each has as many as the clip has frames."""
-
-    def __init__(self, progress: Progress, total: int):
-        self.progress, self.total, self.done = progress, total, 0
-
-    def __call__(self, preview: np.ndarray | None = None) -> None:
-        self.done += 1
-        self.ask(preview)
-
-    def ask(self, preview: np.ndarray | None = None) -> None:
-        """Report again where the work is, which lets the caller cancel."""
-        self.progress(min(self.done, self.total), self.total, preview)
