@@ -30,7 +30,7 @@ def read_ahead(items: Iterable[Item], count: int = ITEMS_AHEAD) -> Iterator[Item
         submit = _keep_mode(executor)
         waiting = deque(submit(next, iterator, end) for _ in range(count))
         try:
-            while (item := _take(waiting.popleft())) is not end:
+            while (item := take_result(waiting.popleft())) is not end:
                 waiting.append(submit(next, iterator, end))
                 yield item
         finally:
@@ -56,9 +56,9 @@ def map_ahead(
             for item in items:
                 waiting.append(submit(function, item))
                 if len(waiting) > workers:
-                    yield _take(waiting.popleft(), ask)
+                    yield take_result(waiting.popleft(), ask)
             while waiting:
-                yield _take(waiting.popleft(), ask)
+                yield take_result(waiting.popleft(), ask)
         finally:
             stopped.set()
             _cancel(waiting)
@@ -87,7 +87,8 @@ def _keep_mode(executor: ThreadPoolExecutor, stopped: Event | None = None) -> Ca
     return lambda *given: executor.submit(copy_context().run, call, *given)
 
 
-def _take(future: Future, ask: Callable[[], None] = lambda: None):
+def take_result(future: Future, ask: Callable[[], None] = lambda: None):
+    """What a thread made, or the error it raised, as soon as it is there. `ask` is called while it is waited for."""
     try:
         while not wait([future], timeout=WAIT_SECONDS).done:
             ask()

@@ -16,6 +16,7 @@ from .compositing.composite import (
     ClipPart,
     composite,
     compute_coverage,
+    count_first,
     learn_tone,
     trace_ground_level,
 )
@@ -73,9 +74,13 @@ class Decoder(Protocol):
 class ProxyDecoder:
     """Draws the picture on the fitted body, without any network, and composes the layers."""
 
-    def __init__(self, ahead: BakeAhead | None = None):
-        """`ahead` bakes the characters that will be drawn already; without it they are baked when they are drawn."""
-        self._ahead = ahead
+    def __init__(self, ahead: BakeAhead | None = None, *, progress: Progress = silent):
+        """`ahead` bakes the characters that will be drawn already; without it they are baked when they are drawn.
+
+        `progress` hears of what comes before the first finished frame: the figure, and the frames that are drawn to
+        learn its colors.
+        """
+        self._ahead, self._progress = ahead, progress
         self._proxies: dict[Identity, Proxy] = {}  # of what was drawn, for other parts of a clip or other people
 
     def draw(
@@ -84,6 +89,7 @@ class ProxyDecoder:
         with watch.stage("character"):
             render = self._bake(identity, motion, scene)
         drawn = read_ahead(render(range(motion.frames)))
+        drawn = _report_first(drawn, count_first(color_match, motion.frames), self._progress)
         images, masks, shown = _unzip_pairs(watch.iterate("character", drawn))
         frames = composite(scene, images, masks, color_match=color_match)
         return zip(watch.iterate("composite", frames), shown, strict=False)
@@ -112,12 +118,17 @@ class ProxyDecoder:
     def _bake(self, identity: Identity, motion: Motion, scene: Scene) -> Callable[[range], Iterator[tuple]]:
         """A function that renders some frames of the character: images (H, W, 3) and coverage (H, W)."""
         if identity not in self._proxies:
-            found = Proxy.from_identity(identity) if self._ahead is None else self._ahead.take(identity)
-            self._proxies[identity] = found
+            if self._ahead is None:
+                self._proxies[identity] = Proxy.from_identity(identity, progress=self._progress)
+            else:
+                self._proxies[identity] = self._ahead.take(identity, self._ask)
         proxy = self._proxies[identity]
-        light = estimate_scene_light(scene, motion)
+        light = estimate_scene_light(scene, motion, self._ask)
         draw_frame = proxy.follow_motion(motion, size=(scene.width, scene.height), light=light)
         return lambda frames: map(draw_frame, frames)
+
+    def _ask(self) -> None:
+        self._progress(0, 1)
 
 
 def ignore_stages(stage: str) -> Progress:
@@ -150,7 +161,7 @@ def replace_character(
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identity = encode_identity(character, progress=progress_of("identity"))
-    with _bake_meanwhile(decoder, [identity]) as decoder:
+    with _bake_meanwhile(decoder, [identity], progress_of) as decoder:
         clip, fade = lift_fade(clip, scene)
         found, scene = prepare_replacement(
             clip,
@@ -168,14 +179,16 @@ def replace_character(
 
 
 @contextmanager
-def _bake_meanwhile(decoder: Decoder | None, identities: Sequence[Identity]) -> Iterator[Decoder]:
+def _bake_meanwhile(
+    decoder: Decoder | None, identities: Sequence[Identity], progress_of: Callable[[str], Progress]
+) -> Iterator[Decoder]:
     """`decoder`, else a proxy decoder whose characters are baked while the block runs, until it fails."""
     if decoder is not None:
         yield decoder
         return
     ahead = BakeAhead(identities)
     try:
-        yield ProxyDecoder(ahead)
+        yield ProxyDecoder(ahead, progress=progress_of("character"))
     except BaseException:
         ahead.stop()
         raise
@@ -263,7 +276,7 @@ def replace_people(
     watch = watch or Stopwatch()
     with watch.stage("identity"):
         identities = [encode_identity(character, progress=progress_of("identity")) for character in characters]
-    with _bake_meanwhile(decoder, identities) as decoder:
+    with _bake_meanwhile(decoder, identities, progress_of) as decoder:
         clip, fade = lift_fade(clip, scene)
         with watch.stage("pose"):
             asked = {"numbers": numbers, "count": len(characters) if len(characters) > 1 else 0, "networks": networks}
@@ -355,7 +368,7 @@ def animate_people(
         identities = [encode_identity(character, progress=progress_of("identity")) for character in characters]
     notes = tuple(note for identity in identities for note in identity.notes)
     drawn = draw_characters(
-        decoder or ProxyDecoder(), identities, motion, scene, color_match=color_match,
+        decoder or ProxyDecoder(progress=progress_of("character")), identities, motion, scene, color_match=color_match,
         progress_of=progress_of, watch=watch,
     )  # fmt: skip
     return Job(drawn, scene, motion, identities[0], notes)
@@ -368,13 +381,14 @@ def animate_character(
     *,
     decoder: Decoder | None = None,
     color_match: str = "none",
+    progress_of: Callable[[str], Progress] = ignore_stages,
     watch: Stopwatch | None = None,
 ) -> Job:
     """Let the character of a picture (H, W, 3 or 4) do a motion in a scene. Drawing runs while `drawn` is read."""
     watch = watch or Stopwatch()
     with watch.stage("identity"):
-        identity = encode_identity(character)
-    decoder = decoder or ProxyDecoder()
+        identity = encode_identity(character, progress=progress_of("identity"))
+    decoder = decoder or ProxyDecoder(progress=progress_of("character"))
     drawn = decoder.draw(identity, motion, scene, color_match=color_match, watch=watch)
     return Job(drawn, scene, motion, identity, identity.notes)
 
@@ -403,6 +417,14 @@ def find_everybody(
         return found
     remedies = [CROP.format("people"), *["give boxes or masks"] * ("boxes" in options)]
     raise InputError(f"{found.notes[0]} {', or '.join(remedies)}.")
+
+
+def _report_first(items: Iterator, count: int, progress: Progress) -> Iterator:
+    """The items; the first `count` are reported as they come."""
+    for done, item in enumerate(items, 1):
+        if done <= count:
+            progress(done, count)
+        yield item
 
 
 def _unzip_pairs(pairs: Iterator[tuple]) -> tuple[Iterator, Iterator, Iterator]:

@@ -102,6 +102,22 @@ class TestAnimate:
         assert (frames[:, 0, 0] == (10, 200, 30)).all()
         assert np.abs(masks[0].astype(int) - masks[3]).max() > 127
 
+    @pytest.mark.parametrize(("color_match", "first"), [("none", [1]), ("mean", [1, 2, 3, 4])])
+    def test_what_is_drawn_before_the_first_finished_frame_is_reported(self, example, square, color_match, first):
+        motion, heard = example.motion()[:4], []
+        scene = scene_from_picture(None, color=(0, 0, 0), width=60, height=80, fps=24)
+        motion = Motion(motion.people, motion.fps, motion.camera.reframe(60, 80))
+        job = animate_character(
+            square,
+            motion,
+            scene,
+            color_match=color_match,
+            progress_of=lambda stage: lambda *at: heard.append((stage, *at)),
+        )
+        next(job.drawn)
+        told = [done for stage, done, total in heard if stage == "character" and done]
+        assert told == first and ("character", 0, 1) in heard
+
     def test_frames_do_not_wait_in_memory(self, example, square):
         motion = example.motion()[:36]
         width, height = motion.camera.size
@@ -135,6 +151,16 @@ class TestBakeAhead:
         monkeypatch.setattr(Proxy, "from_identity", lambda identity, progress: bake(identity, "sideways"))
         with pytest.raises(InputError, match="sideways"):
             BakeAhead([identity]).take(identity)
+
+    def test_who_waits_for_a_figure_is_asked_whether_to_go_on(self, identity, monkeypatch):
+        go_on, bake = threading.Event(), Proxy.from_identity
+
+        def bake_when_asked(identity, progress):
+            assert go_on.wait(20)
+            return bake(identity)
+
+        monkeypatch.setattr(Proxy, "from_identity", bake_when_asked)
+        assert BakeAhead([identity]).take(identity, go_on.set) is not None
 
     def test_a_job_that_fails_does_not_go_on_baking(self, square, monkeypatch):
         steps, bake = [], Proxy.from_identity

@@ -102,6 +102,11 @@ def trace_ground_level(masks_of: Callable[[range], Iterable[np.ndarray]], stop: 
         count *= 2
 
 
+def count_first(color_match: str, frames: int) -> int:
+    """How many of a clip's frames are drawn before the first one is finished."""
+    return 1 if color_match == "none" else min(frames, TONE_LOOKAHEAD)
+
+
 def learn_tone(scene: Scene, drawn: Iterator[tuple[np.ndarray, np.ndarray]], color_match: str) -> Tone:
     """The color transform of a clip, from the images and masks that it begins with."""
     return _learn_tone(scene, drawn, color_match)[0]

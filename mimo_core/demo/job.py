@@ -72,7 +72,7 @@ def run_page_job(
     if request.motion_kind == CLIP:
         job, fps, sound, notes = _replace(request, character, uploads, limits, decoder, progress_of)
     else:
-        job, fps, sound, notes = _animate(request, character, uploads, limits, decoder)
+        job, fps, sound, notes = _animate(request, character, uploads, limits, decoder, progress_of)
     video = folder / "mimo.mp4"
     frames = (frame for frame, _ in job.drawn)
     write_video(video, frames, fps=fps, sound=sound, total=job.motion.frames, progress=progress_of("draw"))
@@ -105,7 +105,7 @@ def _replace(request: PageRequest, character, uploads: Path, limits: Limits, dec
     return job, clip.fps, clip.sound, notes
 
 
-def _animate(request: PageRequest, character, uploads: Path, limits: Limits, decoder):
+def _animate(request: PageRequest, character, uploads: Path, limits: Limits, decoder, progress_of):
     if request.motion_kind == SHIPPED:
         motion = builtin_motion(request.shipped)
     else:
@@ -115,7 +115,7 @@ def _animate(request: PageRequest, character, uploads: Path, limits: Limits, dec
         motion = load_motion(path)
     motion, notes = _limit_motion(motion, limits)
     scene = _make_scene(request, uploads, *motion.camera.size, motion.fps)
-    job = animate_character(character, motion, scene, decoder=decoder)
+    job = animate_character(character, motion, scene, decoder=decoder, progress_of=progress_of)
     return job, Fraction(motion.fps).limit_denominator(1001), None, notes
 
 

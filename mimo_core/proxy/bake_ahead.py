@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 
+from ..ahead import take_result
 from ..identity.identity import Identity
 from .proxy import Proxy
 from .surface import forget_surfaces
-
-
-WAIT_SECONDS = 0.2  # after which who waits hears of Ctrl-C, on Windows too
 
 
 class Stopped(Exception):
@@ -36,11 +34,9 @@ class BakeAhead:
         executor.submit(forget_surfaces)  # the scene, which takes most memory, is yet to come
         executor.shutdown(wait=False)
 
-    def take(self, identity: Identity) -> Proxy:
-        """The proxy of one of the characters, when it is done. Raises what baking it raised."""
-        while not wait([self._proxies[identity]], timeout=WAIT_SECONDS).done:
-            pass
-        return self._proxies[identity].result()
+    def take(self, identity: Identity, ask: Callable[[], None] = lambda: None) -> Proxy:
+        """The proxy of one of the characters, when it is done. Raises what baking it raised, or `ask` meanwhile."""
+        return take_result(self._proxies[identity], ask)
 
     def stop(self) -> None:
         """Bake no more: the job ended early."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,16 +56,23 @@ class SurfaceLight:
         return (1 + normals @ self.slope).clamp_min(DARKEST_SHADE) / full
 
 
-def estimate_scene_light(scene: Scene, motion: Motion) -> SurfaceLight | None:
-    """The light on the person whom a scene's source shows doing `motion`; None where nobody can be seen."""
+def estimate_scene_light(scene: Scene, motion: Motion, ask: Callable[[], None] = lambda: None) -> SurfaceLight | None:
+    """The light on the person whom a scene's source shows doing `motion`; None where nobody can be seen.
+
+    `ask` is called before each frame that is looked at; it may raise to cancel.
+    """
     if scene.is_still or scene.frames != motion.frames:
         return None
     shown = motion.person.visible.nonzero()[:, 0]
     if not len(shown):
         return None
     frames = shown[torch.linspace(0, len(shown) - 1, min(SAMPLED_FRAMES, len(shown))).long()].unique().tolist()
-    views = ((scene.source[at], np.where(scene.occluder[at] < 10, scene.person[at], 0)) for at in frames)
-    return estimate_light(motion, frames, views)
+
+    def view(at: int) -> tuple[NDArray, NDArray]:
+        ask()
+        return scene.source[at], np.where(scene.occluder[at] < 10, scene.person[at], 0)
+
+    return estimate_light(motion, frames, map(view, frames))
 
 
 def estimate_light(motion: Motion, frames: list[int], views: Iterable[tuple[NDArray, NDArray]]) -> SurfaceLight | None:

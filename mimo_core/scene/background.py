@@ -68,15 +68,19 @@ class Background:
         shows are not continued into what was not seen. `ask()` may cancel.
         """
         seen, picture = samples.count > 0, samples.median()
+        ask()
         if light is not None:
             picture = light.apply(picture, seen)
         # Only what is both needed and unseen is painted; the rest of the unseen canvas is never looked at.
         unseen = wanted & ~seen
         is_diffuse = bool(seen.any() and unseen.sum() > DIFFUSE_SHARE * wanted.sum())
         if unseen.any() and seen.any():
+            ask()
             picture = np.where(unseen[..., None], extend_softly(picture, seen), picture)
+            ask()
             scenery = seen & ~find_bystanders(picture, seen)
             known = scenery if scenery.any() else seen
+            ask()
             if is_diffuse:
                 picture = np.where(unseen[..., None], extend_softly(picture, known), picture)
             else:

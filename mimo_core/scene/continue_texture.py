@@ -41,6 +41,7 @@ def continue_texture(picture: np.ndarray, unseen: np.ndarray, known: np.ndarray,
     if not unseen.any() or not known.any():
         return picture
     result = np.where(unseen[..., None], extend_softly(picture, known), picture)
+    ask()
     depth = cv2.distanceTransform(unseen.astype(np.uint8), cv2.DIST_L2, 3)
     count, parts, boxes, _ = cv2.connectedComponentsWithStats(unseen.astype(np.uint8))
     deep = np.bincount(parts[depth >= THIN_HOLE], minlength=count) > 0
@@ -156,7 +157,9 @@ def _join_pieces(picture: np.ndarray, labels: OffsetLabels, ask) -> np.ndarray:
         steps.append(total / np.maximum(seen, 1)[..., None])
     joined = blend_gradients(copied, hole, known, *steps, reach=BLEND_REACH * size, ask=ask).astype(np.float32)
     ask()
-    return _calm_depth(_soften_rim(joined, hole, known), hole, known)
+    softened = _soften_rim(joined, hole, known)
+    ask()
+    return _calm_depth(softened, hole, known)
 
 
 def _soften_rim(picture: np.ndarray, hole: np.ndarray, known: np.ndarray) -> np.ndarray:
