@@ -25,7 +25,7 @@ from mimo_core.geometry.rotations import axis_angle_from_matrix, matrix_from_axi
 from mimo_core.motion.intervals import find_intervals
 from mimo_core.motion.motion import Motion
 from mimo_core.pose.contacts import find_contacts
-from mimo_core.pose.fit import WINDOW_FRAMES, average_joint_confidence, fit_closed_form, fit_motion
+from mimo_core.pose.fit import WINDOW_FRAMES, average_joint_confidence, catch_limbs, fit_closed_form, fit_motion
 from mimo_core.pose.inverse_kinematics import rotations_from_landmarks
 from mimo_core.pose.landmarks import Landmarks, find_bridges
 from mimo_core.pose.rig import BodyState, load_rig
@@ -211,6 +211,17 @@ class TestFit:
         noisy = add_noise(project_true_landmarks(truth), torch.Generator().manual_seed(1))
         doubted = changed(noisy, confidence=0.5 * noisy.confidence)
         assert error_of(fit_motion(doubted, CAMERA, fps=FPS), truth).position < 60
+
+    def test_a_leg_that_the_body_let_go_of_is_caught_again_and_other_frames_stay(self):
+        truth, lost = lifting_a_leg(), 5
+        seen, state = project_true_landmarks(truth), BodyState.from_person(truth.person)
+        state.rotations[lost, JOINT["left_hip"]] = state.rotations[lost, JOINT["right_hip"]]
+        before = state.rotations.clone()
+        catch_limbs(load_rig(), state, seen, CAMERA, FPS, tick=lambda: None)
+        pixels = CAMERA.project(load_rig().place(state).points.float())
+        assert (pixels[lost] - seen.pixels[lost])[[25, 27]].norm(dim=-1).max() < 12
+        others = torch.arange(len(before)) != lost
+        assert torch.equal(state.rotations[others], before[others])
 
     def test_landmarks_project_onto_what_was_seen(self):
         truth = project_true_landmarks(swinging())

@@ -23,7 +23,7 @@ from ..media.clip import Masks
 from ..motion.intervals import find_intervals
 from ..motion.motion import Motion
 from ..progress import Progress, silent
-from .blazepose import EARS, INDICES, NOSE, PINKIES, TOES
+from .blazepose import ANKLES, EARS, ELBOWS, INDICES, KNEES, NOSE, PINKIES, TOES, WRISTS
 from .contacts import find_contacts, lock_feet
 from .inverse_kinematics import rotations_from_landmarks
 from .landmarks import Landmarks, find_bridges
@@ -40,6 +40,13 @@ HELD_BEFORE_WINDOW = 2  # frames before a window that its accelerations lean on
 FRAMES_AT_ONCE = 256  # placed or converted at once: in between they take up to 80 kB each
 SHAPE_FRAMES = 120  # frames of a long clip that tell the shape
 STEPS, PLANT_STEPS = 8, 4  # Gauss-Newton steps before and after feet are locked
+# Meters at the person's depth from a sure landmark of a limb to the body that has let go of it: habits turn a leg round
+# that the closed form reads the wrong way round, and far from its landmarks on that way it no longer feels them. So a
+# skater's standing leg ended beside the lifted one (2026-11-28).
+LET_GO = 0.3
+WIDE_STEPS = 4  # of a limb that is caught again, in which landmarks that are far off pull too
+SURE_LIMB = 0.5  # confidence
+LIMB_POINTS = [*ELBOWS, *WRISTS, *KNEES, *ANKLES]
 OUTLINE_ROUNDS, OUTLINE_STEPS = 2, 3  # 18 tuning shots of 256 px: joints 2.62 -> 2.26 px (2026-11-26)
 PORTRAIT_ROUNDS, PORTRAIT_STEPS = 4, 3  # 12 pictures: surface 3.6 -> 3.0 px from the truth (2026-11-23)
 CONFIDENCE_POWER = 3  # power of the confidence that a landmark counts with; bench pose, seeds 300-329 (2026-11-23)
@@ -84,6 +91,7 @@ def fit_motion(
     options = {"fps": fps, "smoothing": max(smoothing, 1e-3), "shape": "fixed" if is_long else "free"}
     problem = (landmarks, camera, windows)
     state = _solve_windows(rig, state, *problem, progress=progress, total=total, steps=STEPS, **options)
+    catch_limbs(rig, state, landmarks, camera, fps, tick=lambda: progress(len(windows), total))
     points = _convert_in_parts(lambda part: rig.place(state[part]).points, len(state))
     contacts = find_contacts(points, found, fps)
     locks = lock_feet(points, contacts)
@@ -202,6 +210,39 @@ def _estimate_shape(
     seen = _weigh_landmarks(landmarks[sample])
     shaped = refine_pose(rig, state[sample], seen, camera, fps=fps, smoothing=0.0, steps=STEPS, tick=tick)
     return BodyState(state.rotations, state.transl, shaped.betas)
+
+
+def catch_limbs(
+    rig: Rig, state: BodyState, landmarks: Landmarks, camera: Camera, fps: float, *, tick: Callable[[], None]
+) -> None:
+    """Solve frames in which the body has let go of a limb again, each by itself; `state` is changed in place where its
+    limbs come nearer to what is seen."""
+    away = _measure_limbs_away(rig, state, landmarks, camera)
+    frames = (away > LET_GO).nonzero()[:, 0]
+    for part in frames.split(FRAMES_AT_ONCE):
+        seen = _weigh_landmarks(landmarks[part])
+        caught = replace(solve_initial_pose(rig, seen, camera), betas=state.betas)
+        caught = refine_pose(
+            rig, caught, seen, camera,
+            fps=fps, smoothing=0.0, shape="fixed", steps=STEPS, wide_steps=WIDE_STEPS, tick=tick,
+        )  # fmt: skip
+        is_nearer = _measure_limbs_away(rig, caught, landmarks[part], camera) < away[part]
+        state.rotations[part[is_nearer]] = caught.rotations[is_nearer]
+        state.transl[part[is_nearer]] = caught.transl[is_nearer]
+
+
+def _measure_limbs_away(rig: Rig, state: BodyState, landmarks: Landmarks, camera: Camera) -> Tensor:
+    """How far the limb is, of which the body is furthest from what is surely seen, (F,) in meters at its depth."""
+
+    def measure(part: slice) -> Tensor:
+        points = rig.place(state[part]).points[:, LIMB_POINTS]
+        depth = -points[..., 2:].clamp_max(-0.1)
+        ray = rays_from_pixels(landmarks.pixels[part][:, LIMB_POINTS].double(), camera)
+        away = ((points[..., :2] / depth - ray) * depth).norm(dim=-1)
+        is_sure = (landmarks.confidence[part][:, LIMB_POINTS] > SURE_LIMB) & landmarks.found[part, None]
+        return torch.where(is_sure, away, 0.0).amax(1)
+
+    return _convert_in_parts(measure, len(state))
 
 
 def _solve_windows(

@@ -36,6 +36,7 @@ UNKNOWNS = 3 + 3 * len(FREE_JOINTS)  # a frame's translation and turns
 # landmarks, 28 from noisy ones, 80 from BlazePose on frames. Varied on 18 shots on 2026-11-26: none better by 3 %.
 PIXEL_SIGMA = 0.016  # meters at the person's depth
 PIXEL_OUTLIER = 0.08  # meters: a landmark this far off counts half as much (Geman-McClure)
+WIDE_OUTLIER = 0.3  # the same while limbs are caught again that the body has let go of
 WORLD_SIGMA = (0.08, 0.08, 0.15)  # meters, along the camera's axes; depth is guessed
 POSING_SIGMA = (0.08, 0.08, 0.25)  # of somebody who poses: their landmarks lean by 13 degrees (12 pictures)
 STRAIGHT_JOINTS, POSING_SPREAD = (
@@ -94,6 +95,7 @@ def refine_pose(
     shape: Shape = "free",
     subject: Subject = "moving",
     steps: int = 8,
+    wide_steps: int = 0,
     tick: Callable[[], None] = lambda: None,
 ) -> BodyState:
     """Bring the landmarks of `state` onto those `seen` by a camera in the origin.
@@ -101,13 +103,15 @@ def refine_pose(
     `smoothing` scales the weight of accelerations. The first `held` frames stay as they are, for windows of a longer
     clip. Frames that were not seen follow their neighbors. A `shape` that is "fixed" keeps the betas of `state`. A
     `subject` that is "posing" for a picture stands upright unless it shows otherwise: the depths of landmarks, which
-    lean, hardly count. `tick` is called before each step, so that a caller can stop the work by raising.
+    lean, hardly count. In the first `wide_steps` of the `steps` landmarks that are far off pull too. `tick` is called
+    before each step, so that a caller can stop the work by raising.
     """
     acceleration = smoothing * _acceleration_weights(fps)
-    for _ in range(steps):
+    for step in range(steps):
         tick()
         placed = rig.place(state)
-        normal = _build_landmark_terms(rig, placed, state, seen, camera, locks, subject)
+        outlier = WIDE_OUTLIER if step < wide_steps else PIXEL_OUTLIER
+        normal = _build_landmark_terms(rig, placed, state, seen, camera, locks, subject, outlier)
         normal = _add_upright(normal, state) if subject == "posing" else _add_stature(normal, state, seen)
         if outline is not None:
             normal = _add_outline(normal, outline, state)
@@ -115,10 +119,10 @@ def refine_pose(
         frame_right = normal.frame_right - _acceleration_gradient(state, acceleration)
         if held:
             normal.frames[:held] += 1e12 * torch.eye(UNKNOWNS, dtype=torch.float64)
-        step, betas = _solve(normal, frame_right, acceleration, shape)
-        turns = step[:, 3:].unflatten(1, (-1, 3))
+        change, betas = _solve(normal, frame_right, acceleration, shape)
+        turns = change[:, 3:].unflatten(1, (-1, 3))
         turns = turns * (LARGEST_TURN / turns.norm(dim=-1, keepdim=True).clamp_min(LARGEST_TURN))
-        state = state.step(FREE_JOINTS, turns, step[:, :3], betas)
+        state = state.step(FREE_JOINTS, turns, change[:, :3], betas)
     return state
 
 
@@ -130,6 +134,7 @@ def _build_landmark_terms(
     camera: Camera,
     locks: FootLocks | None,
     subject: Subject,
+    outlier: float,
 ) -> NormalEquations:
     frames, count = placed.points.shape[:2]
     derivatives = torch.cat(
@@ -141,7 +146,7 @@ def _build_landmark_terms(
         -1,
     )  # (F, 33, 3, UNKNOWNS + 10)
     rows, residuals = zip(
-        _reprojection_rows(placed.points, derivatives, seen, camera),
+        _reprojection_rows(placed.points, derivatives, seen, camera, outlier),
         _world_rows(placed.points, derivatives, seen, POSING_SIGMA if subject == "posing" else WORLD_SIGMA),
         *([] if locks is None else [_lock_rows(placed.points, derivatives, locks)]),
         strict=True,
@@ -160,14 +165,16 @@ def _build_landmark_terms(
     )
 
 
-def _reprojection_rows(points: Tensor, derivatives: Tensor, seen: Landmarks, camera: Camera) -> tuple[Tensor, Tensor]:
+def _reprojection_rows(
+    points: Tensor, derivatives: Tensor, seen: Landmarks, camera: Camera, outlier: float
+) -> tuple[Tensor, Tensor]:
     """Rows (F, 33, 2, N) and residuals (F, 33, 2), in meters at the person's depth over their sigma."""
     depth = -points[..., 2:].clamp_max(-0.1)
     scale = depth.mean(1, keepdim=True)
     ray = points[..., :2] / depth
     residuals = (ray - rays_from_pixels(seen.pixels, camera)) * scale
     rows = (derivatives[..., :2, :] + ray[..., None] * derivatives[..., 2:, :]) * (scale / depth)[..., None]
-    weight = seen.confidence[..., None].sqrt() * _geman_mcclure_weight(residuals, PIXEL_OUTLIER) / PIXEL_SIGMA
+    weight = seen.confidence[..., None].sqrt() * _geman_mcclure_weight(residuals, outlier) / PIXEL_SIGMA
     return rows * weight[..., None], residuals * weight
 
 
