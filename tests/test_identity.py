@@ -183,6 +183,14 @@ class TestMatte:
         assert matte[130, 115] > 250 and matte[195, 200] > 250
         assert matte[20, 20] == 0
 
+    def test_a_pale_face_before_paper_is_no_hole(self):
+        drawing = np.full((300, 240, 3), 255, np.uint8)
+        cv2.ellipse(drawing, (120, 150), (70, 110), 0, 0, 360, (230, 120, 150), -1)
+        cv2.ellipse(drawing, (120, 90), (40, 30), 0, 0, 360, (255, 249, 247), -1)
+        cv2.ellipse(drawing, (120, 190), (40, 30), 0, 0, 360, (255, 255, 255), -1)
+        matte = cut_object(drawing)
+        assert matte[90, 120] > 250 and matte[190, 120] == 0
+
     def test_a_ring_keeps_its_hole(self):
         ring = np.full((160, 160, 3), 230, np.uint8)
         cv2.circle(ring, (80, 80), 50, (160, 60, 40), 30)

@@ -167,24 +167,36 @@ def _find_character(colors: NDArray, given: NDArray | None, *, is_alpha: bool, a
     def estimate(picture: NDArray, mask: NDArray | None) -> Estimate:
         return estimate_picture(picture, person_mask=mask, focal=focal, progress=count_none)
 
-    seen = estimate(shown, given)
     if given is not None:
+        seen = estimate(shown, given)
         return Character(given, seen, notes=_note_unseen(seen.motion)) if seen.is_found else Character(given)
-    matte = _cut_person(colors, seen, ask) if seen.is_found else np.zeros(colors.shape[:2], np.uint8)
-    person = Character(matte, seen, notes=_note_unseen(seen.motion)) if matte.any() else None
-    ask()
-    if person is not None and find_people(colors):
-        cut_out = functools.partial(estimate, composite_on_white(colors, matte), matte)
+
+    @functools.cache  # it takes seconds, and is not always asked for
+    def look() -> Character | None:
+        return _see_person(colors, estimate(colors, None), ask)
+
+    if find_people(colors) and (person := look()) is not None:
+        cut_out = functools.partial(estimate, composite_on_white(colors, person.matte), person.matte)
         return settle_person(person, cut_out)
+    ask()
     cut = cut_object(colors)
-    if cut is not None and (person is None or is_part(person.matte, cut)):
-        return Character(cut)
     ask()
     framed = find_framed_figure(colors)
-    if framed is not None:
+    ask()
+    if framed is not None and (cut is None or not is_part(framed.mask, cut)):
         return _describe_framed(colors, framed, estimate(colors, framed.mask), ask)
+    person = look()
+    if cut is not None and (person is None or is_part(person.matte, cut)):
+        return Character(cut)
     whole = Character(np.full(colors.shape[:2], 255, np.uint8), notes=(STIFF_NOTE, WHOLE_NOTE))
     return whole if person is None else person
+
+
+def _see_person(colors: NDArray, seen: Estimate, ask: Callable[[], None]) -> Character | None:
+    """The person who was seen on a picture (H, W, 3) uint8, if anybody was."""
+    ask()
+    matte = _cut_person(colors, seen, ask) if seen.is_found else np.zeros(colors.shape[:2], np.uint8)
+    return Character(matte, seen, notes=_note_unseen(seen.motion)) if matte.any() else None
 
 
 def settle_person(person: Character, estimate_cut_out: Callable[[], Estimate]) -> Character:

@@ -8,42 +8,33 @@ and a guided filter (He et al. 2010) makes them soft.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.box import Box, mask_height
 from ..pose.landmarks import Landmarks
+from .backdrop import measure_backdrop
 from .evidence import settle_figure
 from .leaks import CLEAR_LEVEL, POCKET_RIM, find_leaks, find_pockets
-from .push_pull import push_pull
 
 
 GRABCUT_SIDE = 720  # pixels of the longer side: GrabCut's time grows with the area, its outline is refined afterwards
 LINE_WIDTH = 0.03  # of the figure's height: half the width of a drawing's thickest line; a felt pen's is 0.015
 LEAST_ENCLOSED = 0.75  # of the ink's area: a boy in felt pen has 1.26, a cat of thick lines 0.92
 LINE_GAP = 0.008  # of the picture's longer side: gaps in a drawing's lines that are closed
+# Of the ground's noise, by which a hole in a figure differs on the median: pale faces, arms and cloth by 2.2 and
+# more, ground seen between limbs and hair by up to 1.8 (25 holes of eight pictures, 2026-11-28).
+PALE = 2.0
 FRAME = 0.01  # of the picture's shorter side: how wide a line around it may be
 CROWN_BAND = 0.12  # of the figure's height around the head where its edge is looked for, elsewhere 0.03
 HEAD_PART, HEAD_WIDTH = 0.15, 0.45  # of the figure's height: where the head is, and how wide it is at most
-FLAT = 1.0  # levels of 8-bit CIELAB: nine tenths of a ground of one color differ by less from its mean nearby
-OTHER_HUE = 16  # levels of 8-bit CIELAB's two hues: what is farther from those of the border is no plain ground
-PLAIN_SHARE = 0.85  # share of the background that must follow a smooth color for it to count as plain
 # The same around a person whom the network has found: a street at 0.91 gave its pole and pavement to the figure, a
 # misty meadow at 0.96 took a hem; plain walls are at 0.98 and above (2026-11-28).
 PLAIN_AROUND_PERSON = 0.97
 # Of the person's area, beyond a rim of ADDED_REACH heights: more than this is no garment that the network's mask missed
 # but sand, sea and a mat on a beach (1.09; 0.07 at most on 16 pictures with plain grounds, 2026-11-28).
 MOST_ADDED, ADDED_REACH = 0.5, 0.02
-
-
-@dataclass(frozen=True, eq=False)
-class Backdrop:
-    """A smooth background, continued behind the character."""
-
-    colors: NDArray  # (H, W, 3) float32, RGB
-    distance: NDArray  # (H, W) float32, how far the picture is from it, in units of its noise
 
 
 def refine_matte(
@@ -61,7 +52,7 @@ def refine_matte(
     may raise to cancel.
     """
     core = _find_core(mask)
-    inside = _cut_from_backdrop(picture, mask, core)
+    inside = _cut_from_backdrop(picture, mask, core, ask)
     ask()
     if inside is None and landmarks is not None and look_again is not None:
         first, mask = mask, look_again()
@@ -75,7 +66,7 @@ def refine_matte(
     return _soften_edge(picture, inside)
 
 
-def _cut_from_backdrop(picture: NDArray, mask: NDArray, core: NDArray) -> NDArray | None:
+def _cut_from_backdrop(picture: NDArray, mask: NDArray, core: NDArray, ask: Callable[[], None]) -> NDArray | None:
     """The person (H, W) bool before a plain background; None before another one.
 
     One that adds much to the network's mask, or something that reaches a side of the picture which the person does not
@@ -83,10 +74,11 @@ def _cut_from_backdrop(picture: NDArray, mask: NDArray, core: NDArray) -> NDArra
     """
     import cv2
 
-    backdrop = _find_plain_backdrop(picture, mask > 127)
-    if backdrop is None:
+    distance = _measure_plain_backdrop(picture, mask > 127)
+    if distance is None:
         return None
-    inside = _keep_connected(_run_grabcut(picture, _seed_around_person(backdrop, mask, core)), core)
+    ask()
+    inside = _keep_connected(_run_grabcut(picture, _seed_around_person(distance, mask, core)), core)
     reach = max(1, round(ADDED_REACH * (mask_height(mask > 127) or len(mask))))
     near = cv2.dilate((mask > 127).astype(np.uint8), np.ones((2 * reach + 1,) * 2)) > 0
     added = inside & ~near
@@ -95,19 +87,19 @@ def _cut_from_backdrop(picture: NDArray, mask: NDArray, core: NDArray) -> NDArra
     return None if is_more or any(is_added and not is_near for is_added, is_near in sides) else inside
 
 
-def _find_plain_backdrop(picture: NDArray, covered: NDArray) -> Backdrop | None:
-    """The backdrop around a person, if the background is plain, with or without the picture's frame."""
-    found = _find_backdrop_at_sizes(picture, covered)
+def _measure_plain_backdrop(picture: NDArray, covered: NDArray) -> NDArray | None:
+    """`measure_backdrop` around a person, with or without the picture's frame."""
+    found = _measure_at_sizes(picture, covered)
     if found is not None:
         return found
     # A line around the picture, as scans and screenshots have it, is neither plain nor joined to the rest.
     rim = max(2, round(FRAME * min(covered.shape)))
     inner = picture[rim:-rim, rim:-rim]
-    return _find_backdrop_at_sizes(np.pad(inner, ((rim, rim), (rim, rim), (0, 0)), "edge"), covered)
+    return _measure_at_sizes(np.pad(inner, ((rim, rim), (rim, rim), (0, 0)), "edge"), covered)
 
 
-def _find_backdrop_at_sizes(picture: NDArray, covered: NDArray) -> Backdrop | None:
-    """The backdrop around a person, if the background is plain at GRABCUT_SIDE too.
+def _measure_at_sizes(picture: NDArray, covered: NDArray) -> NDArray | None:
+    """`measure_backdrop` around a person, if the background is plain at GRABCUT_SIDE too.
 
     In a large picture the steps from pixel to pixel are small, so a door or a shadow's edge is smooth there.
     """
@@ -118,22 +110,22 @@ def _find_backdrop_at_sizes(picture: NDArray, covered: NDArray) -> Backdrop | No
         size = (max(1, round(covered.shape[1] * scale)), max(1, round(covered.shape[0] * scale)))
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         small_cover = cv2.resize(covered.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        if find_backdrop(small, small_cover, plain_share=PLAIN_AROUND_PERSON) is None:
+        if measure_backdrop(small, small_cover, plain_share=PLAIN_AROUND_PERSON) is None:
             return None
-    return find_backdrop(picture, covered, plain_share=PLAIN_AROUND_PERSON)
+    return measure_backdrop(picture, covered, plain_share=PLAIN_AROUND_PERSON)
 
 
 def cut_object(picture: NDArray) -> NDArray | None:
     """The matte of whatever stands before a plain background, or None where the background is not plain."""
     import cv2
 
-    backdrop = find_backdrop(picture, np.zeros(picture.shape[:2], bool))
-    if backdrop is None:
+    distance = measure_backdrop(picture, np.zeros(picture.shape[:2], bool))
+    if distance is None:
         return None
-    core = cv2.erode((backdrop.distance > 8).astype(np.uint8), np.ones((3, 3))) > 0
+    core = cv2.erode((distance > 8).astype(np.uint8), np.ones((3, 3))) > 0
     if not 0.002 < core.mean() < 0.98:
         return None
-    settled = _run_grabcut(picture, _seed_by_color(backdrop, core))
+    settled = _fill_pale_holes(picture, _run_grabcut(picture, _seed_by_color(distance, core)))
     return _soften_edge(picture, _fill_drawing(settled) if _is_line_drawing(settled) else settled)
 
 
@@ -149,6 +141,35 @@ def _is_line_drawing(inside: NDArray) -> bool:
     return bool(np.quantile(depth, 0.8) < LINE_WIDTH * mask_height(inside) and enclosed > LEAST_ENCLOSED * inside.sum())
 
 
+def _fill_pale_holes(picture: NDArray, inside: NDArray) -> NDArray:
+    """What is selected (H, W) bool, with what it encloses that is nearly but not quite of the ground's color.
+
+    A face before white paper is pale; where an arm is bent the paper itself shows. In a large picture the background
+    would be continued over a face's soft outline, so it is looked at in a small one.
+    """
+    import cv2
+
+    scale = min(1.0, GRABCUT_SIDE / max(inside.shape))
+    size = tuple(max(1, round(side * scale)) for side in inside.shape[::-1])
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    distance = measure_backdrop(small, np.zeros(small.shape[:2], bool))
+    if distance is None:
+        return inside
+    distance = cv2.resize(distance, inside.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    labels, stats = cv2.connectedComponentsWithStats((~inside).astype(np.uint8), connectivity=4)[1:3]
+    outside = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    within = cv2.erode((~inside).astype(np.uint8), np.ones((3, 3)), borderValue=1) > 0  # the rim is mixed
+    filled = inside.copy()
+    for number in set(range(1, len(stats))) - set(outside.tolist()):
+        x, y, width, height = stats[number, :4]
+        box = np.s_[y : y + height, x : x + width]
+        hole = labels[box] == number
+        shown = distance[box][hole & within[box]]
+        if len(shown) and np.median(shown) > PALE:
+            filled[box] |= hole
+    return filled
+
+
 def _fill_drawing(inside: NDArray) -> NDArray:
     """Lines (H, W) bool and all that they enclose, also where they have small gaps."""
     import cv2
@@ -162,69 +183,6 @@ def _fill_drawing(inside: NDArray) -> NDArray:
     return filled | inside
 
 
-def find_backdrop(picture: NDArray, covered: NDArray, *, plain_share: float = PLAIN_SHARE) -> Backdrop | None:
-    """The smooth background around what is `covered` (H, W) bool, or None where it is not plain.
-
-    Everything that can be reached from the picture's border without crossing an edge or the cover is background; its
-    colors, blurred and continued, are the backdrop. Shadows and vignettes are smooth enough to belong to it.
-    `plain_share` of what the border shows must follow it, or PLAIN_SHARE where it is one color, as around a cut-out.
-    """
-    import cv2
-
-    height, width = covered.shape
-    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
-    reached = _flood_from_border(cv2.GaussianBlur(lab, (0, 0), max(height, width) / 900), covered)
-    reached &= _has_border_hue(lab, reached)
-    free = ~covered
-    if reached.sum() < 0.05 * covered.size or reached[free].mean() < 0.25:
-        return None
-    smooth = push_pull(lab, reached, blur=3)
-    difference = np.linalg.norm(lab.astype(np.float32) - smooth, axis=2)
-    noise = max(1.5, float(np.median(difference[reached])) * 1.5)
-    distance = difference / noise
-    border = _border_mask(covered.shape, max(2, min(height, width) // 60)) & free
-    is_flat = np.quantile(difference[reached], 0.9) < FLAT
-    if (distance[border] < 4).mean() < (min(plain_share, PLAIN_SHARE) if is_flat else plain_share):
-        return None
-    colors = push_pull(picture, reached, blur=3)
-    return Backdrop(colors, distance)
-
-
-def _flood_from_border(lab: NDArray, covered: NDArray) -> NDArray:
-    """Pixels joined to the border by small steps of color, (H, W) bool, a few pixels away from any edge."""
-    import cv2
-
-    height, width = covered.shape
-    barrier = np.zeros((height + 2, width + 2), np.uint8)
-    barrier[1:-1, 1:-1] = covered
-    steps = range(0, height, max(1, height // 24)), range(0, width, max(1, width // 24))
-    seeds = [(x, y) for y in steps[0] for x in (0, width - 1)] + [(x, y) for x in steps[1] for y in (0, height - 1)]
-    for x, y in seeds:
-        if not barrier[y + 1, x + 1]:
-            cv2.floodFill(lab, barrier, (x, y), 0, (2,) * 3, (2,) * 3, cv2.FLOODFILL_MASK_ONLY | (2 << 8) | 4)
-    reached = (barrier[1:-1, 1:-1] == 2).astype(np.uint8)
-    return cv2.erode(reached, np.ones((3, 3)), borderValue=1) > 0
-
-
-def _has_border_hue(lab: NDArray, reached: NDArray) -> NDArray:
-    """Where a picture (H, W, 3) uint8 CIELAB is hardly more colorful than what is `reached` of its border, (H, W) bool.
-
-    Light changes how bright a ground is; what has another hue was reached over the soft edge of a thing.
-    """
-    hue = lab[..., 1:].astype(np.int16)
-    at_border = hue[reached & _border_mask(reached.shape, 2)]
-    if not len(at_border):
-        return reached
-    low, high = np.percentile(at_border, (1, 99), axis=0)
-    return ((hue >= low - OTHER_HUE) & (hue <= high + OTHER_HUE)).all(2)
-
-
-def _border_mask(shape: tuple[int, int], width: int) -> NDArray:
-    border = np.ones(shape, bool)
-    border[width:-width, width:-width] = False
-    return border
-
-
 def _find_core(mask: NDArray) -> NDArray:
     """Pixels that surely belong to the person: well inside the network's mask, (H, W) bool."""
     import cv2
@@ -234,17 +192,17 @@ def _find_core(mask: NDArray) -> NDArray:
     return radius > 0.01 * (mask_height(mask > 127) or len(mask))
 
 
-def _seed_by_color(backdrop: Backdrop, core: NDArray) -> NDArray:
+def _seed_by_color(distance: NDArray, core: NDArray) -> NDArray:
     """GrabCut's labels from the distance to a plain background."""
     import cv2
 
-    seeds = np.where(backdrop.distance > 4, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    seeds[cv2.blur(backdrop.distance, (5, 5)) < 1.5] = cv2.GC_BGD
-    seeds[(backdrop.distance > 12) | core] = cv2.GC_FGD
+    seeds = np.where(distance > 4, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seeds[cv2.blur(distance, (5, 5)) < 1.5] = cv2.GC_BGD
+    seeds[(distance > 12) | core] = cv2.GC_FGD
     return seeds
 
 
-def _seed_around_person(backdrop: Backdrop, mask: NDArray, core: NDArray) -> NDArray:
+def _seed_around_person(distance: NDArray, mask: NDArray, core: NDArray) -> NDArray:
     """GrabCut's labels from the distance to a plain background, and from where the network sees no person.
 
     What differs from the background but is clear in the mask (H, W) uint8 is open: hair and hems, or a shadow between
@@ -253,11 +211,11 @@ def _seed_around_person(backdrop: Backdrop, mask: NDArray, core: NDArray) -> NDA
     """
     import cv2
 
-    seeds = _seed_by_color(backdrop, core)
+    seeds = _seed_by_color(distance, core)
     height = mask_height(mask > 127) or len(mask)
     away = cv2.distanceTransform((mask < CLEAR_LEVEL).astype(np.uint8), cv2.DIST_L2, 5)
     seeds[(seeds == cv2.GC_FGD) & ~core & (away > POCKET_RIM * height)] = cv2.GC_PR_FGD
-    labels = cv2.connectedComponents((backdrop.distance > 4).astype(np.uint8), connectivity=8)[1]
+    labels = cv2.connectedComponents((distance > 4).astype(np.uint8), connectivity=8)[1]
     apart = (labels > 0) & ~np.isin(labels, np.unique(labels[core]))
     seeds[apart & (mask < CLEAR_LEVEL)] = cv2.GC_BGD
     return seeds
