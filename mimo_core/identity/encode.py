@@ -17,6 +17,7 @@ from ..pose.blazepose import HIPS, NOSE, SHOULDERS
 from ..pose.unseen import SEEN_CONFIDENCE
 from ..progress import Progress, silent
 from .bust import Bust, measure_bust
+from .figures import choose_person, take_view
 from .framed_figure import FramedFigure, find_framed_figure
 from .identity import Identity
 from .inverted import is_inverted_mask
@@ -72,15 +73,20 @@ def encode_identity(picture, *, mask=None, back=None, progress: Progress = silen
 
     `picture` and `back`, the same character from behind, are (H, W) or (H, W, 1 to 4), uint8 or float in 0..1. Who is
     on the picture: the given `mask` (H, W), else the alpha channel, else the person that is found, else whatever
-    stands before a plain background, else the whole picture. A mask of what is around the character, as Load Image
-    gives it, is inverted. Without a person on it, or where the body does not fit them, the identity has no body but
-    the joints at which its card bends, if it looks like a figure. `progress` is called between the steps, with 0 of 1
-    done until the end. Raises InputError for a mask that selects nothing and for what is no picture.
+    stands before a plain background, else the whole picture; of several views side by side, or several people, who
+    faces the camera, and a note says so. A mask of what is around the character, as Load Image gives it, is inverted.
+    Without a person on it, or where the body does not fit them, the identity has no body but the joints at which its
+    card bends, if it looks like a figure. `progress` is called between the steps, with 0 of 1 done until the end.
+    Raises InputError for a mask that selects nothing and for what is no picture.
     """
     from ..pose.fit import fit_portrait
 
     ask = functools.partial(progress, 0, 1)  # seconds in all, but no loop whose end is known
     colors, alpha = _limit_size(*split_alpha(picture))
+    sheet_note = None
+    if mask is None:
+        colors, alpha, sheet_note = take_view(colors, alpha)
+        ask()
     given = alpha if mask is None else read_mask(mask, *colors.shape[:2])
     is_inverted = mask is not None and is_inverted_mask(colors, given)
     given = 255 - given if is_inverted else given
@@ -97,6 +103,7 @@ def encode_identity(picture, *, mask=None, back=None, progress: Progress = silen
     is_bust = fitted is None and joints is None and character.bust is not None
     if is_bust:
         notes = (BUST_NOTE, *notes[1:])
+    notes = (*notes, *(note for note in (sheet_note, character.choice) if note is not None))
     if is_inverted:
         notes = (*notes, "The character's mask selects what is around the character, so it was inverted.")
     left, top, right, bottom = matte_box(matte)
@@ -126,6 +133,7 @@ class Character:
     framed: FramedFigure | None = None  # a figure in which no whole person is found
     bust: Bust | None = None  # that the figure is, if no joints are found
     notes: tuple[str, ...] = (STIFF_NOTE,)
+    choice: str | None = None  # which of several people it is, as a sentence
 
 
 def _find_joints(character: Character) -> PictureJoints | None:
@@ -164,8 +172,8 @@ def _find_character(colors: NDArray, given: NDArray | None, *, is_alpha: bool, a
     def count_none(done: int, total: int, preview=None) -> None:
         ask()
 
-    def estimate(picture: NDArray, mask: NDArray | None) -> Estimate:
-        return estimate_picture(picture, person_mask=mask, focal=focal, progress=count_none)
+    def estimate(picture: NDArray, mask: NDArray | None, person: int = 0) -> Estimate:
+        return estimate_picture(picture, person=person, person_mask=mask, focal=focal, progress=count_none)
 
     if given is not None:
         seen = estimate(shown, given)
@@ -173,7 +181,9 @@ def _find_character(colors: NDArray, given: NDArray | None, *, is_alpha: bool, a
 
     @functools.cache  # it takes seconds, and is not always asked for
     def look() -> Character | None:
-        return _see_person(colors, estimate(colors, None), ask)
+        seen = estimate(colors, None)
+        chosen, choice = choose_person(seen.people)
+        return _see_person(colors, estimate(colors, None, chosen) if chosen else seen, choice, ask)
 
     if find_people(colors) and (person := look()) is not None:
         cut_out = functools.partial(estimate, composite_on_white(colors, person.matte), person.matte)
@@ -192,11 +202,11 @@ def _find_character(colors: NDArray, given: NDArray | None, *, is_alpha: bool, a
     return whole if person is None else person
 
 
-def _see_person(colors: NDArray, seen: Estimate, ask: Callable[[], None]) -> Character | None:
-    """The person who was seen on a picture (H, W, 3) uint8, if anybody was."""
+def _see_person(colors: NDArray, seen: Estimate, choice: str | None, ask: Callable[[], None]) -> Character | None:
+    """The person who was seen on a picture (H, W, 3) uint8, if anybody was, with a note on who else was."""
     ask()
     matte = _cut_person(colors, seen, ask) if seen.is_found else np.zeros(colors.shape[:2], np.uint8)
-    return Character(matte, seen, notes=_note_unseen(seen.motion)) if matte.any() else None
+    return Character(matte, seen, notes=_note_unseen(seen.motion), choice=choice) if matte.any() else None
 
 
 def settle_person(person: Character, estimate_cut_out: Callable[[], Estimate]) -> Character:
