@@ -41,7 +41,7 @@ CROSSED = {"left_shoulder": (0, -50, -65), "left_elbow": (0, -60, -70)}
 CROSSED |= {"right_shoulder": (0, 50, 65), "right_elbow": (0, 60, 70)}
 
 
-def draw_figure() -> tuple[np.ndarray, np.ndarray]:
+def draw_figure(places: dict[str, tuple[int, int]] = PLACES) -> tuple[np.ndarray, np.ndarray]:
     """A figure of sticks as a smooth pattern of colors on white (H, W, 3), and its matte (H, W)."""
     matte = np.zeros((SIDE, SIDE), np.uint8)
     cv2.rectangle(matte, (106, 76), (150, 146), 255, -1)
@@ -49,7 +49,7 @@ def draw_figure() -> tuple[np.ndarray, np.ndarray]:
     cv2.circle(matte, (128, 46), 20, 255, -1)
     for names in LIMBS.values():
         for start, end in zip(names, names[1:], strict=False):
-            cv2.line(matte, PLACES[start], PLACES[end], 255, 15)
+            cv2.line(matte, places[start], places[end], 255, 15)
     y, x = np.mgrid[:SIDE, :SIDE]
     colors = np.dstack([127 + 90 * np.sin(x / 25), 127 + 90 * np.sin(y / 25), 60 + 0 * x]).astype(np.float32)
     return np.where(matte[..., None] > 0, colors, 255).astype(np.uint8), matte
@@ -97,6 +97,17 @@ class TestBending:
         assert overlap(alpha, matte) > 0.995
         inside = cv2.erode(matte, np.ones((5, 5))) > 0
         assert np.abs(rgb[inside].astype(int) - picture[inside]).max() <= 6
+
+    def test_legs_that_cross_in_the_picture_are_whole_where_the_driver_stands_on_both(self):
+        crossed = PLACES | {"left_knee": (118, 180), "right_knee": (138, 180)}
+        picture, matte = draw_figure(crossed)
+        joints = PictureJoints(np.array([crossed[name] for name in PICTURE_JOINTS], np.float32))
+        alpha = draw_flat(make_bending_card(picture.astype(np.float32), matte, joints), JOINTS.pixels)[1]
+        legs = np.zeros_like(alpha)
+        for names in (LIMBS["left_leg"], LIMBS["right_leg"]):
+            for start, end in zip(names, names[1:], strict=False):
+                cv2.line(legs, PLACES[start], PLACES[end], 255, 7)
+        assert (alpha[legs > 0] > 127).mean() > 0.98
 
     def test_a_bent_elbow_moves_the_forearm_and_nothing_else(self, card):
         bent = JOINTS.pixels.copy()

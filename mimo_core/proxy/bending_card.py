@@ -32,6 +32,7 @@ CELLS = 64  # squares of the mesh along the longer side
 BLEND = 0.045  # of the figure's height: how near a joint two bones share the picture
 LIMB_RADIUS = 0.035  # of the figure's height: half the width of a limb that lies over the trunk
 JOINT_OVERLAP = 0.06  # of the figure's height: how far a limb reaches under the trunk around its joint
+THIGH_RADIUS, SHIN_RADIUS = 0.05, 0.035  # of the figure's height: half the width of a leg that another one crosses
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +133,8 @@ class _Shares:
         owner = _share_by_ways(inside, drawn, distances)
         owned = {part: owner == number for number, part in enumerate(PARTS)}
         regions = {part: _overlap_joint(part, owned, inside, at, JOINT_OVERLAP * height) for part in PARTS}
+        for leg, other in (("left_leg", "right_leg"), ("right_leg", "left_leg")):
+            regions[leg] |= owned[other] & _follow_leg(distances[list(PART_BONES[leg][1:])])
         return cls(regions, owned, distances)
 
     def weigh(self, part: str, cells: NDArray) -> Tensor:
@@ -209,6 +212,11 @@ def _overlap_joint(part: str, owned: dict[str, NDArray], inside: NDArray, at, re
         roots = [at[names[0]] for names in LIMBS.values()]
         return (region | (hull > 0) | _draw_discs(own.shape, roots, reach)) & inside
     return (region | _draw_discs(own.shape, [at[LIMBS[part][0]]], reach)) & inside
+
+
+def _follow_leg(distances: NDArray) -> NDArray:
+    """Where a leg lies, (h, w) bool, by the distances (2, h, w) from thigh and shin: whole where another crosses it."""
+    return (distances < np.array([THIGH_RADIUS, SHIN_RADIUS])[:, None, None]).any(0)
 
 
 def _draw_discs(shape: tuple[int, int], centers, radius: float) -> NDArray:
