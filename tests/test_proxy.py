@@ -370,9 +370,14 @@ class TestHiddenSide:
         dressed[torch.isin(BODY.parts, torch.tensor([JOINT["neck"]]))] = torch.tensor([220.0, 170.0, 140.0])
         on_shoulders = trunk & (place[:, 1] > neck[1] - 0.14) & (place[:, 0].abs() > 0.04)
         dressed[on_shoulders] = torch.tensor([50.0, 35.0, 25.0])
-        proxy = bake(identity_of(person(), colors=dressed))
+        whole = identity_of(person(), colors=dressed)
+        picture, matte = whole.picture.copy(), whole.matte.copy()
+        x, y = CAMERA.project(BODY.pose(person()).joints)[0, JOINT["neck"]].round().int().tolist()
+        beside_neck = np.zeros_like(matte)
+        cv2.rectangle(beside_neck, (x - 10, y - 16), (x + 10, y + 4), 255, -1)
+        picture[(matte == 0) & (beside_neck > 0)] = (50, 35, 25)
         behind = motion_of(person(turn=180))
-        rgb, _ = rendered(proxy, behind)
+        rgb, _ = rendered(bake(Identity(picture, matte | beside_neck, whole.motion)), behind)
         x, y = CAMERA.project(BODY.pose(behind.person).joints)[0, JOINT["neck"]].round().int().tolist()
         is_hair = np.abs(rgb[y - 3 : y + 2, x - 3 : x + 4].astype(float) - (50, 35, 25)).max() < 40
         assert is_hair == hangs

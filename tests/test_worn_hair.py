@@ -1,9 +1,10 @@
 """Long hair that lies on arms and chest: how far down it goes, and what of the arms it hides."""
 
+import cv2
 import numpy as np
 import pytest
 
-from mimo_core.proxy.hair import find_hair_end, find_worn_hair
+from mimo_core.proxy.hair import find_hair_end, find_worn_hair, hides_neck
 from mimo_core.proxy.surface import load_surface
 from mimo_core.proxy.texture import BakedTexture
 
@@ -29,6 +30,20 @@ def colors() -> np.ndarray:
     lock = (SURFACE.trunk > 0.5) & (ASIDE > 0.08) & (PLACE[:, 1] > CHIN - 0.2)
     colors[SURFACE.hair | lock] = HAIR
     return colors
+
+
+class TestNeck:
+    def test_hair_hides_it_if_the_figure_is_as_wide_there_as_at_the_head(self):
+        place = np.column_stack([0.5 + PLACE[:, 0] / 2.2, (CHIN + 0.3 - PLACE[:, 1]) / 2.2]).astype(np.float32)
+        matte = np.zeros((256, 256), np.uint8)
+        column, row = np.clip(place * 256, 0, 255).astype(int).T
+        matte[row, column] = 255
+        matte = cv2.morphologyEx(matte, cv2.MORPH_CLOSE, np.ones((5, 5)))
+        baked = BakedTexture(np.zeros_like(PLACE), FRONT.astype(np.float32), place)
+        assert not hides_neck(SURFACE, baked, matte)
+        left, right = np.quantile(column[SURFACE.head > 0.5], (0.01, 0.99)).round().astype(int)
+        matte[row[SURFACE.head > 0.5].min() : row[SURFACE.head > 0.5].max() + 20, left : right + 1] = 255
+        assert hides_neck(SURFACE, baked, matte)
 
 
 class TestWornHair:

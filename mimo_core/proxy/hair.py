@@ -22,6 +22,7 @@ CROWN = 0.15  # of the way down from the crown that may glow or be outlined
 BESIDE_CHIN, HANGING_RANGE, HANGING_SHARE = 0.15, 56, 0.2  # heights above the chin; levels; share of what is seen there
 HANGING_CLEAR = 0.75  # SURELY_HAIR beside the neck, where hair may be of a second color
 BESIDE_NECK = (0.2, 0.2)  # of the head's width and height: how far beside and below the face hair is looked for
+NECK_WIDTH = 0.87  # of the head's: below hair that hangs down 0.95 and more, bare necks up to 0.78 (2026-11-28)
 USUAL_SHARE, USUAL_FADE = 0.5, 0.08  # of all hair's tone far from what is seen; meters over which it comes in
 STRAND_FADE = 0.01  # meters beside seen hair over which strands begin
 HAIR_BAND = 0.05  # meters of height for which hair on the shoulders is asked at a time
@@ -92,10 +93,9 @@ def falls_beside_neck(
     """Whether hair is seen on both sides below the face, on the body or beside it, on colors (H, W, 3) in a matte."""
     if not len(hair):
         return False
-    side, trusted = len(matte), baked.seen > TRUSTED_SHARE
-    left, top, right, chin = _box_of(baked.place[surface.head > 0.5] * side)
-    width, height = right - left, chin - top
-    rows = slice(max(0, int(chin - BESIDE_CHIN * height)), max(0, int(chin + BESIDE_NECK[1] * height)))
+    trusted = baked.seen > TRUSTED_SHARE
+    left, right, rows = _find_neck(surface, baked, len(matte))
+    width = right - left
     tone = np.median(baked.colors[hair], 0)
     face = surface.face & trusted
     for start, end in (
@@ -108,6 +108,26 @@ def falls_beside_neck(
         if not len(seen) or alike.mean() < HANGING_SHARE:
             return False
     return True
+
+
+def hides_neck(surface: BodySurface, baked: BakedTexture, matte: NDArray) -> bool:
+    """Whether the figure in a matte (H, W) is nowhere much narrower below the face than the head is.
+
+    Hair that hangs down makes it so; below short hair or a knot the neck is seen between head and shoulders.
+    """
+    left, right, rows = _find_neck(surface, baked, len(matte))
+    on_neck = (surface.head > 0.2) & (surface.head < 0.5)
+    column = int(np.clip(np.median(baked.place[on_neck, 0]) * len(matte), 0, matte.shape[1] - 1)) + 1
+    outside = np.pad(matte[rows] <= 127, ((0, 0), (1, 1)), constant_values=True)
+    widths = outside[:, column::-1].argmax(1) + outside[:, column:].argmax(1) - 1
+    return bool(widths.min(initial=matte.shape[1]) > NECK_WIDTH * (right - left))
+
+
+def _find_neck(surface: BodySurface, baked: BakedTexture, side: int) -> tuple[float, float, slice]:
+    """The head's left and right end, and the rows from the chin down the neck, on a picture of `side` pixels."""
+    left, top, right, chin = _box_of(baked.place[surface.head > 0.5] * side)
+    height = chin - top
+    return left, right, slice(*(max(0, int(chin + share * height)) for share in (-BESIDE_CHIN, BESIDE_NECK[1])))
 
 
 def _box_of(points: NDArray) -> tuple[float, float, float, float]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .coarse import ask_coarsely
 from .diffusion import diffuse_colors
-from .hair import falls_beside_neck, find_hair, find_hair_end, find_worn_hair, hang_hair
+from .hair import falls_beside_neck, find_hair, find_hair_end, find_worn_hair, hang_hair, hides_neck
 from .hands import LEAST_TEXELS, clean_hands, color_bare_forearms, color_hidden_hands, narrow_face
 from .legs import color_hidden_legs, color_hidden_shoes
 from .prints import PlainFront, find_stray_skin
@@ -32,7 +32,7 @@ LOWEST_SHARE = 0.3  # of what is seen of the feet: what is next to the soles
 FAR_NEIGHBORS, FAR_SPREAD = 32, 11  # seen texels whose median is the color around, of every so many
 FAR_POOL = 200  # seen texels of a limb of which those are taken far from all of them
 CALM_START, CALM_END = 0.03, 0.1  # meters from what is seen over which the limb's color takes the place of the nearest
-LIMBS = ("trunk", "arms", "legs")
+LIMBS = ("trunk", "arms", "legs", "neck")
 ALONG_FIRST = np.array([3, 3, 3, 1], np.float32)  # a place along a limb counts more than one around it
 INWARD_SHARE = 0.85  # the side of a limb takes what lies a little further in, not the last pixels of the outline
 
@@ -56,10 +56,11 @@ def fill_hidden(
     baked = replace(baked, seen=soften_edge(surface, baked))
     trusted = baked.seen > TRUSTED_SHARE
     hair = find_hair(surface, baked.colors, trusted)
-    is_long = picture is not None and falls_beside_neck(surface, baked, hair, *picture)
+    may_hang = picture is None or hides_neck(surface, baked, picture[1])
+    is_long = may_hang and picture is not None and falls_beside_neck(surface, baked, hair, *picture)
     locks = find_locks(surface, baked.colors, trusted, hair)
     baked = replace(baked, colors=dim_shine(surface, baked, trusted, hair, is_long=is_long))
-    end = find_hair_end(surface, baked.colors, trusted, locks) if len(hair) else None
+    end = find_hair_end(surface, baked.colors, trusted, locks) if len(hair) and may_hang else None
     worn = find_worn_hair(surface, baked, trusted, locks, end)
     stray = (worn & surface.arms) | find_stray_skin(surface, baked, trusted)
     stray |= find_stray_colors(surface, baked, trusted)
@@ -137,8 +138,8 @@ def _color_soles(surface: BodySurface, shown: NDArray, trusted: NDArray, colors:
 def _blend_far(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
     """The usual color (n, 3) of `source` texels at the place along the limb of hidden texels `target` (n,).
 
-    Arms, legs and trunk are asked each for themselves, or the trunk for a limb that is not seen. Far from all that is
-    seen, more of the limb is asked, left and right together.
+    Arms, legs, neck and trunk are asked each for themselves, or the trunk for a limb that is not seen. Far from all
+    that is seen, more of the limb is asked, left and right together.
     """
     usual = np.empty((len(target), shown.shape[1]), np.float32)
     limbs = _list_limbs(surface)
@@ -154,7 +155,9 @@ def _blend_far(surface: BodySurface, shown: NDArray, source: NDArray, target: ND
 
 def _list_limbs(surface: BodySurface) -> NDArray:
     """The number in LIMBS of the limb that each texel belongs to, (N,)."""
-    return np.select([surface.arms, surface.legs], [LIMBS.index("arms"), LIMBS.index("legs")], LIMBS.index("trunk"))
+    neck = surface.trunk < 0.5
+    limbs = [LIMBS.index(name) for name in ("arms", "legs", "neck")]
+    return np.select([surface.arms, surface.legs, neck], limbs, LIMBS.index("trunk"))
 
 
 def _take_usual(surface: BodySurface, shown: NDArray, source: NDArray, target: NDArray) -> NDArray:
