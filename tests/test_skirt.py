@@ -133,6 +133,26 @@ class TestSkirt:
         lowest = height < height.amin() + 0.05
         assert float(deep[lowest].amax() - deep[lowest].amin()) > 0.25
 
+    @pytest.mark.parametrize(
+        ("flare", "angles", "is_skirt"),
+        [
+            (30, {}, True),
+            (0, {"left_hip": (0, 0, -4), "right_hip": (0, 0, 4)}, False),
+            (30, {"left_hip": (-20, 0, -14), "right_hip": (15, 0, 14)}, True),
+        ],
+    )
+    def test_one_that_hides_the_ankles_is_one_and_trousers_of_closed_legs_are_none(self, flare, angles, is_skirt):
+        """Nothing opens below it, and a walker's legs change sides."""
+        naked, legs = CAMERA.view(BODY.pose(person(**angles)).vertices)[0], BODY.joint_regressor
+        joints = CAMERA.pixels(legs @ naked).numpy()
+        matte = identity_of(person(**angles)).matte.copy()
+        hips, ankles = (sorted(joints[[number, number + 1]], key=lambda place: place[0]) for number in (1, 7))
+        corners = np.array([*hips, ankles[1] + (flare, 4), ankles[0] - (flare, -4)])
+        cv2.fillConvexPoly(matte, cv2.convexHull(corners.round().astype(np.int32)), 255)
+        shape = measure_skirt(BODY, naked, matte > 127, np.zeros((SIDE, SIDE), bool), CAMERA)
+        assert (shape is not None) == is_skirt
+        assert not is_skirt or shape.hem > ankles[0][1] - 8
+
     def test_trousers_that_touch_above_the_knees_are_none(self):
         assert find_skirt(dress(0.9, gap=0.35)) is None
 

@@ -19,7 +19,9 @@ from .surface import ARM_JOINTS
 SKIRT_SIDE = 224  # pixels: the picture is asked at this size
 LEAST_LENGTH, LEAST_GAP = 0.1, 0.05  # meters below the crotch, and between the legs, that cloth must fill
 LEAST_CUT_GAP = 0.06  # meters, of a picture that ends above the hem: trousers with a low crotch may be cut there
+LEAST_FLOOR_GAP = 0.12  # meters, of cloth down to the ankles: trousers of closed legs fill 0.07
 CUT_ROWS, CUT_WIDTH = 0.06, 1.35  # meters above such an end; widths of both legs that make cloth there a skirt
+LEAST_BEYOND = 0.05  # of that width that it is wider on each side: a shadow lies on one
 FILLED_SHARE = 0.75  # of a row between the legs
 HEM_REACH, OPEN_SHARE = 0.05, 0.35  # meters below a hem within which the gap opens, and what may be filled there
 LEAST_HEM_WIDTH = 0.85  # of the largest width: wide trousers are gathered below the knees, skirts are not
@@ -46,7 +48,8 @@ class SkirtShape:
 def measure_skirt(body: BodyModel, naked: Tensor, matte: NDArray, arms: NDArray, camera: Camera) -> SkirtShape | None:
     """The skirt in a matte (h, w) bool with `arms` before it, or None.
 
-    It fills the gap between the legs or, where the picture ends above its hem, is much wider than both of them.
+    It fills the gap between the legs or, where the picture ends above its hem, is much wider than both of them. If it
+    fills the gap down to the ankles the gap has to be wider, or both of them: trousers fill the one of closed legs.
     """
     cloth = matte & ~arms
     meter = camera.focal / float(naked[:, 2].mean())  # in pixels
@@ -59,13 +62,16 @@ def measure_skirt(body: BodyModel, naked: Tensor, matte: NDArray, arms: NDArray,
     crotch = min((row for row in gaps if row < knee), key=lambda row: gaps[row][1] - gaps[row][0], default=None)
     if crotch is None:
         return None
-    hem, is_cut, opens = _find_hem(cloth, gaps, crotch, meter)
-    if (hem - crotch) / meter < LEAST_LENGTH or not opens:
+    hem, is_cut, opens = _find_hem(cloth, arms, gaps, crotch, meter)
+    hides_feet = hem == max(gaps)
+    if (hem - crotch) / meter < LEAST_LENGTH or not (opens or hides_feet):
         return None
     gap = max(gaps[row][1] - gaps[row][0] for row in range(crotch, hem + 1)) / meter
     outline = _trace_outline(body, naked, camera)
-    is_wide = is_cut and _stands_out(cloth, outline, range(max(0, hem - round(CUT_ROWS * meter)), hem))
-    if gap < (LEAST_CUT_GAP if is_cut else LEAST_GAP) and not is_wide:
+    ends = is_cut or hides_feet  # without a gap that opens below
+    is_wide = ends and _stands_out(cloth, outline, range(max(0, hem - round(CUT_ROWS * meter)), hem))
+    least = LEAST_CUT_GAP if is_cut else LEAST_FLOOR_GAP if hides_feet else LEAST_GAP
+    if gap < least and not is_wide:
         return None
     rows = range(max(0, int(top - WAIST_REACH * meter)), min(hem + 1, len(cloth)))
     middle, half = _trace_sides(cloth, arms, outline, gaps, hips[:, 0].mean(), rows)
@@ -85,12 +91,16 @@ def measure_skirt(body: BodyModel, naked: Tensor, matte: NDArray, arms: NDArray,
     return SkirtShape(top, hem, hems, middle, half, float(len(cloth)))
 
 
-def _find_hem(cloth: NDArray, gaps: dict[int, tuple[int, int]], crotch: int, meter: float) -> tuple[int, bool, bool]:
+def _find_hem(
+    cloth: NDArray, arms: NDArray, gaps: dict[int, tuple[int, int]], crotch: int, meter: float
+) -> tuple[int, bool, bool]:
     """The last row from `crotch` down in which cloth (h, w) bool fills the gap between the legs, and what ends it.
 
-    That is the end of what the picture shows of cloth, which counts for both, or a gap that opens.
+    That is the end of what the picture shows of cloth, which counts for both, or a gap that opens. What `arms` (h, w)
+    bool hide tells nothing.
     """
-    filled = {row: cloth[row, start:end].mean() if end > start else 1.0 for row, (start, end) in gaps.items()}
+    known = {row: cloth[row, start:end][~arms[row, start:end]] for row, (start, end) in gaps.items()}
+    filled = {row: seen.mean() if len(seen) else 1.0 for row, seen in known.items()}
     hem = crotch
     while filled.get(hem + 1, 0) > FILLED_SHARE:
         hem += 1
@@ -100,15 +110,22 @@ def _find_hem(cloth: NDArray, gaps: dict[int, tuple[int, int]], crotch: int, met
 
 
 def _find_gaps(body: BodyModel, naked: Tensor, camera: Camera, rows: tuple[int, int]) -> dict[int, tuple[int, int]]:
-    """For every row between the legs' inner outlines the first column between them and the one after the last."""
+    """For every row between the legs' inner outlines the first column between them and the one after the last.
+
+    Legs may have changed sides, as a walker's seen from the side; where one hides the other nothing is between them.
+    """
     raster = FittedPicture(np.zeros(camera.size[::-1], np.uint8), camera).raster(naked, body.faces)
     part = np.where(raster.mask[0].numpy(), body.face_parts.numpy()[raster.face[0].numpy()], -1)
     left, right = (np.isin(part, leg) for leg in LEGS)
     gaps = {}
-    for row in range(max(rows[0], 0), min(rows[1], len(part))):
-        columns = np.flatnonzero(left[row]), np.flatnonzero(right[row])
-        if all(map(len, columns)):
-            gaps[row] = (int(columns[1].max()) + 1, int(columns[0].min()))
+    both = [row for row in range(max(rows[0], 0), min(rows[1], len(part))) if left[row].any() and right[row].any()]
+    for row in range(both[0], both[-1] + 1) if both else ():
+        columns = [np.flatnonzero(leg[row]) for leg in (left, right)]
+        seen = sorted((leg for leg in columns if len(leg)), key=np.mean)
+        if len(seen) == 2:
+            gaps[row] = (int(seen[0].max()) + 1, int(seen[1].min()))
+        elif seen:
+            gaps[row] = (int(seen[0].mean()),) * 2
     return gaps
 
 
@@ -133,8 +150,11 @@ def _stands_out(cloth: NDArray, outline: tuple[NDArray, NDArray], rows: range) -
         for row, start, end in zip(rows, left, right, strict=True)
         if start < end
     ]
-    widths = np.array([end - start for start, end in runs])
-    return bool(np.median(widths / (right - left)[known]) > CUT_WIDTH)
+    before, after = np.array(runs).T
+    left, right = left[known], right[known]
+    width = right - left
+    beyond = np.median((left - before) / width), np.median((after - right) / width)
+    return bool(min(beyond) > LEAST_BEYOND and np.median((after - before) / width) > CUT_WIDTH)
 
 
 def _list_run(cloth: NDArray, column: float) -> tuple[int, int]:
