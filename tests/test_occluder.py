@@ -428,6 +428,14 @@ def test_what_jumps_from_a_hand_to_a_foot_that_both_stand_still_is_neither():
     assert not tracks.labels_of_person()
 
 
+def test_what_goes_from_foot_to_foot_is_a_ball_and_no_shoe():
+    tracks = ObjectTracks(STATURE)
+    for frame in range(16):
+        sighting = seen_at_foot(frame, 3.0 * frame, foot=3.0 * frame, touches=True)
+        tracks.add(frame, [replace(sighting, limb=int(5 < frame < 10))])
+    assert not tracks.labels_of_person() and sorted(tracks.labels_in_front()) == list(range(16))
+
+
 def test_a_racket_is_larger_than_a_hand_and_stays_a_thing():
     tracks = ObjectTracks(STATURE)
     for frame in range(16):

@@ -170,6 +170,22 @@ def test_who_else_is_known_in_one_frame_is_not_the_person_in_another_where_the_f
     assert found[beside].mean() < 0.1 if is_known else found[beside].mean() > 0.9
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "is_ball"),
+    [(slice(46, 53), slice(38, 45), True), (slice(26, 53), slice(40, 45), False)],
+)
+def test_a_ball_in_the_colors_of_who_else_is_there_is_a_thing_and_a_leg_is_none(scene, rows, columns, is_ball):
+    picture, plate, soft, truth = scene
+    nobody, guess, model = np.zeros((SIZE, SIZE), bool), np.where(truth, 220, 0).astype(np.uint8), AppearanceModel()
+    beside, apart, before = nobody.copy(), picture.copy(), picture.copy()
+    beside[14:58, 52:62] = True
+    apart[2:12], apart[rows, 4:11], before[rows, columns] = (20, 220, 40), 230, 230
+    model.add_guess(replace(a_view(np.where(beside[..., None], np.uint8(230), picture), plate, guess), others=beside))
+    model.add_guess(replace(a_view(apart, plate, guess), others=nobody))
+    found = model.score_pixels(replace(a_view(before, plate, soft), others=nobody)).object[rows, columns] > 0
+    assert found.mean() > 0.9 if is_ball else found.mean() < 0.1
+
+
 def test_the_scene_that_is_seen_where_somebody_stood_for_most_of_the_clip_is_no_moving_object(scene):
     _, _, _, truth = scene
     street, legs = np.full((SIZE, SIZE, 3), (120, 118, 122), np.uint8), np.zeros((SIZE, SIZE), bool)

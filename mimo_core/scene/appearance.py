@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body.model import free_body
+from .balls import find_balls
 from .coarse_background import CoarseBackground
 from .color_histograms import ColorHistograms, bins_of
 from .filters import (
@@ -145,27 +146,34 @@ class AppearanceModel:
             view.still, view.fixed
         )
         plate = plate + TEXTURE_BONUS * (view.known & find_texture_match(away, view.plate))
+        scenery = plate
         if self.others.is_taught:
-            plate = np.logaddexp(plate, self._score_others(view, bins))
+            near_others = dilate_mask(view.others, OTHERS_REACH * view.body_height)
+            cost = np.where(near_others, NEAR_OTHERS_COST, OTHERS_COST)
+            plate = np.logaddexp(scenery, self.others.log_density(bins) - cost)
         person = self.person.log_density(bins, view.patch)
         moving = self.objects.log_density(bins) - OBJECT_COST
         belief = log_odds(view.soft)
         guide = _guide_evidence(view.picture, view.body_height)
         as_person = np.where(view.near_person, person + np.minimum(belief, 0), -np.inf)
-        scene = np.logaddexp(plate, _log_normal(revealed) - REVEALED_COST)
-        against_plate, against_person = moving - scene, np.minimum(moving - as_person, LOG_RATIO_LIMIT)
+        against_person = np.minimum(moving - as_person, LOG_RATIO_LIMIT)
+
+        def score_objects(plate: np.ndarray) -> np.ndarray:
+            scene = np.logaddexp(plate, _log_normal(revealed) - REVEALED_COST)
+            return _smooth_evidence(np.minimum(moving - scene, against_person), guide)
+
+        objects = score_objects(plate)
+        if self.others.is_taught:
+            alone = score_objects(scenery)
+            is_ball = find_balls(remove_specks(alone > 0) & ~near_others, view.body_height)
+            objects = np.where(is_ball, alone, objects)
         return LogRatios(
             person=_smooth_evidence(person - plate + belief, guide),
-            object=_smooth_evidence(np.minimum(against_plate, against_person), guide),
+            object=objects,
             difference=np.minimum(np.minimum(away, shadow), revealed),
             revealed=revealed < SURELY_REVEALED,
             density=np.maximum(plate, as_person),
         )
-
-    def _score_others(self, view: FrameView, bins: np.ndarray) -> np.ndarray:
-        """Log densities (h, w) of the colors of whoever else is beside the person in this frame or another one."""
-        near = dilate_mask(view.others, OTHERS_REACH * view.body_height)
-        return self.others.log_density(bins) - np.where(near, NEAR_OTHERS_COST, OTHERS_COST)
 
 
 def find_texture_match(away: np.ndarray, plate: np.ndarray) -> np.ndarray:
