@@ -532,20 +532,25 @@ class TestNotes:
         assert tab.run("(app.graph.nodes ?? app.graph._nodes)[0].size[1]") <= before + 1
 
 
-@pytest.mark.skipif(browser.front_end_version() < browser.APPS_SINCE, reason="this front end shows no apps")
-class TestAppNotes:
-    """Who uses an app sees no nodes: what they warn of is told beside the result, and why one failed."""
+@pytest.mark.skipif(
+    browser.front_end_version() < browser.APPS_SINCE, reason="this front end says itself why a node failed"
+)
+class TestMessages:
+    """Why a node failed, and in an app, which shows no nodes, what they warn of."""
 
     WARNING = "The clip is one picture."
     SHOW = "app.extensionManager.workflow.activeWorkflow.activeMode = given"
-    TOLD = "[...document.querySelectorAll('.p-toast-detail')].map((each) => each.textContent)"
+    SETTING = "app.ui.settings.setSettingValueAsync('Comfy.RightSidePanel.ShowErrorsTab', given)"
+    TOLD = (
+        "[...document.querySelectorAll('.p-toast-message-text')].filter((each) => each.textContent.includes('(MIMO)'))"
+        ".map((each) => each.querySelector('.p-toast-detail').textContent)"
+    )
 
     @pytest.fixture
     def nodes(self, tab):
-        """Two nodes in an app."""
         yield [tab.add("MIMO_EstimatePose"), tab.add("MIMO_SeparateScene", at=(500, 40))]
         self.send(tab, "execution_start")
-        self.told(tab, 0)
+        assert self.told(tab, 0) == []
         tab.run(self.SHOW, "graph")
 
     def send(self, tab, event, **detail):
@@ -554,7 +559,7 @@ class TestAppNotes:
         tab.page.wait_for_timeout(500)
 
     def told(self, tab, count):
-        """What is told, once it is so much: a toast comes and goes slowly."""
+        """What is told, once it is so much: a message comes and goes slowly."""
         tab.wait(f"(count) => {self.TOLD}.length === count", count)
         return tab.run(self.TOLD)
 
@@ -562,7 +567,11 @@ class TestAppNotes:
         said = [{"kind": "warning", "text": self.WARNING}, {"kind": "detail", "text": "8 frames a second."}]
         self.send(tab, "executed", node=node, display_node=node, output={"mimo_notes": said}, **detail)
 
-    def test_a_warning_is_told_once_and_until_the_next_run(self, tab, nodes):
+    def fail(self, tab, node):
+        error = {"node_type": "MIMO_EstimatePose", "exception_type": "InputError", "traceback": []}
+        self.send(tab, "execution_error", node_id=node, exception_message="Nobody was found.\n", **error)
+
+    def test_an_app_tells_a_warning_once_and_until_the_next_run(self, tab, nodes):
         tab.run(self.SHOW, "app")
         for node in nodes:
             self.warn(tab, node)
@@ -570,17 +579,22 @@ class TestAppNotes:
         self.send(tab, "execution_start")
         assert self.told(tab, 0) == []
 
-    def test_why_a_node_failed_is_told(self, tab, nodes):
-        tab.run(self.SHOW, "app")
-        error = {"node_type": "MIMO_EstimatePose", "exception_type": "InputError", "traceback": []}
-        self.send(tab, "execution_error", node_id=nodes[0], exception_message="Nobody was found.\n", **error)
-        assert self.told(tab, 1) == ["Nobody was found."]
-
-    def test_neither_a_graph_nor_an_earlier_result_is_told(self, tab, nodes):
+    def test_neither_a_graph_nor_an_earlier_result_tells_a_warning(self, tab, nodes):
         self.warn(tab, nodes[0])
         tab.run(self.SHOW, "app")
         self.warn(tab, nodes[0], prompt_id="")
         assert tab.run(self.TOLD) == []
+
+    def test_a_graph_tells_why_a_node_failed(self, tab, nodes):
+        self.fail(tab, nodes[0])
+        assert self.told(tab, 1) == ["Nobody was found."]
+
+    def test_where_a_dialog_says_why_nothing_is_told(self, tab, nodes):
+        tab.run(self.SETTING, False)
+        self.fail(tab, nodes[0])
+        assert tab.run(self.TOLD) == []
+        tab.page.keyboard.press("Escape")
+        tab.run(self.SETTING, True)
 
 
 class TestAnimations:

@@ -2,7 +2,7 @@
 // at start-up, but a viewer is needed only once a node has something to show.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { AppNotes } from "./lib/app_notes.mjs";
+import { Messages } from "./lib/messages.mjs";
 import { Notes } from "./lib/notes.mjs";
 
 const MOTION_HEIGHT = 250;
@@ -131,21 +131,32 @@ function showNotes(node, output) {
   node.mimoNotes.show(said);
 }
 
+// An app shows no nodes, and so no notes on them.
 function isApp() {
   const workflow = app.extensionManager?.workflow?.activeWorkflow;
   return (workflow?.activeMode ?? workflow?.initialMode) === "app"; // front ends without apps know neither
 }
 
-function tellApps() {
-  const titleOf = (id) => (app.rootGraph ?? app.graph).getNodeById(Number(id))?.title ?? "";
-  const notes = new AppNotes(app.extensionManager.toast, titleOf);
-  api.addEventListener("execution_start", () => notes.clear());
+// With its errors in a side panel, the page says only that a node failed; its dialog says why.
+function hidesReasons() {
+  return app.ui.settings.getSettingValue("Comfy.RightSidePanel.ShowErrorsTab");
+}
+
+// The title of a node, or of the node in a subgraph that an id such as 5:2 names.
+function titleOf(id) {
+  const find = ({ subgraph }, part) => subgraph?.getNodeById(Number(part)) ?? {};
+  return String(id).split(":").reduce(find, { subgraph: app.rootGraph ?? app.graph }).title ?? "";
+}
+
+function tellOfRuns() {
+  const messages = new Messages(app.extensionManager.toast, titleOf);
+  api.addEventListener("execution_start", () => messages.clear());
   api.addEventListener("executed", ({ detail }) => {
     const isRun = detail.prompt_id !== ""; // and no earlier result, see present()
-    if (isRun && isApp()) notes.warn(detail.display_node ?? detail.node, detail.output?.mimo_notes ?? []);
+    if (isRun && isApp()) messages.warn(detail.display_node ?? detail.node, detail.output?.mimo_notes ?? []);
   });
   api.addEventListener("execution_error", ({ detail }) => {
-    if (isApp() && watched().length) notes.fail(detail.node_id, detail.exception_message);
+    if (hidesReasons() && watched().length) messages.fail(detail.node_id, detail.exception_message);
   });
 }
 
@@ -399,7 +410,7 @@ async function translate() {
 
 app.registerExtension({
   name: "mimo.viewers",
-  setup: tellApps,
+  setup: tellOfRuns,
   async beforeConfigureGraph(workflow) {
     isSettingUp = true;
     await Promise.all([renameInputs(workflow), listHeld(workflow)]);

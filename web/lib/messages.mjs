@@ -1,7 +1,6 @@
-// An app shows no nodes, so what they warn of is told beside its result, and why one failed: until it is closed, or another
-// run begins.
+// What a run has to say beside its result: until it is closed, or another run begins.
 
-export class AppNotes {
+export class Messages {
   // `toast` is the page's; `titleOf(id)` names a node.
   constructor(toast, titleOf) {
     Object.assign(this, { toast, titleOf, told: new Map() });
@@ -13,7 +12,6 @@ export class AppNotes {
     if (texts.length) this.#tell("warn", id, texts);
   }
 
-  // The page itself says in an app only that a node failed.
   fail(id, text) {
     this.#tell("error", id, [text.trim()]);
   }
