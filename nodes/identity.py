@@ -57,6 +57,7 @@ class MimoEncodeIdentity(io.ComfyNode):
     @classmethod
     def execute(cls, character, mask=None, back_view=None, vae=None, clip_vision=None) -> io.NodeOutput:
         from ..mimo_core.identity.encode import encode_identity
+        from ..mimo_core.identity.preview import draw_identity
 
         identity = encode_identity(
             to_picture(character, "character"),
@@ -68,5 +69,5 @@ class MimoEncodeIdentity(io.ComfyNode):
             from .conditioning import encode_views_by_nodes
 
             identity = encode_views_by_nodes(identity, vae=vae, clip_vision=clip_vision)
-        crop = make_batch([identity.picture], 1)
-        return io.NodeOutput(identity, crop, ui=show_preview(crop, cls) | show_notes(identity.notes))
+        crop, shown = make_batch([identity.picture], 1), make_batch([draw_identity(identity)], 1)
+        return io.NodeOutput(identity, crop, ui=show_preview(shown, cls) | show_notes(identity.notes))

@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from mimo_core.body.model import free_body
+from mimo_core.body.skeleton import JOINT
 from mimo_core.errors import InputError
 from mimo_core.identity import encode
 from mimo_core.identity.encode import encode_identity
-from mimo_core.identity.joints import joints_from_landmarks
+from mimo_core.identity.joints import PICTURE_JOINTS, PictureJoints, joints_from_landmarks
 from mimo_core.identity.matte import cut_object, refine_matte
 from mimo_core.identity.picture import read_mask, split_alpha
+from mimo_core.identity.preview import LEFT, RIGHT, draw_identity
 from mimo_core.identity.push_pull import push_pull
 from mimo_core.pose.estimate import estimate_picture
 from mimo_lab.synthetic.shot import make_character_picture
@@ -392,3 +394,22 @@ class TestEncodeIdentity:
 
     def test_huge_pictures_are_worked_at_a_moderate_size(self):
         assert encode_identity(np.kron(vase(), np.ones((30, 30, 1), np.uint8))).side <= 2048
+
+
+class TestPreview:
+    def test_it_shows_the_cut_out_on_gray_and_beside_it_the_bones_of_the_body(self, identity):
+        shown = draw_identity(identity)
+        cut_out, lines = np.split(shown, 2, axis=1)
+        assert abs(len(shown) - np.ptp(np.flatnonzero((identity.matte > 127).any(1)))) < 0.1 * identity.side
+        assert cut_out[0, 0].max() < 150  # white clothes show
+        for color, half in ((LEFT, np.s_[:, lines.shape[1] // 2 :]), (RIGHT, np.s_[:, : lines.shape[1] // 2])):
+            assert (lines[half] == color).all(2).any() and not (cut_out == color).all(2).any()
+
+    def test_the_bones_of_a_card_are_shown_and_what_cannot_bend_is_shown_once(self, identity):
+        posed = free_body().pose(identity.motion.person)
+        places = identity.motion.camera.project(posed.joints)[0].numpy()
+        joints = PictureJoints(np.stack([places[JOINT[name]] for name in PICTURE_JOINTS]))
+        card = draw_identity(replace(identity, motion=None, joints=joints))
+        stiff = draw_identity(replace(identity, motion=None))
+        assert (card == LEFT).all(2).any() and not (stiff == LEFT).all(2).any()
+        assert card.shape[1] == 2 * stiff.shape[1]
