@@ -331,6 +331,16 @@ class TestSurroundingsThatDoNotRepeat:
         curtain, jumble = make_curtain(), make_jumble()
         assert self.compare_rim(*curtain) < 0.3 < 0.4 < self.compare_rim(*jumble)
 
+    def test_where_a_scene_is_layers_pieces_come_from_beside_rather_than_from_above(self):
+        hole = np.zeros((100, 120), bool)
+        hole[50:90, 50:80] = True
+        plain, places = np.zeros((100, 120, 5), np.float32), []
+        for level_cost in (0.0, 5.0):
+            labels = OffsetLabels(hole, ~hole, np.array([(0, 35), (-45, 0)]))
+            labels.choose(plain, plain, plain, level_cost=level_cost)
+            places.append(labels.find_sources()[0])
+        assert (places[0][:, 0] < 50).all() and (places[1] == np.argwhere(hole) + (0, 35)).all()
+
     def test_a_jumble_goes_on_as_sharp_as_around_the_hole(self):
         picture, hole = make_jumble()
         filled = fill(np.where(hole[..., None], 0, picture).astype(np.uint8), hole).astype(int)

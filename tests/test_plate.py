@@ -324,6 +324,18 @@ class TestMostlyUnseen:
         background = self.sampled(hidden)
         assert background.is_diffuse and background.picture[:, 20:].std() < 25
 
+    def test_behind_somebody_who_stays_in_their_place_the_scene_around_them_is_continued(self):
+        """Nothing of what is wanted was seen in any frame, but all around it."""
+        (canvas,) = plan_canvases(CameraPath.still(2), [(0, 0, WIDTH, HEIGHT)] * 2)
+        samples, hidden = BackgroundSamples(canvas), np.zeros((HEIGHT, WIDTH), bool)
+        hidden[20:60, 30:70] = True
+        rows = np.where(np.arange(HEIGHT) < 40, 200, 60)[:, None, None]
+        for frame in range(2):
+            samples.add(np.full((HEIGHT, WIDTH, 3), rows, np.uint8), ~hidden, frame)
+        background = Background.from_samples(canvas, samples, hidden, Grain())
+        inner = background.picture[20:60, 45:55, 0]
+        assert not background.is_diffuse and inner[:16].min() > 180 and inner[-16:].max() < 80
+
     def test_where_more_was_seen_the_texture_is_continued(self):
         hidden = np.zeros((HEIGHT, WIDTH), bool)
         hidden[20:40, 20:40] = True

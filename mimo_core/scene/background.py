@@ -30,7 +30,7 @@ HOLE_REACH = 0.02  # of the body height: the hole in the plate reaches so far be
 FAINT_ALPHA = 26  # mask values from here on count as person when the hole is cut
 # Of the body height: the nearer to the person something is seen, the more it lies in their shadow and compression.
 SHADED_REACHES = (0.006, 0.0125, 0.02, 0.03, 0.05)
-DIFFUSE_SHARE = 0.8  # of what is wanted was seen in no frame: patches would copy whole objects
+DIFFUSE_RATIO = 3.0  # of what has to be painted to what was seen: patches of so little would copy whole objects
 GRAIN_FRAMES = 6  # of a canvas teach the grain of the source
 HOLE, OUTSIDE = 1, 2  # a pixel of a frame that hides the background: it is wanted there; it is not
 LETTER_REACH = 0.015  # of the body height: dots and borders of letters lie so near their strokes
@@ -73,7 +73,7 @@ class Background:
             picture = light.apply(picture, seen)
         # Only what is both needed and unseen is painted; the rest of the unseen canvas is never looked at.
         unseen = wanted & ~seen
-        is_diffuse = bool(seen.any() and unseen.sum() > DIFFUSE_SHARE * wanted.sum())
+        is_diffuse = bool(seen.any() and unseen.sum() > DIFFUSE_RATIO * seen.sum())
         if unseen.any() and seen.any():
             ask()
             picture = np.where(unseen[..., None], extend_softly(picture, seen), picture)

@@ -11,6 +11,7 @@ UNKNOWN_COST = 1e4  # of copying from where nothing is known
 RIM_UNKNOWN_COST = 60.0  # of a piece of whose surroundings beside the rim nothing is known
 GUIDE_WEIGHT = 0.4  # of the distance from the appearance that is expected
 GUIDE_LIMIT = 60.0  # levels of that distance beyond which it counts no more
+LEVEL_REACH = 0.25  # of the hole's height: coming from so far above or below, or further, costs the whole level cost
 CAPACITY_STEPS = 16  # of whole numbers to one unit of cost
 CHANCE_PAIRS = 4000  # of places that tell how different the surroundings are
 NEIGHBOR_STEPS = ((0, 1), (1, 0))  # from each pixel to the neighbors that follow it
@@ -34,13 +35,22 @@ class OffsetLabels:
         pairs = [np.stack(pair)[:, pair[1] >= 0] for pair in pairs]
         self.first, self.second = np.concatenate(pairs, axis=1)
 
-    def choose(self, looks: np.ndarray, averages: np.ndarray, expected: np.ndarray, ask=lambda: None) -> None:
+    def choose(
+        self,
+        looks: np.ndarray,
+        averages: np.ndarray,
+        expected: np.ndarray,
+        ask=lambda: None,
+        *,
+        level_cost: float = 0.0,
+    ) -> None:
         """Set `labels` (N,) to the offsets of least cost. `ask` is called for each try of an offset.
 
         `looks` (h, w, C) must agree along seams and with the rim, `averages` (h, w, D) stay near the `expected` ones.
+        `level_cost` is what it costs to come from far above or below.
         """
         copies = np.stack([self._copy(looks, offset) for offset in self.offsets])  # (K, N, C)
-        cost = np.stack([self._cost_of(looks, averages, expected, offset) for offset in self.offsets])
+        cost = np.stack([self._cost_of(looks, averages, expected, offset, level_cost) for offset in self.offsets])
         self.labels = cost.argmin(0)
         for _ in range(SWEEPS):
             before = self.labels
@@ -90,11 +100,12 @@ class OffsetLabels:
         moved, known = self._look_up(self.places, offset)
         return values[tuple(moved.T)] * known[:, None]
 
-    def _cost_of(self, looks, averages, expected, offset: np.ndarray) -> np.ndarray:
+    def _cost_of(self, looks, averages, expected, offset: np.ndarray, level_cost: float) -> np.ndarray:
         """What it costs each pixel (N,) to have an offset, its neighbors in the hole aside."""
         moved, known = self._look_up(self.places, offset)
         off = np.linalg.norm(averages[tuple(moved.T)] - expected[tuple(self.places.T)], axis=1)
         cost = np.where(known, GUIDE_WEIGHT * np.minimum(off, GUIDE_LIMIT), UNKNOWN_COST)
+        cost += level_cost * min(abs(offset[0]) / (LEVEL_REACH * (np.ptp(self.places[:, 0]) + 1)), 1.0)
         for step in (*NEIGHBOR_STEPS, (0, -1), (-1, 0)):
             beside = self.places + step
             at_rim = np.flatnonzero(((beside >= 0) & (beside < self.hole.shape)).all(1))

@@ -123,7 +123,7 @@ class SeparatedClip:
             )
         if self.is_diffuse:
             notes.append(
-                "Most of what is behind the person was seen in no frame and is filled with a soft color. "
+                "Hardly anything of the scene was seen in any frame: behind the person it is filled with a soft color. "
                 "In ComfyUI a plate of yours says what is there."
             )
         return notes
