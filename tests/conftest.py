@@ -13,6 +13,7 @@ from tests.browser import lacking
 
 
 ROOT = Path(__file__).resolve().parents[1]
+TEXTURE_SIDE = 256
 COMFYUI_PATH = os.environ.get("COMFYUI_PATH")
 TOLERANCE = {
     torch.float64: {"rtol": 1e-9, "atol": 1e-9},
@@ -52,6 +53,15 @@ def close():
     return check
 
 
+@pytest.fixture(scope="session", autouse=True)
+def small_textures():
+    """Figures are baked with small textures, which suit the small frames of tests; a full one takes seconds."""
+    proxy = importlib.import_module("mimo_core.proxy.proxy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proxy, "BODY_TEXTURE_SIDE", TEXTURE_SIDE)
+        yield
+
+
 @pytest.fixture(scope="session")
 def pack():
     """The pack's root module, imported under a private name as ComfyUI does."""
@@ -59,7 +69,9 @@ def pack():
         _use_real_comfyui()
     else:
         _load("comfy_stub", ROOT / "tests" / "comfy_stub.py").install()
-    return _load("pack_under_test", ROOT / "__init__.py")
+    pack = _load("pack_under_test", ROOT / "__init__.py")
+    importlib.import_module("pack_under_test.mimo_core.proxy.proxy").BODY_TEXTURE_SIDE = TEXTURE_SIDE
+    return pack
 
 
 def _use_real_comfyui():

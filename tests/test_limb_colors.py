@@ -139,7 +139,7 @@ class TestTone:
         lens = type(CAMERA)(CAMERA.focal, (SIDE / 2, SIDE / 2 + SIDE - cut), (SIDE, SIDE))
         picture, matte = np.full_like(whole.picture, 255), np.zeros_like(whole.matte)
         picture[SIDE - cut :], matte[SIDE - cut :] = whole.picture[:cut], whole.matte[:cut]
-        proxy = Proxy.from_identity(Identity(picture, matte, motion_of(person(), lens)))
+        proxy = Proxy.from_identity(Identity(picture, matte, motion_of(person(), lens)), texture=512)
         rgb, _ = rendered(proxy, motion_of(person()))
         shins = [joints[[knee, ankle]].mean(0).round().int().tolist() for knee, ankle in ((4, 7), (5, 8))]
         left, right = (rgb[y, x].astype(float) for x, y in shins)

@@ -56,14 +56,14 @@ class Proxy:
         identity: Identity,
         back_side: str = "mirror",
         *,
-        texture: int = BODY_TEXTURE_SIDE,
+        texture: int | None = None,
         progress: Progress = silent,
     ) -> Proxy:
         """Bake the identity's picture, and its back view where there is one.
 
         `back_side` says how what neither shows is made up: mirror or diffuse. `texture` is the side of the body's
-        texture; 512 is baked in half the time and suits frames of 128 pixels. `progress` is called
-        between the steps, with 0 of 1 done. Raises InputError for another `back_side`.
+        texture, BODY_TEXTURE_SIDE by default; 512 is baked in half the time and suits frames of 128 pixels.
+        `progress` is called between the steps, with 0 of 1 done. Raises InputError for another `back_side`.
         """
         if back_side not in BACK_SIDE_CHOICES:
             raise InputError(f"Unknown back side {back_side!r}. Choose one of {', '.join(BACK_SIDE_CHOICES)}.")
@@ -74,7 +74,7 @@ class Proxy:
             return cls(identity, card=_make_card(identity, colors))
         vertices = _dress_identity(identity)
         ask()
-        skins = _make_skins(identity, vertices, colors, back_side, texture, ask)
+        skins = _make_skins(identity, vertices, colors, back_side, texture or BODY_TEXTURE_SIDE, ask)
         ask()
         return cls(identity, skins, brightness=_picture_brightness(identity, vertices))
 
