@@ -9,6 +9,7 @@ import torch
 from mimo_core.body.skeleton import JOINT
 from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip, Masks
+from mimo_core.pose.darkness import lift_dark
 from mimo_core.pose.estimate import draw_overlay, estimate_motion, estimate_picture, find_people
 from mimo_core.replace import find_everybody, find_person
 from mimo_lab.bench.pose import measure_joint_error
@@ -185,6 +186,14 @@ class TestOverlay:
         before = made.frames[0].copy()
         draw_overlay(made.frames[0], found.motion, 0)
         assert np.array_equal(before, made.frames[0])
+
+
+def test_somebody_in_the_dark_is_found_and_nobody_is_where_nobody_is(made):
+    noise = np.random.default_rng(0).normal(0, 2, made.frames[0].shape)
+    day, plate = made.frames[0], made.plate[0]
+    person, nobody = ((0.1 * frame + noise).clip(0, 255).astype(np.uint8) for frame in (day, plate))
+    assert find_people(person) and not find_people(nobody)
+    assert lift_dark(day) is day and lift_dark(person).mean() > 4 * person.mean()
 
 
 def test_find_people_gives_scores(made):

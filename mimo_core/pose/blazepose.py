@@ -17,6 +17,7 @@ import numpy as np
 
 from ..ahead import map_ahead
 from ..media.store import FrameStore
+from .darkness import lift_dark
 from .detector_boxes import (
     SAME_PERSON_IOU,
     corners_from_center,
@@ -183,7 +184,7 @@ class BlazePose:
         """Boxes and keypoints (N, 12) in frame pixels and their scores (N,), overlapping ones not yet merged."""
         image, scale, offset = letterbox(frame)
         with self._lock:
-            boxes, scores = run_network(self._detector, image.astype(np.float32) * (2 / 255) - 1)
+            boxes, scores = run_network(self._detector, lift_dark(image).astype(np.float32) * (2 / 255) - 1)
         scores = _sigmoid(scores[:, 0])
         kept = scores >= threshold
         boxes = decode_boxes(boxes[kept], self._anchors[kept])
@@ -250,16 +251,17 @@ def load_both(heavy: Path) -> BlazePose:
 
 
 def cut_region(frame: np.ndarray, region: CropRegion, side: int) -> np.ndarray:
-    """What a region shows of a frame (H, W, 3), as (side, side, 3); black beyond the frame."""
+    """What a region shows of a frame (H, W, 3), as (side, side, 3), brighter if it is dark; black beyond the frame."""
     import cv2
 
-    return cv2.warpAffine(
+    shown = cv2.warpAffine(
         frame,
         _opencv_affine(region.frame_from_region(side)),
         (side, side),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
     )
+    return lift_dark(shown)
 
 
 def _is_same_person(found: Detection, person: Detection) -> bool:
