@@ -305,7 +305,8 @@ def _list_notes(
     notes = list(assumptions)
     if not seen.visible.any():
         if people:
-            return (f"{len(people)} people were found, counted from 0, so there is no person {person}.",)
+            found = "1 person was found" if len(people) == 1 else f"{len(people)} people were found"
+            return (f"{found}, counted from 0, so there is no person {person}.",)
         return (describe_nobody(len(clip), doubted),)
     if len(people) > 1:
         notes.append(f"{len(people)} people were found; number {person} is followed, counted from who is seen most.")
