@@ -940,6 +940,16 @@ class TestTemplates:
         assert scale * 12 >= 9
         assert left >= 56 and top >= 86
 
+    @pytest.mark.skipif(browser.front_end_version() < browser.APPS_SINCE, reason="this front end shows no apps")
+    def test_a_page_that_shows_it_whole_late_is_brought_back(self, tab):
+        """Where an app was open before, the page does so when the canvas is drawn again."""
+        workflow, _ = browser.template(TEMPLATES[0])
+        tab.open(workflow)
+        wanted = workflow["extra"]["ds"]["scale"]
+        assert tab.run("app.canvas.ds.scale") == wanted
+        tab.run("app.canvas.ds.scale = 0.25")
+        tab.wait("(scale) => app.canvas.ds.scale === scale", wanted)
+
     INK = """(() => { const text = [...document.querySelectorAll('p')].find((p) => p.textContent.startsWith('Press'));
       return getComputedStyle(text).color.match(/[\\d.]+/g).slice(0, 3).map(Number); })()"""
 

@@ -378,14 +378,22 @@ async function renameInputs(workflow) {
 // The page shows a template whole, too small to read: bring back the view that it was saved with. A workflow that is
 // opened in another way has its view already, and one that is set up anew, after Ctrl+Z, has the user's.
 const viewed = new WeakSet();
+const FITS = 10; // times 500 ms in which the page may show a template whole: late, if an app was open before
 
-function bringView() {
-  const workflow = app.extensionManager?.workflow?.activeWorkflow;
+async function bringView() {
+  const active = () => app.extensionManager?.workflow?.activeWorkflow;
+  const workflow = active();
   if (workflow && viewed.has(workflow)) return;
   if (workflow) viewed.add(workflow);
-  const { ds } = (app.rootGraph ?? app.graph).extra ?? {};
-  const shown = app.canvas.ds;
-  if (!ds || shown.scale >= ds.scale) return;
+  const graph = app.rootGraph ?? app.graph;
+  const { extra } = graph;
+  if (!extra?.ds) return;
+  const [{ ds }, shown] = [extra, app.canvas.ds];
+  for (let waited = 0; shown.scale >= ds.scale; waited++) {
+    if (!active()?.isTemporary || waited === FITS) return;
+    await new Promise((done) => setTimeout(done, 500));
+    if (graph.extra !== extra) return; // another workflow was opened meanwhile
+  }
   shown.scale = ds.scale;
   [shown.offset[0], shown.offset[1]] = [ds.offset[0], ds.offset[1]];
   app.graph.setDirtyCanvas(true, true);
