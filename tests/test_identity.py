@@ -154,8 +154,10 @@ class TestMatte:
         assert overlap(matte, photograph.mask) > 0.9
 
     def test_an_object_before_a_plain_wall_is_found(self):
-        matte = cut_object(vase())
+        asked = []
+        matte = cut_object(vase(), ask=lambda: asked.append(True))
         assert overlap(matte, (vase()[..., 0] < 100) * np.uint8(255)) > 0.97
+        assert len(asked) == 3
 
     def test_a_drawing_of_lines_is_a_filled_figure(self):
         drawing = np.full((200, 160, 3), 180, np.uint8)

@@ -189,7 +189,7 @@ def _find_character(colors: NDArray, given: NDArray | None, *, is_alpha: bool, a
         cut_out = functools.partial(estimate, composite_on_white(colors, person.matte), person.matte)
         return settle_person(person, cut_out)
     ask()
-    cut = cut_object(colors)
+    cut = cut_object(colors, ask=ask)
     ask()
     framed = find_framed_figure(colors)
     ask()

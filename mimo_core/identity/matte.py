@@ -115,8 +115,11 @@ def _measure_at_sizes(picture: NDArray, covered: NDArray) -> NDArray | None:
     return measure_backdrop(picture, covered, plain_share=PLAIN_AROUND_PERSON)
 
 
-def cut_object(picture: NDArray) -> NDArray | None:
-    """The matte of whatever stands before a plain background, or None where the background is not plain."""
+def cut_object(picture: NDArray, *, ask: Callable[[], None] = lambda: None) -> NDArray | None:
+    """The matte of whatever stands before a plain background, or None where the background is not plain.
+
+    `ask` is called between the steps; it may raise to cancel.
+    """
     import cv2
 
     distance = measure_backdrop(picture, np.zeros(picture.shape[:2], bool))
@@ -125,7 +128,11 @@ def cut_object(picture: NDArray) -> NDArray | None:
     core = cv2.erode((distance > 8).astype(np.uint8), np.ones((3, 3))) > 0
     if not 0.002 < core.mean() < 0.98:
         return None
-    settled = _fill_pale_holes(picture, _run_grabcut(picture, _seed_by_color(distance, core)))
+    ask()
+    settled = _run_grabcut(picture, _seed_by_color(distance, core))
+    ask()
+    settled = _fill_pale_holes(picture, settled)
+    ask()
     return _soften_edge(picture, _fill_drawing(settled) if _is_line_drawing(settled) else settled)
 
 
