@@ -19,9 +19,10 @@ from ..identity.push_pull import push_pull
 from .behind_hands import find_hair_behind_hands, paint_behind_hands
 from .hands import SAME_COLOR, color_distance, convert_to_lab
 from .outline import HAND_JOINTS, FittedPicture
-from .sheet_ends import end_smoothly, reach_beyond
+from .sheet_ends import REACH, end_smoothly, reach_beyond
 from .skin import SkinnedMesh, TexturedMesh, unpose
 from .skirt import SkirtMesh
+from .skirt_outline import LEGS
 from .surface import ARM_JOINTS, ELBOWS
 
 
@@ -35,7 +36,8 @@ STIFF_REACH, LOOSE_REACH = 0.05, 0.3  # meters from the body within which a shee
 LARGEST_SWAY = 0.8  # of the way that a loose sheet lags behind
 FINGER_REACH, FINGER_SHARE = 8, 0.6  # pixels at LAYER_SIDE from a hand; share of a piece within for it to be fingers
 CONTACT, SLEEVE_CONTACT = 2, 0.5  # pixels at LAYER_SIDE at which pieces touch the body; share of arms if it is a sleeve
-TEAR_CHANGE = 0.3  # change of the arms' weight across one quad from which it is left out
+TEAR_CHANGE = 0.3  # change of the arms' or a leg's weight across one quad from which it is left out
+TROUSERS_GAP = 0.1  # meters between the legs up to which what is there is trousers, as no skirt was found
 
 
 def make_cloth_layer(
@@ -76,6 +78,7 @@ def make_cloth_layer(
     region = bound[..., 0] > 0
     bound[..., 0] += _tuck_under(missing, raster.depth[0].numpy() / camera.focal) * region
     bound = reach_beyond(bound)
+    _part_trousers(bound, missing, camera)
     place, depth, weights, faces = _link_pixels(bound)
     if not len(faces):
         return None
@@ -236,6 +239,27 @@ def _extend_weights(missing: NDArray, covered: NDArray, arms: NDArray, sleeves: 
     return result
 
 
+def _part_trousers(bound: NDArray, missing: NDArray, camera: Camera):
+    """Give each half of a `missing` piece (H, W) bool that is narrow between the legs to its leg in `bound` (H, W, 25).
+
+    Bound to both it would be a web between trousers that touch on the picture. A piece that is wide somewhere is a
+    skirt's.
+    """
+    import cv2
+
+    near = np.median(bound[..., 0][missing])
+    row = np.ones((1, round(TROUSERS_GAP * camera.focal / near) + 1))
+    labels = cv2.connectedComponents(missing.astype(np.uint8), connectivity=8)[1]
+    wide = cv2.morphologyEx(missing.astype(np.uint8), cv2.MORPH_OPEN, row) > 0
+    narrow = missing & ~np.isin(labels, labels[wide])
+    narrow = cv2.dilate(narrow.astype(np.uint8), np.ones((2 * (LAYER_OVERLAP + REACH) + 3,) * 2)) > 0
+    legs = [1 + np.array(leg) for leg in LEGS]
+    left, right = (bound[..., leg].sum(-1) for leg in legs)
+    for leg, goes_along in zip(legs, (left >= right, right > left), strict=True):
+        rows, columns = np.nonzero(narrow & ~goes_along)
+        bound[rows[:, None], columns[:, None], leg] = 0
+
+
 def _tuck_under(missing: NDArray, pixel: NDArray) -> NDArray:
     """How far (H, W) in meters the sheet lies behind the body, which it would pierce as soon as either moves.
 
@@ -254,11 +278,11 @@ def _blur_field(values: NDArray) -> NDArray:
 
 
 def _make_quads(number: NDArray, weights: Tensor) -> Tensor:
-    """Two triangles for every square of four numbered pixels, (T, 3), except where an arm tears loose."""
+    """Two triangles for every square of four numbered pixels, (T, 3), except where an arm or a leg tears loose."""
     corners = np.stack([number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]], -1).reshape(-1, 4)
     corners = torch.from_numpy(corners[(corners >= 0).all(1)])
-    arms = weights[:, ARM_JOINTS].sum(1)
-    change = (arms[corners] - arms[corners[:, :1]]).abs().amax(1)
+    loose = torch.stack([weights[:, list(joints)].sum(1) for joints in (ARM_JOINTS, *LEGS)], 1)
+    change = (loose[corners] - loose[corners[:, :1]]).abs().amax((1, 2))
     corners = corners[change < TEAR_CHANGE]
     return torch.cat([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
 
