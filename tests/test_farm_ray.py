@@ -20,6 +20,7 @@ from mimo_core.farm.work import open_work, segment_file
 from mimo_core.media.clip import Clip, write_video
 from mimo_core.motion.builtin import builtin_motion
 from mimo_core.motion.files import save_motion
+from mimo_core.proxy.proxy import BODY_TEXTURE_SIDE as FULL_TEXTURE_SIDE  # read before the tests set a smaller one
 from mimo_lab.synthetic import make_character_picture, make_shot
 
 
@@ -193,7 +194,7 @@ def test_the_same_command_goes_on_where_a_lost_head_left_it(sources, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_segments_drawn_under_kills_are_those_of_one_machine(cluster, sources, tmp_path):
+def test_segments_drawn_under_kills_are_those_of_one_machine(cluster, sources, tmp_path, monkeypatch):
     from mimo_core.farm.lossless import LosslessFrames
     from mimo_core.farm.ray_cluster import RayWorkers
     from mimo_core.farm.tasks import Task
@@ -211,6 +212,7 @@ def test_segments_drawn_under_kills_are_those_of_one_machine(cluster, sources, t
         assert all(future.result(timeout=300).is_done for future in [workers.submit(task) for task in tasks])
     assert killed
     job = open_work(work)
+    monkeypatch.setattr("mimo_core.proxy.proxy.BODY_TEXTURE_SIDE", FULL_TEXTURE_SIDE)  # as the workers bake
     drawn = ProxyDecoder().draw(job.identity, job.motion, job.scene, color_match=job.color_match, watch=Stopwatch())
     whole = np.stack([frame for frame, _ in drawn])
     for number, count in enumerate((48, 48, 4)):
