@@ -153,14 +153,17 @@ class TestSkirt:
         assert (shape is not None) == is_skirt
         assert not is_skirt or shape.hem > ankles[0][1] - 8
 
-    def test_trousers_that_touch_down_to_the_ankles_part_with_the_legs(self):
+    def test_trousers_that_touch_down_to_the_ankles_part_with_the_legs_and_only_then(self):
         whole = identity_of(person(left_hip=(0, 0, -8), right_hip=(0, 0, 8)))
         joints = CAMERA.project(BODY.pose(whole.motion.person).joints)[0].numpy()
         picture, matte = whole.picture.copy(), whole.matte.copy()
         for image, value in ((picture, GREEN), (matte, 255)):
             cv2.fillConvexPoly(image, joints[[1, 2, 8, 7]].round().astype(np.int32), value)
         apart = motion_of(person(left_hip=(0, 0, 20), right_hip=(0, 0, -20)))
-        alpha = rendered(bake(Identity(picture, matte, whole.motion)), apart)[1]
+        proxy = bake(Identity(picture, matte, whole.motion))
+        closed, alpha = (rendered(proxy, motion)[1] for motion in (whole.motion, apart))
+        legs = cv2.fillConvexPoly(np.zeros_like(matte), joints[[4, 5, 8, 7]].round().astype(np.int32), 1) > 0
+        assert closed[legs].min() > 200
         places = CAMERA.project(BODY.pose(apart.person).joints)[0].numpy()
         column, row = (places[[4, 5, 7, 8]].mean(0)).round().astype(int)
         assert alpha[row - 8 : row + 12, column - 3 : column + 4].max() == 0

@@ -113,8 +113,15 @@ def _link_pixels(bound: NDArray) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     number[region] = np.arange(region.sum())
     place = torch.from_numpy(np.argwhere(region)[:, ::-1] + 0.5).float()
     field = torch.from_numpy(bound[region])
-    weights = field[:, 1:] / field[:, 1:].sum(1, keepdim=True)
-    return place, field[:, 0], weights, _make_quads(number, weights)
+    depth, weights = field[:, 0], field[:, 1:] / field[:, 1:].sum(1, keepdim=True)
+    corners, torn = _list_quads(number, weights)
+    # Trousers overlap by a square where they part, or a slit would show between legs that stand as on the picture.
+    copies, first = torn.flatten(), torn[:, :1].expand(-1, 4).flatten()
+    corners = torch.cat([corners, len(place) + torch.arange(len(copies)).reshape(-1, 4)])
+    place, depth, weights = (
+        torch.cat([values, values[added]]) for values, added in ((place, copies), (depth, copies), (weights, first))
+    )
+    return place, depth, weights, torch.cat([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
 
 
 def _find_beside_skirt(matte: NDArray, covered: NDArray, hanging: NDArray, colors: NDArray) -> NDArray:
@@ -277,14 +284,17 @@ def _blur_field(values: NDArray) -> NDArray:
     return cv2.GaussianBlur(values, (0, 0), 2.0)
 
 
-def _make_quads(number: NDArray, weights: Tensor) -> Tensor:
-    """Two triangles for every square of four numbered pixels, (T, 3), except where an arm or a leg tears loose."""
+def _list_quads(number: NDArray, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """The corners of every square of four numbered pixels, (Q, 4), and of those across which a leg tears loose.
+
+    Where an arm tears loose there is none.
+    """
     corners = np.stack([number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]], -1).reshape(-1, 4)
     corners = torch.from_numpy(corners[(corners >= 0).all(1)])
     loose = torch.stack([weights[:, list(joints)].sum(1) for joints in (ARM_JOINTS, *LEGS)], 1)
-    change = (loose[corners] - loose[corners[:, :1]]).abs().amax((1, 2))
-    corners = corners[change < TEAR_CHANGE]
-    return torch.cat([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
+    tears = (loose[corners] - loose[corners[:, :1]]).abs().amax(1) >= TEAR_CHANGE
+    arm, leg = tears[:, 0], tears[:, 1:].any(1)
+    return corners[~arm & ~leg], corners[leg & ~arm]
 
 
 def _unproject(pixels: Tensor, depth: Tensor, camera: Camera) -> Tensor:
