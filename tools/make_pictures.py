@@ -27,6 +27,7 @@ from mimo_core.denoise.segments import BLACK, WHITE, cut_network_frames
 from mimo_core.denoise.windows import plan_fixed_windows
 from mimo_core.example import example_shots
 from mimo_core.identity.framing import frame_character
+from mimo_core.identity.preview import draw_identity
 from mimo_core.media.clip import Clip
 from mimo_core.media.picture import read_picture
 from mimo_core.media.sheet import draw_contact_sheet
@@ -179,7 +180,7 @@ def scene():
 def identity():
     job, frames = replaced()
     made = job.identity
-    strip("MIMO_EncodeIdentity", character()[..., :3], made.picture, grey(made.matte))
+    strip("MIMO_EncodeIdentity", character()[..., :3], draw_identity(made))
     strip("MIMO_DecodeProxy", character()[..., :3], *(frames[k][0] for k in (4, 30, 40)))
     strip("MIMO_Composite", job.scene.plate[SHOWN], frames[SHOWN][0], grey(frames[SHOWN][1]))
 
