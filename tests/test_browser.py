@@ -950,6 +950,14 @@ class TestTemplates:
         tab.run("app.canvas.ds.scale = 0.25")
         tab.wait("(scale) => app.canvas.ds.scale === scale", wanted)
 
+    def test_who_zooms_out_of_it_right_away_stays_there(self, tab):
+        workflow, _ = browser.template(TEMPLATES[0])
+        tab.open(workflow)
+        turned = "new WheelEvent('wheel', { deltaY: 300, clientX: 640, clientY: 400, bubbles: true, cancelable: true })"
+        tab.run(f"(app.canvas.canvas.dispatchEvent({turned}), null)")
+        tab.page.wait_for_timeout(1500)
+        assert tab.run("app.canvas.ds.scale") < workflow["extra"]["ds"]["scale"]
+
     INK = """(() => { const text = [...document.querySelectorAll('p')].find((p) => p.textContent.startsWith('Press'));
       return getComputedStyle(text).color.match(/[\\d.]+/g).slice(0, 3).map(Number); })()"""
 

@@ -389,10 +389,12 @@ async function bringView() {
   const { extra } = graph;
   if (!extra?.ds) return;
   const [{ ds }, shown] = [extra, app.canvas.ds];
+  let isTurned = false;
+  addEventListener("wheel", () => (isTurned = true), { capture: true, once: true });
   for (let waited = 0; shown.scale >= ds.scale; waited++) {
     if (!active()?.isTemporary || waited === FITS) return;
     await new Promise((done) => setTimeout(done, 500));
-    if (graph.extra !== extra) return; // another workflow was opened meanwhile
+    if (graph.extra !== extra || isTurned) return; // another workflow was opened meanwhile, or the user zooms
   }
   shown.scale = ds.scale;
   [shown.offset[0], shown.offset[1]] = [ds.offset[0], ds.offset[1]];
