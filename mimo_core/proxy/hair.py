@@ -22,7 +22,8 @@ CROWN = 0.15  # of the way down from the crown that may glow or be outlined
 BESIDE_CHIN, HANGING_RANGE, HANGING_SHARE = 0.15, 56, 0.2  # heights above the chin; levels; share of what is seen there
 HANGING_CLEAR = 0.75  # SURELY_HAIR beside the neck, where hair may be of a second color
 BESIDE_NECK = (0.2, 0.2)  # of the head's width and height: how far beside and below the face hair is looked for
-NECK_WIDTH = 0.87  # of the head's: below hair that hangs down 0.95 and more, bare necks up to 0.78 (2026-11-28)
+NECK_WIDTH = 0.87  # of the head's: where hair hangs down it is 0.91 and more, bare necks have up to 0.86 (2026-11-28)
+NECK_ROWS = 0.25  # of the rows beside the neck that may be narrower
 USUAL_SHARE, USUAL_FADE = 0.5, 0.08  # of all hair's tone far from what is seen; meters over which it comes in
 STRAND_FADE = 0.01  # meters beside seen hair over which strands begin
 HAIR_BAND = 0.05  # meters of height for which hair on the shoulders is asked at a time
@@ -111,16 +112,16 @@ def falls_beside_neck(
 
 
 def hides_neck(surface: BodySurface, baked: BakedTexture, matte: NDArray) -> bool:
-    """Whether the figure in a matte (H, W) is nowhere much narrower below the face than the head is.
+    """Whether the figure in a matte (H, W) is hardly anywhere much narrower below the face than the head is.
 
-    Hair that hangs down makes it so; below short hair or a knot the neck is seen between head and shoulders.
+    Hair that hangs down makes it so, also locks beside the neck; below short hair or a knot the neck stands alone.
     """
     left, right, rows = _find_neck(surface, baked, len(matte))
-    on_neck = (surface.head > 0.2) & (surface.head < 0.5)
-    column = int(np.clip(np.median(baked.place[on_neck, 0]) * len(matte), 0, matte.shape[1] - 1)) + 1
-    outside = np.pad(matte[rows] <= 127, ((0, 0), (1, 1)), constant_values=True)
-    widths = outside[:, column::-1].argmax(1) + outside[:, column:].argmax(1) - 1
-    return bool(widths.min(initial=matte.shape[1]) > NECK_WIDTH * (right - left))
+    width = right - left
+    aside = slice(*(max(0, int(end)) for end in (left - BESIDE_NECK[0] * width, right + BESIDE_NECK[0] * width)))
+    inside = matte[rows, aside] > 127
+    widths = np.where(inside.any(1), inside.shape[1] - inside.argmax(1) - inside[:, ::-1].argmax(1), 0)
+    return not len(widths) or bool(np.quantile(widths, NECK_ROWS) > NECK_WIDTH * width)
 
 
 def _find_neck(surface: BodySurface, baked: BakedTexture, side: int) -> tuple[float, float, slice]:
