@@ -404,7 +404,8 @@ def find_person(clip: Clip, *, person: int = 0, progress: Progress = silent, **o
     is_free = options.get("boxes") is options.get("person_mask") is None
     remedies = [CROP.format("person") if is_free else "Look whether the boxes or the mask fit the clip"]
     remedies += ["give boxes or a mask"] * (is_free and "boxes" in options)
-    remedies += [f"set person to {len(found.people) - 1} or lower"] * bool(found.people)
+    if found.people:
+        remedies.append(f"set person to {len(found.people) - 1}" + " or lower" * (len(found.people) > 1))
     raise InputError(f"{found.notes[0]} {', or '.join(remedies)}.")
 
 

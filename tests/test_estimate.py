@@ -11,6 +11,7 @@ from mimo_core.errors import InputError
 from mimo_core.media.clip import Clip, Masks
 from mimo_core.pose.darkness import lift_dark
 from mimo_core.pose.estimate import draw_overlay, estimate_motion, estimate_picture, find_people
+from mimo_core.pose.follow import count_found
 from mimo_core.replace import find_everybody, find_person
 from mimo_lab.bench.pose import measure_joint_error
 from mimo_lab.synthetic import make_shot
@@ -82,8 +83,11 @@ class TestEstimate:
         large, other = estimate_motion(both), estimate_motion(both, person=1)
         assert large.landmarks.pixels[:, 23:25, 0].mean() > 192 > other.landmarks.pixels[:, 23:25, 0].mean()
         assert any("2 people were found; number 1 is followed" in note for note in other.notes)
-        with pytest.raises(InputError, match="2 people were found.* no person 3.* set person to 1 or lower"):
+        with pytest.raises(InputError, match="no person 3: 2 people were found.* set person to 1 or lower"):
             find_person(both, person=3)
+
+    def test_one_person_is_counted_in_the_singular(self):
+        assert count_found(1) == "1 person was found" and count_found(2) == "2 people were found"
 
     def test_a_half_body_is_fitted_and_flagged(self, made):
         thighs = 165

@@ -233,7 +233,7 @@ class TestEstimate:
         np.testing.assert_array_equal(stack(estimated.masks), np.maximum(*each))
 
     def test_more_people_than_there_are_is_an_error_that_counts_them(self, crossing):
-        with pytest.raises(InputError, match="2 people were found, but 3 are asked for"):
+        with pytest.raises(InputError, match="3 people are asked for, but 2 people were found"):
             estimate_people(Clip.from_array(crossing.frames, 8), count=3)
 
 

@@ -24,7 +24,14 @@ from .close_look import CloseLook
 from .feet import correct_toes
 from .fingers import add_hands
 from .fit import fit_motion
-from .follow import describe_nobody, describe_reel, describe_switches, follow_reel, follow_somebody
+from .follow import (
+    count_found,
+    describe_nobody,
+    describe_reel,
+    describe_switches,
+    follow_reel,
+    follow_somebody,
+)
 from .landmarks import Landmarks
 from .letterbox import move_boxes, move_point, pad_estimate
 from .others import SeenPerson, describe_others, find_others
@@ -305,8 +312,7 @@ def _list_notes(
     notes = list(assumptions)
     if not seen.visible.any():
         if people:
-            found = "1 person was found" if len(people) == 1 else f"{len(people)} people were found"
-            return (f"{found}, counted from 0, so there is no person {person}.",)
+            return (f"There is no person {person}: {count_found(len(people))}, and they are counted from 0.",)
         return (describe_nobody(len(clip), doubted),)
     if len(people) > 1:
         notes.append(f"{len(people)} people were found; number {person} is followed, counted from who is seen most.")

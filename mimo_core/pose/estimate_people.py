@@ -27,7 +27,7 @@ from .estimate import (
     name_cuts,
 )
 from .fit import fit_motion
-from .follow import describe_nobody, describe_switches
+from .follow import count_found, describe_nobody, describe_switches
 from .landmarks import Landmarks
 from .letterbox import move_boxes, pad_estimate
 from .others import SeenPerson, describe_others, find_others
@@ -138,7 +138,7 @@ def _join_parts(parts: list[Estimate], notes: list[str], focal: float, people: t
         *(f"Person {number}: {note}" for number, part in enumerate(parts) for note in part.notes),
     ]
     if not found:
-        notes = [f"Nobody was found in {motion.frames} frames, where {len(parts)} people were looked for."]
+        notes = [describe_nobody(motion.frames)]
     landmarks = (found or parts)[0].landmarks
     return Estimate(motion, join_masks(masks_each), landmarks, tuple(notes), assumptions, people, masks_each)
 
@@ -199,13 +199,13 @@ def _find_everybody(
         missing = [number for number in numbers if choose_track(people, number) is None]
         if missing:
             raise InputError(
-                f"{len(people)} people were found, so there is no person {missing[0]}. People are counted from 0, who "
-                "is seen longest and largest first."
+                f"There is no person {missing[0]}: {count_found(len(people))}. People are counted from 0, who is seen "
+                "longest and largest first."
             )
         chosen = list(dict.fromkeys(_find_whole(whole, people[number]) for number in numbers))
     elif count > len(whole):
         raise InputError(
-            f"{len(whole)} people were found, but {count} are asked for. Ask for fewer, or crop the clip closer to "
+            f"{count} people are asked for, but {count_found(len(whole))}. Ask for fewer, or crop the clip closer to "
             "them."
         )
     else:

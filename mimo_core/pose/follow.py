@@ -91,6 +91,11 @@ def describe_nobody(frames: int, doubted: Sequence[PersonTrack] = ()) -> str:
     )
 
 
+def count_found(people: int) -> str:
+    """How many people were found, as a clause."""
+    return "1 person was found" if people == 1 else f"{people} people were found"
+
+
 def describe_reel(others: Sequence[PersonTrack]) -> str:
     """In which shots of a reel somebody is followed who is not recognised, as a sentence."""
     starts = ", ".join(str(min(track.poses)) for track in others)
