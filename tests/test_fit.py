@@ -223,6 +223,15 @@ class TestFit:
         others = torch.arange(len(before)) != lost
         assert torch.equal(state.rotations[others], before[others])
 
+    def test_limbs_of_which_the_network_is_sure_and_wrong_in_two_frames_stay(self):
+        truth, wrong = lifting_a_leg(), [5, 6]
+        seen, state = project_true_landmarks(truth), BodyState.from_person(truth.person)
+        before = state.rotations.clone()
+        for leg, arm in ((25, 13), (27, 15)):
+            seen.pixels[wrong, leg], seen.world[wrong, leg] = seen.pixels[wrong, arm], seen.world[wrong, arm]
+        catch_limbs(load_rig(), state, seen, CAMERA, FPS, tick=lambda: None)
+        assert torch.equal(state.rotations, before)
+
     def test_landmarks_project_onto_what_was_seen(self):
         truth = project_true_landmarks(swinging())
         found = fit_motion(truth, CAMERA, fps=FPS)

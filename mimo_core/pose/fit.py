@@ -216,9 +216,9 @@ def catch_limbs(
     rig: Rig, state: BodyState, landmarks: Landmarks, camera: Camera, fps: float, *, tick: Callable[[], None]
 ) -> None:
     """Solve frames in which the body has let go of a limb again, each by itself; `state` is changed in place where its
-    limbs come nearer to what is seen."""
-    away = _measure_limbs_away(rig, state, landmarks, camera)
-    frames = (away > LET_GO).nonzero()[:, 0]
+    limbs are caught."""
+    landmarks = _doubt_jumps(landmarks, state, camera)
+    frames = (_measure_limbs_away(rig, state, landmarks, camera) > LET_GO).nonzero()[:, 0]
     for part in frames.split(FRAMES_AT_ONCE):
         seen = _weigh_landmarks(landmarks[part])
         caught = replace(solve_initial_pose(rig, seen, camera), betas=state.betas)
@@ -226,9 +226,22 @@ def catch_limbs(
             rig, caught, seen, camera,
             fps=fps, smoothing=0.0, shape="fixed", steps=STEPS, wide_steps=WIDE_STEPS, tick=tick,
         )  # fmt: skip
-        is_nearer = _measure_limbs_away(rig, caught, landmarks[part], camera) < away[part]
-        state.rotations[part[is_nearer]] = caught.rotations[is_nearer]
-        state.transl[part[is_nearer]] = caught.transl[is_nearer]
+        is_caught = _measure_limbs_away(rig, caught, landmarks[part], camera) <= LET_GO
+        state.rotations[part[is_caught]] = caught.rotations[is_caught]
+        state.transl[part[is_caught]] = caught.transl[is_caught]
+
+
+def _doubt_jumps(landmarks: Landmarks, state: BodyState, camera: Camera) -> Landmarks:
+    """The same landmarks, without confidence in those of limbs that are far from their median over five frames.
+
+    In one or two frames the network may be sure and wrong; the frames around, which the fit leans on, know better.
+    """
+    shown = torch.where(landmarks.found[:, None, None], landmarks.pixels[:, LIMB_POINTS].double(), torch.nan)
+    around = torch.nn.functional.pad(shown, (0, 0, 0, 0, 2, 2), value=torch.nan).unfold(0, 5, 1)  # (F, points, 2, 5)
+    away = (shown - around.nanquantile(0.5, dim=-1)).norm(dim=-1) * (-state.transl[:, 2:] / camera.focal)
+    confidence = landmarks.confidence.clone()
+    confidence[:, LIMB_POINTS] = torch.where(away > LET_GO, 0.0, confidence[:, LIMB_POINTS])
+    return replace(landmarks, confidence=confidence)
 
 
 def _measure_limbs_away(rig: Rig, state: BodyState, landmarks: Landmarks, camera: Camera) -> Tensor:
