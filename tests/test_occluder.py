@@ -8,7 +8,7 @@ import pytest
 from mimo_core.scene.appearance import LogRatios
 from mimo_core.scene.depth import find_nearer
 from mimo_core.scene.filters import dilate_mask
-from mimo_core.scene.fitted_body import BODY_PATCHES, FittedBody, measure_stir
+from mimo_core.scene.fitted_body import BODY_PATCHES, FEET, HANDS, FittedBody, measure_stir
 from mimo_core.scene.fixed_occluders import BodyCoverage, find_fixed_occluders
 from mimo_core.scene.frame_masks import keep_beside, keep_covering
 from mimo_core.scene.frame_views import FrameView, measure_lag
@@ -428,12 +428,14 @@ def test_what_jumps_from_a_hand_to_a_foot_that_both_stand_still_is_neither():
     assert not tracks.labels_of_person()
 
 
-def test_what_goes_from_foot_to_foot_is_a_ball_and_no_shoe():
+@pytest.mark.parametrize(("ends", "is_persons"), [(FEET, False), (HANDS, True)])
+def test_what_goes_from_foot_to_foot_is_a_ball_and_no_shoe_but_hands_lie_side_by_side(ends, is_persons):
     tracks = ObjectTracks(STATURE)
     for frame in range(16):
         sighting = seen_at_foot(frame, 3.0 * frame, foot=3.0 * frame, touches=True)
-        tracks.add(frame, [replace(sighting, limb=int(5 < frame < 10))])
-    assert not tracks.labels_of_person() and sorted(tracks.labels_in_front()) == list(range(16))
+        tracks.add(frame, [replace(sighting, limb=ends[5 < frame < 10])])
+    theirs, things = (list(range(16)), []) if is_persons else ([], list(range(16)))
+    assert sorted(tracks.labels_of_person()) == theirs and sorted(tracks.labels_in_front()) == things
 
 
 def test_a_racket_is_larger_than_a_hand_and_stays_a_thing():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 
-# Levels below which the bright places of a dark picture lie: their 99th percentile. Frames, squares of the detector,
-# bodies and hands of seven ordinary clips have 124 and more, synthetic shots at a tenth of their light 19 to 25
-# (2026-11-28).
+# Levels below which the bright places of a dark picture lie: their 99th percentile. Squares of the detector in seven
+# ordinary clips, bodies and hands in three of them have 124 and more, synthetic shots at a tenth of their light 19 to
+# 25 (2026-11-28).
 DARK = 64.0
 BRIGHT = 230.0  # where they are brought to
 LARGEST_GAIN = 10.0  # beyond it the noise of the sensor is a picture too

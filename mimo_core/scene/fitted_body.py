@@ -19,6 +19,7 @@ from ..motion.motion import Motion
 
 BODY_PATCHES = 280  # of about the size of a palm on a body of 1.7 m
 LIMB_ENDS = ((7, 10), (8, 11), (15,), (20, 22), (21, 23))  # SMPL's ankles and feet, head, wrists and hands
+FEET, HANDS = (0, 1), (3, 4)  # of LIMB_ENDS
 BODIES_AT_ONCE = 8  # rasterized together, which bounds memory
 
 

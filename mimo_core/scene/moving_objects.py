@@ -8,7 +8,7 @@ from ..body.model import free_body
 from .appearance import LogRatios
 from .filters import dilate_mask, erode_mask, remove_specks, split_components
 from .first_guess import POSSIBLE_PERSON
-from .fitted_body import BODY_PATCHES, LIMB_ENDS, find_limb_ends
+from .fitted_body import BODY_PATCHES, HANDS, LIMB_ENDS, find_limb_ends
 from .frame_views import FrameView
 from .object_tracks import Sighting
 
@@ -20,7 +20,6 @@ LARGEST_HOLE = 3e-2  # of the squared body height: a larger hole in an object is
 HOLE_DISTANCE = 0.05  # of the body height: how near the fitted body a hole covers it
 HOLE_PERSON = 0.2  # of a hole in which the person is seen: it is a real one
 HAND_REACH = 0.2  # of the body height: how near a hand a piece of what it holds comes
-HANDS = (3, 4)  # of LIMB_ENDS
 END_REACH = 0.1  # of the body height: how near the middle of a hand, foot or head a piece of it lies
 TOUCH_DISTANCE = 0.015  # of the body height: how near an object must come to touch the person
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .fitted_body import FEET, LIMB_ENDS
+
 
 # Set on the tuning shots 12, 13, 17, 49, 53, 66, 69, 71 and the juggling clip, 2026-11-23.
 TRACK_STEP = 0.2  # of the body height: how far from its predicted place an object may be found in the next frame
@@ -32,7 +34,7 @@ HELD_CONTRAST = 50.0  # levels from the plate: no shadow, fold or flicker differ
 HELD_OWN_SHARE = 0.3  # of it may have the colors of the body parts beside it
 END_AREA = 1e-2  # of the squared body height: a hand, a shoe or a tuft of hair is smaller
 END_SHARE = 0.5  # of the sightings of such a piece at which it is at the end of a limb
-ONE_LIMB_SHARE = 0.8  # of those at the end of any limb that are at the same one: a dribbled ball is at both feet
+ONE_FOOT_SHARE = 0.8  # of those at the end of any limb, of a shoe: a dribbled ball is at both feet
 END_TRAVEL = 0.1  # of the body height: the deviation of its place in the scene; what stands still may be a letter
 END_SLIP = 0.6  # of that deviation may be left in the limb's own place: it moves with the limb
 # Body heights in the scene: what goes so far tells in so few sightings that it moves with the body. A skater's arm,
@@ -131,7 +133,9 @@ class _ObjectTrack:
         limbs = [seen.limb for seen in self.sightings if seen.limb >= 0]
         limb = max(set(limbs), key=limbs.count, default=-1)
         near = [seen for seen in self.sightings if seen.limb == limb >= 0]
-        if len(near) < max(FRAMES_APART, END_SHARE * len(self.sightings), ONE_LIMB_SHARE * len(limbs)):
+        if len(near) < max(FRAMES_APART, END_SHARE * len(self.sightings)):
+            return False
+        if limb % len(LIMB_ENDS) in FEET and len(near) < ONE_FOOT_SHARE * len(limbs):
             return False
         place, end = np.array([seen.place for seen in near]), np.array([seen.end for seen in near])
         travel, slip = place.std(0).max(), (place - end).std(0).max()
